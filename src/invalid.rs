@@ -1,0 +1,72 @@
+use std::borrow::Cow;
+use std::fmt;
+
+/// A value was refused, before anything was sent.
+///
+/// Names the field, the rule it breaks and the offending value; never a secret. What to do: correct the value.
+///
+/// ```
+/// use oss_delete_vectors::Target;
+///
+/// let refused = Target::builder("cn-hangzhou", "1234567890123456", "No_Such").build().unwrap_err();
+/// assert_eq!(refused.field(), "bucket");
+/// assert_eq!(refused.value(), Some("No_Such"));
+/// assert_eq!(
+///     refused.to_string(),
+///     r#"bucket must be 3 to 63 characters of a-z, 0-9 and '-', with no '-' at either end, not "No_Such""#,
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    field: Cow<'static, str>,
+    rule: &'static str,
+    value: Option<String>,
+}
+
+/// Characters of an offending value that are kept: enough to recognise it, too few to flood a log.
+const SHOWN_CHARS: usize = 80;
+
+impl Invalid {
+    pub(crate) fn new(field: impl Into<Cow<'static, str>>, rule: &'static str, value: &str) -> Self {
+        let mut shown: String = value.chars().take(SHOWN_CHARS).collect();
+        if shown.len() < value.len() {
+            shown.push('…');
+        }
+        Self { field: field.into(), rule, value: Some(shown) }
+    }
+
+    /// A refusal that must not repeat the value.
+    pub(crate) fn secret(field: &'static str, rule: &'static str) -> Self {
+        Self { field: field.into(), rule, value: None }
+    }
+
+    /// The field that was refused, such as `bucket` or `keys[17]` (counted from 0).
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// The rule that the value breaks, such as `must not be empty`.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        self.rule
+    }
+
+    /// The offending value, cut after 80 characters; `None` where it is a secret.
+    #[must_use]
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.rule)?;
+        match &self.value {
+            Some(value) => write!(f, ", not {value:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Invalid {}

@@ -1,0 +1,209 @@
+//! What to delete from: the index, its bucket, and where the service answers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Uri;
+
+use crate::endpoint::is_dns_name;
+use crate::{Endpoint, Invalid};
+
+/// A vector index, or a vector bucket, and where the service answers for it. Cheap to clone.
+///
+/// ```
+/// use oss_delete_vectors::Target;
+///
+/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket")
+///     .index_name("vectorindex1")
+///     .build()?;
+/// assert_eq!(
+///     target.uri(),
+///     "https://examplebucket-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com/?deleteVectors",
+/// );
+/// # Ok::<_, oss_delete_vectors::Invalid>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where: shared by all targets that differ in the index alone.
+    bucket: Arc<Bucket>,
+    index_name: Option<Arc<str>>,
+}
+
+#[derive(PartialEq, Eq)]
+struct Bucket {
+    region: String,
+    account_id: String,
+    name: String,
+    endpoint: Endpoint,
+    uri: Uri,
+}
+
+impl Target {
+    /// Begins a target: its region, such as `cn-hangzhou`; the account id that owns the bucket, such as `1234567890123456`; the
+    /// bucket. The endpoint is the region's public one until another is set.
+    pub fn builder(region: impl Into<String>, account_id: impl Into<String>, bucket: impl Into<String>) -> TargetBuilder {
+        TargetBuilder {
+            region: region.into(),
+            account_id: account_id.into(),
+            bucket: bucket.into(),
+            index_name: None,
+            endpoint: Endpoint::public(),
+        }
+    }
+
+    /// The same place with another index, or with none.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] when the name is empty.
+    pub fn with_index_name(&self, index_name: Option<&str>) -> Result<Self, Invalid> {
+        let index_name = index_name.map(parse_index_name).transpose()?;
+        Ok(Self { bucket: Arc::clone(&self.bucket), index_name })
+    }
+
+    /// The region, such as `cn-hangzhou`.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.bucket.region
+    }
+
+    /// The account id that owns the bucket.
+    #[must_use]
+    pub fn account_id(&self) -> &str {
+        &self.bucket.account_id
+    }
+
+    /// The bucket, without the account id.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.bucket.name
+    }
+
+    /// The index; `None` leaves it out of the request, which the reference allows without saying what it means.
+    #[must_use]
+    pub fn index_name(&self) -> Option<&str> {
+        self.index_name.as_deref()
+    }
+
+    /// Where the service answers.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.bucket.endpoint
+    }
+
+    /// The URI that every request goes to.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.bucket.uri
+    }
+}
+
+/// The resource in the form that access policies use, and the index: `acs:ossvector:cn-hangzhou:1234567890123456:b/vectorindex1`.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "acs:ossvector:{}:{}:{}", self.region(), self.account_id(), self.bucket())?;
+        self.index_name().map_or(Ok(()), |index_name| write!(f, "/{index_name}"))
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("region", &self.region())
+            .field("account_id", &self.account_id())
+            .field("bucket", &self.bucket())
+            .field("index_name", &self.index_name())
+            .field("uri", self.uri())
+            .finish()
+    }
+}
+
+/// A [`Target`] in the making; see [`Target::builder`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct TargetBuilder {
+    region: String,
+    account_id: String,
+    bucket: String,
+    index_name: Option<String>,
+    endpoint: Endpoint,
+}
+
+impl TargetBuilder {
+    /// The index to delete from. Any name that is not empty: whether it is one is the service's to judge.
+    pub fn index_name(mut self, index_name: impl Into<String>) -> Self {
+        self.index_name = Some(index_name.into());
+        self
+    }
+
+    /// Where the service answers, instead of the region's public endpoint.
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = endpoint;
+        self
+    }
+
+    /// Checks all parts. What ends up in the host and in the signature is checked strictly.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] naming the field:
+    /// - `region`: 1 to 63 characters of `a-z`, `0-9` and `-`, with no `-` at either end;
+    /// - `account id`: 1 to 32 digits;
+    /// - `bucket`: 3 to 63 characters of `a-z`, `0-9` and `-`, with no `-` at either end;
+    /// - `index name`: not empty;
+    /// - `host`: must be a DNS name once the bucket and the account id stand before the endpoint's. Bucket and account id
+    ///   share one label of 63 characters; where they do not fit, the service can be reached in path style alone.
+    pub fn build(self) -> Result<Target, Invalid> {
+        let Self { region, account_id, bucket, index_name, endpoint } = self;
+        if !is_name(&region, 1) {
+            let rule = "must be 1 to 63 characters of a-z, 0-9 and '-', with no '-' at either end";
+            return Err(Invalid::new("region", rule, &region));
+        }
+        if !(1..=32).contains(&account_id.len()) || !account_id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Invalid::new("account id", "must be 1 to 32 digits", &account_id));
+        }
+        if !is_name(&bucket, 3) {
+            let rule = "must be 3 to 63 characters of a-z, 0-9 and '-', with no '-' at either end";
+            return Err(Invalid::new("bucket", rule, &bucket));
+        }
+        let index_name = index_name.as_deref().map(parse_index_name).transpose()?;
+        let uri = request_uri(&endpoint, &region, &account_id, &bucket)?;
+        Ok(Target { bucket: Arc::new(Bucket { region, account_id, name: bucket, endpoint, uri }), index_name })
+    }
+}
+
+fn parse_index_name(index_name: &str) -> Result<Arc<str>, Invalid> {
+    if index_name.is_empty() {
+        return Err(Invalid::new("index name", "must not be empty", index_name));
+    }
+    Ok(index_name.into())
+}
+
+/// The rule that bucket and region share.
+fn is_name(text: &str, shortest: usize) -> bool {
+    (shortest..=63).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn request_uri(endpoint: &Endpoint, region: &str, account_id: &str, bucket: &str) -> Result<Uri, Invalid> {
+    let scheme = endpoint.scheme();
+    let authority = endpoint.authority(region);
+    let uri = if endpoint.is_path_style() {
+        format!("{scheme}://{authority}/{bucket}/?deleteVectors")
+    } else {
+        let prefix = format!("{bucket}-{account_id}.");
+        if authority.starts_with(&prefix) {
+            let rule = "must not name the bucket: it is put before the host";
+            return Err(Invalid::new("endpoint", rule, &authority));
+        }
+        let host = format!("{prefix}{}", authority.split(':').next().unwrap_or_default());
+        if !is_dns_name(&host) {
+            let rule = "must be a DNS name: at most 63 characters between dots, 253 in all";
+            return Err(Invalid::new("host", rule, &host));
+        }
+        format!("{scheme}://{prefix}{authority}/?deleteVectors")
+    };
+    Ok(uri.parse().expect("every part was checked"))
+}
