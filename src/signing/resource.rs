@@ -1,0 +1,63 @@
+use std::fmt;
+
+use super::encode::percent_encode;
+use crate::Target;
+
+/// What a request is signed for: a bucket of an account in a region.
+///
+/// Any strings are taken and encoded where the signature wants it, so that requests of other clients, whose rules may differ,
+/// can be signed and verified too. For requests of this crate, make it from a [`Target`].
+///
+/// ```
+/// use oss_delete_vectors::signing::Resource;
+///
+/// let resource = Resource::new("cn-hangzhou", "1234567890123456", "examplebucket");
+/// assert_eq!(resource.to_string(), "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    region: String,
+    name: String,
+    canonical_uri: Vec<u8>,
+}
+
+impl Resource {
+    /// The bucket `bucket` of the account `account_id` in `region`.
+    #[must_use]
+    pub fn new(region: &str, account_id: &str, bucket: &str) -> Self {
+        let name = format!("acs:ossvector:{region}:{account_id}:{bucket}");
+        let mut canonical_uri = vec![b'/'];
+        for (position, segment) in name.split('/').enumerate() {
+            if position > 0 {
+                canonical_uri.push(b'/');
+            }
+            percent_encode(segment.as_bytes(), &mut canonical_uri);
+        }
+        canonical_uri.push(b'/');
+        Self { region: region.to_owned(), name, canonical_uri }
+    }
+
+    /// The region, which is also a part of the scope.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// `/acs%3Aossvector%3A{region}%3A{account}%3A{bucket}/`, whatever host and path the request goes to.
+    pub(super) fn canonical_uri(&self) -> &[u8] {
+        &self.canonical_uri
+    }
+}
+
+impl From<&Target> for Resource {
+    fn from(target: &Target) -> Self {
+        Self::new(target.region(), target.account_id(), target.bucket())
+    }
+}
+
+/// The name that access policies use: `acs:ossvector:{region}:{account id}:{bucket}`.
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

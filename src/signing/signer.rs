@@ -1,0 +1,273 @@
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue};
+use http::request::Request;
+use http::uri::{PathAndQuery, Uri};
+
+use super::canonical_request::{self, additional_headers, parameters, write_names};
+use super::encode::{hex, percent_encode};
+use super::signing_key::SigningKey;
+use super::string_to_sign::{self, write_scope};
+use super::{ALGORITHM, RequestDate, Resource, UNSIGNED_PAYLOAD, name};
+use crate::{Credentials, Invalid};
+
+/// Signs any `http::Request` for one resource with one pair of credentials, in the header or in the query.
+///
+/// Send and Sync, and meant to be kept: the signing key is derived once a day and reused. Signing again replaces the
+/// signature that is there, of either form, so that a retry signs the same request anew.
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use oss_delete_vectors::{Credentials, signing::{Resource, Signer}};
+///
+/// let resource = Resource::new("cn-hangzhou", "1234567890123456", "examplebucket");
+/// let signer = Signer::new(resource, Credentials::new("LTAI5tExample", "my-secret")?);
+/// let mut request = http::Request::post("https://example.com/?deleteVectors").body(())?;
+/// signer.sign(&mut request, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+/// assert_eq!(request.headers()["x-oss-date"], "20231216T162057Z");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct Signer {
+    resource: Resource,
+    credentials: Credentials,
+    /// Sorted and unique.
+    additional_headers: Vec<HeaderName>,
+    security_token: Option<HeaderValue>,
+    /// The key of the last signature's day, which is the next one's in all but one second of a day.
+    key: Mutex<Option<(String, SigningKey)>>,
+}
+
+impl Signer {
+    /// Signs for `resource` (a [`Resource`] or a [`&Target`](crate::Target)) as `credentials`.
+    #[must_use]
+    pub fn new(resource: impl Into<Resource>, credentials: Credentials) -> Self {
+        let security_token = credentials.security_token().map(|token| {
+            let mut value = HeaderValue::from_str(token).expect("credentials hold header text");
+            value.set_sensitive(true);
+            value
+        });
+        Self { resource: resource.into(), credentials, additional_headers: Vec::new(), security_token, key: Mutex::new(None) }
+    }
+
+    /// Signs these headers as well, where a request has them with a value. `content-type`, `content-md5` and `x-oss-*` are
+    /// signed always.
+    #[must_use]
+    pub fn with_additional_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.additional_headers.extend(names);
+        self.additional_headers.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        self.additional_headers.dedup();
+        self
+    }
+
+    /// What is signed for.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// Who signs.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Signs in the header, for a request sent at once: it is good within 15 minutes of `time`.
+    ///
+    /// Sets `authorization`, `date`, `x-oss-date`, `x-oss-content-sha256` and, for STS credentials, `x-oss-security-token`;
+    /// takes a signature out of the query. A header that is to be signed must be set before. `time` is that of the service:
+    /// its own clock decides. Times before 1970 and after 9999 become the nearest that can be written.
+    pub fn sign<B>(&self, request: &mut Request<B>, time: SystemTime) -> Signature {
+        let date = RequestDate::new(time);
+        if let Some(uri) = without_query_form(request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        let headers = request.headers_mut();
+        headers.remove(AUTHORIZATION);
+        headers.insert(DATE, HeaderValue::try_from(date.rfc1123()).expect("a date is ASCII"));
+        headers.insert(name::DATE, HeaderValue::from_str(date.iso8601()).expect("a date is ASCII"));
+        headers.insert(name::CONTENT_SHA256, HeaderValue::from_static(UNSIGNED_PAYLOAD));
+        match &self.security_token {
+            Some(token) => headers.insert(name::SECURITY_TOKEN, token.clone()),
+            None => headers.remove(name::SECURITY_TOKEN),
+        };
+        let additional = additional_headers(headers, &self.additional_headers);
+        let signature = self.signature(request, &date, &additional);
+
+        let mut value = Vec::with_capacity(256);
+        value.extend_from_slice(ALGORITHM.as_bytes());
+        value.extend_from_slice(b" Credential=");
+        self.write_credential(&date, &mut value);
+        if !additional.is_empty() {
+            value.extend_from_slice(b",AdditionalHeaders=");
+            write_names(&additional, &mut value);
+        }
+        value.extend_from_slice(b",Signature=");
+        value.extend_from_slice(&hex(&signature.value));
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from(value)).expect("every part is header text");
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+        signature
+    }
+
+    /// Signs in the query (presigns), for a request that someone else sends, without the credentials: it is good from 15
+    /// minutes before `time` until `expires` after it, as often as it is sent.
+    ///
+    /// Puts the signature into the URI and takes `authorization`, `date`, `x-oss-date`, `x-oss-content-sha256` and
+    /// `x-oss-security-token` out of the headers. All other signed headers, `content-type` and `content-md5` among them, must
+    /// be sent exactly as they are. Of `expires` whole seconds count; the signer sets no limit, the service may.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] naming the field `presigned uri` when it would be longer than 65534 bytes, or when the request's URI takes no
+    /// query (`*`, or a bare authority); the request is then untouched.
+    pub fn presign<B>(&self, request: &mut Request<B>, time: SystemTime, expires: Duration) -> Result<Signature, Invalid> {
+        let date = RequestDate::new(time);
+        let mut additional = additional_headers(request.headers(), &self.additional_headers);
+        additional.retain(|name| name != DATE && name != AUTHORIZATION);
+        let base = without_query_form(request.uri()).unwrap_or_else(|| request.uri().clone());
+        let mut target = base.path_and_query().map_or("/", PathAndQuery::as_str).as_bytes().to_vec();
+        let mut separator = if base.query().is_some() { b'&' } else { b'?' };
+        let mut append = |target: &mut Vec<u8>, name: &str, value: &[u8]| {
+            target.push(separator);
+            target.extend_from_slice(name.as_bytes());
+            target.push(b'=');
+            percent_encode(value, target);
+            separator = b'&';
+        };
+        let mut credential = Vec::with_capacity(128);
+        self.write_credential(&date, &mut credential);
+        append(&mut target, name::SIGNATURE_VERSION, ALGORITHM.as_bytes());
+        append(&mut target, name::DATE, date.iso8601().as_bytes());
+        append(&mut target, name::EXPIRES, expires.as_secs().to_string().as_bytes());
+        append(&mut target, name::CREDENTIAL, &credential);
+        if let Some(token) = self.credentials.security_token() {
+            append(&mut target, name::SECURITY_TOKEN, token.as_bytes());
+        }
+        if !additional.is_empty() {
+            let mut names = Vec::new();
+            write_names(&additional, &mut names);
+            append(&mut target, name::ADDITIONAL_HEADERS, &names);
+        }
+        // What is signed leaves the signature out, so that a placeholder can stand for it: past this the URI cannot fail.
+        let unsigned = target.len();
+        append(&mut target, name::SIGNATURE, &[b'0'; 64]);
+        *request.uri_mut() = with_path_and_query(&base, target.clone())?;
+        let headers = request.headers_mut();
+        for stale in [AUTHORIZATION.as_str(), DATE.as_str(), name::DATE, name::CONTENT_SHA256, name::SECURITY_TOKEN] {
+            headers.remove(stale);
+        }
+        let signature = self.signature(request, &date, &additional);
+        target.truncate(unsigned);
+        append(&mut target, name::SIGNATURE, &hex(&signature.value));
+        *request.uri_mut() = with_path_and_query(&base, target)?;
+        Ok(signature)
+    }
+
+    fn signature<B>(&self, request: &Request<B>, date: &RequestDate, additional: &[HeaderName]) -> Signature {
+        let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = match &mut *key {
+            Some((day, key)) if day == date.day() => key,
+            stale => {
+                let derived = SigningKey::derive(self.credentials.access_key_secret(), date.day(), self.resource.region());
+                &mut stale.insert((date.day().to_owned(), derived)).1
+            }
+        }
+        .clone();
+        Signature::new(request, &self.resource, date, additional, |string_to_sign| key.sign(string_to_sign))
+    }
+
+    /// Appends `{access key id}/{scope}`.
+    fn write_credential(&self, date: &RequestDate, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.credentials.access_key_id().as_bytes());
+        out.push(b'/');
+        write_scope(date, self.resource.region(), out);
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer")
+            .field("resource", &self.resource)
+            .field("credentials", &self.credentials)
+            .field("additional_headers", &self.additional_headers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A signature and what was signed, to be held against what a server reports with `SignatureDoesNotMatch`.
+///
+/// `Display` gives the signature in hex, as it is sent.
+#[derive(Clone)]
+pub struct Signature {
+    /// The canonical request, and after it the string to sign.
+    text: Vec<u8>,
+    canonical_request: usize,
+    value: [u8; 32],
+}
+
+impl Signature {
+    pub(super) fn new<B>(
+        request: &Request<B>,
+        resource: &Resource,
+        date: &RequestDate,
+        additional: &[HeaderName],
+        sign: impl FnOnce(&[u8]) -> [u8; 32],
+    ) -> Self {
+        let mut text = Vec::with_capacity(640);
+        canonical_request::write(request, resource, additional, &mut text);
+        let canonical_request = text.len();
+        let hash = string_to_sign::hash(&text);
+        string_to_sign::write(date, resource.region(), &hash, &mut text);
+        let value = sign(&text[canonical_request..]);
+        Self { text, canonical_request, value }
+    }
+
+    /// The canonical request. Holds the security token where one was signed: keep it out of logs.
+    #[must_use]
+    pub fn canonical_request(&self) -> &[u8] {
+        &self.text[..self.canonical_request]
+    }
+
+    /// The string to sign: algorithm, date, scope and the hash of the canonical request.
+    #[must_use]
+    pub fn string_to_sign(&self) -> &str {
+        str::from_utf8(&self.text[self.canonical_request..]).expect("every part of it is text")
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&hex(&self.value)).expect("hex is ASCII"))
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signature({self})")
+    }
+}
+
+/// `uri` without the parameters of the query form; `None` where it has none. What stays, stays to the letter.
+fn without_query_form(uri: &Uri) -> Option<Uri> {
+    let query = uri.query().filter(|query| query.contains("x-oss-"))?;
+    let is_kept = |piece: &&str| {
+        parameters(piece).all(|(name, _)| name::QUERY_FORM.iter().all(|signed| signed.as_bytes() != name.as_ref()))
+    };
+    let kept: Vec<&str> = query.split('&').filter(is_kept).collect();
+    let mut target = uri.path().as_bytes().to_vec();
+    if !kept.is_empty() {
+        target.push(b'?');
+        target.extend_from_slice(kept.join("&").as_bytes());
+    }
+    Some(with_path_and_query(uri, target).expect("a part of a URI is no longer than it was"))
+}
+
+fn with_path_and_query(uri: &Uri, target: Vec<u8>) -> Result<Uri, Invalid> {
+    let mut parts = uri.clone().into_parts();
+    let refused = || Invalid::secret("presigned uri", "must have a path, and be at most 65534 bytes long");
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(target)).map_err(|_| refused())?);
+    Uri::from_parts(parts).map_err(|_| refused())
+}

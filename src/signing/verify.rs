@@ -1,0 +1,333 @@
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderName};
+use http::request::Request;
+use zeroize::Zeroizing;
+
+use super::canonical_request::{additional_headers, is_signed_by_default, parameters};
+use super::encode::unhex;
+use super::signer::Signature;
+use super::signing_key::SigningKey;
+use super::string_to_sign::SCOPE_END;
+use super::{ALGORITHM, RequestDate, Resource, UNSIGNED_PAYLOAD, name};
+use crate::Credentials;
+
+/// How far a request's date may be from the server's clock.
+const TOLERANCE: Duration = Duration::from_secs(15 * 60);
+
+/// The authorization that a request carries: who signed, when and how. Read from the request, and not to be believed before
+/// [`verify`](Authorization::verify).
+///
+/// The three steps stand apart because a server has to look up the secret between them:
+///
+/// ```
+/// # use std::time::{Duration, UNIX_EPOCH};
+/// # use oss_delete_vectors::{Credentials, signing::{Authorization, Resource, Signer}};
+/// # let resource = Resource::new("cn-hangzhou", "1234567890123456", "examplebucket");
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// # let now = UNIX_EPOCH + Duration::from_secs(1_702_743_657);
+/// # let mut request = http::Request::post("https://example.com/?deleteVectors").body(())?;
+/// # Signer::new(resource.clone(), credentials.clone()).sign(&mut request, now);
+/// let authorization = Authorization::parse(&request)?;
+/// authorization.check_date(now)?;
+/// assert_eq!(authorization.access_key_id(), "LTAI5tExample"); // look it up: here are its credentials
+/// authorization.verify(&request, &resource, &credentials)?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct Authorization {
+    form: AuthorizationForm,
+    access_key_id: String,
+    date: RequestDate,
+    /// The scope as it was sent, from the day on.
+    scope: [String; 4],
+    /// Sorted and unique.
+    additional_headers: Vec<HeaderName>,
+    security_token: Option<Zeroizing<String>>,
+    signature: [u8; 32],
+}
+
+/// Where a request carries its authorization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthorizationForm {
+    /// In the `Authorization` header.
+    Header,
+    /// In the query: a presigned request.
+    Query {
+        /// How long after its date the request is good.
+        expires: Duration,
+    },
+}
+
+impl Authorization {
+    /// Reads the authorization of `request`, of either form.
+    ///
+    /// # Errors
+    ///
+    /// [`Unauthorized::Missing`] and [`Unauthorized::Malformed`]. Both forms at once, a part that comes twice or a signed
+    /// header with two values are malformed: what was signed and what is acted upon must be one thing.
+    pub fn parse<B>(request: &Request<B>) -> Result<Self, Unauthorized> {
+        let query = QueryForm::parse(request.uri().query().unwrap_or_default())?;
+        let authorization = match (request.headers().contains_key(AUTHORIZATION), query) {
+            (false, None) => return Err(Unauthorized::Missing),
+            (true, Some(_)) => return Err(malformed("authorization", "must be in the header or in the query, not in both")),
+            (true, None) => Self::parse_header(request.headers())?,
+            (false, Some(query)) => query.into_authorization()?,
+        };
+        let is_signed = |name: &&HeaderName| is_signed_by_default(name) || authorization.additional_headers.contains(name);
+        if request.headers().keys().filter(is_signed).any(|name| request.headers().get_all(name).iter().count() > 1) {
+            return Err(malformed("signed header", "must have one value"));
+        }
+        Ok(authorization)
+    }
+
+    fn parse_header(headers: &HeaderMap) -> Result<Self, Unauthorized> {
+        if one(headers, name::CONTENT_SHA256)? != Some(UNSIGNED_PAYLOAD) {
+            return Err(malformed(name::CONTENT_SHA256, "must be UNSIGNED-PAYLOAD"));
+        }
+        let value = one(headers, AUTHORIZATION.as_str())?.unwrap_or_default();
+        let parts = value.strip_prefix(ALGORITHM).and_then(|parts| parts.strip_prefix(' '));
+        let (mut credential, mut additional, mut signature) = (None, None, None);
+        for part in parts.ok_or(malformed("authorization", "must begin with OSS4-HMAC-SHA256"))?.split(',') {
+            let (name, value) = part.trim().split_once('=').unwrap_or_default();
+            let slot = match name {
+                "Credential" => &mut credential,
+                "AdditionalHeaders" => &mut additional,
+                "Signature" => &mut signature,
+                _ => return Err(malformed("authorization", "must be Credential=..[,AdditionalHeaders=..],Signature=..")),
+            };
+            if slot.replace(value).is_some() {
+                return Err(malformed("authorization", "must have each part once"));
+            }
+        }
+        Self::new(
+            AuthorizationForm::Header,
+            credential.ok_or(malformed("authorization", "must have a Credential"))?,
+            one(headers, name::DATE)?.ok_or(malformed(name::DATE, "must be present"))?,
+            additional.unwrap_or_default(),
+            one(headers, name::SECURITY_TOKEN)?,
+            signature.ok_or(malformed("authorization", "must have a Signature"))?,
+        )
+    }
+
+    fn new(
+        form: AuthorizationForm,
+        credential: &str,
+        date: &str,
+        additional_headers: &str,
+        security_token: Option<&str>,
+        signature: &str,
+    ) -> Result<Self, Unauthorized> {
+        // Read from the end: an access key id may hold slashes, a scope may not.
+        let mut parts = credential.rsplitn(5, '/').map(str::to_owned);
+        let (Some(end), Some(product), Some(region), Some(day), Some(access_key_id)) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(malformed("credential", "must be an access key id and a scope of four parts"));
+        };
+        let name = |name: &str| HeaderName::from_bytes(name.as_bytes());
+        let mut additional_headers = match additional_headers {
+            "" => Vec::new(),
+            names => names
+                .split(';')
+                .map(name)
+                .collect::<Result<_, _>>()
+                .map_err(|_| malformed("additional headers", "must be header names joined by ';'"))?,
+        };
+        additional_headers.sort_unstable_by(|a: &HeaderName, b| a.as_str().cmp(b.as_str()));
+        additional_headers.dedup();
+        Ok(Self {
+            form,
+            access_key_id,
+            date: RequestDate::parse(date).ok_or(malformed(name::DATE, "must be YYYYMMDDTHHMMSSZ"))?,
+            scope: [day, region, product, end],
+            additional_headers,
+            security_token: security_token.map(|token| Zeroizing::new(token.to_owned())),
+            signature: unhex(signature.as_bytes()).ok_or(malformed("signature", "must be 64 lower-case hex digits"))?,
+        })
+    }
+
+    /// Where the request carries it.
+    #[must_use]
+    pub fn form(&self) -> AuthorizationForm {
+        self.form
+    }
+
+    /// Who claims to have signed.
+    #[must_use]
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
+    /// When the request claims to have been signed.
+    #[must_use]
+    pub fn date(&self) -> SystemTime {
+        self.date.time()
+    }
+
+    /// Whether the request is of this time: in the header form at most 15 minutes off either way, presigned from 15 minutes
+    /// before its date until it expires.
+    ///
+    /// # Errors
+    ///
+    /// [`Unauthorized::TimeTooSkewed`] in the header form, [`Unauthorized::OutsideValidity`] in the query form.
+    pub fn check_date(&self, now: SystemTime) -> Result<(), Unauthorized> {
+        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (date, now, tolerance) = (seconds(self.date.time()), seconds(now), TOLERANCE.as_secs());
+        match self.form {
+            AuthorizationForm::Header if date.abs_diff(now) <= tolerance => Ok(()),
+            AuthorizationForm::Header => Err(Unauthorized::TimeTooSkewed),
+            AuthorizationForm::Query { expires }
+                if date <= now.saturating_add(tolerance) && now <= date.saturating_add(expires.as_secs()) =>
+            {
+                Ok(())
+            }
+            AuthorizationForm::Query { .. } => Err(Unauthorized::OutsideValidity),
+        }
+    }
+
+    /// Whether `credentials` signed `request`, as it is, for `resource`, and with the security token that belongs to them.
+    /// The signature is compared in constant time. The body is no part of it: hold that against `Content-MD5`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unauthorized::ScopeMismatch`], [`Unauthorized::SignatureMismatch`], [`Unauthorized::SecurityTokenMismatch`].
+    pub fn verify<B>(&self, request: &Request<B>, resource: &Resource, credentials: &Credentials) -> Result<(), Unauthorized> {
+        let [day, region, product, end] = &self.scope;
+        if day != self.date.day() || region != resource.region() || [product, end] != SCOPE_END {
+            let [product, end] = SCOPE_END;
+            let expected = format!("{}/{}/{product}/{end}", self.date.day(), resource.region());
+            return Err(Unauthorized::ScopeMismatch { expected });
+        }
+        let key = SigningKey::derive(credentials.access_key_secret(), day, region);
+        let additional = additional_headers(request.headers(), &self.additional_headers);
+        let mut matches = false;
+        let expected = Signature::new(request, resource, &self.date, &additional, |string_to_sign| {
+            matches = key.verify(string_to_sign, &self.signature);
+            // The right signature is nobody's to know: not even by way of the value returned.
+            self.signature
+        });
+        if !matches {
+            return Err(Unauthorized::SignatureMismatch { string_to_sign: expected.string_to_sign().to_owned() });
+        }
+        if self.security_token.as_deref().map(String::as_str) != credentials.security_token() {
+            return Err(Unauthorized::SecurityTokenMismatch);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorization")
+            .field("form", &self.form)
+            .field("access_key_id", &self.access_key_id)
+            .field("date", &self.date.iso8601())
+            .field("scope", &self.scope)
+            .field("additional_headers", &self.additional_headers)
+            .field("has_security_token", &self.security_token.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The one value of a header, as text. Its doubles are found with those of all signed headers.
+fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Unauthorized> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(|text| Some(text.trim())).map_err(|_| malformed(name, "must be ASCII")),
+        (Some(_), Some(_)) => Err(malformed(name, "must come once")),
+    }
+}
+
+/// The parameters of the query form, decoded, in the order of [`name::QUERY_FORM`].
+struct QueryForm([Option<Zeroizing<String>>; name::QUERY_FORM.len()]);
+
+impl QueryForm {
+    /// `None` where there is none of them.
+    fn parse(query: &str) -> Result<Option<Self>, Unauthorized> {
+        let mut found = Self(Default::default());
+        for (name, value) in parameters(query) {
+            let Some(index) = name::QUERY_FORM.iter().position(|known| known.as_bytes() == &*name) else { continue };
+            let known = name::QUERY_FORM[index];
+            let value = String::from_utf8(value.into_owned()).map_err(|_| malformed(known, "must be UTF-8"))?;
+            if found.0[index].replace(Zeroizing::new(value)).is_some() {
+                return Err(malformed(known, "must come once"));
+            }
+        }
+        Ok(found.0.iter().any(Option::is_some).then_some(found))
+    }
+
+    fn into_authorization(self) -> Result<Authorization, Unauthorized> {
+        let [version, date, expires, credential, security_token, additional_headers, signature] = &self.0;
+        let required =
+            |value: &Option<Zeroizing<String>>, known: &'static str| value.clone().ok_or(malformed(known, "must be present"));
+        if version.as_deref().map(String::as_str) != Some(ALGORITHM) {
+            return Err(malformed(name::SIGNATURE_VERSION, "must be OSS4-HMAC-SHA256"));
+        }
+        let expires = required(expires, name::EXPIRES)?;
+        let seconds = expires.bytes().all(|byte| byte.is_ascii_digit()).then(|| expires.parse().ok()).flatten();
+        Authorization::new(
+            AuthorizationForm::Query {
+                expires: Duration::from_secs(seconds.ok_or(malformed(name::EXPIRES, "must be a number of seconds"))?),
+            },
+            &required(credential, name::CREDENTIAL)?,
+            &required(date, name::DATE)?,
+            additional_headers.as_deref().map_or("", String::as_str),
+            security_token.as_deref().map(String::as_str),
+            &required(signature, name::SIGNATURE)?,
+        )
+    }
+}
+
+const fn malformed(part: &'static str, rule: &'static str) -> Unauthorized {
+    Unauthorized::Malformed { part, rule }
+}
+
+/// Why a request is not authorized.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unauthorized {
+    /// The request carries no authorization.
+    Missing,
+    /// The authorization cannot be read.
+    Malformed {
+        /// The part of it, such as `x-oss-date`.
+        part: &'static str,
+        /// The rule that the part breaks.
+        rule: &'static str,
+    },
+    /// The request was signed more than 15 minutes before or after the server's time.
+    TimeTooSkewed,
+    /// The presigned request has expired, or is of the future.
+    OutsideValidity,
+    /// The scope is not that of the request's date and of the resource.
+    ScopeMismatch {
+        /// The scope that it should have been.
+        expected: String,
+    },
+    /// The signature is not that of this request, this resource and these credentials.
+    SignatureMismatch {
+        /// The server's string to sign, to be held against the signer's.
+        string_to_sign: String,
+    },
+    /// The request's security token is not that of the credentials.
+    SecurityTokenMismatch,
+}
+
+impl fmt::Display for Unauthorized {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("the request carries no authorization"),
+            Self::Malformed { part, rule } => write!(f, "{part} {rule}"),
+            Self::TimeTooSkewed => f.write_str("the request's date is more than 15 minutes off"),
+            Self::OutsideValidity => f.write_str("the presigned request has expired or is not valid yet"),
+            Self::ScopeMismatch { expected } => write!(f, "the scope must be {expected}"),
+            Self::SignatureMismatch { .. } => f.write_str("the signature does not match the request"),
+            Self::SecurityTokenMismatch => f.write_str("the security token does not belong to the access key id"),
+        }
+    }
+}
+
+impl std::error::Error for Unauthorized {}
