@@ -1,0 +1,62 @@
+//! Error codes that the service is known to answer; any other is kept as it came.
+
+/// 400: `Content-MD5` is not base64, or not that of 16 bytes; or it is not that of the body.
+pub const INVALID_DIGEST: &str = "InvalidDigest";
+/// 400: the request as a whole is not understood; the official SDKs send it again.
+pub const BAD_REQUEST: &str = "BadRequest";
+/// 400: a parameter is invalid: too many keys, a bad key, a bad index name.
+pub const VECTOR_INDEX_PARAMETER_INVALID: &str = "VectorIndexParameterInvalid";
+/// 400: the body is not the JSON that it should be.
+pub const MALFORMED_JSON: &str = "MalformedJson";
+/// 403: not allowed by the access policies of the user or of the bucket; or not signed, or presigned and expired.
+pub const ACCESS_DENIED: &str = "AccessDenied";
+/// 403: the AccessKey id is unknown.
+pub const INVALID_ACCESS_KEY_ID: &str = "InvalidAccessKeyId";
+/// 403: the security token is not that of the AccessKey id.
+pub const INVALID_SECURITY_TOKEN: &str = "InvalidSecurityToken";
+/// 403: the security token has expired.
+pub const SECURITY_TOKEN_EXPIRED: &str = "SecurityTokenExpired";
+/// 403: the signature is not that of the request.
+pub const SIGNATURE_DOES_NOT_MATCH: &str = "SignatureDoesNotMatch";
+/// 403: the request's date is more than 15 minutes off.
+pub const REQUEST_TIME_TOO_SKEWED: &str = "RequestTimeTooSkewed";
+/// 403: the account or the user is disabled.
+pub const USER_DISABLE: &str = "UserDisable";
+/// 404: there is no such bucket.
+pub const NO_SUCH_BUCKET: &str = "NoSuchBucket";
+/// 404: there is no such index.
+pub const NO_SUCH_VECTOR_INDEX: &str = "NoSuchVectorIndex";
+/// 405: the method or the sub-resource is none of the service's.
+pub const METHOD_NOT_ALLOWED: &str = "MethodNotAllowed";
+/// 413: the body is too large.
+pub const ENTITY_TOO_LARGE: &str = "EntityTooLarge";
+/// 500: something failed inside the service.
+pub const INTERNAL_ERROR: &str = "InternalError";
+/// 503: too many requests a second for this operation.
+pub const QPS_LIMIT_EXCEEDED: &str = "QpsLimitExceeded";
+/// 503: too many requests a second for all operations together.
+pub const TOTAL_QPS_LIMIT_EXCEEDED: &str = "TotalQpsLimitExceeded";
+/// 503: too many requests a second for operations on metadata.
+pub const META_OPERATION_QPS_LIMIT_EXCEEDED: &str = "MetaOperationQpsLimitExceeded";
+/// 503: too many requests at once.
+pub const ACTIVE_REQUEST_LIMIT_EXCEEDED: &str = "ActiveRequestLimitExceeded";
+/// 503: too much work at once.
+pub const CPU_LIMIT_EXCEEDED: &str = "CpuLimitExceeded";
+/// 503: send more slowly.
+pub const SLOW_DOWN: &str = "SlowDown";
+
+/// Not the service's: stands for the code of an answer that has none, as in the official SDKs.
+pub const BAD_ERROR_RESPONSE: &str = "BadErrorResponse";
+
+/// Whether `code` says that requests come too fast.
+pub(super) fn is_throttle(code: &str) -> bool {
+    matches!(
+        code,
+        QPS_LIMIT_EXCEEDED
+            | TOTAL_QPS_LIMIT_EXCEEDED
+            | META_OPERATION_QPS_LIMIT_EXCEEDED
+            | ACTIVE_REQUEST_LIMIT_EXCEEDED
+            | CPU_LIMIT_EXCEEDED
+            | SLOW_DOWN
+    )
+}

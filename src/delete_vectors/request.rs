@@ -1,0 +1,196 @@
+use std::fmt;
+
+use base64ct::{Base64, Encoding};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use http::{Method, Request, StatusCode};
+use md5::{Digest, Md5};
+use serde_json::Value;
+
+use super::{ServiceError, code};
+use crate::{Invalid, KeyBatch, Target};
+
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+const SUB_RESOURCE: &str = "deleteVectors";
+
+/// One call: delete these keys from that index.
+///
+/// Deleting a key that is not there is no error, and what is deleted is gone. On a 5xx a part of the keys may have been
+/// deleted; the whole batch is safe to send again.
+///
+/// ```
+/// use oss_delete_vectors::{DeleteVectors, KeyBatch, Target};
+///
+/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// let call = DeleteVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?);
+/// let request = call.to_request();
+/// assert_eq!(&request.body()[..], br#"{"indexName":"vectorindex1","keys":["doc-001","doc-002"]}"#);
+/// assert_eq!(DeleteVectors::parse_request(&target, &request)?, call);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteVectors {
+    target: Target,
+    keys: KeyBatch,
+}
+
+impl DeleteVectors {
+    /// Deletes `keys` from the index of `target`.
+    #[must_use]
+    pub fn new(target: &Target, keys: KeyBatch) -> Self {
+        Self { target: target.clone(), keys }
+    }
+
+    /// Where to delete.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What to delete.
+    #[must_use]
+    pub fn keys(&self) -> &KeyBatch {
+        &self.keys
+    }
+
+    /// The request, all but its signature: `POST {uri}` with `content-type`, `content-md5`, `user-agent` and the JSON body.
+    ///
+    /// `Content-MD5` is what ties the keys to the signature, which covers no payload. A clone of the request shares the body;
+    /// to send it again, sign the clone again.
+    #[must_use]
+    pub fn to_request(&self) -> Request<Bytes> {
+        let body = self.to_json();
+        let mut md5 = [0; 24];
+        let md5 = Base64::encode(&Md5::digest(&body), &mut md5).expect("16 bytes are 24 characters");
+        let mut request = Request::new(Bytes::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.target.uri().clone();
+        let headers = request.headers_mut();
+        headers.reserve(8); // with those of the signature: no second allocation
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_MD5, HeaderValue::from_str(md5).expect("base64 is ASCII"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("oss-delete-vectors/", env!("CARGO_PKG_VERSION"))));
+        request
+    }
+
+    fn to_json(&self) -> Vec<u8> {
+        let mut json = Vec::with_capacity(self.keys.text_len() + 3 * self.keys.len() + 64);
+        let string = |json: &mut Vec<u8>, text: &str| serde_json::to_writer(json, text).expect("a string is JSON");
+        json.push(b'{');
+        if let Some(index_name) = self.target.index_name() {
+            json.extend_from_slice(br#""indexName":"#);
+            string(&mut json, index_name);
+            json.push(b',');
+        }
+        json.extend_from_slice(br#""keys":["#);
+        for (position, key) in self.keys.iter().enumerate() {
+            if position > 0 {
+                json.push(b',');
+            }
+            string(&mut json, key.as_str());
+        }
+        json.extend_from_slice(b"]}");
+        json
+    }
+
+    /// Reads a request as the service does that `target` is a bucket of. The index is the one that the request names.
+    ///
+    /// Nothing is taken from the request's host or path, and its authorization is not looked at; see
+    /// [`Authorization`](crate::signing::Authorization). A key may come twice among the 500, and counts once; members that the
+    /// call does not know are passed over. The service may judge both otherwise: the reference does not say.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], in this order: not this call, a digest that is not the body's, not JSON, a parameter.
+    pub fn parse_request<B: AsRef<[u8]>>(target: &Target, request: &Request<B>) -> Result<Self, RequestError> {
+        if !Self::is_call(request) {
+            return Err(RequestError::NotDeleteVectors);
+        }
+        let body = request.body().as_ref();
+        for digest in request.headers().get_all(CONTENT_MD5) {
+            let mut md5 = [0; 16];
+            let decoded = digest.to_str().ok().and_then(|text| Base64::decode(text.trim(), &mut md5).ok());
+            if decoded != Some(Md5::digest(body).as_ref()) {
+                return Err(RequestError::InvalidDigest);
+            }
+        }
+        let json = serde_json::from_slice(body).map_err(|error| RequestError::MalformedJson(error.to_string()))?;
+        let Value::Object(members) = json else {
+            return Err(RequestError::MalformedJson("the body must be an object".to_owned()));
+        };
+        let index_name = match members.get("indexName") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(index_name)) => Some(index_name.as_str()),
+            Some(_) => return Err(RequestError::MalformedJson("indexName must be a string".to_owned())),
+        };
+        let keys = match members.get("keys") {
+            None | Some(Value::Null) => &[],
+            Some(Value::Array(keys)) => keys.as_slice(),
+            Some(_) => return Err(RequestError::MalformedJson("keys must be an array".to_owned())),
+        };
+        let Some(keys) = keys.iter().map(Value::as_str).collect::<Option<Vec<_>>>() else {
+            return Err(RequestError::MalformedJson("keys must be strings".to_owned()));
+        };
+        if keys.len() > KeyBatch::MAX_KEYS {
+            let refused = Invalid::new("keys", "must be 1 to 500 unique keys", &keys.len().to_string());
+            return Err(RequestError::InvalidParameter(refused));
+        }
+        let target = target.with_index_name(index_name).map_err(RequestError::InvalidParameter)?;
+        Ok(Self { target, keys: KeyBatch::new(keys).map_err(RequestError::InvalidParameter)? })
+    }
+
+    /// Whether `request` is this call, by method and sub-resource: `POST ...?deleteVectors`, with or without `=`.
+    #[must_use]
+    pub fn is_call<B>(request: &Request<B>) -> bool {
+        let query = request.uri().query().unwrap_or_default();
+        let is_sub_resource = |piece: &str| piece.strip_prefix(SUB_RESOURCE).is_some_and(|rest| matches!(rest, "" | "="));
+        request.method() == Method::POST && query.split('&').any(is_sub_resource)
+    }
+}
+
+/// Why a request is no `DeleteVectors` call, in the order in which the service checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// Another method or another sub-resource.
+    NotDeleteVectors,
+    /// `Content-MD5` is not that of the body.
+    InvalidDigest,
+    /// The body is not JSON, or not of the shape that it should have; with the reason.
+    MalformedJson(String),
+    /// A parameter breaks a rule.
+    InvalidParameter(Invalid),
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotDeleteVectors => f.write_str("the request is not POST ?deleteVectors"),
+            Self::InvalidDigest => f.write_str("content-md5 is not that of the body"),
+            Self::MalformedJson(reason) => write!(f, "the body is not the JSON that it should be: {reason}"),
+            Self::InvalidParameter(refused) => refused.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::InvalidParameter(refused) => Some(refused),
+            _ => None,
+        }
+    }
+}
+
+/// The service's answer to such a request.
+impl From<RequestError> for ServiceError {
+    fn from(error: RequestError) -> Self {
+        let (status, code) = match &error {
+            RequestError::NotDeleteVectors => (StatusCode::METHOD_NOT_ALLOWED, code::METHOD_NOT_ALLOWED),
+            RequestError::InvalidDigest => (StatusCode::BAD_REQUEST, code::INVALID_DIGEST),
+            RequestError::MalformedJson(_) => (StatusCode::BAD_REQUEST, code::MALFORMED_JSON),
+            RequestError::InvalidParameter(_) => (StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}

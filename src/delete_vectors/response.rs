@@ -1,0 +1,117 @@
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{DATE, HeaderValue};
+use http::{HeaderMap, Response, StatusCode};
+
+use super::error_document::is_empty_or_without_error;
+use super::{DeleteVectors, ServiceError, header};
+
+/// The service's word that every key of the batch is gone, whether it was there before or not.
+///
+/// ```
+/// use oss_delete_vectors::{DeleteVectors, Deleted};
+///
+/// let response = Deleted::new("534B371674A4D890XXXX").to_response();
+/// assert_eq!(response.status(), 204);
+/// let deleted = DeleteVectors::parse_response(&response)?;
+/// assert_eq!(deleted.request_id(), Some("534B371674A4D890XXXX"));
+/// # Ok::<_, oss_delete_vectors::ServiceError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deleted {
+    request_id: Option<String>,
+    qos_delay: Option<Duration>,
+}
+
+impl Deleted {
+    /// What the service answers to the request with this id.
+    #[must_use]
+    pub fn new(request_id: impl Into<String>) -> Self {
+        Self { request_id: Some(request_id.into()), qos_delay: None }
+    }
+
+    /// Adds how long the request was held back.
+    #[must_use]
+    pub fn with_qos_delay(mut self, qos_delay: Duration) -> Self {
+        self.qos_delay = Some(qos_delay);
+        self
+    }
+
+    /// The service's id of the request, for its support.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// How long the request *was* held back by a bandwidth limit, to the millisecond; no time to wait.
+    #[must_use]
+    pub fn qos_delay(&self) -> Option<Duration> {
+        self.qos_delay
+    }
+
+    /// The service's answer: `204`. What cannot stand in a header is left out.
+    #[must_use]
+    pub fn to_response(&self) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        insert(response.headers_mut(), header::REQUEST_ID, self.request_id.as_deref());
+        insert_qos_delay(response.headers_mut(), self.qos_delay);
+        response
+    }
+}
+
+impl DeleteVectors {
+    /// Reads the answer to a call.
+    ///
+    /// [`Deleted`] is a `204`, or another 2xx that comes with `x-oss-request-id` and without an error in its body: a page that
+    /// some proxy answers with `200` has deleted nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError`] for every other answer, whatever its body: JSON, XML, HTML, empty, cut short or not even text. Codes
+    /// are in [`code`](super::code).
+    pub fn parse_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Deleted, ServiceError> {
+        let request_id = text(response.headers(), header::REQUEST_ID);
+        let is_deleted = match response.status() {
+            StatusCode::NO_CONTENT => true,
+            status => {
+                status.is_success()
+                    && request_id.is_some()
+                    && !response.headers().contains_key(header::ERR)
+                    && is_empty_or_without_error(response.body().as_ref())
+            }
+        };
+        if is_deleted {
+            Ok(Deleted { request_id, qos_delay: qos_delay(response.headers()) })
+        } else {
+            Err(ServiceError::parse(response))
+        }
+    }
+}
+
+/// A header's value as text, trimmed; `None` where it is missing, empty or not text.
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = str::from_utf8(headers.get(name)?.as_bytes()).ok()?.trim();
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+pub(super) fn qos_delay(headers: &HeaderMap) -> Option<Duration> {
+    text(headers, header::QOS_DELAY_TIME)?.parse().ok().map(Duration::from_millis)
+}
+
+/// Sets a header where there is a value for it that can stand there.
+pub(super) fn insert(headers: &mut HeaderMap, name: &'static str, value: Option<&str>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
+    }
+}
+
+pub(super) fn insert_qos_delay(headers: &mut HeaderMap, qos_delay: Option<Duration>) {
+    insert(headers, header::QOS_DELAY_TIME, qos_delay.map(|delay| delay.as_millis().to_string()).as_deref());
+}
+
+/// Reads the `Date` header; `None` where it is missing or no date.
+pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
+}

@@ -1,0 +1,301 @@
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode};
+use serde_json::{Map, Value};
+
+use super::error_document::{ErrorDocument, shown};
+use super::response::{date, insert, insert_qos_delay, qos_delay, text};
+use super::{code, header};
+use crate::Target;
+use crate::signing::{RequestDate, Resource};
+
+/// An answer of the service, or of something on the way to it, that is no [`Deleted`](super::Deleted).
+///
+/// What to do is in [`is_retryable`](Self::is_retryable), [`is_throttling`](Self::is_throttling),
+/// [`may_have_deleted`](Self::may_have_deleted) and, in words, in [`advice`](Self::advice).
+///
+/// ```
+/// use http::StatusCode;
+/// use oss_delete_vectors::{DeleteVectors, ServiceError, code};
+///
+/// let answer = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast")
+///     .with_request_id("534B371674A4D890XXXX");
+/// let error = DeleteVectors::parse_response(&answer.to_response()).unwrap_err();
+/// assert_eq!(error.to_string(), "503 QpsLimitExceeded: too fast (request id 534B371674A4D890XXXX)");
+/// assert!(error.is_throttling() && error.is_retryable() && error.may_have_deleted());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServiceError(Box<Parts>);
+
+/// Behind a pointer, so that results stay small.
+#[derive(Clone, PartialEq, Eq)]
+struct Parts {
+    status: StatusCode,
+    code: String,
+    message: String,
+    request_id: Option<String>,
+    ec: Option<String>,
+    fields: Vec<(String, String)>,
+    date: Option<SystemTime>,
+    retry_after: Option<RetryAfter>,
+    qos_delay: Option<Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RetryAfter {
+    Delay(Duration),
+    Date(SystemTime),
+}
+
+impl ServiceError {
+    /// An error as a server answers it: see [`code`] for what the service answers when.
+    #[must_use]
+    pub fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self(Box::new(Parts {
+            status,
+            code: code.into(),
+            message: message.into(),
+            request_id: None,
+            ec: None,
+            fields: Vec::new(),
+            date: None,
+            retry_after: None,
+            qos_delay: None,
+        }))
+    }
+
+    /// Adds the id of the request.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
+        self.0.request_id = Some(request_id.into());
+        self
+    }
+
+    /// Adds the error's number in the service's error reference (EC), such as `0003-00000001`.
+    #[must_use]
+    pub fn with_ec(mut self, ec: impl Into<String>) -> Self {
+        self.0.ec = Some(ec.into());
+        self
+    }
+
+    /// Adds a further member of the error document, such as `HostId`.
+    #[must_use]
+    pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.fields.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds the server's time.
+    #[must_use]
+    pub fn with_date(mut self, date: SystemTime) -> Self {
+        self.0.date = Some(RequestDate::new(date).time());
+        self
+    }
+
+    /// Adds how long to wait, in whole seconds, before the next request.
+    #[must_use]
+    pub fn with_retry_after(mut self, delay: Duration) -> Self {
+        self.0.retry_after = Some(RetryAfter::Delay(Duration::from_secs(delay.as_secs())));
+        self
+    }
+
+    pub(super) fn parse<B: AsRef<[u8]>>(response: &Response<B>) -> Self {
+        let (headers, body) = (response.headers(), response.body().as_ref());
+        let document = ErrorDocument::parse(headers, body);
+        let message = document.message.unwrap_or_else(|| match &document.code {
+            Some(_) => String::new(),
+            None => format!("the answer is no error document but {}", shown(body)),
+        });
+        let code = document.code.or_else(|| text(headers, header::ERROR_TYPE));
+        Self(Box::new(Parts {
+            status: response.status(),
+            code: code.unwrap_or_else(|| code::BAD_ERROR_RESPONSE.to_owned()),
+            message,
+            request_id: document.request_id.or_else(|| text(headers, header::REQUEST_ID)),
+            ec: document.ec.or_else(|| text(headers, header::EC)),
+            fields: document.fields,
+            date: date(headers),
+            retry_after: retry_after(headers),
+            qos_delay: qos_delay(headers),
+        }))
+    }
+
+    /// The status. A 2xx is one that came without the service's request id or with an error in its body.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The service's code, as it came; [`code::BAD_ERROR_RESPONSE`] where the answer has none.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    /// The service's message, as it came: the server's words, to be escaped before they go to a terminal (`Display` does).
+    /// Where the answer has none, what it is instead.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The service's id of the request, for its support.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// The error's number in the service's error reference (EC), such as `0003-00000001`.
+    #[must_use]
+    pub fn ec(&self) -> Option<&str> {
+        self.0.ec.as_deref()
+    }
+
+    /// All members of the error document that are text, `Code` and `Message` among them, in its order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The server's time, to the second, by which a clock that is off can be corrected.
+    #[must_use]
+    pub fn date(&self) -> Option<SystemTime> {
+        self.0.date
+    }
+
+    /// How long `Retry-After` asks to wait, of any length. `now` is the time at which the answer came; a date is held against
+    /// the answer's own `Date` where it has one.
+    #[must_use]
+    pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        Some(match self.0.retry_after? {
+            RetryAfter::Delay(delay) => delay,
+            RetryAfter::Date(date) => date.duration_since(self.0.date.unwrap_or(now)).unwrap_or_default(),
+        })
+    }
+
+    /// How long the request *was* held back by a bandwidth limit, to the millisecond; no time to wait.
+    #[must_use]
+    pub fn qos_delay(&self) -> Option<Duration> {
+        self.0.qos_delay
+    }
+
+    /// Whether the official SDKs send such a request again: status 401, 408, 429 and 5xx, codes `RequestTimeTooSkewed` and
+    /// `BadRequest`.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.0.status.as_u16(), 401 | 408 | 429 | 500..)
+            || matches!(self.code(), code::REQUEST_TIME_TOO_SKEWED | code::BAD_REQUEST)
+    }
+
+    /// Whether requests come too fast: a throttling code, or status 429. Send the same again, more slowly.
+    #[must_use]
+    pub fn is_throttling(&self) -> bool {
+        self.0.status == StatusCode::TOO_MANY_REQUESTS || code::is_throttle(self.code())
+    }
+
+    /// Whether a part of the keys, or all, may be gone in spite of the error: any 5xx, throttling among them; 408; and a 2xx
+    /// that is not clearly the service's. All others say that the call was refused.
+    #[must_use]
+    pub fn may_have_deleted(&self) -> bool {
+        matches!(self.0.status.as_u16(), 200..300 | 408 | 500..)
+    }
+
+    /// What to do about it, in words, for a request to `target`; `None` where nothing more is known than the message says.
+    #[must_use]
+    pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {
+        let resource = Resource::from(target);
+        Some(Cow::Borrowed(match self.code() {
+            code::ACCESS_DENIED => {
+                return Some(format!("allow the action oss:DeleteVectors on {resource} and {resource}/*").into());
+            }
+            code::NO_SUCH_BUCKET => return Some(format!("check region, account id and bucket of {resource}").into()),
+            code::NO_SUCH_VECTOR_INDEX => return Some(format!("check the index name, {target}").into()),
+            code::INVALID_ACCESS_KEY_ID => "check the AccessKey id",
+            code::SIGNATURE_DOES_NOT_MATCH => "check the AccessKey secret, the region and the account id",
+            code::SECURITY_TOKEN_EXPIRED | code::INVALID_SECURITY_TOKEN => "get new STS credentials",
+            code::REQUEST_TIME_TOO_SKEWED => "set the clock: it is more than 15 minutes off",
+            code::USER_DISABLE => "enable the account or the user, or pay what is due",
+            code::VECTOR_INDEX_PARAMETER_INVALID => "check the index name and the keys",
+            code::INVALID_DIGEST => "send again: the body was changed on its way",
+            _ if self.is_throttling() => "send again, more slowly",
+            _ if self.may_have_deleted() => "send again: the batch may be gone in part",
+            _ => return None,
+        }))
+    }
+
+    /// The answer that a server gives: JSON, with the request id, EC, date and delays in headers. What cannot stand in a header
+    /// is left out there.
+    #[must_use]
+    pub fn to_response(&self) -> Response<Bytes> {
+        let Parts { status, code, message, request_id, ec, fields, date, retry_after, qos_delay } = &*self.0;
+        let mut members: Map<String, Value> = fields.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        let named = [("RequestId", request_id), ("EC", ec)];
+        members.extend(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.as_deref()?.into()))));
+        members.insert("Code".to_owned(), code.as_str().into());
+        members.insert("Message".to_owned(), message.as_str().into());
+        let document = Value::Object(Map::from_iter([("Error".to_owned(), Value::Object(members))]));
+
+        let mut response = Response::new(Bytes::from(document.to_string()));
+        *response.status_mut() = *status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        insert(headers, header::REQUEST_ID, request_id.as_deref());
+        insert(headers, header::EC, ec.as_deref());
+        insert(headers, DATE.as_str(), date.map(|date| RequestDate::new(date).rfc1123()).as_deref());
+        let retry_after = retry_after.map(|retry_after| match retry_after {
+            RetryAfter::Delay(delay) => delay.as_secs().to_string(),
+            RetryAfter::Date(date) => RequestDate::new(date).rfc1123(),
+        });
+        insert(headers, RETRY_AFTER.as_str(), retry_after.as_deref());
+        insert_qos_delay(headers, *qos_delay);
+        response
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
+    let value = text(headers, RETRY_AFTER.as_str())?;
+    if value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a number holds still mean what they say: very long.
+        return Some(RetryAfter::Delay(Duration::from_secs(value.parse().unwrap_or(u64::MAX))));
+    }
+    httpdate::parse_http_date(&value).ok().map(RetryAfter::Date)
+}
+
+/// `403 AccessDenied: message (request id X, EC Y)`, on one line, control characters escaped.
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut escaped = |text: &str| {
+            text.chars().try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
+        };
+        escaped(self.0.status.as_str())?;
+        escaped(" ")?;
+        escaped(self.code())?;
+        if !self.message().is_empty() {
+            escaped(": ")?;
+            escaped(self.message())?;
+        }
+        match (self.request_id(), self.ec()) {
+            (None, None) => Ok(()),
+            (Some(request_id), None) => escaped(&format!(" (request id {request_id})")),
+            (None, Some(ec)) => escaped(&format!(" (EC {ec})")),
+            (Some(request_id), Some(ec)) => escaped(&format!(" (request id {request_id}, EC {ec})")),
+        }
+    }
+}
+
+impl fmt::Debug for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceError")
+            .field("status", &self.0.status)
+            .field("code", &self.0.code)
+            .field("message", &self.0.message)
+            .field("request_id", &self.0.request_id)
+            .field("ec", &self.0.ec)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for ServiceError {}
