@@ -1,0 +1,48 @@
+use crate::Credentials;
+
+/// Someone who may send requests: credentials, and what they allow.
+///
+/// STS credentials stop being valid at their [expiration](Credentials::with_expiration).
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub(super) credentials: Credentials,
+    /// `None`: all of them.
+    buckets: Option<Vec<String>>,
+    pub(super) is_disabled: bool,
+}
+
+impl Identity {
+    /// Someone who may delete from every index of the account.
+    #[must_use]
+    pub fn new(credentials: Credentials) -> Self {
+        Self { credentials, buckets: None, is_disabled: false }
+    }
+
+    /// Allows `oss:DeleteVectors` on these buckets alone; on none where there are none.
+    #[must_use]
+    pub fn allowed_on<I>(mut self, buckets: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.buckets = Some(buckets.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Refuses everything with `UserDisable`.
+    #[must_use]
+    pub fn disabled(mut self) -> Self {
+        self.is_disabled = true;
+        self
+    }
+
+    /// The AccessKey id.
+    #[must_use]
+    pub fn access_key_id(&self) -> &str {
+        self.credentials.access_key_id()
+    }
+
+    pub(super) fn may_delete_from(&self, bucket: &str) -> bool {
+        self.buckets.as_ref().is_none_or(|buckets| buckets.iter().any(|allowed| allowed == bucket))
+    }
+}
