@@ -1,1 +1,32 @@
-//! Transports.
+//! Transports carry a request and bring its answer back, and decide nothing.
+//!
+//! ```text
+//! send(http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError>
+//! ```
+//!
+//! `HyperTransport` (feature `hyper`) is asynchronous and runs on tokio; `UreqTransport` (feature
+//! `ureq`) blocks and needs no runtime. Anything else that keeps the contract will do as well:
+//!
+//! * **What is signed is what is sent.** Method, target and headers go out as given. Only `host`,
+//!   `content-length` and what the connection itself needs are added, and only where they are
+//!   missing: no `user-agent`, no `accept`.
+//! * **A status is an answer.** 403, 503 and 307 come back as responses, with their bodies. No
+//!   redirect is followed: a signature is good for one host and one target.
+//! * **One call, at most one arrival.** A request is not sent a second time once a byte of it may
+//!   have left; to retry is the caller's decision, with a new signature.
+//! * **An error says whether the request may have arrived**, see [`TransportError`].
+//! * **Time and memory are bounded**: a call ends within its timeouts, a body within
+//!   [`MAX_RESPONSE_BODY`].
+//!
+//! Both transports speak HTTP/1.1, reuse connections, and use rustls with the *ring* provider; the
+//! process-wide default provider is neither read nor set. Neither looks at the environment: a proxy
+//! is used only where one is handed in.
+
+mod error;
+
+pub use self::error::TransportError;
+
+/// The largest body of an answer that is read, in bytes: 1 MiB.
+///
+/// The service's own answers are under a kilobyte. The limit is there for what is not the service.
+pub const MAX_RESPONSE_BODY: usize = 1024 * 1024;

@@ -1,0 +1,131 @@
+//! Why there is no answer, and whether the request may have arrived all the same.
+
+use std::error::Error;
+use std::{fmt, io};
+
+use super::MAX_RESPONSE_BODY;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A request that got no answer.
+///
+/// An error status is an answer and never ends up here. The one question to ask is
+/// [`is_surely_not_sent`](Self::is_surely_not_sent): deleting is irreversible, so a request that
+/// may have arrived has to be counted as one that may have deleted.
+///
+/// The text is one line and holds the texts of all sources; print it alone, not together with
+/// [`source`](Error::source).
+///
+/// # Transports of one's own
+///
+/// Say [`surely_not_sent`](Self::surely_not_sent) only where not one byte of the request can have
+/// left, and [`may_have_arrived`](Self::may_have_arrived) everywhere else.
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+/// # use oss_delete_vectors::transports::TransportError;
+///
+/// let refused = TransportError::surely_not_sent(Error::from(ErrorKind::ConnectionRefused));
+/// assert_eq!(refused.to_string(), "the request was not sent: connection refused");
+///
+/// let late = TransportError::may_have_arrived(Error::from(ErrorKind::TimedOut));
+/// assert!(late.is_timeout() && !late.is_surely_not_sent());
+/// ```
+#[derive(Debug)]
+pub struct TransportError {
+    kind: Kind,
+    source: BoxError,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    NotSent,
+    MayHaveArrived,
+    BodyTooLarge,
+}
+
+impl TransportError {
+    /// No byte of the request left: the host name is unknown, the connection was refused, the
+    /// certificate is not to be trusted, the proxy would not connect, or the URI is none to send
+    /// to.
+    pub fn surely_not_sent(source: impl Into<BoxError>) -> Self {
+        Self::new(Kind::NotSent, source)
+    }
+
+    /// A connection stood, and what became of the request is unknown.
+    pub fn may_have_arrived(source: impl Into<BoxError>) -> Self {
+        Self::new(Kind::MayHaveArrived, source)
+    }
+
+    /// The body of the answer is over [`MAX_RESPONSE_BODY`]; the request may have arrived.
+    pub fn body_too_large(source: impl Into<BoxError>) -> Self {
+        Self::new(Kind::BodyTooLarge, source)
+    }
+
+    fn new(kind: Kind, source: impl Into<BoxError>) -> Self {
+        Self {
+            kind,
+            source: source.into(),
+        }
+    }
+
+    /// Whether the service cannot have seen the request: it failed before a connection stood.
+    ///
+    /// `false` is no proof of the opposite.
+    #[must_use]
+    pub fn is_surely_not_sent(&self) -> bool {
+        self.kind == Kind::NotSent
+    }
+
+    /// Whether time ran out: that of the options, or the operating system's own.
+    ///
+    /// True of any error with an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut) among
+    /// its sources. Whether it was in connecting or after is the matter of
+    /// [`is_surely_not_sent`](Self::is_surely_not_sent).
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.chain()
+            .filter_map(|error| error.downcast_ref::<io::Error>())
+            .any(|error| error.kind() == io::ErrorKind::TimedOut)
+    }
+
+    /// Whether the answer was given up because its body is over [`MAX_RESPONSE_BODY`].
+    ///
+    /// The service's answers are under a kilobyte: look at what stands between.
+    #[must_use]
+    pub fn is_body_too_large(&self) -> bool {
+        self.kind == Kind::BodyTooLarge
+    }
+
+    /// The sources, outermost first.
+    fn chain(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
+        let outermost: &(dyn Error + 'static) = self.source.as_ref();
+        std::iter::successors(Some(outermost), |&error| error.source())
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::NotSent => f.write_str("the request was not sent")?,
+            Kind::MayHaveArrived => f.write_str("no answer, but the request may have arrived")?,
+            Kind::BodyTooLarge => write!(f, "the answer's body is over {MAX_RESPONSE_BODY} bytes")?,
+        }
+        // Some stacks repeat a source in the text above it, some say nothing of it: each text once.
+        let mut last = String::new();
+        for error in self.chain() {
+            let text = error.to_string();
+            if !last.contains(&text) {
+                write!(f, ": {text}")?;
+                last = text;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Error for TransportError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
