@@ -23,8 +23,18 @@
 //! is used only where one is handed in.
 
 mod error;
+#[cfg(feature = "hyper")]
+mod hyper;
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+mod options;
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+mod tls;
 
 pub use self::error::TransportError;
+#[cfg(feature = "hyper")]
+pub use self::hyper::HyperTransport;
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+pub use self::options::{InvalidRoots, TransportOptions};
 
 /// The largest body of an answer that is read, in bytes: 1 MiB.
 ///

@@ -1,0 +1,165 @@
+//! What both transports let their users choose.
+
+use std::time::Duration;
+use std::{error, fmt};
+
+use http::Uri;
+use http::uri::Scheme;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::TransportError;
+
+/// How long an idle connection is kept. Shorter than servers and the proxies before them commonly
+/// wait, so that a request is rarely handed to a connection that the other side is just closing.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Idle connections kept per host: above the concurrency that the service's limits leave room for.
+pub(super) const MAX_IDLE: usize = 64;
+
+/// The longest timeout there is: clocks overflow past some point, and no call takes a day.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Timeouts and trust, the same for every transport.
+///
+/// ```
+/// use std::time::Duration;
+/// # use oss_delete_vectors::transports::TransportOptions;
+///
+/// let options = TransportOptions::new().connect_timeout(Duration::from_secs(3)).timeout(Duration::from_secs(20));
+/// ```
+#[derive(Clone)]
+pub struct TransportOptions {
+    pub(super) connect_timeout: Duration,
+    pub(super) timeout: Duration,
+    pub(super) extra_roots: Vec<CertificateDer<'static>>,
+}
+
+impl TransportOptions {
+    /// 10 seconds to connect, 60 seconds for the whole call, the public roots only.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(60),
+            extra_roots: Vec::new(),
+        }
+    }
+
+    /// The time for a connection to stand: name lookup, TCP, a proxy's `CONNECT` and TLS together;
+    /// 10 seconds if not set.
+    ///
+    /// A call that fails here was surely not sent. Over a day is taken as a day.
+    #[must_use]
+    pub fn connect_timeout(self, limit: Duration) -> Self {
+        Self {
+            connect_timeout: limit.min(MAX_TIMEOUT),
+            ..self
+        }
+    }
+
+    /// The time for the whole call, from connecting to the last byte of the body; 60 seconds if not
+    /// set.
+    ///
+    /// A call that fails here may have arrived, unless it was still connecting. Make it longer than
+    /// the service can take: each such failure leaves up to 500 keys in doubt. Over a day is
+    /// taken as a day.
+    #[must_use]
+    pub fn timeout(self, limit: Duration) -> Self {
+        Self {
+            timeout: limit.min(MAX_TIMEOUT),
+            ..self
+        }
+    }
+
+    /// Trusts the certificates in `pem`, beside the public roots and those added before: for a
+    /// private gateway, or a proxy that opens TLS. Sections other than certificates are passed
+    /// over.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRoots`] where `pem` holds no certificate, a section of it is broken, or a
+    /// certificate cannot be a trust anchor. Check that it is the file of the certificate
+    /// authority, in PEM form.
+    ///
+    /// ```
+    /// # use oss_delete_vectors::transports::TransportOptions;
+    /// assert!(TransportOptions::new().extra_roots(b"").is_err());
+    /// ```
+    pub fn extra_roots(mut self, pem: &[u8]) -> Result<Self, InvalidRoots> {
+        let mut anchors = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(InvalidRoots::new)?;
+            anchors
+                .add(certificate.clone())
+                .map_err(InvalidRoots::new)?;
+            self.extra_roots.push(certificate);
+        }
+        if anchors.is_empty() {
+            return Err(InvalidRoots::new("no certificate found"));
+        }
+        Ok(self)
+    }
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+// By hand, because a certificate would fill a page with hex.
+impl fmt::Debug for TransportOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportOptions")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("timeout", &self.timeout)
+            .field(
+                "extra_roots",
+                &format_args!("{} certificates", self.extra_roots.len()),
+            )
+            .finish()
+    }
+}
+
+/// The input holds no root certificates that can be trusted; the text says why.
+#[derive(Debug)]
+pub struct InvalidRoots {
+    source: Box<dyn error::Error + Send + Sync>,
+}
+
+impl InvalidRoots {
+    fn new(source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        Self {
+            source: source.into(),
+        }
+    }
+}
+
+impl fmt::Display for InvalidRoots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unusable root certificates: {}", self.source)
+    }
+}
+
+impl error::Error for InvalidRoots {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+/// Refuses what no transport can send to, before the stacks word it each in their own way.
+///
+/// The URI is left out of the text: that of a presigned request holds a signature.
+pub(super) fn require_absolute(uri: &Uri) -> Result<(), TransportError> {
+    let known = uri
+        .scheme()
+        .is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    match uri.host() {
+        Some(host) if known && !host.is_empty() => Ok(()),
+        _ => Err(TransportError::surely_not_sent(
+            "the URI is not an absolute http or https URI",
+        )),
+    }
+}
