@@ -29,12 +29,16 @@ mod hyper;
 mod options;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod tls;
+#[cfg(feature = "ureq")]
+mod ureq;
 
 pub use self::error::TransportError;
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 pub use self::options::{InvalidRoots, TransportOptions};
+#[cfg(feature = "ureq")]
+pub use self::ureq::UreqTransport;
 
 /// The largest body of an answer that is read, in bytes: 1 MiB.
 ///

@@ -1,0 +1,122 @@
+//! The blocking transport: ureq.
+
+mod connecting;
+
+use std::{fmt, io};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use ureq::Error::{BadUri, BodyExceedsLimit, ConnectionFailed, Other, Timeout, TlsRequired};
+use ureq::tls::{Certificate, TlsConfig};
+use ureq::{Agent, Proxy};
+
+use self::connecting::{Connecting, LookupWhenConnecting, NotConnected};
+use super::options::{IDLE_TIMEOUT, MAX_IDLE, require_absolute};
+use super::{MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
+
+/// Carries requests with ureq, over pooled HTTP/1.1 connections.
+///
+/// Clones share the pool; many threads may send at once, each over a connection of its own.
+#[derive(Clone)]
+pub struct UreqTransport {
+    agent: Agent,
+}
+
+impl UreqTransport {
+    /// Direct connections, by TLS for `https` URIs and in plain text for `http` ones.
+    #[must_use]
+    pub fn new(options: &TransportOptions) -> Self {
+        Self::build(options, None)
+    }
+
+    /// Connections through `proxy`, HTTP or SOCKS; [`Proxy::try_from_env`] reads the usual
+    /// environment variables.
+    ///
+    /// An HTTP proxy is asked to `CONNECT` for every URI, `http` ones included; one that refuses
+    /// makes for an error that says *surely not sent*.
+    #[must_use]
+    pub fn with_proxy(options: &TransportOptions, proxy: Proxy) -> Self {
+        Self::build(options, Some(proxy))
+    }
+
+    fn build(options: &TransportOptions, proxy: Option<Proxy>) -> Self {
+        let roots = tls::roots(options).map(|root| Certificate::from_der(root).to_owned());
+        let config = Agent::config_builder()
+            .tls_config(
+                TlsConfig::builder()
+                    .root_certs(roots.into())
+                    .unversioned_rustls_crypto_provider(tls::provider())
+                    .build(),
+            )
+            .proxy(proxy)
+            .timeout_connect(Some(options.connect_timeout))
+            .timeout_global(Some(options.timeout))
+            .max_idle_connections(MAX_IDLE)
+            .max_idle_connections_per_host(MAX_IDLE)
+            .max_idle_age(IDLE_TIMEOUT)
+            // An empty value is no header at all; the defaults would go out unasked.
+            .user_agent("")
+            .accept("")
+            .accept_encoding("")
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .build();
+        Self {
+            agent: Agent::with_parts(config, Connecting::default(), LookupWhenConnecting),
+        }
+    }
+
+    /// Sends `request` to the host of its URI and reads the answer to its end, blocking the thread
+    /// until then.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`]; any status is an answer, not an error.
+    pub fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        require_absolute(request.uri())?;
+        let (head, body) = request.into_parts();
+        let response = self
+            .agent
+            .run(Request::from_parts(head, &body[..]))
+            .map_err(|error| match error {
+                Other(error) => match error.downcast::<NotConnected>() {
+                    Ok(error) => TransportError::surely_not_sent(to_io(error.0)),
+                    Err(error) => TransportError::may_have_arrived(error),
+                },
+                BadUri(_) | ConnectionFailed | TlsRequired => {
+                    TransportError::surely_not_sent(error)
+                }
+                error => TransportError::may_have_arrived(to_io(error)),
+            })?;
+        let (head, mut body) = response.into_parts();
+        let body = body
+            .with_config()
+            .limit(MAX_RESPONSE_BODY as u64)
+            .read_to_vec()
+            .map_err(|error| match error {
+                BodyExceedsLimit(_) => TransportError::body_too_large(error),
+                error => TransportError::may_have_arrived(to_io(error)),
+            })?;
+        Ok(Response::from_parts(head, body.into()))
+    }
+}
+
+/// The IO error as the source: ureq's own has no sources, and a timeout of its own.
+fn to_io(error: ureq::Error) -> io::Error {
+    match error {
+        Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, error),
+        error => error.into_io(),
+    }
+}
+
+// By hand, because the agent's own prints every root certificate.
+impl fmt::Debug for UreqTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let timeouts = self.agent.config().timeouts();
+        f.debug_struct("UreqTransport")
+            .field("connect_timeout", &timeouts.connect)
+            .field("timeout", &timeouts.global)
+            .finish_non_exhaustive()
+    }
+}
