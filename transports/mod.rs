@@ -27,6 +27,8 @@ mod error;
 mod hyper;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod options;
+#[cfg(feature = "serve")]
+mod serve;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod tls;
 #[cfg(feature = "ureq")]
@@ -37,6 +39,8 @@ pub use self::error::TransportError;
 pub use self::hyper::HyperTransport;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 pub use self::options::{InvalidRoots, TransportOptions};
+#[cfg(feature = "serve")]
+pub use self::serve::{MAX_REQUEST_BODY, Server};
 #[cfg(feature = "ureq")]
 pub use self::ureq::UreqTransport;
 
