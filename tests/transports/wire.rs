@@ -1,0 +1,135 @@
+//! What is signed is what is sent, byte for byte, and nothing is added.
+
+use std::io::Write;
+use std::sync::mpsc::{Receiver, channel};
+
+use http::Request;
+use http::header::{HOST, USER_AGENT};
+use oss_delete_vectors::transports::TransportOptions;
+
+use crate::carrier::{Carrier, request};
+use crate::peer::{NO_CONTENT, Peer, read_request};
+
+/// A server that keeps what it was sent.
+fn recorder(answer: &'static [u8]) -> (Peer, Receiver<Vec<u8>>) {
+    let (sender, receiver) = channel();
+    let peer = Peer::start(move |mut stream| {
+        while let Some(request) = read_request(&mut stream) {
+            sender.send(request).unwrap();
+            stream.write_all(answer).unwrap();
+        }
+    });
+    (peer, receiver)
+}
+
+/// The request line, the sorted header lines, and the body.
+fn parts(request: &[u8]) -> (String, Vec<String>, String) {
+    let text = String::from_utf8(request.to_vec()).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.split("\r\n").map(str::to_owned);
+    let first = lines.next().unwrap();
+    let mut headers: Vec<_> = lines.collect();
+    headers.sort();
+    (first, headers, body.to_owned())
+}
+
+#[test]
+fn only_host_and_content_length_are_added() {
+    let (peer, received) = recorder(NO_CONTENT);
+    for carrier in Carrier::each(&TransportOptions::new()) {
+        carrier.send(request(&peer.url())).unwrap();
+        let (first, headers, body) = parts(&received.recv().unwrap());
+        assert_eq!(first, "POST /?deleteVectors HTTP/1.1", "{}", carrier.name());
+        let host = format!("host: 127.0.0.1:{}", peer.port());
+        let expected = [
+            "authorization: OSS4-HMAC-SHA256 Credential=ak/20231216/r/oss,Signature=00ff",
+            "content-length: 34",
+            "content-md5: 7hUQEjKNfVfQPqjLoIFtxQ==",
+            "content-type: application/json",
+            "date: Sat, 16 Dec 2023 16:20:57 GMT",
+            &host,
+            "x-oss-date: 20231216T162057Z",
+        ];
+        assert_eq!(headers, expected, "{}", carrier.name());
+        assert_eq!(
+            body,
+            r#"{"indexName":"i","keys":["a","b"]}"#,
+            "{}",
+            carrier.name()
+        );
+    }
+}
+
+#[test]
+fn what_the_request_brings_is_kept() {
+    let (peer, received) = recorder(NO_CONTENT);
+    // Encoded and not, with and without values, in an order of its own: a presigned target.
+    let target = "/b-1/?deleteVectors&x-oss-signature=ab%2Fc%3d&x-oss-expires=900&a=%7E~&empty=";
+    for carrier in Carrier::each(&TransportOptions::new()) {
+        let (mut head, body) = request(&peer.url()).into_parts();
+        head.uri = format!("{}{target}", peer.url()).parse().unwrap();
+        head.headers
+            .insert(HOST, "b-1.cn-x.oss-vectors.aliyuncs.com".parse().unwrap());
+        head.headers
+            .insert(USER_AGENT, "purge/1.0".parse().unwrap());
+        carrier.send(Request::from_parts(head, body)).unwrap();
+        let (first, headers, _) = parts(&received.recv().unwrap());
+        assert_eq!(
+            first,
+            format!("POST {target} HTTP/1.1"),
+            "{}",
+            carrier.name()
+        );
+        for (name, line) in [
+            ("host", "host: b-1.cn-x.oss-vectors.aliyuncs.com"),
+            ("user-agent", "user-agent: purge/1.0"),
+        ] {
+            let sent: Vec<_> = headers
+                .iter()
+                .filter(|header| header.starts_with(name))
+                .collect();
+            assert_eq!(sent, [line], "{}", carrier.name());
+        }
+    }
+}
+
+#[test]
+fn a_large_body_arrives_whole() {
+    let (peer, received) = recorder(NO_CONTENT);
+    let large: String = ('a'..='z').cycle().take(2 * 1024 * 1024).collect();
+    for carrier in Carrier::each(&TransportOptions::new()) {
+        carrier
+            .send(request(&peer.url()).map(|_| large.clone().into()))
+            .unwrap();
+        assert!(
+            parts(&received.recv().unwrap()).2 == large,
+            "{}",
+            carrier.name()
+        );
+    }
+}
+
+#[test]
+fn a_redirect_is_an_answer_and_is_not_followed() {
+    let (elsewhere, _) = recorder(NO_CONTENT);
+    let target = elsewhere.url();
+    for status in [301, 302, 303, 307, 308] {
+        let answer = format!(
+            "HTTP/1.1 {status} Moved\r\nlocation: {target}/?deleteVectors\r\ncontent-length: 4\r\n\r\nthen"
+        );
+        let (peer, received) = recorder(answer.leak().as_bytes());
+        for carrier in Carrier::each(&TransportOptions::new()) {
+            let response = carrier.send(request(&peer.url())).unwrap();
+            assert_eq!(response.status(), status, "{}", carrier.name());
+            assert_eq!(
+                &response.body()[..],
+                b"then",
+                "{status}, {}",
+                carrier.name()
+            );
+            received.recv().unwrap();
+            assert!(received.try_recv().is_err(), "{status}, {}", carrier.name());
+        }
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
