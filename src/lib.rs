@@ -13,7 +13,6 @@ mod now;
 pub mod signing;
 mod target;
 
-#[cfg(any(feature = "hyper", feature = "ureq", feature = "serve"))]
 #[path = "../transports/mod.rs"]
 pub mod transports;
 

@@ -19,9 +19,7 @@ fn serve(handler: impl FnMut(Request<Bytes>) -> Response<Bytes> + Send + 'static
 fn connect(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(addr).unwrap();
     // Ends a test that would hang otherwise; nothing is expected to take this long.
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream
 }
 
@@ -37,9 +35,7 @@ fn exchange(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
 
 fn post(body: &str) -> String {
     let length = body.len();
-    format!(
-        "POST /?deleteVectors HTTP/1.1\r\nhost: b-1.test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
+    format!("POST /?deleteVectors HTTP/1.1\r\nhost: b-1.test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
 #[test]
@@ -47,16 +43,9 @@ fn the_handler_sees_the_request_and_its_answer_goes_out_as_it_is() {
     let (sender, seen) = channel();
     let server = serve(move |request| {
         sender.send(request).unwrap();
-        Response::builder()
-            .status(503)
-            .header("x-oss-request-id", "1")
-            .body("later".into())
-            .unwrap()
+        Response::builder().status(503).header("x-oss-request-id", "1").body("later".into()).unwrap()
     });
-    assert_eq!(
-        server.url(),
-        format!("http://127.0.0.1:{}", server.addr().port())
-    );
+    assert_eq!(server.url(), format!("http://127.0.0.1:{}", server.addr().port()));
     let answer = exchange(server.addr(), post("{}"));
     assert_eq!(
         answer,
@@ -94,22 +83,14 @@ fn too_large_a_body_does_not_reach_the_handler() {
 
     // Refused at the first byte too many; so nothing is left unread, and the answer gets through.
     let size = MAX_REQUEST_BODY + 1;
-    let chunked = format!(
-        "{head}transfer-encoding: chunked\r\n\r\n{size:x}\r\n{}",
-        "x".repeat(size)
-    );
+    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n{size:x}\r\n{}", "x".repeat(size));
     assert!(exchange(server.addr(), chunked).starts_with("HTTP/1.1 413 "));
 }
 
 #[test]
 fn too_large_a_head_does_not_reach_the_handler() {
     let server = serve(|_| Response::new(Bytes::new()));
-    let request = |size| {
-        format!(
-            "GET / HTTP/1.1\r\nconnection: close\r\na: {}\r\n\r\n",
-            "x".repeat(size)
-        )
-    };
+    let request = |size| format!("GET / HTTP/1.1\r\nconnection: close\r\na: {}\r\n\r\n", "x".repeat(size));
     assert!(exchange(server.addr(), request(31 * 1024)).starts_with("HTTP/1.1 200 "));
     assert!(exchange(server.addr(), request(32 * 1024)).starts_with("HTTP/1.1 431 "));
 }
@@ -119,8 +100,7 @@ fn garbage_and_silence_keep_nobody_out() {
     let server = serve(|_| Response::new(Bytes::new()));
     let _silent = connect(server.addr());
     let mut half = connect(server.addr());
-    half.write_all(b"POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\nhalf")
-        .unwrap();
+    half.write_all(b"POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\nhalf").unwrap();
     assert!(exchange(server.addr(), b"\x16\x03\x01\x00\xff").starts_with("HTTP/1.1 400 "));
     assert!(exchange(server.addr(), post("")).starts_with("HTTP/1.1 200 "));
 }
@@ -151,8 +131,7 @@ fn dropping_the_server_stops_it_in_the_middle_of_a_request() {
     let server = serve(|_| Response::new(Bytes::new()));
     let addr = server.addr();
     let mut half = connect(addr);
-    half.write_all(b"POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\nhalf")
-        .unwrap();
+    half.write_all(b"POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\nhalf").unwrap();
     drop(server);
     assert_eq!(half.read(&mut [0]).unwrap_or(0), 0);
     assert!(TcpStream::connect(addr).is_err());

@@ -63,10 +63,7 @@ impl TransportError {
     }
 
     fn new(kind: Kind, source: impl Into<BoxError>) -> Self {
-        Self {
-            kind,
-            source: source.into(),
-        }
+        Self { kind, source: source.into() }
     }
 
     /// Whether the service cannot have seen the request: it failed before a connection stood.
@@ -84,9 +81,7 @@ impl TransportError {
     /// [`is_surely_not_sent`](Self::is_surely_not_sent).
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        self.chain()
-            .filter_map(|error| error.downcast_ref::<io::Error>())
-            .any(|error| error.kind() == io::ErrorKind::TimedOut)
+        self.chain().filter_map(|error| error.downcast_ref::<io::Error>()).any(|error| error.kind() == io::ErrorKind::TimedOut)
     }
 
     /// Whether the answer was given up because its body is over [`MAX_RESPONSE_BODY`].

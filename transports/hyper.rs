@@ -13,8 +13,11 @@ use hyper_util::client::legacy::connect::{Connect, HttpConnector, capture_connec
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
+use super::call::{CallError, outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, require_absolute};
 use super::{MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
+use crate::signing::Signer;
+use crate::{DeleteVectors, Deleted};
 
 /// Carries requests with hyper, over pooled HTTP/1.1 connections.
 ///
@@ -69,11 +72,17 @@ where
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE)
             .build(connector);
-        Self {
-            client,
-            connect_timeout: options.connect_timeout,
-            timeout: options.timeout,
-        }
+        Self { client, connect_timeout: options.connect_timeout, timeout: options.timeout }
+    }
+
+    /// Deletes one batch: signs as of now, sends once, reads the answer. For many batches, or for retries, see
+    /// the bulk engine.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]: no answer, or an answer that is an error.
+    pub async fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, CallError> {
+        outcome(self.send(signed(call, signer)).await)
     }
 
     /// Sends `request` to the host of its URI and reads the answer to its end.
@@ -100,16 +109,13 @@ where
                 }
             })?;
             let (head, body) = response.into_parts();
-            let body = Limited::new(body, MAX_RESPONSE_BODY)
-                .collect()
-                .await
-                .map_err(|error| {
-                    if error.is::<LengthLimitError>() {
-                        TransportError::body_too_large(error)
-                    } else {
-                        TransportError::may_have_arrived(error)
-                    }
-                })?;
+            let body = Limited::new(body, MAX_RESPONSE_BODY).collect().await.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    TransportError::body_too_large(error)
+                } else {
+                    TransportError::may_have_arrived(error)
+                }
+            })?;
             Ok(Response::from_parts(head, body.to_bytes()))
         });
 
@@ -130,10 +136,7 @@ where
 }
 
 fn timed_out(missing: &str, limit: Duration) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::TimedOut,
-        format!("no {missing} within {limit:?}"),
-    )
+    io::Error::new(io::ErrorKind::TimedOut, format!("no {missing} within {limit:?}"))
 }
 
 // By hand, because connectors need not be `Debug`.

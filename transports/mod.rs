@@ -22,6 +22,8 @@
 //! process-wide default provider is neither read nor set. Neither looks at the environment: a proxy
 //! is used only where one is handed in.
 
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+mod call;
 mod error;
 #[cfg(feature = "hyper")]
 mod hyper;
@@ -34,6 +36,8 @@ mod tls;
 #[cfg(feature = "ureq")]
 mod ureq;
 
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+pub use self::call::CallError;
 pub use self::error::TransportError;
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;

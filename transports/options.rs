@@ -40,11 +40,7 @@ impl TransportOptions {
     /// 10 seconds to connect, 60 seconds for the whole call, the public roots only.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(10),
-            timeout: Duration::from_secs(60),
-            extra_roots: Vec::new(),
-        }
+        Self { connect_timeout: Duration::from_secs(10), timeout: Duration::from_secs(60), extra_roots: Vec::new() }
     }
 
     /// The time for a connection to stand: name lookup, TCP, a proxy's `CONNECT` and TLS together;
@@ -53,10 +49,7 @@ impl TransportOptions {
     /// A call that fails here was surely not sent. Over a day is taken as a day.
     #[must_use]
     pub fn connect_timeout(self, limit: Duration) -> Self {
-        Self {
-            connect_timeout: limit.min(MAX_TIMEOUT),
-            ..self
-        }
+        Self { connect_timeout: limit.min(MAX_TIMEOUT), ..self }
     }
 
     /// The time for the whole call, from connecting to the last byte of the body; 60 seconds if not
@@ -67,10 +60,7 @@ impl TransportOptions {
     /// taken as a day.
     #[must_use]
     pub fn timeout(self, limit: Duration) -> Self {
-        Self {
-            timeout: limit.min(MAX_TIMEOUT),
-            ..self
-        }
+        Self { timeout: limit.min(MAX_TIMEOUT), ..self }
     }
 
     /// Trusts the certificates in `pem`, beside the public roots and those added before: for a
@@ -91,9 +81,7 @@ impl TransportOptions {
         let mut anchors = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(InvalidRoots::new)?;
-            anchors
-                .add(certificate.clone())
-                .map_err(InvalidRoots::new)?;
+            anchors.add(certificate.clone()).map_err(InvalidRoots::new)?;
             self.extra_roots.push(certificate);
         }
         if anchors.is_empty() {
@@ -115,10 +103,7 @@ impl fmt::Debug for TransportOptions {
         f.debug_struct("TransportOptions")
             .field("connect_timeout", &self.connect_timeout)
             .field("timeout", &self.timeout)
-            .field(
-                "extra_roots",
-                &format_args!("{} certificates", self.extra_roots.len()),
-            )
+            .field("extra_roots", &format_args!("{} certificates", self.extra_roots.len()))
             .finish()
     }
 }
@@ -131,9 +116,7 @@ pub struct InvalidRoots {
 
 impl InvalidRoots {
     fn new(source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
-        Self {
-            source: source.into(),
-        }
+        Self { source: source.into() }
     }
 }
 
@@ -153,13 +136,9 @@ impl error::Error for InvalidRoots {
 ///
 /// The URI is left out of the text: that of a presigned request holds a signature.
 pub(super) fn require_absolute(uri: &Uri) -> Result<(), TransportError> {
-    let known = uri
-        .scheme()
-        .is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    let known = uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
     match uri.host() {
         Some(host) if known && !host.is_empty() => Ok(()),
-        _ => Err(TransportError::surely_not_sent(
-            "the URI is not an absolute http or https URI",
-        )),
+        _ => Err(TransportError::surely_not_sent("the URI is not an absolute http or https URI")),
     }
 }

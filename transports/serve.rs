@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 use std::{fmt, future, io, task};
 
 use bytes::Bytes;
@@ -21,6 +22,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use tokio::time::{sleep, timeout};
+
+use crate::Now;
+use crate::emulator::Emulator;
 
 /// The largest body of a request that reaches the handler, in bytes: 4 MiB. A larger one gets 413.
 ///
@@ -59,10 +63,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Server {
     addr: SocketAddr,
     stop: Option<oneshot::Sender<Stop>>,
-    #[expect(
-        clippy::disallowed_types,
-        reason = "the server runs on a thread of its own"
-    )]
+    #[expect(clippy::disallowed_types, reason = "the server runs on a thread of its own")]
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -75,11 +76,7 @@ impl Server {
     /// # Errors
     ///
     /// What the operating system says to binding the address, or to starting the thread.
-    #[expect(
-        clippy::disallowed_methods,
-        clippy::disallowed_types,
-        reason = "a socket to serve on, and a thread to serve from"
-    )]
+    #[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a socket to serve on, and a thread to serve from")]
     pub fn start<H>(addr: SocketAddr, handler: H) -> io::Result<Self>
     where
         H: FnMut(Request<Bytes>) -> Response<Bytes> + Send + 'static,
@@ -91,31 +88,49 @@ impl Server {
         let (ready, started) = std::sync::mpsc::sync_channel(1);
         // The runtime is made on its thread, because one must not be dropped inside another, which
         // is where an asynchronous caller would drop it when the start fails.
-        let thread = std::thread::Builder::new()
-            .name(format!("serve {addr}"))
-            .spawn(move || {
-                let runtime = match tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                {
-                    Ok(runtime) => runtime,
-                    Err(error) => return drop(ready.send(Err(error))),
-                };
-                LocalSet::new().block_on(&runtime, async {
-                    match TcpListener::from_std(listener) {
-                        Ok(listener) => {
-                            drop(ready.send(Ok(())));
-                            serve(listener, Rc::new(RefCell::new(handler)), stopped).await;
-                        }
-                        Err(error) => drop(ready.send(Err(error))),
+        let thread = std::thread::Builder::new().name(format!("serve {addr}")).spawn(move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
+            LocalSet::new().block_on(&runtime, async {
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => {
+                        drop(ready.send(Ok(())));
+                        serve(listener, Rc::new(RefCell::new(handler)), stopped).await;
                     }
-                });
-            })?;
+                    Err(error) => drop(ready.send(Err(error))),
+                }
+            });
+        })?;
         started.recv().map_err(io::Error::other)??;
-        Ok(Self {
-            addr,
-            stop: Some(stop),
-            thread: Some(thread),
+        Ok(Self { addr, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Serves `emulator` at the times of the machine's clocks; it stays within reach, to be set up and looked into.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use std::sync::{Arc, Mutex};
+    /// use oss_delete_vectors::emulator::Emulator;
+    /// # use oss_delete_vectors::transports::Server;
+    ///
+    /// let emulator = Arc::new(Mutex::new(Emulator::new("cn-hangzhou", "1234567890123456")));
+    /// let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator))?;
+    /// assert_eq!(emulator.lock().unwrap().requests(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[expect(clippy::disallowed_methods, reason = "an adapter reads the clocks, so that the emulator need not")]
+    pub fn start_emulator(addr: SocketAddr, emulator: Arc<Mutex<Emulator>>) -> io::Result<Self> {
+        let start = Instant::now();
+        Self::start(addr, move |request| {
+            let now = Now::new(start.elapsed(), SystemTime::now());
+            // A panic while it was held left it between two requests at worst: it checks before it changes anything.
+            emulator.lock().unwrap_or_else(PoisonError::into_inner).handle(now, &request)
         })
     }
 
@@ -154,9 +169,7 @@ impl Drop for Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("addr", &self.addr)
-            .finish_non_exhaustive()
+        f.debug_struct("Server").field("addr", &self.addr).finish_non_exhaustive()
     }
 }
 
@@ -166,11 +179,7 @@ where
     H: FnMut(Request<Bytes>) -> Response<Bytes> + 'static,
 {
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(READ_TIMEOUT)
-        .max_header_size(MAX_HEAD)
-        .auto_date_header(false);
+    builder.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT).max_header_size(MAX_HEAD).auto_date_header(false);
     let connections = GracefulShutdown::new();
 
     let accepting = async {
@@ -184,8 +193,7 @@ where
             let _ = stream.set_nodelay(true);
             let handler = Rc::clone(&handler);
             let service = service_fn(move |request| answer(request, Rc::clone(&handler)));
-            let connection =
-                connections.watch(builder.serve_connection(TokioIo::new(stream), service));
+            let connection = connections.watch(builder.serve_connection(TokioIo::new(stream), service));
             // An error here is the client's: what it sent is no HTTP, or it went away.
             tokio::task::spawn_local(async { drop(connection.await) });
         }
@@ -209,10 +217,7 @@ async fn until<T>(work: impl Future<Output = ()>, signal: impl Future<Output = T
     .await
 }
 
-async fn answer<H>(
-    request: Request<Incoming>,
-    handler: Rc<RefCell<H>>,
-) -> Result<Response<Full<Bytes>>, Infallible>
+async fn answer<H>(request: Request<Incoming>, handler: Rc<RefCell<H>>) -> Result<Response<Full<Bytes>>, Infallible>
 where
     H: FnMut(Request<Bytes>) -> Response<Bytes>,
 {
@@ -230,13 +235,8 @@ where
     };
     Ok(match body {
         // No `await` while the handler is borrowed, and the thread is the only one: it is never borrowed twice.
-        Ok(body) => catch_unwind(AssertUnwindSafe(|| {
-            (handler.borrow_mut())(Request::from_parts(head, body))
-        }))
-        .map_or_else(
-            |_| bare(StatusCode::INTERNAL_SERVER_ERROR),
-            |response| response.map(Full::new),
-        ),
+        Ok(body) => catch_unwind(AssertUnwindSafe(|| (handler.borrow_mut())(Request::from_parts(head, body))))
+            .map_or_else(|_| bare(StatusCode::INTERNAL_SERVER_ERROR), |response| response.map(Full::new)),
         Err(status) => bare(status),
     })
 }
@@ -245,8 +245,6 @@ where
 fn bare(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }

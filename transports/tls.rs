@@ -14,9 +14,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 
 /// Every certificate trusted to sign a server's.
 pub(super) fn roots(options: &TransportOptions) -> impl Iterator<Item = &CertificateDer<'static>> {
-    webpki_root_certs::TLS_SERVER_ROOT_CERTS
-        .iter()
-        .chain(&options.extra_roots)
+    webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().chain(&options.extra_roots)
 }
 
 /// What the above come to in rustls. ureq builds the same of the parts.

@@ -11,8 +11,11 @@ use ureq::tls::{Certificate, TlsConfig};
 use ureq::{Agent, Proxy};
 
 use self::connecting::{Connecting, LookupWhenConnecting, NotConnected};
+use super::call::{CallError, outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, require_absolute};
 use super::{MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
+use crate::signing::Signer;
+use crate::{DeleteVectors, Deleted};
 
 /// Carries requests with ureq, over pooled HTTP/1.1 connections.
 ///
@@ -42,12 +45,7 @@ impl UreqTransport {
     fn build(options: &TransportOptions, proxy: Option<Proxy>) -> Self {
         let roots = tls::roots(options).map(|root| Certificate::from_der(root).to_owned());
         let config = Agent::config_builder()
-            .tls_config(
-                TlsConfig::builder()
-                    .root_certs(roots.into())
-                    .unversioned_rustls_crypto_provider(tls::provider())
-                    .build(),
-            )
+            .tls_config(TlsConfig::builder().root_certs(roots.into()).unversioned_rustls_crypto_provider(tls::provider()).build())
             .proxy(proxy)
             .timeout_connect(Some(options.connect_timeout))
             .timeout_global(Some(options.timeout))
@@ -62,9 +60,17 @@ impl UreqTransport {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .build();
-        Self {
-            agent: Agent::with_parts(config, Connecting::default(), LookupWhenConnecting),
-        }
+        Self { agent: Agent::with_parts(config, Connecting::default(), LookupWhenConnecting) }
+    }
+
+    /// Deletes one batch: signs as of now, sends once, reads the answer. For many batches, or for retries, see
+    /// the bulk engine.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]: no answer, or an answer that is an error.
+    pub fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, CallError> {
+        outcome(self.send(signed(call, signer)))
     }
 
     /// Sends `request` to the host of its URI and reads the answer to its end, blocking the thread
@@ -76,28 +82,19 @@ impl UreqTransport {
     pub fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         require_absolute(request.uri())?;
         let (head, body) = request.into_parts();
-        let response = self
-            .agent
-            .run(Request::from_parts(head, &body[..]))
-            .map_err(|error| match error {
-                Other(error) => match error.downcast::<NotConnected>() {
-                    Ok(error) => TransportError::surely_not_sent(to_io(error.0)),
-                    Err(error) => TransportError::may_have_arrived(error),
-                },
-                BadUri(_) | ConnectionFailed | TlsRequired => {
-                    TransportError::surely_not_sent(error)
-                }
-                error => TransportError::may_have_arrived(to_io(error)),
-            })?;
+        let response = self.agent.run(Request::from_parts(head, &body[..])).map_err(|error| match error {
+            Other(error) => match error.downcast::<NotConnected>() {
+                Ok(error) => TransportError::surely_not_sent(to_io(error.0)),
+                Err(error) => TransportError::may_have_arrived(error),
+            },
+            BadUri(_) | ConnectionFailed | TlsRequired => TransportError::surely_not_sent(error),
+            error => TransportError::may_have_arrived(to_io(error)),
+        })?;
         let (head, mut body) = response.into_parts();
-        let body = body
-            .with_config()
-            .limit(MAX_RESPONSE_BODY as u64)
-            .read_to_vec()
-            .map_err(|error| match error {
-                BodyExceedsLimit(_) => TransportError::body_too_large(error),
-                error => TransportError::may_have_arrived(to_io(error)),
-            })?;
+        let body = body.with_config().limit(MAX_RESPONSE_BODY as u64).read_to_vec().map_err(|error| match error {
+            BodyExceedsLimit(_) => TransportError::body_too_large(error),
+            error => TransportError::may_have_arrived(to_io(error)),
+        })?;
         Ok(Response::from_parts(head, body.into()))
     }
 }

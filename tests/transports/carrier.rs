@@ -86,13 +86,7 @@ pub(crate) struct Tokio(Option<tokio::runtime::Runtime>);
 #[cfg(feature = "hyper")]
 impl Tokio {
     fn start() -> Self {
-        Self(Some(
-            tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .unwrap(),
-        ))
+        Self(Some(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()))
     }
 
     fn runtime(&self) -> &tokio::runtime::Runtime {
@@ -110,10 +104,7 @@ impl Drop for Tokio {
 /// A request as the signer makes it.
 pub(crate) fn request(url: &str) -> Request<Bytes> {
     Request::post(format!("{url}/?deleteVectors"))
-        .header(
-            "authorization",
-            "OSS4-HMAC-SHA256 Credential=ak/20231216/r/oss,Signature=00ff",
-        )
+        .header("authorization", "OSS4-HMAC-SHA256 Credential=ak/20231216/r/oss,Signature=00ff")
         .header("content-md5", "7hUQEjKNfVfQPqjLoIFtxQ==")
         .header("content-type", "application/json")
         .header("date", "Sat, 16 Dec 2023 16:20:57 GMT")

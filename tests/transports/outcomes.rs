@@ -29,18 +29,11 @@ enum Expected {
 }
 
 const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "success",
-        serve: |stream| reply(stream, NO_CONTENT),
-        expected: Expected::Answer(204, ""),
-    },
+    Scenario { name: "success", serve: |stream| reply(stream, NO_CONTENT), expected: Expected::Answer(204, "") },
     Scenario {
         name: "forbidden",
         serve: |stream| {
-            reply(
-                stream,
-                b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied",
-            );
+            reply(stream, b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied");
         },
         expected: Expected::Answer(403, "denied"),
     },
@@ -48,20 +41,14 @@ const SCENARIOS: &[Scenario] = &[
         name: "not found, in chunks",
         serve: |stream| {
             let head = "HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n";
-            reply(
-                stream,
-                format!("{head}3\r\nno \r\n5\r\nindex\r\n0\r\n\r\n").as_bytes(),
-            );
+            reply(stream, format!("{head}3\r\nno \r\n5\r\nindex\r\n0\r\n\r\n").as_bytes());
         },
         expected: Expected::Answer(404, "no index"),
     },
     Scenario {
         name: "unavailable, until the connection closes",
         serve: |stream| {
-            reply(
-                stream,
-                b"HTTP/1.1 503 Slow Down\r\nconnection: close\r\n\r\nlater",
-            );
+            reply(stream, b"HTTP/1.1 503 Slow Down\r\nconnection: close\r\n\r\nlater");
         },
         expected: Expected::Answer(503, "later"),
     },
@@ -87,10 +74,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "body cut short",
         serve: |stream| {
-            reply(
-                stream,
-                b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort",
-            );
+            reply(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort");
         },
         expected: Expected::MayHaveArrived,
     },
@@ -104,11 +88,7 @@ const SCENARIOS: &[Scenario] = &[
         serve: |stream| reply(stream, b"220 mail.example ready\r\n\r\n"),
         expected: Expected::MayHaveArrived,
     },
-    Scenario {
-        name: "closed after the request",
-        serve: |stream| reply(stream, b""),
-        expected: Expected::MayHaveArrived,
-    },
+    Scenario { name: "closed after the request", serve: |stream| reply(stream, b""), expected: Expected::MayHaveArrived },
     Scenario {
         name: "reset after the request",
         serve: |mut stream| {
@@ -119,16 +99,8 @@ const SCENARIOS: &[Scenario] = &[
         },
         expected: Expected::MayHaveArrived,
     },
-    Scenario {
-        name: "closed before the request",
-        serve: drop,
-        expected: Expected::NoAnswer,
-    },
-    Scenario {
-        name: "stalled answer",
-        serve: |mut stream| wait_for_close(&mut stream),
-        expected: Expected::Timeout,
-    },
+    Scenario { name: "closed before the request", serve: drop, expected: Expected::NoAnswer },
+    Scenario { name: "stalled answer", serve: |mut stream| wait_for_close(&mut stream), expected: Expected::Timeout },
     Scenario {
         name: "stalled body",
         serve: |mut stream| {
@@ -142,23 +114,14 @@ const SCENARIOS: &[Scenario] = &[
 
 #[test]
 fn every_scenario_ends_as_expected() {
-    for Scenario {
-        name,
-        serve,
-        expected,
-    } in SCENARIOS
-    {
+    for Scenario { name, serve, expected } in SCENARIOS {
         let options = match expected {
             Expected::Timeout => TransportOptions::new().timeout(Duration::from_millis(300)),
             _ => TransportOptions::new(),
         };
         for carrier in Carrier::each(&options) {
             let peer = Peer::start(serve);
-            check(
-                &format!("{name}, {}", carrier.name()),
-                *expected,
-                carrier.send(request(&peer.url())),
-            );
+            check(&format!("{name}, {}", carrier.name()), *expected, carrier.send(request(&peer.url())));
         }
     }
 }
@@ -167,11 +130,7 @@ fn check(case: &str, expected: Expected, outcome: Outcome) {
     match expected {
         Expected::Answer(status, body) => {
             let response = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
-            assert_eq!(
-                (response.status().as_u16(), &response.body()[..]),
-                (status, body.as_bytes()),
-                "{case}"
-            );
+            assert_eq!((response.status().as_u16(), &response.body()[..]), (status, body.as_bytes()), "{case}");
         }
         Expected::AnswerOf(length) => {
             let response = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
@@ -191,9 +150,7 @@ fn check(case: &str, expected: Expected, outcome: Outcome) {
 
 #[test]
 fn time_without_end_is_no_trouble() {
-    let options = TransportOptions::new()
-        .connect_timeout(Duration::MAX)
-        .timeout(Duration::MAX);
+    let options = TransportOptions::new().connect_timeout(Duration::MAX).timeout(Duration::MAX);
     let peer = Peer::start(|stream| reply(stream, NO_CONTENT));
     for carrier in Carrier::each(&options) {
         carrier.send(request(&peer.url())).unwrap();
@@ -203,25 +160,13 @@ fn time_without_end_is_no_trouble() {
 #[test]
 fn a_refused_connection_is_surely_not_sent() {
     // Bound and dropped: a port that nobody listens on.
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     for carrier in Carrier::each(&TransportOptions::new()) {
-        let error = carrier
-            .send(request(&format!("http://{free}")))
-            .unwrap_err();
-        assert!(
-            error.is_surely_not_sent() && !error.is_timeout(),
-            "{}: {error}",
-            carrier.name()
-        );
+        let error = carrier.send(request(&format!("http://{free}"))).unwrap_err();
+        assert!(error.is_surely_not_sent() && !error.is_timeout(), "{}: {error}", carrier.name());
         let text = error.to_string();
         assert!(text.starts_with("the request was not sent: "), "{text}");
-        assert!(
-            text.contains("Connection refused") && !text.contains('\n'),
-            "{text}"
-        );
+        assert!(text.contains("Connection refused") && !text.contains('\n'), "{text}");
     }
 }
 
@@ -230,9 +175,7 @@ fn an_unknown_host_is_surely_not_sent() {
     // Reserved for this by RFC 2606. A resolver that does not answer ends in the time to connect.
     let options = TransportOptions::new().connect_timeout(Duration::from_secs(2));
     for carrier in Carrier::each(&options) {
-        let error = carrier
-            .send(request("http://nonexistent.invalid"))
-            .unwrap_err();
+        let error = carrier.send(request("http://nonexistent.invalid")).unwrap_err();
         assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());
     }
 }
@@ -242,11 +185,7 @@ fn what_no_transport_can_send_to_is_surely_not_sent() {
     for carrier in Carrier::each(&TransportOptions::new()) {
         for url in ["", "ftp://127.0.0.1"] {
             let error = carrier.send(request(url)).unwrap_err();
-            assert!(
-                error.is_surely_not_sent(),
-                "{url}, {}: {error}",
-                carrier.name()
-            );
+            assert!(error.is_surely_not_sent(), "{url}, {}: {error}", carrier.name());
         }
     }
 }

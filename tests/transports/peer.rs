@@ -38,12 +38,7 @@ impl Peer {
                 std::thread::spawn(move || serve(stream));
             }
         });
-        Self {
-            addr,
-            connections,
-            stopping,
-            acceptor: Some(acceptor),
-        }
+        Self { addr, connections, stopping, acceptor: Some(acceptor) }
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -24,11 +24,7 @@ fn check(senders: usize, calls: usize, answer: &'static [u8]) {
         let peer = Peer::start(move |mut stream| answer_all(&mut stream, answer));
         carrier.send_many(senders, calls, &request(&peer.url()));
         let (opened, most) = (peer.connections(), most(&carrier, senders));
-        assert!(
-            (1..=most).contains(&opened),
-            "{}: {opened} connections",
-            carrier.name()
-        );
+        assert!((1..=most).contains(&opened), "{}: {opened} connections", carrier.name());
     }
 }
 
@@ -44,9 +40,5 @@ fn a_thousand_calls_from_eight_at_once() {
 
 #[test]
 fn an_error_answer_keeps_its_connection() {
-    check(
-        1,
-        100,
-        b"HTTP/1.1 503 Slow Down\r\ncontent-length: 5\r\n\r\nlater",
-    );
+    check(1, 100, b"HTTP/1.1 503 Slow Down\r\ncontent-length: 5\r\n\r\nlater");
 }

@@ -20,12 +20,7 @@ fn a_private_authority_is_trusted_when_it_is_added() {
         let url = format!("https://localhost:{}", peer.port());
         let response = carrier.send(request(&url)).unwrap();
         assert_eq!(response.status(), 204, "{}", carrier.name());
-        assert_eq!(
-            response.headers()["x-oss-request-id"],
-            "1",
-            "{}",
-            carrier.name()
-        );
+        assert_eq!(response.headers()["x-oss-request-id"], "1", "{}", carrier.name());
     }
 }
 
@@ -33,12 +28,7 @@ fn a_private_authority_is_trusted_when_it_is_added() {
 fn an_unknown_authority_gets_no_request() {
     let peer = Authority::new().serve("localhost");
     let other = Authority::new().pem();
-    for options in [
-        TransportOptions::new(),
-        TransportOptions::new()
-            .extra_roots(other.as_bytes())
-            .unwrap(),
-    ] {
+    for options in [TransportOptions::new(), TransportOptions::new().extra_roots(other.as_bytes()).unwrap()] {
         assert_not_trusted(&peer, &options);
     }
 }
@@ -46,9 +36,7 @@ fn an_unknown_authority_gets_no_request() {
 #[test]
 fn a_certificate_for_another_name_gets_no_request() {
     let authority = Authority::new();
-    let options = TransportOptions::new()
-        .extra_roots(authority.pem().as_bytes())
-        .unwrap();
+    let options = TransportOptions::new().extra_roots(authority.pem().as_bytes()).unwrap();
     assert_not_trusted(&authority.serve("vectors.test"), &options);
 }
 
@@ -57,11 +45,7 @@ fn assert_not_trusted(peer: &Peer, options: &TransportOptions) {
         let url = format!("https://localhost:{}", peer.port());
         let error = carrier.send(request(&url)).unwrap_err();
         assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());
-        assert!(
-            error.to_string().contains("certificate"),
-            "{}: {error}",
-            carrier.name()
-        );
+        assert!(error.to_string().contains("certificate"), "{}: {error}", carrier.name());
     }
 }
 
@@ -69,18 +53,11 @@ fn assert_not_trusted(peer: &Peer, options: &TransportOptions) {
 fn a_handshake_that_stalls_is_surely_not_sent() {
     let peer = Peer::start(|mut stream| wait_for_close(&mut stream));
     let limit = Duration::from_millis(300);
-    for options in [
-        TransportOptions::new().connect_timeout(limit),
-        TransportOptions::new().timeout(limit),
-    ] {
+    for options in [TransportOptions::new().connect_timeout(limit), TransportOptions::new().timeout(limit)] {
         for carrier in Carrier::each(&options) {
             let url = format!("https://localhost:{}", peer.port());
             let error = carrier.send(request(&url)).unwrap_err();
-            assert!(
-                error.is_surely_not_sent() && error.is_timeout(),
-                "{}: {error}",
-                carrier.name()
-            );
+            assert!(error.is_surely_not_sent() && error.is_timeout(), "{}: {error}", carrier.name());
         }
     }
 }
@@ -89,9 +66,7 @@ fn a_handshake_that_stalls_is_surely_not_sent() {
 fn a_handshake_cut_off_is_surely_not_sent() {
     let peer = Peer::start(drop);
     for carrier in Carrier::each(&TransportOptions::new()) {
-        let error = carrier
-            .send(request(&format!("https://localhost:{}", peer.port())))
-            .unwrap_err();
+        let error = carrier.send(request(&format!("https://localhost:{}", peer.port()))).unwrap_err();
         assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());
     }
 }
@@ -102,27 +77,9 @@ fn roots_that_are_none_are_refused() {
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let cut = &good[..good.len() / 2];
     let empty = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    for bad in [
-        "",
-        "not PEM",
-        key.as_str(),
-        cut,
-        empty,
-        &format!("{good}{empty}"),
-    ] {
-        let error = TransportOptions::new()
-            .extra_roots(bad.as_bytes())
-            .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("unusable root certificates: "),
-            "{error}"
-        );
+    for bad in ["", "not PEM", key.as_str(), cut, empty, &format!("{good}{empty}")] {
+        let error = TransportOptions::new().extra_roots(bad.as_bytes()).unwrap_err();
+        assert!(error.to_string().starts_with("unusable root certificates: "), "{error}");
     }
-    assert!(
-        TransportOptions::new()
-            .extra_roots(format!("{key}{good}").as_bytes())
-            .is_ok()
-    );
+    assert!(TransportOptions::new().extra_roots(format!("{key}{good}").as_bytes()).is_ok());
 }

@@ -51,12 +51,7 @@ fn only_host_and_content_length_are_added() {
             "x-oss-date: 20231216T162057Z",
         ];
         assert_eq!(headers, expected, "{}", carrier.name());
-        assert_eq!(
-            body,
-            r#"{"indexName":"i","keys":["a","b"]}"#,
-            "{}",
-            carrier.name()
-        );
+        assert_eq!(body, r#"{"indexName":"i","keys":["a","b"]}"#, "{}", carrier.name());
     }
 }
 
@@ -68,26 +63,13 @@ fn what_the_request_brings_is_kept() {
     for carrier in Carrier::each(&TransportOptions::new()) {
         let (mut head, body) = request(&peer.url()).into_parts();
         head.uri = format!("{}{target}", peer.url()).parse().unwrap();
-        head.headers
-            .insert(HOST, "b-1.cn-x.oss-vectors.aliyuncs.com".parse().unwrap());
-        head.headers
-            .insert(USER_AGENT, "purge/1.0".parse().unwrap());
+        head.headers.insert(HOST, "b-1.cn-x.oss-vectors.aliyuncs.com".parse().unwrap());
+        head.headers.insert(USER_AGENT, "purge/1.0".parse().unwrap());
         carrier.send(Request::from_parts(head, body)).unwrap();
         let (first, headers, _) = parts(&received.recv().unwrap());
-        assert_eq!(
-            first,
-            format!("POST {target} HTTP/1.1"),
-            "{}",
-            carrier.name()
-        );
-        for (name, line) in [
-            ("host", "host: b-1.cn-x.oss-vectors.aliyuncs.com"),
-            ("user-agent", "user-agent: purge/1.0"),
-        ] {
-            let sent: Vec<_> = headers
-                .iter()
-                .filter(|header| header.starts_with(name))
-                .collect();
+        assert_eq!(first, format!("POST {target} HTTP/1.1"), "{}", carrier.name());
+        for (name, line) in [("host", "host: b-1.cn-x.oss-vectors.aliyuncs.com"), ("user-agent", "user-agent: purge/1.0")] {
+            let sent: Vec<_> = headers.iter().filter(|header| header.starts_with(name)).collect();
             assert_eq!(sent, [line], "{}", carrier.name());
         }
     }
@@ -98,14 +80,8 @@ fn a_large_body_arrives_whole() {
     let (peer, received) = recorder(NO_CONTENT);
     let large: String = ('a'..='z').cycle().take(2 * 1024 * 1024).collect();
     for carrier in Carrier::each(&TransportOptions::new()) {
-        carrier
-            .send(request(&peer.url()).map(|_| large.clone().into()))
-            .unwrap();
-        assert!(
-            parts(&received.recv().unwrap()).2 == large,
-            "{}",
-            carrier.name()
-        );
+        carrier.send(request(&peer.url()).map(|_| large.clone().into())).unwrap();
+        assert!(parts(&received.recv().unwrap()).2 == large, "{}", carrier.name());
     }
 }
 
@@ -114,19 +90,12 @@ fn a_redirect_is_an_answer_and_is_not_followed() {
     let (elsewhere, _) = recorder(NO_CONTENT);
     let target = elsewhere.url();
     for status in [301, 302, 303, 307, 308] {
-        let answer = format!(
-            "HTTP/1.1 {status} Moved\r\nlocation: {target}/?deleteVectors\r\ncontent-length: 4\r\n\r\nthen"
-        );
+        let answer = format!("HTTP/1.1 {status} Moved\r\nlocation: {target}/?deleteVectors\r\ncontent-length: 4\r\n\r\nthen");
         let (peer, received) = recorder(answer.leak().as_bytes());
         for carrier in Carrier::each(&TransportOptions::new()) {
             let response = carrier.send(request(&peer.url())).unwrap();
             assert_eq!(response.status(), status, "{}", carrier.name());
-            assert_eq!(
-                &response.body()[..],
-                b"then",
-                "{status}, {}",
-                carrier.name()
-            );
+            assert_eq!(&response.body()[..], b"then", "{status}, {}", carrier.name());
             received.recv().unwrap();
             assert!(received.try_recv().is_err(), "{status}, {}", carrier.name());
         }

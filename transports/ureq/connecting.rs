@@ -6,9 +6,7 @@ use http::Uri;
 use ureq::Error::Other;
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport};
 
 /// Marks what fails while connecting: the same IO error means "surely not sent" here and "may have
 /// arrived" later, and ureq returns both in one form.
@@ -33,14 +31,9 @@ pub(super) struct Connecting {
 impl Connector for Connecting {
     type Out = Box<dyn Transport>;
 
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        chained: Option<()>,
-    ) -> Result<Option<Self::Out>, ureq::Error> {
+    fn connect(&self, details: &ConnectionDetails, chained: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
         let connected = if details.addrs.is_empty() {
-            self.look_up(details)
-                .and_then(|details| self.connector.connect(&details, chained))
+            self.look_up(details).and_then(|details| self.connector.connect(&details, chained))
         } else {
             // To the proxy itself, on behalf of the call below that looked it up.
             self.connector.connect(details, chained)
@@ -53,26 +46,10 @@ impl Connector for Connecting {
 }
 
 impl Connecting {
-    fn look_up<'a>(
-        &'a self,
-        details: &ConnectionDetails<'a>,
-    ) -> Result<ConnectionDetails<'a>, ureq::Error> {
-        let ConnectionDetails {
-            uri,
-            config,
-            request_level,
-            now,
-            timeout,
-            ..
-        } = *details;
-        let direct = config
-            .proxy()
-            .is_none_or(|proxy| proxy.is_no_proxy(uri) || proxy.resolve_target());
-        let addrs = if direct {
-            self.resolver.resolve(uri, config, timeout)?
-        } else {
-            self.resolver.empty()
-        };
+    fn look_up<'a>(&'a self, details: &ConnectionDetails<'a>) -> Result<ConnectionDetails<'a>, ureq::Error> {
+        let ConnectionDetails { uri, config, request_level, now, timeout, .. } = *details;
+        let direct = config.proxy().is_none_or(|proxy| proxy.is_no_proxy(uri) || proxy.resolve_target());
+        let addrs = if direct { self.resolver.resolve(uri, config, timeout)? } else { self.resolver.empty() };
         Ok(ConnectionDetails {
             uri,
             addrs,
@@ -94,12 +71,7 @@ impl Connecting {
 pub(super) struct LookupWhenConnecting;
 
 impl Resolver for LookupWhenConnecting {
-    fn resolve(
-        &self,
-        _: &Uri,
-        _: &Config,
-        _: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         Ok(self.empty())
     }
 }
