@@ -7,6 +7,8 @@ use oss_delete_vectors::transports::HyperTransport;
 #[cfg(feature = "ureq")]
 use oss_delete_vectors::transports::UreqTransport;
 use oss_delete_vectors::transports::{TransportError, TransportOptions};
+#[cfg(feature = "serve")]
+use oss_delete_vectors::{DeleteVectors, Deleted, signing::Signer, transports::CallError};
 
 pub(crate) type Outcome = Result<Response<Bytes>, TransportError>;
 
@@ -43,6 +45,16 @@ impl Carrier {
             Self::Hyper(transport, tokio) => tokio.runtime().block_on(transport.send(request)),
             #[cfg(feature = "ureq")]
             Self::Ureq(transport) => transport.send(request),
+        }
+    }
+
+    #[cfg(feature = "serve")]
+    pub(crate) fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, CallError> {
+        match self {
+            #[cfg(feature = "hyper")]
+            Self::Hyper(transport, tokio) => tokio.runtime().block_on(transport.delete_vectors(call, signer)),
+            #[cfg(feature = "ureq")]
+            Self::Ureq(transport) => transport.delete_vectors(call, signer),
         }
     }
 

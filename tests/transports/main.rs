@@ -3,6 +3,7 @@
 
 mod carrier;
 mod certificates;
+mod emulated;
 mod outcomes;
 mod peer;
 #[cfg(feature = "ureq")]
