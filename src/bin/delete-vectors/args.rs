@@ -1,0 +1,127 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Parser, ValueEnum};
+
+/// 9999-12-31T23:59:59Z, the last second that a date on the wire can say.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+const NOTES: &str = r#"Credentials come from the environment alone:
+  OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, and OSS_SESSION_TOKEN for those of STS
+
+Examples:
+  What    delete-vectors --emulator --index-name vectorindex1 --keys '["doc-001","doc-002"]'
+  Where   delete-vectors --region cn-hangzhou --account-id 1234567890123456 \
+            --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
+  How     delete-vectors ... --dry-run | jq .headers
+  Output  delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted
+
+Exit status:
+  0  all vectors are deleted, or were not there
+  1  some are not, or the question was answered with no
+  2  bad usage or configuration; nothing was sent"#;
+
+/// Delete vectors from an index of an Alibaba Cloud OSS vector bucket, for good.
+#[derive(Parser)]
+#[command(
+    name = "delete-vectors",
+    version,
+    override_usage = "delete-vectors [OPTIONS] --index-name <NAME> --keys <KEYS>",
+    after_help = NOTES
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) what: What,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) how: How,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "What")]
+pub(crate) struct What {
+    /// Index to delete from, such as vectorindex1
+    #[arg(long, value_name = "NAME")]
+    pub(crate) index_name: Option<String>,
+
+    #[arg(long, value_name = "KEYS", help = "Keys, at most 500 unique ones: a JSON array of strings, or file://PATH of one")]
+    pub(crate) keys: Option<String>,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Where")]
+pub(crate) struct Place {
+    #[arg(long, help = "Region, such as cn-hangzhou [env: OSS_REGION]")]
+    pub(crate) region: Option<String>,
+
+    /// Account that owns the bucket, such as 1234567890123456
+    #[arg(long, value_name = "ID")]
+    pub(crate) account_id: Option<String>,
+
+    /// Vector bucket, without the account id
+    #[arg(long)]
+    pub(crate) bucket: Option<String>,
+
+    #[arg(long, value_name = "URL", help = "URL, or internal, instead of the public endpoint [env: OSS_ENDPOINT]")]
+    pub(crate) endpoint: Option<String>,
+
+    /// Rehearse on an emulator in this process, whose index holds doc-001 to doc-999
+    #[arg(long)]
+    pub(crate) emulator: bool,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "How")]
+pub(crate) struct How {
+    /// Do not ask before deleting
+    #[arg(long, short)]
+    pub(crate) force: bool,
+
+    /// Send nothing: print the signed request as a line of JSON
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Date the dry run in seconds since 1970, instead of now
+    #[arg(long, value_name = "UNIX", requires = "dry_run", value_parser = RangedU64ValueParser::<u64>::new().range(..=LAST_SECOND))]
+    pub(crate) signing_time: Option<u64>,
+
+    /// HTTP client
+    #[arg(long, value_name = "CLIENT", default_value = "hyper")]
+    pub(crate) transport: Client,
+
+    /// Longest time that the call may take
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    /// How the outcome is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output_format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Client {
+    Hyper,
+    Ureq,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    match text.parse() {
+        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("must be a whole number of seconds, 1 to 86400"),
+    }
+}

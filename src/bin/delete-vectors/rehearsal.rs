@@ -1,0 +1,51 @@
+//! `--emulator`: the library's emulator on a loopback socket of this process.
+
+use std::error::Error;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use oss_delete_vectors::emulator::Emulator;
+use oss_delete_vectors::transports::Server;
+use oss_delete_vectors::{Credentials, Target};
+
+/// Vectors in the index at the start.
+const VECTORS: usize = 999;
+
+/// An emulator that is served for as long as this lives.
+pub(crate) struct Rehearsal {
+    emulator: Arc<Mutex<Emulator>>,
+    target: Target,
+    _server: Server,
+}
+
+impl Rehearsal {
+    /// Serves the bucket of `target`, its index holding doc-001 to doc-999, to `credentials`.
+    pub(crate) fn start(target: &Target, credentials: Credentials) -> Result<Self, Box<dyn Error>> {
+        let keys = (1..=VECTORS).map(|number| format!("doc-{number:03}"));
+        let emulator = Arc::new(Mutex::new(Emulator::with_vectors(target, credentials, keys)?));
+        let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator))?;
+        let target = Target::builder(target.region(), target.account_id(), target.bucket())
+            .index_name(target.index_name().unwrap_or_default())
+            .endpoint(server.url().parse()?)
+            .build()?;
+        Ok(Self { emulator, target, _server: server })
+    }
+
+    /// The same index, at the emulator's address.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What has become of the index.
+    pub(crate) fn vectors(&self) -> Vectors {
+        let index_name = self.target.index_name().unwrap_or_default();
+        let emulator = self.emulator.lock().unwrap_or_else(PoisonError::into_inner);
+        Vectors { before: VECTORS, after: emulator.len(self.target.bucket(), index_name).unwrap_or_default() }
+    }
+}
+
+/// How many vectors the emulator's index held, and holds.
+pub(crate) struct Vectors {
+    pub(crate) before: usize,
+    pub(crate) after: usize,
+}
