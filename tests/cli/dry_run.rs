@@ -1,0 +1,77 @@
+//! `--dry-run`: the signed request on stdout, and nothing on the wire.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use oss_delete_vectors::signing::Signer;
+use oss_delete_vectors::{DeleteVectors, KeyBatch};
+
+use crate::program::{CREDENTIALS, PLACE, Service, credentials, run, target};
+
+const SIGNING_TIME: u64 = 1_702_743_657;
+
+fn dry_run(options: &[&str], environment: &[(&str, &str)]) -> crate::program::Run {
+    run(PLACE.into_iter().chain(["--dry-run"]).chain(options.iter().copied()), environment)
+}
+
+/// The case `count/two` of the conformance cases: the signature is that of the official SDKs.
+#[test]
+fn the_line_is_what_the_official_sdks_sign() {
+    let keys = r#"["key1","key2"]"#;
+    let run = dry_run(&["--index-name", "exampleindex", "--keys", keys, "--signing-time", "1702743657"], &CREDENTIALS);
+    let expected = concat!(
+        r#"{"method":"POST","url":"https://examplebucket-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com/?deleteVectors","#,
+        r#""headers":{"authorization":"OSS4-HMAC-SHA256 Credential=LTAI5tConformanceKey0001/20231216/cn-hangzhou/oss/aliyun_v4_request,"#,
+        r#"Signature=06a04456ddf8c02e786f1452d0aadcb3e9c2967b0544bc43e5c7c8f55c8fb4b3","content-md5":"EO3pBiom38iIltJ7egakxg==","#,
+        r#""content-type":"application/json","date":"Sat, 16 Dec 2023 16:20:57 GMT","user-agent":"oss-delete-vectors/"#,
+        env!("CARGO_PKG_VERSION"),
+        r#"","x-oss-content-sha256":"UNSIGNED-PAYLOAD","x-oss-date":"20231216T162057Z"},"#,
+        r#""body":"{\"indexName\":\"exampleindex\",\"keys\":[\"key1\",\"key2\"]}"}"#,
+        "\n",
+    );
+    assert_eq!(run.stdout, expected);
+    assert_eq!(
+        run.stderr,
+        "warning: the request holds a signature by your credentials: for 15 minutes, whoever has it can send it\n",
+    );
+    assert_eq!(run.code, Some(0));
+}
+
+#[test]
+fn the_line_holds_what_the_library_signs_with_a_security_token() {
+    let environment = [CREDENTIALS[0], CREDENTIALS[1], ("OSS_SESSION_TOKEN", "CAIS-token")];
+    let keys = ["doc-001", "ключ \"\\ \u{7f}😀"];
+    let json = serde_json::to_string(&keys).unwrap();
+    let run = dry_run(&["--index-name", "vectorindex1", "--keys", &json, "--signing-time", "1702743657"], &environment);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("credentials and their security token"), "{run:?}");
+
+    let mut expected = DeleteVectors::new(&target(), KeyBatch::new(keys).unwrap()).to_request();
+    let signer = Signer::new(&target(), credentials().with_security_token("CAIS-token").unwrap());
+    signer.sign(&mut expected, UNIX_EPOCH + Duration::from_secs(SIGNING_TIME));
+    let line = run.json();
+    assert_eq!(line["method"], expected.method().as_str());
+    assert_eq!(line["url"], expected.uri().to_string());
+    assert_eq!(line["body"].as_str().unwrap().as_bytes(), expected.body());
+    let headers = line["headers"].as_object().unwrap();
+    assert_eq!(headers.len(), expected.headers().len());
+    for (name, value) in expected.headers() {
+        assert_eq!(headers[name.as_str()], value.to_str().unwrap());
+    }
+}
+
+#[test]
+fn it_is_dated_now_unless_told_otherwise() {
+    let run = dry_run(&["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#], &CREDENTIALS);
+    let date = httpdate::parse_http_date(run.json()["headers"]["date"].as_str().unwrap()).unwrap();
+    assert!(SystemTime::now().duration_since(date).unwrap() < Duration::from_secs(60), "{date:?}");
+}
+
+#[test]
+fn nothing_is_sent_and_nothing_is_asked() {
+    let service = Service::start();
+    let options = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--endpoint", &service.url()];
+    let run = dry_run(&options, &CREDENTIALS);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(run.json()["url"], format!("{}/examplebucket/?deleteVectors", service.url()));
+    assert_eq!(service.emulator().requests(), 0);
+}

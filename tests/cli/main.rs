@@ -1,0 +1,8 @@
+//! `delete-vectors` as its users meet it: the built program, run with arguments, an environment and nothing on stdin.
+#![cfg(feature = "cli")]
+
+mod dry_run;
+mod outcomes;
+mod program;
+mod rehearsal;
+mod usage;

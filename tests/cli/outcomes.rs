@@ -1,0 +1,155 @@
+//! What came of one attempt, in the report, on stderr and in the exit code.
+
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Stdio;
+
+use http::StatusCode;
+use oss_delete_vectors::{ServiceError, code};
+
+use crate::program::{CREDENTIALS, ClosedPort, PLACE, Run, Service, TRANSPORTS, command, run};
+
+const KEYS: [&str; 4] = ["--index-name", "vectorindex1", "--keys", r#"["doc-001","doc-002","doc-003","doc-001"]"#];
+
+fn arguments<'a>(endpoint: &'a str, options: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    PLACE.into_iter().chain(KEYS).chain(["--force", "--endpoint", endpoint]).chain(options.iter().copied())
+}
+
+fn delete(endpoint: &str, transport: &str) -> Run {
+    run(arguments(endpoint, &["--output-format", "json", "--transport", transport]), &CREDENTIALS)
+}
+
+#[test]
+fn deleted() {
+    for transport in TRANSPORTS {
+        let service = Service::start();
+        let run = delete(&service.url(), transport);
+        assert_eq!((run.code, run.counts(), run.stderr.as_str()), (Some(0), [3, 0, 0, 0, 1, 1], ""), "{run:?}");
+        assert_eq!(run.json()["request_id"], "000000000000000000000001");
+        assert!(run.json().get("error").is_none(), "{run:?}");
+        assert_eq!(service.emulator().len("examplebucket", "vectorindex1"), Some(6));
+    }
+}
+
+#[test]
+fn the_environment_says_where_and_the_command_line_says_it_better() {
+    let service = Service::start();
+    let url = service.url();
+    let place = [("OSS_REGION", "cn-hangzhou"), ("OSS_ENDPOINT", url.as_str()), CREDENTIALS[0], CREDENTIALS[1]];
+    assert_eq!(run(PLACE[2..].iter().copied().chain(KEYS).chain(["-f"]), &place).code, Some(0));
+    let wrong = [("OSS_REGION", "cn-shanghai"), ("OSS_ENDPOINT", "http://127.0.0.1:1"), CREDENTIALS[0], CREDENTIALS[1]];
+    assert_eq!(run(arguments(&url, &[]), &wrong).code, Some(0));
+}
+
+#[test]
+fn rejected() {
+    let service = Service::start();
+    let refusal = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed").with_ec("0003-00000001");
+    for transport in TRANSPORTS {
+        service.emulator().fail_next(refusal.clone(), 0);
+        let run = delete(&service.url(), transport);
+        assert_eq!((run.code, run.counts()), (Some(1), [0, 3, 0, 0, 1, 1]), "{run:?}");
+        let (report, request_id) = (run.json(), format!("{:024X}", service.emulator().requests()));
+        assert_eq!(report["request_id"], request_id);
+        let expected = serde_json::json!({
+            "status": 403, "code": "AccessDenied", "message": "not allowed", "request_id": request_id, "ec": "0003-00000001",
+        });
+        assert_eq!(report["error"], expected);
+        let resource = "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket";
+        assert_eq!(
+            run.stderr,
+            format!(
+                "error: 403 AccessDenied: not allowed (request id {request_id}, EC 0003-00000001)\n\
+                 note: nothing was deleted\n\
+                 help: allow the action oss:DeleteVectors on {resource} and {resource}/*\n"
+            ),
+        );
+    }
+    service.emulator().fail_next(refusal, 0);
+    let text = run(arguments(&service.url(), &[]), &CREDENTIALS);
+    assert_eq!(
+        (text.code, text.stdout.as_str()),
+        (Some(1), "Deleted 0 vectors from vectorindex1, 3 rejected, 1 duplicate left out\n")
+    );
+}
+
+#[test]
+fn a_wrong_secret_is_rejected_and_not_shown() {
+    let service = Service::start();
+    let wrong = [CREDENTIALS[0], ("OSS_ACCESS_KEY_SECRET", "not-the-secret")];
+    let run = run(arguments(&service.url(), &["--output-format", "json"]), &wrong);
+    assert_eq!((run.code, run.counts()), (Some(1), [0, 3, 0, 0, 1, 1]));
+    assert_eq!(run.json()["error"]["code"], "SignatureDoesNotMatch");
+    assert!(!run.stdout.contains("not-the-secret") && !run.stderr.contains("not-the-secret"), "{run:?}");
+}
+
+#[test]
+fn unconfirmed_after_a_5xx() {
+    let service = Service::start();
+    let failure = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
+    for transport in TRANSPORTS {
+        service.emulator().fail_next(failure.clone(), 1);
+        let run = delete(&service.url(), transport);
+        assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 3, 0, 1, 1]), "{run:?}");
+        assert!(run.stderr.contains("note: some or all of the vectors may have been deleted\nhelp: send again"), "{run:?}");
+    }
+}
+
+#[test]
+fn unconfirmed_without_an_answer() {
+    let (silent, hangs_up) = (listen(), listen());
+    let urls = [&silent, &hangs_up].map(|listener| format!("http://{}", listener.local_addr().unwrap()));
+    std::thread::spawn(move || hangs_up.incoming().for_each(|stream| drop(stream.unwrap().read(&mut [0; 64]))));
+    for transport in TRANSPORTS {
+        for url in &urls {
+            let options = ["--output-format", "json", "--transport", transport, "--timeout", "2"];
+            let run = run(arguments(url, &options), &CREDENTIALS);
+            assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 3, 0, 1, 1]), "{transport} {run:?}");
+            assert!(run.json()["error"]["message"].as_str().unwrap().contains("may have arrived"), "{run:?}");
+            assert!(run.stderr.contains("note: some or all of the vectors may have been deleted\nhelp: send again"), "{run:?}");
+        }
+    }
+}
+
+fn listen() -> TcpListener {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
+}
+
+#[test]
+fn not_attempted_where_nobody_listens() {
+    let port = ClosedPort::new();
+    for transport in TRANSPORTS {
+        let run = delete(&port.url(), transport);
+        assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 0, 3, 1, 0]), "{transport} {run:?}");
+        assert!(run.json()["error"]["message"].as_str().unwrap().starts_with("the request was not sent: "), "{run:?}");
+        assert!(
+            run.stderr.contains("note: nothing was deleted\nhelp: check the region, the endpoint and the network\n"),
+            "{run:?}"
+        );
+    }
+}
+
+#[test]
+fn the_servers_words_cannot_write_to_the_terminal() {
+    let service = Service::start();
+    let message = "\x1b]0;owned\x07\nDeleted 3 vectors";
+    service.emulator().fail_next(ServiceError::new(StatusCode::CONFLICT, "X\x1b", message), 0);
+    let run = run(arguments(&service.url(), &["--output-format", "json"]), &CREDENTIALS);
+    assert!(!run.stderr.contains('\x1b') && !run.stdout.contains('\x1b'), "{run:?}");
+    assert_eq!(run.json()["error"]["message"], message);
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    let service = Service::start();
+    for (failure, expected) in [(None, 0), (Some(ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no")), 1)] {
+        if let Some(failure) = failure {
+            service.emulator().fail_next(failure, 0);
+        }
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command(arguments(&service.url(), &[]), &CREDENTIALS).stdout(Stdio::from(writer)).output().unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{output:?}");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("pipe"), "{output:?}");
+    }
+}

@@ -1,0 +1,122 @@
+//! One run of the program, and a service for it to talk to.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use oss_delete_vectors::emulator::Emulator;
+use oss_delete_vectors::transports::Server;
+use oss_delete_vectors::{Credentials, Target};
+use serde_json::Value;
+
+pub(crate) const ACCESS_KEY_ID: &str = "LTAI5tConformanceKey0001";
+pub(crate) const SECRET: &str = "yourAccessKeySecretForTests0001";
+pub(crate) const CREDENTIALS: [(&str, &str); 2] = [("OSS_ACCESS_KEY_ID", ACCESS_KEY_ID), ("OSS_ACCESS_KEY_SECRET", SECRET)];
+pub(crate) const TRANSPORTS: [&str; 2] = ["hyper", "ureq"];
+
+/// Names a place; the endpoint, the index and the keys are to be added.
+pub(crate) const PLACE: [&str; 6] = ["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket"];
+
+pub(crate) fn credentials() -> Credentials {
+    Credentials::new(ACCESS_KEY_ID, SECRET).unwrap()
+}
+
+/// What `PLACE` names, at the public endpoint.
+pub(crate) fn target() -> Target {
+    Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// The last line of stdout.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(self.stdout.lines().last().unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The counts of the JSON report: deleted, rejected, unconfirmed, not attempted, duplicates, requests.
+    pub(crate) fn counts(&self) -> [u64; 6] {
+        let json = self.json();
+        ["deleted", "rejected", "unconfirmed", "not_attempted", "duplicates", "requests"].map(|name| json[name].as_u64().unwrap())
+    }
+}
+
+/// The program with this environment and no other, without a terminal.
+pub(crate) fn command<'a>(arguments: impl IntoIterator<Item = &'a str>, environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_delete-vectors"));
+    command.args(arguments).env_clear().envs(environment.iter().copied()).stdin(Stdio::null());
+    command
+}
+
+/// Runs the program to its end; in no output may the secret be.
+pub(crate) fn run<'a>(arguments: impl IntoIterator<Item = &'a str>, environment: &[(&str, &str)]) -> Run {
+    let Output { status, stdout, stderr } = command(arguments, environment).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let run = Run { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
+    assert!(!run.stdout.contains(SECRET) && !run.stderr.contains(SECRET), "{run:?}");
+    run
+}
+
+/// An emulator on a socket, its index holding doc-001 to doc-009.
+pub(crate) struct Service {
+    emulator: Arc<Mutex<Emulator>>,
+    server: Server,
+}
+
+impl Service {
+    pub(crate) fn start() -> Self {
+        let keys = (1..=9).map(|number| format!("doc-{number:03}"));
+        let emulator = Arc::new(Mutex::new(Emulator::with_vectors(&target(), credentials(), keys).unwrap()));
+        let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator)).unwrap();
+        Self { emulator, server }
+    }
+
+    pub(crate) fn emulator(&self) -> MutexGuard<'_, Emulator> {
+        self.emulator.lock().unwrap()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+}
+
+/// An address where nobody listens, and nobody can while it is held: a client's own port.
+pub(crate) struct ClosedPort(TcpStream);
+
+impl ClosedPort {
+    pub(crate) fn new() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self(TcpStream::connect(listener.local_addr().unwrap()).unwrap())
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.0.local_addr().unwrap())
+    }
+}
+
+/// A file for one test, removed with the value.
+pub(crate) struct KeysFile(PathBuf);
+
+impl KeysFile {
+    pub(crate) fn new(test: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.{}.json", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn argument(&self) -> String {
+        format!("file://{}", self.0.display())
+    }
+}
+
+impl Drop for KeysFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

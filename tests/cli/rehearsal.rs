@@ -1,0 +1,90 @@
+//! `--emulator`: the main job, with no more than an index and keys.
+
+use serde_json::json;
+
+use crate::program::{CREDENTIALS, KeysFile, TRANSPORTS, run};
+
+const KEYS: &str = r#"["doc-001","doc-002","doc-003"]"#;
+
+fn rehearse(keys: &str, options: &[&str]) -> crate::program::Run {
+    run(["--emulator", "--index-name", "vectorindex1", "--keys", keys].into_iter().chain(options.iter().copied()), &[])
+}
+
+#[test]
+fn three_vectors_are_deleted_over_either_transport() {
+    for transport in TRANSPORTS {
+        let text = rehearse(KEYS, &["--transport", transport]);
+        assert_eq!(text.code, Some(0), "{text:?}");
+        assert_eq!(
+            text.stdout,
+            "Deleted 3 vectors from vectorindex1 (request id 000000000000000000000001)\n\
+             The emulator's index held 999 vectors before and holds 996 now\n",
+        );
+        assert_eq!(text.stderr, "");
+
+        let json = rehearse(KEYS, &["--transport", transport, "--output-format", "json"]);
+        assert_eq!((json.code, json.stderr.as_str()), (Some(0), ""), "{json:?}");
+        let mut report = json.json();
+        let elapsed = report.as_object_mut().unwrap().remove("elapsed_seconds").unwrap().as_f64().unwrap();
+        assert!((0.0..60.0).contains(&elapsed), "{elapsed}");
+        let expected = json!({
+            "deleted": 3, "rejected": 0, "unconfirmed": 0, "not_attempted": 0, "duplicates": 0, "requests": 1,
+            "request_id": "000000000000000000000001",
+            "emulator": { "vectors_before": 999, "vectors_after": 996 },
+        });
+        assert_eq!(report, expected);
+    }
+}
+
+#[test]
+fn a_key_given_twice_is_deleted_once() {
+    let json = rehearse(r#"["doc-001","doc-002","doc-001"]"#, &["--output-format", "json"]);
+    assert_eq!((json.code, json.counts()), (Some(0), [2, 0, 0, 0, 1, 1]));
+    let text = rehearse(r#"["doc-001","doc-001"]"#, &[]);
+    assert!(text.stdout.starts_with("Deleted 1 vector from vectorindex1, 1 duplicate left out "), "{text:?}");
+}
+
+#[test]
+fn a_key_that_is_not_there_is_deleted_all_the_same() {
+    let run = rehearse(r#"["doc-001","never-was"]"#, &["--output-format", "json"]);
+    assert_eq!((run.code, run.counts()), (Some(0), [2, 0, 0, 0, 0, 1]));
+    assert_eq!(run.json()["emulator"]["vectors_after"], 998);
+}
+
+#[test]
+fn one_request_takes_500_unique_keys_however_long_and_no_more() {
+    // 1024 characters of four bytes, escaped: the most bytes that 500 keys can have.
+    let key = |number: usize| format!("\"{}{number:03}\"", r"\ud83d\ude00".repeat(1021));
+    let json = |keys: std::ops::Range<usize>| format!("[{}]", keys.map(key).collect::<Vec<_>>().join(","));
+
+    let file = KeysFile::new("keys-500", json(0..500));
+    let run = rehearse(&file.argument(), &["--output-format", "json"]);
+    assert_eq!((run.code, run.counts()), (Some(0), [500, 0, 0, 0, 0, 1]), "{}", run.stderr);
+
+    let file = KeysFile::new("keys-501", json(0..501));
+    let run = rehearse(&file.argument(), &[]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert!(run.stderr.contains("keys must be 1 to 500 unique keys"), "{run:?}");
+}
+
+#[test]
+fn the_names_given_are_used_and_the_credentials_and_endpoint_are_not() {
+    let environment = [("OSS_REGION", "cn-shanghai"), ("OSS_ENDPOINT", "http://127.0.0.1:1"), CREDENTIALS[0], CREDENTIALS[1]];
+    let options = ["--dry-run", "--emulator", "--index-name", "vectorindex1", "--keys", KEYS, "--bucket", "mine"];
+    let dry = run(options, &environment);
+    assert_eq!(dry.code, Some(0), "{dry:?}");
+    let authorization = dry.json()["headers"]["authorization"].as_str().unwrap().to_owned();
+    assert!(authorization.contains("Credential=example-id/"), "{authorization}");
+    assert!(authorization.contains("/cn-shanghai/"), "{authorization}");
+    assert_eq!(dry.json()["url"], "http://127.0.0.1:1/mine/?deleteVectors");
+
+    let wet = run(options[1..].iter().copied(), &environment);
+    assert_eq!(wet.code, Some(0), "{wet:?}");
+}
+
+#[test]
+fn an_index_name_that_the_emulator_cannot_have_is_refused_at_once() {
+    let run = run(["--emulator", "--index-name", "not-valid", "--keys", KEYS], &[]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert!(run.stderr.starts_with("error: index name must be 1 to 63 letters and digits"), "{run:?}");
+}

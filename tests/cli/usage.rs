@@ -1,0 +1,175 @@
+//! What is refused before anything is sent, and what is said about it. Every case exits with 2 and prints nothing on stdout.
+
+use std::process::Command;
+
+use crate::program::{ACCESS_KEY_ID, CREDENTIALS, KeysFile, PLACE, SECRET, Service, run};
+
+/// Runs a whole and forced command, `changes` being made to it: an option to set, or to leave out. Says what stderr was.
+fn refused(service: &Service, changes: &[(&str, Option<&str>)], environment: &[(&str, &str)]) -> String {
+    let url = service.url();
+    let mut options: Vec<(&str, &str)> = PLACE.chunks(2).map(|option| (option[0], option[1])).collect();
+    options.extend([("--index-name", "vectorindex1"), ("--keys", r#"["doc-001"]"#), ("--endpoint", &url)]);
+    for (name, value) in changes {
+        options.retain(|(option, _)| option != name);
+        options.extend(value.map(|value| (*name, value)));
+    }
+    let arguments = options.iter().flat_map(|(name, value)| [*name, *value]).chain(["--force"]);
+    let run = run(arguments, environment);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{changes:?} {environment:?}: {run:?}");
+    assert_eq!(service.emulator().requests(), 0, "{changes:?} {environment:?}");
+    run.stderr
+}
+
+#[test]
+fn all_that_is_missing_is_listed_with_the_places_where_it_was_looked_for() {
+    for environment in [&[][..], &[("OSS_REGION", ""), ("OSS_ACCESS_KEY_SECRET", "")]] {
+        let nothing = run(["--force"], environment);
+        assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(2), ""));
+        assert_eq!(
+            nothing.stderr,
+            "error: settings are missing; each was looked for in this order:\n\
+             \x20 index name         --index-name\n\
+             \x20 keys               --keys\n\
+             \x20 region             --region, OSS_REGION\n\
+             \x20 account id         --account-id\n\
+             \x20 bucket             --bucket\n\
+             \x20 access key id      OSS_ACCESS_KEY_ID\n\
+             \x20 access key secret  OSS_ACCESS_KEY_SECRET\n\
+             \n\
+             For more information, try '--help'.\n",
+        );
+    }
+}
+
+#[test]
+fn each_setting_that_is_missing_is_named() {
+    let service = Service::start();
+    for (option, name) in [
+        ("--index-name", "index name"),
+        ("--keys", "keys"),
+        ("--region", "region"),
+        ("--account-id", "account id"),
+        ("--bucket", "bucket"),
+    ] {
+        let stderr = refused(&service, &[(option, None)], &CREDENTIALS);
+        assert_eq!(stderr.matches("\n  ").count(), 1, "{stderr}");
+        assert!(stderr.contains(&format!("\n  {name} ")), "{stderr}");
+    }
+    assert!(refused(&service, &[], &CREDENTIALS[..1]).contains("\n  access key secret  OSS_ACCESS_KEY_SECRET\n"));
+    assert!(refused(&service, &[], &CREDENTIALS[1..]).contains("\n  access key id      OSS_ACCESS_KEY_ID\n"));
+}
+
+#[test]
+fn a_setting_that_is_wrong_is_named_with_its_origin_and_its_rule() {
+    let service = Service::start();
+    let [id, secret] = CREDENTIALS;
+    let secret_with_line_break = &format!("{SECRET}\n");
+    for (option, value, environment, expected) in [
+        ("--region", Some("CN"), &[id, secret][..], r#"--region: region must be 1 to 63 characters of a-z, 0-9 and '-'"#),
+        ("--region", Some(""), &[id, secret, ("OSS_REGION", "cn-hangzhou")], "--region: region must be"),
+        ("--region", None, &[id, secret, ("OSS_REGION", "CN")], "OSS_REGION: region must be"),
+        ("--account-id", Some("me"), &[id, secret], r#"--account-id: account id must be 1 to 32 digits, not "me""#),
+        ("--bucket", Some("a_b"), &[id, secret], "--bucket: bucket must be 3 to 63 characters"),
+        ("--index-name", Some(""), &[id, secret], "--index-name: index name must not be empty"),
+        ("--endpoint", Some("ftp://h"), &[id, secret], "--endpoint: endpoint must be [http[s]://]host[:port]"),
+        ("--endpoint", None, &[id, secret, ("OSS_ENDPOINT", "ftp://h")], "OSS_ENDPOINT: endpoint must be"),
+        ("--bucket", Some("examplebucket"), &[("OSS_ACCESS_KEY_ID", "a,b"), secret], "OSS_ACCESS_KEY_ID: access key id must be"),
+        (
+            "--bucket",
+            Some("examplebucket"),
+            &[id, ("OSS_ACCESS_KEY_SECRET", secret_with_line_break)],
+            "OSS_ACCESS_KEY_SECRET: access key secret must not be empty, have white space at the ends or control characters\n",
+        ),
+        (
+            "--bucket",
+            Some("examplebucket"),
+            &[id, secret, ("OSS_SESSION_TOKEN", "a\nb")],
+            "OSS_SESSION_TOKEN: security token must be",
+        ),
+        ("--timeout", Some("0"), &[id, secret], "must be a whole number of seconds, 1 to 86400"),
+        ("--timeout", Some("1.5"), &[id, secret], "must be a whole number of seconds, 1 to 86400"),
+        ("--transport", Some("curl"), &[id, secret], "[possible values: hyper, ureq]"),
+        ("--output-format", Some("xml"), &[id, secret], "[possible values: text, json]"),
+        ("--signing-time", Some("1702743657"), &[id, secret], "--dry-run"),
+        ("--access-key-secret", Some("x"), &[id, secret], "unexpected argument '--access-key-secret'"),
+    ] {
+        let stderr = refused(&service, &[(option, value)], environment);
+        assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{option} {value:?}: {stderr}");
+    }
+}
+
+#[test]
+fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
+    let service = Service::start();
+    let too_large = KeysFile::new("too-large", vec![b' '; 8 * 1024 * 1024 + 1]);
+    let not_json = KeysFile::new("not-json", "[\"doc-001\",\n \"doc-002\"");
+    let not_utf8 = KeysFile::new("not-utf8", b"[\"\xff\"]");
+    let long = format!(r#"["doc-001","{}"]"#, "k".repeat(1025));
+    for (keys, expected) in [
+        (
+            "",
+            "--keys: not a JSON array of strings like '[\"doc-001\",\"doc-002\"]': EOF while parsing a value at line 1 column 0\n",
+        ),
+        ("doc-001", "expected value at line 1 column 1"),
+        ("[doc-001]", "expected value at line 1 column 2"),
+        (r#"["doc-001","#, "EOF while parsing a value at line 1 column 11"),
+        (r#""doc-001""#, "invalid type: string \"doc-001\", expected a sequence at line 1 column 9"),
+        (r#"["doc-001",2]"#, "invalid type: integer `2`, expected a string at line 1 column 12"),
+        (r#"["doc-001"] x"#, "trailing characters at line 1 column 13"),
+        (r#"["\ud800"]"#, "at line 1 column"),
+        (r#"{"keys":["doc-001"]}"#, "invalid type: map, expected a sequence"),
+        (&not_json.argument(), "EOF while parsing a list at line 2 column 10"),
+        (&not_utf8.argument(), "invalid unicode code point at line 1"),
+        (&too_large.argument(), "more than 8 MiB"),
+        ("file:///no/such/file", "--keys: cannot read \"/no/such/file\": No such file"),
+        ("file:///", "--keys: cannot read \"/\": "),
+        ("[]", r#"--keys: keys must be 1 to 500 unique keys, not "none""#),
+        (r#"["doc-001",""]"#, r#"--keys: keys[1] must be 1 to 1024 characters, not """#),
+        (&long, "--keys: keys[1] must be 1 to 1024 characters"),
+    ] {
+        let stderr = refused(&service, &[("--keys", Some(keys))], &CREDENTIALS);
+        assert!(stderr.contains(expected), "{keys}: {stderr}");
+    }
+}
+
+#[test]
+fn without_a_terminal_only_force_deletes() {
+    let service = Service::start();
+    let url = service.url();
+    let command = |force: Option<&'static str>| {
+        let options = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--endpoint", &url];
+        run(PLACE.into_iter().chain(options).chain(force), &CREDENTIALS)
+    };
+    let refused = command(None);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
+    assert!(refused.stderr.contains("no terminal to ask on: use --force"), "{refused:?}");
+    assert_eq!(service.emulator().requests(), 0);
+    for force in ["--force", "-f"] {
+        assert_eq!(command(Some(force)).code, Some(0));
+    }
+}
+
+#[test]
+fn help_has_four_parts_and_no_values_of_the_environment() {
+    let help = run(["--help"], &[CREDENTIALS[0], CREDENTIALS[1], ("OSS_REGION", "cn-shanghai")]);
+    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    for part in ["\nWhat:\n", "\nWhere:\n", "\nHow:\n", "\nOutput:\n", "\nExamples:\n", "\nExit status:\n"] {
+        assert!(help.stdout.contains(part), "{}", help.stdout);
+    }
+    assert!(!help.stdout.contains(ACCESS_KEY_ID) && !help.stdout.contains("cn-shanghai"), "{}", help.stdout);
+
+    let version = run(["--version"], &[]);
+    assert_eq!((version.code, version.stdout), (Some(0), concat!("delete-vectors ", env!("CARGO_PKG_VERSION"), "\n").to_owned()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf8_is_named_and_not_shown() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let mut command: Command = crate::program::command(PLACE, &CREDENTIALS[..1]);
+    let output = command.env("OSS_ACCESS_KEY_SECRET", OsStr::from_bytes(b"hidden\xff")).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &[][..]));
+    assert_eq!(output.stderr, b"error: OSS_ACCESS_KEY_SECRET: not UTF-8\n");
+}
