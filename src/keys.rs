@@ -107,24 +107,17 @@ impl KeyBatch {
         I::Item: AsRef<str>,
     {
         let keys = keys.into_iter();
-        let expected = keys.size_hint().0.min(Self::MAX_KEYS);
-        let mut batch = Self { text: String::new(), ends: Vec::with_capacity(expected), duplicates: 0 };
-        let mut seen = UniqueIndex::with_capacity(expected);
+        let mut batch = BatchBuilder::with_capacity(keys.size_hint().0.min(Self::MAX_KEYS));
         for (position, key) in keys.enumerate() {
             let key = key.as_ref();
             if !Key::accepts(key) {
                 return Err(Invalid::new(format!("keys[{position}]"), Key::RULE, key));
             }
-            if !seen.insert(key, |index| batch.text_of(index)) {
-                batch.duplicates += 1;
-            } else if batch.len() == Self::MAX_KEYS {
+            if batch.insert(Key(key)) == Inserted::Full {
                 return Err(Invalid::new("keys", Self::RULE, "501 or more"));
-            } else {
-                batch.text.push_str(key);
-                batch.ends.push(u32::try_from(batch.text.len()).expect("500 keys of 4096 bytes fit"));
             }
         }
-        if batch.ends.is_empty() { Err(Invalid::new("keys", Self::RULE, "none")) } else { Ok(batch) }
+        batch.take().ok_or_else(|| Invalid::new("keys", Self::RULE, "none"))
     }
 
     /// How many keys the batch holds, 1 to 500.
@@ -145,6 +138,13 @@ impl KeyBatch {
         (0..self.len()).map(|index| Key(self.text_of(index)))
     }
 
+    /// Cuts the batch in two: this one keeps the first `len` keys, which must leave both with some.
+    pub(crate) fn split_off(&mut self, len: usize) -> Self {
+        let cut = self.ends[len - 1];
+        let ends = self.ends.split_off(len).into_iter().map(|end| end - cut).collect();
+        Self { text: self.text.split_off(cut as usize), ends, duplicates: 0 }
+    }
+
     /// Bytes of all keys together.
     pub(crate) fn text_len(&self) -> usize {
         self.text.len()
@@ -153,6 +153,58 @@ impl KeyBatch {
     fn text_of(&self, index: usize) -> &str {
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.text[Range { start: start as usize, end: self.ends[index] as usize }]
+    }
+}
+
+/// A batch in the making: takes keys one by one and knows those that it has.
+pub(crate) struct BatchBuilder {
+    batch: KeyBatch,
+    seen: UniqueIndex,
+}
+
+/// What became of a key that was to go into a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inserted {
+    New,
+    Duplicate,
+    /// The key is new and the batch holds [`KeyBatch::MAX_KEYS`] already: it was not taken.
+    Full,
+}
+
+impl BatchBuilder {
+    pub(crate) fn with_capacity(keys: usize) -> Self {
+        let batch = KeyBatch { text: String::new(), ends: Vec::with_capacity(keys), duplicates: 0 };
+        Self { batch, seen: UniqueIndex::with_capacity(keys) }
+    }
+
+    pub(crate) fn insert(&mut self, key: Key<'_>) -> Inserted {
+        let Self { batch, seen } = self;
+        if batch.len() == KeyBatch::MAX_KEYS {
+            let is_known = seen.contains(key.0, |index| batch.text_of(index));
+            batch.duplicates += usize::from(is_known);
+            return if is_known { Inserted::Duplicate } else { Inserted::Full };
+        }
+        if !seen.insert(key.0, |index| batch.text_of(index)) {
+            batch.duplicates += 1;
+            return Inserted::Duplicate;
+        }
+        batch.text.push_str(key.0);
+        batch.ends.push(u32::try_from(batch.text.len()).expect("500 keys of 4096 bytes fit"));
+        Inserted::New
+    }
+
+    /// How many unique keys were taken.
+    pub(crate) fn len(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// The batch, where there is a key in it; the builder is then empty.
+    pub(crate) fn take(&mut self) -> Option<KeyBatch> {
+        if self.len() == 0 {
+            return None;
+        }
+        let size = self.len();
+        Some(std::mem::replace(self, Self::with_capacity(size)).batch)
     }
 }
 

@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod bulk;
 mod credentials;
 mod delete_vectors;
 #[cfg(feature = "emulator")]

@@ -31,6 +31,10 @@ impl UniqueIndex {
         true
     }
 
+    pub(super) fn contains<'a>(&self, key: &str, key_at: impl Fn(usize) -> &'a str) -> bool {
+        self.slots[self.slot_for(key, key_at)] != 0
+    }
+
     /// The slot that holds `key`, or the free one where it belongs.
     fn slot_for<'a>(&self, key: &str, key_at: impl Fn(usize) -> &'a str) -> usize {
         let mask = self.slots.len() - 1;

@@ -1,0 +1,348 @@
+//! Any number of keys, every one accounted for.
+
+mod answers;
+mod authority;
+mod back_off;
+mod batch;
+mod clock;
+mod decide;
+mod event;
+mod options;
+mod outage;
+mod pacer;
+mod report;
+mod settled;
+mod transmits;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::Request;
+
+use self::authority::Authority;
+use self::back_off::BackOff;
+use self::batch::{Batch, Filling};
+use self::clock::Clock;
+use self::decide::{Attempt, History};
+use self::outage::Outage;
+use self::pacer::Pacer;
+use crate::{Credentials, Invalid, Key, Now, Target};
+
+pub use self::decide::Failure;
+pub use self::event::{Event, FailedKeys, KeyOutcome, LastError, StopReason};
+pub use self::options::{BulkOptions, Rate};
+pub use self::report::Report;
+pub use self::settled::Settled;
+
+/// Deletes any number of keys: a state machine that batches, paces, retries and accounts for every key, and does no IO.
+///
+/// It is driven by a loop that owns transport and clock. `run_blocking` and
+/// `run_async` are two; a loop of one's own does this, over and over:
+///
+/// 1. **push** keys while [`can_push`](Self::can_push); [`flush`](Self::flush) when the source pauses,
+///    [`finish`](Self::finish) at its end;
+/// 2. **send** what [`poll_transmit`](Self::poll_transmit) hands out, until there is none;
+/// 3. **take** what [`poll_event`](Self::poll_event) tells, until there is none; then go on with 2 if there was any;
+/// 4. end here if [`is_finished`](Self::is_finished);
+/// 5. **wait** for an answer, for a key if they can be pushed, or for [`poll_timeout`](Self::poll_timeout);
+/// 6. **hand in** what came: [`handle_response`](Self::handle_response), [`handle_failure`](Self::handle_failure),
+///    [`handle_credentials`](Self::handle_credentials), [`handle_timeout`](Self::handle_timeout).
+///
+/// `now` is read afresh for every call. A transmit's id stands for one attempt. Extra timeouts, late answers and ids that are
+/// unknown or answered already do no harm. An answer that never comes ends by a deadline of the machine's own.
+///
+/// # What it guarantees
+///
+/// Whatever comes in, in any order, late, twice or never: no key is lost (see [`Report`]), none is reported deleted that the
+/// service did not confirm, and none is reported [rejected](KeyOutcome::Rejected) or
+/// [not attempted](KeyOutcome::NotAttempted) that may be gone. Memory is bounded by what is unsettled, not by the number of
+/// keys. The same seed and the same inputs give the same transmits, byte for byte.
+///
+/// A retry after a lost answer can delete a vector that someone put back under the same key in between: the service has no
+/// condition to prevent it. Do not write to the index during a run, or accept that.
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
+/// use oss_delete_vectors::{Credentials, Deleted, Key, Now, Target};
+///
+/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
+/// for number in 0..1234 {
+///     bulk.push(Key::new(&format!("doc-{number}"))?)?;
+/// }
+/// bulk.finish();
+///
+/// let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+/// while !bulk.is_finished() {
+///     while let Some(transmit) = bulk.poll_transmit(now) {
+///         // A transport carries transmit.request; this one answers that all is well.
+///         bulk.handle_response(now, transmit.id, &Deleted::new("some id").to_response());
+///     }
+///     while let Some(_event) = bulk.poll_event() {}
+/// }
+/// assert_eq!((bulk.report().deleted, bulk.report().requests), (1234, 3));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct BulkDelete {
+    target: Target,
+    options: BulkOptions,
+    /// The latest moment seen.
+    now: Now,
+    phase: Phase,
+    filling: Filling,
+    ready: VecDeque<Batch>,
+    /// Batches in back-off, by when it ends; the number keeps those of one moment apart.
+    delayed: BTreeMap<(Duration, u64), Batch>,
+    /// Refused batches that wait for another one to be halved.
+    parked: VecDeque<Batch>,
+    in_flight: BTreeMap<TransmitId, InFlight>,
+    next_id: u64,
+    halving: Option<Halving>,
+    /// Single keys refused before the first success.
+    refused_keys: u32,
+    history: History,
+    authority: Authority,
+    back_off: BackOff,
+    clock: Clock,
+    outage: Outage,
+    pacer: Pacer,
+    events: VecDeque<Event>,
+    report: Report,
+    settled: Settled,
+}
+
+/// How far the run is.
+#[derive(Debug)]
+enum Phase {
+    Pushing,
+    Finishing,
+    Stopped(StopReason),
+}
+
+/// One attempt that has no answer yet.
+#[derive(Debug)]
+struct InFlight {
+    batch: Batch,
+    sent_at: Duration,
+    clock_generation: u32,
+    credentials_generation: u32,
+}
+
+/// The one batch that is halved before the first success.
+#[derive(Debug, Clone, Copy)]
+struct Halving {
+    family: u64,
+    /// Pieces that have no outcome yet.
+    pieces: usize,
+}
+
+/// One attempt, for as long as the run lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransmitId(u64);
+
+/// A request to be sent, once.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Transmit {
+    /// To be handed back with the answer, or with the failure.
+    pub id: TransmitId,
+    /// Signed as of now.
+    pub request: Request<Bytes>,
+    /// How many keys it holds.
+    pub keys: usize,
+}
+
+/// A key was not taken: the run is at its end, or [`BulkDelete::can_push`] would have said no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PushError;
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no key can be pushed now: drain transmits and events, and ask can_push")
+    }
+}
+
+impl std::error::Error for PushError {}
+
+/// Events that wait before nothing new is begun.
+const MOST_EVENTS: usize = 64;
+
+impl BulkDelete {
+    /// A run that deletes from the index of `target`.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] naming the option that is out of its range.
+    pub fn new(target: &Target, credentials: Credentials, options: BulkOptions) -> Result<Self, Invalid> {
+        options.check()?;
+        Ok(Self {
+            target: target.clone(),
+            now: Now::new(Duration::ZERO, UNIX_EPOCH),
+            phase: Phase::Pushing,
+            filling: Filling::new(0),
+            ready: VecDeque::new(),
+            delayed: BTreeMap::new(),
+            parked: VecDeque::new(),
+            in_flight: BTreeMap::new(),
+            next_id: 0,
+            halving: None,
+            refused_keys: 0,
+            history: History::default(),
+            authority: Authority::new(target, credentials, &options),
+            back_off: BackOff::new(options.back_off, options.seed),
+            clock: Clock::default(),
+            outage: Outage::default(),
+            pacer: Pacer::new(options.rate, options.concurrency),
+            events: VecDeque::new(),
+            report: Report::default(),
+            settled: Settled::default(),
+            options,
+        })
+    }
+
+    /// Adds a key. It is sent when its batch is full, or at [`flush`](Self::flush) or [`finish`](Self::finish).
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`] where [`can_push`](Self::can_push) is `false`; the key is then no part of the run.
+    pub fn push(&mut self, key: Key<'_>) -> Result<(), PushError> {
+        if !self.can_push() {
+            return Err(PushError);
+        }
+        let (is_duplicate, batch) = self.filling.push(key);
+        self.report.pushed += 1;
+        self.report.duplicates += u64::from(is_duplicate);
+        self.ready.extend(batch);
+        Ok(())
+    }
+
+    /// Sends what was pushed without waiting for a full batch.
+    pub fn flush(&mut self) {
+        self.ready.extend(self.filling.take());
+    }
+
+    /// Says that no more keys come.
+    pub fn finish(&mut self) {
+        self.flush();
+        if matches!(self.phase, Phase::Pushing) {
+            self.phase = Phase::Finishing;
+        }
+    }
+
+    /// Sends nothing more. What was not sent has its outcome at once; what is in flight is awaited.
+    pub fn stop(&mut self) {
+        self.stop_because(StopReason::Requested);
+    }
+
+    /// Sends nothing more and waits for nothing: keys in flight become [unconfirmed](KeyOutcome::Unconfirmed). The report is
+    /// exact at once. For a loop that is dropped, or cannot wait.
+    pub fn abort(&mut self) {
+        self.stop();
+        while let Some((_, mut attempt)) = self.in_flight.pop_first() {
+            attempt.batch.may_have_deleted = true;
+            self.settle_failed(attempt.batch);
+        }
+    }
+
+    /// The next thing to tell; `None` where there is nothing new.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Whether a key may be pushed. `false` before the end of the run means: not now, there is enough to do.
+    #[must_use]
+    pub fn can_push(&self) -> bool {
+        let unsettled = self.ready.len() + self.delayed.len() + self.parked.len() + self.in_flight.len();
+        matches!(self.phase, Phase::Pushing) && self.events.len() < MOST_EVENTS && unsettled < 2 * self.options.concurrency + 16
+    }
+
+    /// Whether every pushed key has its outcome and no more can come.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        !matches!(self.phase, Phase::Pushing)
+            && self.ready.is_empty()
+            && self.delayed.is_empty()
+            && self.parked.is_empty()
+            && self.in_flight.is_empty()
+    }
+
+    /// Why the run stopped before its end; `None` where it did not.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&StopReason> {
+        match &self.phase {
+            Phase::Stopped(reason) => Some(reason),
+            Phase::Pushing | Phase::Finishing => None,
+        }
+    }
+
+    /// Where every key is.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.report
+    }
+
+    /// Which positions of push are settled, for a run that is to be resumed.
+    #[must_use]
+    pub fn settled(&self) -> &Settled {
+        &self.settled
+    }
+
+    /// Requests a second at present; `None` where only the concurrency bounds them.
+    #[must_use]
+    pub fn per_second(&self) -> Option<f64> {
+        self.pacer.per_second()
+    }
+
+    /// Requests that have no answer yet.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    fn stop_because(&mut self, reason: StopReason) {
+        if matches!(self.phase, Phase::Stopped(_)) {
+            return;
+        }
+        self.events.push_back(Event::Stopped(reason.clone()));
+        self.flush();
+        self.phase = Phase::Stopped(reason);
+        let delayed = std::mem::take(&mut self.delayed).into_values();
+        let unsent: Vec<Batch> = self.parked.drain(..).chain(delayed).chain(self.ready.drain(..)).collect();
+        unsent.into_iter().for_each(|batch| self.settle_failed(batch));
+    }
+
+    fn settle_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
+        self.report.deleted += batch.keys.len() as u64;
+        self.settled.insert(batch.span.clone());
+        self.events.push_back(Event::Deleted { keys: batch.keys.len(), request_id });
+    }
+
+    fn settle_failed(&mut self, batch: Batch) {
+        let outcome = batch.outcome();
+        let count = match outcome {
+            KeyOutcome::Rejected => &mut self.report.rejected,
+            KeyOutcome::Unconfirmed => &mut self.report.unconfirmed,
+            KeyOutcome::NotAttempted => &mut self.report.not_attempted,
+        };
+        *count += batch.keys.len() as u64;
+        self.settled.insert(batch.span);
+        let attempts = batch.requests;
+        self.events.push_back(Event::Failed(FailedKeys { keys: batch.keys, outcome, error: batch.last_error, attempts }));
+    }
+}
+
+impl fmt::Debug for BulkDelete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BulkDelete")
+            .field("target", &self.target)
+            .field("phase", &self.phase)
+            .field("report", &self.report)
+            .field("in_flight", &self.in_flight.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+use std::time::{Duration, SystemTime};
+
+use super::BulkOptions;
+use crate::signing::Signer;
+use crate::{Credentials, Now, Target};
+
+/// As whom requests are signed, and when someone has to be asked for other credentials.
+///
+/// As with the clock, credentials have generations: a refusal of older ones means no more than to sign again.
+#[derive(Debug)]
+pub(super) struct Authority {
+    signer: Signer,
+    generation: u32,
+    /// Refused generations in a row, none of which had a success.
+    refused_generations: u32,
+    can_renew: bool,
+    patience: Duration,
+    asked: Option<Asked>,
+    /// Whether the present credentials were refused, or have expired: nothing is sent until there are others.
+    is_void: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    since: Duration,
+    again_at: Duration,
+}
+
+/// How long before credentials expire new ones are asked for.
+const AHEAD: Duration = Duration::from_secs(300);
+/// How long after an unanswered question it is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// Generations that are refused before that is final: those that were in use, and those that were asked for once more.
+const FATAL_GENERATIONS: u32 = 3;
+
+impl Authority {
+    pub(super) fn new(target: &Target, credentials: Credentials, options: &BulkOptions) -> Self {
+        Self {
+            signer: Signer::new(target, credentials),
+            generation: 0,
+            refused_generations: 0,
+            can_renew: options.renews_credentials,
+            patience: options.credentials_timeout,
+            asked: None,
+            is_void: false,
+        }
+    }
+
+    pub(super) fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Whether requests may be signed.
+    pub(super) fn is_valid(&self) -> bool {
+        !self.is_void
+    }
+
+    pub(super) fn succeeded(&mut self, generation: u32) {
+        if generation == self.generation {
+            self.refused_generations = 0;
+        }
+    }
+
+    /// A request signed under `generation` was refused for its credentials. Whether that can be mended.
+    pub(super) fn refused(&mut self, now: Now, generation: u32) -> bool {
+        if generation != self.generation || self.is_void {
+            return true;
+        }
+        self.refused_generations += 1;
+        if !self.can_renew || self.refused_generations >= FATAL_GENERATIONS {
+            return false;
+        }
+        self.is_void = true;
+        self.ask(now.monotonic);
+        true
+    }
+
+    pub(super) fn renew(&mut self, credentials: Credentials) {
+        self.signer = Signer::new(self.signer.resource().clone(), credentials);
+        self.generation += 1;
+        self.asked = None;
+        self.is_void = false;
+    }
+
+    /// Whether someone is to be asked for credentials now. `service_time` is that of `now`.
+    pub(super) fn poll(&mut self, now: Duration, service_time: SystemTime) -> bool {
+        if self.can_renew
+            && let Some(expiration) = self.signer.credentials().expiration()
+        {
+            self.is_void |= service_time >= expiration;
+            if self.asked.is_none() && service_time + AHEAD >= expiration {
+                self.ask(now);
+            }
+        }
+        match &mut self.asked {
+            Some(asked) if asked.again_at <= now => {
+                asked.again_at = now + ASK_AGAIN;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether credentials that are needed did not come in time.
+    pub(super) fn is_overdue(&self, now: Duration) -> bool {
+        self.is_void && self.asked.is_some_and(|asked| now >= asked.since + self.patience)
+    }
+
+    /// When to poll again, at the latest.
+    pub(super) fn next_poll(&self, now: Duration, service_time: SystemTime) -> Option<Duration> {
+        let expiration = self.signer.credentials().expiration().filter(|_| self.can_renew);
+        let until = |time: SystemTime| time.duration_since(service_time).ok().filter(|left| !left.is_zero());
+        let ahead = expiration.filter(|_| self.asked.is_none()).and_then(|expiration| until(expiration.checked_sub(AHEAD)?));
+        let expires = expiration.and_then(until);
+        let asked = self.asked.map(|asked| asked.again_at.min(asked.since + self.patience).max(now));
+        [ahead.map(|left| now + left), expires.map(|left| now + left), asked].into_iter().flatten().min()
+    }
+
+    fn ask(&mut self, now: Duration) {
+        if self.asked.is_none() {
+            self.asked = Some(Asked { since: now, again_at: now });
+        }
+    }
+}

@@ -1,0 +1,136 @@
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::Request;
+
+use super::{Attempt, KeyOutcome, LastError};
+use crate::keys::{BatchBuilder, Inserted};
+use crate::{DeleteVectors, Key, KeyBatch, Target};
+
+/// A batch on its way: keys, where they stood in the input, and what they have been through.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) keys: KeyBatch,
+    /// Where each key stood, counted from `span.start`.
+    offsets: Vec<u32>,
+    /// The positions that settle with the batch, duplicates among them.
+    pub(super) span: Range<u64>,
+    /// Unsigned; made when it is first sent, and shared by all attempts.
+    request: Option<Request<Bytes>>,
+    /// Attempts that count.
+    pub(super) attempts: u32,
+    /// All requests sent.
+    pub(super) requests: u32,
+    /// Throttled attempts in a row.
+    pub(super) throttled: u32,
+    pub(super) may_have_deleted: bool,
+    pub(super) was_refused: bool,
+    pub(super) last_error: Option<LastError>,
+    /// The batch that this one is a piece of, by its id, where it was halved.
+    pub(super) family: Option<u64>,
+}
+
+impl Batch {
+    /// The request, to be signed.
+    pub(super) fn request(&mut self, target: &Target) -> Request<Bytes> {
+        let keys = &self.keys;
+        self.request.get_or_insert_with(|| DeleteVectors::new(target, keys.clone()).to_request()).clone()
+    }
+
+    /// What is true of the keys if nothing more is sent. Sticky: once a key may have been deleted, it is never rejected.
+    pub(super) fn outcome(&self) -> KeyOutcome {
+        if self.may_have_deleted {
+            KeyOutcome::Unconfirmed
+        } else if self.was_refused {
+            KeyOutcome::Rejected
+        } else {
+            KeyOutcome::NotAttempted
+        }
+    }
+
+    pub(super) fn remember(&mut self, attempt: &Attempt, may_have_deleted: bool) {
+        self.may_have_deleted |= may_have_deleted;
+        self.was_refused |= matches!(attempt, Attempt::Refused(_));
+        self.last_error = LastError::of(attempt);
+    }
+
+    /// Two batches of half the keys each; only for batches of more than one key.
+    pub(super) fn halve(mut self) -> (Self, Self) {
+        let half = self.keys.len().div_ceil(2);
+        let keys = self.keys.split_off(half);
+        let offsets = self.offsets.split_off(half);
+        let middle = offsets[0];
+        let second = Self {
+            keys,
+            offsets: offsets.into_iter().map(|offset| offset - middle).collect(),
+            span: self.span.start + u64::from(middle)..self.span.end,
+            request: None,
+            last_error: self.last_error.clone(),
+            ..self
+        };
+        let first = Self {
+            keys: self.keys,
+            offsets: self.offsets,
+            span: self.span.start..second.span.start,
+            request: None,
+            attempts: 0,
+            last_error: self.last_error,
+            ..second
+        };
+        (first, Self { attempts: 0, ..second })
+    }
+}
+
+/// The batch that pushed keys go into.
+pub(super) struct Filling {
+    keys: BatchBuilder,
+    offsets: Vec<u32>,
+    span: Range<u64>,
+}
+
+/// Positions that one batch may span, where its input holds little but duplicates.
+const MOST_POSITIONS: u64 = 1 << 20;
+
+impl Filling {
+    pub(super) fn new(position: u64) -> Self {
+        Self { keys: BatchBuilder::with_capacity(0), offsets: Vec::new(), span: position..position }
+    }
+
+    /// Keys that wait in it, without duplicates.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Takes a key. Whether it is a duplicate, and the batch where it is complete.
+    pub(super) fn push(&mut self, key: Key<'_>) -> (bool, Option<Batch>) {
+        let offset = u32::try_from(self.span.end - self.span.start).expect("a batch spans no more positions");
+        let inserted = self.keys.insert(key);
+        debug_assert_ne!(inserted, Inserted::Full, "a full batch was taken out");
+        self.span.end += 1;
+        if inserted == Inserted::New {
+            self.offsets.push(offset);
+        }
+        let is_full = self.len() == KeyBatch::MAX_KEYS || self.span.end - self.span.start == MOST_POSITIONS;
+        (inserted == Inserted::Duplicate, is_full.then(|| self.take()).flatten())
+    }
+
+    /// The batch as it is, where there is a key in it.
+    pub(super) fn take(&mut self) -> Option<Batch> {
+        let keys = self.keys.take()?;
+        let next = Self { keys: std::mem::replace(&mut self.keys, BatchBuilder::with_capacity(0)), ..Self::new(self.span.end) };
+        let Self { offsets, span, .. } = std::mem::replace(self, next);
+        Some(Batch {
+            keys,
+            offsets,
+            span,
+            request: None,
+            attempts: 0,
+            requests: 0,
+            throttled: 0,
+            may_have_deleted: false,
+            was_refused: false,
+            last_error: None,
+            family: None,
+        })
+    }
+}

@@ -1,0 +1,166 @@
+use http::StatusCode;
+
+use crate::{Deleted, ServiceError, code};
+
+/// Why there is no answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub(super) may_have_arrived: bool,
+    pub(super) message: String,
+}
+
+impl Failure {
+    /// Not one byte of the request left: DNS, TCP connect, TLS, a proxy that would not connect.
+    #[must_use]
+    pub fn surely_not_sent(message: impl Into<String>) -> Self {
+        Self { may_have_arrived: false, message: message.into() }
+    }
+
+    /// Anything else: the request may have arrived, and may have deleted.
+    #[must_use]
+    pub fn may_have_arrived(message: impl Into<String>) -> Self {
+        Self { may_have_arrived: true, message: message.into() }
+    }
+}
+
+/// What came of one attempt.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    Deleted(Deleted),
+    Refused(ServiceError),
+    Failed(Failure),
+}
+
+/// What the run has seen so far, as far as it decides.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct History {
+    /// Some batch was deleted.
+    pub(super) had_success: bool,
+    /// Some answer came, whichever.
+    pub(super) had_answer: bool,
+    /// Attempts that were surely not sent, before the first answer.
+    pub(super) unreachable: u32,
+}
+
+/// What to do with the batch of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Deleted,
+    /// Back to the front, more slowly; no attempt spent.
+    Throttled,
+    /// Again, after a back-off; an attempt spent.
+    Retry,
+    /// In halves, to find the bad keys.
+    Halve,
+    /// Again at once, with the right date.
+    SignAgain,
+    /// Again at once, with new credentials.
+    AskCredentials,
+    /// Not again, and nothing else either.
+    Stop,
+}
+
+/// How often the service may be out of reach before its first answer: as often as the official SDKs try.
+const UNREACHABLE: u32 = 3;
+
+/// The decision table. What the batch's keys may have suffered is a question of its own: [`may_have_deleted`].
+pub(super) fn decide(attempt: &Attempt, history: History) -> Verdict {
+    match attempt {
+        Attempt::Deleted(_) => Verdict::Deleted,
+        Attempt::Failed(failure) if failure.may_have_arrived || history.had_answer => Verdict::Retry,
+        Attempt::Failed(_) if history.unreachable < UNREACHABLE => Verdict::Retry,
+        Attempt::Failed(_) => Verdict::Stop,
+        Attempt::Refused(error) if error.is_throttling() => Verdict::Throttled,
+        Attempt::Refused(error) => match (error.code(), error.status().as_u16()) {
+            (code::REQUEST_TIME_TOO_SKEWED, _) => Verdict::SignAgain,
+            (code::SECURITY_TOKEN_EXPIRED | code::INVALID_SECURITY_TOKEN | code::INVALID_ACCESS_KEY_ID, _) => {
+                Verdict::AskCredentials
+            }
+            (code::INVALID_DIGEST | code::BAD_REQUEST, _) | (_, 401 | 408 | 409 | 500..) => Verdict::Retry,
+            // Not the service, or not the call: from the start it is the endpoint that is wrong, later something passing.
+            _ if is_foreign(error) && history.had_success => Verdict::Retry,
+            _ if is_foreign(error) => Verdict::Stop,
+            (_, 400 | 413) => Verdict::Halve,
+            _ => Verdict::Stop,
+        },
+    }
+}
+
+/// Whether a part of the keys, or all, may be gone after this attempt.
+pub(super) fn may_have_deleted(attempt: &Attempt, verdict: Verdict) -> bool {
+    match attempt {
+        Attempt::Deleted(_) => true,
+        Attempt::Failed(failure) => failure.may_have_arrived,
+        // An answer that is not the service's says nothing of what the service did.
+        Attempt::Refused(error) => error.may_have_deleted() || (verdict == Verdict::Retry && is_foreign(error)),
+    }
+}
+
+/// Whether an answer is none that the service gives to this call.
+fn is_foreign(error: &ServiceError) -> bool {
+    let status = error.status();
+    status.is_informational()
+        || status.is_success()
+        || status.is_redirection()
+        || matches!(status.as_u16(), 405 | 407 | 411)
+        || (status == StatusCode::NOT_FOUND && error.code() == code::BAD_ERROR_RESPONSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Verdict::{AskCredentials, Halve, Retry, SignAgain, Stop, Throttled};
+
+    #[test]
+    fn every_answer_has_one_verdict_before_and_after_the_first_success() {
+        let fresh = History::default();
+        let proven = History { had_success: true, had_answer: true, unreachable: 0 };
+        for (status, code, before, after, may_have_deleted_after) in [
+            (503, code::QPS_LIMIT_EXCEEDED, Throttled, Throttled, true),
+            (503, code::SLOW_DOWN, Throttled, Throttled, true),
+            (429, "SomeCode", Throttled, Throttled, false),
+            (503, code::BAD_ERROR_RESPONSE, Retry, Retry, true),
+            (500, code::INTERNAL_ERROR, Retry, Retry, true),
+            (408, code::BAD_ERROR_RESPONSE, Retry, Retry, true),
+            (401, "X", Retry, Retry, false),
+            (409, "X", Retry, Retry, false),
+            (400, code::INVALID_DIGEST, Retry, Retry, false),
+            (400, code::BAD_REQUEST, Retry, Retry, false),
+            (400, code::VECTOR_INDEX_PARAMETER_INVALID, Halve, Halve, false),
+            (400, code::MALFORMED_JSON, Halve, Halve, false),
+            (400, "Unknown", Halve, Halve, false),
+            (413, code::ENTITY_TOO_LARGE, Halve, Halve, false),
+            (403, code::REQUEST_TIME_TOO_SKEWED, SignAgain, SignAgain, false),
+            (403, code::SECURITY_TOKEN_EXPIRED, AskCredentials, AskCredentials, false),
+            (403, code::INVALID_SECURITY_TOKEN, AskCredentials, AskCredentials, false),
+            (403, code::INVALID_ACCESS_KEY_ID, AskCredentials, AskCredentials, false),
+            (403, code::ACCESS_DENIED, Stop, Stop, false),
+            (403, code::SIGNATURE_DOES_NOT_MATCH, Stop, Stop, false),
+            (403, code::USER_DISABLE, Stop, Stop, false),
+            (404, code::NO_SUCH_BUCKET, Stop, Stop, false),
+            (404, code::NO_SUCH_VECTOR_INDEX, Stop, Stop, false),
+            (412, "X", Stop, Stop, false),
+            (404, code::BAD_ERROR_RESPONSE, Stop, Retry, true),
+            (405, code::METHOD_NOT_ALLOWED, Stop, Retry, true),
+            (407, "X", Stop, Retry, true),
+            (411, "X", Stop, Retry, true),
+            (307, "X", Stop, Retry, true),
+            (200, code::BAD_ERROR_RESPONSE, Stop, Retry, true),
+        ] {
+            let attempt = Attempt::Refused(ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m"));
+            assert_eq!(decide(&attempt, fresh), before, "{status} {code}");
+            assert_eq!(decide(&attempt, proven), after, "{status} {code}");
+            assert_eq!(may_have_deleted(&attempt, after), may_have_deleted_after, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn out_of_reach_from_the_start_is_tried_three_times() {
+        let failed = Attempt::Failed(Failure::surely_not_sent("no such host"));
+        let seen = |unreachable, had_answer| History { unreachable, had_answer, had_success: false };
+        assert_eq!(decide(&failed, seen(2, false)), Retry);
+        assert_eq!(decide(&failed, seen(3, false)), Stop);
+        assert_eq!(decide(&failed, seen(9, true)), Retry);
+        assert_eq!(decide(&Attempt::Failed(Failure::may_have_arrived("reset")), seen(9, false)), Retry);
+    }
+}

@@ -1,0 +1,183 @@
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::Attempt;
+use crate::KeyBatch;
+
+/// What became of keys that were not deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyOutcome {
+    /// Every attempt was surely refused: the keys are as they were. Mend what the error says, or leave them out.
+    Rejected,
+    /// Some attempt may have deleted them, and none confirmed it. Send them again: deleting twice does no harm, unless someone
+    /// put a vector back under the same key in between.
+    Unconfirmed,
+    /// Never sent, or surely not sent. Send them in another run.
+    NotAttempted,
+}
+
+impl KeyOutcome {
+    /// `rejected`, `unconfirmed` or `not_attempted`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Unconfirmed => "unconfirmed",
+            Self::NotAttempted => "not_attempted",
+        }
+    }
+}
+
+impl fmt::Display for KeyOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The last error that a batch met: the service's, or that of the way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastError {
+    /// The answer's status; `None` where there was no answer.
+    pub status: Option<StatusCode>,
+    /// The service's code; `None` where there was no answer.
+    pub code: Option<String>,
+    /// The service's message, or why there was no answer.
+    pub message: String,
+    /// The service's id of the request.
+    pub request_id: Option<String>,
+    /// The whole error on one line, escaped.
+    text: String,
+}
+
+impl LastError {
+    pub(super) fn of(attempt: &Attempt) -> Option<Self> {
+        match attempt {
+            Attempt::Deleted(_) => None,
+            Attempt::Refused(error) => Some(Self {
+                status: Some(error.status()),
+                code: Some(error.code().to_owned()),
+                message: error.message().to_owned(),
+                request_id: error.request_id().map(str::to_owned),
+                text: error.to_string(),
+            }),
+            Attempt::Failed(failure) => Some(Self {
+                status: None,
+                code: None,
+                message: failure.message.clone(),
+                request_id: None,
+                text: failure.message.clone(),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for LastError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Keys that left the run without being deleted. The run keeps none of them: who wants them takes them here.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct FailedKeys {
+    /// The keys, each once.
+    pub keys: KeyBatch,
+    /// What is true of all of them.
+    pub outcome: KeyOutcome,
+    /// The last error; `None` where they were never sent.
+    pub error: Option<LastError>,
+    /// How many requests held them.
+    pub attempts: u32,
+}
+
+/// What a run tells as it goes.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// So many keys are gone.
+    #[non_exhaustive]
+    Deleted {
+        /// Unique keys of the batch.
+        keys: usize,
+        /// The service's id of the request.
+        request_id: Option<String>,
+    },
+    /// Keys left the run without being deleted.
+    Failed(FailedKeys),
+    /// The service wants fewer requests. Nothing is lost, and nothing is to be done.
+    #[non_exhaustive]
+    Throttled {
+        /// Requests a second from now on; `None` where the rate is unlimited.
+        per_second: Option<f64>,
+        /// How long the service asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// A batch will be sent again.
+    #[non_exhaustive]
+    Retrying {
+        /// Unique keys of the batch.
+        keys: usize,
+        /// What went wrong.
+        error: LastError,
+    },
+    /// A batch was refused as a whole and is cut in two, to find the keys that are to blame.
+    #[non_exhaustive]
+    Halved {
+        /// Unique keys of the batch.
+        keys: usize,
+        /// What the service said.
+        error: LastError,
+    },
+    /// The service's clock differs from this one; requests are dated by it from now on.
+    ClockCorrected,
+    /// Credentials have expired, are about to, or were refused: hand others to
+    /// [`handle_credentials`](super::BulkDelete::handle_credentials). Asked again every 10 seconds.
+    CredentialsNeeded,
+    /// Nothing succeeds: from now on one request at a time, ever more rarely.
+    OutageBegan,
+    /// Something succeeded again.
+    OutageEnded,
+    /// No request will be sent any more; what is in flight is awaited.
+    Stopped(StopReason),
+}
+
+/// Why a run stopped before its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The caller wanted it.
+    Requested,
+    /// The service, or something before it, refuses every such request.
+    Refused(LastError),
+    /// The service is out of reach, and was from the start.
+    Unreachable(LastError),
+    /// Eight single keys were refused before anything was deleted: it is not the keys. Look at the index name.
+    KeysRefused(LastError),
+    /// Requests are refused for their date, even when it is the service's own.
+    Clock(LastError),
+    /// Credentials were refused, and there are no others, or they were refused as well.
+    Credentials(LastError),
+    /// Credentials were asked for and did not come in time.
+    CredentialsMissing,
+    /// An outage lasted longer than it may.
+    Outage,
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requested => f.write_str("stopped on request"),
+            Self::Refused(error) => write!(f, "refused: {error}"),
+            Self::Unreachable(error) => write!(f, "the service is out of reach: {error}"),
+            Self::KeysRefused(error) => write!(f, "keys are refused one by one, so it is not the keys: {error}"),
+            Self::Clock(error) => write!(f, "refused for the date, even with the service's own: {error}"),
+            Self::Credentials(error) => write!(f, "the credentials are refused: {error}"),
+            Self::CredentialsMissing => f.write_str("new credentials did not come in time"),
+            Self::Outage => f.write_str("the outage lasted too long"),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+use std::time::Duration;
+
+use crate::Invalid;
+
+/// How fast requests go out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rate {
+    /// Finds the service's limit and stays there.
+    Adaptive {
+        /// Requests a second that are never exceeded, whatever the service would take.
+        max_qps: Option<f64>,
+    },
+    /// So many requests a second.
+    Fixed(f64),
+    /// As fast as answers come, bounded by the concurrency alone.
+    Unlimited,
+}
+
+/// How a [`BulkDelete`](super::BulkDelete) goes about it; the defaults suit any run.
+#[derive(Debug, Clone)]
+pub struct BulkOptions {
+    pub(super) concurrency: usize,
+    pub(super) rate: Rate,
+    pub(super) max_attempts: u32,
+    pub(super) back_off: (Duration, Duration),
+    pub(super) answer_timeout: Duration,
+    pub(super) give_up_after: Option<Duration>,
+    pub(super) renews_credentials: bool,
+    pub(super) credentials_timeout: Duration,
+    pub(super) seed: u64,
+}
+
+impl BulkOptions {
+    /// The defaults, as told with each setting.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            concurrency: 16,
+            rate: Rate::Adaptive { max_qps: None },
+            max_attempts: 10,
+            back_off: (Duration::from_millis(200), Duration::from_secs(20)),
+            answer_timeout: Duration::from_secs(75),
+            give_up_after: None,
+            renews_credentials: false,
+            credentials_timeout: Duration::from_secs(300),
+            seed: 0,
+        }
+    }
+
+    /// Requests in flight at once, 1 to 10,000; 16 if not set. To reach a limit of `L` requests a second at a latency of `t`
+    /// seconds takes `L` x `t` of them.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+
+    /// How fast requests go out; adaptive if not set.
+    #[must_use]
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.rate = rate;
+        self
+    }
+
+    /// How often a batch is sent before its keys are given up, at least once; 10 if not set. Throttled attempts, those
+    /// during an outage and those that only lacked the right date or credentials do not count.
+    #[must_use]
+    pub fn max_attempts(mut self, max_attempts: u32) -> Self {
+        self.max_attempts = max_attempts;
+        self
+    }
+
+    /// Full-jitter exponential back-off between the attempts of one batch: a random time up to `base`, doubled with every
+    /// attempt and at most `cap`; 0.2 s and 20 s if not set.
+    #[must_use]
+    pub fn back_off(mut self, base: Duration, cap: Duration) -> Self {
+        self.back_off = (base, cap);
+        self
+    }
+
+    /// After how long an answer is given up that neither comes nor fails; 75 s if not set. Make it longer than the
+    /// transport's own timeout, which knows better what happened.
+    #[must_use]
+    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
+        self.answer_timeout = timeout;
+        self
+    }
+
+    /// Stops the run when an outage lasts so long; never if not set.
+    #[must_use]
+    pub fn give_up_after(mut self, outage: Duration) -> Self {
+        self.give_up_after = Some(outage);
+        self
+    }
+
+    /// Says that someone answers [`Event::CredentialsNeeded`](super::Event::CredentialsNeeded), within `timeout`; if not set,
+    /// credentials that the service no longer takes stop the run.
+    #[must_use]
+    pub fn renews_credentials(mut self, timeout: Duration) -> Self {
+        self.renews_credentials = true;
+        self.credentials_timeout = timeout;
+        self
+    }
+
+    /// The seed of the jitter; 0 if not set. The same seed and the same inputs give the same run; clients that share a limit
+    /// or an outage want different ones.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        if !(1..=10_000).contains(&self.concurrency) {
+            return Err(Invalid::new("concurrency", "must be 1 to 10000", &self.concurrency.to_string()));
+        }
+        let qps = match self.rate {
+            Rate::Adaptive { max_qps } => max_qps,
+            Rate::Fixed(qps) => Some(qps),
+            Rate::Unlimited => None,
+        };
+        if let Some(qps) = qps.filter(|qps| !(0.001..=1e6).contains(qps)) {
+            return Err(Invalid::new("requests a second", "must be 0.001 to 1000000", &qps.to_string()));
+        }
+        if self.max_attempts == 0 {
+            return Err(Invalid::new("max attempts", "must be at least 1", "0"));
+        }
+        Ok(())
+    }
+}
+
+impl Default for BulkOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use super::{BulkDelete, Event, Failure, InFlight, MOST_EVENTS, Phase, StopReason, Transmit, TransmitId};
+use crate::Now;
+
+/// Whether a request may go out now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Until(Duration),
+    /// Until something comes in.
+    Closed,
+}
+
+impl BulkDelete {
+    /// The next request to be sent; `None` where there is none now.
+    ///
+    /// Signed as of `now`, so that every retry is freshly dated; send it at once.
+    #[must_use]
+    pub fn poll_transmit(&mut self, now: Now) -> Option<Transmit> {
+        self.observe(now);
+        if self.gate() != Gate::Open {
+            return None;
+        }
+        let position = self.next_ready()?;
+        let mut batch = self.ready.remove(position)?;
+        batch.requests += 1;
+        self.report.requests += 1;
+        let mut request = batch.request(&self.target);
+        self.authority.signer().sign(&mut request, self.clock.service_time(now.wall));
+        let id = TransmitId(self.next_id);
+        self.next_id += 1;
+        self.pacer.sent(self.now.monotonic);
+        let keys = batch.keys.len();
+        let attempt = InFlight {
+            batch,
+            sent_at: self.now.monotonic,
+            clock_generation: self.clock.generation(),
+            credentials_generation: self.authority.generation(),
+        };
+        self.in_flight.insert(id, attempt);
+        Some(Transmit { id, request, keys })
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time; `None` where only something that
+    /// comes in moves the run on. Ask after transmits and events are drained.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let stopped = matches!(self.phase, Phase::Stopped(_));
+        // Ids rise with time, so that the first is the oldest.
+        let answer = self.in_flight.values().next().map(|attempt| attempt.sent_at + self.options.answer_timeout);
+        let transmit = match self.gate() {
+            Gate::Open => Some(self.now.monotonic),
+            Gate::Until(time) => Some(time),
+            Gate::Closed => None,
+        };
+        let service_time = self.clock.service_time(self.now.wall);
+        let credentials = self.authority.next_poll(self.now.monotonic, service_time).filter(|_| !stopped && !self.is_finished());
+        let outage = self.outage.since().zip(self.options.give_up_after).map(|(since, most)| since + most);
+        [answer, transmit, credentials, outage.filter(|_| !stopped)].into_iter().flatten().min()
+    }
+
+    /// Does what is due at `now`. To call it too often does no harm.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.observe(now);
+        let now = self.now;
+        let timeout = self.options.answer_timeout;
+        while let Some((&id, attempt)) = self.in_flight.first_key_value()
+            && attempt.sent_at + timeout <= now.monotonic
+        {
+            let message = format!("no answer within {timeout:?}");
+            self.handle_failure(now, id, Failure::may_have_arrived(message));
+        }
+        if self.authority.is_overdue(now.monotonic) {
+            self.stop_because(StopReason::CredentialsMissing);
+        }
+        let outage = self.outage.since().zip(self.options.give_up_after);
+        if outage.is_some_and(|(since, most)| since + most <= now.monotonic) {
+            self.stop_because(StopReason::Outage);
+        }
+    }
+
+    /// Takes note of the time: batches whose back-off is over are ready, ahead of those that were never sent.
+    pub(super) fn observe(&mut self, now: Now) {
+        self.now = Now::new(now.monotonic.max(self.now.monotonic), now.wall);
+        while let Some(entry) = self.delayed.first_entry()
+            && entry.key().0 <= self.now.monotonic
+        {
+            self.ready.push_front(entry.remove());
+        }
+        let is_running = !matches!(self.phase, Phase::Stopped(_)) && !self.is_finished();
+        if is_running && self.authority.poll(self.now.monotonic, self.clock.service_time(now.wall)) {
+            self.events.push_back(Event::CredentialsNeeded);
+        }
+    }
+
+    fn gate(&self) -> Gate {
+        if matches!(self.phase, Phase::Stopped(_))
+            || self.events.len() >= MOST_EVENTS
+            || !self.authority.is_valid()
+            || self.in_flight.len() >= self.options.concurrency
+            || (self.takes_turns() && !self.in_flight.is_empty())
+        {
+            return Gate::Closed;
+        }
+        let has_ready = self.next_ready().is_some();
+        let back_off = self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch.family)).map(|(&(due, _), _)| due);
+        let batch = if has_ready { Some(Duration::ZERO) } else { back_off };
+        let (Some(batch), Some(slot)) = (batch, self.pacer.next_send(self.in_flight.len())) else { return Gate::Closed };
+        let time = batch.max(slot).max(self.outage.next_probe().unwrap_or_default());
+        if time <= self.now.monotonic { Gate::Open } else { Gate::Until(time) }
+    }
+
+    /// Where in `ready` the next batch to send is.
+    fn next_ready(&self) -> Option<usize> {
+        self.ready.iter().position(|batch| self.has_its_turn(batch.family))
+    }
+
+    /// Whether requests go out one at a time: probes in an outage, and pieces of the first batch that is halved.
+    fn takes_turns(&self) -> bool {
+        self.outage.is_open() || self.exclusive_family().is_some()
+    }
+
+    /// Before anything was deleted a refusal may mean that all will be refused: then one batch alone finds that out.
+    fn exclusive_family(&self) -> Option<u64> {
+        self.halving.filter(|_| !self.history.had_success).map(|halving| halving.family)
+    }
+
+    fn has_its_turn(&self, family: Option<u64>) -> bool {
+        self.exclusive_family().is_none_or(|exclusive| family == Some(exclusive))
+    }
+}
