@@ -66,7 +66,7 @@ mod tests {
                 settled.insert(pieces[(rotation + step * 5) % pieces.len()].clone());
             }
             assert_eq!(settled.prefix(), 7, "{rotation}");
-            assert!(settled.ranges().eq([8..13]), "{rotation}: {settled:?}");
+            assert!(settled.ranges().eq(std::iter::once(8..13)), "{rotation}: {settled:?}");
             assert!(settled.contains(6) && !settled.contains(7) && settled.contains(12) && !settled.contains(13));
             settled.insert(7..8);
             assert_eq!((settled.prefix(), settled.ranges().count()), (13, 0));
