@@ -204,7 +204,9 @@ impl Authorization {
         let additional = additional_headers(request.headers(), &self.additional_headers);
         let mut matches = false;
         let expected = Signature::new(request, resource, &self.date, &additional, |string_to_sign| {
-            matches = key.verify(string_to_sign, &self.signature);
+            // The signature of the header form does not cover the id: without this, one secret would speak for any.
+            let is_signer = self.access_key_id == credentials.access_key_id();
+            matches = key.verify(string_to_sign, &self.signature) && is_signer;
             // The right signature is nobody's to know: not even by way of the value returned.
             self.signature
         });
