@@ -155,7 +155,8 @@ impl ServiceError {
         self.0.ec.as_deref()
     }
 
-    /// All members of the error document that are text, `Code` and `Message` among them, in its order.
+    /// All members of the error document that are text, `Code` and `Message` among them: sorted by name where it is JSON, in its
+    /// order where it is XML.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
