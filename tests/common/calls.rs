@@ -1,0 +1,68 @@
+//! One call of one user at one time, for tests that change a thing about it.
+#![allow(dead_code, reason = "every test file uses its part")]
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64ct::{Base64, Encoding};
+use bytes::Bytes;
+use http::Request;
+use http::header::HeaderValue;
+use md5::{Digest, Md5};
+use oss_delete_vectors::signing::Signer;
+use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Target};
+
+pub(crate) const REGION: &str = "cn-hangzhou";
+pub(crate) const ACCOUNT_ID: &str = "1234567890123456";
+pub(crate) const BUCKET: &str = "examplebucket";
+pub(crate) const INDEX: &str = "vectorindex1";
+pub(crate) const ACCESS_KEY_ID: &str = "LTAI5tExample";
+pub(crate) const SECRET: &str = "Secret-That-Nobody-May-See";
+pub(crate) const TOKEN: &str = "Token/That+Nobody=May-See";
+
+pub(crate) fn target() -> Target {
+    Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX).build().unwrap()
+}
+
+pub(crate) fn long_lived() -> Credentials {
+    Credentials::new(ACCESS_KEY_ID, SECRET).unwrap()
+}
+
+pub(crate) fn with_token() -> Credentials {
+    long_lived().with_security_token(TOKEN).unwrap()
+}
+
+/// Sat, 16 Dec 2023 16:20:57 GMT.
+pub(crate) fn time() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_702_743_657)
+}
+
+/// The call that deletes `keys`, not signed.
+pub(crate) fn call(keys: &[&str]) -> Request<Bytes> {
+    DeleteVectors::new(&target(), KeyBatch::new(keys).unwrap()).to_request()
+}
+
+/// A call with a body that this crate would not write, and the digest that belongs to it.
+pub(crate) fn call_with_body(body: impl Into<Bytes>) -> Request<Bytes> {
+    let mut request = call(&["any"]);
+    *request.body_mut() = body.into();
+    digest_anew(&mut request);
+    request
+}
+
+/// Sets the digest of the body that the request has by now.
+pub(crate) fn digest_anew(request: &mut Request<Bytes>) {
+    let digest = Base64::encode_string(&Md5::digest(request.body()));
+    request.headers_mut().insert("content-md5", HeaderValue::try_from(digest).unwrap());
+}
+
+/// Signs `request` in the header, in good time.
+pub(crate) fn signed(mut request: Request<Bytes>) -> Request<Bytes> {
+    Signer::new(&target(), long_lived()).sign(&mut request, time());
+    request
+}
+
+/// Signs `request` in the query, in good time.
+pub(crate) fn presigned(mut request: Request<Bytes>, expires: Duration) -> Request<Bytes> {
+    Signer::new(&target(), long_lived()).presign(&mut request, time(), expires).unwrap();
+    request
+}
