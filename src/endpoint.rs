@@ -99,7 +99,14 @@ impl FromStr for Endpoint {
     /// [`Invalid`] naming the field `endpoint`: another scheme, user information, a query, an empty or malformed host, a port
     /// outside 1 to 65535. Names outside ASCII are taken in their `xn--` form alone.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let refused = || Invalid::new("endpoint", Self::RULE, text);
+        let refused = || {
+            if text.contains('@') {
+                // User information may hold a password.
+                Invalid::secret("endpoint", Self::RULE)
+            } else {
+                Invalid::new("endpoint", Self::RULE, text)
+            }
+        };
         let (scheme, rest) = match text.split_once("://") {
             None => (Scheme::HTTPS, text),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::HTTPS, rest),
