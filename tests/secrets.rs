@@ -1,0 +1,109 @@
+//! No secret is shown by anything that can be printed.
+
+#[path = "common/calls.rs"]
+mod calls;
+
+use std::fmt::{Debug, Display};
+use std::time::Duration;
+
+use calls::{SECRET, TOKEN, call, target, time, with_token};
+use http::header::{AUTHORIZATION, HeaderValue};
+use oss_delete_vectors::signing::{Authorization, Resource, Signer};
+use oss_delete_vectors::{Credentials, Endpoint};
+
+fn assert_no_secret_in(shown: &str) {
+    // An escaped or encoded one is one as well; half of it is enough.
+    for secret in [SECRET, TOKEN, "Nobody", "May-See"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+fn debug(value: &dyn Debug) {
+    assert_no_secret_in(&format!("{value:?}"));
+    assert_no_secret_in(&format!("{value:#?}"));
+}
+
+fn display(value: &dyn Display) {
+    assert_no_secret_in(&value.to_string());
+}
+
+#[test]
+fn credentials_show_what_they_are_and_not_what_they_hold() {
+    let shown = format!("{:?}", with_token());
+    assert_eq!(shown, r#"Credentials { access_key_id: "LTAI5tExample", has_security_token: true, expiration: None, .. }"#);
+    debug(&with_token().with_expiration(time()));
+    debug(&Some(vec![with_token()]));
+}
+
+#[test]
+fn signing_and_verifying_show_no_secret() {
+    let signer = Signer::new(&target(), with_token());
+    debug(&signer);
+    let mut request = call(&["a"]);
+    let signature = signer.sign(&mut request, time());
+    debug(&signature);
+    display(&signature);
+    assert_no_secret_in(signature.string_to_sign());
+
+    let authorization = Authorization::parse(&request).unwrap();
+    debug(&authorization);
+    let others = Credentials::new("LTAI5tExample", "another").unwrap();
+    let refused = authorization.verify(&request, &Resource::from(&target()), &others).unwrap_err();
+    debug(&refused);
+    display(&refused);
+
+    signer.presign(&mut request, time(), Duration::from_secs(60)).unwrap();
+    debug(&Authorization::parse(&request).unwrap());
+}
+
+#[test]
+fn a_signed_request_shows_neither_signature_nor_token() {
+    let mut request = call(&["a"]);
+    let signature = Signer::new(&target(), with_token()).sign(&mut request, time()).to_string();
+    debug(&request);
+    assert!(!format!("{request:?}").contains(&signature));
+    let sensitive: Vec<&str> =
+        request.headers().iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(sensitive, ["x-oss-security-token", "authorization"]);
+    assert_eq!(request.headers()["x-oss-security-token"], TOKEN);
+}
+
+#[test]
+fn refusals_show_no_secret() {
+    for broken in [format!("{SECRET}\n"), format!(" {SECRET}"), format!("{SECRET}\0")] {
+        let refused = [
+            Credentials::new("id", broken.as_str()).unwrap_err(),
+            with_token().with_security_token(broken).unwrap_err(),
+            format!("https://user:{SECRET}@example.com").parse::<Endpoint>().unwrap_err(),
+        ];
+        for refused in &refused {
+            debug(refused);
+            display(refused);
+            assert_eq!(refused.value(), None);
+        }
+    }
+    let mut request = call(&["a"]);
+    let value = format!("OSS4-HMAC-SHA256 {SECRET}={TOKEN}");
+    Signer::new(&target(), with_token()).sign(&mut request, time());
+    request.headers_mut().insert(AUTHORIZATION, HeaderValue::try_from(value).unwrap());
+    let refused = Authorization::parse(&request).unwrap_err();
+    debug(&refused);
+    display(&refused);
+}
+
+#[cfg(feature = "emulator")]
+#[test]
+fn the_emulator_shows_no_secret() {
+    use oss_delete_vectors::Now;
+    use oss_delete_vectors::emulator::{Emulator, Identity};
+
+    debug(&Identity::new(with_token()));
+    let mut emulator = Emulator::with_vectors(&target(), with_token(), ["a"]).unwrap();
+    debug(&emulator);
+    let mut request = call(&["a"]);
+    let others = Credentials::new("LTAI5tExample", "another").unwrap().with_security_token(TOKEN).unwrap();
+    Signer::new(&target(), others).sign(&mut request, time());
+    let answer = emulator.handle(Now::new(Duration::ZERO, time()), &request);
+    assert!(str::from_utf8(answer.body()).unwrap().contains("StringToSign"));
+    debug(&answer);
+}

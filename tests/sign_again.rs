@@ -1,0 +1,133 @@
+//! A signature replaces the one that is there, of either form, and a failure to sign changes nothing.
+
+#[path = "common/calls.rs"]
+mod calls;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use calls::{ACCESS_KEY_ID, call, long_lived, target, time, with_token};
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, Uri};
+use oss_delete_vectors::Credentials;
+use oss_delete_vectors::signing::Signer;
+
+/// Signs in one of the forms, at one of two times that are more than a day apart.
+type Step = fn(&Signer, &mut Request<Bytes>);
+
+const SIGN: Step = |signer, request| drop(signer.sign(request, time()));
+const SIGN_LATER: Step = |signer, request| drop(signer.sign(request, time() + Duration::from_secs(100_000)));
+const PRESIGN: Step = |signer, request| drop(signer.presign(request, time(), Duration::from_secs(60)).unwrap());
+const PRESIGN_LATER: Step =
+    |signer, request| drop(signer.presign(request, time() + Duration::from_secs(100_000), Duration::from_secs(61)).unwrap());
+
+/// A call with parameters on both sides of where the signature goes, one of them no escape and one without a name.
+fn request() -> Request<Bytes> {
+    let mut request = call(&["doc-001"]);
+    *request.uri_mut() = format!("{}&b=%7e+%zz&&=c", request.uri()).parse().unwrap();
+    request.headers_mut().insert("x-trace", HeaderValue::from_static("1"));
+    request
+}
+
+fn signer(credentials: Credentials) -> Signer {
+    Signer::new(&target(), credentials).with_additional_headers([HeaderName::from_static("x-trace")])
+}
+
+fn parts(request: &Request<Bytes>) -> (&Method, &Uri, &HeaderMap, &Bytes) {
+    (request.method(), request.uri(), request.headers(), request.body())
+}
+
+#[test]
+fn the_last_signature_is_the_only_one() {
+    let (with_token, long_lived) = (signer(with_token()), signer(long_lived()));
+    let steps: [(&Signer, Step); 8] = [
+        (&with_token, SIGN),
+        (&with_token, PRESIGN),
+        (&with_token, SIGN_LATER),
+        (&with_token, PRESIGN_LATER),
+        (&long_lived, SIGN),
+        (&long_lived, PRESIGN),
+        (&long_lived, SIGN_LATER),
+        (&long_lived, PRESIGN_LATER),
+    ];
+    for (first, (first_signer, first_step)) in steps.iter().enumerate() {
+        for (second, (second_signer, second_step)) in steps.iter().enumerate() {
+            let mut once = request();
+            second_step(second_signer, &mut once);
+            let mut twice = request();
+            first_step(first_signer, &mut twice);
+            assert_ne!(parts(&twice), parts(&request()));
+            second_step(second_signer, &mut twice);
+            assert_eq!(parts(&twice), parts(&once), "{first}, then {second}");
+        }
+    }
+}
+
+#[test]
+fn presigning_takes_the_header_form_out_and_leaves_the_query_as_it_was() {
+    let mut request = request();
+    let signer = signer(with_token());
+    SIGN(&signer, &mut request);
+    PRESIGN(&signer, &mut request);
+    let names: Vec<&str> = request.headers().keys().map(HeaderName::as_str).collect();
+    assert_eq!(names, ["content-type", "content-md5", "user-agent", "x-trace"]);
+    let query = request.uri().query().unwrap();
+    assert!(query.starts_with("deleteVectors&b=%7e+%zz&&=c&x-oss-signature-version=OSS4-HMAC-SHA256&x-oss-date="), "{query}");
+
+    SIGN(&signer, &mut request);
+    assert_eq!(request.uri().query(), Some("deleteVectors&b=%7e+%zz&&=c"));
+}
+
+#[test]
+fn a_uri_without_a_query_gets_one_and_loses_it_again() {
+    let mut request = Request::post("https://example.com/path").body(Bytes::new()).unwrap();
+    let signer = Signer::new(&target(), long_lived());
+    PRESIGN(&signer, &mut request);
+    let query = request.uri().query().unwrap();
+    let signature = query.rsplit_once("&x-oss-signature=").map(|(_, signature)| signature.len());
+    assert!(query.starts_with(&format!("x-oss-signature-version=OSS4-HMAC-SHA256&x-oss-date=20231216T162057Z&x-oss-expires=60&x-oss-credential={ACCESS_KEY_ID}%2F")));
+    assert_eq!(signature, Some(64));
+    SIGN(&signer, &mut request);
+    assert_eq!(request.uri(), "https://example.com/path");
+}
+
+#[test]
+fn a_request_that_cannot_be_presigned_is_left_as_it_was() {
+    let long = format!("https://example.com/{}?deleteVectors", "a".repeat(65_400));
+    for uri in ["*", "example.com:443", &long] {
+        let mut request = request();
+        SIGN(&signer(with_token()), &mut request);
+        *request.uri_mut() = uri.parse().unwrap();
+        let before = request.clone();
+        let refused = signer(with_token()).presign(&mut request, time(), Duration::from_secs(60)).unwrap_err();
+        assert_eq!(refused.to_string(), "presigned uri must have a path, and be at most 65534 bytes long");
+        assert_eq!(parts(&request), parts(&before));
+    }
+}
+
+/// The longest URI that can be presigned, and one byte more: nothing fails halfway.
+#[test]
+fn the_bound_of_a_presigned_uri_is_exact() {
+    let presign = |path: usize| {
+        let mut request = Request::post(format!("/{}", "a".repeat(path))).body(Bytes::new()).unwrap();
+        let outcome = Signer::new(&target(), long_lived()).presign(&mut request, time(), Duration::from_secs(60));
+        (outcome.is_ok(), request.uri().to_string().len())
+    };
+    let (_, with_empty_path) = presign(0);
+    let longest = 65_534 - with_empty_path;
+    assert_eq!(presign(longest), (true, 65_534));
+    assert_eq!(presign(longest + 1), (false, longest + 2));
+}
+
+/// The key of the day before must not sign the day after, nor the other way round.
+#[test]
+fn a_signer_that_is_kept_signs_as_a_new_one() {
+    let kept = Signer::new(&target(), long_lived());
+    for hours in [0, 7, 8, 31, 32, 7, 0, 24 * 365] {
+        let at = time() + Duration::from_secs(hours * 3600);
+        let (mut by_kept, mut by_new) = (call(&["a"]), call(&["a"]));
+        let signature = kept.sign(&mut by_kept, at);
+        assert_eq!(signature.to_string(), Signer::new(&target(), long_lived()).sign(&mut by_new, at).to_string(), "{hours}");
+        assert_eq!(parts(&by_kept), parts(&by_new));
+    }
+}
