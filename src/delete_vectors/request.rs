@@ -96,8 +96,8 @@ impl DeleteVectors {
     /// Reads a request as the service does that `target` is a bucket of. The index is the one that the request names.
     ///
     /// Nothing is taken from the request's host or path, and its authorization is not looked at; see
-    /// [`Authorization`](crate::signing::Authorization). A key may come twice among the 500, and counts once; members that the
-    /// call does not know are passed over. The service may judge both otherwise: the reference does not say.
+    /// [`Authorization`](crate::signing::Authorization). A key may come twice and counts once, for the reference limits the unique
+    /// ones. Members that the call does not know are passed over; there the service may judge otherwise.
     ///
     /// # Errors
     ///
@@ -131,10 +131,6 @@ impl DeleteVectors {
         let Some(keys) = keys.iter().map(Value::as_str).collect::<Option<Vec<_>>>() else {
             return Err(RequestError::MalformedJson("keys must be strings".to_owned()));
         };
-        if keys.len() > KeyBatch::MAX_KEYS {
-            let refused = Invalid::new("keys", "must be 1 to 500 unique keys", &keys.len().to_string());
-            return Err(RequestError::InvalidParameter(refused));
-        }
         let target = target.with_index_name(index_name).map_err(RequestError::InvalidParameter)?;
         Ok(Self { target, keys: KeyBatch::new(keys).map_err(RequestError::InvalidParameter)? })
     }

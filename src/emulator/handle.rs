@@ -24,12 +24,12 @@ impl Emulator {
     /// | `oss:DeleteVectors` is allowed on it | 403 `AccessDenied`, with action and resource |
     /// | `Content-MD5`, where there is one | 400 `InvalidDigest` |
     /// | the body is JSON of the right shape | 400 `MalformedJson` |
-    /// | 1 to 500 keys of 1 to 1024 characters; an index name, and a valid one | 400 `VectorIndexParameterInvalid` |
+    /// | 1 to 500 unique keys of 1 to 1024 characters; an index name, and a valid one | 400 `VectorIndexParameterInvalid` |
     /// | the index exists | 404 `NoSuchVectorIndex` |
     /// | the rate limit | 503 `QpsLimitExceeded` |
     ///
-    /// Then it deletes, and answers `204`. A guess, where the reference is silent: that the index name must not be missing, that
-    /// a key may come twice among the 500, and that what is wrong with an authorization is `AccessDenied`.
+    /// Then it deletes, and answers `204`. A guess, where the reference is silent: that the index name must not be missing, and
+    /// that what is wrong with an authorization is `AccessDenied`.
     pub fn handle<B: AsRef<[u8]>>(&mut self, now: Now, request: &Request<B>) -> Response<Bytes> {
         self.requests += 1;
         let request_id = format!("{:024X}", self.requests);
