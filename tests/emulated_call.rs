@@ -49,7 +49,8 @@ fn other_indexes_and_buckets_keep_their_vectors() {
     emulator.put_vectors(BUCKET, "vectorindex2", ["doc-001"]).unwrap();
     emulator.put_vectors("otherbucket", INDEX, ["doc-001"]).unwrap();
     send(&mut emulator, &signed(call(&["doc-001"]))).unwrap();
-    let left = [(BUCKET, INDEX), (BUCKET, "vectorindex2"), ("otherbucket", INDEX)].map(|(bucket, index)| emulator.len(bucket, index));
+    let left =
+        [(BUCKET, INDEX), (BUCKET, "vectorindex2"), ("otherbucket", INDEX)].map(|(bucket, index)| emulator.len(bucket, index));
     assert_eq!(left, [Some(0), Some(1), Some(1)]);
 }
 
@@ -64,10 +65,11 @@ fn the_answer_is_the_service_s_to_the_byte() {
 #[test]
 fn every_key_that_is_one_is_deleted() {
     let longest = [&"a".repeat(1024), &"é".repeat(1024), &"😀".repeat(1024), &"\"".repeat(1024), &"\0".repeat(1024)];
-    let controls: Vec<String> = (0..32).chain([127, 0x80, 0x2028, 0xfeff, 0x10_ffff]).map(char::from_u32).map(|c| c.unwrap().to_string()).collect();
-    let odd = [" ", "'", "\"", "\\", "/", "</script>", "{\"a\":1}", "👩‍👩‍👧", "é", "e\u{301}", "A", "a", "null", "\\u0000", "key-1\n"];
-    let keys: Vec<&str> =
-        longest.into_iter().map(String::as_str).chain(controls.iter().map(String::as_str)).chain(odd).collect();
+    let controls: Vec<String> =
+        (0..32).chain([127, 0x80, 0x2028, 0xfeff, 0x10_ffff]).map(char::from_u32).map(|c| c.unwrap().to_string()).collect();
+    let odd =
+        [" ", "'", "\"", "\\", "/", "</script>", "{\"a\":1}", "👩‍👩‍👧", "é", "e\u{301}", "A", "a", "null", "\\u0000", "key-1\n"];
+    let keys: Vec<&str> = longest.into_iter().map(String::as_str).chain(controls.iter().map(String::as_str)).chain(odd).collect();
     let mut emulator = with_keys(&keys);
     assert_eq!(emulator.len(BUCKET, INDEX), Some(keys.len()));
     for (done, key) in keys.iter().enumerate() {
@@ -96,12 +98,21 @@ fn bodies_of_other_clients_are_read() {
         r#"{"indexName": "vectorindex1", "keys": ["doc-001", "doc-\u0030\u00302"]}"#,
         "\n{\t\"keys\":[\"doc-001\",\"doc-002\"],\r\n\"indexName\":\"vectorindex1\"} ",
         r#"{"indexName":"vectorindex1","keys":["doc-001","doc-002"],"more":{"keys":[]}}"#,
-        r#"{"indexName":"vectorindex1","keys":["doc-001","doc-001","doc-002"]}"#,
     ] {
         let mut emulator = with_keys(&["doc-001", "doc-002"]);
         send(&mut emulator, &signed(call_with_body(body))).unwrap();
         assert_eq!(emulator.len(BUCKET, INDEX), Some(0), "{body}");
     }
+}
+
+/// The reference limits the unique keys: a body may name more.
+#[test]
+fn a_key_that_comes_twice_counts_once() {
+    let keys: Vec<String> = (0..1000).map(|number| format!("key-{}", number % 500)).collect();
+    let mut emulator = with_keys(&["key-0", "key-499", "key-500"]);
+    send(&mut emulator, &signed(call_with_body(format!(r#"{{"indexName":"vectorindex1","keys":{keys:?}}}"#)))).unwrap();
+    assert_eq!(emulator.len(BUCKET, INDEX), Some(1));
+    assert!(emulator.contains(BUCKET, INDEX, "key-500"));
 }
 
 #[test]
@@ -125,7 +136,8 @@ fn both_styles_of_address_and_both_forms_of_signature_arrive() {
         gateway("http://[::1]:9000"),
         gateway("http://localhost:9000"),
     ] {
-        let target = Target::builder(calls::REGION, calls::ACCOUNT_ID, BUCKET).index_name(INDEX).endpoint(endpoint).build().unwrap();
+        let target =
+            Target::builder(calls::REGION, calls::ACCOUNT_ID, BUCKET).index_name(INDEX).endpoint(endpoint).build().unwrap();
         let request = DeleteVectors::new(&target, KeyBatch::new(["doc-001"]).unwrap()).to_request();
         for request in [signed(request.clone()), presigned(request, Duration::from_secs(60))] {
             let mut emulator = with_keys(&["doc-001"]);
@@ -190,9 +202,18 @@ fn the_rate_limit_counts_by_the_monotonic_clock() {
             }
         }
     };
-    for (millis, expected) in
-        [(0, true), (0, true), (0, false), (125, false), (250, true), (375, false), (500, true), (10_000, true), (10_000, true), (10_000, false)]
-    {
+    for (millis, expected) in [
+        (0, true),
+        (0, true),
+        (0, false),
+        (125, false),
+        (250, true),
+        (375, false),
+        (500, true),
+        (10_000, true),
+        (10_000, true),
+        (10_000, false),
+    ] {
         assert_eq!(admitted(millis), expected, "{millis} ms");
     }
     emulator.set_rate_limit(None);

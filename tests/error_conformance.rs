@@ -130,7 +130,10 @@ fn quirks_of_the_sdk_are_understood() {
 fn an_answer_without_a_document_says_what_it_is_instead() {
     for (id, message) in [
         ("gateway/empty-502", "the answer is no error document but an empty body"),
-        ("gateway/html5-500", r#"the answer is no error document but "<!DOCTYPE html><html><head><meta charset=utf-8></head><br></html>""#),
+        (
+            "gateway/html5-500",
+            r#"the answer is no error document but "<!DOCTYPE html><html><head><meta charset=utf-8></head><br></html>""#,
+        ),
         ("json/truncated-early", r#"the answer is no error document but "{\"Error\":{\"Code\":\"QpsLim""#),
         ("json/nul-bytes", r#"the answer is no error document but "\0\0\0\0""#),
         ("error-type/v2-invalid", r#"the answer is no error document but "oops""#),

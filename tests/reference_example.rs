@@ -54,7 +54,10 @@ fn the_request_is_written() {
     let (credential, signature) = authorization.split_once(",Signature=").unwrap();
     assert_eq!(credential, "OSS4-HMAC-SHA256 Credential=LTAI5tExample/20250417/cn-hangzhou/oss/aliyun_v4_request");
     assert_eq!(signature.len(), 64);
-    assert_eq!(serde_json::from_slice::<serde_json::Value>(request.body()).unwrap(), serde_json::from_str::<serde_json::Value>(BODY).unwrap());
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(request.body()).unwrap(),
+        serde_json::from_str::<serde_json::Value>(BODY).unwrap()
+    );
     assert_eq!(DeleteVectors::parse_request(&bucket(), &request).unwrap(), call());
 }
 

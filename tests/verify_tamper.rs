@@ -155,9 +155,8 @@ fn method_parameters_and_headers_are_signed_as_a_whole() {
 fn the_resource_is_signed_whatever_the_host_says() {
     for form in FORMS {
         let request = signed(form);
-        let for_resource = |region, account_id, bucket| {
-            verify_for(&request, &Resource::new(region, account_id, bucket), &with_token())
-        };
+        let for_resource =
+            |region, account_id, bucket| verify_for(&request, &Resource::new(region, account_id, bucket), &with_token());
         assert_eq!(for_resource(REGION, ACCOUNT_ID, BUCKET), Ok(()));
         assert!(is_mismatch(&for_resource(REGION, ACCOUNT_ID, "otherbucket")));
         assert!(is_mismatch(&for_resource(REGION, "1234567890123457", BUCKET)));
