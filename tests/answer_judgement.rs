@@ -1,0 +1,127 @@
+//! What an answer means for the keys: deleted, refused, or gone in part; and whether to send them again.
+
+#[path = "common/calls.rs"]
+mod calls;
+
+use calls::target;
+use http::{Response, StatusCode};
+use oss_delete_vectors::{DeleteVectors, Deleted, ServiceError, code};
+
+fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Deleted, ServiceError> {
+    let builder = headers.iter().fold(Response::builder().status(status), |builder, (name, value)| builder.header(*name, *value));
+    DeleteVectors::parse_response(&builder.body(body).unwrap())
+}
+
+#[test]
+fn only_the_service_can_say_that_keys_are_deleted() {
+    let id = ("x-oss-request-id", "ID");
+    for (status, headers, body, is_deleted) in [
+        (204, &[][..], "", true),
+        (204, &[id], "", true),
+        (200, &[id], "", true),
+        (200, &[id], " \r\n", true),
+        (200, &[id], "{}", true),
+        (200, &[id], "null", true),
+        (202, &[id], r#"{"RequestId":"ID"}"#, true),
+        // Somebody on the way says so.
+        (200, &[], "", false),
+        (200, &[("x-oss-request-id", " ")], "", false),
+        (202, &[], "{}", false),
+        (200, &[id], "<html>", false),
+        (200, &[id], "ok", false),
+        // The service says otherwise.
+        (200, &[id], r#"{"Error":{"Code":"InternalError"}}"#, false),
+        (200, &[id], r#"{"error":{}}"#, false),
+        (200, &[id], r#"{"Code":"InternalError"}"#, false),
+        (200, &[id, ("x-oss-err", "")], "", false),
+        (304, &[id], "", false),
+        (100, &[id], "", false),
+    ] {
+        let outcome = answer(status, headers, body);
+        assert_eq!(outcome.is_ok(), is_deleted, "{status} {headers:?} {body}");
+        let request_id = outcome.as_ref().map_or_else(ServiceError::request_id, Deleted::request_id);
+        assert_eq!(request_id, headers.contains(&id).then_some("ID"), "{status} {headers:?} {body}");
+    }
+}
+
+/// Retryable, throttling, may have deleted.
+type Judgement = (bool, bool, bool);
+
+#[test]
+fn an_error_is_judged_by_status_and_code() {
+    let refused: Judgement = (false, false, false);
+    let refused_but_retryable = (true, false, false);
+    let throttled = (true, true, true);
+    let broken = (true, false, true);
+    for (status, code, expected) in [
+        (200, code::BAD_ERROR_RESPONSE, (false, false, true)),
+        (302, code::BAD_ERROR_RESPONSE, refused),
+        (400, code::VECTOR_INDEX_PARAMETER_INVALID, refused),
+        (400, code::MALFORMED_JSON, refused),
+        (400, code::INVALID_DIGEST, refused),
+        (400, code::BAD_REQUEST, refused_but_retryable),
+        (401, code::ACCESS_DENIED, refused_but_retryable),
+        (403, code::ACCESS_DENIED, refused),
+        (403, code::SIGNATURE_DOES_NOT_MATCH, refused),
+        (403, code::REQUEST_TIME_TOO_SKEWED, refused_but_retryable),
+        (404, code::NO_SUCH_VECTOR_INDEX, refused),
+        (408, code::BAD_ERROR_RESPONSE, broken),
+        (409, "Conflict", refused),
+        (413, code::ENTITY_TOO_LARGE, refused),
+        (429, "Anything", (true, true, false)),
+        (499, "Anything", refused),
+        (500, code::INTERNAL_ERROR, broken),
+        (502, code::BAD_ERROR_RESPONSE, broken),
+        (503, "ServiceUnavailable", broken),
+        (503, code::QPS_LIMIT_EXCEEDED, throttled),
+        (503, code::TOTAL_QPS_LIMIT_EXCEEDED, throttled),
+        (503, code::META_OPERATION_QPS_LIMIT_EXCEEDED, throttled),
+        (503, code::ACTIVE_REQUEST_LIMIT_EXCEEDED, throttled),
+        (503, code::CPU_LIMIT_EXCEEDED, throttled),
+        (503, code::SLOW_DOWN, throttled),
+        (503, "slowdown", broken),
+        (999, "Anything", broken),
+    ] {
+        let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m");
+        let judgement = (error.is_retryable(), error.is_throttling(), error.may_have_deleted());
+        assert_eq!(judgement, expected, "{status} {code}");
+    }
+}
+
+#[test]
+fn an_error_is_shown_on_one_line() {
+    let error = ServiceError::new(StatusCode::FORBIDDEN, "Access\nDenied", "a\r\nb\u{1b}[31m é");
+    for (error, shown) in [
+        (error.clone(), r"403 Access\nDenied: a\r\nb\u{1b}[31m é"),
+        (error.clone().with_request_id("I\tD"), r"403 Access\nDenied: a\r\nb\u{1b}[31m é (request id I\tD)"),
+        (error.clone().with_ec("E\u{85}C"), r"403 Access\nDenied: a\r\nb\u{1b}[31m é (EC E\u{85}C)"),
+        (error.with_request_id("ID").with_ec("EC"), r"403 Access\nDenied: a\r\nb\u{1b}[31m é (request id ID, EC EC)"),
+        (ServiceError::new(StatusCode::NOT_FOUND, code::NO_SUCH_BUCKET, ""), "404 NoSuchBucket"),
+    ] {
+        assert_eq!(error.to_string(), shown);
+    }
+}
+
+#[test]
+fn an_error_says_what_to_do() {
+    let bucket = "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket";
+    for (status, code, advice) in [
+        (403, code::ACCESS_DENIED, Some(format!("allow the action oss:DeleteVectors on {bucket} and {bucket}/*"))),
+        (404, code::NO_SUCH_BUCKET, Some(format!("check region, account id and bucket of {bucket}"))),
+        (404, code::NO_SUCH_VECTOR_INDEX, Some(format!("check the index name, {bucket}/vectorindex1"))),
+        (403, code::INVALID_ACCESS_KEY_ID, Some("check the AccessKey id".to_owned())),
+        (403, code::SIGNATURE_DOES_NOT_MATCH, Some("check the AccessKey secret, the region and the account id".to_owned())),
+        (403, code::SECURITY_TOKEN_EXPIRED, Some("get new STS credentials".to_owned())),
+        (403, code::INVALID_SECURITY_TOKEN, Some("get new STS credentials".to_owned())),
+        (403, code::REQUEST_TIME_TOO_SKEWED, Some("set the clock: it is more than 15 minutes off".to_owned())),
+        (403, code::USER_DISABLE, Some("enable the account or the user, or pay what is due".to_owned())),
+        (400, code::VECTOR_INDEX_PARAMETER_INVALID, Some("check the index name and the keys".to_owned())),
+        (400, code::INVALID_DIGEST, Some("send again: the body was changed on its way".to_owned())),
+        (503, code::QPS_LIMIT_EXCEEDED, Some("send again, more slowly".to_owned())),
+        (500, code::INTERNAL_ERROR, Some("send again: the batch may be gone in part".to_owned())),
+        (404, "SomethingNew", None),
+    ] {
+        let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m");
+        assert_eq!(error.advice(&target()).map(String::from), advice, "{code}");
+    }
+}
