@@ -47,7 +47,7 @@ impl Credentials {
         }
         if secret.is_empty() || secret.trim() != secret.as_str() || secret.contains(char::is_control) {
             let rule = "must not be empty, have white space at the ends or control characters";
-            return Err(Invalid::secret("access key secret", rule));
+            return Err(Invalid::without_value("access key secret", rule));
         }
         Ok(Self { access_key_id: id.into(), access_key_secret: Arc::new(secret), security_token: None, expiration: None })
     }
@@ -65,7 +65,7 @@ impl Credentials {
             text if is_header_text(text) => Some(Arc::new(token)),
             _ => {
                 let rule = "must be printable ASCII without spaces at the ends";
-                return Err(Invalid::secret("security token", rule));
+                return Err(Invalid::without_value("security token", rule));
             }
         };
         Ok(self)

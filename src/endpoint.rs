@@ -102,7 +102,7 @@ impl FromStr for Endpoint {
         let refused = || {
             if text.contains('@') {
                 // User information may hold a password.
-                Invalid::secret("endpoint", Self::RULE)
+                Invalid::without_value("endpoint", Self::RULE)
             } else {
                 Invalid::new("endpoint", Self::RULE, text)
             }

@@ -35,8 +35,8 @@ impl Invalid {
         Self { field: field.into(), rule, value: Some(shown) }
     }
 
-    /// A refusal that must not repeat the value.
-    pub(crate) fn secret(field: &'static str, rule: &'static str) -> Self {
+    /// A refusal that does not repeat the value: a secret, or none that could be shown.
+    pub(crate) fn without_value(field: &'static str, rule: &'static str) -> Self {
         Self { field: field.into(), rule, value: None }
     }
 
@@ -52,7 +52,7 @@ impl Invalid {
         self.rule
     }
 
-    /// The offending value, cut after 80 characters; `None` where it is a secret.
+    /// The offending value, cut after 80 characters; `None` where it is a secret, or a number of things.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()

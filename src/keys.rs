@@ -93,8 +93,6 @@ impl KeyBatch {
     /// The most keys that one request takes.
     pub const MAX_KEYS: usize = 500;
 
-    const RULE: &'static str = "must be 1 to 500 unique keys";
-
     /// Collects `keys`, dropping those that came before.
     ///
     /// # Errors
@@ -114,10 +112,10 @@ impl KeyBatch {
                 return Err(Invalid::new(format!("keys[{position}]"), Key::RULE, key));
             }
             if batch.insert(Key(key)) == Inserted::Full {
-                return Err(Invalid::new("keys", Self::RULE, "501 or more"));
+                return Err(Invalid::without_value("keys", "must be 1 to 500 unique keys, and are more"));
             }
         }
-        batch.take().ok_or_else(|| Invalid::new("keys", Self::RULE, "none"))
+        batch.take().ok_or_else(|| Invalid::without_value("keys", "must be 1 to 500 unique keys, and are none"))
     }
 
     /// How many keys the batch holds, 1 to 500.

@@ -137,7 +137,7 @@ impl ServiceError {
     }
 
     /// The service's message, as it came: the server's words, to be escaped before they go to a terminal (`Display` does).
-    /// Where the answer has none, what it is instead.
+    /// Where the answer is no error document, what it is instead.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
@@ -265,11 +265,12 @@ fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
     httpdate::parse_http_date(&value).ok().map(RetryAfter::Date)
 }
 
-/// `403 AccessDenied: message (request id X, EC Y)`, on one line, control characters escaped.
+/// `403 AccessDenied: message (request id X, EC Y)`, on one line, characters that disorder a terminal escaped.
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut escaped = |text: &str| {
-            text.chars().try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
+            text.chars()
+                .try_for_each(|c| if is_unsafe_to_show(c) { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
         };
         escaped(self.0.status.as_str())?;
         escaped(" ")?;
@@ -285,6 +286,11 @@ impl fmt::Display for ServiceError {
             (Some(request_id), Some(ec)) => escaped(&format!(" (request id {request_id}, EC {ec})")),
         }
     }
+}
+
+/// Whether a character can disorder a terminal or a log line: controls, line separators and what changes the direction.
+fn is_unsafe_to_show(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Debug for ServiceError {

@@ -117,7 +117,8 @@ impl Signer {
     ///
     /// Puts the signature into the URI and takes `authorization`, `date`, `x-oss-date`, `x-oss-content-sha256` and
     /// `x-oss-security-token` out of the headers. All other signed headers, `content-type` and `content-md5` among them, must
-    /// be sent exactly as they are. Of `expires` whole seconds count; the signer sets no limit, the service may.
+    /// be sent exactly as they are. The URI then holds the signature and the security token: show it to no one else, and mind
+    /// that `Debug` of the request does. Of `expires` whole seconds count; the signer sets no limit, the service may.
     ///
     /// # Errors
     ///
@@ -267,7 +268,7 @@ fn without_query_form(uri: &Uri) -> Option<Uri> {
 
 fn with_path_and_query(uri: &Uri, target: Vec<u8>) -> Result<Uri, Invalid> {
     let mut parts = uri.clone().into_parts();
-    let refused = || Invalid::secret("presigned uri", "must have a path, and be at most 65534 bytes long");
+    let refused = || Invalid::without_value("presigned uri", "must have a path, and be at most 65534 bytes long");
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(target)).map_err(|_| refused())?);
     Uri::from_parts(parts).map_err(|_| refused())
 }

@@ -123,7 +123,7 @@ fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
         (&too_large.argument(), "more than 8 MiB"),
         ("file:///no/such/file", "--keys: cannot read \"/no/such/file\": No such file"),
         ("file:///", "--keys: cannot read \"/\": "),
-        ("[]", r#"--keys: keys must be 1 to 500 unique keys, not "none""#),
+        ("[]", r#"--keys: keys must be 1 to 500 unique keys, and are none"#),
         (r#"["doc-001",""]"#, r#"--keys: keys[1] must be 1 to 1024 characters, not """#),
         (&long, "--keys: keys[1] must be 1 to 1024 characters"),
     ] {
