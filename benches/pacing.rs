@@ -95,6 +95,8 @@ struct Outcome {
 struct World {
     clients: Vec<BulkDelete>,
     left: Vec<u64>,
+    /// The wakeup of each client that counts.
+    wakeups: Vec<u64>,
     latency: f64,
     jitter: u64,
     limit: f64,
@@ -113,7 +115,7 @@ struct World {
 enum Step {
     Arrival { client: usize, id: TransmitId },
     Answer { client: usize, id: TransmitId, is_accepted: bool },
-    Wakeup,
+    Wakeup { client: usize },
 }
 
 impl World {
@@ -135,6 +137,7 @@ impl World {
         Self {
             clients: (0..clients).map(client).collect(),
             left: vec![batches / clients as u64; clients],
+            wakeups: vec![0; clients],
             latency,
             jitter: seed + 1,
             limit,
@@ -210,10 +213,11 @@ impl World {
                     self.clients[client].handle_response(now, id, &self.answers[usize::from(is_accepted)]);
                     self.drive(time, client);
                 }
-                Step::Wakeup => (0..self.clients.len()).for_each(|client| {
+                Step::Wakeup { client } if self.wakeups[client] == time => {
                     self.clients[client].handle_timeout(now(time));
                     self.drive(time, client);
-                }),
+                }
+                Step::Wakeup { .. } => {}
             }
         }
     }
@@ -245,8 +249,8 @@ impl World {
         // Timers of a millisecond's grain, as runtimes have them.
         if let Some(timeout) = timeout.filter(|timeout| timeout.as_secs() < 3600) {
             let due = (timeout.as_nanos() as u64).max(time + 1).div_ceil(1_000_000) * 1_000_000;
-            if !self.events.iter().take(8).any(|Reverse((at, _, step))| *at == due && *step == Step::Wakeup) {
-                self.schedule(due, Step::Wakeup);
+            if std::mem::replace(&mut self.wakeups[client], due) != due {
+                self.schedule(due, Step::Wakeup { client });
             }
         }
     }

@@ -10,10 +10,10 @@ use super::Rate;
 /// longer the time. So the pacer
 ///
 /// 1. **opens**: two requests in flight, twice as many with every round, until the concurrency or the first refusal;
-/// 2. **measures** from that refusal on, at first by a single request whenever the time without an accepted one has doubled;
-/// 3. **holds**: goes a little faster than measured, by as much as the measurement is uncertain and at least 1 %, so that
-///    refusals stay rare and keep the measurement going;
-/// 4. **grows** threefold in that surplus where refusals that should come do not, and **measures anew** where too many come.
+/// 2. **measures** from that refusal on, at first by a single request whenever the time without an accepted one has grown by half;
+/// 3. **holds**: goes a little faster than measured, by as much as the measurement is uncertain and at least half a percent, so
+///    that refusals stay rare and keep the measurement going;
+/// 4. **grows**: triples that surplus where refusals that should come do not, and **measures anew** where too many come.
 #[derive(Debug)]
 pub(super) struct Pacer {
     rate: Rate,
@@ -47,6 +47,7 @@ struct Totals {
 #[derive(Debug, Clone, Copy)]
 struct Refusal {
     at: Duration,
+    sent_at: Duration,
     totals: Totals,
 }
 
@@ -61,15 +62,27 @@ struct Limit {
     prior_weight: f64,
     /// The oldest is where the measurement begins.
     refusals: VecDeque<Refusal>,
-    /// Since when refusals should have come, and did not, and what was accepted by then.
-    quiet_since: Refusal,
+    /// Since when, by the time of sending, refusals should have come and did not, and what was accepted by then.
+    quiet_since: (Duration, Totals),
     grown_at: Duration,
+    has_grown: bool,
+    /// Requests in flight: one after the first refusal, and two more for each that is accepted.
+    window: usize,
 }
 
-/// The least surplus: about so many requests are refused.
-const LEAST_SURPLUS: f64 = 0.01;
+/// Requests in flight at the start.
+const FIRST_WINDOW: usize = 2;
+/// Requests in flight from which on the window grows by a quarter a round: what it grows by is refused for a whole round trip
+/// once it is too much.
+const WIDE_WINDOW: usize = 64;
+/// The least surplus, from half a request a second down to half a percent: about so many requests are refused.
+const LEAST_SURPLUS: (f64, f64) = (0.005, 0.01);
 /// The most surplus, and that of a measurement which knows nothing.
 const MOST_SURPLUS: f64 = 0.5;
+/// A surplus past which a refusal is news of a higher limit, and no accident.
+const GROWN: f64 = 0.1;
+/// How unevenly timers fire, in seconds.
+const TIMER_GRAIN: f64 = 0.002;
 /// Accepted requests that make a measurement exact to half a percent.
 const EXACT: u64 = 200;
 /// Refusals kept: enough to find one of the right age among them.
@@ -90,7 +103,7 @@ impl Pacer {
             held_until: Duration::ZERO,
             latency: 0.0,
             totals: Totals::default(),
-            stage: Stage::Opening { window: 2.min(concurrency), round_end: Duration::ZERO },
+            stage: Stage::Opening { window: FIRST_WINDOW.min(concurrency), round_end: Duration::ZERO },
         }
     }
 
@@ -127,14 +140,19 @@ impl Pacer {
     pub(super) fn accepted(&mut self, now: Duration, latency: Duration, in_flight: usize, was_held_back: bool) {
         self.observe(latency);
         self.totals.accepted += 1;
+        let sent_at = now.saturating_sub(latency);
         match &mut self.stage {
             Stage::Opening { window, round_end } => {
                 if now >= *round_end && in_flight + 1 >= *window && !was_held_back {
-                    *window = (*window * 2).min(self.concurrency);
+                    let wider = if *window < WIDE_WINDOW { *window * 2 } else { *window + *window / 4 };
+                    *window = wider.min(self.concurrency);
                     *round_end = now + seconds(self.latency.max(LEAST_ROUND));
                 }
             }
-            Stage::Holding(limit) => limit.accepted(now, self.totals, self.latency, was_held_back),
+            Stage::Holding(limit) => {
+                limit.window = (limit.window + 2).min(self.concurrency);
+                limit.accepted(sent_at, self.totals, self.latency, was_held_back);
+            }
         }
     }
 
@@ -142,12 +160,15 @@ impl Pacer {
     pub(super) fn refused(&mut self, now: Duration, latency: Duration) {
         self.observe(latency);
         self.totals.refused += 1;
+        let refusal = Refusal { at: now, sent_at: now.saturating_sub(latency), totals: self.totals };
         let starts_anew = match &mut self.stage {
-            Stage::Opening { .. } => {
-                self.stage = Stage::Holding(Limit::unknown(Refusal { at: now, totals: self.totals }, self.latency));
+            Stage::Opening { window, .. } => {
+                // All that is known is how fast requests went out: worth half an accepted request, and no more.
+                let sent_per_second = as_f64(*window as u64) / self.latency.max(0.001);
+                self.stage = Stage::Holding(Limit::believed(refusal, sent_per_second, 0.5, 1));
                 true
             }
-            Stage::Holding(limit) => limit.refused(Refusal { at: now, totals: self.totals }, self.latency),
+            Stage::Holding(limit) => limit.refused(refusal, self.latency),
         };
         if starts_anew && let Some(per_second) = self.per_second() {
             // Never back: a slot that was handed out is not handed out again.
@@ -163,6 +184,7 @@ impl Pacer {
     fn window(&self) -> usize {
         match (self.rate, &self.stage) {
             (Rate::Adaptive { .. }, Stage::Opening { window, .. }) => *window,
+            (Rate::Adaptive { .. }, Stage::Holding(limit)) => limit.window,
             _ => self.concurrency,
         }
     }
@@ -174,48 +196,48 @@ impl Pacer {
 }
 
 impl Limit {
-    /// After the very first refusal: all that is known is that one request per round trip is a place to begin.
-    fn unknown(refusal: Refusal, latency: f64) -> Self {
-        Self::believed(refusal, 1.0 / latency.max(0.001), 1.0)
-    }
-
-    fn believed(refusal: Refusal, prior: f64, prior_weight: f64) -> Self {
+    fn believed(refusal: Refusal, prior: f64, prior_weight: f64, window: usize) -> Self {
         Self {
             measured: prior,
-            surplus: MOST_SURPLUS.min(MOST_SURPLUS / prior_weight),
+            surplus: (0.25 / prior_weight).min(MOST_SURPLUS),
             prior,
             prior_weight,
             refusals: VecDeque::from([refusal]),
-            quiet_since: refusal,
+            quiet_since: (refusal.sent_at, refusal.totals),
             grown_at: refusal.at,
+            has_grown: false,
+            window,
         }
     }
 
-    fn accepted(&mut self, now: Duration, totals: Totals, latency: f64, was_held_back: bool) {
-        let passed = now.saturating_sub(self.quiet_since.at).as_secs_f64();
-        let beyond = as_f64(totals.accepted - self.quiet_since.totals.accepted) - self.measured * passed;
-        if beyond <= 0.0 || was_held_back {
+    /// By the time of sending, which is even, for answers come unevenly.
+    fn accepted(&mut self, sent_at: Duration, totals: Totals, latency: f64, was_held_back: bool) {
+        let (since, until_then) = self.quiet_since;
+        let passed = sent_at.saturating_sub(since).as_secs_f64();
+        let beyond = as_f64(totals.accepted - until_then.accepted) - self.measured * passed;
+        let noise = 2.0 + self.measured * TIMER_GRAIN + 0.5 * (self.measured * latency).sqrt();
+        if beyond <= -noise || was_held_back {
             // Slower than the limit: nothing can be learnt of it.
-            self.quiet_since = Refusal { at: now, totals };
-        } else if beyond > 2.0 + 0.1 * self.measured * latency && now.saturating_sub(self.grown_at).as_secs_f64() > 1.5 * latency
-        {
+            self.quiet_since = (sent_at, totals);
+        } else if beyond > noise && sent_at > self.grown_at {
             // So much beyond the limit should have been refused: the limit is higher.
             if self.surplus >= MOST_SURPLUS {
                 self.measured *= 1.0 + self.surplus;
             } else {
                 self.surplus = (3.0 * self.surplus).min(MOST_SURPLUS);
             }
-            self.grown_at = now;
-            self.quiet_since = Refusal { at: now, totals };
+            self.has_grown = true;
+            // Learn next from what is sent at the new rate: half a round trip later all that is on its way is of it.
+            self.grown_at = sent_at + seconds(1.5 * latency);
+            self.quiet_since = (sent_at, totals);
         }
     }
 
     /// Measures again. Whether the measurement had to begin anew, or still knows nothing.
     fn refused(&mut self, refusal: Refusal, latency: f64) -> bool {
-        let has_grown = self.surplus > 2.0 * self.least_surplus(refusal);
-        if has_grown && self.accepted_until(refusal) >= 10 {
+        if self.has_grown && self.surplus > GROWN {
             // The limit lies between this rate and the one before the last growth: begin there.
-            *self = Self::believed(refusal, self.measured * (1.0 + self.surplus / 3.0), 10.0);
+            *self = Self::believed(refusal, self.measured * (1.0 + self.surplus / 3.0), 10.0, self.window);
             return true;
         }
         if self.refusals.len() == KEPT_REFUSALS {
@@ -228,8 +250,9 @@ impl Limit {
         let accepted = self.accepted_until(refusal);
         self.measured = (as_f64(accepted) + self.prior_weight) / (passed + self.prior_weight / self.prior);
         self.surplus = self.least_surplus(refusal);
-        self.quiet_since = refusal;
+        self.quiet_since = (refusal.sent_at, refusal.totals);
         self.grown_at = refusal.at;
+        self.has_grown = false;
         fell || accepted == 0
     }
 
@@ -241,7 +264,8 @@ impl Limit {
     /// As much as the measurement is uncertain.
     fn least_surplus(&self, refusal: Refusal) -> f64 {
         let weight = as_f64(self.accepted_until(refusal)) + self.prior_weight;
-        (MOST_SURPLUS / weight).clamp(LEAST_SURPLUS, MOST_SURPLUS)
+        let (least, most) = LEAST_SURPLUS;
+        (0.25 / weight).clamp((0.5 / self.measured).clamp(least, most), MOST_SURPLUS)
     }
 
     /// Moves the start of the measurement on: past what is older than needed, and past a limit that has fallen, which is true
@@ -254,7 +278,7 @@ impl Limit {
         if let Some(latest) = latest.filter(|&latest| latest > 0) {
             let since = self.refusals[latest];
             let refused = now.totals.refused - since.totals.refused;
-            if refused >= 4 && 4 * refused > accepted(&since) + refused && accepted(&since) + refused >= 12 {
+            if refused >= 4 && 4 * refused > accepted(&since) + refused && accepted(&since) + refused >= 20 {
                 self.refusals.drain(..latest);
                 self.prior = (as_f64(accepted(&since)) + 0.5) / age(&since);
                 self.prior_weight = 1.0;
