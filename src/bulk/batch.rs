@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::Request;
 
 use super::{Attempt, KeyOutcome, LastError};
+use crate::delete_vectors::build_request;
 use crate::keys::{BatchBuilder, Inserted};
-use crate::{DeleteVectors, Key, KeyBatch, Target};
+use crate::{Key, KeyBatch, Target};
 
 /// A batch on its way: keys, where they stood in the input, and what they have been through.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl Batch {
     /// The request, to be signed.
     pub(super) fn request(&mut self, target: &Target) -> Request<Bytes> {
         let keys = &self.keys;
-        self.request.get_or_insert_with(|| DeleteVectors::new(target, keys.clone()).to_request()).clone()
+        self.request.get_or_insert_with(|| build_request(target, keys)).clone()
     }
 
     /// What is true of the keys if nothing more is sent. Sticky: once a key may have been deleted, it is never rejected.

@@ -59,38 +59,7 @@ impl DeleteVectors {
     /// to send it again, sign the clone again.
     #[must_use]
     pub fn to_request(&self) -> Request<Bytes> {
-        let body = self.to_json();
-        let mut md5 = [0; 24];
-        let md5 = Base64::encode(&Md5::digest(&body), &mut md5).expect("16 bytes are 24 characters");
-        let mut request = Request::new(Bytes::from(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.target.uri().clone();
-        let headers = request.headers_mut();
-        headers.reserve(8); // with those of the signature: no second allocation
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CONTENT_MD5, HeaderValue::from_str(md5).expect("base64 is ASCII"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("oss-delete-vectors/", env!("CARGO_PKG_VERSION"))));
-        request
-    }
-
-    fn to_json(&self) -> Vec<u8> {
-        let mut json = Vec::with_capacity(self.keys.text_len() + 3 * self.keys.len() + 64);
-        let string = |json: &mut Vec<u8>, text: &str| serde_json::to_writer(json, text).expect("a string is JSON");
-        json.push(b'{');
-        if let Some(index_name) = self.target.index_name() {
-            json.extend_from_slice(br#""indexName":"#);
-            string(&mut json, index_name);
-            json.push(b',');
-        }
-        json.extend_from_slice(br#""keys":["#);
-        for (position, key) in self.keys.iter().enumerate() {
-            if position > 0 {
-                json.push(b',');
-            }
-            string(&mut json, key.as_str());
-        }
-        json.extend_from_slice(b"]}");
-        json
+        build(&self.target, &self.keys)
     }
 
     /// Reads a request as the service does that `target` is a bucket of. The index is the one that the request names.
@@ -142,6 +111,42 @@ impl DeleteVectors {
         let is_sub_resource = |piece: &str| piece.strip_prefix(SUB_RESOURCE).is_some_and(|rest| matches!(rest, "" | "="));
         request.method() == Method::POST && query.split('&').any(is_sub_resource)
     }
+}
+
+/// The unsigned request that deletes `keys` from the index of `target`.
+pub(crate) fn build(target: &Target, keys: &KeyBatch) -> Request<Bytes> {
+    let body = to_json(target.index_name(), keys);
+    let mut md5 = [0; 24];
+    let md5 = Base64::encode(&Md5::digest(&body), &mut md5).expect("16 bytes are 24 characters");
+    let mut request = Request::new(Bytes::from(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = target.uri().clone();
+    let headers = request.headers_mut();
+    headers.reserve(8); // with those of the signature: no second allocation
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_MD5, HeaderValue::from_str(md5).expect("base64 is ASCII"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("oss-delete-vectors/", env!("CARGO_PKG_VERSION"))));
+    request
+}
+
+fn to_json(index_name: Option<&str>, keys: &KeyBatch) -> Vec<u8> {
+    let mut json = Vec::with_capacity(keys.text_len() + 3 * keys.len() + 64);
+    let string = |json: &mut Vec<u8>, text: &str| serde_json::to_writer(json, text).expect("a string is JSON");
+    json.push(b'{');
+    if let Some(index_name) = index_name {
+        json.extend_from_slice(br#""indexName":"#);
+        string(&mut json, index_name);
+        json.push(b',');
+    }
+    json.extend_from_slice(br#""keys":["#);
+    for (position, key) in keys.iter().enumerate() {
+        if position > 0 {
+            json.push(b',');
+        }
+        string(&mut json, key.as_str());
+    }
+    json.extend_from_slice(b"]}");
+    json
 }
 
 /// Why a request is no `DeleteVectors` call, in the order in which the service checks.
