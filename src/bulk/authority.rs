@@ -116,7 +116,9 @@ impl Authority {
         let until = |time: SystemTime| time.duration_since(service_time).ok().filter(|left| !left.is_zero());
         let ahead = expiration.filter(|_| self.asked.is_none()).and_then(|expiration| until(expiration.checked_sub(AHEAD)?));
         let expires = expiration.and_then(until);
-        let asked = self.asked.map(|asked| asked.again_at.min(asked.since + self.patience).max(now));
+        // Patience ends only where nothing can be sent without an answer; before that its end would be past, and due for ever.
+        let overdue = self.asked.filter(|_| self.is_void).map(|asked| asked.since + self.patience);
+        let asked = self.asked.map(|asked| asked.again_at.min(overdue.unwrap_or(Duration::MAX)).max(now));
         [ahead.map(|left| now + left), expires.map(|left| now + left), asked].into_iter().flatten().min()
     }
 
@@ -124,5 +126,32 @@ impl Authority {
         if self.asked.is_none() {
             self.asked = Some(Asked { since: now, again_at: now });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn a_question_asked_ahead_is_not_overdue_while_the_old_credentials_hold() {
+        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build().unwrap();
+        let at = |seconds| (Duration::from_secs(seconds), UNIX_EPOCH + Duration::from_secs(seconds));
+        let credentials = Credentials::new("id", "secret").unwrap().with_expiration(at(400).1);
+        let options = BulkOptions::new().renews_credentials(Duration::from_secs(60));
+        let mut authority = Authority::new(&target, credentials, &options);
+
+        let (mut now, mut wall) = at(0);
+        for expected in [100, 110, 120, 130, 140, 150, 160, 170, 180] {
+            assert_eq!(authority.poll(now, wall), now >= at(100).0);
+            let next = authority.next_poll(now, wall).unwrap();
+            assert_eq!(next, at(expected).0);
+            (now, wall) = at(expected);
+        }
+        assert!(!authority.is_overdue(now), "they hold until 400");
+        (now, wall) = at(400);
+        assert!(authority.poll(now, wall) && !authority.is_valid() && authority.is_overdue(now));
     }
 }
