@@ -41,8 +41,8 @@ pub use self::settled::Settled;
 /// It is driven by a loop that owns transport and clock. `run_blocking` and
 /// `run_async` are two; a loop of one's own does this, over and over:
 ///
-/// 1. **push** keys while [`can_push`](Self::can_push); [`flush`](Self::flush) when the source pauses,
-///    [`finish`](Self::finish) at its end;
+/// 1. **push** keys while [`can_push`](Self::can_push); [`flush`](Self::flush) when the source pauses and
+///    [`wants_flush`](Self::wants_flush), [`finish`](Self::finish) at its end;
 /// 2. **send** what [`poll_transmit`](Self::poll_transmit) hands out, until there is none;
 /// 3. **take** what [`poll_event`](Self::poll_event) tells, until there is none; then go on with 2 if there was any;
 /// 4. end here if [`is_finished`](Self::is_finished);
@@ -248,6 +248,11 @@ impl BulkDelete {
         }
     }
 
+    /// Someone answers [`Event::CredentialsNeeded`] from now on, in the time that the options give.
+    pub(crate) fn renew_credentials(&mut self) {
+        self.authority.can_renew = true;
+    }
+
     /// The next thing to tell; `None` where there is nothing new.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
@@ -259,6 +264,13 @@ impl BulkDelete {
     pub fn can_push(&self) -> bool {
         let unsettled = self.ready.len() + self.delayed.len() + self.parked.len() + self.in_flight.len();
         matches!(self.phase, Phase::Pushing) && self.events.len() < MOST_EVENTS && unsettled < 2 * self.options.concurrency + 16
+    }
+
+    /// Whether keys wait for their batch to fill while nothing else waits to be sent: [`flush`](Self::flush) them if the source
+    /// pauses. Where something else waits, theirs had better fill.
+    #[must_use]
+    pub fn wants_flush(&self) -> bool {
+        self.filling.len() > 0 && self.ready.is_empty()
     }
 
     /// Whether every pushed key has its outcome and no more can come.

@@ -13,7 +13,7 @@ pub(super) struct Authority {
     generation: u32,
     /// Refused generations in a row, none of which had a success.
     refused_generations: u32,
-    can_renew: bool,
+    pub(super) can_renew: bool,
     patience: Duration,
     asked: Option<Asked>,
     /// Whether the present credentials were refused, or have expired: nothing is sent until there are others.
