@@ -38,8 +38,9 @@ pub use self::settled::Settled;
 
 /// Deletes any number of keys: a state machine that batches, paces, retries and accounts for every key, and does no IO.
 ///
-/// It is driven by a loop that owns transport and clock. `run_blocking` and
-/// `run_async` are two; a loop of one's own does this, over and over:
+/// It is driven by a loop that owns transport and clock. [`Run`](crate::transports::Run) has two,
+/// [`run_blocking`](crate::transports::Run#method.run_blocking) and [`run_async`](crate::transports::Run#method.run_async); a
+/// loop of one's own does this, over and over:
 ///
 /// 1. **push** keys while [`can_push`](Self::can_push); [`flush`](Self::flush) when the source pauses and
 ///    [`wants_flush`](Self::wants_flush), [`finish`](Self::finish) at its end;

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::{fmt, io};
 
 use super::MAX_RESPONSE_BODY;
+use crate::bulk::Failure;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -122,5 +123,16 @@ impl fmt::Display for TransportError {
 impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(self.source.as_ref())
+    }
+}
+
+/// What a [`BulkDelete`](crate::bulk::BulkDelete) needs to know of it.
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        if error.is_surely_not_sent() {
+            Self::surely_not_sent(error.to_string())
+        } else {
+            Self::may_have_arrived(error.to_string())
+        }
     }
 }

@@ -18,6 +18,8 @@
 //! * **Time and memory are bounded**: a call ends within its timeouts, a body within
 //!   [`MAX_RESPONSE_BODY`].
 //!
+//! One call is a transport's `delete_vectors`; any number of keys is a [`Run`].
+//!
 //! Both transports speak HTTP/1.1, reuse connections, and use rustls with the *ring* provider; the
 //! process-wide default provider is neither read nor set. Neither looks at the environment: a proxy
 //! is used only where one is handed in.
@@ -29,6 +31,10 @@ mod error;
 mod hyper;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod options;
+mod run;
+#[cfg(feature = "async")]
+mod run_async;
+mod run_blocking;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
@@ -43,6 +49,11 @@ pub use self::error::TransportError;
 pub use self::hyper::HyperTransport;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 pub use self::options::{InvalidRoots, TransportOptions};
+#[cfg(feature = "async")]
+pub use self::run::AsyncProvider;
+pub use self::run::{BlockingProvider, NoProvider, Nobody, Run, RunError, RunErrorKind, StopHandle};
+#[cfg(feature = "async")]
+pub use self::run_async::{StreamIter, stream_iter};
 #[cfg(feature = "serve")]
 pub use self::serve::{MAX_REQUEST_BODY, Server};
 #[cfg(feature = "ureq")]

@@ -1,0 +1,96 @@
+//! How a run ends before its source does: told to, by a bad key, or because the service is out of reach.
+
+use oss_delete_vectors::bulk::{Event, StopReason};
+use oss_delete_vectors::transports::{RunErrorKind, StopHandle};
+
+use crate::service::{Service, key, options};
+use crate::ways::{Job, Way};
+
+#[test]
+fn stopped_in_the_middle_it_awaits_what_is_in_flight_and_sends_nothing_more() {
+    for way in Way::all() {
+        let service = Service::with_keys(50_000);
+        let stop = StopHandle::new();
+        let mut deleted = 0;
+        let job = Job::new((0..50_000).map(key)).stop_handle(&stop).on_event(|event| {
+            deleted += u32::from(matches!(event, Event::Deleted { .. }));
+            if deleted == 3 {
+                stop.stop();
+            }
+        });
+        let error = way.run(&service, &options(), job).unwrap_err();
+        assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)), "{way:?}: {error}");
+        let report = error.report();
+        service.check(report, &format!("{way:?}"));
+        assert_eq!((report.deleted, report.unconfirmed), (service.gone(), 0), "{way:?}");
+        assert!(report.deleted >= 1500 && report.deleted < 50_000, "{way:?}: {report:?}");
+        assert_eq!(service.emulator().requests(), report.requests, "{way:?}");
+    }
+}
+
+#[test]
+fn a_source_without_end_can_be_left() {
+    for way in Way::all() {
+        for orders in [StopHandle::stop, StopHandle::abort] {
+            let service = Service::with_keys(0);
+            let stop = StopHandle::new();
+            let job = Job::new((0..).map(key)).stop_handle(&stop).on_event(|_| orders(&stop));
+            let report = way.run(&service, &options(), job).unwrap_err().report();
+            assert_eq!(report.pending(), 0, "{way:?}");
+            assert!(report.deleted >= 500, "{way:?}: {report:?}");
+        }
+    }
+}
+
+#[test]
+fn stopped_before_it_begins_it_sends_nothing() {
+    for way in Way::all() {
+        let service = Service::with_keys(10);
+        let stop = StopHandle::new();
+        stop.clone().stop();
+        let error = way.run(&service, &options(), Job::new((0..10).map(key)).stop_handle(&stop)).unwrap_err();
+        assert_eq!((error.report().pushed, service.emulator().requests()), (0, 0), "{way:?}: {error}");
+    }
+}
+
+#[test]
+fn a_key_that_is_none_stops_the_run_and_is_told() {
+    for way in Way::all() {
+        let service = Service::with_keys(2000);
+        let keys = (0..700).map(key).chain([String::new()]).chain((700..2000).map(key));
+        let error = way.run(&service, &options(), Job::new(keys)).unwrap_err();
+        let RunErrorKind::BadKey { position, invalid, .. } = error.kind() else { panic!("{way:?}: {error}") };
+        assert_eq!((*position, invalid.field()), (700, "key"), "{way:?}");
+        let counts = error.to_string();
+        assert!(counts.starts_with("at position 700: key must be 1 to 1024 characters, not \"\" ("), "{way:?}: {counts}");
+        assert_eq!(error.report().pushed, 700, "{way:?}");
+        service.check(error.report(), &format!("{way:?}"));
+        assert_eq!(service.gone(), error.report().deleted, "{way:?}");
+    }
+}
+
+#[cfg(all(feature = "serve", feature = "ureq", feature = "hyper"))]
+#[tokio::test]
+async fn out_of_reach_from_the_start_it_stops_after_three_attempts() {
+    use oss_delete_vectors::bulk::BulkDelete;
+    use oss_delete_vectors::transports::{HyperTransport, Run, TransportOptions, UreqTransport, stream_iter};
+
+    let (server, target) = crate::sockets::serve(&Service::with_keys(0));
+    // Nobody listens there from now on.
+    server.shutdown();
+    let bulk = || BulkDelete::new(&target, crate::service::credentials(), options()).unwrap();
+    let keys = || (0..400).map(key);
+    let transport_options = TransportOptions::new();
+
+    let ureq = UreqTransport::new(&transport_options);
+    let by_ureq = Run::new(&mut bulk()).run_blocking(keys(), move |request| ureq.send(request)).unwrap_err();
+    let hyper = HyperTransport::new(&transport_options);
+    let mut bulk = bulk();
+    let run = Run::new(&mut bulk).run_async(stream_iter(keys()), |request| hyper.send(request), tokio::time::sleep);
+    let by_hyper = run.await.unwrap_err();
+    for error in [by_ureq, by_hyper] {
+        assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Unreachable(_))), "{error}");
+        let report = error.report();
+        assert_eq!((report.requests, report.not_attempted, report.pending()), (3, 400, 0), "{error}");
+    }
+}

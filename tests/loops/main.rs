@@ -1,0 +1,18 @@
+//! Both loops, each in every way that it can be run: with threads, in virtual time, on two runtimes, over sockets and without.
+#![cfg(feature = "emulator")]
+
+#[cfg(all(feature = "async", feature = "serve"))]
+mod async_io_transport;
+#[cfg(feature = "async")]
+mod asynchronous;
+mod blocking;
+mod credentials;
+mod ending;
+mod outcomes;
+mod service;
+#[cfg(all(feature = "serve", any(feature = "async", feature = "ureq")))]
+mod sockets;
+mod source;
+#[cfg(feature = "async")]
+mod virtual_time;
+mod ways;

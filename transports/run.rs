@@ -1,0 +1,133 @@
+//! Runs a `BulkDelete` to its end: what the two loops have in common.
+
+mod credentials;
+mod error;
+mod steps;
+mod stop;
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime};
+
+use crate::Now;
+use crate::bulk::{BulkDelete, Event};
+
+#[cfg(feature = "async")]
+pub use self::credentials::AsyncProvider;
+pub use self::credentials::{BlockingProvider, NoProvider, Nobody};
+pub use self::error::{RunError, RunErrorKind};
+pub(super) use self::steps::Steps;
+pub use self::stop::StopHandle;
+
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A run of a [`BulkDelete`] to its end: [`run_blocking`](Self::run_blocking) with threads, or
+/// [`run_async`](Self#method.run_async) (feature `async`) on any runtime. The rest is optional.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure};
+/// use oss_delete_vectors::transports::Run;
+/// use oss_delete_vectors::{Credentials, Deleted, Target};
+///
+/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+///
+/// // A transport, such as `move |request| transport.send(request)`; this one answers that all is well.
+/// let send = |_request| Ok::<_, Failure>(Deleted::new("some id").to_response());
+/// let keys = (0..1234).map(|number| format!("doc-{number}"));
+/// let report = Run::new(&mut bulk)
+///     .on_event(|event| if let Event::Failed(failed) = event { eprintln!("{}: {:?}", failed.outcome, failed.keys) })
+///     .run_blocking(keys, send)?;
+/// assert_eq!((report.deleted, report.requests), (1234, 3));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Keys
+///
+/// Anything that is `AsRef<str>`. A key that is none (see [`Key::new`](crate::Key::new)) stops the run and is told, with its
+/// position, by the [`RunError`]; what came before it and was sent has its outcome.
+///
+/// Keys are gathered into batches of 500. A source that pauses for 10 ms has what it gave sent in a smaller one, as soon as
+/// there is nothing else to send; at its end what is left goes out at once.
+///
+/// # How it ends
+///
+/// With `Ok`, once every key of the source has an outcome. That need not be *deleted*: a key may be rejected, or be left
+/// unconfirmed after [`max_attempts`](crate::bulk::BulkOptions::max_attempts). The [`Report`](crate::bulk::Report) counts them;
+/// [`Event::Failed`] tells which.
+///
+/// With [`RunError`], where it stopped before that: because of the service, of the credentials, of a bad key, or because it was
+/// told to. Its report is as exact.
+///
+/// With a panic, where the source, the transport, the provider, the clock or the event closure panics: it comes out as it is.
+/// The `BulkDelete` is as usable then as after [leaving](#leaving-a-run-in-the-middle) the run.
+///
+/// # Leaving a run in the middle
+///
+/// [`StopHandle::stop`] sends nothing more and awaits what is in flight; [`StopHandle::abort`] waits for nothing. Where a run is
+/// left in another way, by dropping the future of `run_async` or by a panic, call [`BulkDelete::abort`]: then its report is exact,
+/// with what was in flight *unconfirmed*. Or begin another run over the same `BulkDelete`, with the keys that are left: those in
+/// flight then count as lost after [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout), and are sent again.
+#[must_use = "nothing is sent until `run_blocking` or `run_async`"]
+pub struct Run<'a, E = fn(Event), P = NoProvider, C = fn() -> Now> {
+    pub(super) bulk: &'a mut BulkDelete,
+    pub(super) on_event: E,
+    pub(super) provider: P,
+    pub(super) clock: C,
+    pub(super) stop: StopHandle,
+}
+
+impl<'a> Run<'a> {
+    /// A run of `bulk` that tells nothing, renews no credentials and takes the machine's clocks.
+    pub fn new(bulk: &'a mut BulkDelete) -> Self {
+        Self { bulk, on_event: drop, provider: NoProvider, clock: machine_time, stop: StopHandle::new() }
+    }
+}
+
+impl<'a, E, P, C> Run<'a, E, P, C> {
+    /// Tells `on_event` what happens, on the thread or in the task of the run. Keep it short: the run waits for it.
+    pub fn on_event<F: FnMut(Event)>(self, on_event: F) -> Run<'a, F, P, C> {
+        let Self { bulk, provider, clock, stop, .. } = self;
+        Run { bulk, on_event, provider, clock, stop }
+    }
+
+    /// Asks `provider` for credentials, a [`BlockingProvider`] or an `AsyncProvider`, at every [`Event::CredentialsNeeded`]: 5
+    /// minutes before they expire where that is known, and when the service no longer takes them.
+    ///
+    /// It is asked by one call at a time, again every 10 seconds while it fails, and meanwhile nothing else stands still. Where
+    /// the credentials can no longer be used and no others come within the time of
+    /// [`renews_credentials`](crate::bulk::BulkOptions::renews_credentials), 300 seconds if not set, the run stops.
+    pub fn credentials<Q>(self, provider: Q) -> Run<'a, E, Q, C> {
+        let Self { bulk, on_event, clock, stop, .. } = self;
+        bulk.renew_credentials();
+        Run { bulk, on_event, provider, clock, stop }
+    }
+
+    /// Stops when `handle` says so. One handle may stop any number of runs.
+    pub fn stop_handle(self, handle: &StopHandle) -> Self {
+        Self { stop: handle.clone(), ..self }
+    }
+
+    /// Takes the time from `clock` instead of the machine's clocks: for tests in virtual time, and for a time of day that is known
+    /// better than the machine's. Monotonic time must go on from one run of a `BulkDelete` to its next.
+    ///
+    /// It is what `run_async` counts in, together with its `sleep`; `run_blocking` waits in real time.
+    pub fn clock<D: Fn() -> Now>(self, clock: D) -> Run<'a, E, P, D> {
+        let Self { bulk, on_event, provider, stop, .. } = self;
+        Run { bulk, on_event, provider, clock, stop }
+    }
+}
+
+impl<E, P, C> fmt::Debug for Run<'_, E, P, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("bulk", &self.bulk).field("stop", &self.stop).finish_non_exhaustive()
+    }
+}
+
+/// The machine's clocks. Monotonic time counts from the first reading in the process, so that it goes on from run to run.
+#[expect(clippy::disallowed_methods, reason = "an adapter reads the clocks, so that the core need not")]
+pub(super) fn machine_time() -> Now {
+    static START: OnceLock<Instant> = OnceLock::new();
+    Now::new(START.get_or_init(Instant::now).elapsed(), SystemTime::now())
+}

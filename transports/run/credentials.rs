@@ -1,0 +1,101 @@
+//! Who is asked for credentials.
+
+use std::fmt;
+#[cfg(feature = "async")]
+use std::future::{Ready, ready};
+
+use super::BoxError;
+use crate::Credentials;
+
+/// Gives credentials to [`run_blocking`](super::Run::run_blocking): any closure `FnMut() -> Result<Credentials, _>`.
+///
+/// It is called on a thread of its own, so that it may take its time.
+pub trait BlockingProvider: Send + 'static {
+    /// What may go wrong. Where the run stops for want of credentials, the last error is the source of the
+    /// [`RunError`](super::RunError).
+    type Error: Into<BoxError>;
+
+    /// Credentials that are valid from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Self::Error`]; it is asked again 10 seconds later.
+    fn provide(&mut self) -> Result<Credentials, Self::Error>;
+}
+
+impl<F, E> BlockingProvider for F
+where
+    F: FnMut() -> Result<Credentials, E> + Send + 'static,
+    E: Into<BoxError>,
+{
+    type Error = E;
+
+    fn provide(&mut self) -> Result<Credentials, E> {
+        self()
+    }
+}
+
+/// Gives credentials to [`run_async`](super::Run::run_async): any closure that returns a future of `Result<Credentials, _>`.
+///
+/// The future is polled beside everything else, in the task of the run.
+#[cfg(feature = "async")]
+pub trait AsyncProvider {
+    /// What may go wrong. Where the run stops for want of credentials, the last error is the source of the
+    /// [`RunError`](super::RunError).
+    type Error: Into<BoxError>;
+
+    /// Comes to credentials that are valid from then on, or to an error; after an error it is asked again 10 seconds later.
+    type Future: Future<Output = Result<Credentials, Self::Error>>;
+
+    /// Begins to get credentials.
+    fn provide(&mut self) -> Self::Future;
+}
+
+#[cfg(feature = "async")]
+impl<F, Fut, E> AsyncProvider for F
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<Credentials, E>>,
+    E: Into<BoxError>,
+{
+    type Error = E;
+    type Future = Fut;
+
+    fn provide(&mut self) -> Fut {
+        self()
+    }
+}
+
+/// Nobody: credentials that expire stop the run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProvider;
+
+impl BlockingProvider for NoProvider {
+    type Error = Nobody;
+
+    fn provide(&mut self) -> Result<Credentials, Nobody> {
+        Err(Nobody)
+    }
+}
+
+#[cfg(feature = "async")]
+impl AsyncProvider for NoProvider {
+    type Error = Nobody;
+    type Future = Ready<Result<Credentials, Nobody>>;
+
+    fn provide(&mut self) -> Self::Future {
+        ready(Err(Nobody))
+    }
+}
+
+/// The options say that someone renews the credentials, and the run was given nobody who does.
+#[derive(Debug)]
+pub struct Nobody;
+
+impl fmt::Display for Nobody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the run was given no credentials provider")
+    }
+}
+
+impl std::error::Error for Nobody {}

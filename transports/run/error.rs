@@ -1,0 +1,84 @@
+use std::error::Error;
+use std::{fmt, io};
+
+use super::BoxError;
+use crate::Invalid;
+use crate::bulk::{Report, StopReason};
+
+/// A run that stopped before every key of its source had its outcome. Keys that were pushed have theirs all the same: see
+/// [`report`](Self::report).
+#[derive(Debug)]
+pub struct RunError(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: RunErrorKind,
+    report: Report,
+    credentials: Option<BoxError>,
+}
+
+/// Why a run stopped before its end.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunErrorKind {
+    /// An option is out of its range. Nothing was read and nothing was sent.
+    Options(Invalid),
+    /// The source gave a key that is none. Mend it or leave it out; [`Settled`](crate::bulk::Settled) says what need not be read
+    /// again.
+    #[non_exhaustive]
+    BadKey {
+        /// How many keys were pushed before it: its position of push, counted from 0.
+        position: u64,
+        /// What is wrong with it.
+        invalid: Invalid,
+    },
+    /// No thread could be started to read the keys from.
+    Thread(io::Error),
+    /// The machine stopped; the reason says what to do.
+    Stopped(StopReason),
+}
+
+impl RunError {
+    pub(in super::super) fn new(kind: RunErrorKind, report: Report, credentials: Option<BoxError>) -> Self {
+        Self(Box::new(Inner { kind, report, credentials }))
+    }
+
+    /// Why the run stopped.
+    #[must_use]
+    pub fn kind(&self) -> &RunErrorKind {
+        &self.0.kind
+    }
+
+    /// What became of the keys that were pushed; none is pending.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.0.report
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, report, .. } = &*self.0;
+        match kind {
+            RunErrorKind::Options(invalid) => return write!(f, "option: {invalid}"),
+            RunErrorKind::BadKey { position, invalid } => write!(f, "at position {position}: {invalid}")?,
+            RunErrorKind::Thread(error) => write!(f, "no thread to read keys from: {error}")?,
+            RunErrorKind::Stopped(reason) => write!(f, "{reason}")?,
+        }
+        let Report { deleted, rejected, unconfirmed, not_attempted, .. } = report;
+        write!(f, " ({deleted} deleted, {rejected} rejected, {unconfirmed} unconfirmed, {not_attempted} not attempted)")
+    }
+}
+
+/// The source is what the credentials provider said, where the run stopped for want of credentials.
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0.kind {
+            RunErrorKind::Stopped(StopReason::Credentials(_) | StopReason::CredentialsMissing) => {
+                self.0.credentials.as_deref().map(|error| error as _)
+            }
+            RunErrorKind::Thread(error) => Some(error),
+            _ => None,
+        }
+    }
+}

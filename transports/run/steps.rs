@@ -1,0 +1,167 @@
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
+use super::stop::{Listener, Order};
+use super::{BoxError, Run, RunError, RunErrorKind};
+use crate::bulk::{BulkDelete, Event, Failure, Report, Transmit, TransmitId};
+use crate::{Credentials, Key, Now};
+
+/// How long a source may pause before what it gave is sent in a batch that is not full. Short against a round trip, and long
+/// against the time in which a busy source fills a batch: requests, not keys, are what the service limits.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest wait. Timers overflow past some point, and to wake once an hour costs nothing.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// The steps of a run that are the same whichever way it waits; see `BulkDelete` for their order.
+pub(in super::super) struct Steps<'a, E, C> {
+    bulk: &'a mut BulkDelete,
+    on_event: E,
+    clock: C,
+    listener: Listener,
+    /// When keys that wait for their batch to fill are sent without.
+    flush_at: Option<Duration>,
+    /// Why the loop stopped the machine, where the reason is none of the machine's.
+    kind: Option<RunErrorKind>,
+    credentials_error: Option<BoxError>,
+}
+
+impl<'a, E: FnMut(Event), C: Fn() -> Now> Steps<'a, E, C> {
+    /// What the run is made of, and the provider, which the loops ask each in its own way.
+    pub(in super::super) fn new<P>(run: Run<'a, E, P, C>) -> (Self, P) {
+        let Run { bulk, on_event, provider, clock, stop } = run;
+        let listener = stop.listen();
+        (Self { bulk, on_event, clock, listener, flush_at: None, kind: None, credentials_error: None }, provider)
+    }
+
+    /// Does what the stop handle says; `waker` is woken when it says more.
+    pub(in super::super) fn obey(&mut self, waker: &Waker) {
+        let order = self.listener.poll(waker);
+        if self.bulk.is_finished() {
+            return;
+        }
+        match order {
+            Order::GoOn => {}
+            Order::Stop => self.bulk.stop(),
+            Order::Abort => self.bulk.abort(),
+        }
+    }
+
+    pub(in super::super) fn can_push(&self) -> bool {
+        self.bulk.can_push()
+    }
+
+    /// Takes a key from the source; only where it can be pushed.
+    pub(in super::super) fn push(&mut self, key: &str) {
+        match Key::new(key) {
+            Ok(key) => self.bulk.push(key).expect("asked before"),
+            Err(invalid) => {
+                let position = self.bulk.report().pushed;
+                self.stop_over(RunErrorKind::BadKey { position, invalid });
+            }
+        }
+        if self.flush_at.is_some() && !self.bulk.wants_flush() {
+            self.flush_at = None;
+        }
+    }
+
+    /// The source is at its end.
+    pub(in super::super) fn finish(&mut self) {
+        self.bulk.finish();
+    }
+
+    /// Stops the machine for a reason that is the loop's own.
+    pub(in super::super) fn stop_over(&mut self, kind: RunErrorKind) {
+        self.kind = Some(kind);
+        self.bulk.stop();
+    }
+
+    /// Hands out transmits and events until there are none. Whether credentials are needed.
+    pub(in super::super) fn drain(&mut self, mut send: impl FnMut(Transmit)) -> bool {
+        let mut needs_credentials = false;
+        loop {
+            while let Some(transmit) = self.bulk.poll_transmit((self.clock)()) {
+                send(transmit);
+            }
+            let mut has_told = false;
+            while let Some(event) = self.bulk.poll_event() {
+                has_told = true;
+                needs_credentials |= matches!(event, Event::CredentialsNeeded);
+                (self.on_event)(event);
+            }
+            if !has_told {
+                return needs_credentials;
+            }
+        }
+    }
+
+    /// Flushes where the source has paused for long enough. Whether it did.
+    pub(in super::super) fn flush_in_pause(&mut self, source_is_dry: bool) -> bool {
+        if !source_is_dry || !self.bulk.wants_flush() {
+            self.flush_at = None;
+            return false;
+        }
+        let now = self.now();
+        let is_due = *self.flush_at.get_or_insert(now + PAUSE) <= now;
+        if is_due {
+            self.bulk.flush();
+            self.flush_at = None;
+        }
+        is_due
+    }
+
+    /// Whether keys wait for the source to go on or to pause.
+    pub(in super::super) fn is_gathering(&self) -> bool {
+        self.flush_at.is_some()
+    }
+
+    pub(in super::super) fn is_finished(&self) -> bool {
+        self.bulk.is_finished()
+    }
+
+    /// Monotonic time.
+    pub(in super::super) fn now(&self) -> Duration {
+        (self.clock)().monotonic
+    }
+
+    /// Until when to wait for something to come in, in monotonic time. It may be past.
+    pub(in super::super) fn deadline(&self) -> Duration {
+        let deadlines = [self.bulk.poll_timeout(), self.flush_at, Some(self.now() + LONGEST_WAIT)];
+        deadlines.into_iter().flatten().min().expect("one of them is some")
+    }
+
+    pub(in super::super) fn handle_timeout(&mut self) {
+        self.bulk.handle_timeout((self.clock)());
+    }
+
+    pub(in super::super) fn handle_answer(&mut self, id: TransmitId, answer: Result<Response<Bytes>, Failure>) {
+        let now = (self.clock)();
+        match answer {
+            Ok(response) => self.bulk.handle_response(now, id, &response),
+            Err(failure) => self.bulk.handle_failure(now, id, failure),
+        }
+    }
+
+    pub(in super::super) fn handle_credentials(&mut self, credentials: Result<Credentials, BoxError>) {
+        match credentials {
+            Ok(credentials) => {
+                self.credentials_error = None;
+                self.bulk.handle_credentials((self.clock)(), credentials);
+            }
+            Err(error) => self.credentials_error = Some(error),
+        }
+    }
+
+    /// How the run ended, where it is finished.
+    pub(in super::super) fn end(self) -> Result<Report, RunError> {
+        let report = self.bulk.report();
+        let stopped = || self.bulk.stopped().cloned().map(RunErrorKind::Stopped);
+        match self.kind.or_else(stopped) {
+            None => Ok(report),
+            Some(kind) => Err(RunError::new(kind, report, self.credentials_error)),
+        }
+    }
+}

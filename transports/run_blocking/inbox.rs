@@ -1,0 +1,166 @@
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
+use crate::bulk::{Failure, TransmitId};
+use crate::transports::run::BoxError;
+use crate::{Credentials, KeyBatch};
+
+/// Keys that are read ahead: two batches.
+const KEYS_AHEAD: usize = 2 * KeyBatch::MAX_KEYS;
+
+/// More keys than there can be.
+const NO_KEYS: usize = usize::MAX;
+
+/// Everything that comes in, in one place, so that the run has one thing to wait for.
+pub(super) struct Inbox<K> {
+    state: Mutex<State<K>>,
+    /// To the run: there is something.
+    filled: Condvar,
+    /// To the reader: there is room for keys.
+    has_room: Condvar,
+}
+
+struct State<K> {
+    keys: VecDeque<K>,
+    source_has_ended: bool,
+    messages: Vec<Message>,
+    /// The run is to look. It stays so until it has looked.
+    is_called: bool,
+    /// How many keys the run waits for; more than there can be, where it waits for none or does not wait.
+    keys_awaited: usize,
+    reader_waits: bool,
+    /// The run is over.
+    is_closed: bool,
+}
+
+pub(super) enum Message {
+    Answer(TransmitId, Result<Response<Bytes>, Failure>),
+    Credentials(Result<Credentials, BoxError>),
+    /// A thread panicked with this.
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// For how many keys the run is to be woken. Not for each: that costs more than to handle one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeysWanted {
+    None,
+    Any,
+    /// A batch of them, or the end of the source.
+    Many,
+}
+
+impl<K> Inbox<K> {
+    pub(super) fn new() -> Self {
+        let state = State {
+            keys: VecDeque::new(),
+            source_has_ended: false,
+            messages: Vec::new(),
+            is_called: false,
+            keys_awaited: NO_KEYS,
+            reader_waits: false,
+            is_closed: false,
+        };
+        Self { state: Mutex::new(state), filled: Condvar::new(), has_room: Condvar::new() }
+    }
+
+    /// Waits until there is something, for `longest` at most. Keys go to `keys`, where they are wanted.
+    pub(super) fn wait(
+        &self,
+        wanted: KeysWanted,
+        longest: Duration,
+        keys: &mut VecDeque<K>,
+        has_more_keys: &mut bool,
+    ) -> Vec<Message> {
+        let mut state = self.lock();
+        state.keys_awaited = match wanted {
+            KeysWanted::None => NO_KEYS,
+            KeysWanted::Any => 1,
+            KeysWanted::Many => KeyBatch::MAX_KEYS,
+        };
+        let is_ended = wanted != KeysWanted::None && state.source_has_ended;
+        state.is_called |= is_ended || state.keys.len() >= state.keys_awaited;
+        let waited = self.filled.wait_timeout_while(state, longest, |state| !state.is_called);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.is_called = false;
+        state.keys_awaited = NO_KEYS;
+        if wanted != KeysWanted::None {
+            std::mem::swap(&mut state.keys, keys);
+            *has_more_keys = !state.source_has_ended;
+            if std::mem::take(&mut state.reader_waits) {
+                self.has_room.notify_one();
+            }
+        }
+        std::mem::take(&mut state.messages)
+    }
+
+    /// Whether the source gave keys that were not taken yet, or has ended.
+    pub(super) fn has_keys(&self) -> bool {
+        let state = self.lock();
+        !state.keys.is_empty() || state.source_has_ended
+    }
+
+    /// Takes a key in, once there is room. `false` where no more are wanted.
+    pub(super) fn put_key(&self, key: K) -> bool {
+        let mut state = self.lock();
+        while state.keys.len() >= KEYS_AHEAD && !state.is_closed {
+            state.reader_waits = true;
+            state = self.has_room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.is_closed {
+            return false;
+        }
+        state.keys.push_back(key);
+        if state.keys.len() >= state.keys_awaited {
+            self.call(state);
+        }
+        true
+    }
+
+    pub(super) fn end_source(&self) {
+        let mut state = self.lock();
+        state.source_has_ended = true;
+        self.call(state);
+    }
+
+    pub(super) fn put(&self, message: Message) {
+        let mut state = self.lock();
+        state.messages.push(message);
+        self.call(state);
+    }
+
+    /// Ends the reader, once the run is over or unwinds.
+    pub(super) fn close_on_drop(self: &Arc<Self>) -> impl Drop + use<K> {
+        struct Close<K>(Arc<Inbox<K>>);
+        impl<K> Drop for Close<K> {
+            fn drop(&mut self) {
+                self.0.lock().is_closed = true;
+                self.0.has_room.notify_one();
+            }
+        }
+        Close(Arc::clone(self))
+    }
+
+    fn call(&self, mut state: MutexGuard<'_, State<K>>) {
+        if !std::mem::replace(&mut state.is_called, true) {
+            drop(state);
+            self.filled.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the stop handle wakes.
+impl<K: Send> Wake for Inbox<K> {
+    fn wake(self: Arc<Self>) {
+        self.call(self.lock());
+    }
+}
