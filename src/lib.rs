@@ -15,9 +15,10 @@
 //!
 //! # Three ways in
 //!
-//! 1. `HyperTransport` or `UreqTransport` and their `delete_vectors`: one batch, signed, sent and answered.
+//! 1. `HyperTransport` or `UreqTransport`: their `delete_vectors` for one batch, signed, sent and answered, and their `delete_all`
+//!    for any number of keys.
 //! 2. [`DeleteVectors`] and [`signing::Signer`] with a client of your own: a request out, a response in, the time as an argument.
-//! 3. [`bulk::BulkDelete`] for more than 500 keys.
+//! 3. [`bulk::BulkDelete`] for more than 500 keys, with [`transports::Run`] or in a loop of your own.
 //!
 //! # A call from end to end, without a network
 //!

@@ -75,8 +75,8 @@ where
         Self { client, connect_timeout: options.connect_timeout, timeout: options.timeout }
     }
 
-    /// Deletes one batch: signs as of now, sends once, reads the answer. For many batches, or for retries, see
-    /// the bulk engine.
+    /// Deletes one batch: signs as of now, sends once, reads the answer. For more keys, and for retries, see
+    /// [`delete_all`](Self::delete_all).
     ///
     /// # Errors
     ///

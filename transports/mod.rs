@@ -18,7 +18,7 @@
 //! * **Time and memory are bounded**: a call ends within its timeouts, a body within
 //!   [`MAX_RESPONSE_BODY`].
 //!
-//! One call is a transport's `delete_vectors`; any number of keys is a [`Run`].
+//! One call is a transport's `delete_vectors`; any number of keys its `delete_all`, or a [`Run`] where more is wanted.
 //!
 //! Both transports speak HTTP/1.1, reuse connections, and use rustls with the *ring* provider; the
 //! process-wide default provider is neither read nor set. Neither looks at the environment: a proxy
@@ -26,6 +26,8 @@
 
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod call;
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+mod delete_all;
 mod error;
 #[cfg(feature = "hyper")]
 mod hyper;

@@ -63,8 +63,8 @@ impl UreqTransport {
         Self { agent: Agent::with_parts(config, Connecting::default(), LookupWhenConnecting) }
     }
 
-    /// Deletes one batch: signs as of now, sends once, reads the answer. For many batches, or for retries, see
-    /// the bulk engine.
+    /// Deletes one batch: signs as of now, sends once, reads the answer. For more keys, and for retries, see
+    /// [`delete_all`](Self::delete_all).
     ///
     /// # Errors
     ///

@@ -7,6 +7,8 @@ mod async_io_transport;
 mod asynchronous;
 mod blocking;
 mod credentials;
+#[cfg(all(feature = "serve", any(feature = "hyper", feature = "ureq")))]
+mod delete_all;
 mod ending;
 mod outcomes;
 mod service;
