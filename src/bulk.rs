@@ -12,6 +12,7 @@ mod outage;
 mod pacer;
 mod report;
 mod settled;
+mod trace;
 mod transmits;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -28,6 +29,7 @@ use self::clock::Clock;
 use self::decide::{Attempt, History};
 use self::outage::Outage;
 use self::pacer::Pacer;
+pub(crate) use self::trace::Span;
 use crate::{Credentials, Invalid, Key, Now, Target};
 
 pub use self::decide::Failure;
@@ -128,6 +130,7 @@ enum Phase {
 #[derive(Debug)]
 struct InFlight {
     batch: Batch,
+    span: Span,
     sent_at: Duration,
     clock_generation: u32,
     credentials_generation: u32,
@@ -155,6 +158,8 @@ pub struct Transmit {
     pub request: Request<Bytes>,
     /// How many keys it holds.
     pub keys: usize,
+    /// For what is logged while it is sent.
+    pub(crate) span: Span,
 }
 
 /// A key was not taken: the run is at its end, or [`BulkDelete::can_push`] would have said no.
@@ -257,7 +262,9 @@ impl BulkDelete {
     /// The next thing to tell; `None` where there is nothing new.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front()?;
+        trace::tell(&event);
+        Some(event)
     }
 
     /// Whether a key may be pushed. `false` before the end of the run means: not now, there is enough to do.

@@ -18,7 +18,7 @@ pub use self::stream_iter::{StreamIter, stream_iter};
 use self::timer::Timer;
 use super::run::{AsyncProvider, Run, RunError, Steps};
 use crate::Now;
-use crate::bulk::{Event, Failure, Report};
+use crate::bulk::{Event, Failure, Report, Transmit};
 
 /// Keys that are taken from the source before requests have their turn: those of one batch.
 const KEYS_IN_A_ROW: usize = 500;
@@ -156,7 +156,10 @@ where
 
     fn drain(&mut self) {
         let Self { steps, in_flight, send, .. } = self;
-        let needs_credentials = steps.drain(|transmit| in_flight.insert(transmit.id, send(transmit.request)));
+        let needs_credentials = steps.drain(|Transmit { id, request, span, .. }| {
+            let future = span.in_scope(|| send(request));
+            in_flight.insert(id, span, future);
+        });
         if needs_credentials && self.renewal.is_none() {
             self.renewal = Some(Box::pin(self.provider.provide()));
         }

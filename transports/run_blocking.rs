@@ -39,8 +39,8 @@ where
     ///
     /// A run that stops does not wait for an iterator that gives no next key, such as the lines of a terminal, nor after
     /// [`abort`](super::StopHandle::abort) for requests, nor for a provider of credentials: their threads end once the call
-    /// that they are in returns. This is why iterator, `send` and provider must be `'static`: give them clones. A run that ends
-    /// with `Ok` leaves no thread behind but that of a provider.
+    /// that they are in returns. This is why iterator, `send` and provider must be `'static`: give them clones. A run that ends with
+    /// `Ok` leaves no thread behind, unless it is in a request that was given up, or in the provider.
     ///
     /// # Errors
     ///

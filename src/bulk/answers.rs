@@ -35,9 +35,10 @@ impl BulkDelete {
     }
 
     fn conclude(&mut self, attempt: InFlight, outcome: Attempt) {
-        let InFlight { mut batch, sent_at, clock_generation, credentials_generation } = attempt;
+        let InFlight { mut batch, span, sent_at, clock_generation, credentials_generation } = attempt;
         let now = self.now.monotonic;
         let latency = now.saturating_sub(sent_at);
+        span.conclude(&outcome);
         let verdict = decide(&outcome, self.history);
         batch.remember(&outcome, may_have_deleted(&outcome, verdict));
         let error = LastError::of(&outcome);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{BulkDelete, Event, Failure, InFlight, MOST_EVENTS, Phase, StopReason, Transmit, TransmitId};
+use super::{BulkDelete, Event, Failure, InFlight, MOST_EVENTS, Phase, Span, StopReason, Transmit, TransmitId};
 use crate::Now;
 
 /// Whether a request may go out now.
@@ -32,14 +32,16 @@ impl BulkDelete {
         self.next_id += 1;
         self.pacer.sent(self.now.monotonic);
         let keys = batch.keys.len();
+        let span = Span::of_transmit(id.0, keys, batch.requests);
         let attempt = InFlight {
             batch,
+            span: span.clone(),
             sent_at: self.now.monotonic,
             clock_generation: self.clock.generation(),
             credentials_generation: self.authority.generation(),
         };
         self.in_flight.insert(id, attempt);
-        Some(Transmit { id, request, keys })
+        Some(Transmit { id, request, keys, span })
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time; `None` where only something that

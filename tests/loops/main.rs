@@ -15,6 +15,8 @@ mod service;
 #[cfg(all(feature = "serve", any(feature = "async", feature = "ureq")))]
 mod sockets;
 mod source;
+#[cfg(all(feature = "tracing", feature = "async"))]
+mod traces;
 #[cfg(feature = "async")]
 mod virtual_time;
 mod ways;

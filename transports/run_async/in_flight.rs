@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::bulk::TransmitId;
+use crate::bulk::{Span, TransmitId};
 
 /// Requests in flight. Each has a waker of its own, so that an answer costs one poll and not one of all that are in flight.
 pub(super) struct InFlight<F> {
@@ -16,7 +16,13 @@ pub(super) struct InFlight<F> {
 
 struct Slot<F> {
     waker: Arc<SlotWaker>,
-    occupant: Option<(TransmitId, Pin<Box<F>>)>,
+    occupant: Option<Occupant<F>>,
+}
+
+struct Occupant<F> {
+    id: TransmitId,
+    span: Span,
+    future: Pin<Box<F>>,
 }
 
 impl<F: Future> InFlight<F> {
@@ -25,14 +31,14 @@ impl<F: Future> InFlight<F> {
     }
 
     /// Takes a request in. It is sent by the next [`poll`](Self::poll).
-    pub(super) fn insert(&mut self, id: TransmitId, future: F) {
+    pub(super) fn insert(&mut self, id: TransmitId, span: Span, future: F) {
         let index = self.free.pop().unwrap_or_else(|| {
             let index = self.slots.len();
             let waker = SlotWaker { index, is_queued: AtomicBool::new(false), woken: Arc::clone(&self.woken) };
             self.slots.push(Slot { waker: Arc::new(waker), occupant: None });
             index
         });
-        self.slots[index].occupant = Some((id, Box::pin(future)));
+        self.slots[index].occupant = Some(Occupant { id, span, future: Box::pin(future) });
         self.slots[index].waker.enqueue();
     }
 
@@ -53,8 +59,9 @@ impl<F: Future> InFlight<F> {
             // Before the poll, for who is woken during it wants another one; swapped, to see what was done before the wake.
             waker.is_queued.swap(false, Ordering::AcqRel);
             // A waker may outlive its request; then it wakes nobody, or one that was not to be.
-            let Some((id, future)) = occupant else { continue };
-            let poll = future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(waker))));
+            let Some(Occupant { id, span, future }) = occupant else { continue };
+            let waker = Waker::from(Arc::clone(waker));
+            let poll = span.in_scope(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
             if let Poll::Ready(answer) = poll {
                 let id = *id;
                 *occupant = None;

@@ -48,12 +48,15 @@ where
     /// Starts reading, the first time.
     pub(super) fn start(&mut self, inbox: &Arc<Inbox<I::Item>>) -> io::Result<()> {
         let Some(mut source) = self.source.take() else { return Ok(()) };
-        start("keys", inbox, move |inbox| {
-            if source.all(|key| inbox.put_key(key)) {
+        let read = move |inbox: &Inbox<I::Item>| {
+            let has_ended = source.all(|key| inbox.put_key(key));
+            // Before its end is known, for then the run may return.
+            drop(source);
+            if has_ended {
                 inbox.end_source();
             }
-        })
-        .map(drop)
+        };
+        start("keys", inbox, read).map(drop)
     }
 }
 
@@ -121,8 +124,9 @@ fn work<K, X: Into<Failure>>(
     loop {
         // In a statement of its own, so that the lock is free while this one is sent.
         let next = queued.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Transmit { id, request, .. }) = next else { return };
-        inbox.put(Message::Answer(id, send(request).map_err(Into::into)));
+        let Ok(Transmit { id, request, span, .. }) = next else { return };
+        let answer = span.in_scope(|| send(request));
+        inbox.put(Message::Answer(id, answer.map_err(Into::into)));
     }
 }
 

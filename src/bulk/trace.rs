@@ -1,0 +1,99 @@
+//! What a run tells to `tracing`: a span for each transmit, and each of its events. Nothing at all where the feature is off.
+//!
+//! Of the keys it tells how many, of the credentials nothing. Errors are in the words of the service.
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) use self::off::Span;
+#[cfg(not(feature = "tracing"))]
+pub(super) use self::off::tell;
+#[cfg(feature = "tracing")]
+pub(crate) use self::on::Span;
+#[cfg(feature = "tracing")]
+pub(super) use self::on::tell;
+
+#[cfg(feature = "tracing")]
+mod on {
+    use tracing::field::Empty;
+    use tracing::{debug, debug_span, info, trace, warn};
+
+    use super::super::{Attempt, Event, StopReason};
+
+    const TARGET: &str = "oss_delete_vectors::bulk";
+
+    /// From the moment a request is handed out until its answer is taken.
+    #[derive(Debug, Clone)]
+    pub(crate) struct Span(tracing::Span);
+
+    impl Span {
+        pub(in super::super) fn of_transmit(id: u64, keys: usize, attempt: u32) -> Self {
+            let (status, code, request_id, error) = (Empty, Empty, Empty, Empty);
+            Self(debug_span!(target: TARGET, "transmit", id, keys, attempt, status, code, request_id, error))
+        }
+
+        pub(in super::super) fn conclude(&self, attempt: &Attempt) {
+            match attempt {
+                Attempt::Deleted(deleted) => {
+                    self.0.record("request_id", deleted.request_id());
+                }
+                Attempt::Refused(error) => {
+                    self.0.record("status", error.status().as_u16());
+                    self.0.record("code", error.code());
+                    self.0.record("request_id", error.request_id());
+                }
+                Attempt::Failed(failure) => {
+                    self.0.record("error", failure.message.as_str());
+                }
+            }
+        }
+
+        pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+            self.0.in_scope(work)
+        }
+    }
+
+    pub(in super::super) fn tell(event: &Event) {
+        match event {
+            Event::Deleted { keys, request_id } => trace!(target: TARGET, keys, request_id, "deleted"),
+            Event::Failed(failed) => {
+                let (keys, outcome, attempts) = (failed.keys.len(), failed.outcome.as_str(), failed.attempts);
+                warn!(target: TARGET, keys, outcome, attempts, error = failed.error.as_ref().map(tracing::field::display), "not deleted");
+            }
+            Event::Throttled { per_second, retry_after } => {
+                debug!(target: TARGET, per_second, retry_after = retry_after.map(|delay| delay.as_secs()), "throttled");
+            }
+            Event::Retrying { keys, error } => info!(target: TARGET, keys, %error, "will be sent again"),
+            Event::Halved { keys, error } => {
+                info!(target: TARGET, keys, %error, "refused as a whole, and halved");
+            }
+            Event::ClockCorrected => info!(target: TARGET, "clock corrected"),
+            Event::CredentialsNeeded => info!(target: TARGET, "credentials needed"),
+            Event::OutageBegan => warn!(target: TARGET, "outage began"),
+            Event::OutageEnded => info!(target: TARGET, "outage ended"),
+            Event::Stopped(StopReason::Requested) => info!(target: TARGET, "stopped on request"),
+            Event::Stopped(reason) => warn!(target: TARGET, %reason, "stopped"),
+        }
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+mod off {
+    use super::super::{Attempt, Event};
+
+    #[derive(Debug, Clone)]
+    pub(crate) struct Span;
+
+    #[expect(clippy::unused_self, reason = "it has the face of the span that is on")]
+    impl Span {
+        pub(in super::super) fn of_transmit(_id: u64, _keys: usize, _attempt: u32) -> Self {
+            Self
+        }
+
+        pub(in super::super) fn conclude(&self, _attempt: &Attempt) {}
+
+        pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+            work()
+        }
+    }
+
+    pub(in super::super) fn tell(_event: &Event) {}
+}
