@@ -25,7 +25,6 @@ pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// [`run_async`](Self#method.run_async) (feature `async`) on any runtime. The rest is optional.
 ///
 /// ```
-/// use std::convert::Infallible;
 /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure};
 /// use oss_delete_vectors::transports::Run;
 /// use oss_delete_vectors::{Credentials, Deleted, Target};

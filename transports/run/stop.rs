@@ -18,7 +18,7 @@ use std::task::Waker;
 ///
 /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 /// let stop = StopHandle::new();
-/// let endless = std::iter::repeat_n("doc-001", usize::MAX).enumerate().map(|(number, key)| format!("{key}-{number}"));
+/// let endless = (0..).map(|number| format!("doc-{number}"));
 /// let stopped = Run::new(&mut bulk).stop_handle(&stop).on_event(|_| stop.stop()).run_blocking(endless, send).unwrap_err();
 /// assert!(matches!(stopped.kind(), RunErrorKind::Stopped(StopReason::Requested)));
 /// assert_eq!(stopped.report().pending(), 0);
