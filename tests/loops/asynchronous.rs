@@ -143,6 +143,31 @@ fn dropped_in_the_middle_it_leaves_an_exact_report_after_abort() {
 }
 
 #[test]
+fn an_aborted_run_returns_at_once_and_a_stopped_one_with_its_answers() {
+    for (orders, takes) in [(StopHandle::abort as fn(&StopHandle), ROUND_TRIP * 3 / 2), (StopHandle::stop, ROUND_TRIP * 2)] {
+        let (service, time, stop) = (Service::with_keys(100_000), VirtualTime::default(), StopHandle::new());
+        let mut bulk = service.bulk(BulkOptions::new());
+        let run = Run::new(&mut bulk).clock(|| time.now()).stop_handle(&stop);
+        let send = |request| answer_in_virtual_time(&service, &time, request);
+        let mut run = pin!(run.run_async(stream_iter((0..100_000).map(key)), send, |duration| time.sleep(duration)));
+        // In the middle of the second round trip, when the requests have arrived and no answer is there.
+        let mut order = pin!(time.sleep(ROUND_TRIP * 3 / 2));
+        let mut is_ordered = false;
+        let error = time.block_on(poll_fn(|context| {
+            if !is_ordered && order.as_mut().poll(context).is_ready() {
+                is_ordered = true;
+                orders(&stop);
+            }
+            run.as_mut().poll(context)
+        }));
+        let report = error.unwrap_err().report();
+        assert_eq!(time.now().monotonic, takes);
+        assert_eq!(report.unconfirmed > 0, takes < ROUND_TRIP * 2, "{report:?}");
+        service.check(report, "ordered");
+    }
+}
+
+#[test]
 fn a_run_that_was_dropped_can_be_gone_on_with() {
     let (service, time) = (Service::with_keys(5000), VirtualTime::default());
     let mut bulk = service.bulk(BulkOptions::new());

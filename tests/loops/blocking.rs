@@ -51,7 +51,8 @@ fn as_many_requests_are_in_flight_as_there_may_be() {
 #[test]
 fn an_aborted_run_does_not_wait_for_requests() {
     let service = Service::with_keys(0);
-    let mut bulk = service.bulk(options());
+    // Ends a run that would wait.
+    let mut bulk = service.bulk(options().max_attempts(1).answer_timeout(Duration::from_secs(5)));
     let stop = StopHandle::new();
     let (never, answers) = channel::<()>();
     let answers = Mutex::new(answers);
@@ -61,7 +62,13 @@ fn an_aborted_run_does_not_wait_for_requests() {
         let _ = answers.lock().unwrap().recv();
         Err(Failure::may_have_arrived("the test is over"))
     };
-    let error = Run::new(&mut bulk).stop_handle(&stop).run_blocking((0..10).map(key), send).unwrap_err();
+    let on_event = |event| {
+        if let Event::Failed(failed) = event {
+            assert_eq!(failed.error, None, "there was no time for one");
+        }
+    };
+    let run = Run::new(&mut bulk).stop_handle(&stop).on_event(on_event);
+    let error = run.run_blocking((0..10).map(key), send).unwrap_err();
     assert_eq!((error.report().unconfirmed, error.report().pending()), (10, 0));
     drop(never);
 }
