@@ -71,6 +71,7 @@ mod delete_vectors;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod endpoint;
+mod escape;
 mod invalid;
 mod keys;
 mod now;

@@ -105,9 +105,10 @@ fn an_error_is_shown_on_one_line() {
 #[test]
 fn an_error_says_what_to_do() {
     let bucket = "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket";
+    let host = "examplebucket-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com";
     for (status, code, advice) in [
         (403, code::ACCESS_DENIED, Some(format!("allow the action oss:DeleteVectors on {bucket} and {bucket}/*"))),
-        (404, code::NO_SUCH_BUCKET, Some(format!("check region, account id and bucket of {bucket}"))),
+        (404, code::NO_SUCH_BUCKET, Some(format!("check region, account id and bucket of {bucket}, and the endpoint: {host}"))),
         (404, code::NO_SUCH_VECTOR_INDEX, Some(format!("check the index name, {bucket}/vectorindex1"))),
         (403, code::INVALID_ACCESS_KEY_ID, Some("check the AccessKey id".to_owned())),
         (403, code::SIGNATURE_DOES_NOT_MATCH, Some("check the AccessKey secret, the region and the account id".to_owned())),

@@ -10,7 +10,7 @@ use calls::{ACCESS_KEY_ID, call, long_lived, target, time, with_token};
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Uri};
 use oss_delete_vectors::Credentials;
-use oss_delete_vectors::signing::Signer;
+use oss_delete_vectors::signing::{Authorization, Signer};
 
 /// Signs in one of the forms, at one of two times that are more than a day apart.
 type Step = fn(&Signer, &mut Request<Bytes>);
@@ -76,6 +76,18 @@ fn presigning_takes_the_header_form_out_and_leaves_the_query_as_it_was() {
 
     SIGN(&signer, &mut request);
     assert_eq!(request.uri().query(), Some("deleteVectors&b=%7e+%zz&&=c"));
+}
+
+#[test]
+fn a_header_that_presigning_takes_out_is_not_signed() {
+    let names = [HeaderName::from_static("date"), HeaderName::from_static("authorization")];
+    let signer = Signer::new(&target(), long_lived()).with_additional_headers(names);
+    let mut request = request();
+    signer.sign(&mut request, time());
+    assert!(request.headers()["authorization"].to_str().unwrap().contains(",AdditionalHeaders=date,"));
+    PRESIGN(&signer, &mut request);
+    assert!(!request.uri().query().unwrap().contains("additional-headers"), "{}", request.uri());
+    Authorization::parse(&request).unwrap().verify(&request, signer.resource(), signer.credentials()).unwrap();
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn calls_are_written_as_the_sdk_writes_them() {
 }
 
 fn resource(case: &SigningCase) -> Resource {
-    Resource::new(case.input("region"), case.input("account_id"), case.input("bucket"))
+    Resource::new(case.input("region"), case.input("account_id"), case.input("bucket")).unwrap()
 }
 
 /// Signs in the form of the case and at its time.

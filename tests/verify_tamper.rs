@@ -156,7 +156,7 @@ fn the_resource_is_signed_whatever_the_host_says() {
     for form in FORMS {
         let request = signed(form);
         let for_resource =
-            |region, account_id, bucket| verify_for(&request, &Resource::new(region, account_id, bucket), &with_token());
+            |region, account_id, bucket| verify_for(&request, &Resource::new(region, account_id, bucket).unwrap(), &with_token());
         assert_eq!(for_resource(REGION, ACCOUNT_ID, BUCKET), Ok(()));
         assert!(is_mismatch(&for_resource(REGION, ACCOUNT_ID, "otherbucket")));
         assert!(is_mismatch(&for_resource(REGION, "1234567890123457", BUCKET)));
@@ -277,6 +277,15 @@ fn a_signature_has_one_spelling() {
         *request.uri_mut() = format!("{before}x-oss-signature={}", signature.to_uppercase()).parse().unwrap();
     });
     assert_eq!(in_query, refused);
+}
+
+#[test]
+fn the_scope_is_that_of_the_date_and_the_resource() {
+    let refused = Err(Unauthorized::ScopeMismatch { expected: "20231216/cn-hangzhou/oss/aliyun_v4_request".to_owned() });
+    for (part, other) in [("20231216", "20231217"), ("cn-hangzhou", "cn-beijing"), ("oss/", "s3/"), ("aliyun_v4", "aws4")] {
+        let in_header = tampered(Form::Header, |request| edit_authorization(request, |value| value.replacen(part, other, 1)));
+        assert_eq!(in_header, refused, "{other}");
+    }
 }
 
 fn again(request: &mut Request<Bytes>, name: &'static str) {

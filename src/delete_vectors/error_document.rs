@@ -144,7 +144,9 @@ fn xml_text(content: &str) -> Option<String> {
     let mut rest = content;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        let entity = after.split_once(';').and_then(|(name, after)| Some((xml_entity(name)?, after)));
+        // The longest entity ends in sight: to look further for each ampersand would take a square of the time.
+        let end = after.bytes().take(LONGEST_ENTITY).position(|byte| byte == b';');
+        let entity = end.and_then(|end| Some((xml_entity(&after[..end])?, &after[end + 1..])));
         rest = match entity {
             Some((character, after)) => {
                 out.push(character);
@@ -160,6 +162,9 @@ fn xml_text(content: &str) -> Option<String> {
     out.push_str(rest);
     Some(out)
 }
+
+/// `&#x10FFFF;`, and some leading zeros.
+const LONGEST_ENTITY: usize = 16;
 
 fn xml_entity(name: &str) -> Option<char> {
     match name {

@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use super::error_document::{ErrorDocument, shown};
 use super::response::{date, insert, insert_qos_delay, qos_delay, text};
 use super::{code, header};
 use crate::Target;
+use crate::escape::escape;
 use crate::signing::{RequestDate, Resource};
 
 /// An answer of the service, or of something on the way to it, that is no [`Deleted`](super::Deleted).
@@ -100,6 +101,13 @@ impl ServiceError {
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
         self.0.retry_after = Some(RetryAfter::Delay(Duration::from_secs(delay.as_secs())));
+        self
+    }
+
+    /// Adds how long the request was held back.
+    #[must_use]
+    pub fn with_qos_delay(mut self, qos_delay: Duration) -> Self {
+        self.0.qos_delay = Some(qos_delay);
         self
     }
 
@@ -212,7 +220,10 @@ impl ServiceError {
             code::ACCESS_DENIED => {
                 return Some(format!("allow the action oss:DeleteVectors on {resource} and {resource}/*").into());
             }
-            code::NO_SUCH_BUCKET => return Some(format!("check region, account id and bucket of {resource}").into()),
+            code::NO_SUCH_BUCKET => {
+                let host = target.uri().host().unwrap_or_default();
+                return Some(format!("check region, account id and bucket of {resource}, and the endpoint: {host}").into());
+            }
             code::NO_SUCH_VECTOR_INDEX => return Some(format!("check the index name, {target}").into()),
             code::INVALID_ACCESS_KEY_ID => "check the AccessKey id",
             code::SIGNATURE_DOES_NOT_MATCH => "check the AccessKey secret, the region and the account id",
@@ -268,10 +279,7 @@ fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
 /// `403 AccessDenied: message (request id X, EC Y)`, on one line, characters that disorder a terminal escaped.
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut escaped = |text: &str| {
-            text.chars()
-                .try_for_each(|c| if is_unsafe_to_show(c) { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
-        };
+        let mut escaped = |text: &str| f.write_str(&escape(text));
         escaped(self.0.status.as_str())?;
         escaped(" ")?;
         escaped(self.code())?;
@@ -286,11 +294,6 @@ impl fmt::Display for ServiceError {
             (Some(request_id), Some(ec)) => escaped(&format!(" (request id {request_id}, EC {ec})")),
         }
     }
-}
-
-/// Whether a character can disorder a terminal or a log line: controls, line separators and what changes the direction.
-fn is_unsafe_to_show(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Debug for ServiceError {

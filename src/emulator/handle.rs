@@ -49,7 +49,7 @@ impl Emulator {
             return Err(RequestError::NotDeleteVectors.into());
         }
         let name = address::bucket(request, &self.account_id);
-        let resource = Resource::new(&self.region, &self.account_id, name);
+        let resource = Resource::of(&self.region, &self.account_id, name);
         let identity = self.authenticate(now, request, &resource)?;
         let Some(bucket) = self.buckets.get(name) else {
             return Err(not_found(code::NO_SUCH_BUCKET, format!("there is no bucket {resource}")).with_field("BucketName", name));

@@ -1,18 +1,19 @@
 use std::fmt;
 
 use super::encode::percent_encode;
-use crate::Target;
+use crate::{Invalid, Target};
 
 /// What a request is signed for: a bucket of an account in a region.
 ///
-/// Any strings are taken and encoded where the signature wants it, so that requests of other clients, whose rules may differ,
-/// can be signed and verified too. For requests of this crate, make it from a [`Target`].
+/// Account and bucket may be any strings, the region any that a scope can hold, so that requests of other clients, whose rules
+/// may differ, can be signed and verified too. For requests of this crate, make it from a [`Target`].
 ///
 /// ```
 /// use oss_delete_vectors::signing::Resource;
 ///
-/// let resource = Resource::new("cn-hangzhou", "1234567890123456", "examplebucket");
+/// let resource = Resource::new("cn-hangzhou", "1234567890123456", "examplebucket")?;
 /// assert_eq!(resource.to_string(), "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket");
+/// # Ok::<_, oss_delete_vectors::Invalid>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
@@ -23,8 +24,20 @@ pub struct Resource {
 
 impl Resource {
     /// The bucket `bucket` of the account `account_id` in `region`.
-    #[must_use]
-    pub fn new(region: &str, account_id: &str, bucket: &str) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] when `region` is empty or has anything but visible ASCII, or one of the characters `/` and `,`, which end
+    /// the part of the authorization that it stands in.
+    pub fn new(region: &str, account_id: &str, bucket: &str) -> Result<Self, Invalid> {
+        if region.is_empty() || !region.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b',')) {
+            return Err(Invalid::new("region", "must be visible ASCII without '/' and ','", region));
+        }
+        Ok(Self::of(region, account_id, bucket))
+    }
+
+    /// With a region that was checked before, or that is only held against others.
+    pub(crate) fn of(region: &str, account_id: &str, bucket: &str) -> Self {
         let name = format!("acs:ossvector:{region}:{account_id}:{bucket}");
         let mut canonical_uri = vec![b'/'];
         for (position, segment) in name.split('/').enumerate() {
@@ -51,7 +64,7 @@ impl Resource {
 
 impl From<&Target> for Resource {
     fn from(target: &Target) -> Self {
-        Self::new(target.region(), target.account_id(), target.bucket())
+        Self::of(target.region(), target.account_id(), target.bucket())
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{Credentials, Invalid};
 /// use std::time::{Duration, UNIX_EPOCH};
 /// use oss_delete_vectors::{Credentials, signing::{Resource, Signer}};
 ///
-/// let resource = Resource::new("cn-hangzhou", "1234567890123456", "examplebucket");
+/// let resource = Resource::new("cn-hangzhou", "1234567890123456", "examplebucket")?;
 /// let signer = Signer::new(resource, Credentials::new("LTAI5tExample", "my-secret")?);
 /// let mut request = http::Request::post("https://example.com/?deleteVectors").body(())?;
 /// signer.sign(&mut request, UNIX_EPOCH + Duration::from_secs(1_702_743_657));

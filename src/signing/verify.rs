@@ -25,7 +25,7 @@ const TOLERANCE: Duration = Duration::from_secs(15 * 60);
 /// ```
 /// # use std::time::{Duration, UNIX_EPOCH};
 /// # use oss_delete_vectors::{Credentials, signing::{Authorization, Resource, Signer}};
-/// # let resource = Resource::new("cn-hangzhou", "1234567890123456", "examplebucket");
+/// # let resource = Resource::new("cn-hangzhou", "1234567890123456", "examplebucket")?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let now = UNIX_EPOCH + Duration::from_secs(1_702_743_657);
 /// # let mut request = http::Request::post("https://example.com/?deleteVectors").body(())?;
