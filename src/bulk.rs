@@ -164,7 +164,7 @@ pub struct Transmit {
 
 /// A key was not taken: the run is at its end, or [`BulkDelete::can_push`] would have said no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PushError;
+pub struct PushError(());
 
 impl fmt::Display for PushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -217,7 +217,7 @@ impl BulkDelete {
     /// [`PushError`] where [`can_push`](Self::can_push) is `false`; the key is then no part of the run.
     pub fn push(&mut self, key: Key<'_>) -> Result<(), PushError> {
         if !self.can_push() {
-            return Err(PushError);
+            return Err(PushError(()));
         }
         let (is_duplicate, batch) = self.filling.push(key);
         self.report.pushed += 1;

@@ -6,9 +6,11 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use ureq::Agent;
 use ureq::Error::{BadUri, BodyExceedsLimit, ConnectionFailed, Other, Timeout, TlsRequired};
 use ureq::tls::{Certificate, TlsConfig};
-use ureq::{Agent, Proxy};
+
+pub use ureq::Proxy;
 
 use self::connecting::{Connecting, LookupWhenConnecting, NotConnected};
 use super::call::{CallError, outcome, signed};

@@ -4,6 +4,7 @@ use crate::Invalid;
 
 /// How fast requests go out.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Rate {
     /// Finds the service's limit and stays there.
     Adaptive {

@@ -31,7 +31,7 @@ fn the_line_is_what_the_official_sdks_sign() {
     assert_eq!(run.stdout, expected);
     assert_eq!(
         run.stderr,
-        "warning: the request holds a signature by your credentials: for 15 minutes, whoever has it can send it\n",
+        "warning: the request holds a signature by your credentials: within 15 minutes of its date, whoever has it can send it\n",
     );
     assert_eq!(run.code, Some(0));
 }

@@ -68,15 +68,15 @@ fn one_request_takes_500_unique_keys_however_long_and_no_more() {
 }
 
 #[test]
-fn the_names_given_are_used_and_the_credentials_and_endpoint_are_not() {
-    let environment = [("OSS_REGION", "cn-shanghai"), ("OSS_ENDPOINT", "http://127.0.0.1:1"), CREDENTIALS[0], CREDENTIALS[1]];
+fn a_rehearsal_depends_on_the_command_line_alone() {
+    let environment = [("OSS_REGION", "No Region"), ("OSS_ENDPOINT", "oss://nowhere"), CREDENTIALS[0], CREDENTIALS[1]];
     let options = ["--dry-run", "--emulator", "--index-name", "vectorindex1", "--keys", KEYS, "--bucket", "mine"];
     let dry = run(options, &environment);
     assert_eq!(dry.code, Some(0), "{dry:?}");
     let authorization = dry.json()["headers"]["authorization"].as_str().unwrap().to_owned();
     assert!(authorization.contains("Credential=example-id/"), "{authorization}");
-    assert!(authorization.contains("/cn-shanghai/"), "{authorization}");
-    assert_eq!(dry.json()["url"], "http://127.0.0.1:1/mine/?deleteVectors");
+    assert!(authorization.contains("/cn-hangzhou/"), "{authorization}");
+    assert_eq!(dry.json()["url"], "https://mine-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com/?deleteVectors");
 
     let wet = run(options[1..].iter().copied(), &environment);
     assert_eq!(wet.code, Some(0), "{wet:?}");

@@ -58,7 +58,7 @@ impl Config {
     }
 }
 
-/// A setting, and where it is looked for.
+/// A setting, and where it is looked for. A secret has no option, for other users of the machine can see command lines.
 #[derive(Debug)]
 pub(crate) struct Setting {
     /// As the library's errors name the field.
@@ -84,11 +84,6 @@ impl Setting {
 
     const fn example(self, example: &'static str) -> Self {
         Self { example: Some(example), ..self }
-    }
-
-    /// A secret has no option, for other users of the machine can see command lines; and an emulator is not told it.
-    fn is_secret(&self) -> bool {
-        self.option.is_none()
     }
 }
 
@@ -125,7 +120,8 @@ impl<E: Fn(&str) -> Option<OsString>> Lookup<E> {
             self.origins.push((setting.name, option));
             return Ok(Some(value.to_owned()));
         }
-        let variable = setting.variable.filter(|_| !(self.emulator && setting.is_secret()));
+        // A rehearsal depends on the command line alone.
+        let variable = setting.variable.filter(|_| !self.emulator);
         if let Some(variable) = variable
             && let Some(value) = (self.environment)(variable).filter(|value| !value.is_empty())
         {

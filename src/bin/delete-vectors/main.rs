@@ -64,7 +64,7 @@ fn dry_run(call: &DeleteVectors, signer: &Signer, time: SystemTime) -> ExitCode 
     signer.sign(&mut request, time);
     let token = if request.headers().contains_key("x-oss-security-token") { " and their security token" } else { "" };
     complain(format_args!(
-        "warning: the request holds a signature by your credentials{token}: for 15 minutes, whoever has it can send it"
+        "warning: the request holds a signature by your credentials{token}: within 15 minutes of its date, whoever has it can send it"
     ));
     print(&dry_run::to_json(&request), ExitCode::SUCCESS)
 }

@@ -99,7 +99,7 @@ impl<'a> Report<'a> {
         if let Some(Vectors { before, after }) = self.emulator {
             report["emulator"] = json!({ "vectors_before": before, "vectors_after": after });
         }
-        report.to_string()
+        json_line(&report)
     }
 
     fn request_id(&self) -> Option<&str> {
@@ -144,6 +144,21 @@ fn error_to_json(error: &CallError) -> Value {
         }
     }
     members
+}
+
+/// `value` on one line, fit for a terminal: what a server sent may hold C1 controls, line separators and marks that change the
+/// direction of writing, which JSON need not escape. They occur in its strings alone, where `\uXXXX` says the same.
+pub(crate) fn json_line(value: &Value) -> String {
+    let mut line = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                line += &format!("\\u{:04x}", u32::from(c));
+            }
+            c => line.push(c),
+        }
+    }
+    line
 }
 
 /// `1 vector`, `2 vectors`.
