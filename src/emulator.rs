@@ -20,6 +20,8 @@
 //! ```
 
 mod address;
+mod faults;
+mod faulty_network;
 mod handle;
 mod identity;
 mod rate_limit;
@@ -28,6 +30,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{Credentials, Invalid, Key, ServiceError, Target};
 
+pub use faults::{Fault, Faults};
+pub use faulty_network::{FaultyNetwork, NetworkEvent, Outage};
 pub use identity::Identity;
 pub use rate_limit::RateLimit;
 
@@ -42,6 +46,8 @@ pub struct Emulator {
     buckets: BTreeMap<String, Bucket>,
     /// By AccessKey id.
     identities: BTreeMap<String, Identity>,
+    /// Keys that no request may hold.
+    refused_keys: BTreeSet<Box<str>>,
     rate_limit: Option<RateLimit>,
     failures: VecDeque<Failure>,
     requests: u64,
@@ -70,6 +76,7 @@ impl Emulator {
             account_id: account_id.into(),
             buckets: BTreeMap::new(),
             identities: BTreeMap::new(),
+            refused_keys: BTreeSet::new(),
             rate_limit: None,
             failures: VecDeque::new(),
             requests: 0,
@@ -125,6 +132,21 @@ impl Emulator {
     /// Forgets an AccessKey id. `false` where it was not known.
     pub fn remove_identity(&mut self, access_key_id: &str) -> bool {
         self.identities.remove(access_key_id).is_some()
+    }
+
+    /// Forgets an index and what is in it. `false` where there is no such index.
+    pub fn remove_index(&mut self, bucket: &str, index_name: &str) -> bool {
+        self.buckets.get_mut(bucket).is_some_and(|bucket| bucket.indexes.remove(index_name).is_some())
+    }
+
+    /// Refuses every request that holds one of `keys` with `VectorIndexParameterInvalid`, from now on, whatever else is in it:
+    /// keys that the service judges otherwise than this crate. What makes a real key so is not known; this is for tests.
+    pub fn refuse_keys<I>(&mut self, keys: I)
+    where
+        I: IntoIterator,
+        I::Item: Into<Box<str>>,
+    {
+        self.refused_keys.extend(keys.into_iter().map(Into::into));
     }
 
     /// Limits the requests that are let through; `None`, as at the start, lets all through.

@@ -75,6 +75,7 @@ mod escape;
 mod invalid;
 mod keys;
 mod now;
+mod random;
 pub mod signing;
 mod target;
 

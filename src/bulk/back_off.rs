@@ -1,33 +1,24 @@
 use std::time::Duration;
 
+use crate::random::Random;
+
 /// Full-jitter exponential back-off over a seeded generator.
 #[derive(Debug)]
 pub(super) struct BackOff {
     base: Duration,
     cap: Duration,
-    state: u64,
+    random: Random,
 }
 
 impl BackOff {
     pub(super) fn new((base, cap): (Duration, Duration), seed: u64) -> Self {
-        Self { base, cap, state: seed }
+        Self { base, cap, random: Random::new(seed) }
     }
 
     /// How long to wait after the given failure, the first being 1: a random part of a time that doubles with each.
     pub(super) fn after(&mut self, failures: u32) -> Duration {
         let doubled = 2_u32.checked_pow(failures.saturating_sub(1)).and_then(|factor| self.base.checked_mul(factor));
-        doubled.map_or(self.cap, |delay| delay.min(self.cap)).mul_f64(self.fraction())
-    }
-
-    /// A number from 0 to 1.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-    fn fraction(&mut self) -> f64 {
-        // SplitMix64: its state is one number, and any seed will do.
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        doubled.map_or(self.cap, |delay| delay.min(self.cap)).mul_f64(self.random.fraction())
     }
 }
 

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::header::DATE;
 use http::{HeaderValue, Request, Response, StatusCode};
 
-use super::{Emulator, address, check_index_name};
+use super::{Emulator, Failure, address, check_index_name};
 use crate::signing::{Authorization, RequestDate, Resource, Unauthorized};
 use crate::{DeleteVectors, Deleted, Key, Now, RequestError, ServiceError, code};
 
@@ -25,26 +25,55 @@ impl Emulator {
     /// | `Content-MD5`, where there is one | 400 `InvalidDigest` |
     /// | the body is JSON of the right shape | 400 `MalformedJson` |
     /// | 1 to 500 unique keys of 1 to 1024 characters; an index name, and a valid one | 400 `VectorIndexParameterInvalid` |
+    /// | none of the keys is [refused](Self::refuse_keys) | 400 `VectorIndexParameterInvalid` |
     /// | the index exists | 404 `NoSuchVectorIndex` |
     /// | the rate limit | 503 `QpsLimitExceeded` |
     ///
     /// Then it deletes, and answers `204`. A guess, where the reference is silent: that the index name must not be missing, and
     /// that what is wrong with an authorization is `AccessDenied`.
     pub fn handle<B: AsRef<[u8]>>(&mut self, now: Now, request: &Request<B>) -> Response<Bytes> {
-        self.requests += 1;
-        let request_id = format!("{:024X}", self.requests);
-        match self.delete(now, request) {
-            Ok(()) => {
-                let mut response = Deleted::new(request_id).to_response();
-                let date = HeaderValue::try_from(RequestDate::new(now.wall).rfc1123()).expect("a date is ASCII");
-                response.headers_mut().insert(DATE, date);
-                response
-            }
-            Err(error) => error.with_request_id(request_id).with_date(now.wall).to_response(),
-        }
+        self.handle_failing(now, request, |_| None).0
     }
 
-    fn delete<B: AsRef<[u8]>>(&mut self, now: Now, request: &Request<B>) -> Result<(), ServiceError> {
+    /// As [`handle`](Self::handle), but a request that passes every check fails where `fail` says so, which is told how many keys
+    /// it holds. Also how many keys were executed: the first so many of the request are gone.
+    pub(super) fn handle_failing<B: AsRef<[u8]>>(
+        &mut self,
+        now: Now,
+        request: &Request<B>,
+        fail: impl FnOnce(usize) -> Option<Failure>,
+    ) -> (Response<Bytes>, usize) {
+        self.requests += 1;
+        let request_id = format!("{:024X}", self.requests);
+        let refused = |error: ServiceError| error.with_request_id(&request_id).with_date(now.wall).to_response();
+        let call = match self.admit(now, request) {
+            Ok(call) => call,
+            Err(error) => return (refused(error), 0),
+        };
+        let Some(Failure { error, deleted_keys }) = self.failures.pop_front().or_else(|| fail(call.keys().len())) else {
+            let executed = self.execute(&call, call.keys().len());
+            let mut response = Deleted::new(request_id).to_response();
+            let date = HeaderValue::try_from(RequestDate::new(now.wall).rfc1123()).expect("a date is ASCII");
+            response.headers_mut().insert(DATE, date);
+            return (response, executed);
+        };
+        let executed = self.execute(&call, deleted_keys);
+        (refused(error), executed)
+    }
+
+    /// Deletes the first `keys` of the call; how many that were.
+    fn execute(&mut self, call: &DeleteVectors, keys: usize) -> usize {
+        let (bucket, index_name) = (call.target().bucket(), call.target().index_name().unwrap_or_default());
+        let bucket = self.buckets.get_mut(bucket).expect("the call was admitted");
+        let index = bucket.indexes.get_mut(index_name).expect("the call was admitted");
+        for key in call.keys().iter().take(keys).map(Key::as_str) {
+            index.remove(key);
+        }
+        keys.min(call.keys().len())
+    }
+
+    /// The call that passes every check.
+    fn admit<B: AsRef<[u8]>>(&mut self, now: Now, request: &Request<B>) -> Result<DeleteVectors, ServiceError> {
         if !DeleteVectors::is_call(request) {
             return Err(RequestError::NotDeleteVectors.into());
         }
@@ -62,20 +91,18 @@ impl Emulator {
         let index_name = call.target().index_name().unwrap_or_default();
         check_index_name(index_name).map_err(RequestError::InvalidParameter)?;
 
-        let indexes = &mut self.buckets.get_mut(name).expect("it was there above").indexes;
-        let Some(index) = indexes.get_mut(index_name) else {
+        if let Some(key) = call.keys().iter().find(|key| self.refused_keys.contains(key.as_str())) {
+            let message = format!("the key {:?} is refused", key.as_str());
+            return Err(ServiceError::new(StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID, message));
+        }
+        if !bucket.indexes.contains_key(index_name) {
             return Err(not_found(code::NO_SUCH_VECTOR_INDEX, format!("there is no index {index_name} in {resource}")));
-        };
+        }
         if self.rate_limit.as_mut().is_some_and(|limit| !limit.admits(now.monotonic)) {
             let message = "the limit of requests a second is exceeded";
             return Err(ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, message));
         }
-        let failure = self.failures.pop_front();
-        let deleted_keys = failure.as_ref().map_or(call.keys().len(), |failure| failure.deleted_keys);
-        for key in call.keys().iter().take(deleted_keys).map(Key::as_str) {
-            index.remove(key);
-        }
-        failure.map_or(Ok(()), |failure| Err(failure.error))
+        Ok(call)
     }
 
     /// Who sent the request, for sure.

@@ -1,0 +1,363 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response, StatusCode};
+
+use super::{Emulator, Failure as Answer, Fault, Faults};
+use crate::bulk::Failure;
+use crate::random::Random;
+use crate::{Now, ServiceError, code};
+
+/// The way between a client and an [`Emulator`], in virtual time: it delays and reorders, and does whatever [`Faults`] say.
+///
+/// A value like the emulator: requests go in at a time, what becomes of them comes out in the order of time, and nothing waits.
+/// The same seed and the same inputs give the same faults. `I` is the client's name for a request, such as a
+/// [`TransmitId`](crate::bulk::TransmitId).
+///
+/// For every request there is at most one fault on the way there ([`ConnectionRefused`](Fault::ConnectionRefused) to
+/// [`RepeatedRequest`](Fault::RepeatedRequest)), at most one in the service, for requests that pass all its checks
+/// ([`Throttle`](Fault::Throttle), [`ServerError`](Fault::ServerError)), and at most one on the way back
+/// ([`LostAnswer`](Fault::LostAnswer) to [`FlippedStatus`](Fault::FlippedStatus)).
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
+/// use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, NetworkEvent};
+/// use oss_delete_vectors::{Credentials, Key, Now, Target};
+///
+/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), (0..9000).map(|n| format!("doc-{n}")))?;
+/// let mut network = FaultyNetwork::new(7, "lost-answer=0.3,server-error=0.3".parse()?);
+/// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
+/// (0..9000).try_for_each(|n| bulk.push(Key::new(&format!("doc-{n}")).unwrap()))?;
+/// bulk.finish();
+///
+/// let at = |time: Duration| Now::new(time, UNIX_EPOCH + Duration::from_secs(1_702_743_657) + time);
+/// let mut now = at(Duration::ZERO);
+/// while !bulk.is_finished() {
+///     while let Some(transmit) = bulk.poll_transmit(now) {
+///         network.send(now.monotonic, transmit.id, transmit.request);
+///     }
+///     while let Some(_event) = bulk.poll_event() {}
+///     let next = network.next_event().into_iter().chain(bulk.poll_timeout()).min().expect("something is under way");
+///     now = at(next);
+///     while let Some(event) = network.poll(now, &mut emulator) {
+///         let NetworkEvent::Delivered { id, answer, .. } = event else { continue };
+///         match answer {
+///             Ok(response) => bulk.handle_response(now, id, &response),
+///             Err(failure) => bulk.handle_failure(now, id, failure),
+///         }
+///     }
+///     bulk.handle_timeout(now);
+/// }
+/// assert_eq!((bulk.report().deleted, emulator.len("examplebucket", "vectorindex1")), (9000, Some(0)));
+/// assert!(network.injected(Fault::LostAnswer) + network.injected(Fault::ServerError) > 0);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct FaultyNetwork<I> {
+    faults: Faults,
+    random: Random,
+    /// Of a whole round trip: the least, and what may be added.
+    latency: (Duration, Duration),
+    outage: Option<(Outage, Duration)>,
+    /// By time; the number keeps what happens at one time in the order in which it was decided.
+    under_way: BTreeMap<(Duration, u64), UnderWay<I>>,
+    decided: u64,
+    injected: [u64; Fault::ALL.len()],
+}
+
+/// How the service is gone for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outage {
+    /// Connections are refused: requests are surely not sent.
+    Refused,
+    /// A gateway answers 503 with a page of its own. Nothing arrives at the service.
+    Unavailable,
+    /// Requests go nowhere, and nothing is heard of them.
+    Silent,
+}
+
+/// What happened in the network.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NetworkEvent<I> {
+    /// The service has dealt with a request. The client does not see this; a test that knows the truth does.
+    #[non_exhaustive]
+    Arrived {
+        /// The request's.
+        id: I,
+        /// How many keys were deleted, from the first on, whether they were there or not.
+        executed: usize,
+        /// The service's own status, whatever becomes of the answer.
+        status: StatusCode,
+    },
+    /// To be handed to the client.
+    #[non_exhaustive]
+    Delivered {
+        /// The request's.
+        id: I,
+        /// An answer, or why there is none.
+        answer: Result<Response<Bytes>, Failure>,
+    },
+}
+
+/// How often a request arrives, and which arrival this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    Only,
+    First,
+    /// Its answer goes nowhere.
+    Second,
+}
+
+#[derive(Debug)]
+enum UnderWay<I> {
+    Request { id: I, request: Request<Bytes>, arrival: Arrival },
+    Answer { id: I, answer: Result<Response<Bytes>, Failure> },
+}
+
+/// How far answers and requests are behind that are late, at most.
+const LATE_REQUEST: Duration = Duration::from_secs(120);
+const LATE_ANSWER: Duration = Duration::from_secs(180);
+const REPEATED: Duration = Duration::from_secs(10);
+const LONGEST_OUTAGE: Duration = Duration::from_secs(120);
+
+impl<I: Copy> FaultyNetwork<I> {
+    /// A network with these faults. A round trip takes 5 to 15 ms at first.
+    #[must_use]
+    pub fn new(seed: u64, faults: Faults) -> Self {
+        Self {
+            faults,
+            random: Random::new(seed),
+            latency: (Duration::from_millis(5), Duration::from_millis(10)),
+            outage: None,
+            under_way: BTreeMap::new(),
+            decided: 0,
+            injected: [0; Fault::ALL.len()],
+        }
+    }
+
+    /// How long a round trip takes: `least`, and a random part of `jitter` more. Requests, and answers, overtake each other
+    /// where there is jitter.
+    #[must_use]
+    pub fn with_latency(mut self, least: Duration, jitter: Duration) -> Self {
+        self.latency = (least, jitter);
+        self
+    }
+
+    /// Lets the service be gone until `end`, whatever the faults say. What has left already arrives.
+    pub fn begin_outage(&mut self, outage: Outage, end: Duration) {
+        self.outage = Some((outage, end));
+    }
+
+    /// How often a fault has happened.
+    #[must_use]
+    pub fn injected(&self, fault: Fault) -> u64 {
+        self.injected[fault.index()]
+    }
+
+    /// When something happens next; `None` where nothing is under way.
+    #[must_use]
+    pub fn next_event(&self) -> Option<Duration> {
+        self.under_way.first_key_value().map(|(&(at, _), _)| at)
+    }
+
+    /// Sends a request at the monotonic time `now`.
+    pub fn send(&mut self, now: Duration, id: I, request: Request<Bytes>) {
+        if self.strikes(Fault::Outage) {
+            let outage = self.random.pick(&[Outage::Refused, Outage::Unavailable, Outage::Silent]);
+            let length = Duration::from_secs(1) + self.part_of(LONGEST_OUTAGE.saturating_sub(Duration::from_secs(1)));
+            self.begin_outage(outage, now + length);
+        }
+        let there = self.one_way();
+        let back = now + there + self.one_way();
+        if let Some((outage, _)) = self.outage.filter(|&(_, end)| now < end) {
+            match outage {
+                Outage::Refused => self.fail(back, id, Failure::surely_not_sent("connection refused")),
+                Outage::Unavailable => {
+                    let answer = Ok(page(StatusCode::SERVICE_UNAVAILABLE, &mut self.random));
+                    self.decide(back, UnderWay::Answer { id, answer });
+                }
+                Outage::Silent => {}
+            }
+            return;
+        }
+        let faults = Fault::ConnectionRefused.index()..=Fault::RepeatedRequest.index();
+        let at = now + there;
+        match self.first_of(&Fault::ALL[faults]) {
+            Some(Fault::ConnectionRefused) => self.fail(back, id, Failure::surely_not_sent("connection refused")),
+            Some(Fault::LostRequest) => self.fail_or_silence(back, id),
+            Some(Fault::LateRequest) => {
+                let at = at + self.part_of(LATE_REQUEST);
+                self.decide(at, UnderWay::Request { id, request, arrival: Arrival::Only });
+            }
+            Some(Fault::CorruptedRequest) => {
+                let request = self.corrupted(request);
+                self.decide(at, UnderWay::Request { id, request, arrival: Arrival::Only });
+            }
+            Some(Fault::RepeatedRequest) => self.decide(at, UnderWay::Request { id, request, arrival: Arrival::First }),
+            _ => self.decide(at, UnderWay::Request { id, request, arrival: Arrival::Only }),
+        }
+    }
+
+    /// The next thing that has happened by `now`; `None` where there is nothing new. `now.wall` is the time by the service's
+    /// clock.
+    pub fn poll(&mut self, now: Now, emulator: &mut Emulator) -> Option<NetworkEvent<I>> {
+        let at = self.next_event().filter(|&at| at <= now.monotonic)?;
+        Some(match self.under_way.pop_first().expect("there is one").1 {
+            UnderWay::Answer { id, answer } => NetworkEvent::Delivered { id, answer },
+            UnderWay::Request { id, request, arrival } => {
+                let since = now.monotonic.saturating_sub(at);
+                let then = Now::new(at, now.wall.checked_sub(since).unwrap_or(now.wall));
+                let (response, executed) = emulator.handle_failing(then, &request, |keys| self.fail_in_service(keys));
+                let status = response.status();
+                if arrival != Arrival::Second {
+                    self.send_back(at, id, response);
+                }
+                if arrival == Arrival::First && !status.is_client_error() {
+                    let again = at + self.part_of(REPEATED);
+                    self.decide(again, UnderWay::Request { id, request, arrival: Arrival::Second });
+                }
+                NetworkEvent::Arrived { id, executed, status }
+            }
+        })
+    }
+
+    /// What the service makes of a request that passes its checks.
+    fn fail_in_service(&mut self, keys: usize) -> Option<Answer> {
+        let deleted_keys = self.random.below(keys + 1);
+        match self.first_of(&[Fault::Throttle, Fault::ServerError])? {
+            Fault::Throttle => {
+                let error = match self.random.below(8) {
+                    0 => ServiceError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "too fast"),
+                    1..4 => ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "slow down"),
+                    _ => ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast"),
+                };
+                // A 429 is a clear refusal.
+                let deleted_keys = if error.may_have_deleted() { deleted_keys } else { 0 };
+                let asks = self.random.below(3) == 0;
+                let wait = Duration::from_secs(1 + self.random.next() % 20);
+                Some(Answer { error: if asks { error.with_retry_after(wait) } else { error }, deleted_keys })
+            }
+            _ => {
+                let (status, code) = self.random.pick(&[
+                    (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR),
+                    (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+                    (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
+                ]);
+                Some(Answer { error: ServiceError::new(status, code, "it failed on the way"), deleted_keys })
+            }
+        }
+    }
+
+    fn send_back(&mut self, now: Duration, id: I, mut response: Response<Bytes>) {
+        let at = now + self.one_way();
+        let faults = Fault::LostAnswer.index()..=Fault::FlippedStatus.index();
+        match self.first_of(&Fault::ALL[faults]) {
+            Some(Fault::LostAnswer) => return self.fail_or_silence(at, id),
+            Some(Fault::LateAnswer) => {
+                let at = at + self.part_of(LATE_ANSWER);
+                return self.decide(at, UnderWay::Answer { id, answer: Ok(response) });
+            }
+            Some(Fault::RepeatedAnswer) => {
+                let again = at + self.part_of(REPEATED);
+                self.decide(again, UnderWay::Answer { id, answer: Ok(response.clone()) });
+            }
+            Some(Fault::TruncatedAnswer) => {
+                let length = response.body().len();
+                if length == 0 || self.random.pick(&[true, false]) {
+                    return self.fail(at, id, Failure::may_have_arrived("the answer broke off"));
+                }
+                response.body_mut().truncate(self.random.below(length));
+            }
+            Some(Fault::Page) => {
+                let status = self.random.pick(&[
+                    StatusCode::OK,
+                    StatusCode::FOUND,
+                    StatusCode::NOT_FOUND,
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    StatusCode::BAD_GATEWAY,
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    StatusCode::GATEWAY_TIMEOUT,
+                ]);
+                response = page(status, &mut self.random);
+            }
+            Some(Fault::FlippedStatus) => {
+                *response.status_mut() = self.random.pick(&[
+                    StatusCode::FOUND,
+                    StatusCode::REQUEST_TIMEOUT,
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    StatusCode::BAD_GATEWAY,
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    StatusCode::GATEWAY_TIMEOUT,
+                ]);
+            }
+            _ => {}
+        }
+        self.decide(at, UnderWay::Answer { id, answer: Ok(response) });
+    }
+
+    fn corrupted(&mut self, request: Request<Bytes>) -> Request<Bytes> {
+        let (parts, body) = request.into_parts();
+        let mut body = body.to_vec();
+        if !body.is_empty() {
+            let position = self.random.below(body.len());
+            body[position] ^= 1;
+        }
+        Request::from_parts(parts, body.into())
+    }
+
+    fn fail_or_silence(&mut self, at: Duration, id: I) {
+        if self.random.pick(&[true, false]) {
+            self.fail(at, id, Failure::may_have_arrived("connection reset"));
+        }
+    }
+
+    fn fail(&mut self, at: Duration, id: I, failure: Failure) {
+        self.decide(at, UnderWay::Answer { id, answer: Err(failure) });
+    }
+
+    fn decide(&mut self, at: Duration, under_way: UnderWay<I>) {
+        self.under_way.insert((at, self.decided), under_way);
+        self.decided += 1;
+    }
+
+    /// The first of `faults` that happens this time.
+    fn first_of(&mut self, faults: &[Fault]) -> Option<Fault> {
+        faults.iter().copied().find(|&fault| self.strikes(fault))
+    }
+
+    fn strikes(&mut self, fault: Fault) -> bool {
+        let strikes = self.faults.strikes(fault, &mut self.random);
+        self.injected[fault.index()] += u64::from(strikes);
+        strikes
+    }
+
+    fn one_way(&mut self) -> Duration {
+        let (least, jitter) = self.latency;
+        least / 2 + self.part_of(jitter / 2)
+    }
+
+    fn part_of(&mut self, whole: Duration) -> Duration {
+        whole.mul_f64(self.random.fraction())
+    }
+}
+
+/// Says nothing in the service's name: a page, an empty body, or JSON of something else.
+fn page(status: StatusCode, random: &mut Random) -> Response<Bytes> {
+    let body = match random.below(4) {
+        0 => String::new(),
+        1 => "{}".to_owned(),
+        _ => format!("<html><body><h1>{status}</h1></body></html>"),
+    };
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response
+}
