@@ -17,6 +17,7 @@ mod transmits;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::ops::Range;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -158,6 +159,8 @@ pub struct Transmit {
     pub request: Request<Bytes>,
     /// How many keys it holds.
     pub keys: usize,
+    /// Where they were pushed, counted from 0, duplicates among them.
+    pub positions: Range<u64>,
     /// For what is logged while it is sent.
     pub(crate) span: Span,
 }
@@ -338,8 +341,9 @@ impl BulkDelete {
 
     fn settle_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
         self.report.deleted += batch.keys.len() as u64;
-        self.settled.insert(batch.span.clone());
-        self.events.push_back(Event::Deleted { keys: batch.keys.len(), request_id });
+        let positions = batch.span.clone();
+        self.settled.insert(positions.clone());
+        self.events.push_back(Event::Deleted { keys: batch.keys.len(), positions, request_id });
     }
 
     fn settle_failed(&mut self, batch: Batch) {
@@ -350,9 +354,9 @@ impl BulkDelete {
             KeyOutcome::NotAttempted => &mut self.report.not_attempted,
         };
         *count += batch.keys.len() as u64;
-        self.settled.insert(batch.span);
-        let attempts = batch.requests;
-        self.events.push_back(Event::Failed(FailedKeys { keys: batch.keys, outcome, error: batch.last_error, attempts }));
+        self.settled.insert(batch.span.clone());
+        let Batch { keys, span: positions, requests: attempts, last_error: error, .. } = batch;
+        self.events.push_back(Event::Failed(FailedKeys { keys, positions, outcome, error, attempts }));
     }
 }
 

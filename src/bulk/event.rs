@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -86,6 +87,8 @@ impl fmt::Display for LastError {
 pub struct FailedKeys {
     /// The keys, each once.
     pub keys: KeyBatch,
+    /// Where they were pushed, counted from 0, duplicates among them.
+    pub positions: Range<u64>,
     /// What is true of all of them.
     pub outcome: KeyOutcome,
     /// The last error; `None` where they were never sent.
@@ -103,6 +106,8 @@ pub enum Event {
     Deleted {
         /// Unique keys of the batch.
         keys: usize,
+        /// Where they were pushed, counted from 0, duplicates among them.
+        positions: Range<u64>,
         /// The service's id of the request.
         request_id: Option<String>,
     },

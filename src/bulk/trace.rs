@@ -53,7 +53,7 @@ mod on {
 
     pub(in super::super) fn tell(event: &Event) {
         match event {
-            Event::Deleted { keys, request_id } => trace!(target: TARGET, keys, request_id, "deleted"),
+            Event::Deleted { keys, request_id, .. } => trace!(target: TARGET, keys, request_id, "deleted"),
             Event::Failed(failed) => {
                 let (keys, outcome, attempts) = (failed.keys.len(), failed.outcome.as_str(), failed.attempts);
                 warn!(target: TARGET, keys, outcome, attempts, error = failed.error.as_ref().map(tracing::field::display), "not deleted");

@@ -31,7 +31,7 @@ impl BulkDelete {
         let id = TransmitId(self.next_id);
         self.next_id += 1;
         self.pacer.sent(self.now.monotonic);
-        let keys = batch.keys.len();
+        let (keys, positions) = (batch.keys.len(), batch.span.clone());
         let span = Span::of_transmit(id.0, keys, batch.requests);
         let attempt = InFlight {
             batch,
@@ -41,7 +41,7 @@ impl BulkDelete {
             credentials_generation: self.authority.generation(),
         };
         self.in_flight.insert(id, attempt);
-        Some(Transmit { id, request, keys, span })
+        Some(Transmit { id, request, keys, positions, span })
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time; `None` where only something that
