@@ -138,6 +138,8 @@ pub(crate) struct ErrorCase {
     pub(crate) level: Level,
     /// The first answer; `None` where the transport failed.
     pub(crate) response: Option<Response<Bytes>>,
+    /// One answer after another, the last one repeating.
+    pub(crate) responses: Vec<Option<Response<Bytes>>>,
     pub(crate) expected: Value,
     /// The members of `expected` that a client should reproduce.
     pub(crate) compare: Vec<String>,
@@ -166,6 +168,7 @@ impl ErrorCase {
                 other => panic!("{other} is no level"),
             },
             response: response(&case["responses"][0]),
+            responses: array(&case["responses"]).iter().map(response).collect(),
             expected: case["expected_sdk"].clone(),
             compare: array(&case["compare"]).iter().map(|name| string(name).to_owned()).collect(),
         }

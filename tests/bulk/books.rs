@@ -1,0 +1,152 @@
+//! Positions, duplicates, back pressure, and what is refused from the start.
+
+use std::time::Duration;
+
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Rate, TransmitId};
+use oss_delete_vectors::{Deleted, Key, Now};
+
+use crate::run::{Run, credentials, deleted, key, start, target};
+
+fn bulk(options: BulkOptions) -> BulkDelete {
+    BulkDelete::new(&target(), credentials(), options).unwrap()
+}
+
+fn push(bulk: &mut BulkDelete, number: u64) -> bool {
+    bulk.push(Key::new(&key(number)).unwrap()).is_ok()
+}
+
+fn now() -> Now {
+    Now::new(Duration::ZERO, start())
+}
+
+#[test]
+fn duplicates_within_a_batch_are_dropped_and_counted() {
+    // 250 keys, each twice in a row; then the same 250 once more, in the same batch.
+    let twice = (0..250).flat_map(|number| [number, number]);
+    let run = Run::new(BulkOptions::new(), |_| deleted()).keys(twice.chain(0..250).map(key)).delete_all();
+    let report = run.bulk.report();
+    assert_eq!((run.requests.as_slice()[0].1, run.requests.len()), (250, 1));
+    assert_eq!((report.pushed, report.deleted, report.duplicates), (750, 250, 500));
+    assert_eq!(run.bulk.settled().prefix(), 750);
+}
+
+#[test]
+fn duplicates_of_another_batch_are_keys_of_their_own() {
+    let run = Run::new(BulkOptions::new(), |_| deleted()).keys((0..500).chain(0..500).map(key)).delete_all();
+    let report = run.bulk.report();
+    assert_eq!((run.requests.len(), report.deleted, report.duplicates), (2, 1000, 0));
+}
+
+#[test]
+fn settled_ranges_tell_what_to_leave_out_when_resuming() {
+    let mut bulk = bulk(BulkOptions::new().rate(Rate::Unlimited));
+    (0..2000).for_each(|number| assert!(push(&mut bulk, number)));
+    let ids: Vec<TransmitId> = std::iter::from_fn(|| bulk.poll_transmit(now())).map(|transmit| transmit.id).collect();
+    assert_eq!(ids.len(), 4);
+    let mut settle = |id| {
+        bulk.handle_response(now(), id, &Deleted::new("id").to_response());
+        (bulk.settled().prefix(), bulk.settled().ranges().map(|range| (range.start, range.end)).collect::<Vec<_>>())
+    };
+    assert_eq!(settle(ids[2]), (0, vec![(1000, 1500)]));
+    assert_eq!(settle(ids[0]), (500, vec![(1000, 1500)]));
+    assert_eq!(settle(ids[3]), (500, vec![(1000, 2000)]));
+    assert_eq!(settle(ids[1]), (2000, vec![]));
+    assert!(bulk.settled().contains(1999) && !bulk.settled().contains(2000));
+}
+
+#[test]
+fn can_push_bounds_what_is_unsettled() {
+    for concurrency in [1, 16, 64] {
+        let mut bulk = bulk(BulkOptions::new().concurrency(concurrency));
+        let mut pushed = 0;
+        while push(&mut bulk, pushed) {
+            pushed += 1;
+        }
+        assert_eq!(pushed, 500 * (2 * concurrency as u64 + 16));
+        assert!(!bulk.can_push() && !bulk.is_finished());
+        let transmit = bulk.poll_transmit(now()).unwrap();
+        bulk.handle_response(now(), transmit.id, &Deleted::new("id").to_response());
+        assert!(bulk.can_push(), "there is room again");
+    }
+}
+
+#[test]
+fn events_that_nobody_takes_close_the_run_until_they_are_taken() {
+    let mut bulk = bulk(BulkOptions::new().rate(Rate::Unlimited));
+    let mut sent = 0;
+    (0..500).for_each(|number| assert!(push(&mut bulk, number)));
+    loop {
+        (0..500).for_each(|number| _ = push(&mut bulk, 500 * (sent + 1) + number));
+        let Some(transmit) = bulk.poll_transmit(now()) else { break };
+        bulk.handle_response(now(), transmit.id, &Deleted::new("id").to_response());
+        sent += 1;
+    }
+    assert_eq!(sent, 64);
+    assert!(!bulk.can_push() && bulk.poll_timeout().is_none());
+    assert!(matches!(bulk.poll_event(), Some(Event::Deleted { keys: 500, .. })));
+    assert!(bulk.can_push() && bulk.poll_transmit(now()).is_some());
+}
+
+#[test]
+fn nothing_is_pushed_after_the_end() {
+    let mut finished = bulk(BulkOptions::new());
+    finished.finish();
+    assert!(finished.is_finished() && !finished.can_push() && !push(&mut finished, 0));
+    assert_eq!(finished.report().pushed, 0);
+    assert_eq!(
+        finished.push(Key::new("late").unwrap()).unwrap_err().to_string(),
+        "no key can be pushed now: drain transmits and events, and ask can_push",
+    );
+}
+
+#[test]
+fn an_answer_counts_once_and_ids_of_other_runs_not_at_all() {
+    let mut other = bulk(BulkOptions::new().rate(Rate::Unlimited));
+    let mut bulk = bulk(BulkOptions::new());
+    for bulk in [&mut other, &mut bulk] {
+        (0..1000).for_each(|number| assert!(push(bulk, number)));
+    }
+    _ = other.poll_transmit(now());
+    let stranger = other.poll_transmit(now()).unwrap().id;
+    let id = bulk.poll_transmit(now()).unwrap().id;
+    bulk.handle_response(now(), stranger, &Deleted::new("id").to_response());
+    assert_eq!(bulk.report().deleted, 0);
+    for _ in 0..3 {
+        bulk.handle_response(now(), id, &Deleted::new("id").to_response());
+    }
+    assert_eq!((bulk.report().deleted, bulk.in_flight()), (500, 0));
+}
+
+#[test]
+fn extra_timeouts_do_no_harm() {
+    let mut run = Run::new(BulkOptions::new(), |_| deleted()).keys((0..3000).map(key));
+    run.until(|run| run.bulk.report().deleted > 1000);
+    let report = run.bulk.report();
+    for _ in 0..100 {
+        run.bulk.handle_timeout(run.client_now());
+    }
+    assert_eq!(run.bulk.report(), report);
+    // Time that goes back is none.
+    run.bulk.handle_timeout(Now::new(Duration::ZERO, start()));
+    assert_eq!(run.delete_all().outcomes(), [3000, 0, 0, 0]);
+}
+
+#[test]
+fn options_out_of_their_range_are_refused_by_name() {
+    let options = BulkOptions::new;
+    for (options, expected) in [
+        (options().concurrency(0), r#"concurrency must be 1 to 10000, not "0""#),
+        (options().concurrency(10_001), r#"concurrency must be 1 to 10000, not "10001""#),
+        (options().rate(Rate::Fixed(0.0)), r#"requests a second must be 0.001 to 1000000, not "0""#),
+        (options().rate(Rate::Fixed(f64::NAN)), r#"requests a second must be 0.001 to 1000000, not "NaN""#),
+        (options().rate(Rate::Adaptive { max_qps: Some(-1.0) }), r#"requests a second must be 0.001 to 1000000, not "-1""#),
+        (options().rate(Rate::Adaptive { max_qps: Some(2e6) }), r#"requests a second must be 0.001 to 1000000, not "2000000""#),
+        (options().max_attempts(0), r#"max attempts must be at least 1, not "0""#),
+    ] {
+        let refused = BulkDelete::new(&target(), credentials(), options).unwrap_err();
+        assert_eq!(refused.to_string(), expected);
+    }
+    for options in [options().concurrency(1).max_attempts(1), options().concurrency(10_000).rate(Rate::Fixed(1e6))] {
+        assert!(BulkDelete::new(&target(), credentials(), options).is_ok());
+    }
+}

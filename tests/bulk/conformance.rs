@@ -1,0 +1,71 @@
+//! The cases of `fixtures/errors.json` that take more than one attempt: where the official SDK gets, or further.
+
+use std::cell::RefCell;
+
+use oss_delete_vectors::DeleteVectors;
+use oss_delete_vectors::bulk::{BulkOptions, StopReason};
+
+use crate::fixtures::{ErrorCase, error_cases};
+use crate::run::{Answer, Run, not_sent};
+
+/// A case, and what it comes to: requests, keys deleted, rejected, unconfirmed and not attempted, and how far the SDK gets.
+const EXPECTED: [(&str, usize, [u64; 4], Against); 7] = [
+    ("sequence/503-500-then-204", 3, [3, 0, 0, 0], Against::Same),
+    // The SDK's request is dated as wrongly the second time: it is only the recorded server that takes it.
+    ("sequence/skew-then-204", 2, [3, 0, 0, 0], Against::Better("the second request has the service's date")),
+    ("sequence/skew-behind-then-204", 2, [3, 0, 0, 0], Against::Better("the second request has the service's date")),
+    ("sequence/skew-always", 2, [0, 3, 0, 0], Against::Better("one request less, and the reason is the clock")),
+    ("transport/connect-refused", 3, [0, 0, 0, 3], Against::Same),
+    ("transport/connect-timeout", 3, [0, 0, 0, 3], Against::Same),
+    ("transport/tls-failure", 3, [0, 0, 0, 3], Against::Same),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Against {
+    Same,
+    Better(&'static str),
+}
+
+#[test]
+fn sequences_end_as_with_the_sdk_or_better() {
+    let cases: Vec<ErrorCase> =
+        error_cases().into_iter().filter(|case| case.id.starts_with("sequence/") || case.id.starts_with("transport/")).collect();
+    assert_eq!(cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>(), EXPECTED.map(|(id, ..)| id));
+    for (case, (id, requests, outcomes, against)) in cases.iter().zip(EXPECTED) {
+        let dates = RefCell::new(Vec::new());
+        let run = Run::new(BulkOptions::new().concurrency(1), |call| {
+            dates.borrow_mut().push(call.request.headers()["x-oss-date"].to_str().unwrap().to_owned());
+            let number = call.number.min(case.responses.len() - 1);
+            case.responses[number].clone().map_or_else(not_sent, Answer::Is)
+        })
+        .delete(3);
+        assert_eq!((run.requests.len(), run.outcomes()), (requests, outcomes), "{id}");
+
+        let attempts = case.expected["attempts"].as_u64().unwrap();
+        let is_success = case.expected["outcome"] == "success";
+        assert_eq!(is_success, outcomes[0] == 3, "{id}: deleted here and there");
+        match against {
+            Against::Same => assert_eq!(attempts, requests as u64, "{id}"),
+            Against::Better(how) => {
+                assert!(requests as u64 <= attempts, "{id}: {how}");
+                // Dated by the answer from the second request on.
+                let date = case.responses[0].as_ref().map(DeleteVectors::parse_response).unwrap().unwrap_err().date().unwrap();
+                let now = crate::run::start() + run.requests[1].0;
+                let difference = date.max(now).duration_since(date.min(now)).unwrap();
+                assert!(difference.as_secs() > 3600 && dates.borrow()[0] != dates.borrow()[1], "{id}: {how}");
+            }
+        }
+        match run.stopped() {
+            None => assert!(is_success, "{id}"),
+            Some(StopReason::Clock(error)) => {
+                assert_eq!(id, "sequence/skew-always");
+                // The error is the one that the SDK raises.
+                assert_eq!(case.expected["code"].as_str(), error.code.as_deref());
+                assert_eq!(case.expected["request_id"].as_str(), error.request_id.as_deref());
+                assert_eq!(case.expected["message"].as_str(), Some(error.message.as_str()));
+            }
+            Some(StopReason::Unreachable(_)) => assert!(id.starts_with("transport/")),
+            Some(other) => panic!("{id}: {other}"),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Credentials that expire, are refused, come late or never.
+
+use std::time::Duration;
+
+use oss_delete_vectors::bulk::{BulkOptions, Event, StopReason};
+use oss_delete_vectors::{Credentials, code};
+
+use crate::run::{Answer, Call, Run, SECOND, deleted, error, key, start};
+
+fn pair(name: &str) -> Credentials {
+    Credentials::new(name, "secret").unwrap()
+}
+
+fn until(name: &str, expires: Duration) -> Credentials {
+    pair(name).with_expiration(start() + expires)
+}
+
+fn is_signed_by(call: &Call<'_>, name: &str) -> bool {
+    call.request.headers()["authorization"].to_str().unwrap().contains(&format!("Credential={name}/"))
+}
+
+/// Knows these alone.
+fn knowing<'a>(names: &'a [&'a str]) -> impl Fn(&Call<'_>) -> Answer + 'a {
+    |call| {
+        let is_known = names.iter().any(|name| is_signed_by(call, name));
+        if is_known { deleted() } else { error(403, code::SECURITY_TOKEN_EXPIRED) }
+    }
+}
+
+fn asked(run: &Run<'_>) -> Vec<Duration> {
+    run.events.iter().filter(|(_, event)| matches!(event, Event::CredentialsNeeded)).map(|&(at, _)| at).collect()
+}
+
+fn renewing() -> BulkOptions {
+    BulkOptions::new().concurrency(1).renews_credentials(55 * SECOND)
+}
+
+#[test]
+fn where_nobody_renews_them_a_refusal_is_fatal() {
+    for code in [code::SECURITY_TOKEN_EXPIRED, code::INVALID_SECURITY_TOKEN, code::INVALID_ACCESS_KEY_ID] {
+        let run = Run::new(BulkOptions::new().concurrency(1), |_| error(403, code)).delete(600);
+        assert!(matches!(run.stopped(), Some(StopReason::Credentials(_))));
+        assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 500, 0, 100]));
+    }
+}
+
+#[test]
+fn those_that_never_come_stop_the_run() {
+    let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"])).delete(600);
+    assert_eq!(run.stopped(), Some(&StopReason::CredentialsMissing));
+    assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 500, 0, 100]));
+    let refused = Duration::from_millis(10);
+    assert_eq!(asked(&run), (0..6).map(|tens| refused + 10 * tens * SECOND).collect::<Vec<_>>());
+    assert_eq!(run.now, refused + 55 * SECOND);
+}
+
+#[test]
+fn those_that_come_late_go_on_where_it_stood() {
+    let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"]))
+        .provider(|asked| (asked == 0).then(|| (45 * SECOND, pair("new"))))
+        .delete(5000);
+    assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (11, [5000, 0, 0, 0], None));
+    assert_eq!(run.requests[1].0, Duration::from_millis(10) + 45 * SECOND, "nothing is sent before they come");
+}
+
+#[test]
+fn wrong_ones_are_asked_for_once_more_and_then_it_is_final() {
+    let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"]))
+        .provider(|asked| Some((SECOND, if asked < 1 { pair("wrong") } else { pair("new") })))
+        .delete(600);
+    assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (4, [600, 0, 0, 0], None));
+
+    let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"]))
+        .provider(|asked| Some((SECOND, if asked < 2 { pair("wrong") } else { pair("new") })))
+        .delete(600);
+    assert!(matches!(run.stopped(), Some(StopReason::Credentials(_))));
+    assert_eq!((run.requests.len(), run.outcomes()), (3, [0, 500, 0, 100]));
+}
+
+#[test]
+fn answers_to_older_credentials_are_sent_again_and_count_for_nothing() {
+    let options =
+        BulkOptions::new().concurrency(8).rate(oss_delete_vectors::bulk::Rate::Unlimited).renews_credentials(60 * SECOND);
+    let run =
+        Run::as_whom(pair("old"), options, knowing(&["new"])).provider(|_| Some((Duration::ZERO, pair("new")))).delete(4000);
+    // Eight refused, of which one asks; eight more.
+    assert_eq!((run.requests.len(), asked(&run).len(), run.outcomes()), (16, 1, [4000, 0, 0, 0]));
+}
+
+#[test]
+fn a_known_expiry_is_asked_about_five_minutes_ahead() {
+    let hour = Duration::from_secs(3600);
+    let mut run = Run::as_whom(until("old", hour), renewing(), knowing(&["old", "new"]))
+        .provider(|_| Some((SECOND, until("new", 10 * hour))))
+        .keys((0..).map(key));
+    // Nothing is sent, and it is asked all the same.
+    run.bulk.push(oss_delete_vectors::Key::new("one").unwrap()).unwrap();
+    run.send();
+    while run.now < 2 * hour {
+        run.step();
+    }
+    assert_eq!(asked(&run), [hour - 300 * SECOND, 10 * hour - 300 * SECOND]);
+    assert_eq!(run.stopped(), None);
+}
+
+#[test]
+fn patience_for_credentials_that_are_still_good_keeps_nobody_awake() {
+    // Asked five minutes ahead, patience of one: the minute passes, and nothing is due over it until the expiry.
+    let mut run = Run::as_whom(until("old", 301 * SECOND), renewing(), knowing(&["old"])).keys(std::iter::empty());
+    run.bulk.push(oss_delete_vectors::Key::new("one").unwrap()).unwrap();
+    run.send();
+    while run.now < 301 * SECOND {
+        run.step();
+    }
+    assert_eq!(asked(&run), (0..=30).map(|tens| (1 + 10 * tens) * SECOND).collect::<Vec<_>>());
+    assert_eq!(run.stopped(), Some(&StopReason::CredentialsMissing));
+}

@@ -1,0 +1,96 @@
+//! One bad key harms nobody: refused batches are halved until the bad keys stand alone.
+
+use std::cell::RefCell;
+
+use oss_delete_vectors::bulk::{BulkOptions, Event, KeyOutcome, Rate};
+use oss_delete_vectors::{DeleteVectors, code};
+
+use crate::run::{Answer, Call, Run, deleted, error, key, target};
+
+/// A service that refuses what holds one of `poison`.
+fn refusing(poison: &[u64]) -> impl Fn(&Call<'_>) -> Answer + use<> {
+    let poison: Vec<String> = poison.iter().map(|&number| key(number)).collect();
+    move |call| {
+        let read = DeleteVectors::parse_request(&target(), call.request).unwrap();
+        let is_refused = read.keys().iter().any(|key| poison.iter().any(|poison| poison == key.as_str()));
+        if is_refused { error(400, code::VECTOR_INDEX_PARAMETER_INVALID) } else { deleted() }
+    }
+}
+
+#[test]
+fn one_bad_key_among_ten_thousand_is_found_and_the_others_are_deleted() {
+    for poison in [0, 1, 249, 250, 499, 500, 4321, 9_999] {
+        let run = Run::new(BulkOptions::new(), refusing(&[poison])).delete(10_000);
+        assert_eq!((run.outcomes(), run.stopped()), ([9_999, 1, 0, 0], None), "{poison}");
+        let failed: Vec<_> = run.failed().collect();
+        assert_eq!(failed.len(), 1);
+        assert_eq!(failed[0].keys.iter().map(|key| key.as_str().to_owned()).collect::<Vec<_>>(), [key(poison)]);
+        assert_eq!((failed[0].outcome, failed[0].positions.clone()), (KeyOutcome::Rejected, poison..poison + 1));
+        // 20 batches, and 2 pieces for each of the 8 or 9 halvings on the way to one of 500.
+        let halvings = run.count(|event| matches!(event, Event::Halved { .. }));
+        assert!((8..=9).contains(&halvings));
+        assert_eq!(run.requests.len(), 20 + 2 * halvings);
+    }
+}
+
+#[test]
+fn every_bad_key_is_found() {
+    let poison = [3, 4, 77, 600, 601, 1999];
+    let run = Run::new(BulkOptions::new(), refusing(&poison)).delete(2000);
+    assert_eq!(run.outcomes(), [1994, 6, 0, 0]);
+    let mut found: Vec<u64> = run.failed().map(|failed| failed.positions.start).collect();
+    found.sort_unstable();
+    assert_eq!(found, poison);
+}
+
+#[test]
+fn duplicates_of_a_halved_batch_settle_with_the_keys_around_them() {
+    // Positions 0..6 hold a b a c b d; c is bad.
+    let keys = [1, 2, 1, 3, 2, 4].map(key);
+    let run = Run::new(BulkOptions::new(), refusing(&[3])).keys(keys.into_iter()).delete_all();
+    assert_eq!(run.outcomes(), [3, 1, 0, 0]);
+    let report = run.bulk.report();
+    assert_eq!((report.pushed, report.duplicates, run.bulk.settled().prefix()), (6, 2, 6));
+    let failed = run.failed().next().unwrap();
+    assert_eq!((failed.positions.clone(), failed.keys.len()), (3..5, 1));
+}
+
+#[test]
+fn before_the_first_success_one_batch_at_a_time_is_halved() {
+    let sizes = RefCell::new(Vec::new());
+    let refuse_all = |call: &Call<'_>| {
+        sizes.borrow_mut().push((call.positions.start / 500, call.keys));
+        error(400, code::VECTOR_INDEX_PARAMETER_INVALID)
+    };
+    let run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), refuse_all).delete(10_000);
+    // All four that were in flight at first are refused; then one of them is cut, and the others wait.
+    let sizes = sizes.borrow();
+    assert_eq!(sizes[..4], [(0, 500), (1, 500), (2, 500), (3, 500)]);
+    let family = sizes[4].0;
+    assert!(sizes[4..].iter().all(|&(batch, keys)| batch == family && keys < 500), "{sizes:?}");
+    assert!(sizes.len() <= 40);
+    drop(sizes);
+    assert_eq!(run.outcomes()[..3], [0, 2000, 0]);
+}
+
+#[test]
+fn a_refused_batch_that_may_have_deleted_before_leaves_unconfirmed_keys() {
+    let refusing = refusing(&[7]);
+    let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.number {
+        0 => error(500, code::INTERNAL_ERROR),
+        _ => refusing(call),
+    })
+    .delete(20);
+    assert_eq!(run.outcomes(), [19, 0, 1, 0]);
+}
+
+#[test]
+fn too_large_malformed_and_unknown_refusals_are_halved_too() {
+    for (status, code) in [(413, code::ENTITY_TOO_LARGE), (400, code::MALFORMED_JSON), (400, "Unheard")] {
+        let run = Run::new(BulkOptions::new(), |call| if call.keys > 100 { error(status, code) } else { deleted() }).delete(500);
+        let sizes: Vec<usize> = run.requests.iter().map(|&(_, keys)| keys).collect();
+        assert_eq!(sizes.iter().max(), Some(&500));
+        // 500 into 250s, 125s, and 63 and 62.
+        assert_eq!((sizes.len(), run.outcomes()), (15, [500, 0, 0, 0]), "{code}");
+    }
+}

@@ -1,0 +1,15 @@
+//! `BulkDelete` driven by hand in virtual time: one behaviour a test, exact counts, no network and no sleep.
+
+#[path = "../common/fixtures.rs"]
+mod fixtures;
+
+mod books;
+mod clock;
+mod conformance;
+mod credentials;
+mod halving;
+mod outage;
+mod outcomes;
+mod pace;
+mod run;
+mod stopping;

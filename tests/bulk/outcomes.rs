@@ -1,0 +1,104 @@
+//! What becomes of a key is told by everything that happened to it, not by the last answer alone.
+
+use std::time::Duration;
+
+use oss_delete_vectors::bulk::{BulkOptions, StopReason};
+use oss_delete_vectors::code;
+
+use crate::run::{Answer, Run, SECOND, deleted, error, lost, not_sent};
+
+fn one() -> BulkOptions {
+    BulkOptions::new().concurrency(1)
+}
+
+#[test]
+fn may_have_deleted_sticks() {
+    for first in [|| error(500, code::INTERNAL_ERROR), lost, || error(503, code::QPS_LIMIT_EXCEEDED), || error(408, "X")] {
+        let run = Run::new(one(), |call| if call.number == 0 { first() } else { error(403, code::ACCESS_DENIED) }).delete(3);
+        assert_eq!((run.requests.len(), run.outcomes()), (2, [0, 0, 3, 0]));
+        let failed = run.failed().next().unwrap();
+        assert_eq!((failed.attempts, failed.error.as_ref().unwrap().status.unwrap().as_u16()), (2, 403));
+    }
+}
+
+#[test]
+fn clear_refusals_and_what_was_not_sent_leave_the_keys_as_they_were() {
+    for first in [|| error(400, code::INVALID_DIGEST), not_sent] {
+        let run = Run::new(one(), |call| if call.number == 0 { first() } else { error(403, code::ACCESS_DENIED) }).delete(3);
+        assert_eq!((run.requests.len(), run.outcomes()), (2, [0, 3, 0, 0]));
+    }
+    let run = Run::new(one(), |_| not_sent()).delete(3);
+    assert_eq!((run.requests.len(), run.outcomes()), (3, [0, 0, 0, 3]));
+}
+
+#[test]
+fn ten_attempts_and_the_keys_are_unconfirmed() {
+    // Another batch succeeds in between, so that it is no outage.
+    let run = Run::new(one(), |call| if call.positions.start == 0 { error(500, code::INTERNAL_ERROR) } else { deleted() })
+        .delete(40 * 500);
+    assert_eq!(run.outcomes(), [39 * 500, 0, 500, 0]);
+    assert_eq!((run.requests.len(), run.failed().next().unwrap().attempts), (49, 10));
+    assert_eq!(run.stopped(), None);
+}
+
+#[test]
+fn a_deletion_after_failures_is_a_deletion() {
+    let run = Run::new(one(), |call| if call.number < 5 { lost() } else { deleted() }).delete(500);
+    assert_eq!((run.requests.len(), run.outcomes(), run.bulk.report().retries), (6, [500, 0, 0, 0], 5));
+}
+
+#[test]
+fn an_answer_that_never_comes_ends_by_a_deadline() {
+    let options = one().answer_timeout(30 * SECOND).max_attempts(3);
+    let run = Run::new(options, |_| Answer::Silence).delete(500);
+    assert_eq!((run.requests.len(), run.outcomes()), (3, [0, 0, 500, 0]));
+    let message = run.failed().next().unwrap().error.as_ref().unwrap().message.clone();
+    assert_eq!(message, "no answer within 30s");
+    let between: Vec<Duration> = run.requests.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    assert!(between.iter().all(|&time| time >= 30 * SECOND && time < 31 * SECOND), "{between:?}");
+    assert_eq!(run.now, run.requests[2].0 + 30 * SECOND);
+}
+
+#[test]
+fn an_answer_after_the_deadline_is_not_taken() {
+    let options = one().answer_timeout(SECOND).max_attempts(1);
+    let mut run = Run::new(options, |_| Answer::Silence).keys((0..3).map(crate::run::key));
+    let id = run.bulk_transmit();
+    run.now = 2 * SECOND;
+    run.bulk.handle_timeout(run.client_now());
+    let report = run.bulk.report();
+    assert_eq!((report.unconfirmed, report.deleted), (3, 0));
+    run.bulk.handle_response(run.client_now(), id, &oss_delete_vectors::Deleted::new("late").to_response());
+    assert_eq!(run.bulk.report(), report);
+}
+
+#[test]
+fn an_answer_to_an_earlier_attempt_says_nothing_of_the_one_in_flight() {
+    let mut run = Run::new(one().answer_timeout(SECOND), |_| Answer::Silence).keys((0..3).map(crate::run::key));
+    let first = run.bulk_transmit();
+    run.now = 2 * SECOND;
+    run.bulk.handle_timeout(run.client_now());
+    run.take_events();
+    run.now = 3 * SECOND;
+    let second = run.bulk.poll_transmit(run.client_now()).unwrap().id;
+    let refused = crate::run::service_error(403, code::ACCESS_DENIED).to_response();
+    run.bulk.handle_response(run.client_now(), first, &refused);
+    assert_eq!((run.bulk.in_flight(), run.stopped()), (1, None));
+    run.bulk.handle_response(run.client_now(), second, &oss_delete_vectors::Deleted::new("id").to_response());
+    assert_eq!(run.bulk.report().deleted, 3);
+}
+
+#[test]
+fn attempts_that_throttle_count_for_nothing() {
+    let run =
+        Run::new(one().max_attempts(1), |call| if call.number < 30 { error(503, code::QPS_LIMIT_EXCEEDED) } else { deleted() })
+            .delete(500);
+    assert_eq!((run.requests.len(), run.outcomes(), run.bulk.report().throttled), (31, [500, 0, 0, 0], 30));
+}
+
+#[test]
+fn a_batch_that_draws_the_fatal_answer_has_its_outcome_by_the_same_rule() {
+    let run = Run::new(one(), |_| error(403, code::USER_DISABLE)).delete(3);
+    assert_eq!(run.outcomes(), [0, 3, 0, 0]);
+    assert!(matches!(run.stopped(), Some(StopReason::Refused(_))));
+}

@@ -1,0 +1,116 @@
+//! When requests go out: at once where nothing speaks against it, and no earlier than the service asks.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate};
+use oss_delete_vectors::{Deleted, Key, code};
+
+use crate::run::{Answer, LATENCY, Run, SECOND, credentials, deleted, error, key, service_error, target};
+
+#[test]
+fn one_key_is_one_request_at_once() {
+    for rate in [Rate::Adaptive { max_qps: None }, Rate::Adaptive { max_qps: Some(0.01) }, Rate::Fixed(0.01), Rate::Unlimited] {
+        let run = Run::new(BulkOptions::new().rate(rate), |_| deleted()).delete(1);
+        assert_eq!((run.requests.as_slice(), run.outcomes()), ([(Duration::ZERO, 1)].as_slice(), [1, 0, 0, 0]));
+        assert_eq!(run.now, LATENCY);
+    }
+}
+
+#[test]
+fn no_key_is_no_request() {
+    let run = Run::new(BulkOptions::new(), |_| deleted()).delete(0);
+    assert_eq!((run.requests.len(), run.events.len(), run.now), (0, 0, Duration::ZERO));
+}
+
+#[test]
+fn a_partial_batch_leaves_at_a_flush() {
+    let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
+    let now = oss_delete_vectors::Now::new(SECOND, crate::run::start());
+    for number in 0..3 {
+        bulk.push(Key::new(&key(number)).unwrap()).unwrap();
+    }
+    assert!(bulk.poll_transmit(now).is_none(), "a batch that may still grow waits");
+    bulk.flush();
+    let transmit = bulk.poll_transmit(now).unwrap();
+    assert_eq!((transmit.keys, transmit.positions), (3, 0..3));
+    bulk.flush();
+    assert!(bulk.poll_transmit(now).is_none(), "nothing was pushed since");
+}
+
+#[test]
+fn a_fixed_rate_is_kept_exactly() {
+    let run = Run::new(BulkOptions::new().rate(Rate::Fixed(8.0)), |_| deleted()).delete(20 * 500);
+    let times: Vec<Duration> = run.requests.iter().map(|&(at, _)| at).collect();
+    assert_eq!(times, (0..20).map(|slot| slot * Duration::from_millis(125)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_most_rate_is_never_exceeded() {
+    let rate = Rate::Adaptive { max_qps: Some(50.0) };
+    let run = Run::new(BulkOptions::new().concurrency(64).rate(rate), |_| deleted()).delete(300 * 500);
+    for window in run.requests.windows(51) {
+        assert!(window[50].0 - window[0].0 >= SECOND - Duration::from_millis(20), "{:?}", window[0].0);
+    }
+    assert!(run.now < 7 * SECOND);
+}
+
+#[test]
+fn unlimited_is_bounded_by_the_concurrency_alone() {
+    let run = Run::new(BulkOptions::new().concurrency(10).rate(Rate::Unlimited), |_| deleted()).delete(100 * 500);
+    assert_eq!(run.now, 10 * LATENCY);
+}
+
+/// The first answer asks to wait so many seconds; when the next request goes out.
+fn second_request_after(seconds: u64) -> Duration {
+    let answer = service_error(503, code::SLOW_DOWN).with_retry_after(Duration::from_secs(seconds));
+    let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.number {
+        0 => Answer::Is(answer.to_response()),
+        _ => deleted(),
+    })
+    .delete(500);
+    run.requests[1].0
+}
+
+#[test]
+fn retry_after_is_honoured_up_to_five_minutes() {
+    for seconds in [7, 30, 300] {
+        assert_eq!(second_request_after(seconds), LATENCY + Duration::from_secs(seconds));
+    }
+    for seconds in [301, 86_400, u64::MAX] {
+        assert_eq!(second_request_after(seconds), LATENCY + 300 * SECOND);
+    }
+}
+
+#[test]
+fn retry_after_holds_for_any_answer_and_as_a_date() {
+    for status in [503, 500, 429] {
+        let mut response = service_error(status, "X").to_response();
+        // The answer's own date is 16:20:57.
+        response.headers_mut().insert("retry-after", HeaderValue::from_static("Sat, 16 Dec 2023 16:21:37 GMT"));
+        let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.number {
+            0 => Answer::Is(response.clone()),
+            _ => deleted(),
+        })
+        .delete(500);
+        assert_eq!(run.requests[1].0, LATENCY + 40 * SECOND, "{status}");
+    }
+}
+
+#[test]
+fn the_qos_delay_is_no_time_to_wait() {
+    let held_back = Deleted::new("id").with_qos_delay(60 * SECOND).to_response();
+    let run = Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(held_back.clone())).delete(10 * 500);
+    assert_eq!((run.requests.len(), run.now), (10, 10 * LATENCY));
+}
+
+#[test]
+fn a_back_off_stays_within_its_cap() {
+    let options = BulkOptions::new().concurrency(1).back_off(SECOND, 4 * SECOND).max_attempts(6);
+    let run = Run::new(options, |_| error(500, code::INTERNAL_ERROR)).delete(500);
+    let waits: Vec<Duration> = run.requests.windows(2).map(|pair| pair[1].0 - pair[0].0 - LATENCY).collect();
+    assert_eq!(waits.len(), 5);
+    for (wait, most) in waits.iter().zip([1, 2, 4, 4, 4]) {
+        assert!(*wait <= most * SECOND, "{waits:?}");
+    }
+}

@@ -1,0 +1,256 @@
+//! A run in virtual time against a service that is a closure: it jumps from one thing that happens to the next.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, Failure, KeyOutcome, StopReason, TransmitId};
+use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target};
+
+/// How long every answer takes.
+pub(crate) const LATENCY: Duration = Duration::from_millis(10);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// Sat, 16 Dec 2023 16:20:57 GMT.
+pub(crate) fn start() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_702_743_657)
+}
+
+/// What a service sees of a request.
+pub(crate) struct Call<'a> {
+    /// Counted from 0.
+    pub(crate) number: usize,
+    pub(crate) at: Duration,
+    pub(crate) request: &'a Request<Bytes>,
+    pub(crate) keys: usize,
+    pub(crate) positions: Range<u64>,
+}
+
+pub(crate) enum Answer {
+    Is(Response<Bytes>),
+    Failed(Failure),
+    /// Nothing, ever.
+    Silence,
+}
+
+pub(crate) fn deleted() -> Answer {
+    Answer::Is(Deleted::new("id").to_response())
+}
+
+pub(crate) fn error(status: u16, code: &str) -> Answer {
+    Answer::Is(service_error(status, code).to_response())
+}
+
+pub(crate) fn service_error(status: u16, code: &str) -> ServiceError {
+    ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m").with_request_id("id").with_date(start())
+}
+
+pub(crate) fn not_sent() -> Answer {
+    Answer::Failed(Failure::surely_not_sent("connection refused"))
+}
+
+pub(crate) fn lost() -> Answer {
+    Answer::Failed(Failure::may_have_arrived("connection reset"))
+}
+
+pub(crate) fn target() -> Target {
+    Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap()
+}
+
+pub(crate) fn credentials() -> Credentials {
+    Credentials::new("LTAI5tExample", "my-secret").unwrap()
+}
+
+pub(crate) fn key(number: u64) -> String {
+    format!("doc-{number}")
+}
+
+pub(crate) struct Run<'a> {
+    pub(crate) bulk: BulkDelete,
+    pub(crate) now: Duration,
+    /// How far the client's clock is ahead.
+    pub(crate) ahead: Duration,
+    service: Box<dyn FnMut(&Call<'_>) -> Answer + 'a>,
+    /// Asked for the `n`th time, from 0: credentials, and how long they take to come.
+    provider: Box<dyn FnMut(usize) -> Option<(Duration, Credentials)> + 'a>,
+    source: Box<dyn Iterator<Item = String> + 'a>,
+    answers: BTreeMap<(Duration, TransmitId), Answer>,
+    renewals: BTreeMap<Duration, Credentials>,
+    /// When each request went out, and with how many keys.
+    pub(crate) requests: Vec<(Duration, usize)>,
+    pub(crate) events: Vec<(Duration, Event)>,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(options: BulkOptions, service: impl FnMut(&Call<'_>) -> Answer + 'a) -> Self {
+        Self::as_whom(credentials(), options, service)
+    }
+
+    pub(crate) fn as_whom(credentials: Credentials, options: BulkOptions, service: impl FnMut(&Call<'_>) -> Answer + 'a) -> Self {
+        Self {
+            bulk: BulkDelete::new(&target(), credentials, options).unwrap(),
+            now: Duration::ZERO,
+            ahead: Duration::ZERO,
+            service: Box::new(service),
+            provider: Box::new(|_| None),
+            source: Box::new(std::iter::empty()),
+            answers: BTreeMap::new(),
+            renewals: BTreeMap::new(),
+            requests: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    pub(crate) fn provider(mut self, provider: impl FnMut(usize) -> Option<(Duration, Credentials)> + 'a) -> Self {
+        self.provider = Box::new(provider);
+        self
+    }
+
+    /// Deletes keys `0..count`, to the end of the run.
+    pub(crate) fn delete(mut self, count: u64) -> Self {
+        self.source = Box::new((0..count).map(key));
+        self.until(|_| false);
+        self
+    }
+
+    /// Goes on to the end of the run.
+    pub(crate) fn delete_all(mut self) -> Self {
+        self.until(|_| false);
+        self
+    }
+
+    /// Takes what there is to push, and the one transmit that comes of it, which goes nowhere.
+    pub(crate) fn bulk_transmit(&mut self) -> TransmitId {
+        for key in self.source.by_ref() {
+            self.bulk.push(Key::new(&key).unwrap()).unwrap();
+        }
+        self.bulk.finish();
+        let transmit = self.bulk.poll_transmit(self.client_now()).unwrap();
+        assert!(self.bulk.poll_transmit(self.client_now()).is_none());
+        transmit.id
+    }
+
+    /// Goes on until `is_enough`, or to the end of the run.
+    pub(crate) fn until(&mut self, mut is_enough: impl FnMut(&Self) -> bool) {
+        for _ in 0..1_000_000 {
+            self.drain();
+            if is_enough(self) || self.bulk.is_finished() {
+                return;
+            }
+            self.step();
+        }
+        panic!("no end: {:?}", self.bulk);
+    }
+
+    pub(crate) fn keys(mut self, keys: impl Iterator<Item = String> + 'a) -> Self {
+        self.source = Box::new(keys);
+        self
+    }
+
+    pub(crate) fn client_now(&self) -> Now {
+        Now::new(self.now, start() + self.now + self.ahead)
+    }
+
+    /// Pushes, sends and takes events, until there is nothing more to do at this moment.
+    pub(crate) fn drain(&mut self) {
+        loop {
+            while self.bulk.can_push() {
+                match self.source.next() {
+                    Some(key) => self.bulk.push(Key::new(&key).unwrap()).unwrap(),
+                    None => self.bulk.finish(),
+                }
+            }
+            self.send();
+            if !self.take_events() && !self.bulk.can_push() {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn send(&mut self) {
+        while let Some(transmit) = self.bulk.poll_transmit(self.client_now()) {
+            let call = Call {
+                number: self.requests.len(),
+                at: self.now,
+                request: &transmit.request,
+                keys: transmit.keys,
+                positions: transmit.positions.clone(),
+            };
+            self.requests.push((self.now, transmit.keys));
+            match (self.service)(&call) {
+                Answer::Silence => {}
+                answer => assert!(self.answers.insert((self.now + LATENCY, transmit.id), answer).is_none()),
+            }
+        }
+    }
+
+    pub(crate) fn take_events(&mut self) -> bool {
+        let before = self.events.len();
+        while let Some(event) = self.bulk.poll_event() {
+            if let Event::CredentialsNeeded = event {
+                let asked = self.count(|event| matches!(event, Event::CredentialsNeeded));
+                if let Some((delay, credentials)) = (self.provider)(asked) {
+                    self.renewals.insert(self.now + delay, credentials);
+                }
+            }
+            self.events.push((self.now, event));
+        }
+        self.events.len() > before
+    }
+
+    /// Moves on to what happens next, and lets it happen.
+    pub(crate) fn step(&mut self) {
+        let answer = self.answers.first_key_value().map(|(&(at, _), _)| at);
+        let renewal = self.renewals.first_key_value().map(|(&at, _)| at);
+        let next = [answer, renewal, self.bulk.poll_timeout()].into_iter().flatten().min();
+        self.now = next.unwrap_or_else(|| panic!("nothing happens any more: {:?}", self.bulk)).max(self.now);
+        while let Some(entry) = self.answers.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            let ((_, id), answer) = entry.remove_entry();
+            match answer {
+                Answer::Is(response) => self.bulk.handle_response(self.client_now(), id, &response),
+                Answer::Failed(failure) => self.bulk.handle_failure(self.client_now(), id, failure),
+                Answer::Silence => unreachable!("it is never kept"),
+            }
+        }
+        if let Some(entry) = self.renewals.first_entry().filter(|entry| *entry.key() <= self.now) {
+            let credentials = entry.remove();
+            self.bulk.handle_credentials(self.client_now(), credentials);
+        }
+        self.bulk.handle_timeout(self.client_now());
+        self.drain_at_once();
+        assert!(self.bulk.poll_timeout().is_none_or(|at| at > self.now), "the next timeout is not later");
+    }
+
+    fn drain_at_once(&mut self) {
+        loop {
+            self.send();
+            if !self.take_events() {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn count(&self, is_it: impl Fn(&Event) -> bool) -> usize {
+        self.events.iter().filter(|(_, event)| is_it(event)).count()
+    }
+
+    pub(crate) fn failed(&self) -> impl Iterator<Item = &FailedKeys> {
+        self.events.iter().filter_map(|(_, event)| if let Event::Failed(failed) = event { Some(failed) } else { None })
+    }
+
+    /// Keys by outcome: deleted, rejected, unconfirmed, not attempted. All of them, and as the events told.
+    pub(crate) fn outcomes(&self) -> [u64; 4] {
+        let report = self.bulk.report();
+        let of = |outcome| self.failed().filter(|failed| failed.outcome == outcome).map(|failed| failed.keys.len() as u64).sum();
+        let told: [u64; 3] = [of(KeyOutcome::Rejected), of(KeyOutcome::Unconfirmed), of(KeyOutcome::NotAttempted)];
+        assert_eq!([report.rejected, report.unconfirmed, report.not_attempted], told);
+        assert_eq!(report.pending(), 0);
+        [report.deleted, report.rejected, report.unconfirmed, report.not_attempted]
+    }
+
+    pub(crate) fn stopped(&self) -> Option<&StopReason> {
+        self.bulk.stopped()
+    }
+}

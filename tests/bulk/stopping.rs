@@ -1,0 +1,120 @@
+//! When going on is senseless the run stops: not one more request, and every key has its outcome.
+
+use oss_delete_vectors::bulk::{BulkOptions, Event, KeyOutcome, Rate, StopReason};
+use oss_delete_vectors::{Key, code};
+
+use crate::run::{Run, deleted, error, key, lost, not_sent};
+
+const MILLION: u64 = 1_000_000;
+
+#[test]
+fn a_missing_index_costs_two_requests_of_a_million_keys() {
+    let run = Run::new(BulkOptions::new(), |_| error(404, code::NO_SUCH_VECTOR_INDEX)).delete(MILLION);
+    let pushed = run.bulk.report().pushed;
+    assert_eq!(run.requests.len(), 2);
+    assert!(pushed <= 50 * 500, "no more is taken than there is room for: {pushed}");
+    assert_eq!(run.outcomes(), [0, 1000, 0, pushed - 1000]);
+    let Some(StopReason::Refused(error)) = run.stopped() else { panic!("{:?}", run.stopped()) };
+    assert_eq!(error.code.as_deref(), Some(code::NO_SUCH_VECTOR_INDEX));
+    assert!(run.events.iter().all(|(_, event)| matches!(event, Event::Stopped(_) | Event::Failed(_))));
+}
+
+#[test]
+fn a_wrong_index_name_is_found_out_by_halving_one_batch() {
+    let run = Run::new(BulkOptions::new(), |_| error(400, code::VECTOR_INDEX_PARAMETER_INVALID)).delete(MILLION);
+    // Two at first; then 250, 125, 63, 32, 16, 8, 4, 2 and singles: 8 of them, with what has to be cut on the way.
+    let sizes: Vec<usize> = run.requests.iter().map(|&(_, keys)| keys).collect();
+    assert_eq!(sizes, [500, 500, 250, 125, 63, 32, 16, 8, 4, 2, 1, 1, 2, 1, 1, 4, 2, 1, 1, 2, 1, 1]);
+    assert!(matches!(run.stopped(), Some(StopReason::KeysRefused(_))));
+    let pushed = run.bulk.report().pushed;
+    // Both batches that were sent, and none that was not.
+    assert_eq!(run.outcomes(), [0, 1000, 0, pushed - 1000]);
+}
+
+#[test]
+fn a_service_that_is_down_from_the_start_is_tried_three_times() {
+    let run = Run::new(BulkOptions::new().concurrency(1), |_| not_sent()).delete(MILLION);
+    assert_eq!(run.requests.len(), 3);
+    assert!(matches!(run.stopped(), Some(StopReason::Unreachable(_))));
+    assert_eq!(run.outcomes(), [0, 0, 0, run.bulk.report().pushed]);
+}
+
+#[test]
+fn what_answered_once_is_not_out_of_reach() {
+    let answer = |number| if number == 0 { error(503, code::INTERNAL_ERROR) } else { not_sent() };
+    let mut run = Run::new(BulkOptions::new().concurrency(1), |call| answer(call.number)).keys((0..).map(key));
+    run.until(|run| run.requests.len() == 20);
+    assert!(run.stopped().is_none());
+}
+
+#[test]
+fn a_stop_awaits_what_is_in_flight_and_sends_nothing_more() {
+    let mut run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |call| match call.number {
+        1 => error(500, code::INTERNAL_ERROR),
+        2 => error(429, "TooManyRequests"),
+        3 => not_sent(),
+        _ => deleted(),
+    })
+    .keys((0..).map(key));
+    run.drain();
+    assert_eq!(run.bulk.in_flight(), 4);
+    run.bulk.stop();
+    let pushed = run.bulk.report().pushed;
+    assert_eq!(run.bulk.report().pending(), 2000, "what was not sent has its outcome at once");
+    run.until(|_| false);
+    assert_eq!(run.requests.len(), 4);
+    assert_eq!(run.outcomes(), [500, 500, 500, pushed - 1500]);
+    assert_eq!(run.stopped(), Some(&StopReason::Requested));
+    assert_eq!(run.bulk.poll_timeout(), None);
+}
+
+#[test]
+fn an_abort_waits_for_nothing_and_later_answers_change_nothing() {
+    let mut run = Run::new(BulkOptions::new(), |_| deleted()).keys((0..).map(key));
+    run.until(|run| run.bulk.report().deleted >= 5000);
+    let deleted = run.bulk.report().deleted;
+    let in_flight = run.bulk.in_flight() as u64;
+    assert!(in_flight > 0);
+    run.bulk.abort();
+    assert!(run.bulk.is_finished());
+    let report = run.bulk.report();
+    run.take_events();
+    assert_eq!(run.outcomes(), [deleted, 0, 500 * in_flight, report.pushed - deleted - 500 * in_flight]);
+    run.step();
+    assert_eq!(run.bulk.report(), report);
+    assert_eq!(run.bulk.settled().prefix(), report.pushed);
+}
+
+#[test]
+fn a_stop_before_anything_was_sent_attempts_nothing() {
+    let mut run = Run::new(BulkOptions::new(), |_| deleted());
+    for number in 0..700 {
+        run.bulk.push(Key::new(&key(number)).unwrap()).unwrap();
+    }
+    run.bulk.stop();
+    run.until(|_| false);
+    assert_eq!((run.requests.len(), run.outcomes()), (0, [0, 0, 0, 700]));
+    assert!(run.failed().all(|failed| failed.error.is_none() && failed.attempts == 0));
+    assert!(run.bulk.push(Key::new("late").unwrap()).is_err());
+}
+
+#[test]
+fn a_fatal_answer_in_mid_run_keeps_what_was_deleted() {
+    let run =
+        Run::new(
+            BulkOptions::new().concurrency(1),
+            |call| {
+                if call.number < 10 { deleted() } else { error(403, code::ACCESS_DENIED) }
+            },
+        )
+        .delete(50_000);
+    assert_eq!(run.requests.len(), 11);
+    assert_eq!(run.outcomes(), [5000, 500, 0, run.bulk.report().pushed - 5500]);
+}
+
+#[test]
+fn lost_requests_are_no_reason_to_stop() {
+    let run = Run::new(BulkOptions::new().concurrency(1), |call| if call.number < 5 { lost() } else { deleted() }).delete(10);
+    assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (6, [10, 0, 0, 0], None));
+    assert_eq!(run.failed().filter(|failed| failed.outcome == KeyOutcome::Unconfirmed).count(), 0);
+}
