@@ -40,7 +40,7 @@ impl BulkDelete {
         let latency = now.saturating_sub(sent_at);
         span.conclude(&outcome);
         let verdict = decide(&outcome, self.history);
-        batch.remember(&outcome, may_have_deleted(&outcome, verdict));
+        batch.remember(&outcome, may_have_deleted(&outcome));
         let error = LastError::of(&outcome);
         let service_error = match outcome {
             Attempt::Deleted(deleted) => {

@@ -87,12 +87,12 @@ pub(super) fn decide(attempt: &Attempt, history: History) -> Verdict {
 }
 
 /// Whether a part of the keys, or all, may be gone after this attempt.
-pub(super) fn may_have_deleted(attempt: &Attempt, verdict: Verdict) -> bool {
+pub(super) fn may_have_deleted(attempt: &Attempt) -> bool {
     match attempt {
         Attempt::Deleted(_) => true,
         Attempt::Failed(failure) => failure.may_have_arrived,
         // An answer that is not the service's says nothing of what the service did.
-        Attempt::Refused(error) => error.may_have_deleted() || (verdict == Verdict::Retry && is_foreign(error)),
+        Attempt::Refused(error) => error.may_have_deleted() || is_foreign(error),
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
     fn every_answer_has_one_verdict_before_and_after_the_first_success() {
         let fresh = History::default();
         let proven = History { had_success: true, had_answer: true, unreachable: 0 };
-        for (status, code, before, after, may_have_deleted_after) in [
+        for (status, code, before, after, may_be_gone) in [
             (503, code::QPS_LIMIT_EXCEEDED, Throttled, Throttled, true),
             (503, code::SLOW_DOWN, Throttled, Throttled, true),
             (429, "SomeCode", Throttled, Throttled, false),
@@ -150,7 +150,7 @@ mod tests {
             let attempt = Attempt::Refused(ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m"));
             assert_eq!(decide(&attempt, fresh), before, "{status} {code}");
             assert_eq!(decide(&attempt, proven), after, "{status} {code}");
-            assert_eq!(may_have_deleted(&attempt, after), may_have_deleted_after, "{status} {code}");
+            assert_eq!(may_have_deleted(&attempt), may_be_gone, "{status} {code}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! When going on is senseless the run stops: not one more request, and every key has its outcome.
 
+use std::cell::Cell;
+
 use oss_delete_vectors::bulk::{BulkOptions, Event, KeyOutcome, Rate, StopReason};
 use oss_delete_vectors::{Key, code};
 
@@ -110,6 +112,18 @@ fn a_fatal_answer_in_mid_run_keeps_what_was_deleted() {
         .delete(50_000);
     assert_eq!(run.requests.len(), 11);
     assert_eq!(run.outcomes(), [5000, 500, 0, run.bulk.report().pushed - 5500]);
+}
+
+#[test]
+fn an_answer_that_is_not_the_services_confirms_no_refusal() {
+    // A page from something on the way says nothing of what the service did: it may have deleted.
+    for (status, body) in [(404, "<html>"), (302, ""), (405, ""), (407, ""), (411, ""), (200, "<html>welcome</html>")] {
+        let page = http::Response::builder().status(status).body(body.into()).unwrap();
+        let page = Cell::new(Some(page));
+        let run = Run::new(BulkOptions::new().concurrency(1), |_| crate::run::Answer::Is(page.take().unwrap())).delete(600);
+        assert!(matches!(run.stopped(), Some(StopReason::Refused(_))), "{status}");
+        assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 0, 500, 100]), "{status}");
+    }
 }
 
 #[test]
