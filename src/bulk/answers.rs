@@ -182,13 +182,16 @@ impl BulkDelete {
         self.ready.push_front(first);
     }
 
-    /// A piece of the batch that is halved has its outcome; after the last one the next refused batch has its turn.
+    /// A piece of the batch that is halved has its outcome; after the last one the next refused batch has its turn, and those of
+    /// one key, which end there, let the next but one have it.
     fn leave_family(&mut self, family: Option<u64>) {
         let Some(halving) = self.halving.as_mut().filter(|halving| family == Some(halving.family)) else { return };
         halving.pieces -= 1;
         if halving.pieces == 0 {
             self.halving = None;
-            if let Some(parked) = self.parked.pop_front() {
+            while self.halving.is_none()
+                && let Some(parked) = self.parked.pop_front()
+            {
                 let error = parked.last_error.clone().expect("it was refused");
                 self.refuse(parked, error);
             }

@@ -74,6 +74,21 @@ fn before_the_first_success_one_batch_at_a_time_is_halved() {
 }
 
 #[test]
+fn single_keys_that_wait_for_another_batch_to_be_halved_all_have_their_turn() {
+    // Batch 0 holds two keys, and 1 to 3 one each. All are bad, which is too few to stop over.
+    let mut run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), refusing(&[0, 1, 2, 3, 4]));
+    for number in 0..5 {
+        run.bulk.push(oss_delete_vectors::Key::new(&key(number)).unwrap()).unwrap();
+        if number > 0 {
+            run.bulk.flush();
+        }
+    }
+    run.bulk.finish();
+    run.until(|_| false);
+    assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (6, [0, 5, 0, 0], None));
+}
+
+#[test]
 fn a_refused_batch_that_may_have_deleted_before_leaves_unconfirmed_keys() {
     let refusing = refusing(&[7]);
     let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.number {
