@@ -30,7 +30,7 @@ impl BulkDelete {
 
     /// Signs as `credentials` from now on, whether they were asked for or not.
     pub fn handle_credentials(&mut self, now: Now, credentials: Credentials) {
-        self.authority.renew(credentials);
+        self.authority.renew(now.monotonic.max(self.now.monotonic), credentials);
         self.observe(now);
     }
 

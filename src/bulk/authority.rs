@@ -18,6 +18,11 @@ pub(super) struct Authority {
     asked: Option<Asked>,
     /// Whether the present credentials were refused, or have expired: nothing is sent until there are others.
     is_void: bool,
+    /// Whether the present credentials had not expired at some time. Of those that never had a time, the clock may be to blame:
+    /// they are used, and the service decides.
+    had_time: bool,
+    /// Until when credentials that came are not asked for again ahead of their expiry: they may be the best there are.
+    content_until: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +48,8 @@ impl Authority {
             patience: options.credentials_timeout,
             asked: None,
             is_void: false,
+            had_time: false,
+            content_until: Duration::ZERO,
         }
     }
 
@@ -79,11 +86,13 @@ impl Authority {
         true
     }
 
-    pub(super) fn renew(&mut self, credentials: Credentials) {
+    pub(super) fn renew(&mut self, now: Duration, credentials: Credentials) {
         self.signer = Signer::new(self.signer.resource().clone(), credentials);
         self.generation += 1;
         self.asked = None;
         self.is_void = false;
+        self.had_time = false;
+        self.content_until = now + ASK_AGAIN;
     }
 
     /// Whether someone is to be asked for credentials now. `service_time` is that of `now`.
@@ -91,8 +100,9 @@ impl Authority {
         if self.can_renew
             && let Some(expiration) = self.signer.credentials().expiration()
         {
-            self.is_void |= service_time >= expiration;
-            if self.asked.is_none() && service_time + AHEAD >= expiration {
+            self.had_time |= service_time < expiration;
+            self.is_void |= self.had_time && service_time >= expiration;
+            if self.is_void || (service_time + AHEAD >= expiration && self.content_until <= now) {
                 self.ask(now);
             }
         }
@@ -114,12 +124,15 @@ impl Authority {
     pub(super) fn next_poll(&self, now: Duration, service_time: SystemTime) -> Option<Duration> {
         let expiration = self.signer.credentials().expiration().filter(|_| self.can_renew);
         let until = |time: SystemTime| time.duration_since(service_time).ok().filter(|left| !left.is_zero());
-        let ahead = expiration.filter(|_| self.asked.is_none()).and_then(|expiration| until(expiration.checked_sub(AHEAD)?));
-        let expires = expiration.and_then(until);
+        let ahead = expiration.filter(|_| self.asked.is_none()).map(|expiration| {
+            let left = expiration.checked_sub(AHEAD).and_then(until).unwrap_or_default();
+            (now + left).max(self.content_until)
+        });
+        let expires = expiration.and_then(until).map(|left| now + left);
         // Patience ends only where nothing can be sent without an answer; before that its end would be past, and due for ever.
         let overdue = self.asked.filter(|_| self.is_void).map(|asked| asked.since + self.patience);
         let asked = self.asked.map(|asked| asked.again_at.min(overdue.unwrap_or(Duration::MAX)).max(now));
-        [ahead.map(|left| now + left), expires.map(|left| now + left), asked].into_iter().flatten().min()
+        [ahead, expires, asked].into_iter().flatten().min()
     }
 
     fn ask(&mut self, now: Duration) {

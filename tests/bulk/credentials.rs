@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use oss_delete_vectors::bulk::{BulkOptions, Event, StopReason};
-use oss_delete_vectors::{Credentials, code};
+use oss_delete_vectors::emulator::{Emulator, Identity};
+use oss_delete_vectors::{Credentials, Now, code};
 
-use crate::run::{Answer, Call, Run, SECOND, deleted, error, key, start};
+use crate::run::{Answer, Call, Run, SECOND, deleted, error, key, start, target};
 
 fn pair(name: &str) -> Credentials {
     Credentials::new(name, "secret").unwrap()
@@ -114,4 +115,34 @@ fn patience_for_credentials_that_are_still_good_keeps_nobody_awake() {
     }
     assert_eq!(asked(&run), (0..=30).map(|tens| (1 + 10 * tens) * SECOND).collect::<Vec<_>>());
     assert_eq!(run.stopped(), Some(&StopReason::CredentialsMissing));
+}
+
+#[test]
+fn credentials_with_little_time_left_are_not_asked_for_again_at_once() {
+    // The provider has no better ones for a minute: its cache.
+    let run = Run::as_whom(until("old", 2 * SECOND), renewing(), |_| deleted())
+        .provider(|_| Some((Duration::ZERO, until("cached", 120 * SECOND))))
+        .delete(100_000);
+    assert_eq!((run.outcomes(), run.stopped()), ([100_000, 0, 0, 0], None));
+    assert!(asked(&run).len() <= 2 + run.now.as_secs() as usize / 10);
+}
+
+#[test]
+fn a_clock_that_is_far_ahead_does_not_keep_good_credentials_from_being_used() {
+    // By the client's clock every token has expired when it comes. The service tells the time.
+    let hour = Duration::from_secs(3600);
+    let mut emulator = Emulator::with_vectors(&target(), pair("other"), (0..5000).map(key)).unwrap();
+    for name in ["old", "new"] {
+        emulator.add_identity(Identity::new(until(name, hour)));
+    }
+    let mut run = Run::as_whom(until("old", hour), renewing(), |call| {
+        Answer::Is(emulator.handle(Now::new(call.at, start() + call.at), call.request))
+    })
+    .provider(|_| Some((Duration::ZERO, until("new", hour))))
+    .keys((0..5000).map(key));
+    run.ahead = 24 * 365 * hour;
+    let run = run.delete_all();
+    assert_eq!((run.outcomes(), run.stopped()), ([5000, 0, 0, 0], None));
+    assert_eq!(run.requests.len(), 11, "one to learn the time, and ten");
+    assert_eq!(run.count(|event| matches!(event, Event::ClockCorrected)), 1);
 }
