@@ -199,7 +199,7 @@ impl BulkDelete {
     }
 
     fn delay(&mut self, batch: Batch, delay: std::time::Duration) {
-        self.delayed.insert((self.now.monotonic + delay, batch.span.start), batch);
+        self.delayed.insert((self.now.monotonic.saturating_add(delay), batch.span.start), batch);
     }
 
     /// Stops the run over the answer to `batch`, whose keys have their outcome by the same rule as any others.

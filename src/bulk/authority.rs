@@ -117,7 +117,7 @@ impl Authority {
 
     /// Whether credentials that are needed did not come in time.
     pub(super) fn is_overdue(&self, now: Duration) -> bool {
-        self.is_void && self.asked.is_some_and(|asked| now >= asked.since + self.patience)
+        self.is_void && self.asked.is_some_and(|asked| now >= asked.since.saturating_add(self.patience))
     }
 
     /// When to poll again, at the latest.
@@ -130,7 +130,7 @@ impl Authority {
         });
         let expires = expiration.and_then(until).map(|left| now + left);
         // Patience ends only where nothing can be sent without an answer; before that its end would be past, and due for ever.
-        let overdue = self.asked.filter(|_| self.is_void).map(|asked| asked.since + self.patience);
+        let overdue = self.asked.filter(|_| self.is_void).map(|asked| asked.since.saturating_add(self.patience));
         let asked = self.asked.map(|asked| asked.again_at.min(overdue.unwrap_or(Duration::MAX)).max(now));
         [ahead, expires, asked].into_iter().flatten().min()
     }

@@ -80,7 +80,7 @@ impl BulkOptions {
     }
 
     /// After how long an answer is given up that neither comes nor fails; 75 s if not set. Make it longer than the
-    /// transport's own timeout, which knows better what happened.
+    /// transport's own timeout, which knows better what happened. Above 0; [`Duration::MAX`] is never.
     #[must_use]
     pub fn answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;
@@ -125,6 +125,9 @@ impl BulkOptions {
         }
         if self.max_attempts == 0 {
             return Err(Invalid::new("max attempts", "must be at least 1", "0"));
+        }
+        if self.answer_timeout.is_zero() {
+            return Err(Invalid::new("answer timeout", "must be above 0", "0ns"));
         }
         Ok(())
     }

@@ -46,12 +46,12 @@ impl Outage {
         self.has_many_batches |= *self.first_batch.get_or_insert(batch) != batch;
         if let Some(open) = &mut self.open {
             open.probes = open.probes.saturating_add(1);
-            open.next_probe = now + delay(open.probes);
+            open.next_probe = now.saturating_add(delay(open.probes));
             return false;
         }
         let opens = self.failures >= FAILURES && self.has_many_batches;
         if opens {
-            self.open = Some(Open { probes: 1, next_probe: now + delay(1) });
+            self.open = Some(Open { probes: 1, next_probe: now.saturating_add(delay(1)) });
         }
         opens
     }

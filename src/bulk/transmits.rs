@@ -50,7 +50,7 @@ impl BulkDelete {
     pub fn poll_timeout(&self) -> Option<Duration> {
         let stopped = matches!(self.phase, Phase::Stopped(_));
         // Ids rise with time, so that the first is the oldest.
-        let answer = self.in_flight.values().next().map(|attempt| attempt.sent_at + self.options.answer_timeout);
+        let answer = self.in_flight.values().next().map(|attempt| attempt.sent_at.saturating_add(self.options.answer_timeout));
         let transmit = match self.gate() {
             Gate::Open => Some(self.now.monotonic),
             Gate::Until(time) => Some(time),
@@ -58,7 +58,7 @@ impl BulkDelete {
         };
         let service_time = self.clock.service_time(self.now.wall);
         let credentials = self.authority.next_poll(self.now.monotonic, service_time).filter(|_| !stopped && !self.is_finished());
-        let outage = self.outage.since().zip(self.options.give_up_after).map(|(since, most)| since + most);
+        let outage = self.outage.since().zip(self.options.give_up_after).map(|(since, most)| since.saturating_add(most));
         [answer, transmit, credentials, outage.filter(|_| !stopped)].into_iter().flatten().min()
     }
 
@@ -68,7 +68,7 @@ impl BulkDelete {
         let now = self.now;
         let timeout = self.options.answer_timeout;
         while let Some((&id, attempt)) = self.in_flight.first_key_value()
-            && attempt.sent_at + timeout <= now.monotonic
+            && attempt.sent_at.saturating_add(timeout) <= now.monotonic
         {
             let message = format!("no answer within {timeout:?}");
             self.handle_failure(now, id, Failure::may_have_arrived(message));
@@ -77,7 +77,7 @@ impl BulkDelete {
             self.stop_because(StopReason::CredentialsMissing);
         }
         let outage = self.outage.since().zip(self.options.give_up_after);
-        if outage.is_some_and(|(since, most)| since + most <= now.monotonic) {
+        if outage.is_some_and(|(since, most)| since.saturating_add(most) <= now.monotonic) {
             self.stop_because(StopReason::Outage);
         }
     }

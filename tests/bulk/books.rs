@@ -142,6 +142,7 @@ fn options_out_of_their_range_are_refused_by_name() {
         (options().rate(Rate::Adaptive { max_qps: Some(-1.0) }), r#"requests a second must be 0.001 to 1000000, not "-1""#),
         (options().rate(Rate::Adaptive { max_qps: Some(2e6) }), r#"requests a second must be 0.001 to 1000000, not "2000000""#),
         (options().max_attempts(0), r#"max attempts must be at least 1, not "0""#),
+        (options().answer_timeout(Duration::ZERO), r#"answer timeout must be above 0, not "0ns""#),
     ] {
         let refused = BulkDelete::new(&target(), credentials(), options).unwrap_err();
         assert_eq!(refused.to_string(), expected);

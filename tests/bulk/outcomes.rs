@@ -89,6 +89,21 @@ fn an_answer_to_an_earlier_attempt_says_nothing_of_the_one_in_flight() {
 }
 
 #[test]
+fn the_deadlines_of_a_lifetime_are_none() {
+    // The longest times there are say never, and do not overflow.
+    let options = one().answer_timeout(Duration::MAX).give_up_after(Duration::MAX).renews_credentials(Duration::MAX);
+    let options = options.back_off(SECOND, Duration::MAX);
+    let run = Run::new(options, |call| match call.number {
+        0..20 => error(500, code::INTERNAL_ERROR),
+        20 => error(403, code::SECURITY_TOKEN_EXPIRED),
+        _ => deleted(),
+    })
+    .provider(|_| Some((SECOND, crate::run::credentials())))
+    .delete(1000);
+    assert_eq!((run.outcomes(), run.stopped()), ([1000, 0, 0, 0], None));
+}
+
+#[test]
 fn attempts_that_throttle_count_for_nothing() {
     let run =
         Run::new(one().max_attempts(1), |call| if call.number < 30 { error(503, code::QPS_LIMIT_EXCEEDED) } else { deleted() })
