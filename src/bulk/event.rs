@@ -91,7 +91,7 @@ pub struct FailedKeys {
     pub positions: Range<u64>,
     /// What is true of all of them.
     pub outcome: KeyOutcome,
-    /// The last error; `None` where they were never sent.
+    /// The last error; `None` where they met none: never sent, or in flight for the first time when the run was aborted.
     pub error: Option<LastError>,
     /// How many requests held them.
     pub attempts: u32,
