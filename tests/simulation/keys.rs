@@ -1,0 +1,100 @@
+//! What was pushed, in the simulation's own books: which push is a duplicate of which, and which batch it belongs to.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// Most unique keys of a batch.
+const FULL: usize = 500;
+
+pub(crate) struct Pushed {
+    /// By number of the key: as JSON, and as text.
+    texts: Vec<(String, String)>,
+    /// By position.
+    pub(crate) keys: Vec<usize>,
+    pub(crate) is_original: Vec<bool>,
+    /// The batch that a position was pushed into, counted from 0.
+    pub(crate) batch: Vec<usize>,
+    filling: HashSet<usize>,
+    batches: usize,
+    pub(crate) duplicates: u64,
+}
+
+impl Pushed {
+    pub(crate) fn new(keys: usize) -> Self {
+        let text = |number: usize| match number % 50 {
+            // Keys that JSON has to escape, that are no ASCII, and that are long.
+            7 => (format!("\\\"{number}\\n\\\\"), format!("\"{number}\n\\")),
+            13 => (format!("键-{number}-🔑"), format!("键-{number}-🔑")),
+            29 => (format!("{number}{}", "x".repeat(200)), format!("{number}{}", "x".repeat(200))),
+            _ => (format!("k{number}"), format!("k{number}")),
+        };
+        Self {
+            texts: (0..keys).map(text).collect(),
+            keys: Vec::new(),
+            is_original: Vec::new(),
+            batch: Vec::new(),
+            filling: HashSet::new(),
+            batches: 0,
+            duplicates: 0,
+        }
+    }
+
+    pub(crate) fn text(&self, key: usize) -> &str {
+        &self.texts[key].1
+    }
+
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|(_, text)| text.as_str())
+    }
+
+    pub(crate) fn push(&mut self, key: usize) {
+        let is_original = self.filling.insert(key);
+        self.keys.push(key);
+        self.is_original.push(is_original);
+        self.batch.push(self.batches);
+        self.duplicates += u64::from(!is_original);
+        if self.filling.len() == FULL {
+            self.end_batch();
+        }
+    }
+
+    pub(crate) fn end_batch(&mut self) {
+        if !self.filling.is_empty() {
+            self.filling.clear();
+            self.batches += 1;
+        }
+    }
+
+    /// Positions in `range` that a request for it names.
+    pub(crate) fn originals(&self, range: &Range<u64>) -> impl Iterator<Item = usize> + use<'_> {
+        positions(range).filter(|&position| self.is_original[position])
+    }
+
+    /// The body of a request for `range`.
+    pub(crate) fn body(&self, range: &Range<u64>) -> String {
+        let mut body = String::from(r#"{"indexName":"vectorindex1","keys":["#);
+        for (count, position) in self.originals(range).enumerate() {
+            body.push_str(if count > 0 { ",\"" } else { "\"" });
+            body.push_str(&self.texts[self.keys[position]].0);
+            body.push('"');
+        }
+        body.push_str("]}");
+        body
+    }
+
+    /// Batches that are closed and hold one of `positions`.
+    pub(crate) fn closed_batches(&self, positions: impl Iterator<Item = usize>) -> usize {
+        let open = (!self.filling.is_empty()).then_some(self.batches);
+        let mut count = 0;
+        let mut last = None;
+        for batch in positions.map(|position| self.batch[position]).filter(|&batch| Some(batch) != open) {
+            count += usize::from(last != Some(batch));
+            last = Some(batch);
+        }
+        count
+    }
+}
+
+pub(crate) fn positions(range: &Range<u64>) -> Range<usize> {
+    usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()
+}

@@ -1,0 +1,133 @@
+//! The machine against the service through a faulty network, in virtual time: thousands of runs, each from its seed.
+//!
+//! ```text
+//! cargo test --features emulator --test simulation                                          10,000 seeds
+//! SIMULATION_SEEDS=1000000 cargo test --release --features emulator --test simulation       a million; or a range, 5000..6000
+//! SIMULATION_SEED=123 cargo test --features emulator --test simulation -- --nocapture       one, with all that it does
+//! ```
+//!
+//! After every step the machine's account is held against the simulation's own (`model`), after every run the emulator's truth
+//! against both, for every occurrence of a key.
+
+mod keys;
+mod meaning;
+mod model;
+mod provider;
+mod random;
+mod scenario;
+mod stops;
+mod tally;
+mod trace;
+mod world;
+
+use std::env;
+use std::io::Write;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
+
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, TransmitId};
+use oss_delete_vectors::{Credentials, Key, Now};
+use scenario::Scenario;
+use tally::Tally;
+use trace::Trace;
+use world::World;
+
+#[test]
+fn the_report_is_the_truth_whatever_happens() {
+    let one = env::var("SIMULATION_SEED").ok().map(|seed| seed.parse::<u64>().expect("SIMULATION_SEED is a number"));
+    let seeds = env::var("SIMULATION_SEEDS").map_or(0..10_000, |seeds| range(&seeds));
+    let tally = match one {
+        Some(seed) => run(seed, &strangers(), Trace::Printed).0,
+        None => run_all(seeds.clone()),
+    };
+    say(&format!("simulation:{tally}"));
+    if one.is_none() && seeds.end - seeds.start >= 10_000 {
+        tally.assert_complete();
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let strangers = strangers();
+    let trace = |seed| run(seed, &strangers, Trace::hashed()).1.expect("it is hashed");
+    let traces: Vec<u64> = (0..200).map(trace).collect();
+    assert_eq!((0..200).map(trace).collect::<Vec<_>>(), traces);
+    let mut different = traces;
+    different.sort_unstable();
+    different.dedup();
+    assert!(different.len() > 190, "the seed decides");
+}
+
+fn run_all(seeds: Range<u64>) -> Tally {
+    let strangers = strangers();
+    let (next, has_failed) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
+    let total = Mutex::new(Tally::default());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                let mut tally = Tally::default();
+                while !has_failed.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        break;
+                    }
+                    let _told = ToldOnPanic { seed, has_failed: &has_failed };
+                    tally.merge(run(seed, &strangers, Trace::Off).0);
+                }
+                total.lock().unwrap().merge(tally);
+            });
+        }
+    });
+    total.into_inner().unwrap()
+}
+
+fn run(seed: u64, strangers: &[TransmitId], trace: Trace) -> (Tally, Option<u64>) {
+    let scenario = Scenario::new(seed);
+    let mut world = World::new(seed, &scenario, strangers, trace);
+    world.run();
+    (world.tally, world.trace.hash())
+}
+
+/// `1000` is the first thousand; `1000..2000` is a range.
+fn range(seeds: &str) -> Range<u64> {
+    let number = |text: &str| text.parse::<u64>().expect("SIMULATION_SEEDS is a number, or two joined by ..");
+    seeds.split_once("..").map_or_else(|| 0..number(seeds), |(start, end)| number(start)..number(end))
+}
+
+/// Ids of another run: some of them are never handed out in this one, others later.
+fn strangers() -> Vec<TransmitId> {
+    let options = BulkOptions::new().concurrency(2000).rate(Rate::Unlimited);
+    let mut bulk = BulkDelete::new(&world::target(), Credentials::new("key", "secret").unwrap(), options).unwrap();
+    for number in 0..2000 {
+        bulk.push(Key::new(&format!("{number}")).unwrap()).unwrap();
+        bulk.flush();
+    }
+    let now = Now::new(Duration::ZERO, UNIX_EPOCH);
+    std::iter::from_fn(|| bulk.poll_transmit(now)).map(|transmit| transmit.id).collect()
+}
+
+/// Says which seed failed.
+struct ToldOnPanic<'a> {
+    seed: u64,
+    has_failed: &'a AtomicBool,
+}
+
+impl Drop for ToldOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.has_failed.store(true, Ordering::Relaxed);
+            let seed = self.seed;
+            let replay = "cargo test --features emulator --test simulation the_report -- --nocapture";
+            say(&format!("simulation: seed {seed} failed; to replay it:\n  SIMULATION_SEED={seed} {replay}"));
+        }
+    }
+}
+
+/// Past the capturing of output: what was covered is part of the result.
+fn say(text: &str) {
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{text}").unwrap();
+}

@@ -1,0 +1,57 @@
+//! What an answer means, by the table of the protocol: written down a second time, to hold the machine's own against it.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::Response;
+use oss_delete_vectors::bulk::Failure;
+use oss_delete_vectors::{DeleteVectors, ServiceError, code};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    Deleted,
+    Throttled,
+    Skewed {
+        date: Option<SystemTime>,
+    },
+    Credentials,
+    /// For what is in the batch.
+    Refused,
+    /// Not by the service: stop before the first success, retry later.
+    Foreign,
+    /// Try again.
+    Failed,
+    NotSent,
+    /// Nothing of the kind will ever work.
+    Fatal,
+}
+
+/// What it means, and whether keys may be gone.
+pub(crate) fn meaning(answer: &Result<Response<Bytes>, Failure>) -> (Meaning, bool) {
+    match answer {
+        Err(failure) if *failure == Failure::surely_not_sent("connection refused") => (Meaning::NotSent, false),
+        Err(_) => (Meaning::Failed, true),
+        Ok(response) => match DeleteVectors::parse_response(response) {
+            Ok(_) => (Meaning::Deleted, true),
+            Err(error) => of_error(&error),
+        },
+    }
+}
+
+fn of_error(error: &ServiceError) -> (Meaning, bool) {
+    let status = error.status().as_u16();
+    let is_foreign = matches!(status, 100..400 | 405 | 407 | 411) || (status == 404 && error.code() == code::BAD_ERROR_RESPONSE);
+    let may_have_deleted = status >= 500 || status == 408 || is_foreign;
+    let meaning = match error.code() {
+        code::QPS_LIMIT_EXCEEDED | code::SLOW_DOWN => Meaning::Throttled,
+        code::REQUEST_TIME_TOO_SKEWED => Meaning::Skewed { date: error.date() },
+        code::SECURITY_TOKEN_EXPIRED | code::INVALID_SECURITY_TOKEN | code::INVALID_ACCESS_KEY_ID => Meaning::Credentials,
+        code::INVALID_DIGEST => Meaning::Failed,
+        _ if status == 429 => Meaning::Throttled,
+        _ if status >= 500 || status == 408 => Meaning::Failed,
+        _ if is_foreign => Meaning::Foreign,
+        _ if status == 400 => Meaning::Refused,
+        _ => Meaning::Fatal,
+    };
+    (meaning, may_have_deleted)
+}

@@ -1,0 +1,280 @@
+//! The simulation's own account of a run: what every position of push has been through, and what must be true of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use oss_delete_vectors::bulk::{BulkDelete, Event, FailedKeys, KeyOutcome, Transmit, TransmitId};
+use oss_delete_vectors::emulator::Emulator;
+use oss_delete_vectors::{Key, code};
+
+use crate::keys::{Pushed, positions};
+use crate::meaning::Meaning;
+use crate::scenario::Scenario;
+
+pub(crate) struct Model {
+    pub(crate) pushed: Pushed,
+    places: Vec<Place>,
+    /// All transmits there ever were.
+    transmits: BTreeMap<TransmitId, Range<u64>>,
+    /// Those without an answer, and when they were sent.
+    pub(crate) in_flight: BTreeMap<TransmitId, Duration>,
+    /// Answered as deleted, and not told by an event yet.
+    deleted: BTreeSet<u64>,
+    /// Settled, start to end, as far as events told.
+    settled: BTreeMap<u64, u64>,
+    counts: Counts,
+    pub(crate) throttled: u64,
+    retries: u64,
+}
+
+/// What a position has been through.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    requests: u32,
+    met_error: bool,
+    was_refused: bool,
+    may_be_gone: bool,
+    /// By the emulator, in this run.
+    executed: bool,
+    outcome: Option<Outcome>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Deleted,
+    Failed(KeyOutcome),
+}
+
+/// Keys by outcome, as events told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) deleted: u64,
+    pub(crate) rejected: u64,
+    pub(crate) unconfirmed: u64,
+    pub(crate) not_attempted: u64,
+}
+
+impl Model {
+    pub(crate) fn new(keys: usize) -> Self {
+        Self {
+            pushed: Pushed::new(keys),
+            places: Vec::new(),
+            transmits: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            deleted: BTreeSet::new(),
+            settled: BTreeMap::new(),
+            counts: Counts::default(),
+            throttled: 0,
+            retries: 0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, key: usize) {
+        self.pushed.push(key);
+        self.places.push(Place::default());
+    }
+
+    pub(crate) fn transmits(&self) -> usize {
+        self.transmits.len()
+    }
+
+    /// The `number`th transmit there ever was.
+    pub(crate) fn transmit(&self, number: usize) -> Option<TransmitId> {
+        self.transmits.keys().nth(number).copied()
+    }
+
+    pub(crate) fn knows(&self, id: TransmitId) -> bool {
+        self.transmits.contains_key(&id)
+    }
+
+    pub(crate) fn keys_of(&self, id: TransmitId) -> usize {
+        self.pushed.originals(&self.transmits[&id]).count()
+    }
+
+    pub(crate) fn sent(&mut self, now: Duration, transmit: &Transmit) {
+        let range = &transmit.positions;
+        assert!(!range.is_empty() && range.end <= self.places.len() as u64, "{range:?} was not pushed");
+        assert!((1..=500).contains(&transmit.keys), "{} keys in a batch", transmit.keys);
+        assert_eq!(transmit.keys, self.pushed.originals(range).count());
+        assert_eq!(transmit.request.body(), self.pushed.body(range).as_bytes(), "the body is that of other keys");
+        assert_eq!(self.pushed.batch[positions(range).start], self.pushed.batch[positions(range).end - 1], "of two batches");
+        assert!(self.transmits.last_key_value().is_none_or(|(&last, _)| last < transmit.id), "ids rise");
+        for id in self.in_flight.keys() {
+            let other = &self.transmits[id];
+            assert!(other.end <= range.start || range.end <= other.start, "{range:?} is in flight with {other:?}");
+        }
+        for place in &mut self.places[positions(range)] {
+            assert_eq!(place.outcome, None, "{range:?} is sent after its outcome");
+            place.requests += 1;
+        }
+        self.transmits.insert(transmit.id, range.clone());
+        self.in_flight.insert(transmit.id, now);
+    }
+
+    pub(crate) fn arrived(&mut self, id: TransmitId, executed: usize) {
+        let range = self.transmits[&id].clone();
+        let gone: Vec<usize> = self.pushed.originals(&range).take(executed).collect();
+        gone.into_iter().for_each(|position| self.places[position].executed = true);
+    }
+
+    /// An attempt ended. `false` where it had ended before.
+    pub(crate) fn answered(&mut self, id: TransmitId, meaning: Meaning, may_be_gone: bool) -> bool {
+        if self.in_flight.remove(&id).is_none() {
+            return false;
+        }
+        let range = self.transmits[&id].clone();
+        let was_refused = !matches!(meaning, Meaning::Deleted | Meaning::NotSent);
+        for place in &mut self.places[positions(&range)] {
+            place.may_be_gone |= may_be_gone;
+            place.was_refused |= was_refused;
+            place.met_error = true;
+        }
+        if meaning == Meaning::Deleted {
+            self.deleted.insert(range.start);
+        }
+        true
+    }
+
+    /// Nothing more is waited for.
+    pub(crate) fn aborted(&mut self) {
+        for id in std::mem::take(&mut self.in_flight).into_keys() {
+            let range = positions(&self.transmits[&id]);
+            self.places[range].iter_mut().for_each(|place| place.may_be_gone = true);
+        }
+    }
+
+    /// What the machine tells. `is_stopping`: the run had been stopped before.
+    pub(crate) fn told(&mut self, event: &Event, scenario: &Scenario, is_stopping: bool) {
+        match event {
+            Event::Deleted { keys, positions: range, .. } => {
+                assert!(self.deleted.remove(&range.start), "{range:?} is told deleted, and no answer said so");
+                assert_eq!(*keys, self.pushed.originals(range).count());
+                self.counts.deleted += *keys as u64;
+                self.settle(range, Outcome::Deleted);
+            }
+            Event::Retrying { .. } => self.retries += 1,
+            Event::Failed(failed) => self.failed(failed, scenario, is_stopping),
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, failed: &FailedKeys, scenario: &Scenario, is_stopping: bool) {
+        let FailedKeys { keys, positions: range, outcome, error, attempts, .. } = failed;
+        let texts = self.pushed.originals(range).map(|position| self.pushed.text(self.pushed.keys[position]));
+        assert!(texts.eq(keys.iter().map(Key::as_str)), "{range:?} failed with other keys than were pushed");
+        let in_flight = |id| self.transmits[id].start < range.end && range.start < self.transmits[id].end;
+        assert!(!self.in_flight.keys().any(in_flight), "{range:?} has its outcome in flight");
+        assert!(!self.deleted.contains(&range.start), "{range:?} was deleted and is told {outcome}");
+        for place in &self.places[positions(range)] {
+            let expected = match place {
+                Place { may_be_gone: true, .. } => KeyOutcome::Unconfirmed,
+                Place { was_refused: true, .. } => KeyOutcome::Rejected,
+                _ => KeyOutcome::NotAttempted,
+            };
+            assert_eq!(*outcome, expected, "{range:?}: {place:?} {error:?}");
+            assert_eq!(*attempts, place.requests, "{range:?}");
+            assert_eq!(error.is_some(), place.met_error, "{range:?}");
+        }
+        if !is_stopping && *attempts < scenario.max_attempts {
+            // Nothing but a refusal of this very key ends a batch before its attempts are spent. A 400 that broke off tells no
+            // code: it may have been a body changed on its way.
+            let position = self.pushed.originals(range).next().unwrap();
+            let is_poison = scenario.poison.contains(&self.pushed.keys[position]);
+            let code = error.as_ref().and_then(|error| error.code.as_deref());
+            let is_alone = keys.len() == 1 && (is_poison || code == Some(code::BAD_ERROR_RESPONSE));
+            assert!(is_alone, "{range:?} is told {outcome} after {attempts} attempts: {error:?}");
+        }
+        *match outcome {
+            KeyOutcome::Rejected => &mut self.counts.rejected,
+            KeyOutcome::Unconfirmed => &mut self.counts.unconfirmed,
+            KeyOutcome::NotAttempted => &mut self.counts.not_attempted,
+        } += keys.len() as u64;
+        self.settle(range, Outcome::Failed(*outcome));
+    }
+
+    fn settle(&mut self, range: &Range<u64>, outcome: Outcome) {
+        for place in &mut self.places[positions(range)] {
+            assert_eq!(place.outcome, None, "{range:?} has a second outcome, {outcome:?}");
+            place.outcome = Some(outcome);
+        }
+        let end = self.settled.remove(&range.end).unwrap_or(range.end);
+        let before = self.settled.range_mut(..range.start).next_back().filter(|(_, its_end)| **its_end == range.start);
+        match before {
+            Some((_, its_end)) => *its_end = end,
+            None => assert_eq!(self.settled.insert(range.start, end), None),
+        }
+    }
+
+    /// Holds the machine's account against this one, after all events are told.
+    pub(crate) fn check(&self, bulk: &BulkDelete, scenario: &Scenario) {
+        let report = bulk.report();
+        let told = Counts {
+            deleted: report.deleted,
+            rejected: report.rejected,
+            unconfirmed: report.unconfirmed,
+            not_attempted: report.not_attempted,
+        };
+        assert_eq!(told, self.counts, "the report is not what events told");
+        assert_eq!(report.pushed, self.places.len() as u64);
+        assert_eq!(report.duplicates, self.pushed.duplicates);
+        assert_eq!(report.requests, self.transmits.len() as u64);
+        assert_eq!((report.throttled, report.retries), (self.throttled, self.retries));
+        let Counts { deleted, rejected, unconfirmed, not_attempted } = self.counts;
+        let outcomes = deleted + rejected + unconfirmed + not_attempted;
+        assert_eq!(outcomes + report.duplicates + report.pending(), report.pushed, "the sum does not hold");
+        assert!(self.deleted.is_empty(), "deleted and not told: {:?}", self.deleted);
+        assert_eq!(bulk.in_flight(), self.in_flight.len());
+        assert!(bulk.in_flight() <= scenario.concurrency, "{} in flight", bulk.in_flight());
+
+        let (prefix, rest) = match self.settled.first_key_value() {
+            Some((0, &end)) => (end, 1),
+            _ => (0, 0),
+        };
+        assert_eq!(bulk.settled().prefix(), prefix);
+        let ranges = self.settled.iter().skip(rest).map(|(&start, &end)| start..end);
+        assert!(bulk.settled().ranges().eq(ranges), "{:?} is settled, not {:?}", bulk.settled(), self.settled);
+        self.check_memory(scenario);
+    }
+
+    fn check_memory(&self, scenario: &Scenario) {
+        let prefix = self.settled.first_key_value().filter(|&(&start, _)| start == 0).map_or(0, |(_, &end)| end);
+        let unsettled =
+            positions(&(prefix..self.places.len() as u64)).filter(|&position| self.places[position].outcome.is_none());
+        // One more than can_push lets in: what was being filled is flushed on top.
+        let most = 2 * scenario.concurrency + 16 + 1;
+        let batches = self.pushed.closed_batches(unsettled);
+        assert!(batches <= most, "{batches} batches are unsettled");
+    }
+
+    /// Holds the emulator's truth against what was told, after the end of the run and of all that was under way.
+    pub(crate) fn check_truth(&self, emulator: &Emulator) {
+        let mut executed = vec![false; self.pushed.texts().count()];
+        for (position, place) in self.places.iter().enumerate() {
+            let key = self.pushed.keys[position];
+            executed[key] |= place.executed;
+            let outcome = place.outcome.unwrap_or_else(|| panic!("position {position} is lost"));
+            if !self.pushed.is_original[position] {
+                // A duplicate has the outcome of the batch around it, and its original is in the same batch.
+                let original =
+                    (0..position).rev().find(|&before| self.pushed.keys[before] == key && self.pushed.is_original[before]);
+                assert_eq!(original.map(|original| self.pushed.batch[original]), Some(self.pushed.batch[position]));
+                continue;
+            }
+            let text = self.pushed.text(key);
+            match outcome {
+                Outcome::Deleted => assert!(place.executed, "{text} at {position} is told deleted and was never executed"),
+                Outcome::Failed(outcome @ (KeyOutcome::Rejected | KeyOutcome::NotAttempted)) => {
+                    assert!(!place.executed, "{text} at {position} is told {outcome} and was deleted by this run");
+                }
+                Outcome::Failed(KeyOutcome::Unconfirmed) => {}
+            }
+        }
+        if emulator.len("examplebucket", "vectorindex1").is_some() {
+            for (text, executed) in self.pushed.texts().zip(executed) {
+                let is_there = emulator.contains("examplebucket", "vectorindex1", text);
+                assert_eq!(is_there, !executed, "{text}: the books are wrong");
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Who may delete, and who hands out credentials when they are asked for.
+
+use std::time::{Duration, SystemTime};
+
+use oss_delete_vectors::Credentials;
+use oss_delete_vectors::emulator::{Emulator, Identity};
+
+use crate::scenario::{Provider, Scenario, Token};
+
+pub(crate) struct People {
+    token: Option<Token>,
+    provider: Option<Provider>,
+    wrong_left: u32,
+    issued: u32,
+    is_denied: bool,
+    is_disabled: bool,
+    /// The credentials in use, as the service knows them.
+    current: Option<Credentials>,
+    reply_at: Option<Duration>,
+}
+
+pub(crate) enum Reply {
+    Wrong,
+    Right,
+}
+
+impl People {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        Self {
+            token: scenario.token,
+            provider: scenario.provider,
+            wrong_left: scenario.provider.map_or(0, |provider| provider.wrong_first),
+            issued: 0,
+            is_denied: false,
+            is_disabled: false,
+            current: None,
+            reply_at: None,
+        }
+    }
+
+    /// New credentials that the service knows; `now` is its time.
+    pub(crate) fn issue(&mut self, now: SystemTime, emulator: &mut Emulator) -> Credentials {
+        self.issued += 1;
+        let pair = Credentials::new(format!("key{}", self.issued), "secret").unwrap();
+        let (known_to_client, known_to_service) = match self.token {
+            None => (pair.clone(), pair),
+            Some(Token { lifetime, is_known }) => {
+                let pair = pair.with_security_token(format!("token{}", self.issued)).unwrap();
+                let expiring = pair.clone().with_expiration(now + lifetime);
+                (if is_known { expiring.clone() } else { pair }, expiring)
+            }
+        };
+        self.current = Some(known_to_service);
+        self.tell(emulator);
+        known_to_client
+    }
+
+    pub(crate) fn asked(&mut self, now: Duration) {
+        let delay = self.provider.expect("nobody is asked where there is nobody").delay;
+        if self.reply_at.is_none() {
+            self.reply_at = delay.map(|delay| now + delay);
+        }
+    }
+
+    pub(crate) fn next(&self) -> Option<Duration> {
+        self.reply_at
+    }
+
+    pub(crate) fn due(&mut self, now: Duration) -> Option<Reply> {
+        self.reply_at.take_if(|at| *at <= now)?;
+        if self.wrong_left > 0 {
+            self.wrong_left -= 1;
+            return Some(Reply::Wrong);
+        }
+        Some(Reply::Right)
+    }
+
+    pub(crate) fn deny(&mut self, emulator: &mut Emulator) {
+        self.is_denied = true;
+        self.tell(emulator);
+    }
+
+    pub(crate) fn disable(&mut self, emulator: &mut Emulator) {
+        self.is_disabled = true;
+        self.tell(emulator);
+    }
+
+    /// Those in use are unknown from now on.
+    pub(crate) fn revoke(&mut self, emulator: &mut Emulator) {
+        if let Some(credentials) = self.current.take() {
+            emulator.remove_identity(credentials.access_key_id());
+        }
+    }
+
+    fn tell(&self, emulator: &mut Emulator) {
+        let Some(credentials) = self.current.clone() else { return };
+        let identity = Identity::new(credentials);
+        let identity = if self.is_denied { identity.allowed_on([""; 0]) } else { identity };
+        emulator.add_identity(if self.is_disabled { identity.disabled() } else { identity });
+    }
+}

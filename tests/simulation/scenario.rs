@@ -1,0 +1,266 @@
+//! What happens to one run, drawn from its seed: how it is set, what it is to delete, and all that goes wrong.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use oss_delete_vectors::bulk::{BulkOptions, Rate};
+use oss_delete_vectors::emulator::{Fault, Faults, Outage};
+
+use crate::random::Random;
+
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    pub(crate) concurrency: usize,
+    pub(crate) rate: Rate,
+    pub(crate) max_attempts: u32,
+    pub(crate) answer_timeout: Duration,
+    pub(crate) give_up_after: Option<Duration>,
+    /// The key of each push, by its number.
+    pub(crate) pushes: Vec<usize>,
+    /// Keys that have every request refused that holds them.
+    pub(crate) poison: BTreeSet<usize>,
+    pub(crate) source: Source,
+    pub(crate) limit: Option<(f64, u32)>,
+    pub(crate) faults: Faults,
+    pub(crate) latency: (Duration, Duration),
+    /// The client's clock less the service's, in seconds.
+    pub(crate) skew: i64,
+    pub(crate) token: Option<Token>,
+    pub(crate) provider: Option<Provider>,
+    pub(crate) script: Vec<(Trigger, Action)>,
+    /// How probable it is that the driver leaves events lying for a while.
+    pub(crate) laziness: f64,
+    /// How late the driver is at most.
+    pub(crate) lateness: Duration,
+}
+
+/// How keys come.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// So many at a time, then a pause.
+    pub(crate) chunk: usize,
+    pub(crate) pause: Duration,
+    /// How probable a flush is after each key.
+    pub(crate) flush: f64,
+}
+
+/// Credentials that expire.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Token {
+    pub(crate) lifetime: Duration,
+    /// Whether the client knows.
+    pub(crate) is_known: bool,
+}
+
+/// Who is asked for credentials.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Provider {
+    pub(crate) patience: Duration,
+    /// `None`: never.
+    pub(crate) delay: Option<Duration>,
+    /// Credentials that nobody knows, before the right ones.
+    pub(crate) wrong_first: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Trigger {
+    Transmits(u64),
+    Time(Duration),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Action {
+    Stop,
+    Abort,
+    Limit(Option<(f64, u32)>),
+    RemoveIndex,
+    /// No permission any more.
+    Deny,
+    Disable,
+    /// Forgets the AccessKey id in use.
+    Revoke,
+    /// The client's clock jumps by so many seconds.
+    Jump(i64),
+    Outage(Outage, Duration),
+    /// Credentials that nobody asked for.
+    Rotate,
+}
+
+/// Clock differences in seconds. None, and no sum of three, comes near the 15 minutes that are let pass: what a proxy sends
+/// twice would else be refused once and executed once, and no client could know.
+const SMALL_JUMPS: [i64; 4] = [-240, -10, 10, 240];
+const LARGE_JUMPS: [i64; 6] = [-30 * 86_400, -86_400, -7200, 7200, 86_400, 365 * 86_400];
+
+impl Scenario {
+    pub(crate) fn new(seed: u64) -> Self {
+        let random = &mut Random::new(seed);
+        let pushes = pushes(random);
+        let source = source(random);
+        let (token, provider) = credentials(random);
+        let poison = poison(random, &pushes);
+        let faults = faults(random);
+        // Roughly: at least what full batches take.
+        let requests = (pushes.len() as f64 * source.flush.max(0.002)).max(1.0);
+        let script = script(random, requests);
+        Self {
+            concurrency: random.pick(&[1, 2, 3, 4, 8, 16, 16, 32, 64]),
+            rate: match random.size(0..8) {
+                0..3 => Rate::Adaptive { max_qps: None },
+                3..5 => Rate::Adaptive { max_qps: Some(random.log(1.0, 1000.0)) },
+                5..6 => Rate::Fixed(random.log(0.5, 500.0)),
+                _ => Rate::Unlimited,
+            },
+            max_attempts: random.pick(&[1, 2, 3, 10, 10, 10]),
+            answer_timeout: random.pick(&[2, 10, 30, 75, 75]).into_duration(),
+            give_up_after: random.chance(0.2).then(|| random.millis(5_000..300_000)),
+            limit: random.chance(0.5).then(|| limit(random)),
+            latency: (random.millis(0..200), random.millis(0..200)),
+            skew: if random.chance(0.1) { random.pick(&LARGE_JUMPS) } else { 0 },
+            laziness: if random.chance(0.1) { 0.7 } else { 0.0 },
+            lateness: if random.chance(0.3) { Duration::from_millis(50) } else { Duration::ZERO },
+            pushes,
+            poison,
+            source,
+            faults,
+            token,
+            provider,
+            script,
+        }
+    }
+
+    pub(crate) fn options(&self, seed: u64) -> BulkOptions {
+        let options = BulkOptions::new()
+            .concurrency(self.concurrency)
+            .rate(self.rate)
+            .max_attempts(self.max_attempts)
+            .answer_timeout(self.answer_timeout)
+            .seed(seed);
+        let options = if let Some(outage) = self.give_up_after { options.give_up_after(outage) } else { options };
+        if let Some(provider) = &self.provider { options.renews_credentials(provider.patience) } else { options }
+    }
+}
+
+trait IntoDuration {
+    fn into_duration(self) -> Duration;
+}
+
+impl IntoDuration for u64 {
+    fn into_duration(self) -> Duration {
+        Duration::from_secs(self)
+    }
+}
+
+/// Keys by number, with duplicates: those of the very last key, and those of any before.
+fn pushes(random: &mut Random) -> Vec<usize> {
+    let count = match random.size(0..20) {
+        0..5 => random.size(0..10),
+        5..14 => random.size(10..300),
+        14..19 => random.size(300..1000),
+        _ => random.size(1000..5000),
+    };
+    let adjacent = if random.chance(0.3) { random.log(0.01, 0.5) } else { 0.0 };
+    let far = if random.chance(0.3) { random.log(0.01, 0.5) } else { 0.0 };
+    let mut pushes = Vec::with_capacity(count);
+    let mut unique = 0;
+    for position in 0..count {
+        if position > 0 && random.chance(adjacent) {
+            pushes.push(pushes[position - 1]);
+        } else if position > 0 && random.chance(far) {
+            pushes.push(pushes[random.size(0..position)]);
+        } else {
+            pushes.push(unique);
+            unique += 1;
+        }
+    }
+    pushes
+}
+
+fn source(random: &mut Random) -> Source {
+    let flush = match random.size(0..4) {
+        0 => 0.0,
+        1 => 0.01,
+        2 => 0.05,
+        _ => 0.3,
+    };
+    if random.chance(0.7) {
+        return Source { chunk: usize::MAX, pause: Duration::ZERO, flush };
+    }
+    Source { chunk: random.size(1..100), pause: random.millis(1..5000), flush }
+}
+
+fn poison(random: &mut Random, pushes: &[usize]) -> BTreeSet<usize> {
+    let unique = pushes.iter().max().map_or(0, |last| last + 1);
+    match random.size(0..10) {
+        0..6 => BTreeSet::new(),
+        6..8 => (0..random.size(1..4)).filter(|_| unique > 0).map(|_| random.size(0..unique)).collect(),
+        8 => (0..unique).filter(|_| random.chance(0.02)).collect(),
+        // So many that it looks like the index.
+        _ => (0..unique.min(200)).collect(),
+    }
+}
+
+fn limit(random: &mut Random) -> (f64, u32) {
+    let per_second = random.log(0.5, 2000.0);
+    (per_second, u32::try_from(random.range(1..3 + per_second as u64)).unwrap())
+}
+
+fn faults(random: &mut Random) -> Faults {
+    let (count, low, high) = match random.size(0..10) {
+        0..2 => return Faults::none(),
+        2..6 => (random.size(1..3), 0.02, 0.3),
+        6..9 => (random.size(3..8), 0.01, 0.1),
+        _ => (Fault::ALL.len(), 0.01, 0.2),
+    };
+    let mut faults = Faults::none();
+    for _ in 0..count {
+        let fault = random.pick(&Fault::ALL);
+        let scale = if fault == Fault::Outage { 0.1 } else { 1.0 };
+        faults = faults.with(fault, scale * random.log(low, high)).unwrap();
+    }
+    faults
+}
+
+fn credentials(random: &mut Random) -> (Option<Token>, Option<Provider>) {
+    let token = random
+        .chance(0.3)
+        .then(|| Token { lifetime: Duration::from_secs_f64(random.log(5.0, 7200.0)), is_known: random.chance(0.6) });
+    let provider = random.chance(if token.is_some() { 0.8 } else { 0.2 }).then(|| Provider {
+        patience: random.millis(5_000..400_000),
+        delay: (!random.chance(0.1)).then(|| random.pick(&[0, 0, 100, 5_000, 60_000])).map(Duration::from_millis),
+        wrong_first: random.pick(&[0, 0, 0, 1, 1, 2, 3]),
+    });
+    (token, provider)
+}
+
+fn script(random: &mut Random, requests: f64) -> Vec<(Trigger, Action)> {
+    let actions = random.pick(&[0, 0, 1, 1, 2, 3]);
+    let mut jumps = 0;
+    (0..actions)
+        .map(|_| {
+            let trigger = if random.chance(0.7) {
+                Trigger::Transmits((random.fraction() * 2.0 * requests) as u64)
+            } else {
+                Trigger::Time(Duration::from_secs_f64(random.log(0.01, 600.0)))
+            };
+            let action = match random.size(0..22) {
+                0..4 => Action::Stop,
+                4..7 => Action::Abort,
+                7..10 => Action::Limit(random.chance(0.8).then(|| limit(random))),
+                10 => Action::RemoveIndex,
+                11 => Action::Deny,
+                12 => Action::Disable,
+                13..15 => Action::Revoke,
+                15..18 if jumps < 3 => {
+                    jumps += 1;
+                    Action::Jump(if random.chance(0.5) { random.pick(&SMALL_JUMPS) } else { random.pick(&LARGE_JUMPS) })
+                }
+                15..20 => {
+                    let outage = random.pick(&[Outage::Refused, Outage::Unavailable, Outage::Silent]);
+                    Action::Outage(outage, Duration::from_secs_f64(random.log(1.0, 7200.0)))
+                }
+                _ => Action::Rotate,
+            };
+            (trigger, action)
+        })
+        .collect()
+}

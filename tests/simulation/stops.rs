@@ -1,0 +1,132 @@
+//! When a run may stop before its end, and when it must: what led to it, kept by the simulation itself.
+
+use std::time::{Duration, SystemTime};
+
+use oss_delete_vectors::bulk::{StopReason, TransmitId};
+
+use crate::meaning::Meaning;
+use crate::scenario::Scenario;
+
+#[derive(Default)]
+pub(crate) struct Grounds {
+    /// The caller stopped it.
+    pub(crate) is_requested: bool,
+    had_answer: bool,
+    had_success: bool,
+    last_success: Duration,
+    not_sent: u32,
+    refused_keys: u32,
+    fatal: bool,
+    is_over: bool,
+    clock: Generation,
+    hopeless_clock: bool,
+    credentials: Generation,
+    refused_credentials: u32,
+    /// When others came last.
+    credentials_since: Duration,
+    hopeless_credentials: bool,
+}
+
+/// What is signed alike: with one correction of the clock, or with the same credentials.
+#[derive(Default)]
+struct Generation {
+    number: u32,
+    /// The first transmit of it; `None`: the next.
+    first: Option<TransmitId>,
+    is_proven: bool,
+    is_refused: bool,
+}
+
+impl Generation {
+    fn sent(&mut self, id: TransmitId) {
+        self.first.get_or_insert(id);
+    }
+
+    fn holds(&self, id: TransmitId) -> bool {
+        self.first.is_some_and(|first| first <= id)
+    }
+
+    fn next(&mut self) {
+        *self = Self { number: self.number + 1, ..Self::default() };
+    }
+}
+
+impl Grounds {
+    pub(crate) fn sent(&mut self, id: TransmitId) {
+        self.clock.sent(id);
+        self.credentials.sent(id);
+    }
+
+    pub(crate) fn renewed(&mut self, now: Duration) {
+        self.credentials.next();
+        self.credentials_since = now;
+    }
+
+    /// An attempt with so many keys ended before the run was stopped. Whether the clock is to be corrected.
+    pub(crate) fn answered(&mut self, now: Duration, id: TransmitId, meaning: Meaning, keys: usize, scenario: &Scenario) -> bool {
+        match meaning {
+            Meaning::Deleted => {
+                self.had_success = true;
+                self.last_success = now;
+                self.clock.is_proven |= self.clock.holds(id);
+                if self.credentials.holds(id) {
+                    self.refused_credentials = 0;
+                }
+            }
+            Meaning::NotSent if !self.had_answer => self.not_sent += 1,
+            Meaning::Refused if keys == 1 && !self.had_success => self.refused_keys += 1,
+            Meaning::Skewed { date } if self.clock.holds(id) => return self.skewed(date),
+            Meaning::Credentials if self.credentials.holds(id) && !self.credentials.is_refused => {
+                self.credentials.is_refused = true;
+                self.refused_credentials += 1;
+                self.hopeless_credentials = scenario.provider.is_none() || self.refused_credentials >= 3;
+            }
+            Meaning::Foreign if !self.had_success => self.fatal = true,
+            Meaning::Fatal => self.fatal = true,
+            _ => {}
+        }
+        false
+    }
+
+    fn skewed(&mut self, date: Option<SystemTime>) -> bool {
+        let is_learnt = date.is_some() && (self.clock.number == 0 || self.clock.is_proven);
+        if is_learnt {
+            self.clock.next();
+        } else {
+            self.hopeless_clock = true;
+        }
+        is_learnt
+    }
+
+    /// Some answer came, whichever.
+    pub(crate) fn had_answer(&mut self) {
+        self.had_answer = true;
+    }
+
+    pub(crate) fn check(&mut self, now: Duration, stopped: Option<&StopReason>, scenario: &Scenario) {
+        let Some(reason) = stopped else {
+            assert!(!self.is_requested, "stopped, and it goes on");
+            assert!(!self.fatal, "goes on after a fatal answer");
+            assert!(!self.hopeless_clock, "goes on with a clock that cannot be mended");
+            return;
+        };
+        if self.is_over {
+            return;
+        }
+        self.is_over = true;
+        let is_justified = match reason {
+            StopReason::Requested => self.is_requested,
+            StopReason::Refused(_) => self.fatal,
+            StopReason::Unreachable(_) => self.not_sent >= 3,
+            StopReason::KeysRefused(_) => self.refused_keys >= 8,
+            StopReason::Clock(_) => self.hopeless_clock,
+            StopReason::Credentials(_) => self.hopeless_credentials,
+            StopReason::CredentialsMissing => {
+                scenario.provider.is_some_and(|provider| now - self.credentials_since >= provider.patience)
+            }
+            StopReason::Outage => scenario.give_up_after.is_some_and(|longest| now - self.last_success >= longest),
+            _ => false,
+        };
+        assert!(is_justified, "nothing led to this: {reason}");
+    }
+}

@@ -1,0 +1,37 @@
+//! What a run does, step by step: printed to be read, or hashed to be compared.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::time::Duration;
+
+pub(crate) enum Trace {
+    Off,
+    Hashed(DefaultHasher),
+    Printed,
+}
+
+impl Trace {
+    pub(crate) fn hashed() -> Self {
+        // Its keys are fixed.
+        Self::Hashed(DefaultHasher::new())
+    }
+
+    /// `detail` is for the hash alone: too much to read.
+    pub(crate) fn step(&mut self, now: Duration, line: impl FnOnce() -> String, detail: impl FnOnce() -> String) {
+        match self {
+            Self::Off => {}
+            Self::Hashed(hasher) => hasher.write(format!("{now:?} {} {}\n", line(), detail()).as_bytes()),
+            Self::Printed => println!("{:>14.6} {}", now.as_secs_f64(), line()),
+        }
+    }
+
+    pub(crate) fn note(&mut self, now: Duration, line: impl FnOnce() -> String) {
+        self.step(now, line, String::new);
+    }
+
+    pub(crate) fn hash(&self) -> Option<u64> {
+        match self {
+            Self::Hashed(hasher) => Some(hasher.finish()),
+            Self::Off | Self::Printed => None,
+        }
+    }
+}

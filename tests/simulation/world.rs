@@ -1,0 +1,315 @@
+//! One run in virtual time: the machine, the network, the service and everyone around them, and the loop that drives them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::Response;
+use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, TransmitId};
+use oss_delete_vectors::emulator::{Emulator, Fault, FaultyNetwork, NetworkEvent, RateLimit};
+use oss_delete_vectors::{Credentials, Key, Now, Target};
+
+use crate::meaning::{Meaning, meaning};
+use crate::model::Model;
+use crate::provider::{People, Reply};
+use crate::random::Random;
+use crate::scenario::{Action, Scenario, Trigger};
+use crate::stops::Grounds;
+use crate::tally::Tally;
+use crate::trace::Trace;
+
+mod script;
+
+pub(crate) const BUCKET: &str = "examplebucket";
+pub(crate) const INDEX: &str = "vectorindex1";
+/// Sat, 16 Dec 2023 16:20:57 GMT.
+const START: Duration = Duration::from_secs(1_702_743_657);
+/// More than any run takes that comes to an end.
+const MOST_STEPS: u64 = 400_000;
+/// More than happens at one moment.
+const MOST_STEPS_AT_ONCE: u64 = 20_000;
+
+pub(crate) fn target() -> Target {
+    Target::builder("cn-hangzhou", "1234567890123456", BUCKET).index_name(INDEX).build().unwrap()
+}
+
+pub(crate) struct World<'a> {
+    pub(crate) scenario: &'a Scenario,
+    bulk: BulkDelete,
+    network: FaultyNetwork<TransmitId>,
+    pub(crate) emulator: Emulator,
+    model: Model,
+    grounds: Grounds,
+    people: People,
+    random: Random,
+    pub(crate) now: Duration,
+    /// The client's clock less the service's, in seconds.
+    skew: i64,
+    next_push: usize,
+    next_chunk: Duration,
+    script: Vec<(Trigger, Action)>,
+    /// Ids that this run has not handed out yet, or never will.
+    strangers: &'a [TransmitId],
+    has_undrained: bool,
+    pub(crate) tally: Tally,
+    pub(crate) trace: Trace,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(seed: u64, scenario: &'a Scenario, strangers: &'a [TransmitId], trace: Trace) -> Self {
+        let keys = scenario.pushes.iter().max().map_or(0, |last| last + 1);
+        let model = Model::new(keys);
+        let mut emulator = Emulator::new("cn-hangzhou", "1234567890123456");
+        emulator.put_vectors(BUCKET, INDEX, model.pushed.texts()).unwrap();
+        emulator.refuse_keys(scenario.poison.iter().map(|&key| model.pushed.text(key)));
+        emulator.set_rate_limit(scenario.limit.map(|(per_second, depth)| RateLimit::new(per_second, depth).unwrap()));
+        let mut people = People::new(scenario);
+        let credentials = people.issue(UNIX_EPOCH + START, &mut emulator);
+        let (least, jitter) = scenario.latency;
+        Self {
+            bulk: BulkDelete::new(&target(), credentials, scenario.options(seed)).unwrap(),
+            network: FaultyNetwork::new(seed, scenario.faults.clone()).with_latency(least, jitter),
+            emulator,
+            model,
+            grounds: Grounds::default(),
+            people,
+            random: Random::new(seed ^ 0x5eed),
+            now: Duration::ZERO,
+            skew: scenario.skew,
+            next_push: 0,
+            next_chunk: Duration::ZERO,
+            script: scenario.script.clone(),
+            strangers,
+            has_undrained: false,
+            tally: Tally::default(),
+            trace,
+            scenario,
+        }
+    }
+
+    /// Runs to the end and holds the truth against the report.
+    pub(crate) fn run(&mut self) {
+        self.trace.note(self.now, || format!("{:?}", self.scenario));
+        let (mut steps, mut steps_at_once) = (0, 0);
+        loop {
+            steps += 1;
+            assert!(steps < MOST_STEPS, "no end after {steps} steps: {:?}", self.bulk);
+            self.push();
+            self.drain();
+            if self.bulk.is_finished() {
+                break;
+            }
+            let before = self.now;
+            self.wait();
+            steps_at_once = if self.now == before { steps_at_once + 1 } else { 0 };
+            assert!(steps_at_once < MOST_STEPS_AT_ONCE, "time stands still: {:?}", self.bulk);
+            self.happen();
+        }
+        self.drain_events(true);
+        let report = self.bulk.report();
+        self.end_network();
+        assert_eq!(self.bulk.report(), report, "the report changes after the end");
+        self.model.check(&self.bulk, self.scenario);
+        self.model.check_truth(&self.emulator);
+        assert_eq!(report.pending(), 0);
+        for fault in Fault::ALL {
+            self.tally.fault(fault, self.network.injected(fault));
+        }
+        self.tally.end(report, self.bulk.stopped());
+        self.tally.total("steps", steps);
+        self.tally.total("seeds", 1);
+        self.trace.note(self.now, || format!("{report:?} {:?}", self.bulk.stopped()));
+    }
+
+    fn push(&mut self) {
+        if self.now < self.next_chunk || self.next_push > self.scenario.pushes.len() {
+            return;
+        }
+        let source = &self.scenario.source;
+        for _ in 0..source.chunk {
+            let Some(&key) = self.scenario.pushes.get(self.next_push) else {
+                self.bulk.finish();
+                self.model.pushed.end_batch();
+                // Past the end: no second time.
+                self.next_push += 1;
+                return;
+            };
+            let text = self.model.pushed.text(key).to_owned();
+            let can_push = self.bulk.can_push();
+            assert_eq!(self.bulk.push(Key::new(&text).unwrap()).is_ok(), can_push);
+            if !can_push {
+                return;
+            }
+            self.model.push(key);
+            self.next_push += 1;
+            if self.random.chance(source.flush) {
+                self.bulk.flush();
+                self.model.pushed.end_batch();
+            }
+        }
+        self.next_chunk = self.now + source.pause;
+    }
+
+    /// Takes transmits and events until there are none.
+    fn drain(&mut self) {
+        loop {
+            while let Some(transmit) = self.bulk.poll_transmit(self.client_now()) {
+                assert!(self.bulk.stopped().is_none(), "it sends after it has stopped");
+                self.trace.step(
+                    self.now,
+                    || format!("{:?} with {} keys, {:?}", transmit.id, transmit.keys, transmit.positions),
+                    || format!("{:?} {:?}", transmit.request.headers()["authorization"].to_str(), transmit.request.body()),
+                );
+                self.model.sent(self.now, &transmit);
+                self.grounds.sent(transmit.id);
+                self.network.send(self.now, transmit.id, transmit.request);
+                self.run_script();
+            }
+            let is_lazy = self.random.chance(self.scenario.laziness);
+            if !self.drain_events(!is_lazy) {
+                break;
+            }
+        }
+    }
+
+    /// Whether there were any.
+    fn drain_events(&mut self, all: bool) -> bool {
+        let mut any = false;
+        self.has_undrained = true;
+        while all || self.random.chance(0.5) {
+            let Some(event) = self.bulk.poll_event() else {
+                self.has_undrained = false;
+                break;
+            };
+            any = true;
+            self.trace.note(self.now, || format!("{event:?}"));
+            self.tally.event(&event);
+            self.model.told(&event, self.scenario, self.bulk.stopped().is_some());
+            if let Event::CredentialsNeeded = event {
+                self.people.asked(self.now);
+            }
+        }
+        if !self.has_undrained {
+            self.model.check(&self.bulk, self.scenario);
+        }
+        self.grounds.check(self.now, self.bulk.stopped(), self.scenario);
+        any
+    }
+
+    /// Moves on to the next thing that happens.
+    fn wait(&mut self) {
+        let chunk = (self.bulk.can_push() && self.next_push <= self.scenario.pushes.len()).then_some(self.next_chunk);
+        let script = self.script.iter().filter_map(|&(trigger, _)| match trigger {
+            Trigger::Time(at) => Some(at),
+            Trigger::Transmits(_) => None,
+        });
+        let next = [self.network.next_event(), self.bulk.poll_timeout(), chunk, self.people.next()];
+        let Some(next) = next.into_iter().flatten().chain(script).min() else {
+            assert!(self.has_undrained, "nothing under way, and no end: {:?}", self.bulk);
+            self.drain_events(true);
+            return;
+        };
+        let late = self.scenario.lateness.mul_f64(self.random.fraction());
+        self.now = self.now.max(next + if self.random.chance(0.2) { late } else { Duration::ZERO });
+    }
+
+    fn happen(&mut self) {
+        self.run_script();
+        while let Some(event) = self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator) {
+            self.network_event(event);
+            // A driver takes one at a time, or several at once.
+            if self.random.chance(0.5) {
+                break;
+            }
+        }
+        if let Some(reply) = self.people.due(self.now) {
+            self.reply(&reply);
+        }
+        if self.random.chance(0.02) {
+            self.hand_in_a_stranger();
+        }
+        if self.bulk.poll_timeout().is_some_and(|at| at <= self.now) || self.random.chance(0.05) {
+            self.handle_timeout();
+        }
+    }
+
+    fn network_event(&mut self, event: NetworkEvent<TransmitId>) {
+        match event {
+            NetworkEvent::Arrived { id, executed, status, .. } => {
+                self.trace.note(self.now, || format!("{id:?} arrived: {status}, {executed} keys deleted"));
+                self.model.arrived(id, executed);
+            }
+            NetworkEvent::Delivered { id, answer, .. } => self.deliver(id, &answer),
+            _ => unreachable!("nothing else happens"),
+        }
+    }
+
+    fn deliver(&mut self, id: TransmitId, answer: &Result<Response<Bytes>, Failure>) {
+        self.trace.note(self.now, || format!("{id:?} answered: {answer:?}"));
+        let (meaning, may_be_gone) = meaning(answer);
+        let before = (self.bulk.report(), self.bulk.stopped().is_some());
+        let is_live = self.model.answered(id, meaning, may_be_gone);
+        match answer {
+            Ok(response) => self.bulk.handle_response(self.client_now(), id, response),
+            Err(failure) => self.bulk.handle_failure(self.client_now(), id, failure.clone()),
+        }
+        if !is_live {
+            assert_eq!((self.bulk.report(), self.bulk.stopped().is_some()), before, "a late answer was taken");
+            return;
+        }
+        self.model.throttled += u64::from(meaning == Meaning::Throttled);
+        if answer.is_ok() {
+            self.grounds.had_answer();
+        }
+        if !before.1 {
+            self.grounds.answered(self.now, id, meaning, self.model.keys_of(id), self.scenario);
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        let timeout = self.scenario.answer_timeout;
+        let overdue = self.model.in_flight.iter().filter(|&(_, &sent_at)| sent_at + timeout <= self.now);
+        for id in overdue.map(|(&id, _)| id).collect::<Vec<_>>() {
+            self.model.answered(id, Meaning::Failed, true);
+        }
+        let skew = self.skew;
+        self.bulk.handle_timeout(self.client_now());
+        self.drain();
+        // A clock that jumps in between makes another moment of it.
+        if !self.has_undrained && !self.bulk.is_finished() && self.skew == skew {
+            let next = self.bulk.poll_timeout();
+            assert!(next.is_none_or(|at| at > self.now), "the next timeout is not later: {next:?} at {:?}", self.now);
+        }
+    }
+
+    fn reply(&mut self, reply: &Reply) {
+        let credentials = match reply {
+            Reply::Wrong => Credentials::new("nobody", "secret").unwrap(),
+            Reply::Right => self.people.issue(self.service_time(), &mut self.emulator),
+        };
+        self.trace.note(self.now, || format!("handed in: {credentials:?}"));
+        self.grounds.renewed(self.now);
+        self.bulk.handle_credentials(self.client_now(), credentials);
+    }
+
+    /// What is under way still arrives, and answers come too late.
+    fn end_network(&mut self) {
+        while let Some(at) = self.network.next_event() {
+            self.now = self.now.max(at);
+            while let Some(event) = self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator) {
+                self.network_event(event);
+            }
+        }
+        assert!(self.bulk.poll_event().is_none(), "there are events after the end");
+        assert!(self.bulk.poll_transmit(self.client_now()).is_none(), "there are transmits after the end");
+    }
+
+    fn service_time(&self) -> SystemTime {
+        UNIX_EPOCH + START + self.now
+    }
+
+    fn client_now(&self) -> Now {
+        let skew = Duration::from_secs(self.skew.unsigned_abs());
+        let wall = if self.skew < 0 { self.service_time() - skew } else { self.service_time() + skew };
+        Now::new(self.now, wall)
+    }
+}
