@@ -243,8 +243,12 @@ impl BulkDelete {
     }
 
     /// Sends nothing more. What was not sent has its outcome at once; what is in flight is awaited.
+    ///
+    /// A run that is finished stays as it ended.
     pub fn stop(&mut self) {
-        self.stop_because(StopReason::Requested);
+        if !self.is_finished() {
+            self.stop_because(StopReason::Requested);
+        }
     }
 
     /// Sends nothing more and waits for nothing: keys in flight become [unconfirmed](KeyOutcome::Unconfirmed). The report is

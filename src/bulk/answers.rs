@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use http::Response;
 
 use super::clock::Correction;
@@ -40,7 +42,11 @@ impl BulkDelete {
         let latency = now.saturating_sub(sent_at);
         span.conclude(&outcome);
         let verdict = decide(&outcome, self.history);
-        batch.remember(&outcome, may_have_deleted(&outcome));
+        let may_be_gone = may_have_deleted(&outcome);
+        batch.remember(&outcome, may_be_gone);
+        if verdict != Verdict::Throttled {
+            batch.throttled = 0;
+        }
         let error = LastError::of(&outcome);
         let service_error = match outcome {
             Attempt::Deleted(deleted) => {
@@ -60,6 +66,11 @@ impl BulkDelete {
             self.report.throttled += 1;
             self.pacer.refused(now, latency);
         }
+        // Refusals and throttles are answers too; what failed, and what may be anyone's answer, is none.
+        let is_answered = service_error.is_some() && (!may_be_gone || verdict == Verdict::Throttled);
+        if is_answered && self.outage.answered() {
+            self.events.push_back(Event::OutageEnded);
+        }
         if matches!(self.phase, Phase::Stopped(_)) {
             return self.settle_failed(batch);
         }
@@ -76,7 +87,7 @@ impl BulkDelete {
                     self.ready.push_front(batch);
                 }
             }
-            Verdict::Retry => self.retry(batch, error),
+            Verdict::Retry => self.retry(batch, sent_at, error, is_answered),
             Verdict::Halve => self.refuse(batch, error),
             Verdict::SignAgain => {
                 let date = service_error.and_then(|error| error.date());
@@ -107,7 +118,7 @@ impl BulkDelete {
 
     fn conclude_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
         self.history.had_success = true;
-        if self.outage.succeeded() {
+        if self.outage.answered() {
             self.events.push_back(Event::OutageEnded);
         }
         self.settle_deleted(batch, request_id);
@@ -116,14 +127,15 @@ impl BulkDelete {
         self.halving = None;
         if !matches!(self.phase, Phase::Stopped(_)) {
             for parked in std::mem::take(&mut self.parked) {
-                self.halve_or_reject(parked);
+                let error = parked.last_error.clone().expect("it was refused");
+                self.refuse(parked, error);
             }
         }
     }
 
-    fn retry(&mut self, mut batch: Batch, error: LastError) {
+    fn retry(&mut self, mut batch: Batch, sent_at: Duration, error: LastError, is_answered: bool) {
         let (back_off, now) = (&mut self.back_off, self.now.monotonic);
-        if self.outage.failed(now, batch.span.start, |failures| back_off.after(failures)) {
+        if !is_answered && self.outage.failed(now, sent_at, batch.span.start, |failures| back_off.after(failures)) {
             self.events.push_back(Event::OutageBegan);
         }
         if !self.outage.is_open() {
@@ -136,8 +148,8 @@ impl BulkDelete {
         self.report.retries += 1;
         self.events.push_back(Event::Retrying { keys: batch.keys.len(), error });
         if self.outage.is_open() {
-            // The circuit decides when the next request goes out.
-            self.ready.push_front(batch);
+            // The circuit decides when the next request goes out; another batch has its turn, for this one may be to blame.
+            self.ready.push_back(batch);
         } else {
             let delay = self.back_off.after(batch.attempts);
             self.delay(batch, delay);
@@ -198,7 +210,7 @@ impl BulkDelete {
         }
     }
 
-    fn delay(&mut self, batch: Batch, delay: std::time::Duration) {
+    fn delay(&mut self, batch: Batch, delay: Duration) {
         self.delayed.insert((self.now.monotonic.saturating_add(delay), batch.span.start), batch);
     }
 

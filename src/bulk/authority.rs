@@ -92,7 +92,7 @@ impl Authority {
         self.asked = None;
         self.is_void = false;
         self.had_time = false;
-        self.content_until = now + ASK_AGAIN;
+        self.content_until = now.saturating_add(ASK_AGAIN);
     }
 
     /// Whether someone is to be asked for credentials now. `service_time` is that of `now`.
@@ -101,14 +101,21 @@ impl Authority {
             && let Some(expiration) = self.signer.credentials().expiration()
         {
             self.had_time |= service_time < expiration;
-            self.is_void |= self.had_time && service_time >= expiration;
-            if self.is_void || (service_time + AHEAD >= expiration && self.content_until <= now) {
+            if !self.is_void && self.had_time && service_time >= expiration {
+                self.is_void = true;
+                // Patience begins with the need, not with the question that was asked ahead.
+                if let Some(asked) = &mut self.asked {
+                    asked.since = now;
+                }
+            }
+            let is_near = expiration.checked_sub(AHEAD).is_none_or(|ahead| service_time >= ahead);
+            if self.is_void || (is_near && self.content_until <= now) {
                 self.ask(now);
             }
         }
         match &mut self.asked {
             Some(asked) if asked.again_at <= now => {
-                asked.again_at = now + ASK_AGAIN;
+                asked.again_at = now.saturating_add(ASK_AGAIN);
                 true
             }
             _ => false,
@@ -126,9 +133,9 @@ impl Authority {
         let until = |time: SystemTime| time.duration_since(service_time).ok().filter(|left| !left.is_zero());
         let ahead = expiration.filter(|_| self.asked.is_none()).map(|expiration| {
             let left = expiration.checked_sub(AHEAD).and_then(until).unwrap_or_default();
-            (now + left).max(self.content_until)
+            now.saturating_add(left).max(self.content_until)
         });
-        let expires = expiration.and_then(until).map(|left| now + left);
+        let expires = expiration.and_then(until).map(|left| now.saturating_add(left));
         // Patience ends only where nothing can be sent without an answer; before that its end would be past, and due for ever.
         let overdue = self.asked.filter(|_| self.is_void).map(|asked| asked.since.saturating_add(self.patience));
         let asked = self.asked.map(|asked| asked.again_at.min(overdue.unwrap_or(Duration::MAX)).max(now));
@@ -165,6 +172,8 @@ mod tests {
         }
         assert!(!authority.is_overdue(now), "they hold until 400");
         (now, wall) = at(400);
-        assert!(authority.poll(now, wall) && !authority.is_valid() && authority.is_overdue(now));
+        assert!(authority.poll(now, wall) && !authority.is_valid() && !authority.is_overdue(now));
+        assert_eq!(authority.next_poll(now, wall), Some(at(410).0));
+        assert!(!authority.is_overdue(at(459).0) && authority.is_overdue(at(460).0), "patience begins with the need");
     }
 }

@@ -6,11 +6,12 @@ use http::StatusCode;
 
 use super::Attempt;
 use crate::KeyBatch;
+use crate::escape::escape;
 
 /// What became of keys that were not deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyOutcome {
-    /// Every attempt was surely refused: the keys are as they were. Mend what the error says, or leave them out.
+    /// Some attempt was refused, and none may have deleted: the keys are as they were. Mend what the error says, or leave them out.
     Rejected,
     /// Some attempt may have deleted them, and none confirmed it. Send them again: deleting twice does no harm, unless someone
     /// put a vector back under the same key in between.
@@ -37,7 +38,7 @@ impl fmt::Display for KeyOutcome {
     }
 }
 
-/// The last error that a batch met: the service's, or that of the way to it.
+/// The last error that a batch met: the service's, or that of the way to it. Texts are cut after 1,000 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastError {
@@ -59,20 +60,26 @@ impl LastError {
             Attempt::Deleted(_) => None,
             Attempt::Refused(error) => Some(Self {
                 status: Some(error.status()),
-                code: Some(error.code().to_owned()),
-                message: error.message().to_owned(),
-                request_id: error.request_id().map(str::to_owned),
-                text: error.to_string(),
+                code: Some(cut(error.code())),
+                message: cut(error.message()),
+                request_id: error.request_id().map(cut),
+                text: cut(&error.to_string()),
             }),
             Attempt::Failed(failure) => Some(Self {
                 status: None,
                 code: None,
-                message: failure.message.clone(),
+                message: cut(&failure.message),
                 request_id: None,
-                text: failure.message.clone(),
+                text: cut(&escape(&failure.message)),
             }),
         }
     }
+}
+
+/// The beginning of a text: batches, their pieces and events each keep one, and an answer may have a megabyte of it.
+fn cut(text: &str) -> String {
+    const KEPT_CHARS: usize = 1000;
+    text.char_indices().nth(KEPT_CHARS).map_or_else(|| text.to_owned(), |(end, _)| format!("{}…", &text[..end]))
 }
 
 impl fmt::Display for LastError {
@@ -162,7 +169,7 @@ pub enum StopReason {
     Unreachable(LastError),
     /// Eight single keys were refused before anything was deleted: it is not the keys. Look at the index name.
     KeysRefused(LastError),
-    /// Requests are refused for their date, even when it is the service's own.
+    /// Requests are refused for their date, even when it is the service's own, or the service does not tell its own.
     Clock(LastError),
     /// Credentials were refused, and there are no others, or they were refused as well.
     Credentials(LastError),
@@ -179,7 +186,7 @@ impl fmt::Display for StopReason {
             Self::Refused(error) => write!(f, "refused: {error}"),
             Self::Unreachable(error) => write!(f, "the service is out of reach: {error}"),
             Self::KeysRefused(error) => write!(f, "keys are refused one by one, so it is not the keys: {error}"),
-            Self::Clock(error) => write!(f, "refused for the date, even with the service's own: {error}"),
+            Self::Clock(error) => write!(f, "refused for the date, and no answer helps: {error}"),
             Self::Credentials(error) => write!(f, "the credentials are refused: {error}"),
             Self::CredentialsMissing => f.write_str("new credentials did not come in time"),
             Self::Outage => f.write_str("the outage lasted too long"),

@@ -87,7 +87,8 @@ impl BulkOptions {
         self
     }
 
-    /// Stops the run when an outage lasts so long; never if not set.
+    /// Stops the run when an outage lasts so long; never if not set. An outage is eight batches or more that fail with no answer
+    /// of the service between; attempts do not count then, so that without this a run outlives an outage of any length.
     #[must_use]
     pub fn give_up_after(mut self, outage: Duration) -> Self {
         self.give_up_after = Some(outage);

@@ -1,25 +1,27 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// The circuit that an outage opens: many failures, of more than one batch, with no success between.
+/// The circuit that an outage opens: failures of many batches, and no answer of the service between them.
 ///
-/// While it is open one probe goes out at a time, ever more rarely, and attempts do not count: a batch cannot be blamed for it.
+/// While it is open one probe goes out at a time, ever more rarely, and attempts do not count: no batch can be blamed for it. That
+/// takes as many batches as failures: a few that fail for ever are no outage, even where they are the last that are left.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
-    failures: u32,
-    first_batch: Option<u64>,
-    has_many_batches: bool,
+    /// The batches that failed since the last answer, by where they begin; no more than make an outage.
+    failed: BTreeSet<u64>,
     since: Duration,
     open: Option<Open>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Open {
+    at: Duration,
     probes: u32,
     next_probe: Duration,
 }
 
-/// Failures in a row that make an outage.
-const FAILURES: u32 = 8;
+/// Batches that fail in a row and make an outage.
+const BATCHES: usize = 8;
 
 impl Outage {
     pub(super) fn is_open(&self) -> bool {
@@ -31,33 +33,41 @@ impl Outage {
         self.open.map(|open| open.next_probe)
     }
 
-    /// Since when nothing succeeds, while the circuit is open.
+    /// Since when nothing is answered, while the circuit is open.
     pub(super) fn since(&self) -> Option<Duration> {
         self.open.map(|_| self.since)
     }
 
-    /// An attempt of the batch that begins at position `batch` failed. Whether that opened the circuit. `delay` gives the
-    /// back-off after so many failures.
-    pub(super) fn failed(&mut self, now: Duration, batch: u64, mut delay: impl FnMut(u32) -> Duration) -> bool {
-        if self.failures == 0 {
-            self.since = now;
-        }
-        self.failures = self.failures.saturating_add(1);
-        self.has_many_batches |= *self.first_batch.get_or_insert(batch) != batch;
+    /// An attempt of the batch that begins at position `batch`, sent at `sent_at`, failed. Whether that opened the circuit.
+    /// `delay` gives the back-off after so many failures.
+    pub(super) fn failed(
+        &mut self,
+        now: Duration,
+        sent_at: Duration,
+        batch: u64,
+        mut delay: impl FnMut(u32) -> Duration,
+    ) -> bool {
         if let Some(open) = &mut self.open {
-            open.probes = open.probes.saturating_add(1);
-            open.next_probe = now.saturating_add(delay(open.probes));
+            // What was under way when the circuit opened is no probe, and says nothing new.
+            if sent_at >= open.at {
+                open.probes = open.probes.saturating_add(1);
+                open.next_probe = now.saturating_add(delay(open.probes));
+            }
             return false;
         }
-        let opens = self.failures >= FAILURES && self.has_many_batches;
+        if self.failed.is_empty() {
+            self.since = now;
+        }
+        self.failed.insert(batch);
+        let opens = self.failed.len() >= BATCHES;
         if opens {
-            self.open = Some(Open { probes: 1, next_probe: now.saturating_add(delay(1)) });
+            self.open = Some(Open { at: now, probes: 1, next_probe: now.saturating_add(delay(1)) });
         }
         opens
     }
 
-    /// Something succeeded. Whether that closed the circuit.
-    pub(super) fn succeeded(&mut self) -> bool {
+    /// The service answered, whatever it said. Whether that closed the circuit.
+    pub(super) fn answered(&mut self) -> bool {
         std::mem::take(self).open.is_some()
     }
 }

@@ -62,6 +62,8 @@ struct Limit {
     prior_weight: f64,
     /// The oldest is where the measurement begins.
     refusals: VecDeque<Refusal>,
+    /// The first refusal since the last accepted request.
+    blackout: Option<Refusal>,
     /// Since when, by the time of sending, refusals should have come and did not, and what was accepted by then.
     quiet_since: (Duration, Totals),
     grown_at: Duration,
@@ -91,6 +93,12 @@ const KEPT_REFUSALS: usize = 64;
 const SLACK: Duration = Duration::from_millis(20);
 /// The shortest round in opening: on a fast network a round trip is too short to learn from.
 const LEAST_ROUND: f64 = 0.05;
+/// The least rate, in requests a second: to know when the service takes any again.
+const LEAST_RATE: f64 = 0.1;
+/// So many refusals with nothing accepted between say that the limit has fallen, by how much is open.
+const REFUSED_ALONE: u64 = 8;
+/// Refusals alone for so long are no limit.
+const BLACKOUT: Duration = Duration::from_secs(15);
 /// The longest `Retry-After` that is honoured.
 const LONGEST_HOLD: Duration = Duration::from_secs(300);
 
@@ -146,8 +154,13 @@ impl Pacer {
                 if now >= *round_end && in_flight + 1 >= *window && !was_held_back {
                     let wider = if *window < WIDE_WINDOW { *window * 2 } else { *window + *window / 4 };
                     *window = wider.min(self.concurrency);
-                    *round_end = now + seconds(self.latency.max(LEAST_ROUND));
+                    *round_end = now.saturating_add(seconds(self.latency.max(LEAST_ROUND)));
                 }
+            }
+            Stage::Holding(limit) if limit.ends_blackout() => {
+                // For so long the service took nothing at all: that was no limit, and what is known of one is stale.
+                self.stage = Stage::Opening { window: FIRST_WINDOW.min(self.concurrency), round_end: now };
+                self.next_send = now;
             }
             Stage::Holding(limit) => {
                 limit.window = (limit.window + 2).min(self.concurrency);
@@ -172,13 +185,13 @@ impl Pacer {
         };
         if starts_anew && let Some(per_second) = self.per_second() {
             // Never back: a slot that was handed out is not handed out again.
-            self.next_send = self.next_send.max(now + seconds(1.0 / per_second));
+            self.next_send = self.next_send.max(now.saturating_add(seconds(1.0 / per_second)));
         }
     }
 
     /// The service asked to wait.
     pub(super) fn hold(&mut self, now: Duration, delay: Duration) {
-        self.held_until = self.held_until.max(now + delay.min(LONGEST_HOLD));
+        self.held_until = self.held_until.max(now.saturating_add(delay.min(LONGEST_HOLD)));
     }
 
     fn window(&self) -> usize {
@@ -203,6 +216,7 @@ impl Limit {
             prior,
             prior_weight,
             refusals: VecDeque::from([refusal]),
+            blackout: Some(refusal),
             quiet_since: (refusal.sent_at, refusal.totals),
             grown_at: refusal.at,
             has_grown: false,
@@ -212,6 +226,7 @@ impl Limit {
 
     /// By the time of sending, which is even, for answers come unevenly.
     fn accepted(&mut self, sent_at: Duration, totals: Totals, latency: f64, was_held_back: bool) {
+        self.blackout = None;
         let (since, until_then) = self.quiet_since;
         let passed = sent_at.saturating_sub(since).as_secs_f64();
         let beyond = as_f64(totals.accepted - until_then.accepted) - self.measured * passed;
@@ -244,16 +259,24 @@ impl Limit {
             self.refusals.remove(1);
         }
         self.refusals.push_back(refusal);
+        self.blackout.get_or_insert(refusal);
         let fell = self.forget_what_no_longer_holds(refusal, latency);
         let first = self.refusals[0];
         let passed = refusal.at.saturating_sub(first.at).as_secs_f64();
         let accepted = self.accepted_until(refusal);
-        self.measured = (as_f64(accepted) + self.prior_weight) / (passed + self.prior_weight / self.prior);
+        let measured = (as_f64(accepted) + self.prior_weight) / (passed + self.prior_weight / self.prior);
+        self.measured = measured.max(LEAST_RATE);
         self.surplus = self.least_surplus(refusal);
         self.quiet_since = (refusal.sent_at, refusal.totals);
         self.grown_at = refusal.at;
         self.has_grown = false;
         fell || accepted == 0
+    }
+
+    /// Whether an accepted request comes after refusals alone, over a longer time than a slow limit takes.
+    fn ends_blackout(&self) -> bool {
+        let last = self.refusals.back().map(|last| last.at);
+        self.blackout.zip(last).is_some_and(|(first, last)| last.saturating_sub(first.at) > BLACKOUT)
     }
 
     /// Accepted requests since the measurement began.
@@ -274,6 +297,15 @@ impl Limit {
         let age = |refusal: &Refusal| now.at.saturating_sub(refusal.at).as_secs_f64();
         let accepted = |refusal: &Refusal| now.totals.accepted - refusal.totals.accepted;
         let recent = (1.5 * latency).max(0.25);
+        if let Some(first) = self.blackout
+            && now.totals.refused - first.totals.refused >= REFUSED_ALONE
+            && age(&first) >= recent
+        {
+            // Nothing at all is accepted any more: less and less often it is worth a try.
+            self.refusals = VecDeque::from([first, now]);
+            (self.prior, self.prior_weight) = (0.5 / age(&first), 0.5);
+            return true;
+        }
         let latest = self.refusals.iter().rposition(|refusal| age(refusal) >= recent);
         if let Some(latest) = latest.filter(|&latest| latest > 0) {
             let since = self.refusals[latest];

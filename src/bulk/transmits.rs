@@ -48,7 +48,6 @@ impl BulkDelete {
     /// comes in moves the run on. Ask after transmits and events are drained.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let stopped = matches!(self.phase, Phase::Stopped(_));
         // Ids rise with time, so that the first is the oldest.
         let answer = self.in_flight.values().next().map(|attempt| attempt.sent_at.saturating_add(self.options.answer_timeout));
         let transmit = match self.gate() {
@@ -57,9 +56,10 @@ impl BulkDelete {
             Gate::Closed => None,
         };
         let service_time = self.clock.service_time(self.now.wall);
-        let credentials = self.authority.next_poll(self.now.monotonic, service_time).filter(|_| !stopped && !self.is_finished());
+        let credentials = self.authority.next_poll(self.now.monotonic, service_time);
         let outage = self.outage.since().zip(self.options.give_up_after).map(|(since, most)| since.saturating_add(most));
-        [answer, transmit, credentials, outage.filter(|_| !stopped)].into_iter().flatten().min()
+        let is_running = !matches!(self.phase, Phase::Stopped(_)) && !self.is_finished();
+        [answer, transmit, credentials.filter(|_| is_running), outage.filter(|_| is_running)].into_iter().flatten().min()
     }
 
     /// Does what is due at `now`. To call it too often does no harm.
@@ -77,7 +77,7 @@ impl BulkDelete {
             self.stop_because(StopReason::CredentialsMissing);
         }
         let outage = self.outage.since().zip(self.options.give_up_after);
-        if outage.is_some_and(|(since, most)| since.saturating_add(most) <= now.monotonic) {
+        if !self.is_finished() && outage.is_some_and(|(since, most)| since.saturating_add(most) <= now.monotonic) {
             self.stop_because(StopReason::Outage);
         }
     }

@@ -71,6 +71,60 @@ fn one_batch_alone_is_no_outage() {
 }
 
 #[test]
+fn a_few_batches_that_always_fail_are_no_outage_either() {
+    // The third and the fourth of twenty, which in the end are the last that are left.
+    let is_cursed = |call: &Call<'_>| (1000..2000).contains(&call.positions.start);
+    let service = |call: &Call<'_>| if is_cursed(call) { error(500, code::INTERNAL_ERROR) } else { deleted() };
+    let run = Run::new(BulkOptions::new(), service).delete(10_000);
+    assert_eq!((run.requests.len(), run.outcomes()), (18 + 20, [9000, 0, 1000, 0]));
+    assert_eq!(run.count(|event| matches!(event, Event::OutageBegan)), 0);
+}
+
+#[test]
+fn a_batch_that_always_fails_does_not_keep_an_outage_going() {
+    for seed in 0..50 {
+        let options = BulkOptions::new().seed(seed);
+        let service = |call: &Call<'_>| {
+            if call.positions.contains(&5000) || (SECOND..4 * SECOND).contains(&call.at) {
+                error(500, code::INTERNAL_ERROR)
+            } else {
+                deleted()
+            }
+        };
+        let run = Run::new(options.rate(Rate::Fixed(20.0)), service).delete(50_000);
+        assert_eq!((run.outcomes(), run.stopped()), ([49_500, 0, 500, 0], None), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_service_that_refuses_is_there() {
+    // Ten batches that are surely refused spend their attempts, and end rejected.
+    let run = Run::new(BulkOptions::new().rate(Rate::Unlimited), |_| error(401, "Unknown")).delete(5000);
+    assert_eq!((run.requests.len(), run.outcomes()), (100, [0, 5000, 0, 0]));
+    assert_eq!(run.count(|event| matches!(event, Event::OutageBegan)), 0);
+
+    // Down, then throttling for long: the time until it gives up is that of the outage alone.
+    let service = |call: &Call<'_>| match call.at.as_secs() {
+        1..6 => error(500, code::INTERNAL_ERROR),
+        6..200 => error(503, code::QPS_LIMIT_EXCEEDED),
+        _ => deleted(),
+    };
+    let options = BulkOptions::new().rate(Rate::Fixed(20.0)).give_up_after(60 * SECOND);
+    let run = Run::new(options, service).delete(50_000);
+    assert_eq!((run.outcomes(), run.stopped()), ([50_000, 0, 0, 0], None));
+}
+
+#[test]
+fn what_was_under_way_when_the_circuit_opened_is_no_probe() {
+    let options = BulkOptions::new().concurrency(64).rate(Rate::Unlimited);
+    let service = |call: &Call<'_>| if call.number < 64 { lost() } else { deleted() };
+    let run = Run::new(options, service).delete(50_000);
+    assert_eq!(run.outcomes(), [50_000, 0, 0, 0]);
+    let probe = run.requests[64].0;
+    assert!(probe <= SECOND / 4, "the first back-off is at most 0.2 s: {probe:?}");
+}
+
+#[test]
 fn an_outage_from_the_start_that_answers_is_survived() {
     let run = Run::new(BulkOptions::new(), down(0, HOUR, || error(502, code::BAD_ERROR_RESPONSE))).delete(20_000);
     assert_eq!((run.outcomes(), run.stopped()), ([20_000, 0, 0, 0], None));

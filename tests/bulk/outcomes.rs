@@ -94,8 +94,8 @@ fn the_deadlines_of_a_lifetime_are_none() {
     let options = one().answer_timeout(Duration::MAX).give_up_after(Duration::MAX).renews_credentials(Duration::MAX);
     let options = options.back_off(SECOND, Duration::MAX);
     let run = Run::new(options, |call| match call.number {
-        0..20 => error(500, code::INTERNAL_ERROR),
-        20 => error(403, code::SECURITY_TOKEN_EXPIRED),
+        0..8 => error(500, code::INTERNAL_ERROR),
+        8 => error(403, code::SECURITY_TOKEN_EXPIRED),
         _ => deleted(),
     })
     .provider(|_| Some((SECOND, crate::run::credentials())))

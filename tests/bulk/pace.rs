@@ -6,7 +6,7 @@ use http::HeaderValue;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate};
 use oss_delete_vectors::{Deleted, Key, code};
 
-use crate::run::{Answer, LATENCY, Run, SECOND, credentials, deleted, error, key, service_error, target};
+use crate::run::{Answer, Call, LATENCY, Run, SECOND, credentials, deleted, error, key, service_error, target};
 
 #[test]
 fn one_key_is_one_request_at_once() {
@@ -112,5 +112,29 @@ fn a_back_off_stays_within_its_cap() {
     assert_eq!(waits.len(), 5);
     for (wait, most) in waits.iter().zip([1, 2, 4, 4, 4]) {
         assert!(*wait <= most * SECOND, "{waits:?}");
+    }
+}
+
+#[test]
+fn the_rate_comes_back_soon_after_refusals_alone() {
+    for minutes in [1, 10, 60] {
+        // A limit of 5 requests a second before and after, and refusals alone between.
+        let (from, until) = (60 * SECOND, 60 * SECOND + minutes * 60 * SECOND);
+        let (mut tokens, mut filled_at) = (5.0_f64, Duration::ZERO);
+        let service = |call: &Call<'_>| {
+            tokens = (tokens + (call.at - filled_at).as_secs_f64() * 5.0).min(5.0);
+            filled_at = call.at;
+            if (from..until).contains(&call.at) || tokens < 1.0 {
+                return error(503, code::QPS_LIMIT_EXCEEDED);
+            }
+            tokens -= 1.0;
+            deleted()
+        };
+        let run = Run::new(BulkOptions::new(), service).delete(300_000);
+        assert_eq!(run.outcomes(), [300_000, 0, 0, 0]);
+        // 300 of the 600 batches are left, for a minute's work.
+        assert!(run.now < until + 90 * SECOND, "{minutes} min: {:?} after", run.now - until);
+        let during: Vec<Duration> = run.requests.iter().map(|&(at, _)| at).filter(|at| (from..until).contains(at)).collect();
+        assert!(during.windows(2).all(|pair| pair[1] - pair[0] <= 11 * SECOND), "it asks every ten seconds");
     }
 }
