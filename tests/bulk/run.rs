@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
 
     /// Goes on until `is_enough`, or to the end of the run.
     pub(crate) fn until(&mut self, mut is_enough: impl FnMut(&Self) -> bool) {
-        for _ in 0..1_000_000 {
+        for _ in 0..20_000 {
             self.drain();
             if is_enough(self) || self.bulk.is_finished() {
                 return;

@@ -1,0 +1,68 @@
+//! The memory of a run does not grow with the number of its keys: counted by the allocator. A binary of its own, with one test,
+//! for nothing else may allocate meanwhile.
+
+use std::alloc::System;
+use std::fmt::Write;
+use std::time::{Duration, UNIX_EPOCH};
+
+use cap::Cap;
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, TransmitId};
+use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, code};
+
+#[global_allocator]
+static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
+
+const KEYS: u64 = 10_000_000;
+const CONCURRENCY: usize = 16;
+
+/// What may be unsettled: 2 x concurrency + 16 batches, and the one that is filled. Each has its keys' text, and for each key an
+/// end and an offset; those in flight have a request as well, with the text once more, quotes and commas.
+const BATCHES: usize = 2 * CONCURRENCY + 16 + 1;
+const KEY_BYTES: usize = 36;
+const BOUND: usize = BATCHES * 500 * (4 * KEY_BYTES);
+
+#[test]
+fn ten_million_keys_fit_into_a_few_megabytes() {
+    let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap();
+    let options = BulkOptions::new().concurrency(CONCURRENCY).rate(Rate::Unlimited);
+    let before = ALLOCATOR.allocated();
+    let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret").unwrap(), options).unwrap();
+
+    let deleted = Deleted::new("534B371674A4D890XXXX").to_response();
+    let failed = ServiceError::new(http::StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m").to_response();
+    let mut now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+    let mut in_flight = Vec::<TransmitId>::with_capacity(CONCURRENCY);
+    let (mut key, mut next, mut answers, mut most) = (String::with_capacity(KEY_BYTES), 0, 0_u64, 0);
+    while !bulk.is_finished() {
+        while next < KEYS && bulk.can_push() {
+            key.clear();
+            write!(key, "{next:036}").unwrap();
+            bulk.push(Key::new(&key).unwrap()).unwrap();
+            next += 1;
+        }
+        if next == KEYS {
+            bulk.finish();
+        }
+        while let Some(transmit) = bulk.poll_transmit(now) {
+            in_flight.push(transmit.id);
+        }
+        // At its fullest: all that can be pushed is, and all that can be sent.
+        most = most.max(ALLOCATOR.allocated() - before);
+        now.monotonic += Duration::from_millis(10);
+        now.wall += Duration::from_millis(10);
+        // The last that was sent is answered first, and one in a hundred fails.
+        while let Some(id) = in_flight.pop() {
+            answers += 1;
+            bulk.handle_response(now, id, if answers % 100 == 0 { &failed } else { &deleted });
+        }
+        bulk.handle_timeout(now);
+        while bulk.poll_event().is_some() {}
+    }
+    let report = bulk.report();
+    assert_eq!((report.pushed, report.deleted, report.retries), (KEYS, KEYS, report.requests / 100));
+    println!("{most} bytes at its fullest, of {BOUND}");
+    assert!(most > BOUND / 4, "{most} bytes: what is counted is not the run");
+    assert!(most < BOUND, "{most} bytes");
+    drop(bulk);
+    assert!(ALLOCATOR.allocated() - before < 10_000, "something is left behind");
+}
