@@ -25,6 +25,8 @@ pub(crate) const INDEX: &str = "vectorindex1";
 const START: Duration = Duration::from_secs(1_702_743_657);
 /// More than any run takes that comes to an end.
 const MOST_STEPS: u64 = 400_000;
+/// Longer than any run takes, with outages of two hours, keys that come one in five seconds and a request in ten.
+const LONGEST: Duration = Duration::from_secs(3 * 86_400);
 /// More than happens at one moment.
 const MOST_STEPS_AT_ONCE: u64 = 20_000;
 
@@ -93,6 +95,7 @@ impl<'a> World<'a> {
         loop {
             steps += 1;
             assert!(steps < MOST_STEPS, "no end after {steps} steps: {:?}", self.bulk);
+            assert!(self.now < LONGEST, "no end after {:?}: {:?}", self.now, self.bulk);
             self.push();
             self.drain();
             if self.bulk.is_finished() {
@@ -116,6 +119,7 @@ impl<'a> World<'a> {
         }
         self.tally.end(report, self.bulk.stopped());
         self.tally.total("steps", steps);
+        self.tally.total("virtual seconds", self.now.as_secs());
         self.tally.total("seeds", 1);
         self.trace.note(self.now, || format!("{report:?} {:?}", self.bulk.stopped()));
     }
