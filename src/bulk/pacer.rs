@@ -13,7 +13,8 @@ use super::Rate;
 /// 2. **measures** from that refusal on, at first by a single request whenever the time without an accepted one has grown by half;
 /// 3. **holds**: goes a little faster than measured, by as much as the measurement is uncertain and at least half a percent, so
 ///    that refusals stay rare and keep the measurement going;
-/// 4. **grows**: triples that surplus where refusals that should come do not, and **measures anew** where too many come.
+/// 4. **grows**: triples that surplus where refusals that should come do not, and **measures anew** where too many come; after
+///    refusals alone for a while it opens again.
 #[derive(Debug)]
 pub(super) struct Pacer {
     rate: Rate,
