@@ -4,6 +4,7 @@ mod answers;
 mod authority;
 mod back_off;
 mod batch;
+mod checkpoint;
 mod clock;
 mod decide;
 mod event;
@@ -11,6 +12,7 @@ mod options;
 mod outage;
 mod pacer;
 mod report;
+mod settle;
 mod settled;
 mod trace;
 mod transmits;
@@ -33,6 +35,7 @@ use self::pacer::Pacer;
 pub(crate) use self::trace::Span;
 use crate::{Credentials, Invalid, Key, Now, Target};
 
+pub use self::checkpoint::Checkpoint;
 pub use self::decide::Failure;
 pub use self::event::{Event, FailedKeys, KeyOutcome, LastError, StopReason};
 pub use self::options::{BulkOptions, Rate};
@@ -97,6 +100,10 @@ pub struct BulkDelete {
     /// The latest moment seen.
     now: Now,
     phase: Phase,
+    /// That of the next push.
+    position: u64,
+    /// Settled by an earlier run, from the next position on.
+    passed_over: VecDeque<Range<u64>>,
     filling: Filling,
     ready: VecDeque<Batch>,
     /// Batches in back-off, by when it ends; the number keeps those of one moment apart.
@@ -116,6 +123,8 @@ pub struct BulkDelete {
     pacer: Pacer,
     events: VecDeque<Event>,
     report: Report,
+    /// Keys that are settled and were not deleted: rejected, unconfirmed and not attempted.
+    given_up: [u64; 3],
     settled: Settled,
 }
 
@@ -192,7 +201,9 @@ impl BulkDelete {
             target: target.clone(),
             now: Now::new(Duration::ZERO, UNIX_EPOCH),
             phase: Phase::Pushing,
-            filling: Filling::new(0),
+            position: 0,
+            passed_over: VecDeque::new(),
+            filling: Filling::new(),
             ready: VecDeque::new(),
             delayed: BTreeMap::new(),
             parked: VecDeque::new(),
@@ -208,12 +219,14 @@ impl BulkDelete {
             pacer: Pacer::new(options.rate, options.concurrency),
             events: VecDeque::new(),
             report: Report::default(),
+            given_up: [0; 3],
             settled: Settled::default(),
             options,
         })
     }
 
-    /// Adds a key. It is sent when its batch is full, or at [`flush`](Self::flush) or [`finish`](Self::finish).
+    /// Adds a key. It is sent when its batch is full, or at [`flush`](Self::flush) or [`finish`](Self::finish). In a run that was
+    /// [resumed](Self::resume) it is passed over where its position is settled.
     ///
     /// # Errors
     ///
@@ -222,7 +235,16 @@ impl BulkDelete {
         if !self.can_push() {
             return Err(PushError(()));
         }
-        let (is_duplicate, batch) = self.filling.push(key);
+        let position = self.position;
+        self.position += 1;
+        while self.passed_over.front().is_some_and(|range| range.end <= position) {
+            self.passed_over.pop_front();
+        }
+        if self.passed_over.front().is_some_and(|range| range.start <= position) {
+            return Ok(());
+        }
+        self.ready.extend(self.filling.take_before(position));
+        let (is_duplicate, batch) = self.filling.push(position, key);
         self.report.pushed += 1;
         self.report.duplicates += u64::from(is_duplicate);
         self.ready.extend(batch);
@@ -313,10 +335,16 @@ impl BulkDelete {
         self.report
     }
 
-    /// Which positions of push are settled, for a run that is to be resumed.
+    /// Which positions of push are settled.
     #[must_use]
     pub fn settled(&self) -> &Settled {
         &self.settled
+    }
+
+    /// How many keys were pushed: the position of the next one. In a run that was resumed, those that were passed over count.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Requests a second at present; `None` where only the concurrency bounds them.
@@ -329,38 +357,6 @@ impl BulkDelete {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
-    }
-
-    fn stop_because(&mut self, reason: StopReason) {
-        if matches!(self.phase, Phase::Stopped(_)) {
-            return;
-        }
-        self.events.push_back(Event::Stopped(reason.clone()));
-        self.flush();
-        self.phase = Phase::Stopped(reason);
-        let delayed = std::mem::take(&mut self.delayed).into_values();
-        let unsent: Vec<Batch> = self.parked.drain(..).chain(delayed).chain(self.ready.drain(..)).collect();
-        unsent.into_iter().for_each(|batch| self.settle_failed(batch));
-    }
-
-    fn settle_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
-        self.report.deleted += batch.keys.len() as u64;
-        let positions = batch.span.clone();
-        self.settled.insert(positions.clone());
-        self.events.push_back(Event::Deleted { keys: batch.keys.len(), positions, request_id });
-    }
-
-    fn settle_failed(&mut self, batch: Batch) {
-        let outcome = batch.outcome();
-        let count = match outcome {
-            KeyOutcome::Rejected => &mut self.report.rejected,
-            KeyOutcome::Unconfirmed => &mut self.report.unconfirmed,
-            KeyOutcome::NotAttempted => &mut self.report.not_attempted,
-        };
-        *count += batch.keys.len() as u64;
-        self.settled.insert(batch.span.clone());
-        let Batch { keys, span: positions, requests: attempts, last_error: error, .. } = batch;
-        self.events.push_back(Event::Failed(FailedKeys { keys, positions, outcome, error, attempts }));
     }
 }
 

@@ -74,6 +74,14 @@ impl Endpoint {
         self.path_style
     }
 
+    /// Host and port, without the bucket, where they are none of the service's own.
+    pub(crate) fn custom_authority(&self) -> Option<&str> {
+        match &self.host {
+            Host::Custom(authority) => Some(authority),
+            Host::Public | Host::Internal => None,
+        }
+    }
+
     /// Host and port, without the bucket.
     pub(crate) fn authority(&self, region: &str) -> String {
         match &self.host {

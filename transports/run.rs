@@ -2,12 +2,13 @@
 
 mod credentials;
 mod error;
+mod progress;
 mod steps;
 mod stop;
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::Now;
 use crate::bulk::{BulkDelete, Event};
@@ -16,6 +17,7 @@ use crate::bulk::{BulkDelete, Event};
 pub use self::credentials::AsyncProvider;
 pub use self::credentials::{BlockingProvider, NoProvider, Nobody};
 pub use self::error::{RunError, RunErrorKind};
+use self::progress::Progress;
 pub(super) use self::steps::Steps;
 pub use self::stop::StopHandle;
 
@@ -69,26 +71,27 @@ pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// with what was in flight *unconfirmed*. Or begin another run over the same `BulkDelete`, with the keys that are left: those in
 /// flight then count as lost after [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout), and are sent again.
 #[must_use = "nothing is sent until `run_blocking` or `run_async`"]
-pub struct Run<'a, E = fn(Event), P = NoProvider, C = fn() -> Now> {
+pub struct Run<'a, E = fn(Event), P = NoProvider, C = fn() -> Now, M = fn(&BulkDelete)> {
     pub(super) bulk: &'a mut BulkDelete,
     pub(super) on_event: E,
     pub(super) provider: P,
     pub(super) clock: C,
     pub(super) stop: StopHandle,
+    pub(super) progress: Option<Progress<M>>,
 }
 
 impl<'a> Run<'a> {
     /// A run of `bulk` that tells nothing, renews no credentials and takes the machine's clocks.
     pub fn new(bulk: &'a mut BulkDelete) -> Self {
-        Self { bulk, on_event: drop, provider: NoProvider, clock: machine_time, stop: StopHandle::new() }
+        Self { bulk, on_event: drop, provider: NoProvider, clock: machine_time, stop: StopHandle::new(), progress: None }
     }
 }
 
-impl<'a, E, P, C> Run<'a, E, P, C> {
+impl<'a, E, P, C, M> Run<'a, E, P, C, M> {
     /// Tells `on_event` what happens, on the thread or in the task of the run. Keep it short: the run waits for it.
-    pub fn on_event<F: FnMut(Event)>(self, on_event: F) -> Run<'a, F, P, C> {
-        let Self { bulk, provider, clock, stop, .. } = self;
-        Run { bulk, on_event, provider, clock, stop }
+    pub fn on_event<F: FnMut(Event)>(self, on_event: F) -> Run<'a, F, P, C, M> {
+        let Self { bulk, provider, clock, stop, progress, .. } = self;
+        Run { bulk, on_event, provider, clock, stop, progress }
     }
 
     /// Asks `provider` for credentials, a [`BlockingProvider`] or an `AsyncProvider`, at every [`Event::CredentialsNeeded`]: 5
@@ -97,10 +100,18 @@ impl<'a, E, P, C> Run<'a, E, P, C> {
     /// It is asked by one call at a time, again every 10 seconds while it fails, and meanwhile nothing else stands still. Where
     /// the credentials can no longer be used and no others come within the time of
     /// [`renews_credentials`](crate::bulk::BulkOptions::renews_credentials), 300 seconds if not set, the run stops.
-    pub fn credentials<Q>(self, provider: Q) -> Run<'a, E, Q, C> {
-        let Self { bulk, on_event, clock, stop, .. } = self;
+    pub fn credentials<Q>(self, provider: Q) -> Run<'a, E, Q, C, M> {
+        let Self { bulk, on_event, clock, stop, progress, .. } = self;
         bulk.renew_credentials();
-        Run { bulk, on_event, provider, clock, stop }
+        Run { bulk, on_event, provider, clock, stop, progress }
+    }
+
+    /// Shows `on_progress` the machine every so often, and at the end: to tell how far the run is, and to save its
+    /// [`checkpoint`](BulkDelete::checkpoint). All events were told when it is called. Keep it short: the run waits for it.
+    /// Less than a millisecond is taken as one.
+    pub fn on_progress<N: FnMut(&BulkDelete)>(self, every: Duration, on_progress: N) -> Run<'a, E, P, C, N> {
+        let Self { bulk, on_event, provider, clock, stop, .. } = self;
+        Run { bulk, on_event, provider, clock, stop, progress: Some(Progress::new(every, on_progress)) }
     }
 
     /// Stops when `handle` says so. One handle may stop any number of runs.
@@ -112,13 +123,13 @@ impl<'a, E, P, C> Run<'a, E, P, C> {
     /// better than the machine's. Monotonic time must go on from one run of a `BulkDelete` to its next.
     ///
     /// It is what `run_async` counts in, together with its `sleep`; `run_blocking` waits in real time.
-    pub fn clock<D: Fn() -> Now>(self, clock: D) -> Run<'a, E, P, D> {
-        let Self { bulk, on_event, provider, stop, .. } = self;
-        Run { bulk, on_event, provider, clock, stop }
+    pub fn clock<D: Fn() -> Now>(self, clock: D) -> Run<'a, E, P, D, M> {
+        let Self { bulk, on_event, provider, stop, progress, .. } = self;
+        Run { bulk, on_event, provider, clock, stop, progress }
     }
 }
 
-impl<E, P, C> fmt::Debug for Run<'_, E, P, C> {
+impl<E, P, C, M> fmt::Debug for Run<'_, E, P, C, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run").field("bulk", &self.bulk).field("stop", &self.stop).finish_non_exhaustive()
     }

@@ -18,7 +18,7 @@ pub use self::stream_iter::{StreamIter, stream_iter};
 use self::timer::Timer;
 use super::run::{AsyncProvider, Run, RunError, Steps};
 use crate::Now;
-use crate::bulk::{Event, Failure, Report, Transmit};
+use crate::bulk::{BulkDelete, Event, Failure, Report, Transmit};
 
 /// Keys that are taken from the source before requests have their turn: those of one batch.
 const KEYS_IN_A_ROW: usize = 500;
@@ -26,11 +26,12 @@ const KEYS_IN_A_ROW: usize = 500;
 /// Rounds before other tasks of the runtime have their turn.
 const ROUNDS_IN_A_ROW: usize = 32;
 
-impl<E, P, C> Run<'_, E, P, C>
+impl<E, P, C, M> Run<'_, E, P, C, M>
 where
     E: FnMut(Event),
     P: AsyncProvider,
     C: Fn() -> Now,
+    M: FnMut(&BulkDelete),
 {
     /// Deletes the keys of a stream, to its end. Spawns nothing: whatever happens, happens as the future is polled.
     ///
@@ -91,8 +92,8 @@ where
 }
 
 /// Everything but the source of keys, which alone needs to stay where it is.
-struct Task<'a, E, C, P: AsyncProvider, F, Answer, Z, Sleep> {
-    steps: Steps<'a, E, C>,
+struct Task<'a, E, C, M, P: AsyncProvider, F, Answer, Z, Sleep> {
+    steps: Steps<'a, E, C, M>,
     has_more_keys: bool,
     send: F,
     in_flight: InFlight<Answer>,
@@ -101,10 +102,11 @@ struct Task<'a, E, C, P: AsyncProvider, F, Answer, Z, Sleep> {
     renewal: Option<Pin<Box<P::Future>>>,
 }
 
-impl<E, C, P, F, Answer, X, Z, Sleep> Task<'_, E, C, P, F, Answer, Z, Sleep>
+impl<E, C, M, P, F, Answer, X, Z, Sleep> Task<'_, E, C, M, P, F, Answer, Z, Sleep>
 where
     E: FnMut(Event),
     C: Fn() -> Now,
+    M: FnMut(&BulkDelete),
     P: AsyncProvider,
     F: Fn(Request<Bytes>) -> Answer,
     Answer: Future<Output = Result<Response<Bytes>, X>>,
@@ -146,6 +148,8 @@ where
                 Poll::Ready(Some(key)) => self.steps.push(key.as_ref()),
                 Poll::Ready(None) => {
                     self.has_more_keys = false;
+                    // A source that cannot go on says stop before it ends: then what waits is not to be sent.
+                    self.steps.obey(context.waker());
                     self.steps.finish();
                 }
                 Poll::Pending => return true,

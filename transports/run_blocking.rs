@@ -15,13 +15,14 @@ use self::inbox::{Inbox, KeysWanted, Message};
 use self::threads::{Reader, Renewer, Workers};
 use super::run::{BlockingProvider, Run, RunError, RunErrorKind, Steps};
 use crate::Now;
-use crate::bulk::{Event, Failure, Report};
+use crate::bulk::{BulkDelete, Event, Failure, Report};
 
-impl<E, P, C> Run<'_, E, P, C>
+impl<E, P, C, M> Run<'_, E, P, C, M>
 where
     E: FnMut(Event),
     P: BlockingProvider,
     C: Fn() -> Now,
+    M: FnMut(&BulkDelete),
 {
     /// Deletes the keys of an iterator, to its end, and blocks the thread until then.
     ///

@@ -216,7 +216,7 @@ impl BulkDelete {
 
     /// Stops the run over the answer to `batch`, whose keys have their outcome by the same rule as any others.
     fn stop_over(&mut self, batch: Batch, reason: StopReason) {
-        self.settle_failed(batch);
         self.stop_because(reason);
+        self.settle_failed(batch);
     }
 }

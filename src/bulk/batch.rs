@@ -14,7 +14,7 @@ pub(super) struct Batch {
     pub(super) keys: KeyBatch,
     /// Where each key stood, counted from `span.start`.
     offsets: Vec<u32>,
-    /// The positions that settle with the batch, duplicates among them.
+    /// The positions that settle with the batch: duplicates among them, and such as an earlier run settled.
     pub(super) span: Range<u64>,
     /// Unsigned; made when it is first sent, and shared by all attempts.
     request: Option<Request<Bytes>>,
@@ -89,12 +89,12 @@ pub(super) struct Filling {
     span: Range<u64>,
 }
 
-/// Positions that one batch may span, where its input holds little but duplicates.
+/// Positions that one batch may span, where its input holds little but duplicates, or what an earlier run settled.
 const MOST_POSITIONS: u64 = 1 << 20;
 
 impl Filling {
-    pub(super) fn new(position: u64) -> Self {
-        Self { keys: BatchBuilder::with_capacity(0), offsets: Vec::new(), span: position..position }
+    pub(super) fn new() -> Self {
+        Self { keys: BatchBuilder::with_capacity(0), offsets: Vec::new(), span: 0..0 }
     }
 
     /// Keys that wait in it, without duplicates.
@@ -102,28 +102,34 @@ impl Filling {
         self.keys.len()
     }
 
-    /// Takes a key. Whether it is a duplicate, and the batch where it is complete.
-    pub(super) fn push(&mut self, key: Key<'_>) -> (bool, Option<Batch>) {
-        let offset = u32::try_from(self.span.end - self.span.start).expect("a batch spans no more positions");
+    /// The batch as it is, where it cannot reach as far as `position`.
+    pub(super) fn take_before(&mut self, position: u64) -> Option<Batch> {
+        (position - self.span.start >= MOST_POSITIONS).then(|| self.take()).flatten()
+    }
+
+    /// Takes the key at `position`. Whether it is a duplicate, and the batch where it is complete.
+    pub(super) fn push(&mut self, position: u64, key: Key<'_>) -> (bool, Option<Batch>) {
+        if self.len() == 0 {
+            self.span.start = position;
+        }
+        self.span.end = position + 1;
+        let offset = u32::try_from(position - self.span.start).expect("a batch spans no more positions");
         let inserted = self.keys.insert(key);
         debug_assert_ne!(inserted, Inserted::Full, "a full batch was taken out");
-        self.span.end += 1;
         if inserted == Inserted::New {
             self.offsets.push(offset);
         }
-        let is_full = self.len() == KeyBatch::MAX_KEYS || self.span.end - self.span.start == MOST_POSITIONS;
+        let is_full = self.len() == KeyBatch::MAX_KEYS;
         (inserted == Inserted::Duplicate, is_full.then(|| self.take()).flatten())
     }
 
     /// The batch as it is, where there is a key in it.
     pub(super) fn take(&mut self) -> Option<Batch> {
         let keys = self.keys.take()?;
-        let next = Self { keys: std::mem::replace(&mut self.keys, BatchBuilder::with_capacity(0)), ..Self::new(self.span.end) };
-        let Self { offsets, span, .. } = std::mem::replace(self, next);
         Some(Batch {
             keys,
-            offsets,
-            span,
+            offsets: std::mem::take(&mut self.offsets),
+            span: std::mem::take(&mut self.span),
             request: None,
             attempts: 0,
             requests: 0,

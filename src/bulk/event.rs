@@ -50,6 +50,8 @@ pub struct LastError {
     pub message: String,
     /// The service's id of the request.
     pub request_id: Option<String>,
+    /// The service's extended code, such as `0003-00000001`: what its support asks for.
+    pub ec: Option<String>,
     /// The whole error on one line, escaped.
     text: String,
 }
@@ -63,6 +65,7 @@ impl LastError {
                 code: Some(cut(error.code())),
                 message: cut(error.message()),
                 request_id: error.request_id().map(cut),
+                ec: error.ec().map(cut),
                 text: cut(&error.to_string()),
             }),
             Attempt::Failed(failure) => Some(Self {
@@ -70,6 +73,7 @@ impl LastError {
                 code: None,
                 message: cut(&failure.message),
                 request_id: None,
+                ec: None,
                 text: cut(&escape(&failure.message)),
             }),
         }
@@ -153,7 +157,8 @@ pub enum Event {
     OutageBegan,
     /// Something succeeded again.
     OutageEnded,
-    /// No request will be sent any more; what is in flight is awaited.
+    /// No request will be sent any more; what is in flight is awaited. Keys that fail from here on were cut short, and a run that
+    /// [resumes](super::BulkDelete::resume) this one sends them again.
     Stopped(StopReason),
 }
 

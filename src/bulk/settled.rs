@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Which of the pushed keys are settled, by position of push: what a run that is resumed may leave out.
+/// Which of the pushed keys are settled, by position of push: what a run that is resumed leaves out.
 ///
-/// A position is settled once its key has an outcome, whichever it is. A duplicate's position settles with the keys around it;
-/// the key itself settles with its first position.
+/// A position is settled once its key is deleted or given up; keys that were cut short by the end of the run are not. A
+/// duplicate's position settles with the keys around it; the key itself settles with its first position.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settled {
     prefix: u64,
@@ -28,6 +28,13 @@ impl Settled {
     #[must_use]
     pub fn contains(&self, position: u64) -> bool {
         position < self.prefix || self.ranges.range(..=position).next_back().is_some_and(|(_, &end)| position < end)
+    }
+
+    /// How many positions are settled.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a count; nobody asks whether there is none")]
+    pub fn len(&self) -> u64 {
+        self.ranges().fold(self.prefix, |len, range| len + (range.end - range.start))
     }
 
     pub(super) fn insert(&mut self, range: Range<u64>) {

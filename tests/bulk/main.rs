@@ -2,6 +2,8 @@
 
 #[path = "../common/fixtures.rs"]
 mod fixtures;
+#[path = "../common/xorshift.rs"]
+mod xorshift;
 
 mod books;
 mod clock;
@@ -11,5 +13,6 @@ mod halving;
 mod outage;
 mod outcomes;
 mod pace;
+mod resume;
 mod run;
 mod stopping;

@@ -69,6 +69,25 @@ fn a_key_that_is_none_stops_the_run_and_is_told() {
     }
 }
 
+#[test]
+fn a_source_that_says_stop_before_it_ends_has_nothing_sent_that_waits() {
+    for way in Way::all() {
+        let service = Service::with_keys(700);
+        let stop = StopHandle::new();
+        let breaks_off = stop.clone();
+        let keys = (0..700).map(key).chain(std::iter::from_fn(move || {
+            breaks_off.stop();
+            None
+        }));
+        let error = way.run(&service, &options(), Job::new(keys).stop_handle(&stop)).unwrap_err();
+        let report = error.report();
+        service.check(report, &format!("{way:?}"));
+        assert!(report.deleted <= 500 && report.requests <= 1, "{way:?}: {report:?}");
+        assert_eq!(report.deleted + report.not_attempted, report.pushed, "{way:?}: {report:?}");
+        assert_eq!(service.gone(), report.deleted, "{way:?}");
+    }
+}
+
 #[cfg(all(feature = "serve", feature = "ureq", feature = "hyper"))]
 #[tokio::test]
 async fn out_of_reach_from_the_start_it_stops_after_three_attempts() {

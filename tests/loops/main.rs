@@ -11,6 +11,7 @@ mod credentials;
 mod delete_all;
 mod ending;
 mod outcomes;
+mod progress;
 mod service;
 #[cfg(all(feature = "serve", any(feature = "async", feature = "ureq")))]
 mod sockets;

@@ -23,6 +23,8 @@ pub(crate) struct Model {
     deleted: BTreeSet<u64>,
     /// Settled, start to end, as far as events told.
     settled: BTreeMap<u64, u64>,
+    /// The machine told that it stopped: what fails from here on was cut short, and is not settled.
+    has_stopped: bool,
     counts: Counts,
     pub(crate) throttled: u64,
     retries: u64,
@@ -64,6 +66,7 @@ impl Model {
             in_flight: BTreeMap::new(),
             deleted: BTreeSet::new(),
             settled: BTreeMap::new(),
+            has_stopped: false,
             counts: Counts::default(),
             throttled: 0,
             retries: 0,
@@ -154,6 +157,7 @@ impl Model {
                 self.settle(range, Outcome::Deleted);
             }
             Event::Retrying { .. } => self.retries += 1,
+            Event::Stopped(_) => self.has_stopped = true,
             Event::Failed(failed) => self.failed(failed, scenario, is_stopping),
             _ => {}
         }
@@ -197,6 +201,9 @@ impl Model {
         for place in &mut self.places[positions(range)] {
             assert_eq!(place.outcome, None, "{range:?} has a second outcome, {outcome:?}");
             place.outcome = Some(outcome);
+        }
+        if self.has_stopped && outcome != Outcome::Deleted {
+            return;
         }
         let end = self.settled.remove(&range.end).unwrap_or(range.end);
         let before = self.settled.range_mut(..range.start).next_back().filter(|(_, its_end)| **its_end == range.start);

@@ -4,6 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 
+use super::progress::Progress;
 use super::stop::{Listener, Order};
 use super::{BoxError, Run, RunError, RunErrorKind};
 use crate::bulk::{BulkDelete, Event, Failure, Report, Transmit, TransmitId};
@@ -17,11 +18,12 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// The steps of a run that are the same whichever way it waits; see `BulkDelete` for their order.
-pub(in super::super) struct Steps<'a, E, C> {
+pub(in super::super) struct Steps<'a, E, C, M> {
     bulk: &'a mut BulkDelete,
     on_event: E,
     clock: C,
     listener: Listener,
+    progress: Option<Progress<M>>,
     /// When keys that wait for their batch to fill are sent without.
     flush_at: Option<Duration>,
     /// Why the loop stopped the machine, where the reason is none of the machine's.
@@ -29,12 +31,12 @@ pub(in super::super) struct Steps<'a, E, C> {
     credentials_error: Option<BoxError>,
 }
 
-impl<'a, E: FnMut(Event), C: Fn() -> Now> Steps<'a, E, C> {
+impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C, M> {
     /// What the run is made of, and the provider, which the loops ask each in its own way.
-    pub(in super::super) fn new<P>(run: Run<'a, E, P, C>) -> (Self, P) {
-        let Run { bulk, on_event, provider, clock, stop } = run;
+    pub(in super::super) fn new<P>(run: Run<'a, E, P, C, M>) -> (Self, P) {
+        let Run { bulk, on_event, provider, clock, stop, progress } = run;
         let listener = stop.listen();
-        (Self { bulk, on_event, clock, listener, flush_at: None, kind: None, credentials_error: None }, provider)
+        (Self { bulk, on_event, clock, listener, progress, flush_at: None, kind: None, credentials_error: None }, provider)
     }
 
     /// Does what the stop handle says; `waker` is woken when it says more.
@@ -59,7 +61,7 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now> Steps<'a, E, C> {
         match Key::new(key) {
             Ok(key) => self.bulk.push(key).expect("asked before"),
             Err(invalid) => {
-                let position = self.bulk.report().pushed;
+                let position = self.bulk.position();
                 self.stop_over(RunErrorKind::BadKey { position, invalid });
             }
         }
@@ -93,9 +95,13 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now> Steps<'a, E, C> {
                 (self.on_event)(event);
             }
             if !has_told {
-                return needs_credentials;
+                break;
             }
         }
+        if let Some(progress) = &mut self.progress {
+            progress.poll((self.clock)().monotonic, self.bulk);
+        }
+        needs_credentials
     }
 
     /// Flushes where the source has paused for long enough. Whether it did.
@@ -129,7 +135,8 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now> Steps<'a, E, C> {
 
     /// Until when to wait for something to come in, in monotonic time. It may be past.
     pub(in super::super) fn deadline(&self) -> Duration {
-        let deadlines = [self.bulk.poll_timeout(), self.flush_at, Some(self.now() + LONGEST_WAIT)];
+        let progress = self.progress.as_ref().and_then(Progress::due);
+        let deadlines = [self.bulk.poll_timeout(), self.flush_at, progress, Some(self.now() + LONGEST_WAIT)];
         deadlines.into_iter().flatten().min().expect("one of them is some")
     }
 
@@ -157,6 +164,9 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now> Steps<'a, E, C> {
 
     /// How the run ended, where it is finished.
     pub(in super::super) fn end(self) -> Result<Report, RunError> {
+        if let Some(progress) = self.progress {
+            progress.end(self.bulk);
+        }
         let report = self.bulk.report();
         let stopped = || self.bulk.stopped().cloned().map(RunErrorKind::Stopped);
         match self.kind.or_else(stopped) {

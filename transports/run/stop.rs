@@ -6,7 +6,8 @@ use std::task::Waker;
 /// Stops runs from elsewhere: from another thread or task, from the event closure, from a signal handler's thread. Clones stop
 /// the same runs.
 ///
-/// What it said holds for runs that begin later, too.
+/// What it said holds for runs that begin later, too. A source that cannot go on, such as a file that breaks off, says stop before
+/// it ends: then what was read of it and waits is not sent.
 ///
 /// ```
 /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure, StopReason};

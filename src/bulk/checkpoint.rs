@@ -1,0 +1,196 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::{Value, json};
+
+use super::{BulkDelete, BulkOptions, Report, Settled};
+use crate::{Credentials, Invalid, Target};
+
+/// How far a run came, for another one to go on from there: after a stop, a crash, in another process, on another day.
+///
+/// Taken from [`BulkDelete::checkpoint`], at any time; a run made by [`BulkDelete::resume`] takes the same keys in the same order from their beginning, and passes over
+/// those that had their outcome. What was sent and had no outcome yet is sent again, which does no harm. Its report goes on
+/// where that of the first run was.
+///
+/// Keys that were cut short by the end of the run are not settled: those that a stop left unsent, or that an abort left without
+/// an answer, are sent again.
+///
+/// It is text, one line of JSON, by [`Display`](fmt::Display) and [`FromStr`]. To keep it safe is the caller's: write it to a
+/// new file, sync it, and rename it over the old one.
+///
+/// ```
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint};
+/// # use std::time::{Duration, UNIX_EPOCH};
+/// # use oss_delete_vectors::{Credentials, Deleted, Key, Now, Target};
+/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+///
+/// let mut bulk = BulkDelete::new(&target, credentials.clone(), BulkOptions::new())?;
+/// for number in 0..1234 {
+///     bulk.push(Key::new(&format!("doc-{number}"))?)?;
+/// }
+/// let transmit = bulk.poll_transmit(now).expect("500 keys are ready");
+/// bulk.handle_response(now, transmit.id, &Deleted::new("some id").to_response());
+/// let saved = bulk.checkpoint().to_string();
+///
+/// let saved: Checkpoint = saved.parse()?;
+/// let mut bulk = BulkDelete::resume(&target, credentials, BulkOptions::new(), &saved)?;
+/// for number in 0..1234 {
+///     bulk.push(Key::new(&format!("doc-{number}"))?)?;
+/// }
+/// assert_eq!((bulk.report().deleted, bulk.report().pending()), (500, 734));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Index and host, as [`target_name`] has them.
+    target: String,
+    settled: Settled,
+    /// Of what is settled, and of the requests so far.
+    report: Report,
+}
+
+impl Checkpoint {
+    fn new(target: &Target, settled: &Settled, report: Report) -> Self {
+        let mut checkpoint = Self { target: target_name(target), settled: settled.clone(), report };
+        checkpoint.report.pushed = settled.len();
+        checkpoint.report.duplicates = settled.len() - checkpoint.outcomes().expect("fewer than there are positions");
+        checkpoint
+    }
+
+    /// What is settled, by position of push.
+    #[must_use]
+    pub fn settled(&self) -> &Settled {
+        &self.settled
+    }
+
+    /// The report on what is settled; nothing in it is pending.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.report
+    }
+
+    /// Checks that this is a checkpoint of a run that deletes from `target`.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] with the field `target` where the index is another, or the host, unless both are the service's own: there,
+    /// the public and the internal endpoint lead to the same vectors.
+    pub fn check_target(&self, target: &Target) -> Result<(), Invalid> {
+        if self.target == target_name(target) {
+            return Ok(());
+        }
+        Err(Invalid::new("target", "must be the one of the checkpoint", &self.target))
+    }
+
+    /// Keys by outcome, in all; `None` past what can be counted.
+    fn outcomes(&self) -> Option<u64> {
+        let Report { deleted, rejected, unconfirmed, not_attempted, .. } = self.report;
+        [rejected, unconfirmed, not_attempted].into_iter().try_fold(deleted, u64::checked_add)
+    }
+
+    fn from_json(value: &Value) -> Option<Self> {
+        let number = |name: &str| value.get(name)?.as_u64();
+        let target = value.get("target")?.as_str()?.to_owned();
+        let mut settled = Settled::default();
+        settled.insert(0..number("prefix")?);
+        for range in value.get("ranges")?.as_array()? {
+            let [start, end] = range.as_array()?.as_slice() else { return None };
+            let (start, end) = (start.as_u64()?, end.as_u64()?);
+            if start >= end {
+                return None;
+            }
+            settled.insert(start..end);
+        }
+        let report = Report {
+            pushed: settled.len(),
+            deleted: number("deleted")?,
+            rejected: number("rejected")?,
+            unconfirmed: number("unconfirmed")?,
+            not_attempted: number("not_attempted")?,
+            duplicates: 0,
+            requests: number("requests")?,
+            throttled: number("throttled")?,
+            retries: number("retries")?,
+        };
+        let mut checkpoint = Self { target, settled, report };
+        checkpoint.report.duplicates = report.pushed.checked_sub(checkpoint.outcomes()?)?;
+        Some(checkpoint)
+    }
+}
+
+/// What two runs must have in common: the index, and the host where it is none of the service's own. `Target`'s text alone
+/// would take a rehearsal somewhere else for the real thing.
+fn target_name(target: &Target) -> String {
+    match target.endpoint().custom_authority() {
+        Some(authority) => format!("{target} at {authority}"),
+        None => target.to_string(),
+    }
+}
+
+impl BulkDelete {
+    /// A run that goes on where an earlier one was when `checkpoint` was taken of it.
+    ///
+    /// Push the same keys in the same order, from their beginning: those that had their outcome are passed over. The report
+    /// counts what both runs did.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] naming the option that is out of its range, or the `target` where the checkpoint is for
+    /// [another](Checkpoint::check_target).
+    pub fn resume(
+        target: &Target,
+        credentials: Credentials,
+        options: BulkOptions,
+        checkpoint: &Checkpoint,
+    ) -> Result<Self, Invalid> {
+        checkpoint.check_target(target)?;
+        let Checkpoint { settled, report, .. } = checkpoint.clone();
+        Ok(Self {
+            passed_over: std::iter::once(0..settled.prefix()).chain(settled.ranges()).collect(),
+            given_up: [report.rejected, report.unconfirmed, report.not_attempted],
+            report,
+            settled,
+            ..Self::new(target, credentials, options)?
+        })
+    }
+
+    /// How far the run is, for another to [resume](Self::resume) it. Take the events first: whoever keeps the keys that failed
+    /// has then been told of all that it covers.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        let [rejected, unconfirmed, not_attempted] = self.given_up;
+        Checkpoint::new(&self.target, &self.settled, Report { rejected, unconfirmed, not_attempted, ..self.report })
+    }
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { deleted, rejected, unconfirmed, not_attempted, requests, throttled, retries, .. } = self.report;
+        let ranges: Vec<[u64; 2]> = self.settled.ranges().map(|range| [range.start, range.end]).collect();
+        let value = json!({
+            "target": self.target,
+            "prefix": self.settled.prefix(),
+            "ranges": ranges,
+            "deleted": deleted,
+            "rejected": rejected,
+            "unconfirmed": unconfirmed,
+            "not_attempted": not_attempted,
+            "requests": requests,
+            "throttled": throttled,
+            "retries": retries,
+        });
+        value.fmt(f)
+    }
+}
+
+impl FromStr for Checkpoint {
+    type Err = Invalid;
+
+    /// Reads what [`Display`](fmt::Display) wrote. Members that it does not know are passed over.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let checkpoint = serde_json::from_str(text).ok().as_ref().and_then(Self::from_json);
+        checkpoint.ok_or_else(|| Invalid::new("checkpoint", "must be a line that a run wrote", text))
+    }
+}

@@ -1,0 +1,239 @@
+//! A run that ends anywhere, and another that goes on from its checkpoint: together they are one.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, KeyOutcome, Rate};
+use oss_delete_vectors::{Endpoint, Target, code};
+
+use crate::run::{Answer, Call, Run, credentials, deleted, error, key, lost, not_sent, target};
+
+fn resume<'a>(
+    checkpoint: &Checkpoint,
+    options: BulkOptions,
+    service: impl FnMut(&Call<'_>) -> Answer + 'a,
+    count: u64,
+) -> Run<'a> {
+    let mut run = Run::new(BulkOptions::new(), service).keys((0..count).map(key));
+    run.bulk = BulkDelete::resume(&target(), credentials(), options, checkpoint).unwrap();
+    run
+}
+
+/// Through its text, as another process gets it.
+fn saved(bulk: &BulkDelete) -> Checkpoint {
+    let checkpoint = bulk.checkpoint();
+    assert_eq!(checkpoint.to_string().parse::<Checkpoint>().unwrap(), checkpoint);
+    checkpoint
+}
+
+#[test]
+fn what_is_settled_is_not_sent_again_and_the_report_goes_on() {
+    let mut first = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |call| match call.number {
+        1 => Answer::Silence,
+        _ => deleted(),
+    })
+    .keys((0..5000).map(key));
+    first.until(|run| run.bulk.report().deleted == 3000);
+    let checkpoint = saved(&first.bulk);
+    assert_eq!(checkpoint.settled().prefix(), 500);
+    assert!(checkpoint.settled().ranges().eq(std::iter::once(1000..3500)));
+    assert_eq!((checkpoint.report().pushed, checkpoint.report().pending()), (3000, 0));
+
+    let positions = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&positions);
+    let service = move |call: &Call<'_>| {
+        seen.borrow_mut().push((call.positions.start, call.positions.end, call.keys));
+        deleted()
+    };
+    let second = resume(&checkpoint, BulkOptions::new(), service, 5000).delete_all();
+    assert_eq!(*positions.borrow(), [(500, 1000, 500), (3500, 4000, 500), (4000, 4500, 500), (4500, 5000, 500)]);
+    let report = second.bulk.report();
+    assert_eq!((report.pushed, report.deleted, report.pending()), (5000, 5000, 0));
+    assert_eq!(report.requests, checkpoint.report().requests + 4);
+    assert_eq!((second.bulk.settled().prefix(), second.bulk.position()), (5000, 5000));
+}
+
+#[test]
+fn a_batch_may_reach_over_what_was_settled_before() {
+    let text = checkpoint_text().replace(r#""ranges":[]"#, r#""ranges":[[100,300],[301,399],[450,2000000]]"#);
+    let text = text.replace(r#""prefix":0"#, r#""prefix":10"#).replace(r#""deleted":0"#, r#""deleted":1999858"#);
+    let run = resume(&text.parse().unwrap(), BulkOptions::new(), |_| deleted(), 2_000_007).delete_all();
+    // 10..100, 300, 399..450; then those past a gap that no batch reaches over.
+    assert_eq!(run.requests.iter().map(|&(_, keys)| keys).collect::<Vec<_>>(), [142, 7]);
+    assert_eq!((run.bulk.report().deleted, run.bulk.report().pushed, run.bulk.report().duplicates), (2_000_007, 2_000_007, 0));
+    assert_eq!((run.bulk.settled().prefix(), run.bulk.settled().len()), (2_000_007, 2_000_007));
+}
+
+#[test]
+fn a_piece_of_a_batch_with_gaps_settles_its_own_positions() {
+    let text = checkpoint_text().replace(r#""ranges":[]"#, r#""ranges":[[2,5],[6,8]]"#);
+    let text = text.replace(r#""deleted":0"#, r#""deleted":3"#).replace(r#""rejected":0"#, r#""rejected":1"#);
+    let bad =
+        |call: &Call<'_>| if call.request.body().windows(7).any(|part| part == b"\"doc-5\"") { refused() } else { deleted() };
+    let run = resume(&text.parse().unwrap(), BulkOptions::new(), bad, 10).delete_all();
+    let report = run.bulk.report();
+    assert_eq!((report.deleted, report.rejected, report.duplicates, report.pushed), (7, 2, 1, 10));
+    assert_eq!(run.failed().map(|failed| failed.keys.iter().next().unwrap().to_string()).collect::<Vec<_>>(), ["doc-5"]);
+    assert_eq!(run.bulk.settled().prefix(), 10);
+}
+
+fn refused() -> Answer {
+    error(400, code::VECTOR_INDEX_PARAMETER_INVALID)
+}
+
+fn checkpoint_text() -> String {
+    let fresh = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
+    fresh.checkpoint().to_string()
+}
+
+#[test]
+fn keys_that_a_stop_cut_short_are_sent_again_and_those_given_up_are_not() {
+    // The first batch is given up, the second deleted; then all is refused: what that answer met, and what waits, was cut short.
+    let mut first = Run::new(BulkOptions::new().concurrency(1).max_attempts(1).rate(Rate::Unlimited), |call| match call.number {
+        0 => lost(),
+        1 => deleted(),
+        _ => error(403, code::ACCESS_DENIED),
+    })
+    .keys((0..4000).map(key));
+    first.until(|_| false);
+    assert_eq!(first.outcomes(), [500, 500, 500, first.bulk.report().pushed - 1500]);
+    let checkpoint = saved(&first.bulk);
+    assert_eq!((checkpoint.settled().prefix(), checkpoint.settled().len()), (1000, 1000));
+    assert_eq!((checkpoint.report().deleted, checkpoint.report().unconfirmed, checkpoint.report().rejected), (500, 500, 0));
+
+    let second = resume(&checkpoint, BulkOptions::new(), |_| deleted(), 4000).delete_all();
+    assert_eq!((second.requests.len(), second.bulk.report().deleted, second.bulk.report().unconfirmed), (6, 3500, 500));
+}
+
+#[test]
+fn an_abort_leaves_what_was_in_flight_to_the_next_run() {
+    let mut first =
+        Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |_| Answer::Silence).keys((0..4000).map(key));
+    first.drain();
+    first.bulk.abort();
+    assert_eq!(saved(&first.bulk).settled().len(), 0);
+    assert_eq!(saved(&first.bulk).report().pushed, 0);
+}
+
+/// However often, and wherever, a run is killed: at the end every key was deleted, none is counted twice, and what is sent twice was not
+/// covered by the checkpoint.
+#[test]
+fn a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
+    const KEYS: u64 = 30_000;
+    // Each key twice in a row, and each thousandth once more at the end.
+    let input: Vec<u64> = (0..KEYS).flat_map(|number| [number, number]).chain((0..KEYS).step_by(1000)).collect();
+    let executed = RefCell::new(BTreeMap::<String, u32>::new());
+    let random = RefCell::new(crate::xorshift::Xorshift::new(7));
+    let service = |call: &Call<'_>| {
+        let body: serde_json::Value = serde_json::from_slice(call.request.body()).unwrap();
+        let execute = |count: usize| {
+            for key in body["keys"].as_array().unwrap().iter().take(count) {
+                *executed.borrow_mut().entry(key.as_str().unwrap().to_owned()).or_default() += 1;
+            }
+        };
+        match random.borrow_mut().below(10) {
+            0 => not_sent(),
+            1 => {
+                execute(250);
+                error(500, code::INTERNAL_ERROR)
+            }
+            2 => {
+                execute(500);
+                lost()
+            }
+            3 => error(503, code::QPS_LIMIT_EXCEEDED),
+            _ => {
+                execute(500);
+                deleted()
+            }
+        }
+    };
+    let options = || BulkOptions::new().concurrency(8).rate(Rate::Unlimited).max_attempts(1000);
+    let mut checkpoint: Checkpoint = checkpoint_text().parse().unwrap();
+    let mut kills = 0;
+    loop {
+        let mut run = Run::new(BulkOptions::new(), service).keys(input.iter().map(|&number| key(number)));
+        run.bulk = BulkDelete::resume(&target(), credentials(), options(), &checkpoint).unwrap();
+        let before = checkpoint.report().deleted;
+        let saved_at = before + random.borrow_mut().below(1500) as u64;
+        run.until(|run| run.bulk.report().deleted >= saved_at);
+        run.take_events();
+        let told: u64 =
+            run.events.iter().map(|(_, event)| if let Event::Deleted { keys, .. } = event { *keys as u64 } else { 0 }).sum();
+        checkpoint = saved(&run.bulk);
+        assert_eq!(checkpoint.report().deleted, before + told);
+        if run.bulk.is_finished() {
+            let report = run.bulk.report();
+            assert_eq!(checkpoint.report(), report, "at the end there is nothing that it does not cover");
+            assert_eq!((report.pushed, report.deleted + report.duplicates), (input.len() as u64, input.len() as u64));
+            assert!(run.failed().all(|failed| failed.outcome != KeyOutcome::Rejected));
+            break;
+        }
+        // What comes after it is lost with the process.
+        let killed_at = saved_at + random.borrow_mut().below(1000) as u64;
+        run.until(|run| run.bulk.report().deleted >= killed_at);
+        kills += 1;
+    }
+    assert!(kills > 10, "{kills}");
+    assert_eq!(executed.borrow().len() as u64, KEYS, "some key was never deleted");
+}
+
+#[test]
+fn a_checkpoint_is_for_one_index_at_one_service() {
+    let with = |endpoint: &str, index: &str| {
+        let endpoint = if endpoint == "internal" { Endpoint::internal() } else { endpoint.parse().unwrap() };
+        Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name(index).endpoint(endpoint).build().unwrap()
+    };
+    let checkpoint = checkpoint_text().parse::<Checkpoint>().unwrap();
+    assert!(checkpoint.check_target(&target()).is_ok());
+    assert!(checkpoint.check_target(&with("internal", "vectorindex1")).is_ok(), "the same vectors by another way");
+    for other in [with("internal", "other"), with("http://127.0.0.1:9000", "vectorindex1")] {
+        let refused = BulkDelete::resume(&other, credentials(), BulkOptions::new(), &checkpoint).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            r#"target must be the one of the checkpoint, not "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1""#,
+        );
+    }
+}
+
+#[test]
+fn a_text_that_no_run_wrote_is_refused() {
+    let good = checkpoint_text();
+    assert_eq!(
+        good,
+        concat!(
+            r#"{"deleted":0,"not_attempted":0,"prefix":0,"ranges":[],"rejected":0,"requests":0,"retries":0,"#,
+            r#""target":"acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1","throttled":0,"unconfirmed":0}"#,
+        ),
+    );
+    for (from, to) in [
+        ("{", ""),
+        ("}", ""),
+        (r#""deleted":0"#, r#""deleted":1"#),
+        (r#""deleted":0"#, r#""deleted":-1"#),
+        (r#""deleted":0,"#, ""),
+        (r#""prefix":0"#, r#""prefix":"0""#),
+        (r#""ranges":[]"#, r#""ranges":[[1]]"#),
+        (r#""ranges":[]"#, r#""ranges":[[2,2]]"#),
+        (r#""ranges":[]"#, r#""ranges":[[3,2]]"#),
+        (r#""ranges":[]"#, r#""ranges":{}"#),
+        (r#""target":"acs"#, r#""target":1,"x":"acs"#),
+        (r#""rejected":0"#, r#""rejected":18446744073709551615"#),
+    ] {
+        let bad = good.replacen(from, to, 1);
+        assert_ne!(bad, good);
+        let refused = bad.parse::<Checkpoint>().unwrap_err();
+        assert_eq!((refused.field(), refused.rule()), ("checkpoint", "must be a line that a run wrote"), "{bad}");
+    }
+}
+
+#[test]
+fn positions_up_to_the_last_there_is_are_read() {
+    let text = checkpoint_text().replace(r#""ranges":[]"#, r#""ranges":[[1,2],[5,18446744073709551615]]"#);
+    let checkpoint: Checkpoint = text.parse().unwrap();
+    assert_eq!(checkpoint.report().duplicates, u64::MAX - 4);
+    let mut bulk = BulkDelete::resume(&target(), credentials(), BulkOptions::new(), &checkpoint).unwrap();
+    (0..9).for_each(|number| bulk.push(oss_delete_vectors::Key::new(&key(number)).unwrap()).unwrap());
+    assert_eq!((bulk.report().pending(), bulk.position()), (4, 9));
+}
