@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::{DeleteVectors, KeyBatch};
+use serde_json::Value;
 
-use crate::program::{CREDENTIALS, PLACE, Service, credentials, run, target};
+use crate::program::{CREDENTIALS, File, PLACE, Service, credentials, run, target};
 
 const SIGNING_TIME: u64 = 1_702_743_657;
 
@@ -31,7 +32,8 @@ fn the_line_is_what_the_official_sdks_sign() {
     assert_eq!(run.stdout, expected);
     assert_eq!(
         run.stderr,
-        "warning: the request holds a signature by your credentials: within 15 minutes of its date, whoever has it can send it\n",
+        "warning: each request holds a signature by your credentials, and their security token if there is one: \
+         within 15 minutes of its date, whoever has it can send it\n",
     );
     assert_eq!(run.code, Some(0));
 }
@@ -43,7 +45,6 @@ fn the_line_holds_what_the_library_signs_with_a_security_token() {
     let json = serde_json::to_string(&keys).unwrap();
     let run = dry_run(&["--index-name", "vectorindex1", "--keys", &json, "--signing-time", "1702743657"], &environment);
     assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(run.stderr.contains("credentials and their security token"), "{run:?}");
 
     let mut expected = DeleteVectors::new(&target(), KeyBatch::new(keys).unwrap()).to_request();
     let signer = Signer::new(&target(), credentials().with_security_token("CAIS-token").unwrap());
@@ -57,6 +58,33 @@ fn the_line_holds_what_the_library_signs_with_a_security_token() {
     for (name, value) in expected.headers() {
         assert_eq!(headers[name.as_str()], value.to_str().unwrap());
     }
+}
+
+#[test]
+fn every_request_of_many_keys_is_a_line() {
+    let keys: Vec<String> = (0..1100).map(|number| format!("doc-{number:04}")).collect();
+    let file = File::new("dry-run", "txt", keys.join("\n"));
+    let options = ["--index-name", "vectorindex1", "--keys-from", file.path(), "--keys", r#"["first","doc-0000"]"#];
+    let run = dry_run(&options, &CREDENTIALS);
+    let bodies: Vec<Value> =
+        run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["body"].clone()).collect();
+    let sent = bodies.iter().map(|body| serde_json::from_str::<Value>(body.as_str().unwrap()).unwrap()["keys"].clone());
+    let sent: Vec<Vec<String>> = sent.map(|keys| serde_json::from_value(keys).unwrap()).collect();
+    // The one that is given twice is left out of the batch that holds it.
+    assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 101]);
+    assert_eq!((sent[0][0].as_str(), sent[0][1].as_str(), sent[0][2].as_str()), ("first", "doc-0000", "doc-0001"));
+    assert_eq!(sent[2].last().unwrap(), "doc-1099");
+}
+
+#[test]
+fn a_bad_line_ends_it_as_it_would_a_run() {
+    let file = File::new("dry-run-bad", "jsonl", "\"a\"\nb\n");
+    let run = dry_run(&["--index-name", "vectorindex1", "--keys-from", file.path()], &CREDENTIALS);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(
+        run.stderr.ends_with(&format!("error: {}, line 2: not JSON: expected value at line 1 column 1\n", file.path())),
+        "{run:?}"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 mod dry_run;
+mod keys_from;
 mod outcomes;
 mod program;
 mod rehearsal;

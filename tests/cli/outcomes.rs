@@ -69,7 +69,7 @@ fn rejected() {
     let text = run(arguments(&service.url(), &[]), &CREDENTIALS);
     assert_eq!(
         (text.code, text.stdout.as_str()),
-        (Some(1), "Deleted 0 vectors from vectorindex1, 3 rejected, 1 duplicate left out\n")
+        (Some(1), "Deleted 0 vectors from vectorindex1, 3 rejected, 1 duplicate left out (1 request in 0:00)\n")
     );
 }
 
@@ -89,10 +89,45 @@ fn unconfirmed_after_a_5xx() {
     let failure = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
     for transport in TRANSPORTS {
         service.emulator().fail_next(failure.clone(), 1);
-        let run = delete(&service.url(), transport);
+        let run = run(
+            arguments(&service.url(), &["--output-format", "json", "--transport", transport, "--max-attempts", "1"]),
+            &CREDENTIALS,
+        );
         assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 3, 0, 1, 1]), "{run:?}");
-        assert!(run.stderr.contains("note: some or all of the vectors may have been deleted\nhelp: send again"), "{run:?}");
+        let request_id = format!("{:024X}", service.emulator().requests());
+        assert_eq!(
+            run.stderr,
+            format!(
+                "note: 3 vectors may have been deleted, in spite of the errors\n\
+                 note: keys that were not deleted, by the last error that they met:\n\
+                 \x20 3 keys: 500 InternalError: broken (request id {request_id})\n\
+                 help: send them again: what is gone already does no harm\n"
+            ),
+        );
+        let expected = serde_json::json!([
+            { "code": "InternalError", "status": 500, "count": 3, "message": "broken", "request_id": request_id },
+        ]);
+        assert_eq!((&run.json()["errors"], run.json().get("error")), (&expected, None));
     }
+}
+
+#[test]
+fn what_failed_once_is_sent_again() {
+    let service = Service::start();
+    let failure = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
+    for transport in TRANSPORTS {
+        service.emulator().fail_next(failure.clone(), 1);
+        let run = delete(&service.url(), transport);
+        assert_eq!((run.code, run.counts(), run.stderr.as_str()), (Some(0), [3, 0, 0, 0, 1, 2], ""), "{run:?}");
+        assert_eq!((&run.json()["retries"], &run.json()["errors"]), (&1.into(), &serde_json::json!([])));
+    }
+    let throttle = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "slowly");
+    service.emulator().fail_next(throttle, 0);
+    let text = run(arguments(&service.url(), &[]), &CREDENTIALS);
+    assert!(
+        text.stdout.starts_with("Deleted 3 vectors from vectorindex1, 1 duplicate left out (2 requests, 1 throttled in 0:0"),
+        "{text:?}"
+    );
 }
 
 #[test]
@@ -102,11 +137,11 @@ fn unconfirmed_without_an_answer() {
     std::thread::spawn(move || hangs_up.incoming().for_each(|stream| drop(stream.unwrap().read(&mut [0; 64]))));
     for transport in TRANSPORTS {
         for url in &urls {
-            let options = ["--output-format", "json", "--transport", transport, "--timeout", "2"];
+            let options = ["--output-format", "json", "--transport", transport, "--timeout", "2", "--max-attempts", "1"];
             let run = run(arguments(url, &options), &CREDENTIALS);
             assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 3, 0, 1, 1]), "{transport} {run:?}");
-            assert!(run.json()["error"]["message"].as_str().unwrap().contains("may have arrived"), "{run:?}");
-            assert!(run.stderr.contains("note: some or all of the vectors may have been deleted\nhelp: send again"), "{run:?}");
+            assert!(run.json()["errors"][0]["message"].as_str().unwrap().contains("may have arrived"), "{run:?}");
+            assert!(run.stderr.starts_with("note: 3 vectors may have been deleted, in spite of the errors\n"), "{run:?}");
         }
     }
 }
@@ -120,7 +155,7 @@ fn not_attempted_where_nobody_listens() {
     let port = ClosedPort::new();
     for transport in TRANSPORTS {
         let run = delete(&port.url(), transport);
-        assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 0, 3, 1, 0]), "{transport} {run:?}");
+        assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 0, 3, 1, 3]), "{transport} {run:?}");
         assert!(run.json()["error"]["message"].as_str().unwrap().starts_with("the request was not sent: "), "{run:?}");
         assert!(
             run.stderr.contains("note: nothing was deleted\nhelp: check the region, the endpoint and the network\n"),
@@ -133,7 +168,7 @@ fn not_attempted_where_nobody_listens() {
 fn the_servers_words_cannot_write_to_the_terminal() {
     let service = Service::start();
     let message = "\x1b]0;owned\x07\nDeleted 3 vectors";
-    service.emulator().fail_next(ServiceError::new(StatusCode::CONFLICT, "X\x1b", message), 0);
+    service.emulator().fail_next(ServiceError::new(StatusCode::PRECONDITION_FAILED, "X\x1b", message), 0);
     let run = run(arguments(&service.url(), &["--output-format", "json"]), &CREDENTIALS);
     assert!(!run.stderr.contains('\x1b') && !run.stdout.contains('\x1b'), "{run:?}");
     assert_eq!(run.json()["error"]["message"], message);

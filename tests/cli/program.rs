@@ -1,8 +1,9 @@
 //! One run of the program, and a service for it to talk to.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use oss_delete_vectors::emulator::Emulator;
@@ -40,6 +41,13 @@ impl Run {
         serde_json::from_str(self.stdout.lines().last().unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// Every key that was read is in one place.
+    pub(crate) fn check_sum(&self) {
+        let [deleted, rejected, unconfirmed, not_attempted, duplicates, _] = self.counts();
+        let sum = deleted + rejected + unconfirmed + not_attempted + duplicates;
+        assert_eq!(self.json()["keys_read"], sum, "{self:?}");
+    }
+
     /// The counts of the JSON report: deleted, rejected, unconfirmed, not attempted, duplicates, requests.
     pub(crate) fn counts(&self) -> [u64; 6] {
         let json = self.json();
@@ -54,24 +62,52 @@ pub(crate) fn command<'a>(arguments: impl IntoIterator<Item = &'a str>, environm
     command
 }
 
-/// Runs the program to its end; in no output may the secret be.
+/// Runs the program to its end.
 pub(crate) fn run<'a>(arguments: impl IntoIterator<Item = &'a str>, environment: &[(&str, &str)]) -> Run {
-    let Output { status, stdout, stderr } = command(arguments, environment).output().unwrap();
+    told(command(arguments, environment).output().unwrap())
+}
+
+/// Runs it to its end, with something to read.
+pub(crate) fn run_with_stdin<'a>(
+    arguments: impl IntoIterator<Item = &'a str>,
+    environment: &[(&str, &str)],
+    stdin: impl AsRef<[u8]>,
+) -> Run {
+    let mut command = command(arguments, environment);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    // It need not read all.
+    let _ = pipe.write_all(stdin.as_ref());
+    drop(pipe);
+    finish(child)
+}
+
+/// Waits for its end.
+pub(crate) fn finish(child: Child) -> Run {
+    told(child.wait_with_output().unwrap())
+}
+
+/// In no output may the secret be.
+fn told(Output { status, stdout, stderr }: Output) -> Run {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let run = Run { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
     assert!(!run.stdout.contains(SECRET) && !run.stderr.contains(SECRET), "{run:?}");
     run
 }
 
-/// An emulator on a socket, its index holding doc-001 to doc-009.
+/// An emulator on a socket.
 pub(crate) struct Service {
     emulator: Arc<Mutex<Emulator>>,
     server: Server,
 }
 
 impl Service {
+    /// Its index holds doc-001 to doc-009.
     pub(crate) fn start() -> Self {
-        let keys = (1..=9).map(|number| format!("doc-{number:03}"));
+        Self::holding((1..=9).map(|number| format!("doc-{number:03}")))
+    }
+
+    pub(crate) fn holding(keys: impl Iterator<Item = String>) -> Self {
         let emulator = Arc::new(Mutex::new(Emulator::with_vectors(&target(), credentials(), keys).unwrap()));
         let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator)).unwrap();
         Self { emulator, server }
@@ -83,6 +119,16 @@ impl Service {
 
     pub(crate) fn url(&self) -> String {
         self.server.url()
+    }
+
+    /// Requests that came.
+    pub(crate) fn requests(&self) -> u64 {
+        self.emulator().requests()
+    }
+
+    /// Vectors in the index.
+    pub(crate) fn left(&self) -> usize {
+        self.emulator().len("examplebucket", "vectorindex1").unwrap()
     }
 }
 
@@ -101,21 +147,41 @@ impl ClosedPort {
 }
 
 /// A file for one test, removed with the value.
-pub(crate) struct KeysFile(PathBuf);
+pub(crate) struct File(String);
 
-impl KeysFile {
-    pub(crate) fn new(test: &str, content: impl AsRef<[u8]>) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.{}.json", std::process::id()));
-        std::fs::write(&path, content).unwrap();
-        Self(path)
+impl File {
+    pub(crate) fn new(test: &str, ending: &str, content: impl AsRef<[u8]>) -> Self {
+        let file = Self::none(test, ending);
+        std::fs::write(&file.0, content).unwrap();
+        file
     }
 
+    /// The name of a file that is not there yet.
+    pub(crate) fn none(test: &str, ending: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.{}.{ending}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        Self(path.to_str().unwrap().to_owned())
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.0
+    }
+
+    /// For `--keys`.
     pub(crate) fn argument(&self) -> String {
-        format!("file://{}", self.0.display())
+        format!("file://{}", self.0)
+    }
+
+    pub(crate) fn read(&self) -> String {
+        std::fs::read_to_string(&self.0).unwrap()
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        std::path::Path::new(&self.0).exists()
     }
 }
 
-impl Drop for KeysFile {
+impl Drop for File {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::program::{ACCESS_KEY_ID, CREDENTIALS, KeysFile, PLACE, SECRET, Service, run};
+use crate::program::{ACCESS_KEY_ID, CREDENTIALS, File, PLACE, SECRET, Service, run};
 
 /// Runs a whole and forced command, `changes` being made to it: an option to set, or to leave out. Says what stderr was.
 fn refused(service: &Service, changes: &[(&str, Option<&str>)], environment: &[(&str, &str)]) -> String {
@@ -29,7 +29,7 @@ fn all_that_is_missing_is_listed_with_the_places_where_it_was_looked_for() {
             nothing.stderr,
             "error: settings are missing; each was looked for in this order:\n\
              \x20 index name         --index-name\n\
-             \x20 keys               --keys\n\
+             \x20 keys               --keys, --keys-from\n\
              \x20 region             --region, OSS_REGION\n\
              \x20 account id         --account-id\n\
              \x20 bucket             --bucket\n\
@@ -101,9 +101,9 @@ fn a_setting_that_is_wrong_is_named_with_its_origin_and_its_rule() {
 #[test]
 fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
     let service = Service::start();
-    let too_large = KeysFile::new("too-large", vec![b' '; 8 * 1024 * 1024 + 1]);
-    let not_json = KeysFile::new("not-json", "[\"doc-001\",\n \"doc-002\"");
-    let not_utf8 = KeysFile::new("not-utf8", b"[\"\xff\"]");
+    let too_large = File::new("too-large", "json", vec![b' '; 8 * 1024 * 1024 + 1]);
+    let not_json = File::new("not-json", "json", "[\"doc-001\",\n \"doc-002\"");
+    let not_utf8 = File::new("not-utf8", "json", b"[\"\xff\"]");
     let long = format!(r#"["doc-001","{}"]"#, "k".repeat(1025));
     for (keys, expected) in [
         (
@@ -123,9 +123,9 @@ fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
         (&too_large.argument(), "more than 8 MiB"),
         ("file:///no/such/file", "--keys: cannot read \"/no/such/file\": No such file"),
         ("file:///", "--keys: cannot read \"/\": "),
-        ("[]", r#"--keys: keys must be 1 to 500 unique keys, and are none"#),
-        (r#"["doc-001",""]"#, r#"--keys: keys[1] must be 1 to 1024 characters, not """#),
-        (&long, "--keys: keys[1] must be 1 to 1024 characters"),
+        ("[]", "--keys: must be one key or more, and is none"),
+        (r#"["doc-001",""]"#, r#"--keys: [1]: key must be 1 to 1024 characters, not """#),
+        (&long, "--keys: [1]: key must be 1 to 1024 characters"),
     ] {
         let stderr = refused(&service, &[("--keys", Some(keys))], &CREDENTIALS);
         assert!(stderr.contains(expected), "{keys}: {stderr}");
@@ -150,11 +150,14 @@ fn without_a_terminal_only_force_deletes() {
 }
 
 #[test]
-fn help_has_four_parts_and_no_values_of_the_environment() {
+fn help_has_six_parts_that_fit_a_screen_each_and_no_values_of_the_environment() {
     let help = run(["--help"], &[CREDENTIALS[0], CREDENTIALS[1], ("OSS_REGION", "cn-shanghai")]);
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
-    for part in ["\nWhat:\n", "\nWhere:\n", "\nHow:\n", "\nOutput:\n", "\nExamples:\n", "\nExit status:\n"] {
+    for part in ["\nWhat:\n", "\nWhere:\n", "\nHow:\n", "\nBooks:\n", "\nOutput:\n", "\nExamples:\n", "\nExit status:\n"] {
         assert!(help.stdout.contains(part), "{}", help.stdout);
+    }
+    for part in help.stdout.split("\n\n") {
+        assert!(part.lines().count() <= 24, "{part}");
     }
     assert!(!help.stdout.contains(ACCESS_KEY_ID) && !help.stdout.contains("cn-shanghai"), "{}", help.stdout);
 

@@ -1,9 +1,12 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
-use clap::{Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum};
+
+use crate::key_lines::Format as KeyFormat;
 
 /// 9999-12-31T23:59:59Z, the last second that a date on the wire can say.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -28,7 +31,7 @@ Exit status:
 #[command(
     name = "delete-vectors",
     version,
-    override_usage = "delete-vectors [OPTIONS] --index-name <NAME> --keys <KEYS>",
+    override_usage = "delete-vectors [OPTIONS] --index-name <NAME> <--keys <JSON>|--keys-from <PATH>>",
     after_help = NOTES
 )]
 pub(crate) struct Args {
@@ -38,6 +41,8 @@ pub(crate) struct Args {
     pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) how: How,
+    #[command(flatten)]
+    pub(crate) books: BookPaths,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -49,8 +54,20 @@ pub(crate) struct What {
     #[arg(long, value_name = "NAME")]
     pub(crate) index_name: Option<String>,
 
-    #[arg(long, value_name = "KEYS", help = "Keys, at most 500 unique ones: a JSON array of strings, or file://PATH of one")]
-    pub(crate) keys: Option<String>,
+    #[arg(long, value_name = "JSON", help = "Keys: a JSON array of strings, or file://PATH of one")]
+    pub(crate) keys: Vec<String>,
+
+    /// Keys, one a line, of a file, or - for stdin; may be given more than once
+    #[arg(long, value_name = "PATH")]
+    pub(crate) keys_from: Vec<PathBuf>,
+
+    /// What a line holds: a key as it is, or as JSON; by default a file's ending says
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) keys_format: Option<KeyFormat>,
+
+    /// A line that holds no key ends the run, or is passed over
+    #[arg(long, value_name = "WHAT", default_value = "fail")]
+    pub(crate) on_bad_key: OnBadKey,
 }
 
 #[derive(clap::Args)]
@@ -82,7 +99,7 @@ pub(crate) struct How {
     #[arg(long, short)]
     pub(crate) force: bool,
 
-    /// Send nothing: print the signed request as a line of JSON
+    /// Send nothing: print each signed request as a line of JSON
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -90,21 +107,57 @@ pub(crate) struct How {
     #[arg(long, value_name = "UNIX", requires = "dry_run", value_parser = RangedU64ValueParser::<u64>::new().range(..=LAST_SECOND))]
     pub(crate) signing_time: Option<u64>,
 
+    /// Requests in flight at once, at most
+    #[arg(long, short = 'j', visible_alias = "job", value_name = "N", default_value = "16")]
+    pub(crate) concurrency: usize,
+
+    /// Requests a second, at most; the service's limit is found in any case
+    #[arg(long, value_name = "N")]
+    pub(crate) max_qps: Option<f64>,
+
+    /// Attempts for a batch before its keys are given up
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub(crate) max_attempts: u32,
+
+    /// Longest time that a call may take
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+
     /// HTTP client
     #[arg(long, value_name = "CLIENT", default_value = "hyper")]
     pub(crate) transport: Client,
+}
 
-    /// Longest time that the call may take
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
-    pub(crate) timeout: Duration,
+#[derive(clap::Args)]
+#[command(next_help_heading = "Books")]
+pub(crate) struct BookPaths {
+    /// Save to this file how far the run is; the same command goes on from there
+    #[arg(long, value_name = "PATH", conflicts_with = "emulator")]
+    pub(crate) checkpoint: Option<PathBuf>,
+
+    /// Write the keys that were not deleted to this file, a line of JSON each
+    #[arg(long, value_name = "PATH")]
+    pub(crate) failed_keys: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct Output {
-    /// How the outcome is printed
+    /// How the summary is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output_format: Format,
+
+    /// A bar on a terminal; with always, elsewhere a line every 10 seconds
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) progress: When,
+
+    /// Tell on stderr what happens; twice: every request
+    #[arg(long, short, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Print a man page, or completions for a shell
+    #[arg(long, value_name = "WHAT", exclusive = true)]
+    pub(crate) generate: Option<Generated>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -117,6 +170,29 @@ pub(crate) enum Client {
 pub(crate) enum Format {
     Text,
     Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnBadKey {
+    Fail,
+    Skip,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Generated {
+    Man,
+    Bash,
+    Elvish,
+    Fish,
+    PowerShell,
+    Zsh,
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {

@@ -3,15 +3,13 @@
 use std::ffi::OsString;
 use std::{error, fmt};
 
-use oss_delete_vectors::{Credentials, Endpoint, Invalid, KeyBatch, Target};
+use oss_delete_vectors::{Credentials, Endpoint, Invalid, Target};
 
 use crate::args::Args;
-use crate::keys::{self, KeysError};
 
 pub(crate) struct Config {
     pub(crate) target: Target,
     pub(crate) credentials: Credentials,
-    pub(crate) keys: KeyBatch,
 }
 
 impl Config {
@@ -20,7 +18,9 @@ impl Config {
         let emulator = args.place.emulator;
         let mut lookup = Lookup { environment, emulator, origins: Vec::new(), missing: Vec::new() };
         let index_name = lookup.find(&INDEX_NAME, args.what.index_name.as_deref())?;
-        let keys = lookup.find(&KEYS, args.what.keys.as_deref())?;
+        if args.what.keys.is_empty() && args.what.keys_from.is_empty() {
+            lookup.missing.push(&KEYS);
+        }
         let region = lookup.find(&REGION, args.place.region.as_deref())?;
         let account_id = lookup.find(&ACCOUNT_ID, args.place.account_id.as_deref())?;
         let bucket = lookup.find(&BUCKET, args.place.bucket.as_deref())?;
@@ -28,18 +28,14 @@ impl Config {
         let access_key_id = lookup.find(&ACCESS_KEY_ID, None)?;
         let access_key_secret = lookup.find(&ACCESS_KEY_SECRET, None)?;
         let security_token = lookup.find_optional(&SECURITY_TOKEN, None)?;
-        let (
-            Some(index_name),
-            Some(keys),
-            Some(region),
-            Some(account_id),
-            Some(bucket),
-            Some(access_key_id),
-            Some(access_key_secret),
-        ) = (index_name, keys, region, account_id, bucket, access_key_id, access_key_secret)
+        let (Some(index_name), Some(region), Some(account_id), Some(bucket), Some(access_key_id), Some(access_key_secret)) =
+            (index_name, region, account_id, bucket, access_key_id, access_key_secret)
         else {
             return Err(ConfigError::Missing(lookup.missing));
         };
+        if !lookup.missing.is_empty() {
+            return Err(ConfigError::Missing(lookup.missing));
+        }
 
         let endpoint = match endpoint.as_deref() {
             None => Ok(Endpoint::public()),
@@ -53,7 +49,6 @@ impl Config {
         Ok(Self {
             target: target.map_err(|invalid| lookup.refused(invalid))?,
             credentials: credentials.map_err(|invalid| lookup.refused(invalid))?,
-            keys: keys::read(&keys).map_err(ConfigError::Keys)?,
         })
     }
 }
@@ -88,7 +83,7 @@ impl Setting {
 }
 
 const INDEX_NAME: Setting = Setting::new("index name").option("--index-name");
-const KEYS: Setting = Setting::new("keys").option("--keys");
+const KEYS: Setting = Setting::new("keys").option("--keys, --keys-from");
 const REGION: Setting = Setting::new("region").option("--region").variable("OSS_REGION").example("cn-hangzhou");
 const ACCOUNT_ID: Setting = Setting::new("account id").option("--account-id").example("1234567890123456");
 const BUCKET: Setting = Setting::new("bucket").option("--bucket").example("examplebucket");
@@ -147,7 +142,6 @@ pub(crate) enum ConfigError {
         invalid: Invalid,
         origin: Option<&'static str>,
     },
-    Keys(KeysError),
 }
 
 impl fmt::Display for ConfigError {
@@ -164,7 +158,6 @@ impl fmt::Display for ConfigError {
             Self::NotUtf8(variable) => write!(f, "{variable}: not UTF-8"),
             Self::Refused { invalid, origin: Some(origin) } => write!(f, "{origin}: {invalid}"),
             Self::Refused { invalid, origin: None } => invalid.fmt(f),
-            Self::Keys(error) => error.fmt(f),
         }
     }
 }

@@ -1,50 +1,137 @@
-//! The keys: JSON on the command line, or in a file.
+//! The keys as the loops take them: those that are none end the run, or are passed over.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::{error, fmt};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::{io, thread, vec};
 
-use oss_delete_vectors::{Invalid, KeyBatch};
+use futures_core::Stream;
+use oss_delete_vectors::KeyBatch;
+use oss_delete_vectors::transports::StopHandle;
+use tokio::sync::mpsc::{Receiver, channel};
 
-/// The most that is read of a file. 500 keys of 1024 characters, all of them `\uXXXX\uXXXX`, come to 6 MiB.
-const MAX_FILE: u64 = 8 * 1024 * 1024;
+use crate::args::OnBadKey;
+use crate::console::Console;
+use crate::source::Source;
 
-/// Reads what `--keys` says: a JSON array of strings, or `file://PATH` of a file that holds one.
-pub(crate) fn read(argument: &str) -> Result<KeyBatch, KeysError> {
-    let json = match argument.strip_prefix("file://") {
-        None => argument.as_bytes().to_vec(),
-        Some(path) => read_file(path).map_err(|error| KeysError::Unreadable { path: path.to_owned(), error })?,
-    };
-    let keys: Vec<String> = serde_json::from_slice(&json).map_err(KeysError::NotJson)?;
-    KeyBatch::new(keys).map_err(KeysError::Refused)
+/// How many bad lines are told one by one.
+const BAD_LINES_TOLD: u64 = 20;
+
+/// The iterator of keys.
+pub(crate) struct Keys {
+    source: Source,
+    on_bad_key: OnBadKey,
+    stop: StopHandle,
+    console: Console,
+    outcome: Arc<Outcome>,
+    has_ended: bool,
 }
 
-fn read_file(path: &str) -> io::Result<Vec<u8>> {
-    let mut json = Vec::new();
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut json)?;
-    if json.len() as u64 > MAX_FILE {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 8 MiB, which 500 keys never need"));
+/// How reading went.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    bad_lines: AtomicU64,
+    /// What ended it before the end of the input.
+    trouble: Mutex<Option<String>>,
+    /// All was read.
+    is_complete: AtomicBool,
+}
+
+impl Outcome {
+    /// How many lines were passed over.
+    pub(crate) fn bad_lines(&self) -> u64 {
+        self.bad_lines.load(Ordering::Relaxed)
     }
-    Ok(json)
+
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.is_complete.load(Ordering::Acquire)
+    }
 }
 
-/// Why `--keys` gives no keys.
-#[derive(Debug)]
-pub(crate) enum KeysError {
-    Unreadable { path: String, error: io::Error },
-    NotJson(serde_json::Error),
-    Refused(Invalid),
+impl Keys {
+    pub(crate) fn new(source: Source, on_bad_key: OnBadKey, stop: StopHandle, console: Console) -> Self {
+        Self { source, on_bad_key, stop, console, outcome: Arc::default(), has_ended: false }
+    }
+
+    pub(crate) fn outcome(&self) -> Arc<Outcome> {
+        Arc::clone(&self.outcome)
+    }
+
+    /// A stream of the same keys, read on a thread of its own, a batch or two ahead.
+    pub(crate) fn into_stream(mut self) -> io::Result<KeyStream> {
+        let (sender, receiver) = channel(2);
+        thread::Builder::new().name("keys".to_owned()).spawn(move || {
+            while let Some(key) = self.next() {
+                let mut keys = vec![key];
+                // What is there goes on at once, however little.
+                while keys.len() < KeyBatch::MAX_KEYS && self.source.has_more_at_hand() {
+                    let Some(key) = self.next() else { break };
+                    keys.push(key);
+                }
+                if sender.blocking_send(keys).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(KeyStream { receiver, keys: Vec::new().into_iter() })
+    }
 }
 
-impl fmt::Display for KeysError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("--keys: ")?;
-        match self {
-            Self::Unreadable { path, error } => write!(f, "cannot read {path:?}: {error}"),
-            Self::NotJson(error) => write!(f, r#"not a JSON array of strings like '["doc-001","doc-002"]': {error}"#),
-            Self::Refused(invalid) => invalid.fmt(f),
+impl Iterator for Keys {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        while !self.has_ended {
+            match self.source.next() {
+                Some(Ok(key)) => return Some(key),
+                None => {
+                    self.has_ended = true;
+                    self.outcome.is_complete.store(true, Ordering::Release);
+                }
+                Some(Err(trouble)) if trouble.can_go_on && self.on_bad_key == OnBadKey::Skip => {
+                    let before = self.outcome.bad_lines.fetch_add(1, Ordering::Relaxed);
+                    if before < BAD_LINES_TOLD {
+                        self.console.say(format_args!("warning: skipped: {}", trouble.text));
+                    } else if before == BAD_LINES_TOLD {
+                        self.console.say("warning: further lines that are skipped are counted, and not told");
+                    }
+                }
+                Some(Err(trouble)) => {
+                    *self.outcome.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble.text);
+                    // Before the end: then what waits is not sent.
+                    self.stop.stop();
+                    self.has_ended = true;
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Keys that are read on another thread.
+pub(crate) struct KeyStream {
+    receiver: Receiver<Vec<String>>,
+    keys: vec::IntoIter<String>,
+}
+
+impl Stream for KeyStream {
+    type Item = String;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<String>> {
+        loop {
+            if let Some(key) = self.keys.next() {
+                return Poll::Ready(Some(key));
+            }
+            match self.receiver.poll_recv(context) {
+                Poll::Ready(Some(keys)) => self.keys = keys.into_iter(),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
         }
     }
 }
-
-impl error::Error for KeysError {}

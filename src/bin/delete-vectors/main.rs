@@ -1,35 +1,57 @@
 //! Deletes vectors from an index of an Alibaba Cloud OSS vector bucket: a thin shell over the library.
 
 mod args;
+mod books;
+mod checkpoint;
 mod config;
+mod console;
 mod dry_run;
+mod errors;
+mod failed_keys;
+mod generate;
+mod interrupt;
+mod job;
+#[path = "../key_lines.rs"]
+mod key_lines;
 mod keys;
+mod log;
+mod progress;
 mod question;
 mod rehearsal;
-mod report;
-mod transport;
+mod source;
+mod summary;
+mod text;
 
 use std::error::Error;
-use std::fmt::Display;
-use std::io::{self, Write};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use oss_delete_vectors::DeleteVectors;
-use oss_delete_vectors::signing::Signer;
-use oss_delete_vectors::transports::TransportOptions;
+use oss_delete_vectors::bulk::{BulkOptions, Rate};
+use oss_delete_vectors::transports::{StopHandle, TransportOptions};
 
-use args::{Args, Format};
+use args::{Args, Format, When};
+use books::Books;
 use config::Config;
+use console::complain;
+use interrupt::{INTERRUPTED, Interrupts};
+use job::{Ended, Job};
+use keys::Keys;
+use progress::Progress;
+use question::Question;
 use rehearsal::Rehearsal;
-use report::Report;
-use transport::Transport;
+use source::Source;
+use summary::{Stopped, Summary};
 
 /// Some vectors are not deleted.
 const INCOMPLETE: u8 = 1;
 /// Bad usage or configuration; nothing was sent.
 const UNUSABLE: u8 = 2;
+
+/// How much longer than a call may take the machine waits for its answer: the transport knows better what happened.
+const BEYOND_TIMEOUT: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
     run(&Args::parse()).unwrap_or_else(|error| {
@@ -40,59 +62,119 @@ fn main() -> ExitCode {
 
 /// An error means that nothing was sent.
 fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    let Config { target, credentials, keys } = Config::read(args, |name| std::env::var_os(name))?;
-    let signer = Signer::new(&target, credentials.clone());
-    if args.how.dry_run {
-        let time = args.how.signing_time.map_or_else(SystemTime::now, |seconds| UNIX_EPOCH + Duration::from_secs(seconds));
-        return Ok(dry_run(&DeleteVectors::new(&target, keys), &signer, time));
+    if let Some(what) = args.output.generate {
+        return Ok(print(ExitCode::SUCCESS, |stdout| generate::generate(what, stdout)));
     }
-
-    let transport = Transport::new(args.how.transport, &TransportOptions::new().timeout(args.how.timeout))?;
-    let rehearsal = args.place.emulator.then(|| Rehearsal::start(&target, credentials)).transpose()?;
-    let call = DeleteVectors::new(rehearsal.as_ref().map_or(&target, Rehearsal::target), keys);
-    let is_confirmed = args.how.force || rehearsal.is_some() || question::is_confirmed(&call)?;
-
-    let start = Instant::now();
-    let outcome = is_confirmed.then(|| transport.delete_vectors(&call, &signer));
-    let elapsed = start.elapsed();
-    let report = Report::new(&call, outcome, elapsed, rehearsal.as_ref().map(Rehearsal::vectors));
-    Ok(tell(&report, args.output.output_format))
+    let config = Config::read(args, |name| std::env::var_os(name))?;
+    let source = Source::open(&args.what.keys, &args.what.keys_from, args.what.keys_format)?;
+    if args.how.dry_run { dry_run(args, config, source) } else { delete(args, config, source) }
 }
 
-fn dry_run(call: &DeleteVectors, signer: &Signer, time: SystemTime) -> ExitCode {
-    let mut request = call.to_request();
-    signer.sign(&mut request, time);
-    let token = if request.headers().contains_key("x-oss-security-token") { " and their security token" } else { "" };
-    complain(format_args!(
-        "warning: the request holds a signature by your credentials{token}: within 15 minutes of its date, whoever has it can send it"
-    ));
-    print(&dry_run::to_json(&request), ExitCode::SUCCESS)
-}
+fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, Box<dyn Error>> {
+    let Config { target, credentials } = config;
+    let transport_options = TransportOptions::new().timeout(args.how.timeout);
+    let rehearsal = args.place.emulator.then(|| Rehearsal::start(&target, credentials.clone())).transpose()?;
+    let target = rehearsal.as_ref().map_or(&target, Rehearsal::target);
+    let mut books = Books::open(&args.books, target, &mut source)?;
+    let mut bulk = books.new_run(target, credentials, bulk_options(args))?;
+    let question = Question { target, source: &source, resumed: books.resumed() };
+    let is_confirmed = args.how.force || rehearsal.is_some() || question.is_confirmed()?;
 
-fn tell(report: &Report<'_>, format: Format) -> ExitCode {
-    for complaint in report.complaints() {
+    let mut progress = Progress::new(args.output.progress, source.size(), source.bytes_read());
+    let console = progress.console();
+    log::start(args.output.verbose, console.clone());
+    let stop = StopHandle::new();
+    let keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console.clone());
+    let reading = keys.outcome();
+    let requests_before = bulk.report().requests;
+    let stopped = if is_confirmed {
+        books.begin(&bulk)?;
+        let interrupts = Interrupts::stop(stop.clone(), console)?;
+        let job = Job {
+            client: args.how.transport,
+            options: &transport_options,
+            bulk: &mut bulk,
+            keys,
+            books: &mut books,
+            progress: &mut progress,
+            stop,
+        };
+        let Ended { outcome, unwritten } = job.run()?;
+        let trouble = unwritten.map(|error| error.to_string()).or_else(|| reading.trouble());
+        match (trouble, outcome) {
+            (Some(trouble), _) => Some(Stopped::Trouble(trouble)),
+            (None, Err(_)) if interrupts.any() => Some(Stopped::Interrupted),
+            (None, Err(error)) => Some(Stopped::Run(error)),
+            (None, Ok(_)) => None,
+        }
+    } else {
+        Some(Stopped::Declined)
+    };
+
+    let was_sent = bulk.report().requests > requests_before;
+    let mut summary = Summary {
+        target,
+        report: bulk.report(),
+        stopped,
+        input_complete: reading.is_complete(),
+        bad_lines: reading.bad_lines(),
+        elapsed: books.elapsed(),
+        books: &mut books,
+        emulator: rehearsal.as_ref().map(Rehearsal::vectors),
+    };
+    let closed = if is_confirmed { summary.close_books(&bulk) } else { Ok(()) };
+    for complaint in summary.complaints() {
         complain(complaint);
     }
-    let text = match format {
-        Format::Text => report.to_text(),
-        Format::Json => report.to_json(),
+    let code = match &summary.stopped {
+        _ if summary.is_all_deleted() && closed.is_ok() => ExitCode::SUCCESS,
+        Some(Stopped::Interrupted) => ExitCode::from(INTERRUPTED),
+        Some(Stopped::Trouble(_)) if !was_sent => ExitCode::from(UNUSABLE),
+        _ => ExitCode::from(INCOMPLETE),
     };
-    print(&text, if report.is_all_deleted() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+    if let Err(error) = closed {
+        complain(format_args!("error: {error}"));
+    }
+    let text = match args.output.output_format {
+        Format::Text => summary.to_text(),
+        Format::Json => summary.to_json(),
+    };
+    Ok(print(code, |stdout| writeln!(stdout, "{text}")))
 }
 
-/// A line for stdout. A reader that has gone away has seen what it wanted: no error.
-fn print(line: &str, code: ExitCode) -> ExitCode {
+fn bulk_options(args: &Args) -> BulkOptions {
+    BulkOptions::new()
+        .concurrency(args.how.concurrency)
+        .rate(Rate::Adaptive { max_qps: args.how.max_qps })
+        .max_attempts(args.how.max_attempts)
+        .answer_timeout(args.how.timeout + BEYOND_TIMEOUT)
+        // Other runs that share a limit are not to have the same jitter.
+        .seed(RandomState::new().hash_one(()))
+}
+
+fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, Box<dyn Error>> {
+    let Config { target, credentials } = config;
+    let time = args.how.signing_time.map_or_else(SystemTime::now, |seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+    complain(
+        "warning: each request holds a signature by your credentials, and their security token if there is one: \
+         within 15 minutes of its date, whoever has it can send it",
+    );
+    let console = Progress::new(When::Never, None, source.bytes_read()).console();
+    let keys = Keys::new(source, args.what.on_bad_key, StopHandle::new(), console);
+    let reading = keys.outcome();
+    let code =
+        print(ExitCode::SUCCESS, |stdout| dry_run::write_requests(&target, credentials, time, keys, BufWriter::new(stdout)));
+    reading.trouble().map_or(Ok(code), |trouble| Err(trouble.into()))
+}
+
+/// Writes to stdout. A reader that has gone away has seen what it wanted: no error.
+fn print(code: ExitCode, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             complain(format_args!("error: cannot write the output: {error}"));
             ExitCode::from(INCOMPLETE)
         }
         _ => code,
     }
-}
-
-/// A line for stderr; where that fails, there is nobody left to tell.
-fn complain(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -9,7 +9,7 @@ use oss_delete_vectors::transports::Server;
 use oss_delete_vectors::{Credentials, Target};
 
 /// Vectors in the index at the start.
-const VECTORS: usize = 999;
+const VECTORS: u64 = 999;
 
 /// An emulator that is served for as long as this lives.
 pub(crate) struct Rehearsal {
@@ -40,12 +40,13 @@ impl Rehearsal {
     pub(crate) fn vectors(&self) -> Vectors {
         let index_name = self.target.index_name().unwrap_or_default();
         let emulator = self.emulator.lock().unwrap_or_else(PoisonError::into_inner);
-        Vectors { before: VECTORS, after: emulator.len(self.target.bucket(), index_name).unwrap_or_default() }
+        let after = emulator.len(self.target.bucket(), index_name).unwrap_or_default();
+        Vectors { before: VECTORS, after: after as u64 }
     }
 }
 
 /// How many vectors the emulator's index held, and holds.
 pub(crate) struct Vectors {
-    pub(crate) before: usize,
-    pub(crate) after: usize,
+    pub(crate) before: u64,
+    pub(crate) after: u64,
 }

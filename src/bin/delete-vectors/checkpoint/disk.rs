@@ -1,0 +1,208 @@
+//! The file system, as far as a checkpoint needs it.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// The operations by which a file is replaced.
+pub(crate) trait Disk {
+    type File: Write;
+
+    /// A file that is empty, in place of one that is there.
+    fn create(&mut self, path: &Path) -> io::Result<Self::File>;
+
+    /// Comes back when what was written is on the disk.
+    fn sync(&mut self, file: &mut Self::File) -> io::Result<()>;
+
+    /// Takes the place of a file that is there, at once.
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Comes back when the names in the folder of `path` are on the disk.
+    fn sync_folder_of(&mut self, path: &Path) -> io::Result<()>;
+}
+
+/// That of the machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileSystem;
+
+impl Disk for FileSystem {
+    type File = File;
+
+    fn create(&mut self, path: &Path) -> io::Result<File> {
+        File::create(path)
+    }
+
+    fn sync(&mut self, file: &mut File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_folder_of(&mut self, path: &Path) -> io::Result<()> {
+        // Elsewhere a folder cannot be opened, and a rename lasts by itself.
+        if cfg!(unix) {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+/// A disk that fails and crashes where it is told to, and then loses what was not synced.
+#[cfg(test)]
+pub(super) mod simulated {
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[derive(Default)]
+    pub(crate) struct SimulatedDisk {
+        /// Names now, and names as they are on the disk.
+        names: BTreeMap<String, usize>,
+        synced_names: BTreeMap<String, usize>,
+        state: Rc<RefCell<State>>,
+    }
+
+    #[derive(Default)]
+    struct State {
+        files: Vec<Contents>,
+        operations: usize,
+        /// Which operation goes wrong, and whether all after it do.
+        failure: Option<(usize, bool)>,
+        /// Bytes that may still be written.
+        room: Option<usize>,
+    }
+
+    #[derive(Default)]
+    struct Contents {
+        now: Vec<u8>,
+        synced: Vec<u8>,
+    }
+
+    /// What a crash leaves of what was not synced.
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) struct Crash {
+        /// Names as they were, or as they are.
+        keeps_names: bool,
+        /// How much of what was written later, in quarters.
+        keeps_quarters: usize,
+    }
+
+    impl Crash {
+        pub(crate) fn all() -> impl Iterator<Item = Self> {
+            [false, true]
+                .into_iter()
+                .flat_map(|keeps_names| (0..=4).map(move |keeps_quarters| Self { keeps_names, keeps_quarters }))
+        }
+    }
+
+    impl SimulatedDisk {
+        pub(crate) fn fail_after(&mut self, operations: usize, is_fatal: bool) {
+            let mut state = self.state.borrow_mut();
+            state.operations = 0;
+            state.failure = Some((operations, is_fatal));
+        }
+
+        pub(crate) fn set_room(&mut self, bytes: usize) {
+            self.state.borrow_mut().room = Some(bytes);
+        }
+
+        pub(crate) fn operations(&self) -> usize {
+            self.state.borrow().operations
+        }
+
+        pub(crate) fn read(&self, path: &str) -> Option<Vec<u8>> {
+            self.names.get(path).map(|&file| self.state.borrow().files[file].now.clone())
+        }
+
+        /// What is there after a crash.
+        pub(crate) fn after(&self, crash: Crash, path: &str) -> Option<Vec<u8>> {
+            let names = if crash.keeps_names { &self.names } else { &self.synced_names };
+            let state = self.state.borrow();
+            names.get(path).map(|&file| {
+                let Contents { now, synced } = &state.files[file];
+                let kept = synced.len() + now.len().saturating_sub(synced.len()) * crash.keeps_quarters / 4;
+                if crash.keeps_quarters == 0 { synced.clone() } else { now[..kept.min(now.len())].to_vec() }
+            })
+        }
+    }
+
+    impl State {
+        fn operate(&mut self) -> io::Result<()> {
+            let number = self.operations;
+            self.operations += 1;
+            match self.failure {
+                Some((at, is_fatal)) if number == at || (is_fatal && number > at) => Err(io::Error::other("the disk fails")),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    pub(crate) struct SimulatedFile {
+        number: usize,
+        state: Rc<RefCell<State>>,
+    }
+
+    impl Write for SimulatedFile {
+        /// Takes a few bytes at a time.
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut state = self.state.borrow_mut();
+            let mut count = bytes.len().min(5);
+            if let Some(room) = &mut state.room {
+                count = count.min(*room);
+                *room -= count;
+            }
+            let outcome = if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { state.operate() };
+            // A write that fails may have left a part of it.
+            let written = if outcome.is_ok() { count } else { count / 2 };
+            state.files[self.number].now.extend_from_slice(&bytes[..written]);
+            outcome.map(|()| count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn text(path: &Path) -> String {
+        path.to_str().unwrap().to_owned()
+    }
+
+    impl Disk for SimulatedDisk {
+        type File = SimulatedFile;
+
+        fn create(&mut self, path: &Path) -> io::Result<SimulatedFile> {
+            let mut state = self.state.borrow_mut();
+            state.operate()?;
+            state.files.push(Contents::default());
+            let number = state.files.len() - 1;
+            self.names.insert(text(path), number);
+            Ok(SimulatedFile { number, state: Rc::clone(&self.state) })
+        }
+
+        fn sync(&mut self, file: &mut SimulatedFile) -> io::Result<()> {
+            let mut state = self.state.borrow_mut();
+            state.operate()?;
+            let contents = &mut state.files[file.number];
+            contents.synced.clone_from(&contents.now);
+            Ok(())
+        }
+
+        fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+            self.state.borrow_mut().operate()?;
+            let number = self.names.remove(&text(from)).ok_or(io::ErrorKind::NotFound)?;
+            self.names.insert(text(to), number);
+            Ok(())
+        }
+
+        fn sync_folder_of(&mut self, _: &Path) -> io::Result<()> {
+            self.state.borrow_mut().operate()?;
+            self.synced_names.clone_from(&self.names);
+            Ok(())
+        }
+    }
+}

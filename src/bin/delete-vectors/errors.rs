@@ -1,0 +1,86 @@
+//! Why keys were not deleted, summed up.
+
+use std::collections::BTreeMap;
+
+use oss_delete_vectors::bulk::LastError;
+use serde_json::{Value, json};
+
+use crate::text::count;
+
+/// The most kinds that are told apart: what a server calls its errors is its own affair.
+const MOST_KINDS: usize = 100;
+
+/// Keys by the last error that they met.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Errors {
+    kinds: BTreeMap<Kind, Met>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    /// `None`: there was no answer.
+    status: Option<u16>,
+    code: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Met {
+    keys: u64,
+    /// Of the latest.
+    message: String,
+    request_id: Option<String>,
+}
+
+impl Errors {
+    pub(crate) fn add(&mut self, error: &LastError, keys: usize) {
+        let mut kind = Kind { status: error.status.map(|status| status.as_u16()), code: error.code.clone() };
+        if self.kinds.len() >= MOST_KINDS && !self.kinds.contains_key(&kind) {
+            kind = Kind { status: None, code: Some("(others)".to_owned()) };
+        }
+        let met = Met { keys: keys as u64, message: error.message.clone(), request_id: error.request_id.clone() };
+        let keys = self.kinds.get(&kind).map_or(0, |met| met.keys);
+        self.kinds.insert(kind, Met { keys: keys + met.keys, ..met });
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let kinds = self.kinds.iter().map(|(Kind { status, code }, Met { keys, message, request_id })| {
+            json!({ "code": code, "status": status, "count": keys, "message": message, "request_id": request_id })
+        });
+        kinds.collect()
+    }
+
+    /// `None`: not what `to_json` gave.
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let kinds = value.as_array()?.iter().map(|kind| {
+            let status = match kind.get("status")? {
+                Value::Null => None,
+                status => Some(u16::try_from(status.as_u64()?).ok()?),
+            };
+            let met = Met {
+                keys: kind.get("count")?.as_u64()?,
+                message: text(kind.get("message")?)?,
+                request_id: text(kind.get("request_id")?),
+            };
+            Some((Kind { status, code: text(kind.get("code")?) }, met))
+        });
+        Some(Self { kinds: kinds.collect::<Option<_>>()? })
+    }
+
+    /// A line for each kind.
+    pub(crate) fn to_lines(&self) -> impl Iterator<Item = String> {
+        self.kinds.iter().map(|(Kind { status, code }, Met { keys, message, request_id })| {
+            let status = status.map(|status| format!("{status} "));
+            let code = code.as_ref().map(|code| format!("{}: ", code.escape_debug()));
+            let request_id = request_id.as_ref().map(|id| format!(" (request id {})", id.escape_debug()));
+            format!(
+                "  {}: {}{}{}{}",
+                count(*keys, "key"),
+                status.unwrap_or_default(),
+                code.unwrap_or_default(),
+                message.escape_debug(),
+                request_id.unwrap_or_default(),
+            )
+        })
+    }
+}

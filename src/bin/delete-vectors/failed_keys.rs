@@ -1,0 +1,106 @@
+//! `--failed-keys`: every key that was read and not deleted, a line of JSON each, which `--keys-from` takes back.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::{error, fmt};
+
+use oss_delete_vectors::bulk::FailedKeys;
+use serde_json::Value;
+
+use crate::text::json_line;
+
+pub(crate) struct FailedKeysFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// How long it is, with what is still buffered.
+    bytes: u64,
+    /// Whether there is a disk below it.
+    is_file: bool,
+}
+
+impl FailedKeysFile {
+    /// Opens the file of a run that begins. One that holds something is left alone: it may be what another run could not delete,
+    /// or what this one is to read.
+    pub(crate) fn create(path: &Path) -> Result<Self, FailedKeysError> {
+        let file = Self::open(path)?;
+        if file.bytes > 0 {
+            return Err(file.error("it is not empty; name another file, or remove this one"));
+        }
+        Ok(file)
+    }
+
+    /// Opens the file of a run that is resumed, and cuts off what the checkpoint does not cover: those keys are sent again.
+    pub(crate) fn reopen(path: &Path, covered: u64) -> Result<Self, FailedKeysError> {
+        let mut file = Self::open(path)?;
+        if !file.is_file {
+            return Ok(file);
+        }
+        if file.bytes < covered {
+            return Err(file.error("it is shorter than when the checkpoint was written"));
+        }
+        let cut = |file: &mut File| file.set_len(covered).and_then(|()| file.seek(SeekFrom::Start(covered)));
+        cut(file.file.get_mut()).map_err(|error| file.error(error))?;
+        file.bytes = covered;
+        Ok(file)
+    }
+
+    fn open(path: &Path) -> Result<Self, FailedKeysError> {
+        let opened = || {
+            let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+            let metadata = file.metadata()?;
+            Ok((file, metadata))
+        };
+        let (file, metadata) = opened().map_err(|error: io::Error| FailedKeysError::new(path, error))?;
+        let is_file = metadata.is_file();
+        let bytes = if is_file { metadata.len() } else { 0 };
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file), bytes, is_file })
+    }
+
+    /// `{"key":..,"outcome":..,"code":..,"message":..,"request_id":..}` for each key; `null` where there is nothing to say.
+    pub(crate) fn write(&mut self, failed: &FailedKeys) -> Result<(), FailedKeysError> {
+        let text = |text: Option<&str>| json_line(&Value::from(text));
+        let error = failed.error.as_ref();
+        let rest = format!(
+            r#""outcome":"{}","code":{},"message":{},"request_id":{}}}"#,
+            failed.outcome,
+            text(error.and_then(|error| error.code.as_deref())),
+            text(error.map(|error| error.message.as_str())),
+            text(error.and_then(|error| error.request_id.as_deref())),
+        );
+        for key in failed.keys.iter() {
+            let line = format!("{{\"key\":{},{rest}\n", text(Some(key.as_str())));
+            self.file.write_all(line.as_bytes()).map_err(|error| self.error(error))?;
+            self.bytes += line.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Comes back when all lines are on the disk, and says how many bytes they are.
+    pub(crate) fn sync(&mut self) -> Result<u64, FailedKeysError> {
+        let synced = self.file.flush().and_then(|()| if self.is_file { self.file.get_ref().sync_data() } else { Ok(()) });
+        synced.map(|()| self.bytes).map_err(|error| self.error(error))
+    }
+
+    fn error(&self, reason: impl fmt::Display) -> FailedKeysError {
+        FailedKeysError::new(&self.path, reason)
+    }
+}
+
+/// What is wrong with the file.
+#[derive(Debug)]
+pub(crate) struct FailedKeysError(String);
+
+impl FailedKeysError {
+    fn new(path: &Path, reason: impl fmt::Display) -> Self {
+        Self(format!("--failed-keys {}: cannot be written: {reason}", path.display()))
+    }
+}
+
+impl fmt::Display for FailedKeysError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl error::Error for FailedKeysError {}

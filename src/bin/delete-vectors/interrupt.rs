@@ -1,0 +1,37 @@
+//! Ctrl-C, and what else asks a program to end.
+
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use oss_delete_vectors::transports::StopHandle;
+
+use crate::console::Console;
+
+/// The exit code of a run that was interrupted: 128 and the number of the signal, as a shell has it.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// How often the run was asked to end.
+#[derive(Clone, Default)]
+pub(crate) struct Interrupts(Arc<AtomicU8>);
+
+impl Interrupts {
+    /// From now on the first Ctrl-C stops the run, the second aborts it, and the third ends the program wherever it is.
+    pub(crate) fn stop(stop: StopHandle, console: Console) -> Result<Self, ctrlc::Error> {
+        let interrupts = Self::default();
+        let count = interrupts.clone();
+        ctrlc::set_handler(move || match count.0.fetch_add(1, Ordering::SeqCst) {
+            0 => {
+                stop.stop();
+                console.say("stopping: waiting for the requests in flight; once more to leave them");
+            }
+            1 => stop.abort(),
+            _ => process::exit(INTERRUPTED.into()),
+        })?;
+        Ok(interrupts)
+    }
+
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 0
+    }
+}

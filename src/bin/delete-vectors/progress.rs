@@ -1,0 +1,166 @@
+//! How far the run is, while it runs: a bar on a terminal, a line every now and then elsewhere.
+
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use oss_delete_vectors::bulk::{BulkDelete, Report};
+
+use crate::args::When;
+use crate::console::Console;
+use crate::text::{clock, grouped};
+
+/// How often a bar is drawn, and how often a line is written.
+const BAR_INTERVAL: Duration = Duration::from_millis(200);
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Rates are those of so long.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// A length that stands for all there is to read.
+const FULL: u64 = 10_000;
+
+pub(crate) struct Progress {
+    look: Look,
+    console: Console,
+    /// Bytes of all inputs, and how many were read.
+    size: Option<u64>,
+    read: Arc<AtomicU64>,
+    begun: Instant,
+    shown_at: Instant,
+    samples: VecDeque<Sample>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Bar,
+    Lines,
+    None,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Instant,
+    keys: u64,
+    read: u64,
+}
+
+impl Progress {
+    pub(crate) fn new(when: When, size: Option<u64>, read: Arc<AtomicU64>) -> Self {
+        let look = match when {
+            When::Auto | When::Always if io::stderr().is_terminal() => Look::Bar,
+            When::Always => Look::Lines,
+            When::Auto | When::Never => Look::None,
+        };
+        let bar = if look == Look::Bar {
+            let template = if size.is_some() { "[{bar:24}] {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
+            let style = ProgressStyle::with_template(template).expect("a template that is tested").progress_chars("=> ");
+            ProgressBar::with_draw_target(size.map(|_| FULL), ProgressDrawTarget::stderr()).with_style(style)
+        } else {
+            ProgressBar::hidden()
+        };
+        let now = Instant::now();
+        Self { look, console: Console::new(bar), size, read, begun: now, shown_at: now, samples: VecDeque::new() }
+    }
+
+    pub(crate) fn console(&self) -> Console {
+        self.console.clone()
+    }
+
+    /// How often to look at the machine, for this and for the checkpoint.
+    pub(crate) fn interval(&self) -> Duration {
+        if self.look == Look::Bar { BAR_INTERVAL } else { Duration::from_secs(1) }
+    }
+
+    pub(crate) fn show(&mut self, bulk: &BulkDelete) {
+        if self.look == Look::None {
+            return;
+        }
+        let now = Instant::now();
+        let report = bulk.report();
+        let read = self.read.load(Ordering::Relaxed);
+        self.samples.push_back(Sample { at: now, keys: settled(&report), read });
+        while self.samples.len() > 2 && now - self.samples[1].at >= WINDOW {
+            self.samples.pop_front();
+        }
+        let text = describe(&report, self.rate(now), self.time_left(now));
+        if self.look == Look::Bar {
+            let bar = self.console.bar();
+            if let Some(size) = self.size {
+                bar.set_position(read.min(size) * FULL / size.max(1));
+            }
+            bar.set_message(text);
+            bar.tick();
+        } else if now - self.shown_at >= LINE_INTERVAL {
+            self.shown_at = now;
+            self.console.say(format_args!("{} {text}", clock(now - self.begun)));
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        self.console.bar().finish_and_clear();
+    }
+
+    /// Keys a second, lately.
+    fn rate(&self, now: Instant) -> f64 {
+        let (first, last) = (self.samples[0], self.samples[self.samples.len() - 1]);
+        let time = (now - first.at).as_secs_f64();
+        if time > 0.0 { (last.keys - first.keys) as f64 / time } else { 0.0 }
+    }
+
+    fn time_left(&self, now: Instant) -> Option<Duration> {
+        let (first, last) = (self.samples[0], self.samples[self.samples.len() - 1]);
+        let read = (last.read - first.read) as f64;
+        let left = self.size?.saturating_sub(last.read) as f64;
+        let seconds = left / read * (now - first.at).as_secs_f64();
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+}
+
+/// Keys that have their outcome.
+fn settled(report: &Report) -> u64 {
+    report.pushed - report.pending()
+}
+
+fn describe(report: &Report, rate: f64, time_left: Option<Duration>) -> String {
+    let mut text = format!("{} keys, {}/s", grouped(settled(report)), grouped(rate.round() as u64));
+    if let Some(time_left) = time_left {
+        text += &format!(", ETA {}", clock(time_left));
+    }
+    let failed = report.rejected + report.unconfirmed + report.not_attempted;
+    for (number, what) in [(report.throttled, "throttled"), (report.retries, "retried"), (failed, "failed")] {
+        if number > 0 {
+            text += &format!(", {} {what}", grouped(number));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_keys_rate_time_and_what_went_wrong() {
+        let mut report = Report::default();
+        (report.pushed, report.deleted, report.throttled, report.retries) = (5000, 4000, 12, 3);
+        let minutes = Some(Duration::from_secs(600));
+        assert_eq!(describe(&report, 1234.4, minutes), "4,000 keys, 1,234/s, ETA 10:00, 12 throttled, 3 retried");
+        (report.rejected, report.throttled, report.retries) = (7, 0, 0);
+        assert_eq!(describe(&report, 0.0, None), "4,007 keys, 0/s, 7 failed");
+    }
+
+    #[test]
+    fn templates_are_templates() {
+        for size in [None, Some(5)] {
+            let progress = Progress::new(When::Never, size, Arc::default());
+            assert_eq!(progress.look, Look::None);
+        }
+        for template in ["[{bar:24}] {percent:>3}%  {msg}", "{spinner} {msg}"] {
+            ProgressStyle::with_template(template).unwrap();
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What became of the vectors, for people and for programs.
+
+use std::time::Duration;
+
+use oss_delete_vectors::bulk::{BulkDelete, LastError, Report, StopReason};
+use oss_delete_vectors::transports::{RunError, RunErrorKind};
+use oss_delete_vectors::{ServiceError, Target};
+use serde_json::{Value, json};
+
+use crate::books::{Books, BoxError};
+use crate::rehearsal::Vectors;
+use crate::text::{clock, count, grouped, json_line};
+
+/// How a run ended, with all that is to be said about it.
+pub(crate) struct Summary<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) report: Report,
+    pub(crate) stopped: Option<Stopped>,
+    /// Every key of the input was read.
+    pub(crate) input_complete: bool,
+    /// Lines that were passed over.
+    pub(crate) bad_lines: u64,
+    pub(crate) books: &'a mut Books,
+    pub(crate) elapsed: Duration,
+    pub(crate) emulator: Option<Vectors>,
+}
+
+/// Why a run stopped before its end.
+pub(crate) enum Stopped {
+    /// The question was answered with no.
+    Declined,
+    /// Ctrl-C.
+    Interrupted,
+    /// Input that cannot be read, or books that cannot be written.
+    Trouble(String),
+    Run(RunError),
+}
+
+impl Summary<'_> {
+    pub(crate) fn is_all_deleted(&self) -> bool {
+        self.stopped.is_none() && self.report.deleted + self.report.duplicates == self.report.pushed
+    }
+
+    /// Writes down what is left to be written.
+    pub(crate) fn close_books(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
+        let is_all_deleted = self.is_all_deleted();
+        self.books.end(bulk, is_all_deleted)
+    }
+
+    /// One or two lines.
+    pub(crate) fn to_text(&self) -> String {
+        let Report { deleted, rejected, unconfirmed, not_attempted, duplicates, requests, throttled, retries, .. } = self.report;
+        let index_name = self.target.index_name().unwrap_or_default().escape_debug();
+        let mut text = format!("Deleted {} from {index_name}", count(deleted, "vector"));
+        for (number, what) in [(rejected, "rejected"), (unconfirmed, "unconfirmed"), (not_attempted, "not attempted")] {
+            if number > 0 {
+                text += &format!(", {} {what}", grouped(number));
+            }
+        }
+        if duplicates > 0 {
+            text += &format!(", {} left out", count(duplicates, "duplicate"));
+        }
+        if self.bad_lines > 0 {
+            text += &format!(", {} skipped", count(self.bad_lines, "bad line"));
+        }
+        match self.books.request_id() {
+            Some(request_id) if requests == 1 => text += &format!(" (request id {})", request_id.escape_debug()),
+            _ if requests > 0 => {
+                text += &format!(" ({}", count(requests, "request"));
+                for (number, what) in [(throttled, "throttled"), (retries, "retried")] {
+                    if number > 0 {
+                        text += &format!(", {} {what}", grouped(number));
+                    }
+                }
+                text += &format!(" in {})", clock(self.elapsed));
+            }
+            _ => {}
+        }
+        if let Some(Vectors { before, after }) = self.emulator {
+            text += &format!("\nThe emulator's index held {} before and holds {} now", count(before, "vector"), grouped(after));
+        }
+        text
+    }
+
+    /// One object on one line.
+    pub(crate) fn to_json(&self) -> String {
+        let Report { deleted, rejected, unconfirmed, not_attempted, duplicates, requests, throttled, retries, pushed, .. } =
+            self.report;
+        let mut summary = json!({
+            "keys_read": pushed,
+            "deleted": deleted,
+            "rejected": rejected,
+            "unconfirmed": unconfirmed,
+            "not_attempted": not_attempted,
+            "duplicates": duplicates,
+            "bad_lines": self.bad_lines,
+            "input_complete": self.input_complete,
+            "requests": requests,
+            "throttled": throttled,
+            "retries": retries,
+            "errors": self.books.errors().to_json(),
+            "elapsed_seconds": (self.elapsed.as_secs_f64() * 1e6).round() / 1e6,
+        });
+        let error = self.last_error();
+        if let Some(request_id) = self.books.request_id().or_else(|| error?.request_id.as_deref()) {
+            summary["request_id"] = request_id.into();
+        }
+        if let Some(error) = error {
+            summary["error"] = error_to_json(error);
+        } else if let Some(message) = self.stopped_because() {
+            summary["error"] = json!({ "message": message });
+        }
+        if let Some(Vectors { before, after }) = self.emulator {
+            summary["emulator"] = json!({ "vectors_before": before, "vectors_after": after });
+        }
+        json_line(&summary)
+    }
+
+    /// What went wrong, what that means for the vectors, and what to do about it: lines for stderr.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        if self.is_all_deleted() || matches!(self.stopped, Some(Stopped::Declined)) {
+            return Vec::new();
+        }
+        let mut lines: Vec<String> = self.stopped_because().map(|reason| format!("error: {reason}")).into_iter().collect();
+        let Report { deleted, rejected, unconfirmed, .. } = self.report;
+        if unconfirmed > 0 {
+            lines.push(format!("note: {} may have been deleted, in spite of the errors", count(unconfirmed, "vector")));
+        } else if deleted == 0 {
+            lines.push("note: nothing was deleted".to_owned());
+        }
+        if self.stopped.is_none() || rejected + unconfirmed > 0 {
+            let errors: Vec<String> = self.books.errors().to_lines().collect();
+            if self.last_error().is_none() || errors.len() > 1 {
+                lines.push("note: keys that were not deleted, by the last error that they met:".to_owned());
+                lines.extend(errors);
+            }
+        }
+        lines.extend(self.advice().map(|advice| format!("help: {advice}")));
+        lines
+    }
+
+    fn stopped_because(&self) -> Option<String> {
+        match self.stopped.as_ref()? {
+            Stopped::Declined => None,
+            Stopped::Interrupted => Some("interrupted".to_owned()),
+            Stopped::Trouble(reason) => Some(reason.clone()),
+            Stopped::Run(error) => match error.kind() {
+                RunErrorKind::Stopped(StopReason::Refused(error)) => Some(error.to_string()),
+                RunErrorKind::Stopped(StopReason::CredentialsMissing) => {
+                    let source = std::error::Error::source(error).map(|source| format!(": {source}"));
+                    Some(format!("{}{}", StopReason::CredentialsMissing, source.unwrap_or_default()))
+                }
+                RunErrorKind::Stopped(reason) => Some(reason.to_string()),
+                _ => Some(error.to_string()),
+            },
+        }
+    }
+
+    fn last_error(&self) -> Option<&LastError> {
+        let Some(Stopped::Run(error)) = &self.stopped else { return None };
+        let RunErrorKind::Stopped(reason) = error.kind() else { return None };
+        match reason {
+            StopReason::Refused(error)
+            | StopReason::Unreachable(error)
+            | StopReason::KeysRefused(error)
+            | StopReason::Clock(error)
+            | StopReason::Credentials(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        let LastError { status, code, message, .. } = match self.last_error() {
+            Some(error) => error,
+            None if self.books.can_be_resumed() => return Some("to go on, run the same command again".to_owned()),
+            None if self.report.unconfirmed > 0 => {
+                return Some("send them again: what is gone already does no harm".to_owned());
+            }
+            None => return None,
+        };
+        match (status, code) {
+            (Some(status), Some(code)) => ServiceError::new(*status, code, message).advice(self.target).map(Into::into),
+            _ => Some("check the region, the endpoint and the network".to_owned()),
+        }
+    }
+}
+
+fn error_to_json(error: &LastError) -> Value {
+    let LastError { status, code, message, request_id, ec, .. } = error;
+    let mut members = json!({ "message": message });
+    if let Some(status) = status {
+        members["status"] = status.as_u16().into();
+    }
+    for (name, value) in [("code", code), ("request_id", request_id), ("ec", ec)] {
+        if let Some(value) = value {
+            members[name] = value.as_str().into();
+        }
+    }
+    members
+}

@@ -1,0 +1,167 @@
+//! `--keys-from`: files and stdin, read as a stream.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use http::StatusCode;
+use oss_delete_vectors::{ServiceError, code};
+
+use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, command, finish, run, run_with_stdin};
+
+fn arguments<'a>(endpoint: &'a str, options: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", endpoint];
+    PLACE.into_iter().chain(base).chain(options.iter().copied())
+}
+
+fn delete(service: &Service, options: &[&str], stdin: impl AsRef<[u8]>) -> Run {
+    let url = service.url();
+    let run = run_with_stdin(arguments(&url, options), &CREDENTIALS, stdin);
+    run.check_sum();
+    run
+}
+
+fn lines(keys: std::ops::Range<usize>) -> String {
+    keys.map(|number| format!("doc-{number:05}\n")).collect()
+}
+
+#[test]
+fn several_inputs_at_once_in_every_form() {
+    let plain = File::new("plain", "txt", "\u{feff}doc-001\r\n\r\ndoc-002\r\n");
+    let json = File::new("json", "jsonl", "\"doc-003\"\n{\"key\":\"doc-004\",\"vector\":[0.5]}\n");
+    for transport in TRANSPORTS {
+        let service = Service::start();
+        let paths = ["--keys-from", plain.path(), "--keys-from", json.path(), "--keys-from", "-", "--transport", transport];
+        let options: Vec<&str> =
+            paths.into_iter().chain(["--keys", r#"["doc-006"]"#, "--keys", r#"["doc-007","doc-001"]"#]).collect();
+        let run = delete(&service, &options, "doc-005\n");
+        assert_eq!((run.code, run.counts()), (Some(0), [7, 0, 0, 0, 1, 1]), "{run:?}");
+        assert_eq!((&run.json()["keys_read"], &run.json()["input_complete"]), (&8.into(), &true.into()));
+        assert_eq!(service.left(), 2);
+    }
+}
+
+#[test]
+fn stdin_is_lines_unless_it_is_said_to_be_json() {
+    let service = Service::start();
+    let run = delete(&service, &["--keys-from", "-", "--keys-format", "jsonl"], "\"doc-001\"\n{\"key\":\"doc-002\"}");
+    assert_eq!((run.code, run.counts()), (Some(0), [2, 0, 0, 0, 0, 1]), "{run:?}");
+    let run = delete(&service, &["--keys-from", "-"], "\"doc-003\"\n");
+    assert_eq!((run.code, service.left()), (Some(0), 7), "a key may have quotes: {run:?}");
+}
+
+#[test]
+fn any_number_of_keys_over_either_transport() {
+    let file = File::new("many", "txt", lines(0..12_345));
+    for transport in TRANSPORTS {
+        let service = Service::holding((0..13_000).map(|number| format!("doc-{number:05}")));
+        let run = delete(&service, &["--keys-from", file.path(), "--transport", transport, "-j", "4"], "");
+        assert_eq!((run.code, run.counts()), (Some(0), [12_345, 0, 0, 0, 0, 25]), "{run:?}");
+        assert_eq!(service.left(), 655);
+    }
+}
+
+#[test]
+fn no_keys_are_no_error_and_no_request() {
+    let service = Service::start();
+    let run = delete(&service, &["--keys-from", "-"], "\n\n");
+    assert_eq!((run.code, run.counts(), service.requests()), (Some(0), [0; 6], 0), "{run:?}");
+}
+
+#[test]
+fn a_bad_line_ends_the_run_with_its_place_and_nothing_more_is_sent() {
+    for transport in TRANSPORTS {
+        let service = Service::start();
+        let file = File::new("bad-line", "jsonl", "\"doc-001\"\n\"doc-002\"\nnonsense\n\"doc-003\"\n");
+        let run = delete(&service, &["--keys-from", file.path(), "--transport", transport], "");
+        assert_eq!((run.code, service.requests(), service.left()), (Some(2), 0, 9), "{run:?}");
+        let reason = format!("{}, line 3: not JSON: expected ident at line 1 column 2", file.path());
+        assert_eq!(run.stderr, format!("error: {reason}\nnote: nothing was deleted\n"));
+        assert_eq!((&run.json()["error"]["message"], &run.json()["input_complete"]), (&reason.into(), &false.into()));
+        assert_eq!(run.counts()[..3], [0, 0, 0], "what was read has its outcome: {run:?}");
+    }
+}
+
+#[test]
+fn what_was_sent_before_a_bad_line_is_accounted_for() {
+    for transport in TRANSPORTS {
+        let service = Service::holding((0..9000).map(|number| format!("doc-{number:05}")));
+        let failed = File::none("before-bad-line", "jsonl");
+        let options = ["--keys-from", "-", "--failed-keys", failed.path(), "--transport", transport];
+        let run = delete(&service, &options, format!("{}\u{0}{}\n{}", lines(0..5000), "x".repeat(1024), lines(5000..9000)));
+        assert!(run.stderr.starts_with("error: stdin, line 5001: key must be 1 to 1024 characters, not "), "{}", run.stderr);
+        let [deleted, _, _, not_attempted, _, requests] = run.counts();
+        assert_eq!(run.code, Some(if requests > 0 { 1 } else { 2 }), "{run:?}");
+        assert_eq!((deleted, requests), (9000 - service.left() as u64, service.requests()), "{run:?}");
+        assert!(deleted <= 5000 && deleted.is_multiple_of(500), "{run:?}");
+        assert_eq!(failed.read().lines().count() as u64, not_attempted, "every key that was read and not deleted is told");
+    }
+}
+
+#[test]
+fn bad_lines_may_be_skipped_and_are_counted() {
+    let service = Service::start();
+    let bad = format!("doc-001\n{}doc-002\n", format!("{}\n", "k".repeat(1025)).repeat(25));
+    let run = delete(&service, &["--keys-from", "-", "--on-bad-key", "skip"], bad);
+    assert_eq!((run.code, run.counts()), (Some(0), [2, 0, 0, 0, 0, 1]), "{run:?}");
+    assert_eq!((&run.json()["bad_lines"], &run.json()["input_complete"]), (&25.into(), &true.into()));
+    let told: Vec<&str> = run.stderr.lines().collect();
+    assert_eq!(told.len(), 21, "{run:?}");
+    for (number, line) in told[..20].iter().enumerate() {
+        assert!(
+            line.starts_with(&format!("warning: skipped: stdin, line {}: key must be 1 to 1024 characters", number + 2)),
+            "{line}"
+        );
+    }
+    assert_eq!(told[20], "warning: further lines that are skipped are counted, and not told");
+}
+
+#[test]
+fn inputs_that_cannot_be_read_are_refused_before_anything_is_sent() {
+    let service = Service::start();
+    let json = File::new("array", "json", "[\"doc-001\"]");
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let array = format!(
+        "error: --keys-from {}: a .json file is one array, which --keys file://PATH takes; for JSON a line, name it .jsonl\n",
+        json.path()
+    );
+    for (options, expected) in [
+        (
+            &["--keys-from", "/no/such/file"][..],
+            "error: --keys-from /no/such/file: cannot be read: No such file or directory (os error 2)\n",
+        ),
+        (&["--keys-from", folder], &format!("error: --keys-from {folder}: cannot be read: it is a folder\n")),
+        (&["--keys-from", "-", "--keys-from", "-"], "error: --keys-from -: stdin can be read once\n"),
+        (&["--keys-from", json.path()], &array),
+        (
+            &["--keys-from", "-", "--keys", "[1]"],
+            "error: --keys: not a JSON array of strings like '[\"doc-001\",\"doc-002\"]': invalid type: integer `1`, expected a string at line 1 column 2\n",
+        ),
+    ] {
+        let url = service.url();
+        let run = run(arguments(&url, options), &CREDENTIALS);
+        assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(2), "", expected));
+    }
+    assert_eq!(service.requests(), 0);
+}
+
+#[test]
+fn after_a_fatal_answer_the_rest_of_the_input_is_not_read() {
+    for transport in TRANSPORTS {
+        let service = Service::start();
+        let denial = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed");
+        (0..100).for_each(|_| service.emulator().fail_next(denial.clone(), 0));
+        let url = service.url();
+        let mut command = command(arguments(&url, &["--keys-from", "-", "--transport", transport]), &CREDENTIALS);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // It never ends: only the program can.
+        let mut stdin = child.stdin.take().unwrap();
+        let mut more = (0..).step_by(100);
+        while stdin.write_all(more.next().map(|first| lines(first..first + 100)).unwrap().as_bytes()).is_ok() {}
+        let run = finish(child);
+        run.check_sum();
+        assert_eq!((run.code, run.counts()[0], &run.json()["input_complete"]), (Some(1), 0, &false.into()), "{run:?}");
+        assert!(run.json()["keys_read"].as_u64().unwrap() <= 48 * 500, "{run:?}");
+        assert_eq!(run.json()["error"]["code"], "AccessDenied");
+        assert!(run.stderr.contains("help: allow the action oss:DeleteVectors on "), "{run:?}");
+    }
+}
