@@ -1,0 +1,268 @@
+//! The emulator behind a faulty network, on a socket: what a client sees of each way in which a call can go.
+#![cfg(feature = "serve")]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::Request;
+use oss_delete_vectors::emulator::{Emulator, Fault, FaultyNetwork, NetworkEvent, Outage};
+use oss_delete_vectors::signing::Signer;
+use oss_delete_vectors::transports::Server;
+use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target};
+
+const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
+
+/// Ends a test that would hang otherwise; nothing is expected to take this long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn target() -> Target {
+    Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap()
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("LTAI5tExample", "my-secret").unwrap()
+}
+
+fn emulator() -> Emulator {
+    Emulator::with_vectors(&target(), credentials(), ["doc-001", "doc-002", "doc-003"]).unwrap()
+}
+
+/// Deletes doc-001.
+fn request() -> Request<Bytes> {
+    let mut request = DeleteVectors::new(&target(), KeyBatch::new(["doc-001"]).unwrap()).to_request();
+    Signer::new(&target(), credentials()).sign(&mut request, SystemTime::now());
+    request
+}
+
+fn wire(request: &Request<Bytes>, connection: &str) -> Vec<u8> {
+    let mut head = format!("POST {} HTTP/1.1\r\nconnection: {connection}\r\n", request.uri().path_and_query().unwrap());
+    for (name, value) in request.headers() {
+        head += &format!("{name}: {}\r\n", value.to_str().unwrap());
+    }
+    head += &format!("host: {}\r\n", request.uri().host().unwrap());
+    head += &format!("content-length: {}\r\n\r\n", request.body().len());
+    [head.as_bytes(), request.body()].concat()
+}
+
+/// A network that takes no time of its own.
+fn network(seed: u64, faults: &str) -> FaultyNetwork<u64> {
+    FaultyNetwork::new(seed, faults.parse().unwrap()).with_latency(Duration::ZERO, Duration::ZERO)
+}
+
+/// What becomes of the first request: when something is delivered, and whether it is an answer.
+fn course(mut network: FaultyNetwork<u64>, request: Request<Bytes>) -> Vec<(Duration, bool)> {
+    network.send(Duration::ZERO, 0, request);
+    let mut emulator = emulator();
+    let mut delivered = Vec::new();
+    while let Some(at) = network.next_event() {
+        let now = Now::new(at, SystemTime::now());
+        if let Some(NetworkEvent::Delivered { answer, .. }) = network.poll(now, &mut emulator) {
+            delivered.push((at, answer.is_ok()));
+        }
+    }
+    delivered
+}
+
+/// A network with whose seed the first request goes as wanted.
+fn network_where(faults: &str, wanted: impl Fn(&[(Duration, bool)]) -> bool) -> FaultyNetwork<u64> {
+    let request = request();
+    let seed = (0..100_000).find(|&seed| wanted(&course(network(seed, faults), request.clone()))).unwrap();
+    network(seed, faults)
+}
+
+struct Service {
+    emulator: Arc<Mutex<Emulator>>,
+    network: Arc<Mutex<FaultyNetwork<u64>>>,
+    server: Server,
+}
+
+impl Service {
+    /// An index of doc-001 to doc-003 behind `network`.
+    fn start(network: FaultyNetwork<u64>) -> Self {
+        let emulator = Arc::new(Mutex::new(emulator()));
+        let network = Arc::new(Mutex::new(network));
+        let server = Server::start_faulty(LOOPBACK.into(), Arc::clone(&emulator), Arc::clone(&network)).unwrap();
+        Self { emulator, network, server }
+    }
+
+    /// Requests that arrived, vectors that are left, and how often `fault` happened.
+    fn seen(&self, fault: Fault) -> (u64, usize, u64) {
+        let injected = self.network.lock().unwrap().injected(fault);
+        let emulator = self.emulator.lock().unwrap();
+        (emulator.requests(), emulator.len("examplebucket", "vectorindex1").unwrap(), injected)
+    }
+
+    /// Waits until the network is as wanted.
+    fn wait_until(&self, wanted: impl Fn(&FaultyNetwork<u64>) -> bool) {
+        let start = Instant::now();
+        while !wanted(&self.network.lock().unwrap()) {
+            assert!(start.elapsed() < PATIENCE, "it never comes");
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn connect(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(server.addr()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// All that is answered to `request`, up to the end of the connection, without the date.
+fn exchange(server: &Server, request: &[u8]) -> String {
+    let mut stream = connect(server);
+    stream.write_all(request).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split_inclusive("\r\n").filter(|line| !line.starts_with("date: ")).collect()
+}
+
+/// The head of an answer, on a connection that goes on.
+fn head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[test]
+fn without_faults_it_answers_as_the_plain_server_does() {
+    let faulty = Service::start(network(1, ""));
+    let plain = Arc::new(Mutex::new(emulator()));
+    let server = Server::start_emulator(LOOPBACK.into(), Arc::clone(&plain)).unwrap();
+    let signed = wire(&request(), "close");
+    let unsigned =
+        b"POST /examplebucket?deleteVectors HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let foreign = b"GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
+    for (request, status) in [(&signed[..], "204"), (unsigned, "403"), (foreign, "405"), (&signed, "204")] {
+        let answer = exchange(&faulty.server, request);
+        assert_eq!(answer, exchange(&server, request));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    assert_eq!(faulty.seen(Fault::Page), (4, 2, 0));
+    assert_eq!(plain.lock().unwrap().requests(), 4);
+}
+
+#[test]
+fn a_refused_connection_is_cut_and_nothing_arrives() {
+    let service = Service::start(network(1, "connection-refused=1"));
+    assert_eq!(exchange(&service.server, &wire(&request(), "keep-alive")), "");
+    assert_eq!(service.seen(Fault::ConnectionRefused), (0, 3, 1));
+}
+
+#[test]
+fn a_lost_answer_is_executed_and_its_connection_cut() {
+    let service = Service::start(network_where("lost-answer=1", |delivered| delivered.len() == 1));
+    assert_eq!(exchange(&service.server, &wire(&request(), "keep-alive")), "");
+    assert_eq!(service.seen(Fault::LostAnswer), (1, 2, 1));
+}
+
+#[test]
+fn a_lost_answer_of_which_nothing_is_heard_holds_its_connection_alone() {
+    let service = Service::start(network_where("lost-answer=1", <[_]>::is_empty));
+    let mut silent = connect(&service.server);
+    silent.write_all(&wire(&request(), "keep-alive")).unwrap();
+    service.wait_until(|network| network.injected(Fault::LostAnswer) == 1);
+    assert_eq!(service.seen(Fault::LostAnswer), (1, 2, 1));
+
+    service.network.lock().unwrap().begin_outage(Outage::Unavailable, Duration::MAX);
+    assert!(exchange(&service.server, &wire(&request(), "close")).starts_with("HTTP/1.1 503 "));
+    silent.set_nonblocking(true).unwrap();
+    assert_eq!(silent.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+
+    drop(service.server);
+    silent.set_nonblocking(false).unwrap();
+    assert_eq!(silent.read(&mut [0]).unwrap_or(0), 0);
+}
+
+#[test]
+fn a_repeated_answer_is_one_answer() {
+    let is_soon = |delivered: &[(Duration, bool)]| delivered[1].0 < Duration::from_millis(10);
+    let service = Service::start(network_where("repeated-answer=1", is_soon));
+    let mut stream = connect(&service.server);
+    stream.write_all(&wire(&request(), "keep-alive")).unwrap();
+    let first = head(&mut stream);
+    assert!(first.starts_with("HTTP/1.1 204 ") && first.contains("x-oss-request-id: 000000000000000000000001\r\n"), "{first}");
+    service.wait_until(|network| network.next_event().is_none());
+
+    stream.write_all(&wire(&request(), "keep-alive")).unwrap();
+    let second = head(&mut stream);
+    assert!(second.starts_with("HTTP/1.1 204 ") && second.contains("x-oss-request-id: 000000000000000000000002\r\n"), "{second}");
+    assert_eq!(service.seen(Fault::RepeatedAnswer), (2, 2, 2));
+}
+
+#[test]
+fn an_answer_to_a_client_that_has_gone_away_harms_nobody() {
+    let service = Service::start(network_where("late-answer=0.5", |delivered| {
+        (Duration::from_millis(1)..Duration::from_millis(200)).contains(&delivered[0].0)
+    }));
+    let mut impatient = connect(&service.server);
+    impatient.write_all(&wire(&request(), "keep-alive")).unwrap();
+    service.wait_until(|network| network.injected(Fault::LateAnswer) == 1);
+    drop(impatient);
+    service.wait_until(|network| network.next_event().is_none());
+
+    service.network.lock().unwrap().begin_outage(Outage::Unavailable, Duration::MAX);
+    assert!(exchange(&service.server, &wire(&request(), "close")).starts_with("HTTP/1.1 503 "));
+    assert_eq!(service.seen(Fault::LateAnswer), (1, 2, 1));
+}
+
+#[test]
+fn a_client_that_stops_waiting_frees_its_connection() {
+    let service = Service::start(network_where("lost-answer=1", <[_]>::is_empty));
+    let mut silent = connect(&service.server);
+    silent.write_all(&wire(&request(), "keep-alive")).unwrap();
+    service.wait_until(|network| network.injected(Fault::LostAnswer) == 1);
+    silent.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(silent.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_page_stands_in_for_the_answer_to_a_request_that_arrived() {
+    let service = Service::start(network(1, "page=1"));
+    let page = exchange(&service.server, &wire(&request(), "close"));
+    assert!(page.contains("content-type: text/html\r\n") && !page.contains("x-oss-request-id"), "{page}");
+    assert_eq!(service.seen(Fault::Page), (1, 2, 1));
+}
+
+#[test]
+fn latency_and_outages_count_from_the_start_of_the_server() {
+    let hour = Duration::from_secs(3600);
+    let service = Service::start(FaultyNetwork::new(1, "".parse().unwrap()).with_latency(2 * hour, Duration::ZERO));
+    let mut stream = connect(&service.server);
+    stream.write_all(&wire(&request(), "close")).unwrap();
+    service.wait_until(|network| network.next_event().is_some());
+    let arrival = service.network.lock().unwrap().next_event().unwrap();
+    assert!((hour..hour + PATIENCE).contains(&arrival), "{arrival:?}");
+    assert_eq!(service.seen(Fault::Page), (0, 3, 0));
+
+    let service = Service::start(network(1, ""));
+    service.network.lock().unwrap().begin_outage(Outage::Refused, hour);
+    assert_eq!(exchange(&service.server, &wire(&request(), "close")), "");
+    service.network.lock().unwrap().begin_outage(Outage::Refused, Duration::ZERO);
+    assert!(exchange(&service.server, &wire(&request(), "close")).starts_with("HTTP/1.1 204 "));
+}
+
+#[test]
+fn shutdown_lets_the_network_deliver_what_is_under_way() {
+    let service = Service::start(network(1, "").with_latency(Duration::from_millis(100), Duration::ZERO));
+    let mut stream = connect(&service.server);
+    stream.write_all(&wire(&request(), "keep-alive")).unwrap();
+    service.wait_until(|network| network.next_event().is_some());
+    service.server.shutdown();
+    assert!(head(&mut stream).starts_with("HTTP/1.1 204 "));
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    assert_eq!(service.emulator.lock().unwrap().requests(), 1);
+}
+
+#[test]
+fn an_address_in_use_is_an_error() {
+    let Service { emulator, network, server } = Service::start(network(1, ""));
+    assert_eq!(Server::start_faulty(server.addr(), emulator, network).unwrap_err().kind(), ErrorKind::AddrInUse);
+}

@@ -1,0 +1,74 @@
+//! Connections: accepted, served, and ended.
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+use std::{future, task};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use super::exchange::{READ_TIMEOUT, exchange};
+
+/// The head of a request: a presigned URI with a long security token takes a few KiB.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// How long requests under way may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How the server is to end. A sender dropped without a word means at once.
+pub(super) struct Stop;
+
+/// Accepts until told to stop. Connections are tasks of the surrounding `LocalSet` and end with it.
+pub(super) async fn serve<A>(listener: TcpListener, answering: Rc<A>, stopped: oneshot::Receiver<Stop>)
+where
+    A: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> + 'static,
+{
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT).max_header_size(MAX_HEAD).auto_date_header(false);
+    let connections = GracefulShutdown::new();
+
+    let accepting = async {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of file descriptors, most likely: wait for some connection to end rather than spin.
+                sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            // Answers are small and written whole; without it they may wait for an acknowledgement.
+            let _ = stream.set_nodelay(true);
+            let answering = Rc::clone(&answering);
+            let service = service_fn(move |request| {
+                let answering = Rc::clone(&answering);
+                async move { exchange(request, &*answering).await }
+            });
+            let connection = connections.watch(builder.serve_connection(TokioIo::new(stream), service));
+            // An error here is the client's, what it sent is no HTTP, or it went away; or a cut that was asked for.
+            tokio::task::spawn_local(async { drop(connection.await) });
+        }
+    };
+
+    if let Some(Ok(Stop)) = until(accepting, stopped).await {
+        drop(listener);
+        let _ = timeout(GRACE, connections.shutdown()).await;
+    }
+}
+
+/// Runs `work`, which has no end of its own, until `signal` comes.
+async fn until<T>(work: impl Future<Output = ()>, signal: impl Future<Output = T>) -> Option<T> {
+    let (mut work, mut signal) = (pin!(work), pin!(signal));
+    future::poll_fn(|context| {
+        if let task::Poll::Ready(outcome) = signal.as_mut().poll(context) {
+            return task::Poll::Ready(Some(outcome));
+        }
+        work.as_mut().poll(context).map(|()| None)
+    })
+    .await
+}
