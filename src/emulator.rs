@@ -51,6 +51,7 @@ pub struct Emulator {
     rate_limit: Option<RateLimit>,
     failures: VecDeque<Failure>,
     requests: u64,
+    deleted_keys: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +81,7 @@ impl Emulator {
             rate_limit: None,
             failures: VecDeque::new(),
             requests: 0,
+            deleted_keys: 0,
         }
     }
 
@@ -176,6 +178,13 @@ impl Emulator {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests
+    }
+
+    /// How many keys were deleted, each as often as it was, and whether there was a vector under it or not. Of a request that
+    /// [failed](Self::fail_next) in the middle, those up to there.
+    #[must_use]
+    pub fn deleted_keys(&self) -> u64 {
+        self.deleted_keys
     }
 
     fn index(&self, bucket: &str, index_name: &str) -> Option<&BTreeSet<Box<str>>> {

@@ -186,6 +186,25 @@ fn a_failure_asked_for_deletes_a_part_and_strikes_once() {
 }
 
 #[test]
+fn the_keys_deleted_are_counted_as_often_as_they_were() {
+    let mut emulator = with_keys(&["a", "b"]);
+    let failure = || ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "try again");
+    send(&mut emulator, &signed(call(&["a", "never-was"]))).unwrap();
+    assert_eq!(emulator.deleted_keys(), 2);
+    send(&mut emulator, &signed(call(&["a"]))).unwrap();
+    assert_eq!(emulator.deleted_keys(), 3);
+    for (asked, deleted) in [(2, 2), (0, 0), (9, 3)] {
+        let before = emulator.deleted_keys();
+        emulator.fail_next(failure(), asked);
+        send(&mut emulator, &signed(call(&["a", "b", "c"]))).unwrap_err();
+        assert_eq!(emulator.deleted_keys() - before, deleted, "{asked}");
+    }
+    emulator.refuse_keys(["b"]);
+    send(&mut emulator, &signed(call(&["a", "b"]))).unwrap_err();
+    assert_eq!(emulator.deleted_keys(), 8, "what is refused deletes nothing");
+}
+
+#[test]
 fn the_rate_limit_counts_by_the_monotonic_clock() {
     let mut emulator = with_keys(&["a"]);
     emulator.set_rate_limit(Some(RateLimit::new(4.0, 2).unwrap()));

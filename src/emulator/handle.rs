@@ -69,7 +69,9 @@ impl Emulator {
         for key in call.keys().iter().take(keys).map(Key::as_str) {
             index.remove(key);
         }
-        keys.min(call.keys().len())
+        let executed = keys.min(call.keys().len());
+        self.deleted_keys += executed as u64;
+        executed
     }
 
     /// The call that passes every check.
