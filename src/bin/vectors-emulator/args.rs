@@ -1,0 +1,101 @@
+//! The command line.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use oss_delete_vectors::emulator::Faults;
+
+const NOTES: &str = r#"The AccessKey pair that clients must sign with comes from the environment:
+  OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, and OSS_SESSION_TOKEN where they are to send one
+
+Examples:
+  OSS_ACCESS_KEY_ID=example-id OSS_ACCESS_KEY_SECRET=example-secret vectors-emulator --listen 127.0.0.1:9000
+  vectors-emulator --index-name vectorindex1 --keys-from keys.txt --max-qps 50
+  vectors-emulator --faults lost-answer=0.05,server-error=0.1 --seed 7
+
+Faults:
+  on the way there  connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage
+  in the service    throttle, server-error
+  on the way back   lost-answer, late-answer, repeated-answer, truncated-answer, page, flipped-status
+
+SIGTERM and SIGINT end it: requests under way have 5 seconds, then a line of JSON tells what was done.
+
+Exit status:
+  0  ended by a signal
+  1  the output could not be written
+  2  bad usage or configuration; nothing was served"#;
+
+/// Serve an emulator of Alibaba Cloud OSS vector buckets, to test deletes through any SDK.
+#[derive(Parser)]
+#[command(name = "vectors-emulator", version, after_help = NOTES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) vectors: Vectors,
+    #[command(flatten)]
+    pub(crate) trouble: Trouble,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Where")]
+pub(crate) struct Place {
+    /// Address to serve on; port 0 picks a free port
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = address)]
+    pub(crate) listen: SocketAddr,
+
+    /// Serve other machines too, without TLS
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+
+    /// Region that clients sign for
+    #[arg(long, default_value = "cn-hangzhou")]
+    pub(crate) region: String,
+
+    /// Account that owns the bucket
+    #[arg(long, value_name = "ID", default_value = "1234567890123456")]
+    pub(crate) account_id: String,
+
+    /// Vector bucket, without the account id
+    #[arg(long, default_value = "examplebucket")]
+    pub(crate) bucket: String,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Vectors")]
+pub(crate) struct Vectors {
+    /// Index that holds them
+    #[arg(long, value_name = "NAME", default_value = "vectorindex1")]
+    pub(crate) index_name: String,
+
+    /// Their keys, a line each, JSON in .jsonl and .ndjson; - is stdin; repeatable [default: doc-001 to doc-999]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) keys_from: Vec<String>,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Trouble")]
+pub(crate) struct Trouble {
+    /// Requests let through a second; the others are throttled
+    #[arg(long, value_name = "N", value_parser = requests_a_second)]
+    pub(crate) max_qps: Option<f64>,
+
+    /// What goes wrong and how often, name=probability; a round trip then takes 5 to 15 ms
+    #[arg(long, value_name = "FAULT=P,...")]
+    pub(crate) faults: Option<Faults>,
+
+    /// Other faults with another seed
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "faults")]
+    pub(crate) seed: u64,
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "must be an IP address and a port, such as 127.0.0.1:9000")
+}
+
+fn requests_a_second(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("must be a number above 0"),
+    }
+}

@@ -1,0 +1,68 @@
+//! Serves an emulator of the service on a socket, so that deletes through any SDK can be tested: a thin shell over the library.
+
+mod args;
+mod config;
+mod keys;
+mod service;
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::mpsc;
+
+use clap::Parser;
+
+use args::Args;
+use config::Config;
+use service::Service;
+
+/// The output could not be written.
+const UNHEARD: u8 = 1;
+/// Bad usage or configuration; nothing was served.
+const UNUSABLE: u8 = 2;
+
+fn main() -> ExitCode {
+    run(&Args::parse()).unwrap_or_else(|error| {
+        complain(format_args!("error: {error}"));
+        ExitCode::from(UNUSABLE)
+    })
+}
+
+/// An error means that nothing was served.
+fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+    let Config { addr, target, credentials } = Config::read(args, |name| std::env::var_os(name))?;
+    let mut emulator = service::emulator(&target, credentials, &args.vectors.keys_from)?;
+    emulator.set_rate_limit(args.trouble.max_qps.map(service::rate_limit));
+
+    let (signal, signalled) = mpsc::channel();
+    ctrlc::set_handler(move || {
+        // An error means that the program is at its end.
+        let _ = signal.send(());
+    })?;
+    let service = Service::start(addr, target, emulator, &args.trouble)?;
+    if let Err(error) = print(&format!("listening on {}", service.url())) {
+        return Ok(unheard(&error));
+    }
+    signalled.recv()?;
+    Ok(print(&service.end()).map_or_else(|error| unheard(&error), |()| ExitCode::SUCCESS))
+}
+
+/// A line for stdout. A reader that has gone away has seen what it wanted: no error.
+fn print(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn unheard(error: &io::Error) -> ExitCode {
+    complain(format_args!("error: cannot write the output: {error}"));
+    ExitCode::from(UNHEARD)
+}
+
+/// A line for stderr; where that fails, there is nobody left to tell.
+fn complain(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

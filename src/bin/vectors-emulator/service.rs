@@ -1,0 +1,108 @@
+//! The emulator, filled and served, and what it says at the end.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, io};
+
+use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, RateLimit};
+use oss_delete_vectors::transports::Server;
+use oss_delete_vectors::{Credentials, Target};
+use serde_json::{Map, Value, json};
+
+use crate::args::Trouble;
+use crate::keys;
+
+/// Vectors of the index where no keys are given.
+const EXAMPLES: u32 = 999;
+
+/// The bucket and the index of `target`, with a vector for each key in `files`, for `credentials` to delete from.
+pub(crate) fn emulator(target: &Target, credentials: Credentials, files: &[String]) -> Result<Emulator, Box<dyn Error>> {
+    let examples = if files.is_empty() { EXAMPLES } else { 0 };
+    let mut emulator = Emulator::with_vectors(target, credentials, (1..=examples).map(|number| format!("doc-{number:03}")))
+        .map_err(|invalid| format!("--index-name: {invalid}"))?;
+    for file in files {
+        for key in keys::read(file)? {
+            emulator.put_vectors(target.bucket(), target.index_name().unwrap_or_default(), [key?])?;
+        }
+    }
+    Ok(emulator)
+}
+
+/// As many requests as a second lets through may come at once.
+pub(crate) fn rate_limit(max_qps: f64) -> RateLimit {
+    // `as` saturates, and 4 billion at once are no limit.
+    RateLimit::new(max_qps, max_qps.max(1.0) as u32).expect("the argument was checked")
+}
+
+/// An emulator on a socket.
+pub(crate) struct Service {
+    emulator: Arc<Mutex<Emulator>>,
+    network: Option<(Arc<Mutex<FaultyNetwork<u64>>>, Faults)>,
+    server: Server,
+    target: Target,
+    /// That there were at the start.
+    vectors: usize,
+}
+
+impl Service {
+    pub(crate) fn start(addr: SocketAddr, target: Target, emulator: Emulator, trouble: &Trouble) -> Result<Self, CannotServe> {
+        let vectors = vectors(&emulator, &target);
+        let emulator = Arc::new(Mutex::new(emulator));
+        let network = trouble.faults.clone().map(|faults| {
+            let network = FaultyNetwork::new(trouble.seed, faults.clone());
+            (Arc::new(Mutex::new(network)), faults)
+        });
+        let server = match &network {
+            Some((network, _)) => Server::start_faulty(addr, Arc::clone(&emulator), Arc::clone(network)),
+            None => Server::start_emulator(addr, Arc::clone(&emulator)),
+        };
+        let server = server.map_err(|error| CannotServe { addr, error })?;
+        Ok(Self { emulator, network, server, target, vectors })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Lets requests under way end, and says what was done: one object on one line.
+    pub(crate) fn end(self) -> String {
+        self.server.shutdown();
+        let faults = self.network.map(|(network, faults)| {
+            let network = network.lock().unwrap_or_else(PoisonError::into_inner);
+            let asked_for = Fault::ALL.into_iter().filter(|&fault| faults.probability(fault) > 0.0);
+            asked_for.map(|fault| (fault.to_string(), network.injected(fault).into())).collect::<Map<String, Value>>()
+        });
+        let emulator = self.emulator.lock().unwrap_or_else(PoisonError::into_inner);
+        let remaining = vectors(&emulator, &self.target);
+        let mut tally = json!({
+            "requests": emulator.requests(),
+            "keys": emulator.deleted_keys(),
+            "deleted": self.vectors - remaining,
+            "remaining": remaining,
+        });
+        if let Some(faults) = faults {
+            tally["faults"] = faults.into();
+        }
+        tally.to_string()
+    }
+}
+
+fn vectors(emulator: &Emulator, target: &Target) -> usize {
+    emulator.len(target.bucket(), target.index_name().unwrap_or_default()).expect("the index was made at the start")
+}
+
+/// The address cannot be served on.
+#[derive(Debug)]
+pub(crate) struct CannotServe {
+    addr: SocketAddr,
+    error: io::Error,
+}
+
+impl fmt::Display for CannotServe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--listen: cannot serve on {}: {}", self.addr, self.error)
+    }
+}
+
+impl Error for CannotServe {}
