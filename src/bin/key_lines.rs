@@ -40,7 +40,7 @@ impl Format {
 
 /// The keys of a reader. After an error of reading it has ended; after a bad line it goes on with the next.
 pub(crate) struct KeyLines<R> {
-    reader: R,
+    pub(crate) reader: R,
     format: Format,
     /// How many lines were read.
     lines: u64,
@@ -60,14 +60,6 @@ pub(crate) enum BadLine {
 impl<R: BufRead> KeyLines<R> {
     pub(crate) fn new(reader: R, format: Format) -> Self {
         Self { reader, format, lines: 0, line: Vec::new(), has_ended: false }
-    }
-
-    pub(crate) fn reader(&self) -> &R {
-        &self.reader
-    }
-
-    pub(crate) fn reader_mut(&mut self) -> &mut R {
-        &mut self.reader
     }
 
     /// Reads a line without its end; `false` at the end of all.
@@ -139,6 +131,16 @@ fn of_json(value: Value) -> Result<String, String> {
     match value {
         Value::String(key) => Ok(key),
         _ => Err("neither a JSON string nor an object whose key is one".to_owned()),
+    }
+}
+
+impl BadLine {
+    /// Says which input it is in: `keys.txt, line 7: not UTF-8`.
+    pub(crate) fn in_input(&self, name: &str) -> String {
+        match self {
+            Self::Unreadable { .. } => format!("{name} {self}"),
+            Self::NoKey { .. } => format!("{name}, {self}"),
+        }
     }
 }
 

@@ -126,7 +126,7 @@ impl Source {
                 return Err(other("its size is another"));
             }
             if let (Input::Lines(lines), None) = (input, known.size) {
-                lines.reader_mut().get_mut().read_ahead(known.head).map_err(|error| SourceError::new(name, error))?;
+                lines.reader.get_mut().read_ahead(known.head).map_err(|error| SourceError::new(name, error))?;
             }
             if head.identity() != *known {
                 return Err(other("it begins otherwise"));
@@ -139,7 +139,7 @@ impl Source {
     pub(crate) fn has_more_at_hand(&self) -> bool {
         match self.inputs.front() {
             Some((_, Input::Array(keys))) => keys.len() > 0,
-            Some((_, Input::Lines(lines))) => lines.reader().buffer().contains(&b'\n'),
+            Some((_, Input::Lines(lines))) => lines.reader.buffer().contains(&b'\n'),
             None => false,
         }
     }
@@ -158,8 +158,7 @@ impl Iterator for Source {
                 Some(Ok(key)) => return Some(Ok(key)),
                 Some(Err(error)) => {
                     let can_go_on = matches!(error, BadLine::NoKey { .. });
-                    let separator = if can_go_on { ", " } else { " " };
-                    return Some(Err(Trouble { text: format!("{name}{separator}{error}"), can_go_on }));
+                    return Some(Err(Trouble { text: error.in_input(name), can_go_on }));
                 }
                 None => _ = self.inputs.pop_front(),
             }

@@ -2,6 +2,8 @@
 
 mod args;
 mod config;
+#[path = "../key_lines.rs"]
+mod key_lines;
 mod keys;
 mod service;
 
