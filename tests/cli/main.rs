@@ -1,9 +1,20 @@
 //! `delete-vectors` as its users meet it: the built program, run with arguments, an environment and nothing on stdin.
 #![cfg(feature = "cli")]
 
+mod books;
+mod ca_file;
+#[path = "../transports/certificates.rs"]
+mod certificates;
+mod config_file;
+#[cfg(unix)]
+mod credential_process;
 mod dry_run;
+mod home;
 mod keys_from;
 mod outcomes;
+#[allow(dead_code, reason = "the transports' tests use more of it")]
+#[path = "../transports/peer.rs"]
+mod peer;
 mod program;
 mod rehearsal;
 mod usage;

@@ -13,6 +13,9 @@ use serde_json::Value;
 
 pub(crate) const ACCESS_KEY_ID: &str = "LTAI5tConformanceKey0001";
 pub(crate) const SECRET: &str = "yourAccessKeySecretForTests0001";
+pub(crate) const TOKEN: &str = "CAISyourSecurityTokenForTests0001";
+/// Of nobody; a part of it is as secret as the whole.
+pub(crate) const OTHER_SECRET: &str = "nobodysSecret";
 pub(crate) const CREDENTIALS: [(&str, &str); 2] = [("OSS_ACCESS_KEY_ID", ACCESS_KEY_ID), ("OSS_ACCESS_KEY_SECRET", SECRET)];
 pub(crate) const TRANSPORTS: [&str; 2] = ["hyper", "ureq"];
 
@@ -87,11 +90,14 @@ pub(crate) fn finish(child: Child) -> Run {
     told(child.wait_with_output().unwrap())
 }
 
-/// In no output may the secret be.
+/// In no output may a secret be, but for the token in the headers that `--dry-run` prints.
 fn told(Output { status, stdout, stderr }: Output) -> Run {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let run = Run { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
-    assert!(!run.stdout.contains(SECRET) && !run.stderr.contains(SECRET), "{run:?}");
+    for secret in [SECRET, OTHER_SECRET] {
+        assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{run:?}");
+    }
+    assert!(!run.stderr.contains(TOKEN), "{run:?}");
     run
 }
 

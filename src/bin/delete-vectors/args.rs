@@ -11,13 +11,20 @@ use crate::key_lines::Format as KeyFormat;
 /// 9999-12-31T23:59:59Z, the last second that a date on the wire can say.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-const NOTES: &str = r#"Credentials come from the environment alone:
+const NOTES: &str = r#"Credentials come from the first of these that has any, and never from two:
+  --credential-process, which prints what External mode of the Alibaba Cloud CLI expects:
+    {"mode":"StsToken","access_key_id":"..","access_key_secret":"..","sts_token":"..",
+     "expiration":"2026-09-03T12:00:00Z"}
   OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, and OSS_SESSION_TOKEN for those of STS
+  the profile in ~/.ossutilconfig: access-key-id, access-key-secret and sts-token, or, where
+    mode is External, process-command
+Region, endpoint and account-id of the profile count where no option and no variable says them.
 
 Examples:
   What    delete-vectors --emulator --index-name vectorindex1 --keys '["doc-001","doc-002"]'
   Where   delete-vectors --region cn-hangzhou --account-id 1234567890123456 \
             --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
+  Who     delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
   How     delete-vectors ... --dry-run | jq .headers
   Output  delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted
 
@@ -39,6 +46,8 @@ pub(crate) struct Args {
     pub(crate) what: What,
     #[command(flatten)]
     pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) who: Who,
     #[command(flatten)]
     pub(crate) how: How,
     #[command(flatten)]
@@ -87,9 +96,27 @@ pub(crate) struct Place {
     #[arg(long, value_name = "URL", help = "URL, or internal, instead of the public endpoint [env: OSS_ENDPOINT]")]
     pub(crate) endpoint: Option<String>,
 
+    /// Certificates to trust beside the public ones, in PEM form: for a gateway or a proxy of one's own
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ca_file: Option<PathBuf>,
+
     /// Rehearse on an emulator in this process, whose index holds doc-001 to doc-999
     #[arg(long)]
     pub(crate) emulator: bool,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Who")]
+pub(crate) struct Who {
+    #[arg(long, value_name = "NAME", help = "Profile of the configuration file, else [default] [env: OSSUTIL_PROFILE]")]
+    pub(crate) profile: Option<String>,
+
+    #[arg(long, value_name = "PATH", help = "Configuration file, else ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]")]
+    pub(crate) config_file: Option<PathBuf>,
+
+    /// Program that prints credentials as JSON
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) credential_process: Option<String>,
 }
 
 #[derive(clap::Args)]

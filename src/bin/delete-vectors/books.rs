@@ -12,7 +12,7 @@ use crate::errors::Errors;
 use crate::failed_keys::FailedKeysFile;
 use crate::source::{Identity, Source};
 
-pub(crate) type BoxError = Box<dyn std::error::Error>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How often the checkpoint is written.
 const INTERVAL: Duration = Duration::from_secs(1);

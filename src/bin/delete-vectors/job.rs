@@ -2,12 +2,19 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::pin::Pin;
 
 use oss_delete_vectors::bulk::{BulkDelete, Event, Report};
-use oss_delete_vectors::transports::{HyperTransport, Run, RunError, StopHandle, TransportOptions, UreqTransport};
+use oss_delete_vectors::transports::{
+    AsyncProvider, BlockingProvider, HyperTransport, Run, RunError, StopHandle, TransportOptions, UreqTransport,
+};
+use oss_delete_vectors::{Credentials, Now};
+use tokio::runtime::Builder;
+use tokio::task::spawn_blocking;
 
 use crate::args::Client;
-use crate::books::Books;
+use crate::books::{Books, BoxError};
+use crate::config::{CredentialProcess, CredentialSource};
 use crate::keys::Keys;
 use crate::progress::Progress;
 
@@ -17,6 +24,7 @@ pub(crate) struct Job<'a> {
     pub(crate) options: &'a TransportOptions,
     pub(crate) bulk: &'a mut BulkDelete,
     pub(crate) keys: Keys,
+    pub(crate) credentials: CredentialSource,
     pub(crate) books: &'a mut Books,
     pub(crate) progress: &'a mut Progress,
     pub(crate) stop: StopHandle,
@@ -25,16 +33,16 @@ pub(crate) struct Job<'a> {
 /// How a run ended, and what could not be written down in it.
 pub(crate) struct Ended {
     pub(crate) outcome: Result<Report, RunError>,
-    pub(crate) unwritten: Option<Box<dyn std::error::Error>>,
+    pub(crate) unwritten: Option<BoxError>,
 }
 
 impl Job<'_> {
     /// Runs to the end. Books that cannot be written stop the run: what is deleted past them could not be told.
     pub(crate) fn run(self) -> io::Result<Ended> {
-        let Self { client, options, bulk, keys, books, progress, stop } = self;
+        let Self { client, options, bulk, keys, credentials, books, progress, stop } = self;
         let interval = progress.interval();
         let notes = RefCell::new((books, None));
-        let note = |written: Result<(), Box<dyn std::error::Error>>, unwritten: &mut Option<_>| {
+        let note = |written: Result<(), BoxError>, unwritten: &mut Option<_>| {
             if let Err(error) = written {
                 unwritten.get_or_insert(error);
                 stop.stop();
@@ -52,19 +60,60 @@ impl Job<'_> {
             }
         };
         let run = Run::new(bulk).on_event(on_event).on_progress(interval, on_progress).stop_handle(&stop);
-        let outcome = match client {
-            Client::Hyper => {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                let transport = HyperTransport::new(options);
-                let keys = keys.into_stream()?;
-                runtime.block_on(run.run_async(keys, |request| transport.send(request), tokio::time::sleep))
-            }
-            Client::Ureq => {
-                let transport = UreqTransport::new(options);
-                run.run_blocking(keys, move |request| transport.send(request))
-            }
+        let outcome = match credentials {
+            CredentialSource::Fixed(_) => drive(run, client, options, keys),
+            CredentialSource::Process(process) => drive(run.credentials(Provider(process)), client, options, keys),
         };
         progress.end();
-        Ok(Ended { outcome, unwritten: notes.into_inner().1 })
+        Ok(Ended { outcome: outcome?, unwritten: notes.into_inner().1 })
+    }
+}
+
+fn drive<E, P, M>(
+    run: Run<'_, E, P, fn() -> Now, M>,
+    client: Client,
+    options: &TransportOptions,
+    keys: Keys,
+) -> io::Result<Result<Report, RunError>>
+where
+    E: FnMut(Event),
+    P: AsyncProvider + BlockingProvider,
+    M: FnMut(&BulkDelete),
+{
+    Ok(match client {
+        Client::Hyper => {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let transport = HyperTransport::new(options);
+            let keys = keys.into_stream()?;
+            let outcome = runtime.block_on(run.run_async(keys, |request| transport.send(request), tokio::time::sleep));
+            // A credential process that is still asked has nothing to say any more.
+            runtime.shutdown_background();
+            outcome
+        }
+        Client::Ureq => {
+            let transport = UreqTransport::new(options);
+            run.run_blocking(keys, move |request| transport.send(request))
+        }
+    })
+}
+
+/// Runs the credential process again, for either loop.
+struct Provider(CredentialProcess);
+
+impl BlockingProvider for Provider {
+    type Error = BoxError;
+
+    fn provide(&mut self) -> Result<Credentials, BoxError> {
+        Ok(self.0.run()?)
+    }
+}
+
+impl AsyncProvider for Provider {
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Credentials, BoxError>>>>;
+
+    fn provide(&mut self) -> Self::Future {
+        let process = self.0.clone();
+        Box::pin(async move { Ok(spawn_blocking(move || process.run()).await??) })
     }
 }

@@ -31,11 +31,11 @@ pub(crate) struct Keys {
 /// How reading went.
 #[derive(Default)]
 pub(crate) struct Outcome {
+    keys: AtomicU64,
     bad_lines: AtomicU64,
     /// What ended it before the end of the input.
     trouble: Mutex<Option<String>>,
-    /// All was read.
-    is_complete: AtomicBool,
+    has_ended: AtomicBool,
 }
 
 impl Outcome {
@@ -48,8 +48,9 @@ impl Outcome {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn is_complete(&self) -> bool {
-        self.is_complete.load(Ordering::Acquire)
+    /// Whether so many keys are all there are.
+    pub(crate) fn is_complete(&self, taken: u64) -> bool {
+        self.has_ended.load(Ordering::Acquire) && self.keys.load(Ordering::Acquire) == taken
     }
 }
 
@@ -88,10 +89,13 @@ impl Iterator for Keys {
     fn next(&mut self) -> Option<String> {
         while !self.has_ended {
             match self.source.next() {
-                Some(Ok(key)) => return Some(key),
+                Some(Ok(key)) => {
+                    self.outcome.keys.fetch_add(1, Ordering::Release);
+                    return Some(key);
+                }
                 None => {
                     self.has_ended = true;
-                    self.outcome.is_complete.store(true, Ordering::Release);
+                    self.outcome.has_ended.store(true, Ordering::Release);
                 }
                 Some(Err(trouble)) if trouble.can_go_on && self.on_bad_key == OnBadKey::Skip => {
                     let before = self.outcome.bad_lines.fetch_add(1, Ordering::Relaxed);

@@ -22,7 +22,6 @@ mod source;
 mod summary;
 mod text;
 
-use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -30,10 +29,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use oss_delete_vectors::bulk::{BulkOptions, Rate};
-use oss_delete_vectors::transports::{StopHandle, TransportOptions};
+use oss_delete_vectors::transports::StopHandle;
 
 use args::{Args, Format, When};
-use books::Books;
+use books::{Books, BoxError};
 use config::Config;
 use console::complain;
 use interrupt::{INTERRUPTED, Interrupts};
@@ -61,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 /// An error means that nothing was sent.
-fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+fn run(args: &Args) -> Result<ExitCode, BoxError> {
     if let Some(what) = args.output.generate {
         return Ok(print(ExitCode::SUCCESS, |stdout| generate::generate(what, stdout)));
     }
@@ -70,9 +69,10 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     if args.how.dry_run { dry_run(args, config, source) } else { delete(args, config, source) }
 }
 
-fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, Box<dyn Error>> {
-    let Config { target, credentials } = config;
-    let transport_options = TransportOptions::new().timeout(args.how.timeout);
+fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, BoxError> {
+    let Config { target, credentials: credential_source, transport } = config;
+    let transport_options = transport.timeout(args.how.timeout);
+    let credentials = credential_source.credentials()?;
     let rehearsal = args.place.emulator.then(|| Rehearsal::start(&target, credentials.clone())).transpose()?;
     let target = rehearsal.as_ref().map_or(&target, Rehearsal::target);
     let mut books = Books::open(&args.books, target, &mut source)?;
@@ -95,6 +95,7 @@ fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, B
             options: &transport_options,
             bulk: &mut bulk,
             keys,
+            credentials: credential_source,
             books: &mut books,
             progress: &mut progress,
             stop,
@@ -116,7 +117,7 @@ fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, B
         target,
         report: bulk.report(),
         stopped,
-        input_complete: reading.is_complete(),
+        input_complete: reading.is_complete(bulk.position()),
         bad_lines: reading.bad_lines(),
         elapsed: books.elapsed(),
         books: &mut books,
@@ -152,8 +153,9 @@ fn bulk_options(args: &Args) -> BulkOptions {
         .seed(RandomState::new().hash_one(()))
 }
 
-fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, Box<dyn Error>> {
-    let Config { target, credentials } = config;
+fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxError> {
+    let Config { target, credentials, .. } = config;
+    let credentials = credentials.credentials()?;
     let time = args.how.signing_time.map_or_else(SystemTime::now, |seconds| UNIX_EPOCH + Duration::from_secs(seconds));
     complain(
         "warning: each request holds a signature by your credentials, and their security token if there is one: \

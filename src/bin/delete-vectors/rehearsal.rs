@@ -1,12 +1,13 @@
 //! `--emulator`: the library's emulator on a loopback socket of this process.
 
-use std::error::Error;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use oss_delete_vectors::emulator::Emulator;
 use oss_delete_vectors::transports::Server;
 use oss_delete_vectors::{Credentials, Target};
+
+use crate::books::BoxError;
 
 /// Vectors in the index at the start.
 const VECTORS: u64 = 999;
@@ -20,7 +21,7 @@ pub(crate) struct Rehearsal {
 
 impl Rehearsal {
     /// Serves the bucket of `target`, its index holding doc-001 to doc-999, to `credentials`.
-    pub(crate) fn start(target: &Target, credentials: Credentials) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn start(target: &Target, credentials: Credentials) -> Result<Self, BoxError> {
         let keys = (1..=VECTORS).map(|number| format!("doc-{number:03}"));
         let emulator = Arc::new(Mutex::new(Emulator::with_vectors(target, credentials, keys)?));
         let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator))?;

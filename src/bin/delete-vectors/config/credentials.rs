@@ -1,0 +1,164 @@
+//! As whom: id, secret and token come from one source together, for parts of two sources make no credentials.
+
+use oss_delete_vectors::Credentials;
+
+use super::error::ConfigError;
+use super::process::{CredentialProcess, ProcessError};
+use super::setting::{Lookup, Setting};
+
+const ACCESS_KEY_ID: Setting =
+    Setting::new("access key id").variable("OSS_ACCESS_KEY_ID").key("access-key-id").example("example-id");
+const ACCESS_KEY_SECRET: Setting =
+    Setting::new("access key secret").variable("OSS_ACCESS_KEY_SECRET").key("access-key-secret").example("example-secret");
+const SECURITY_TOKEN: Setting = Setting::new("security token").variable("OSS_SESSION_TOKEN").key("sts-token");
+/// How a profile comes to its credentials.
+const MODE: Setting = Setting::new("mode").key("mode");
+const PROCESS_COMMAND: Setting = Setting::new("process command").key("process-command");
+
+/// Names a program that prints all three.
+const OPTION: &str = "--credential-process";
+
+/// Where credentials come from for as long as the program runs.
+pub(crate) enum CredentialSource {
+    Fixed(Credentials),
+    Process(CredentialProcess),
+}
+
+impl CredentialSource {
+    /// Credentials that are valid now, as far as can be known here.
+    pub(crate) fn credentials(&self) -> Result<Credentials, ProcessError> {
+        match self {
+            Self::Fixed(credentials) => Ok(credentials.clone()),
+            Self::Process(process) => process.run(),
+        }
+    }
+}
+
+/// The command line, then the environment, then the profile; `None` where something is missing.
+pub(super) fn find(lookup: &mut Lookup<'_>, command: Option<&str>) -> Result<Option<CredentialSource>, ConfigError> {
+    if let Some(command) = command.filter(|_| !lookup.is_rehearsal()) {
+        return CredentialProcess::new(command, OPTION).map(|process| Some(CredentialSource::Process(process)));
+    }
+    let group = match Group::in_environment(lookup)? {
+        Some(group) => group,
+        None => match Mode::of_profile(lookup)? {
+            Mode::External => return process_of_profile(lookup),
+            mode => Group::in_profile(lookup, mode),
+        },
+    };
+    group.into_credentials(lookup).map(|credentials| credentials.map(CredentialSource::Fixed))
+}
+
+fn process_of_profile(lookup: &mut Lookup<'_>) -> Result<Option<CredentialSource>, ConfigError> {
+    let Some(command) = lookup.in_profile(&PROCESS_COMMAND) else {
+        let place = Source::Profile(Mode::External).place(lookup, &[&PROCESS_COMMAND]);
+        lookup.missing(PROCESS_COMMAND.name, format!("{place}, whose mode is External"));
+        return Ok(None);
+    };
+    let origin = lookup.origin(PROCESS_COMMAND.name).unwrap_or_default();
+    CredentialProcess::new(&command, origin).map(|process| Some(CredentialSource::Process(process)))
+}
+
+/// What a profile, or a credential process, says that its credentials are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Nothing: a pair, and a token where there is one.
+    Unsaid,
+    AccessKey,
+    Sts,
+    External,
+}
+
+impl Mode {
+    /// `None` for those that are not supported.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [("AK", Self::AccessKey), ("StsToken", Self::Sts), ("External", Self::External)]
+            .into_iter()
+            .find_map(|(name, mode)| name.eq_ignore_ascii_case(text).then_some(mode))
+    }
+
+    fn of_profile(lookup: &mut Lookup<'_>) -> Result<Self, ConfigError> {
+        let Some(text) = lookup.in_profile(&MODE) else { return Ok(Self::Unsaid) };
+        Self::parse(&text).ok_or_else(|| ConfigError::Rule {
+            origin: lookup.origin(MODE.name).unwrap_or_default().to_owned(),
+            rule: "mode must be AK, StsToken or External; for others, --credential-process can run a program that gets credentials",
+        })
+    }
+}
+
+/// What one source has of the three.
+struct Group {
+    source: Source,
+    id: Option<String>,
+    secret: Option<String>,
+    token: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Environment,
+    Profile(Mode),
+}
+
+impl Source {
+    /// Where these would stand.
+    fn place(self, lookup: &Lookup<'_>, settings: &[&Setting]) -> String {
+        let names = |name: fn(&Setting) -> Option<&'static str>| {
+            settings.iter().filter_map(|setting| name(setting)).collect::<Vec<_>>().join(" and ")
+        };
+        match self {
+            Self::Environment => names(|setting| setting.variable),
+            Self::Profile(_) => lookup.place_in_profile(names(|setting| setting.key)).unwrap_or_default(),
+        }
+    }
+}
+
+impl Group {
+    /// `None` where the environment has neither id nor secret; a token alone says nothing.
+    fn in_environment(lookup: &mut Lookup<'_>) -> Result<Option<Self>, ConfigError> {
+        let id = lookup.in_environment(&ACCESS_KEY_ID)?;
+        let secret = lookup.in_environment(&ACCESS_KEY_SECRET)?;
+        if id.is_none() && secret.is_none() {
+            return Ok(None);
+        }
+        let token = lookup.in_environment(&SECURITY_TOKEN)?;
+        Ok(Some(Self { source: Source::Environment, id, secret, token }))
+    }
+
+    fn in_profile(lookup: &mut Lookup<'_>, mode: Mode) -> Self {
+        let [id, secret] =
+            [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET].map(|setting| lookup.in_profile(setting).or_else(|| lookup.example(setting)));
+        let token = if mode == Mode::AccessKey { None } else { lookup.in_profile(&SECURITY_TOKEN) };
+        Self { source: Source::Profile(mode), id, secret, token }
+    }
+
+    fn into_credentials(self, lookup: &mut Lookup<'_>) -> Result<Option<Credentials>, ConfigError> {
+        let needs_token = self.source == Source::Profile(Mode::Sts);
+        match self {
+            Self { id: Some(id), secret: Some(secret), token, .. } if token.is_some() || !needs_token => {
+                Credentials::new(id, secret)
+                    .and_then(|credentials| credentials.with_security_token(token.unwrap_or_default()))
+                    .map(Some)
+                    .map_err(|invalid| lookup.refused(invalid))
+            }
+            Self { id: None, secret: None, .. } if !needs_token => {
+                let pair = [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET];
+                let [variables, keys] = [Source::Environment, self.source].map(|source| source.place(lookup, &pair));
+                lookup.missing("credentials", format!("{OPTION}, {variables}, {keys}"));
+                Ok(None)
+            }
+            Self { source, id, secret, token } => {
+                let is_missing = [
+                    (&ACCESS_KEY_ID, id.is_none()),
+                    (&ACCESS_KEY_SECRET, secret.is_none()),
+                    (&SECURITY_TOKEN, needs_token && token.is_none()),
+                ];
+                for (setting, _) in is_missing.into_iter().filter(|(_, is_missing)| *is_missing) {
+                    let place = source.place(lookup, &[setting]);
+                    lookup.missing(setting.name, format!("{place}, with the rest of the credentials"));
+                }
+                Ok(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The configuration file: which one, which profile of it, and what that says.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::error::ConfigError;
+use super::ossutilconfig::{Profile, Profiles};
+
+/// In the home directory.
+const DEFAULT_NAME: &str = ".ossutilconfig";
+
+const DEFAULT_PROFILE: &str = "default";
+
+/// Where the home directory is named.
+pub(super) const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
+/// The most that is read of a file: far more than one of settings or of certificates has.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+/// Something that was named, and the option or the variable that did.
+pub(super) struct Named<T> {
+    pub(super) value: T,
+    pub(super) origin: &'static str,
+}
+
+/// A file as it was read; empty where there is none.
+pub(super) struct ConfigFile {
+    path: PathBuf,
+    content: Zeroizing<Vec<u8>>,
+}
+
+impl ConfigFile {
+    /// The file that was named, which must be there, or the one in the home directory, which need not.
+    pub(super) fn read(named: Option<Named<PathBuf>>, home: Option<OsString>) -> Result<Self, ConfigError> {
+        let (path, origin) = match (named, home) {
+            (Some(Named { value, origin }), _) => (value, Some(origin)),
+            (None, Some(home)) => (Path::new(&home).join(DEFAULT_NAME), None),
+            (None, None) => return Ok(Self { path: Path::new("~").join(DEFAULT_NAME), content: Zeroizing::default() }),
+        };
+        match read(&path) {
+            Ok(content) => Ok(Self { path, content }),
+            Err(error) if origin.is_none() && is_absent(&error) => Ok(Self { path, content: Zeroizing::default() }),
+            Err(error) => Err(ConfigError::Unreadable { origin, path, error }),
+        }
+    }
+
+    pub(super) fn profiles(&self) -> Result<Profiles<'_>, ConfigError> {
+        let text = str::from_utf8(&self.content).map_err(|_| ConfigError::NotUtf8(self.path.display().to_string()))?;
+        Profiles::parse(text).map_err(|error| ConfigError::Syntax { path: self.path.clone(), error })
+    }
+
+    /// The profile that was named, which must be there, or the default one, which need not.
+    pub(super) fn profile<'a>(
+        &'a self,
+        profiles: &'a Profiles<'a>,
+        named: Option<Named<String>>,
+    ) -> Result<FileProfile<'a>, ConfigError> {
+        let (name, origin) = named.map_or((DEFAULT_PROFILE.to_owned(), None), |Named { value, origin }| (value, Some(origin)));
+        let profile = profiles.get(&name);
+        match (profile, origin) {
+            (None, Some(origin)) => Err(ConfigError::NoProfile {
+                origin,
+                heading: heading(&name),
+                path: self.path.clone(),
+                headings: profiles.names().map(heading).collect(),
+            }),
+            _ => Ok(FileProfile { path: &self.path, heading: heading(&name), profile }),
+        }
+    }
+}
+
+/// Reads a file that is not over all measure.
+pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut content = Zeroizing::new(Vec::new());
+    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 MiB"));
+    }
+    Ok(content)
+}
+
+/// Whether there is no such file; a home such as `/dev/null` has none either.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// As the file has it.
+fn heading(name: &str) -> String {
+    if name.eq_ignore_ascii_case(DEFAULT_PROFILE) {
+        format!("[{DEFAULT_PROFILE}]")
+    } else {
+        format!("[profile {}]", name.escape_debug())
+    }
+}
+
+/// A profile, which may say nothing, in its file, which may not be there. Displays as `[profile prod] of PATH`.
+pub(super) struct FileProfile<'a> {
+    path: &'a Path,
+    heading: String,
+    profile: Option<&'a Profile<'a>>,
+}
+
+impl<'a> FileProfile<'a> {
+    /// The value of a key, and where it stands.
+    pub(super) fn get(&self, key: &str) -> Option<(&'a str, String)> {
+        let value = self.profile?.get(key)?;
+        Some((value.text, format!("{key} in {self}, line {}", value.line)))
+    }
+}
+
+impl fmt::Display for FileProfile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.heading, self.path.display())
+    }
+}

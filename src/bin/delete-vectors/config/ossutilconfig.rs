@@ -1,0 +1,228 @@
+//! The text of an `.ossutilconfig`: INI, read strictly, for a secret that could be meant otherwise is none.
+
+use std::{error, fmt};
+
+/// The keys that are read; files may write them in any case, and with `_` or nothing for `-`.
+const KEYS: [&str; 8] =
+    ["access-key-id", "access-key-secret", "sts-token", "region", "endpoint", "account-id", "mode", "process-command"];
+
+/// The sections `[default]`, also known as `[profile default]`, and `[profile NAME]`.
+pub(crate) struct Profiles<'a>(Vec<Profile<'a>>);
+
+pub(crate) struct Profile<'a> {
+    pub(crate) name: &'a str,
+    /// Of the heading, counted from 1, as all lines are.
+    line: usize,
+    values: Vec<Value<'a>>,
+}
+
+/// What stands behind a key: maybe a secret, hence no `Debug`.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<'a> {
+    key: &'static str,
+    pub(crate) text: &'a str,
+    pub(crate) line: usize,
+}
+
+impl<'a> Profiles<'a> {
+    /// Reads lines that end in LF or CRLF, after a byte order mark or none. Lines that begin with `#` or `;` are comments; values
+    /// are trimmed, and otherwise what stands there: quotes, backslashes, `#` and `=` are part of them.
+    ///
+    /// Other sections and keys are ossutil's, and passed over whatever they hold.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, SyntaxError> {
+        let mut profiles: Vec<Profile<'a>> = Vec::new();
+        let mut section = Section::None;
+        for (line, text) in (1..).zip(text.strip_prefix('\u{feff}').unwrap_or(text).split('\n')) {
+            let text = text.trim_ascii();
+            if text.is_empty() || text.starts_with(['#', ';']) {
+                continue;
+            }
+            if let Some(rest) = text.strip_prefix('[') {
+                let heading = rest.strip_suffix(']').ok_or(SyntaxError::Neither { line })?;
+                section = match profile_name(heading) {
+                    None => Section::Other,
+                    Some(name) => {
+                        if let Some(Profile { line: first, .. }) = find(&profiles, name) {
+                            return Err(SyntaxError::DoubledProfile { line, first: *first });
+                        }
+                        profiles.push(Profile { name, line, values: Vec::new() });
+                        Section::Profile
+                    }
+                };
+                continue;
+            }
+            match section {
+                Section::None => return Err(SyntaxError::NoSection { line }),
+                Section::Other => {}
+                Section::Profile => profiles.last_mut().expect("pushed with its heading").take(line, text)?,
+            }
+        }
+        Ok(Self(profiles))
+    }
+
+    /// The profile of this name, in any case.
+    pub(crate) fn get(&self, name: &str) -> Option<&Profile<'a>> {
+        find(&self.0, name)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.0.iter().map(|profile| profile.name)
+    }
+}
+
+/// Where a line stands.
+enum Section {
+    None,
+    /// The last profile there is.
+    Profile,
+    Other,
+}
+
+fn find<'p, 'a>(profiles: &'p [Profile<'a>], name: &str) -> Option<&'p Profile<'a>> {
+    profiles.iter().find(|profile| profile.name.eq_ignore_ascii_case(name))
+}
+
+/// The profile that a section is, where it is one.
+fn profile_name(heading: &str) -> Option<&str> {
+    let heading = heading.trim_ascii();
+    if heading.eq_ignore_ascii_case("default") {
+        return Some(heading);
+    }
+    let (word, name) = heading.split_once([' ', '\t'])?;
+    word.eq_ignore_ascii_case("profile").then(|| name.trim_ascii())
+}
+
+impl<'a> Profile<'a> {
+    /// The value of one of the keys; an empty one is as good as none.
+    pub(crate) fn get(&self, key: &str) -> Option<Value<'a>> {
+        self.values.iter().find(|value| value.key == key && !value.text.is_empty()).copied()
+    }
+
+    fn take(&mut self, line: usize, text: &'a str) -> Result<(), SyntaxError> {
+        let (key, text) = text.split_once('=').ok_or(SyntaxError::Neither { line })?;
+        let key = key.trim_ascii();
+        // `access-key-secret: abc=` is no pair: to read it as one would lose the secret silently.
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
+            return Err(SyntaxError::Neither { line });
+        }
+        let Some(key) = KEYS.into_iter().find(|known| letters(known).eq(letters(key))) else { return Ok(()) };
+        if let Some(Value { line: first, .. }) = self.values.iter().find(|value| value.key == key) {
+            return Err(SyntaxError::DoubledKey { key, line, first: *first });
+        }
+        self.values.push(Value { key, text: text.trim_ascii(), line });
+        Ok(())
+    }
+}
+
+/// What is compared of a key.
+fn letters(key: &str) -> impl Iterator<Item = u8> {
+    key.bytes().filter(|byte| !matches!(byte, b'-' | b'_')).map(|byte| byte.to_ascii_lowercase())
+}
+
+/// What is wrong, and in which line; nothing of what stands there, for it may be a secret.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SyntaxError {
+    Neither { line: usize },
+    NoSection { line: usize },
+    DoubledProfile { line: usize, first: usize },
+    DoubledKey { key: &'static str, line: usize, first: usize },
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Neither { line } => write!(f, "line {line}: neither a [section] nor key = value"),
+            Self::NoSection { line } => write!(f, "line {line}: a key before the first [section]"),
+            Self::DoubledProfile { line, first } => write!(f, "line {line}: the same profile as in line {first}"),
+            Self::DoubledKey { key, line, first } => write!(f, "line {line}: {key} again, which line {first} has already"),
+        }
+    }
+}
+
+impl error::Error for SyntaxError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each profile with its values, and the lines where they stand.
+    fn parsed(text: &str) -> Vec<String> {
+        let Profiles(profiles) = Profiles::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let values = |profile: &Profile<'_>| {
+            profile.values.iter().map(|Value { key, text, line }| format!(" {line}:{key}={text}")).collect::<String>()
+        };
+        profiles.iter().map(|profile| format!("{}:{}{}", profile.line, profile.name, values(profile))).collect()
+    }
+
+    #[test]
+    fn profiles_with_their_values() {
+        let text = "# mine\n[default]\nregion=cn-hangzhou\n\n ; yours\n[profile prod]\n  accessKeyID = id \n\tmode\t=\tAK\t\n";
+        let expected = ["2:default 3:region=cn-hangzhou", "6:prod 7:access-key-id=id 8:mode=AK"];
+        assert_eq!(parsed(text), expected);
+        assert_eq!(parsed(&format!("\u{feff}{}", text.replace('\n', "\r\n"))), expected);
+        for nothing in ["", "\u{feff}", "# nothing", "\r\n\n"] {
+            assert!(parsed(nothing).is_empty(), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_compared_without_case_hyphens_and_underscores() {
+        for key in ["access-key-secret", "access_key_secret", "accessKeySecret", "ACCESSKEYSECRET", "Access-Key_Secret"] {
+            assert_eq!(parsed(&format!("[default]\n{key}=x")), ["1:default 2:access-key-secret=x"]);
+        }
+        for key in KEYS {
+            assert_eq!(parsed(&format!("[default]\n{key}=x")), [format!("1:default 2:{key}=x")]);
+        }
+    }
+
+    #[test]
+    fn a_value_is_what_stands_there() {
+        for value in ["a#b", "#", "; c", "a=b=", "=", "\"a\"", "'a'", r"a\n\\", "a b", "[a]", "%(x)s", "$X", "ключ"] {
+            assert_eq!(parsed(&format!("[default]\nsts-token = {value} ")), [format!("1:default 2:sts-token={value}")]);
+        }
+        let profiles = Profiles::parse("[default]\nsts-token=\nregion=r").unwrap();
+        let profile = profiles.get("default").unwrap();
+        assert!(profile.get("sts-token").is_none(), "an empty value is none");
+        assert_eq!(profile.get("region").map(|value| (value.text, value.line)), Some(("r", 3)));
+    }
+
+    #[test]
+    fn a_profile_is_found_by_its_name_in_any_case() {
+        let profiles = Profiles::parse("[Profile Prod]\n[DEFAULT]\n[profile a b]\n[ profile\tc ]").unwrap();
+        assert_eq!(profiles.names().collect::<Vec<_>>(), ["Prod", "DEFAULT", "a b", "c"]);
+        for name in ["prod", "default", "A B", "C"] {
+            assert!(profiles.get(name).is_some(), "{name}");
+        }
+        assert!(profiles.get("pro").is_none());
+        assert!(Profiles::parse("[profile default]").unwrap().get("default").is_some());
+    }
+
+    #[test]
+    fn what_is_not_read_is_passed_over() {
+        let text =
+            "[Credentials]\nregion=x\nregion=y\nno pair\n[default]\nlanguage=EN\nlanguage=CH\n[profile]\n[buckets a]\nregion=z";
+        assert_eq!(parsed(text), ["5:default"]);
+    }
+
+    #[test]
+    fn what_could_be_meant_otherwise_is_refused_with_its_line() {
+        use SyntaxError::{DoubledKey, DoubledProfile, Neither, NoSection};
+        for (text, expected) in [
+            ("region=x", NoSection { line: 1 }),
+            ("# x\nsecret", NoSection { line: 2 }),
+            ("[default]\nsecret", Neither { line: 2 }),
+            ("[default]\n\n=secret", Neither { line: 3 }),
+            ("[default]\naccess-key-secret: abc=", Neither { line: 2 }),
+            ("[default]\nexport region=x", Neither { line: 2 }),
+            ("[default", Neither { line: 1 }),
+            ("[default] # mine", Neither { line: 1 }),
+            ("[other]\n[profile x", Neither { line: 2 }),
+            ("[default]\r\nregion=x\r\nREGION=x\r\n", DoubledKey { key: "region", line: 3, first: 2 }),
+            ("[default]\nstsToken=\nsts_token=x", DoubledKey { key: "sts-token", line: 3, first: 2 }),
+            ("[default]\n[profile default]", DoubledProfile { line: 2, first: 1 }),
+            ("[profile a]\n[other]\n[profile A]", DoubledProfile { line: 3, first: 1 }),
+        ] {
+            assert_eq!(Profiles::parse(text).err(), Some(expected), "{text:?}");
+        }
+    }
+}

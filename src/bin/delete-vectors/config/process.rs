@@ -1,0 +1,221 @@
+//! A program that prints credentials: the `External` mode of the Alibaba Cloud CLI.
+
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+use std::{error, fmt};
+
+use oss_delete_vectors::{Credentials, Invalid};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::credentials::Mode;
+use super::error::ConfigError;
+use super::expiration;
+
+/// How long the program may take: it may have to ask someone for a password.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The most that it may print.
+const MAX_OUTPUT: usize = 64 * 1024;
+
+/// Between two looks at whether it has ended, once it has closed its output: commonly it has.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// A command, split into words once and never given to a shell.
+#[derive(Clone)]
+pub(crate) struct CredentialProcess {
+    /// The option or the line that named it.
+    origin: String,
+    program: String,
+    arguments: Vec<String>,
+    limit: Duration,
+}
+
+impl CredentialProcess {
+    /// Splits `command` at white space, with the quotes and backslashes of a POSIX shell.
+    pub(super) fn new(command: &str, origin: &str) -> Result<Self, ConfigError> {
+        let mut words = shlex::split(command).unwrap_or_default().into_iter();
+        let Some(program) = words.next().filter(|program| !program.is_empty()) else {
+            let rule = "must be a program and its arguments, with every quote closed";
+            return Err(ConfigError::Rule { origin: origin.to_owned(), rule });
+        };
+        Ok(Self { origin: origin.to_owned(), program, arguments: words.collect(), limit: LIMIT })
+    }
+
+    /// Runs the program and reads what it prints. It sees the terminal through stderr alone.
+    pub(crate) fn run(&self) -> Result<Credentials, ProcessError> {
+        self.output()
+            .and_then(|output| read(&output, SystemTime::now()))
+            .map_err(|failure| ProcessError { origin: self.origin.clone(), failure })
+    }
+
+    fn output(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let deadline = Instant::now() + self.limit;
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut running = Running(command.spawn().map_err(|error| Failure::Start { program: self.program.clone(), error })?);
+        let stdout = running.0.stdout.take().expect("it was asked for");
+
+        // A read has no deadline. Where something outlives the program and keeps its output open, the thread stays behind.
+        let (sender, receiver) = mpsc::sync_channel(1);
+        thread::Builder::new().spawn(move || sender.send(read_bounded(stdout))).map_err(Failure::Io)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let output = receiver.recv_timeout(left).map_err(|_| Failure::Slow(self.limit))?.map_err(Failure::Io)?;
+        if output.len() > MAX_OUTPUT {
+            return Err(Failure::Long);
+        }
+        let status = running.wait_until(deadline).map_err(Failure::Io)?.ok_or(Failure::Slow(self.limit))?;
+        if !status.success() {
+            return Err(Failure::Status(status));
+        }
+        Ok(output)
+    }
+}
+
+/// Reads one byte more than there may be, into a buffer that never moves: no copy stays behind.
+fn read_bounded(stdout: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut output = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT + 1));
+    stdout.take(MAX_OUTPUT as u64 + 1).read_to_end(&mut output)?;
+    Ok(output)
+}
+
+/// A program that is killed where nobody waits for it any more.
+struct Running(Child);
+
+impl Running {
+    fn wait_until(&mut self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+        loop {
+            let status = self.0.try_wait()?;
+            if status.is_some() || Instant::now() >= deadline {
+                return Ok(status);
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended and was waited for is left alone by both.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Reads `{"mode":"StsToken","access_key_id":..,"access_key_secret":..,"sts_token":..,"expiration":..}`.
+fn read(output: &[u8], now: SystemTime) -> Result<Credentials, Failure> {
+    let Value::Object(mut members) = serde_json::from_slice(output).map_err(Failure::NotJson)? else {
+        return Err(Failure::Member("output", "must be a JSON object"));
+    };
+    let mode = match take(&mut members, "mode")? {
+        None => Mode::Unsaid,
+        Some(mode) => {
+            Mode::parse(&mode).filter(|mode| *mode != Mode::External).ok_or(Failure::Member("mode", "must be StsToken or AK"))?
+        }
+    };
+    let id = take(&mut members, "access_key_id")?.ok_or(Failure::Member("access_key_id", MISSING))?;
+    let secret = take(&mut members, "access_key_secret")?.ok_or(Failure::Member("access_key_secret", MISSING))?;
+    let token = match take(&mut members, "sts_token")? {
+        None if mode == Mode::Sts => return Err(Failure::Member("sts_token", MISSING)),
+        token => token.filter(|_| mode != Mode::AccessKey).unwrap_or_default(),
+    };
+    let credentials =
+        Credentials::new(id, secret).and_then(|credentials| credentials.with_security_token(token)).map_err(Failure::Refused)?;
+    let Some(text) = take(&mut members, "expiration")? else { return Ok(credentials) };
+    let expiration = expiration::parse(&text).ok_or(Failure::Member("expiration", "must be like 2026-09-03T12:00:00Z"))?;
+    if expiration <= now {
+        return Err(Failure::Expired);
+    }
+    Ok(credentials.with_expiration(expiration))
+}
+
+const MISSING: &str = "is missing";
+
+/// Takes a member out, moved and not copied. `null` and an empty text are as good as none.
+fn take(members: &mut Map<String, Value>, name: &'static str) -> Result<Option<String>, Failure> {
+    match members.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Some(_) => Err(Failure::Member(name, "must be a string")),
+    }
+}
+
+/// Why a program gave no credentials. Shows neither its arguments nor anything that it printed.
+#[derive(Debug)]
+pub(crate) struct ProcessError {
+    origin: String,
+    failure: Failure,
+}
+
+#[derive(Debug)]
+enum Failure {
+    Start { program: String, error: io::Error },
+    Io(io::Error),
+    Slow(Duration),
+    Long,
+    Status(ExitStatus),
+    NotJson(serde_json::Error),
+    Member(&'static str, &'static str),
+    Refused(Invalid),
+    Expired,
+}
+
+impl fmt::Display for ProcessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.origin)?;
+        match &self.failure {
+            Failure::Start { program, error } => write!(f, "cannot run {program:?}: {error}"),
+            Failure::Io(error) => write!(f, "cannot read what the program prints: {error}"),
+            Failure::Slow(limit) => write!(f, "the program did not end within {limit:?}"),
+            Failure::Long => write!(f, "the program printed more than {} KiB", MAX_OUTPUT / 1024),
+            Failure::Status(status) => write!(f, "the program failed: {status}"),
+            Failure::NotJson(error) => write!(f, "the program's output must be a JSON object: {error}"),
+            Failure::Member(name, rule) => write!(f, "the program's {name} {rule}"),
+            Failure::Refused(invalid) => write!(f, "the program's {} {}", invalid.field(), invalid.rule()),
+            Failure::Expired => f.write_str("the program's credentials have expired already"),
+        }
+    }
+}
+
+impl error::Error for ProcessError {}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// What comes of a command that has a fifth of a second.
+    fn error(command: &str) -> String {
+        let process = CredentialProcess::new(command, "here").unwrap();
+        CredentialProcess { limit: Duration::from_millis(200), ..process }.run().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_not_waited_for() {
+        for command in ["tail -f /dev/null", "sh -c 'exec >/dev/null; exec tail -f /dev/null'"] {
+            assert_eq!(error(command), "here: the program did not end within 200ms", "{command}");
+        }
+    }
+
+    #[test]
+    fn what_was_started_is_gone_afterwards() {
+        let child = Command::new("tail").args(["-f", "/dev/null"]).stdout(Stdio::null()).spawn().unwrap();
+        let id = child.id().to_string();
+        let is_there = || Command::new("kill").args(["-0", &id]).stderr(Stdio::null()).status().unwrap().success();
+        let running = Running(child);
+        assert!(is_there());
+        drop(running);
+        assert!(!is_there());
+    }
+
+    #[test]
+    fn credentials_are_taken_until_the_second_in_which_they_expire() {
+        let output = br#"{"access_key_id":"id","access_key_secret":"s","expiration":"2026-09-03T12:00:00Z"}"#;
+        let expiration = expiration::parse("2026-09-03T12:00:00Z").unwrap();
+        let credentials = read(output, expiration - Duration::from_secs(1)).unwrap();
+        assert_eq!((credentials.access_key_id(), credentials.expiration()), ("id", Some(expiration)));
+        assert!(matches!(read(output, expiration), Err(Failure::Expired)));
+    }
+}

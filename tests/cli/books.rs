@@ -1,0 +1,304 @@
+//! `--failed-keys` and `--checkpoint`: what is written down, what it is good for, and what happens where it cannot be.
+
+use http::StatusCode;
+use oss_delete_vectors::{ServiceError, code};
+use serde_json::{Value, json};
+
+use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run};
+
+fn delete(service: &Service, options: &[&str]) -> Run {
+    let url = service.url();
+    let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
+    let run = run(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS);
+    if !run.stdout.is_empty() {
+        run.check_sum();
+    }
+    run
+}
+
+/// An index of so many keys, and a file of them.
+fn many(test: &str, keys: usize) -> (Service, File) {
+    let keys: Vec<String> = (0..keys).map(|number| format!("doc-{number:05}")).collect();
+    let file = File::new(test, "txt", keys.join("\n"));
+    (Service::holding(keys.into_iter()), file)
+}
+
+fn denial() -> ServiceError {
+    ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed")
+}
+
+fn allow_after(service: &Service, denials: usize) {
+    (0..denials).for_each(|_| service.emulator().fail_next(denial(), 0));
+}
+
+#[test]
+fn failed_keys_are_told_with_the_reason_and_taken_back() {
+    for transport in TRANSPORTS {
+        let service = Service::start();
+        service.emulator().refuse_keys(["doc-002", "bad \u{9b}\"key\""]);
+        let failed = File::none(&format!("failed-{transport}"), "jsonl");
+        let keys = r#"["doc-001","doc-002","bad \u009b\"key\"","doc-003"]"#;
+        let first = delete(&service, &["--keys", keys, "--failed-keys", failed.path(), "--transport", transport]);
+        assert_eq!((first.code, &first.counts()[..5]), (Some(1), &[2, 2, 0, 0, 0][..]), "{first:?}");
+        let told = failed.read();
+        assert!(!told.contains('\u{9b}'), "{told:?}");
+        let mut lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        lines.sort_by_key(|line| line["key"].to_string());
+        for (line, key) in lines.iter_mut().zip(["bad \u{9b}\"key\"", "doc-002"]) {
+            let request_id = line["request_id"].take();
+            assert_eq!(request_id.as_str().map(str::len), Some(24), "{line}");
+            let message = line["message"].take();
+            let code = "VectorIndexParameterInvalid";
+            assert_eq!(*line, json!({ "key": key, "outcome": "rejected", "code": code, "message": null, "request_id": null }));
+            assert!(!message.as_str().unwrap().is_empty());
+        }
+        assert_eq!(first.json()["errors"][0]["count"], 2);
+        assert!(told.starts_with("{\"key\":\""), "people read it from the left: {told}");
+
+        let other = Service::start();
+        let second = delete(&other, &["--keys-from", failed.path()]);
+        assert_eq!((second.code, &second.counts()[..5], other.left()), (Some(0), &[2, 0, 0, 0, 0][..], 8), "{second:?}");
+    }
+}
+
+#[test]
+fn keys_that_were_never_sent_are_told_as_well() {
+    let (service, keys) = many("never-sent", 3000);
+    allow_after(&service, 100);
+    let failed = File::none("never-sent-failed", "jsonl");
+    let run = delete(&service, &["--keys-from", keys.path(), "--failed-keys", failed.path()]);
+    let [deleted, rejected, unconfirmed, not_attempted, ..] = run.counts();
+    assert_eq!((run.code, deleted, unconfirmed), (Some(1), 0, 0), "{run:?}");
+    assert_eq!(failed.read().lines().count() as u64, rejected + not_attempted);
+    assert_eq!(
+        failed.read().matches(r#""outcome":"rejected","code":"AccessDenied","message":"not allowed""#).count() as u64,
+        rejected
+    );
+    let never = r#""outcome":"not_attempted","code":null,"message":null,"request_id":null}"#;
+    assert_eq!(failed.read().matches(never).count() as u64, not_attempted);
+}
+
+#[test]
+fn a_file_of_failed_keys_that_holds_something_is_left_alone() {
+    let service = Service::start();
+    let keys = File::new("in-and-out", "jsonl", "\"doc-001\"\n");
+    let run = delete(&service, &["--keys-from", keys.path(), "--failed-keys", keys.path()]);
+    let expected = format!(
+        "error: --failed-keys {}: cannot be written: it is not empty; name another file, or remove this one\n",
+        keys.path()
+    );
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", expected));
+    assert_eq!((keys.read().as_str(), service.requests()), ("\"doc-001\"\n", 0));
+}
+
+#[test]
+fn a_checkpoint_goes_with_the_last_key() {
+    let (service, keys) = many("checkpoint-goes", 1200);
+    let checkpoint = File::none("checkpoint-goes", "checkpoint");
+    let run = delete(&service, &["--keys-from", keys.path(), "--checkpoint", checkpoint.path()]);
+    assert_eq!((run.code, run.counts(), service.left()), (Some(0), [1200, 0, 0, 0, 0, 3], 0), "{run:?}");
+    assert!(!checkpoint.exists());
+}
+
+#[test]
+fn the_same_command_goes_on_where_the_run_ended() {
+    for transport in TRANSPORTS {
+        let (service, keys) = many(&format!("goes-on-{transport}"), 5000);
+        service.emulator().refuse_keys(["doc-00007"]);
+        let checkpoint = File::none(&format!("goes-on-{transport}"), "checkpoint");
+        let failed = File::none(&format!("goes-on-{transport}"), "jsonl");
+        let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
+        let options = [&options[..], &["--transport", transport, "-j", "2"]].concat();
+
+        // The bad key is found by some twenty requests; then the index is gone for a while.
+        let command = |service: &Service| delete(service, &options);
+        let stops = std::thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                while service.left() > 3000 {
+                    std::thread::yield_now();
+                }
+                allow_after(&service, 1000);
+            });
+            let first = command(&service);
+            watch.join().unwrap();
+            first
+        });
+        assert_eq!(stops.code, Some(1), "{stops:?}");
+        assert_eq!(stops.json()["input_complete"], stops.json()["keys_read"] == 5000, "{stops:?}");
+        let [deleted, rejected, _, not_attempted, ..] = stops.counts();
+        assert_eq!(deleted, 5000 - service.left() as u64);
+        assert_eq!(failed.read().lines().count() as u64, rejected + not_attempted, "{stops:?}");
+        assert!(stops.stderr.contains("help: allow the action"), "{stops:?}");
+
+        let left = service.left();
+        while command(&service).counts()[0] < 4999 {}
+        assert!(left > 0 && service.left() == 1, "{left}");
+        // All but the bad key: the checkpoint stays, and so does the line that tells of it.
+        assert!(checkpoint.exists());
+        let last = command(&service);
+        assert_eq!((last.code, &last.counts()[..5]), (Some(1), &[4999, 1, 0, 0, 0][..]), "{last:?}");
+        assert_eq!((&last.json()["keys_read"], &last.json()["errors"][0]["count"]), (&5000.into(), &1.into()));
+        assert_eq!(failed.read().lines().count(), 1, "{}", failed.read());
+        assert!(failed.read().starts_with(r#"{"key":"doc-00007","outcome":"rejected","#));
+    }
+}
+
+#[test]
+fn a_checkpoint_of_something_else_is_refused_and_left_as_it_is() {
+    let (service, keys) = many("something-else", 1000);
+    allow_after(&service, 1);
+    let checkpoint = File::none("something-else", "checkpoint");
+    let failed = File::none("something-else", "jsonl");
+    let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "-j", "1"];
+    let first = delete(&service, &[&options[..], &["--failed-keys", failed.path()]].concat());
+    assert_eq!(first.code, Some(1), "{first:?}");
+    let (saved, requests) = (checkpoint.read(), service.requests());
+    let is_refused = |options: &[&str], expected: &str| {
+        let run = delete(&service, options);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+        assert_eq!(run.stderr, format!("error: --checkpoint {}: {expected}\n", checkpoint.path()));
+        assert_eq!((checkpoint.read(), service.requests()), (saved.clone(), requests));
+    };
+
+    let elsewhere = Service::start();
+    let run = delete(&elsewhere, &options);
+    let expected = "target must be the one of the checkpoint, not \"acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1 at 127";
+    assert!(run.code == Some(2) && run.stderr.contains(expected), "{run:?}");
+    assert_eq!(elsewhere.requests(), 0);
+
+    let longer = File::new("longer", "txt", format!("{}\nmore", keys.read()));
+    let begins_otherwise = File::new("otherwise", "txt", keys.read().replacen("doc", "xoc", 1));
+    let with = |path| ["--keys-from", path, "--checkpoint", checkpoint.path()];
+    is_refused(&with(longer.path()), &format!("{}: not the input of the checkpoint: its size is another", longer.path()));
+    let expected = format!("{}: not the input of the checkpoint: it begins otherwise", begins_otherwise.path());
+    is_refused(&with(begins_otherwise.path()), &expected);
+    let two = [&with(keys.path())[..], &["--keys", "[\"a\"]"]].concat();
+    is_refused(&two, "the keys: they come from 2 inputs, and those of the checkpoint from 1");
+    is_refused(&with("-"), "stdin: not the input of the checkpoint: its size is another");
+
+    for broken in ["", "{}", "nonsense", &saved.replace("\"version\":1", "\"version\":2"), &saved[..saved.len() / 2]] {
+        std::fs::write(checkpoint.path(), broken).unwrap();
+        let run = delete(&service, &options);
+        let expected =
+            format!("error: --checkpoint {}: not a checkpoint that this version of the program wrote\n", checkpoint.path());
+        assert_eq!((run.code, run.stderr, checkpoint.read().as_str()), (Some(2), expected, broken));
+    }
+    assert_eq!(service.requests(), requests);
+}
+
+#[test]
+fn failed_keys_of_a_run_that_is_resumed_are_kept_together() {
+    let (service, keys) = many("kept-together", 3000);
+    service.emulator().refuse_keys(["doc-00001"]);
+    let checkpoint = File::none("kept-together", "checkpoint");
+    let failed = File::none("kept-together", "jsonl");
+    let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path()];
+    let with_failed = [&options[..], &["--failed-keys", failed.path()]].concat();
+    assert_eq!(delete(&service, &with_failed).code, Some(1));
+    assert_eq!(failed.read().lines().count(), 1);
+
+    let without = delete(&service, &options);
+    let expected = "its run wrote failed keys to a file: name it with --failed-keys";
+    assert_eq!(without.stderr, format!("error: --checkpoint {}: {expected}\n", checkpoint.path()));
+    std::fs::write(failed.path(), "").unwrap();
+    let shorter = delete(&service, &with_failed);
+    let expected = "cannot be written: it is shorter than when the checkpoint was written";
+    assert_eq!(shorter.stderr, format!("error: --failed-keys {}: {expected}\n", failed.path()));
+    assert_eq!((without.code, shorter.code), (Some(2), Some(2)));
+}
+
+#[test]
+fn files_that_cannot_be_written_are_refused_before_anything_is_sent() {
+    let service = Service::start();
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    for (option, path, expected) in [
+        (
+            "--checkpoint",
+            "/no/such/folder/c",
+            "--checkpoint /no/such/folder/c: cannot be written: No such file or directory (os error 2)",
+        ),
+        ("--checkpoint", folder, &format!("--checkpoint {folder}: cannot be read: Is a directory (os error 21)")),
+        (
+            "--failed-keys",
+            "/no/such/folder/f",
+            "--failed-keys /no/such/folder/f: cannot be written: No such file or directory (os error 2)",
+        ),
+        ("--failed-keys", folder, &format!("--failed-keys {folder}: cannot be written: Is a directory (os error 21)")),
+    ] {
+        let run = delete(&service, &["--keys", r#"["doc-001"]"#, option, path]);
+        assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", format!("error: {expected}\n")));
+    }
+    assert_eq!(service.requests(), 0);
+}
+
+/// Disks that are full, on systems that have one: `/dev/full`, and a shell's limit on the size of files.
+#[cfg(target_os = "linux")]
+mod full {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::program::{command, finish};
+
+    /// Runs it where no file may be longer than `blocks` of 512 bytes.
+    fn delete_in(blocks: u32, service: &Service, options: &[&str]) -> Run {
+        let url = service.url();
+        let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
+        let inner = command(PLACE.into_iter().chain(base).chain(options.iter().copied()), &[]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]).arg(inner.get_program());
+        shell.args(inner.get_args()).env_clear().envs(CREDENTIALS);
+        let child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        finish(child)
+    }
+
+    #[test]
+    fn no_room_for_the_first_checkpoint_is_found_out_before_anything_is_sent() {
+        let (service, keys) = many("full-at-first", 3000);
+        let checkpoint = File::none("full-at-first", "checkpoint");
+        let run = delete_in(0, &service, &["--keys-from", keys.path(), "--checkpoint", checkpoint.path()]);
+        assert_eq!((run.code, run.stdout.as_str(), service.requests()), (Some(2), "", 0), "{run:?}");
+        let expected = format!("error: --checkpoint {}: cannot be written: File too large (os error 27)\n", checkpoint.path());
+        assert_eq!(run.stderr, expected);
+        assert!(!checkpoint.exists());
+    }
+
+    #[test]
+    fn no_room_for_failed_keys_stops_the_run_and_the_checkpoint_still_tells_the_truth() {
+        for transport in TRANSPORTS {
+            let (service, keys) = many(&format!("full-later-{transport}"), 4000);
+            service.emulator().refuse_keys((0..4000).step_by(16).map(|number| format!("doc-{number:05}")));
+            let checkpoint = File::none(&format!("full-later-{transport}"), "checkpoint");
+            let failed = File::none(&format!("full-later-{transport}"), "jsonl");
+            let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
+            let options = [&options[..], &["--transport", transport]].concat();
+            let first = delete_in(16, &service, &options);
+            let expected = format!("error: --failed-keys {}: cannot be written: File too large (os error 27)\n", failed.path());
+            assert_eq!(first.code, Some(1), "{first:?}");
+            assert!(first.stderr.starts_with(&expected), "{first:?}");
+            first.check_sum();
+            assert_eq!(first.counts()[0], 4000 - service.left() as u64, "{first:?}");
+
+            let second = delete(&service, &options);
+            assert_eq!((second.code, &second.counts()[..5]), (Some(1), &[3750, 250, 0, 0, 0][..]), "{second:?}");
+            let mut told: Vec<String> = failed.read().lines().map(|line| line.chars().skip(8).take(9).collect()).collect();
+            told.sort();
+            assert!(
+                told.iter().eq((0..4000).step_by(16).map(|number| format!("doc-{number:05}")).collect::<Vec<_>>().iter()),
+                "{told:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_device_may_take_failed_keys_and_may_be_full() {
+        let service = Service::start();
+        service.emulator().refuse_keys(["doc-002"]);
+        let options = |path| ["--keys", r#"["doc-001","doc-002"]"#, "--failed-keys", path];
+        let told = delete(&service, &options("/dev/stderr"));
+        assert_eq!((told.code, &told.counts()[..2]), (Some(1), &[1, 1][..]), "{told:?}");
+        assert!(told.stderr.starts_with(r#"{"key":"doc-002","outcome":"rejected","#), "{told:?}");
+        let full = delete(&service, &options("/dev/full"));
+        assert_eq!((full.code, &full.counts()[..2]), (Some(1), &[1, 1][..]), "{full:?}");
+        assert!(full.stderr.contains("error: --failed-keys /dev/full: cannot be written: No space left on device"), "{full:?}");
+    }
+}

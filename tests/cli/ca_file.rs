@@ -1,0 +1,39 @@
+//! `--ca-file`: a private certificate authority.
+
+use crate::certificates::Authority;
+use crate::home::Home;
+use crate::program::{CREDENTIALS, PLACE, Run, TRANSPORTS, run};
+
+fn delete(endpoint: &str, options: &[&str]) -> Run {
+    let what = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force", "--endpoint", endpoint];
+    run(PLACE.into_iter().chain(what).chain(options.iter().copied()), &CREDENTIALS)
+}
+
+#[test]
+fn a_server_that_it_vouches_for_is_trusted_and_without_it_is_not() {
+    let home = Home::new("a_server_that_it_vouches_for_is_trusted_and_without_it_is_not");
+    let authority = Authority::new();
+    let peer = authority.serve("localhost");
+    let (url, file) = (format!("https://localhost:{}", peer.port()), home.write("ca.pem", authority.pem()));
+    for transport in TRANSPORTS {
+        let trusted = delete(&url, &["--ca-file", &file, "--transport", transport]);
+        assert_eq!((trusted.code, trusted.stderr.as_str()), (Some(0), ""), "{trusted:?}");
+        let not_trusted = delete(&url, &["--transport", transport]);
+        assert_eq!(not_trusted.code, Some(1), "{not_trusted:?}");
+        assert!(not_trusted.stderr.contains("note: nothing was deleted\n"), "{not_trusted:?}");
+    }
+}
+
+#[test]
+fn a_file_that_holds_none_is_refused() {
+    let home = Home::new("a_file_that_holds_none_is_refused");
+    let empty = home.write("empty.pem", "");
+    let refused = delete("http://127.0.0.1:1", &["--ca-file", &empty]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
+    assert_eq!(refused.stderr, format!("error: --ca-file: {empty:?}: unusable root certificates: no certificate found\n"));
+
+    let absent = home.file("absent.pem");
+    let refused = delete("http://127.0.0.1:1", &["--ca-file", &absent]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
+    assert!(refused.stderr.starts_with(&format!("error: --ca-file: cannot read {absent:?}: ")), "{refused:?}");
+}

@@ -1,0 +1,198 @@
+//! Credentials that another program prints, named by `--credential-process` or by a profile whose mode is External.
+
+use std::io::Write;
+
+use oss_delete_vectors::Credentials;
+use oss_delete_vectors::emulator::Identity;
+use serde_json::json;
+
+use crate::home::Home;
+use crate::program::{self, CREDENTIALS, OTHER_SECRET, PLACE, Run, SECRET, Service, TOKEN, TRANSPORTS, run};
+
+const ID: &str = "STS.ConformanceToken0001";
+
+/// A service that lets in who shows this token, and no one else.
+fn service() -> Service {
+    let service = Service::start();
+    let temporary = Credentials::new(ID, SECRET).unwrap().with_security_token(TOKEN).unwrap();
+    service.emulator().add_identity(Identity::new(temporary));
+    service
+}
+
+fn sts() -> String {
+    let expiration = "2999-12-31T23:59:59Z";
+    json!({"mode": "StsToken", "access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN, "expiration": expiration})
+        .to_string()
+}
+
+/// A script that prints this.
+fn prints(text: &str) -> String {
+    format!("cat <<'END'\n{text}\nEND\n")
+}
+
+/// Deletes a vector at `endpoint`; an environment beside that of `home` comes in as it is.
+fn delete(home: &Home, endpoint: &str, options: &[&str], environment: &[(&str, &str)]) -> Run {
+    let what = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force", "--endpoint", endpoint];
+    let environment: Vec<_> = environment.iter().copied().chain([home.variable(), ("PATH", "/usr/bin:/bin")]).collect();
+    run(PLACE.into_iter().chain(what).chain(options.iter().copied()), &environment)
+}
+
+#[test]
+fn it_is_asked_before_the_environment_and_the_file() {
+    let service = service();
+    let home = Home::with_config("process-first", format!("[default]\naccess-key-id=x\naccess-key-secret={OTHER_SECRET}"));
+    let command = format!("sh {}", home.write("helper", prints(&sts())));
+    let environment = [("OSS_ACCESS_KEY_ID", "x"), ("OSS_ACCESS_KEY_SECRET", OTHER_SECRET)];
+    for transport in TRANSPORTS {
+        let options = ["--credential-process", &command, "--transport", transport];
+        let run = delete(&home, &service.url(), &options, &environment);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    }
+    assert_eq!(service.emulator().requests(), 2);
+}
+
+#[test]
+fn a_profile_whose_mode_is_external_names_it_and_the_environment_comes_first() {
+    let service = service();
+    let home = Home::new("process-profile");
+    let helper = home.write("helper", format!("touch {}\n{}", home.file("was-run"), prints(&sts())));
+    home.write(
+        ".ossutilconfig",
+        format!("[default]\nmode = EXTERNAL\nprocess_command = sh '{helper}'\naccess-key-id=x\naccess-key-secret={OTHER_SECRET}"),
+    );
+    let of_the_environment = delete(&home, &service.url(), &[], &CREDENTIALS);
+    assert_eq!((of_the_environment.code, home.has("was-run")), (Some(0), false), "{of_the_environment:?}");
+    let run = delete(&home, &service.url(), &[], &[]);
+    assert_eq!((run.code, run.stderr.as_str(), home.has("was-run")), (Some(0), "", true), "{run:?}");
+}
+
+#[test]
+fn the_command_is_split_by_its_quotes_and_no_shell_sees_it() {
+    let service = service();
+    let home = Home::new("process-words");
+    let script = format!(
+        r#"[ "$#" = 7 ] && [ "$1" = 'two words' ] && [ "$2" = '$HOME' ] && [ "$3" = 'a "b"' ] && [ "$4" = '' ] &&
+           [ "$5" = 'x;y' ] && [ "$6" = '*' ] && [ "$7" = 'c d' ] || exit 9
+           {}"#,
+        prints(&sts())
+    );
+    let helper = home.write("helper", script);
+    let command = format!(r#"sh "{helper}" 'two words' $HOME "a \"b\"" '' x;y   * c\ d"#);
+    let run = delete(&home, &service.url(), &["--credential-process", &command], &[]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+}
+
+#[test]
+fn it_speaks_on_stderr_and_hears_nothing() {
+    let service = service();
+    let home = Home::new("process-stderr");
+    let helper = home.write("helper", format!("echo 'asking someone' >&2\nread line && exit 9\n{}", prints(&sts())));
+    let (stdin, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"meant for the program, not for its helper\n").unwrap();
+    let (url, command) = (service.url(), format!("sh {helper}"));
+    let options = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force", "--endpoint", &url];
+    let arguments = PLACE.into_iter().chain(options).chain(["--credential-process", &command]);
+    let output = program::command(arguments, &[("PATH", "/usr/bin:/bin")]).stdin(stdin).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b"asking someone\n"[..]), "{output:?}");
+}
+
+#[test]
+fn what_it_may_leave_out() {
+    let service = service();
+    let pair = Credentials::new("pair", SECRET).unwrap();
+    service.emulator().add_identity(Identity::new(pair));
+    let home = Home::new("process-forms");
+    for output in [
+        json!({"mode": "AK", "access_key_id": "pair", "access_key_secret": SECRET}),
+        json!({"mode": "ak", "access_key_id": "pair", "access_key_secret": SECRET, "sts_token": TOKEN, "expiration": null}),
+        json!({"access_key_id": "pair", "access_key_secret": SECRET, "sts_token": "", "region_id": 7}),
+        json!({"access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN}),
+        json!({"mode": "ststoken", "access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN, "expiration": ""}),
+    ] {
+        let helper = home.write("helper", prints(&output.to_string()));
+        let run = delete(&home, &service.url(), &["--credential-process", &format!("sh {helper}")], &[]);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{output}: {run:?}");
+    }
+}
+
+#[test]
+fn what_gives_no_credentials_is_told_and_nothing_that_was_printed() {
+    let service = Service::start();
+    let home = Home::new("process-refused");
+    let with = |name: &str, value: serde_json::Value| {
+        let mut output = json!({"mode": "StsToken", "access_key_id": "x", "access_key_secret": OTHER_SECRET, "sts_token": TOKEN});
+        output[name] = value;
+        prints(&output.to_string())
+    };
+    let null = || serde_json::Value::Null;
+    for (script, expected) in [
+        (format!("{}exit 3\n", prints(&sts())), "the program failed: exit status: 3"),
+        ("kill -9 $$\n".to_owned(), "the program failed: signal: 9 (SIGKILL)"),
+        (String::new(), "the program's output must be a JSON object: EOF while parsing a value at line 1 column 0"),
+        (prints(OTHER_SECRET), "the program's output must be a JSON object: expected ident at line 1 column 2"),
+        (prints(&format!("[\"{OTHER_SECRET}\"]")), "the program's output must be a JSON object"),
+        (
+            prints(&format!("{}{}", sts(), sts())),
+            "the program's output must be a JSON object: trailing characters at line 1 column 201",
+        ),
+        (with("mode", json!("External")), "the program's mode must be StsToken or AK"),
+        (with("mode", json!(OTHER_SECRET)), "the program's mode must be StsToken or AK"),
+        (with("mode", json!(1)), "the program's mode must be a string"),
+        (with("access_key_id", null()), "the program's access_key_id is missing"),
+        (with("access_key_secret", null()), "the program's access_key_secret is missing"),
+        (with("access_key_secret", json!("")), "the program's access_key_secret is missing"),
+        (with("access_key_secret", json!([OTHER_SECRET])), "the program's access_key_secret must be a string"),
+        (with("sts_token", null()), "the program's sts_token is missing"),
+        (
+            with("access_key_id", json!(format!("{OTHER_SECRET},"))),
+            "the program's access key id must be printable ASCII without commas and without spaces at the ends, at least one character",
+        ),
+        (
+            with("access_key_secret", json!(format!("{OTHER_SECRET}\n"))),
+            "the program's access key secret must not be empty, have white space at the ends or control characters",
+        ),
+        (with("sts_token", json!("a\nb")), "the program's security token must be printable ASCII without spaces at the ends"),
+        (with("expiration", json!("2020-01-01T00:00:00Z")), "the program's credentials have expired already"),
+        (with("expiration", json!("tomorrow")), "the program's expiration must be like 2026-09-03T12:00:00Z"),
+        (with("expiration", json!(1_893_456_000)), "the program's expiration must be a string"),
+        (format!("exec yes {OTHER_SECRET}\n"), "the program printed more than 64 KiB"),
+    ] {
+        let command = format!("sh {}", home.write("helper", &script));
+        let run = delete(&home, &service.url(), &["--credential-process", &command], &CREDENTIALS);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+        assert_eq!(run.stderr, format!("error: --credential-process: {expected}\n"), "{script}");
+    }
+    assert_eq!(service.emulator().requests(), 0);
+}
+
+#[test]
+fn a_command_that_is_none_is_refused_with_its_origin() {
+    let service = Service::start();
+    let home =
+        Home::with_config("process-none", "[default]\nmode=External\nprocess-command=/no/such/program --secret nobodysSecret");
+    for command in ["", "  ", "'helper", "\"helper", "helper \\", "''", "# helper"] {
+        let run = delete(&home, &service.url(), &["--credential-process", command], &CREDENTIALS);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{command}: {run:?}");
+        assert_eq!(
+            run.stderr, "error: --credential-process: must be a program and its arguments, with every quote closed\n",
+            "{command}"
+        );
+    }
+    let run = delete(&home, &service.url(), &[], &[]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    let origin = format!("process-command in [default] of {}, line 3", home.file(".ossutilconfig"));
+    assert!(run.stderr.starts_with(&format!("error: {origin}: cannot run \"/no/such/program\": ")), "{run:?}");
+    assert_eq!(service.emulator().requests(), 0);
+}
+
+#[test]
+fn it_is_not_run_for_a_rehearsal_or_where_a_setting_is_missing() {
+    let home = Home::new("process-not-run");
+    let command = format!("touch {}", home.file("was-run"));
+    let rehearsal = delete(&home, "http://127.0.0.1:1", &["--credential-process", &command, "--emulator"], &[]);
+    assert_eq!((rehearsal.code, rehearsal.stderr.as_str()), (Some(0), ""), "{rehearsal:?}");
+    let missing = run(["--credential-process", &command, "--force"], &[("PATH", "/usr/bin:/bin"), home.variable()]);
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert!(!missing.stderr.contains("credentials"), "{missing:?}");
+    assert!(!home.has("was-run"));
+}
