@@ -1,7 +1,5 @@
 //! `--failed-keys` and `--checkpoint`: what is written down, what it is good for, and what happens where it cannot be.
 
-use http::StatusCode;
-use oss_delete_vectors::{ServiceError, code};
 use serde_json::{Value, json};
 
 use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run};
@@ -21,14 +19,6 @@ fn many(test: &str, keys: usize) -> (Service, File) {
     let keys: Vec<String> = (0..keys).map(|number| format!("doc-{number:05}")).collect();
     let file = File::new(test, "txt", keys.join("\n"));
     (Service::holding(keys.into_iter()), file)
-}
-
-fn denial() -> ServiceError {
-    ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed")
-}
-
-fn allow_after(service: &Service, denials: usize) {
-    (0..denials).for_each(|_| service.emulator().fail_next(denial(), 0));
 }
 
 #[test]
@@ -64,7 +54,7 @@ fn failed_keys_are_told_with_the_reason_and_taken_back() {
 #[test]
 fn keys_that_were_never_sent_are_told_as_well() {
     let (service, keys) = many("never-sent", 3000);
-    allow_after(&service, 100);
+    service.allow(0);
     let failed = File::none("never-sent-failed", "jsonl");
     let run = delete(&service, &["--keys-from", keys.path(), "--failed-keys", failed.path()]);
     let [deleted, rejected, unconfirmed, not_attempted, ..] = run.counts();
@@ -110,32 +100,27 @@ fn the_same_command_goes_on_where_the_run_ended() {
         let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
         let options = [&options[..], &["--transport", transport, "-j", "2"]].concat();
 
-        // The bad key is found by some twenty requests; then the index is gone for a while.
-        let command = |service: &Service| delete(service, &options);
-        let stops = std::thread::scope(|scope| {
-            let watch = scope.spawn(|| {
-                while service.left() > 3000 {
-                    std::thread::yield_now();
-                }
-                allow_after(&service, 1000);
-            });
-            let first = command(&service);
-            watch.join().unwrap();
-            first
-        });
-        assert_eq!(stops.code, Some(1), "{stops:?}");
-        assert_eq!(stops.json()["input_complete"], stops.json()["keys_read"] == 5000, "{stops:?}");
-        let [deleted, rejected, _, not_attempted, ..] = stops.counts();
+        // The bad key is found by some twenty requests, and then it is over.
+        service.allow(25);
+        let first = delete(&service, &options);
+        assert_eq!((first.code, &first.json()["error"]["code"]), (Some(1), &"AccessDenied".into()), "{first:?}");
+        assert_eq!(first.json()["input_complete"], first.json()["keys_read"] == 5000, "{first:?}");
+        let [deleted, rejected, _, not_attempted, ..] = first.counts();
         assert_eq!(deleted, 5000 - service.left() as u64);
-        assert_eq!(failed.read().lines().count() as u64, rejected + not_attempted, "{stops:?}");
-        assert!(stops.stderr.contains("help: allow the action"), "{stops:?}");
+        assert_eq!(failed.read().lines().count() as u64, rejected + not_attempted, "{first:?}");
+        assert!(first.stderr.contains("help: allow the action"), "{first:?}");
 
-        let left = service.left();
-        while command(&service).counts()[0] < 4999 {}
-        assert!(left > 0 && service.left() == 1, "{left}");
+        // Twice it is denied at once, which changes nothing.
+        for _ in 0..2 {
+            service.allow(0);
+            assert_eq!((delete(&service, &options).counts()[0], failed.read().lines().count() as u64 > 0), (deleted, true));
+        }
+        service.allow(u64::MAX);
+        assert_eq!(delete(&service, &options).counts()[..5], [4999, 1, 0, 0, 0]);
+        assert_eq!(service.left(), 1);
         // All but the bad key: the checkpoint stays, and so does the line that tells of it.
         assert!(checkpoint.exists());
-        let last = command(&service);
+        let last = delete(&service, &options);
         assert_eq!((last.code, &last.counts()[..5]), (Some(1), &[4999, 1, 0, 0, 0][..]), "{last:?}");
         assert_eq!((&last.json()["keys_read"], &last.json()["errors"][0]["count"]), (&5000.into(), &1.into()));
         assert_eq!(failed.read().lines().count(), 1, "{}", failed.read());
@@ -146,7 +131,7 @@ fn the_same_command_goes_on_where_the_run_ended() {
 #[test]
 fn a_checkpoint_of_something_else_is_refused_and_left_as_it_is() {
     let (service, keys) = many("something-else", 1000);
-    allow_after(&service, 1);
+    service.allow(0);
     let checkpoint = File::none("something-else", "checkpoint");
     let failed = File::none("something-else", "jsonl");
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "-j", "1"];

@@ -4,11 +4,15 @@ use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Instant, SystemTime};
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
 use oss_delete_vectors::emulator::Emulator;
 use oss_delete_vectors::transports::Server;
-use oss_delete_vectors::{Credentials, Target};
+use oss_delete_vectors::{Credentials, Now, ServiceError, Target, code};
 use serde_json::Value;
 
 pub(crate) const ACCESS_KEY_ID: &str = "LTAI5tConformanceKey0001";
@@ -104,6 +108,8 @@ fn told(Output { status, stdout, stderr }: Output) -> Run {
 /// An emulator on a socket.
 pub(crate) struct Service {
     emulator: Arc<Mutex<Emulator>>,
+    /// How many requests are let through to it; the others are denied.
+    quota: Arc<AtomicU64>,
     server: Server,
 }
 
@@ -115,8 +121,22 @@ impl Service {
 
     pub(crate) fn holding(keys: impl Iterator<Item = String>) -> Self {
         let emulator = Arc::new(Mutex::new(Emulator::with_vectors(&target(), credentials(), keys).unwrap()));
-        let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator)).unwrap();
-        Self { emulator, server }
+        let quota = Arc::new(AtomicU64::new(u64::MAX));
+        let (answering, left, begun) = (Arc::clone(&emulator), Arc::clone(&quota), Instant::now());
+        let handler = move |request: Request<Bytes>| {
+            let (mut emulator, now) = (answering.lock().unwrap(), Now::new(begun.elapsed(), SystemTime::now()));
+            match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |quota| quota.checked_sub(1)) {
+                Ok(_) => emulator.handle(now, &request),
+                Err(_) => ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed").to_response(),
+            }
+        };
+        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), handler).unwrap();
+        Self { emulator, quota, server }
+    }
+
+    /// Lets so many more requests through.
+    pub(crate) fn allow(&self, requests: u64) {
+        self.quota.store(requests, Ordering::SeqCst);
     }
 
     pub(crate) fn emulator(&self) -> MutexGuard<'_, Emulator> {
