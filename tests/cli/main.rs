@@ -10,11 +10,17 @@ mod config_file;
 mod credential_process;
 mod dry_run;
 mod home;
+mod interrupt;
 mod keys_from;
+mod kill;
+mod memory;
 mod outcomes;
 #[allow(dead_code, reason = "the transports' tests use more of it")]
 #[path = "../transports/peer.rs"]
 mod peer;
 mod program;
 mod rehearsal;
+mod terminal;
 mod usage;
+#[path = "../common/xorshift.rs"]
+mod xorshift;

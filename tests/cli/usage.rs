@@ -89,6 +89,20 @@ fn a_setting_that_is_wrong_is_named_with_its_origin_and_its_rule() {
         ),
         ("--timeout", Some("0"), &[id, secret], "must be a whole number of seconds, 1 to 86400"),
         ("--timeout", Some("1.5"), &[id, secret], "must be a whole number of seconds, 1 to 86400"),
+        ("--concurrency", Some("0"), &[id, secret], r#"concurrency must be 1 to 10000, not "0""#),
+        ("--concurrency", Some("many"), &[id, secret], "invalid value 'many' for '--concurrency <N>'"),
+        ("--max-qps", Some("0"), &[id, secret], r#"requests a second must be 0.001 to 1000000, not "0""#),
+        ("--max-qps", Some("fast"), &[id, secret], "invalid value 'fast' for '--max-qps <N>'"),
+        ("--max-attempts", Some("0"), &[id, secret], r#"max attempts must be at least 1, not "0""#),
+        ("--on-bad-key", Some("ignore"), &[id, secret], "[possible values: fail, skip]"),
+        ("--keys-format", Some("csv"), &[id, secret], "[possible values: lines, jsonl]"),
+        ("--progress", Some("yes"), &[id, secret], "[possible values: auto, always, never]"),
+        (
+            "--generate",
+            Some("man"),
+            &[id, secret],
+            "the argument '--generate <WHAT>' cannot be used with one or more of the other",
+        ),
         ("--transport", Some("curl"), &[id, secret], "[possible values: hyper, ureq]"),
         ("--output-format", Some("xml"), &[id, secret], "[possible values: text, json]"),
         ("--signing-time", Some("1702743657"), &[id, secret], "--dry-run"),
@@ -130,23 +144,6 @@ fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
     ] {
         let stderr = refused(&service, &[("--keys", Some(keys))], &CREDENTIALS);
         assert!(stderr.contains(expected), "{keys}: {stderr}");
-    }
-}
-
-#[test]
-fn without_a_terminal_only_force_deletes() {
-    let service = Service::start();
-    let url = service.url();
-    let command = |force: Option<&'static str>| {
-        let options = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--endpoint", &url];
-        run(PLACE.into_iter().chain(options).chain(force), &CREDENTIALS)
-    };
-    let refused = command(None);
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
-    assert!(refused.stderr.contains("no terminal to ask on: use --force"), "{refused:?}");
-    assert_eq!(service.emulator().requests(), 0);
-    for force in ["--force", "-f"] {
-        assert_eq!(command(Some(force)).code, Some(0));
     }
 }
 

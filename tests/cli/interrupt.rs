@@ -1,0 +1,83 @@
+//! Ctrl-C: once to stop in order, twice to leave.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use oss_delete_vectors::emulator::RateLimit;
+
+use crate::program::{CREDENTIALS, File, PLACE, Service, TRANSPORTS, command, finish, run};
+
+fn spawn(endpoint: &str, options: &[&str]) -> (Child, BufReader<ChildStderr>) {
+    let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", endpoint];
+    let mut command = command(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    (child, stderr)
+}
+
+fn interrupt(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+fn line(stderr: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn once_it_stops_in_order_and_the_same_command_goes_on() {
+    for (transport, signal) in TRANSPORTS.into_iter().zip(["INT", "TERM"]) {
+        let keys: Vec<String> = (0..20_000).map(|number| format!("doc-{number:05}")).collect();
+        let file = File::new(&format!("interrupted-{transport}"), "txt", keys.join("\n"));
+        let checkpoint = File::none(&format!("interrupted-{transport}"), "checkpoint");
+        let service = Service::holding(keys.into_iter());
+        service.emulator().set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
+        let options = ["--keys-from", file.path(), "--checkpoint", checkpoint.path(), "--transport", transport];
+
+        let (child, mut stderr) = spawn(&service.url(), &options);
+        while service.left() == 20_000 {
+            std::thread::yield_now();
+        }
+        interrupt(&child, signal);
+        assert_eq!(line(&mut stderr), "stopping: waiting for the requests in flight; once more to leave them\n");
+        let stopped = finish(child);
+        stopped.check_sum();
+        let [deleted, rejected, unconfirmed, ..] = stopped.counts();
+        assert_eq!((stopped.code, rejected, &stopped.json()["error"]["message"]), (Some(130), 0, &"interrupted".into()));
+        let gone = 20_000 - service.left() as u64;
+        assert!((deleted..=deleted + unconfirmed).contains(&gone), "{gone}: {stopped:?}");
+        let mut told = String::new();
+        stderr.read_to_string(&mut told).unwrap();
+        assert!(
+            told.starts_with("error: interrupted\n") && told.ends_with("help: to go on, run the same command again\n"),
+            "{told}"
+        );
+
+        service.emulator().set_rate_limit(None);
+        let url = service.url();
+        let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
+        let resumed = run(PLACE.into_iter().chain(base).chain(options), &CREDENTIALS);
+        assert_eq!((resumed.code, &resumed.counts()[..5]), (Some(0), &[20_000, 0, 0, 0, 0][..]), "{resumed:?}");
+        assert!(service.left() == 0 && !checkpoint.exists());
+    }
+}
+
+#[test]
+fn twice_it_waits_for_nothing() {
+    for transport in TRANSPORTS {
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let options = ["--keys", r#"["doc-001","doc-002"]"#, "--timeout", "86400", "--transport", transport];
+        let (child, mut stderr) = spawn(&url, &options);
+        let (mut connection, _) = silent.accept().unwrap();
+        connection.read_exact(&mut [0; 16]).unwrap();
+        interrupt(&child, "INT");
+        assert!(line(&mut stderr).starts_with("stopping: "));
+        interrupt(&child, "INT");
+        let left = finish(child);
+        assert_eq!((left.code, left.counts()), (Some(130), [0, 0, 2, 0, 0, 1]), "{left:?}");
+    }
+}

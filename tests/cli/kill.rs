@@ -1,0 +1,86 @@
+//! A million keys through a faulty network, killed again and again: all are gone in the end, and little is sent twice.
+//!
+//! `KILL_KEYS=10000000` makes it more. What each kill cost is printed with `--nocapture`.
+#![cfg(unix)]
+
+use std::env;
+use std::fs::File as StdFile;
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+
+use oss_delete_vectors::bulk::Checkpoint;
+use oss_delete_vectors::emulator::{Emulator, FaultyNetwork, RateLimit};
+use oss_delete_vectors::transports::Server;
+use serde_json::Value;
+
+use crate::program::{CREDENTIALS, File, PLACE, command, credentials, finish, target};
+use crate::xorshift::Xorshift;
+
+const KILLS: u64 = 5;
+const FAULTS: &str =
+    "lost-answer=0.01,server-error=0.02,connection-refused=0.01,truncated-answer=0.01,repeated-request=0.01,page=0.01";
+/// The service's limit, and what the command line says on top.
+const LIMIT: f64 = 600.0;
+const MAX_QPS: u64 = 400;
+const CONCURRENCY: u64 = 16;
+
+/// What may be unsettled at any moment, in keys: see `BulkDelete::can_push`.
+const UNSETTLED: u64 = 500 * (2 * CONCURRENCY + 16 + 1);
+
+fn survive(test: &str, transport: &str, is_stdin: bool) {
+    let count: u64 = env::var("KILL_KEYS").map_or(1_000_000, |count| count.parse().expect("KILL_KEYS is a number"));
+    let keys = File::new(test, "txt", (0..count).map(|number| format!("doc-{number:08}\n")).collect::<String>());
+    let checkpoint = File::none(test, "checkpoint");
+    let emulator = Emulator::with_vectors(&target(), credentials(), keys.read().lines()).unwrap();
+    let emulator = Arc::new(Mutex::new(emulator));
+    emulator.lock().unwrap().set_rate_limit(Some(RateLimit::new(LIMIT, 100).unwrap()));
+    let network = Arc::new(Mutex::new(FaultyNetwork::new(7, FAULTS.parse().unwrap())));
+    let server = Server::start_faulty((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator), network).unwrap();
+    let gone = || count - emulator.lock().unwrap().len("examplebucket", "vectorindex1").unwrap() as u64;
+    let url = server.url();
+
+    let spawn = || {
+        let options =
+            ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url, "--timeout", "2"];
+        let paths = ["--keys-from", if is_stdin { "-" } else { keys.path() }, "--checkpoint", checkpoint.path()];
+        let pace = ["--max-qps", &MAX_QPS.to_string(), "--transport", transport];
+        let mut command = command(PLACE.into_iter().chain(options).chain(paths).chain(pace), &CREDENTIALS);
+        if is_stdin {
+            command.stdin(StdFile::open(keys.path()).unwrap());
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut random = Xorshift::new(42);
+    for kill in 1..=KILLS {
+        let before = gone();
+        let mut child = spawn();
+        let share = (count - before) / (KILLS + 2 - kill);
+        let killed_at = before + share / 2 + random.below(usize::try_from(share).unwrap()) as u64;
+        while gone() < killed_at {
+            std::thread::yield_now();
+            assert!(child.try_wait().unwrap().is_none(), "{:?}", finish(child));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let saved: Value = serde_json::from_str(&checkpoint.read()).unwrap();
+        let covered = saved["run"].as_str().unwrap().parse::<Checkpoint>().unwrap().report().deleted;
+        let (gone, repeated) = (gone(), gone() - covered);
+        println!("{test}: kill {kill} with {gone} gone and {covered} covered: {repeated} are sent again");
+        assert!(repeated <= MAX_QPS * 500 + UNSETTLED, "{repeated} keys are sent again");
+    }
+    let run = finish(spawn());
+    run.check_sum();
+    assert_eq!((run.code, &run.counts()[..5]), (Some(0), &[count, 0, 0, 0, 0][..]), "{run:?}");
+    assert_eq!((gone(), checkpoint.exists()), (count, false));
+}
+
+#[test]
+fn from_a_file() {
+    survive("kill-file", "hyper", false);
+}
+
+#[test]
+fn from_stdin() {
+    survive("kill-stdin", "ureq", true);
+}

@@ -1,0 +1,47 @@
+//! Memory does not grow with the number of keys.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+
+use oss_delete_vectors::Deleted;
+use oss_delete_vectors::transports::Server;
+
+use crate::program::{CREDENTIALS, File, PLACE, TRANSPORTS, command, finish};
+
+/// The most memory that the program held while it deleted so many keys, in KiB.
+fn peak(keys: u32, transport: &str) -> u64 {
+    let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), |_| Deleted::new("id").to_response()).unwrap();
+    let url = server.url();
+    let text: String = (0..keys).map(|number| format!("doc-{number:032}\n")).collect();
+    let file = File::new(&format!("memory-{transport}-{keys}"), "txt", text);
+    let checkpoint = File::none(&format!("memory-{transport}-{keys}"), "checkpoint");
+    let options =
+        ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url, "--transport", transport];
+    let paths = ["--keys-from", file.path(), "--checkpoint", checkpoint.path()];
+    let mut command = command(PLACE.into_iter().chain(options).chain(paths), &CREDENTIALS);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        // It is gone from the moment on in which the program ends.
+        if let Some(line) = line {
+            peak = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        }
+        std::thread::yield_now();
+    }
+    let run = finish(child);
+    assert_eq!((run.code, run.counts()[0]), (Some(0), keys.into()), "{run:?}");
+    peak
+}
+
+#[test]
+fn three_million_keys_take_no_more_than_three_hundred_thousand() {
+    for transport in TRANSPORTS {
+        let (few, many) = (peak(300_000, transport), peak(3_000_000, transport));
+        println!("{transport}: {few} KiB for 300,000 keys, {many} KiB for 3,000,000");
+        assert!(few > 0 && many <= few + 4096, "{transport}: {few} KiB, then {many} KiB");
+    }
+}

@@ -1,0 +1,90 @@
+//! What is asked and shown on a terminal. `script`, which every Linux has, stands for one; `setsid` for a program without any.
+#![cfg(target_os = "linux")]
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::program::{CREDENTIALS, File, PLACE, Run, Service, command, finish};
+
+/// Runs a line of shell on a terminal of its own, where `$program` is the program with a whole command; types `typed`.
+fn on_terminal(service: &Service, line: &str, typed: &str) -> Run {
+    let url = service.url();
+    let inner = command(PLACE.into_iter().chain(["--index-name", "vectorindex1", "--endpoint", &url]), &[]);
+    let words = std::iter::once(inner.get_program()).chain(inner.get_args());
+    let program: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+    let mut script = Command::new("script");
+    script.args(["-qfec", &line.replace("$program", &program.join(" ")), "/dev/null"]);
+    script.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("TERM", "xterm").envs(CREDENTIALS);
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(typed.as_bytes()).unwrap();
+    // Kept open: its end would end the terminal.
+    let run = finish(child);
+    drop(stdin);
+    run
+}
+
+const QUESTION: &str =
+    "Delete 2 vectors from vectorindex1 in bucket examplebucket (account 1234567890123456, region cn-hangzhou, host 127.0.0.1:";
+
+#[test]
+fn a_yes_deletes_and_a_no_sends_nothing() {
+    let service = Service::start();
+    let line = r#"$program --keys '["doc-001","doc-002"]'"#;
+    for no in ["n\n", "\n", "q\n"] {
+        let run = on_terminal(&service, line, no);
+        assert_eq!((run.code, service.requests()), (Some(1), 0), "{run:?}");
+        assert!(run.stdout.contains(QUESTION) && run.stdout.contains("? [y/N] "), "{run:?}");
+        assert!(run.stdout.ends_with("Deleted 0 vectors from vectorindex1\r\n"), "{run:?}");
+    }
+    let run = on_terminal(&service, line, "y\n");
+    assert_eq!((run.code, service.left()), (Some(0), 7), "{run:?}");
+    assert!(run.stdout.contains("Deleted 2 vectors from vectorindex1 (request id "), "{run:?}");
+}
+
+#[test]
+fn the_question_is_asked_on_the_terminal_though_keys_come_from_stdin_and_output_goes_elsewhere() {
+    let service = Service::start();
+    let line = r"printf 'doc-001\ndoc-002\n' | $program --keys-from - >/dev/null 2>&1";
+    let run = on_terminal(&service, line, "y\n");
+    assert_eq!((run.code, service.left()), (Some(0), 7), "{run:?}");
+    assert!(
+        run.stdout.contains("Delete the vectors of all keys in stdin from vectorindex1 in bucket examplebucket ("),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_bar_is_drawn_on_a_terminal_and_nowhere_else() {
+    let keys: Vec<String> = (0..3000).map(|number| format!("doc-{number:04}")).collect();
+    let file = File::new("bar", "txt", keys.join("\n"));
+    for (options, has_bar) in [("", true), ("--progress always", true), ("--progress never", false), ("2>/dev/null", false)] {
+        let service = Service::holding(keys.iter().cloned());
+        let line = format!("$program --force --max-qps 10 --keys-from {} {options}", file.path());
+        let run = on_terminal(&service, &line, "");
+        assert_eq!((run.code, service.left()), (Some(0), 0), "{run:?}");
+        assert_eq!((run.stdout.contains("[===="), run.stdout.contains(" keys, ")), (has_bar, has_bar), "{options}: {run:?}");
+        assert!(run.stdout.ends_with("Deleted 3,000 vectors from vectorindex1 (6 requests in 0:00)\r\n"), "{run:?}");
+    }
+}
+
+#[test]
+fn without_a_terminal_only_force_deletes() {
+    let service = Service::start();
+    let url = service.url();
+    let without = |force: Option<&'static str>| {
+        let base = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--endpoint", &url];
+        let inner = command(PLACE.into_iter().chain(base).chain(force), &[]);
+        let mut setsid = Command::new("setsid");
+        setsid.arg("-w").arg(inner.get_program()).args(inner.get_args());
+        setsid.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).envs(CREDENTIALS);
+        finish(setsid.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    };
+    let refused = without(None);
+    assert_eq!((refused.code, refused.stdout.as_str(), service.requests()), (Some(2), "", 0));
+    let expected = "error: deleting is irreversible, and there is no terminal to ask on: use --force not to be asked\n";
+    assert_eq!(refused.stderr, expected);
+    for force in ["--force", "-f"] {
+        assert_eq!(without(Some(force)).code, Some(0));
+    }
+}
