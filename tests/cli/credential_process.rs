@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use oss_delete_vectors::Credentials;
-use oss_delete_vectors::emulator::Identity;
+use oss_delete_vectors::emulator::{Identity, RateLimit};
 use serde_json::json;
 
 use crate::home::Home;
-use crate::program::{self, CREDENTIALS, OTHER_SECRET, PLACE, Run, SECRET, Service, TOKEN, TRANSPORTS, run};
+use crate::program::{self, CREDENTIALS, File, OTHER_SECRET, PLACE, Run, SECRET, Service, TOKEN, TRANSPORTS, run};
 
 const ID: &str = "STS.ConformanceToken0001";
 
@@ -195,4 +195,37 @@ fn it_is_not_run_for_a_rehearsal_or_where_a_setting_is_missing() {
     assert_eq!(missing.code, Some(2), "{missing:?}");
     assert!(!missing.stderr.contains("credentials"), "{missing:?}");
     assert!(!home.has("was-run"));
+}
+
+#[test]
+fn it_is_run_again_when_the_service_no_longer_takes_what_it_printed() {
+    let keys: Vec<String> = (0..10_000).map(|number| format!("doc-{number:05}")).collect();
+    let file = File::new("process-again", "txt", keys.join("\n"));
+    for transport in TRANSPORTS {
+        let service = Service::holding(keys.iter().cloned());
+        service.emulator().set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
+        let home = Home::new(&format!("process-again-{transport}"));
+        for id in ["first", "second"] {
+            service.emulator().add_identity(Identity::new(Credentials::new(id, SECRET).unwrap()));
+        }
+        let print = |id: &str| prints(&json!({"mode": "AK", "access_key_id": id, "access_key_secret": SECRET}).to_string());
+        let was_run = home.file("was-run");
+        let script = format!("if [ -e {was_run} ]; then\n{}else\ntouch {was_run}\n{}fi", print("second"), print("first"));
+        let command = format!("sh {}", home.write("helper", script));
+        let url = service.url();
+        let run = std::thread::scope(|scope| {
+            let run = scope.spawn(|| {
+                let what = ["--index-name", "vectorindex1", "--keys-from", file.path(), "--force", "--output-format", "json"];
+                let how = ["--endpoint", &url, "--transport", transport, "--credential-process", &command];
+                run(PLACE.into_iter().chain(what).chain(how), &[home.variable(), ("PATH", "/usr/bin:/bin")])
+            });
+            while service.left() == 10_000 && !run.is_finished() {
+                std::thread::yield_now();
+            }
+            service.emulator().remove_identity("first");
+            service.emulator().set_rate_limit(None);
+            run.join().unwrap()
+        });
+        assert_eq!((run.code, &run.counts()[..5], service.left()), (Some(0), &[10_000, 0, 0, 0, 0][..], 0), "{run:?}");
+    }
 }
