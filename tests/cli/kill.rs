@@ -64,7 +64,7 @@ fn survive(test: &str, transport: &str, is_stdin: bool) {
         child.kill().unwrap();
         child.wait().unwrap();
         let saved: Value = serde_json::from_str(&checkpoint.read()).unwrap();
-        let covered = saved["run"].as_str().unwrap().parse::<Checkpoint>().unwrap().report().deleted;
+        let covered = saved["run"].to_string().parse::<Checkpoint>().unwrap().report().deleted;
         let (gone, repeated) = (gone(), gone() - covered);
         println!("{test}: kill {kill} with {gone} gone and {covered} covered: {repeated} are sent again");
         assert!(repeated <= MAX_QPS * 500 + UNSETTLED, "{repeated} keys are sent again");

@@ -39,7 +39,7 @@ impl Saved {
             "failed_keys": self.failed_keys,
             "errors": self.errors.to_json(),
             "elapsed_seconds": self.elapsed.as_secs_f64(),
-            "run": self.run.to_string(),
+            "run": serde_json::from_str::<Value>(&self.run.to_string()).expect("a checkpoint is JSON"),
         })
     }
 
@@ -53,7 +53,7 @@ impl Saved {
             bytes => Some(bytes.as_u64()?),
         };
         Some(Self {
-            run: value.get("run")?.as_str()?.parse().ok()?,
+            run: value.get("run")?.to_string().parse().ok()?,
             inputs,
             failed_keys,
             errors: Errors::from_json(value.get("errors")?)?,

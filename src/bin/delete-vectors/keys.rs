@@ -24,13 +24,13 @@ pub(crate) struct Keys {
     on_bad_key: OnBadKey,
     stop: StopHandle,
     console: Console,
-    outcome: Arc<Outcome>,
+    reading: Arc<Reading>,
     has_ended: bool,
 }
 
-/// How reading went.
+/// How far reading is, and how it went.
 #[derive(Default)]
-pub(crate) struct Outcome {
+pub(crate) struct Reading {
     keys: AtomicU64,
     bad_lines: AtomicU64,
     /// What ended it before the end of the input.
@@ -38,7 +38,12 @@ pub(crate) struct Outcome {
     has_ended: AtomicBool,
 }
 
-impl Outcome {
+impl Reading {
+    /// How many keys were read.
+    pub(crate) fn keys(&self) -> u64 {
+        self.keys.load(Ordering::Acquire)
+    }
+
     /// How many lines were passed over.
     pub(crate) fn bad_lines(&self) -> u64 {
         self.bad_lines.load(Ordering::Relaxed)
@@ -50,17 +55,13 @@ impl Outcome {
 
     /// Whether so many keys are all there are.
     pub(crate) fn is_complete(&self, taken: u64) -> bool {
-        self.has_ended.load(Ordering::Acquire) && self.keys.load(Ordering::Acquire) == taken
+        self.has_ended.load(Ordering::Acquire) && self.keys() == taken
     }
 }
 
 impl Keys {
-    pub(crate) fn new(source: Source, on_bad_key: OnBadKey, stop: StopHandle, console: Console) -> Self {
-        Self { source, on_bad_key, stop, console, outcome: Arc::default(), has_ended: false }
-    }
-
-    pub(crate) fn outcome(&self) -> Arc<Outcome> {
-        Arc::clone(&self.outcome)
+    pub(crate) fn new(source: Source, on_bad_key: OnBadKey, stop: StopHandle, console: Console, reading: Arc<Reading>) -> Self {
+        Self { source, on_bad_key, stop, console, reading, has_ended: false }
     }
 
     /// A stream of the same keys, read on a thread of its own, a batch or two ahead.
@@ -90,15 +91,15 @@ impl Iterator for Keys {
         while !self.has_ended {
             match self.source.next() {
                 Some(Ok(key)) => {
-                    self.outcome.keys.fetch_add(1, Ordering::Release);
+                    self.reading.keys.fetch_add(1, Ordering::Release);
                     return Some(key);
                 }
                 None => {
                     self.has_ended = true;
-                    self.outcome.has_ended.store(true, Ordering::Release);
+                    self.reading.has_ended.store(true, Ordering::Release);
                 }
                 Some(Err(trouble)) if trouble.can_go_on && self.on_bad_key == OnBadKey::Skip => {
-                    let before = self.outcome.bad_lines.fetch_add(1, Ordering::Relaxed);
+                    let before = self.reading.bad_lines.fetch_add(1, Ordering::Relaxed);
                     if before < BAD_LINES_TOLD {
                         self.console.say(format_args!("warning: skipped: {}", trouble.text));
                     } else if before == BAD_LINES_TOLD {
@@ -106,7 +107,7 @@ impl Iterator for Keys {
                     }
                 }
                 Some(Err(trouble)) => {
-                    *self.outcome.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble.text);
+                    *self.reading.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble.text);
                     // Before the end: then what waits is not sent.
                     self.stop.stop();
                     self.has_ended = true;

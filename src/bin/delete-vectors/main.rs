@@ -25,6 +25,7 @@ mod text;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
@@ -37,7 +38,7 @@ use config::Config;
 use console::complain;
 use interrupt::{INTERRUPTED, Interrupts};
 use job::{Ended, Job};
-use keys::Keys;
+use keys::{Keys, Reading};
 use progress::Progress;
 use question::Question;
 use rehearsal::Rehearsal;
@@ -80,12 +81,12 @@ fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, B
     let question = Question { target, source: &source, resumed: books.resumed() };
     let is_confirmed = args.how.force || rehearsal.is_some() || question.is_confirmed()?;
 
-    let mut progress = Progress::new(args.output.progress, source.size(), source.bytes_read());
+    let reading = Arc::new(Reading::default());
+    let mut progress = Progress::new(args.output.progress, &source, Arc::clone(&reading));
     let console = progress.console();
     log::start(args.output.verbose, console.clone());
     let stop = StopHandle::new();
-    let keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console.clone());
-    let reading = keys.outcome();
+    let keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console.clone(), Arc::clone(&reading));
     let requests_before = bulk.report().requests;
     let stopped = if is_confirmed {
         books.begin(&bulk)?;
@@ -161,9 +162,9 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
         "warning: each request holds a signature by your credentials, and their security token if there is one: \
          within 15 minutes of its date, whoever has it can send it",
     );
-    let console = Progress::new(When::Never, None, source.bytes_read()).console();
-    let keys = Keys::new(source, args.what.on_bad_key, StopHandle::new(), console);
-    let reading = keys.outcome();
+    let reading = Arc::new(Reading::default());
+    let console = Progress::new(When::Never, &source, Arc::clone(&reading)).console();
+    let keys = Keys::new(source, args.what.on_bad_key, StopHandle::new(), console, Arc::clone(&reading));
     let code =
         print(ExitCode::SUCCESS, |stdout| dry_run::write_requests(&target, credentials, time, keys, BufWriter::new(stdout)));
     reading.trouble().map_or(Ok(code), |trouble| Err(trouble.into()))

@@ -11,6 +11,8 @@ use oss_delete_vectors::bulk::{BulkDelete, Report};
 
 use crate::args::When;
 use crate::console::Console;
+use crate::keys::Reading;
+use crate::source::Source;
 use crate::text::{clock, grouped};
 
 /// How often a bar is drawn, and how often a line is written.
@@ -20,6 +22,9 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// Rates are those of so long.
 const WINDOW: Duration = Duration::from_secs(10);
 
+const BAR: &str = "[{bar:24}] {percent:>3}%  {wide_msg}";
+const SPINNER: &str = "{spinner} {wide_msg}";
+
 /// A length that stands for all there is to read.
 const FULL: u64 = 10_000;
 
@@ -28,7 +33,8 @@ pub(crate) struct Progress {
     console: Console,
     /// Bytes of all inputs, and how many were read.
     size: Option<u64>,
-    read: Arc<AtomicU64>,
+    bytes_read: Arc<AtomicU64>,
+    reading: Arc<Reading>,
     begun: Instant,
     shown_at: Instant,
     samples: VecDeque<Sample>,
@@ -45,25 +51,29 @@ enum Look {
 struct Sample {
     at: Instant,
     keys: u64,
-    read: u64,
+    bytes: u64,
 }
 
 impl Progress {
-    pub(crate) fn new(when: When, size: Option<u64>, read: Arc<AtomicU64>) -> Self {
+    /// To be shown of a run over `source`, whose keys are counted in `reading`.
+    pub(crate) fn new(when: When, source: &Source, reading: Arc<Reading>) -> Self {
+        let size = source.size();
         let look = match when {
             When::Auto | When::Always if io::stderr().is_terminal() => Look::Bar,
             When::Always => Look::Lines,
             When::Auto | When::Never => Look::None,
         };
         let bar = if look == Look::Bar {
-            let template = if size.is_some() { "[{bar:24}] {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
+            let template = if size.is_some() { BAR } else { SPINNER };
             let style = ProgressStyle::with_template(template).expect("a template that is tested").progress_chars("=> ");
             ProgressBar::with_draw_target(size.map(|_| FULL), ProgressDrawTarget::stderr()).with_style(style)
         } else {
             ProgressBar::hidden()
         };
         let now = Instant::now();
-        Self { look, console: Console::new(bar), size, read, begun: now, shown_at: now, samples: VecDeque::new() }
+        let bytes_read = source.bytes_read();
+        let samples = VecDeque::new();
+        Self { look, console: Console::new(bar), size, bytes_read, reading, begun: now, shown_at: now, samples }
     }
 
     pub(crate) fn console(&self) -> Console {
@@ -81,8 +91,8 @@ impl Progress {
         }
         let now = Instant::now();
         let report = bulk.report();
-        let read = self.read.load(Ordering::Relaxed);
-        self.samples.push_back(Sample { at: now, keys: settled(&report), read });
+        let bytes = self.bytes_settled(bulk);
+        self.samples.push_back(Sample { at: now, keys: settled(&report), bytes });
         while self.samples.len() > 2 && now - self.samples[1].at >= WINDOW {
             self.samples.pop_front();
         }
@@ -90,10 +100,9 @@ impl Progress {
         if self.look == Look::Bar {
             let bar = self.console.bar();
             if let Some(size) = self.size {
-                bar.set_position(read.min(size) * FULL / size.max(1));
+                bar.set_position((bytes as f64 / size.max(1) as f64 * FULL as f64) as u64);
             }
             bar.set_message(text);
-            bar.tick();
         } else if now - self.shown_at >= LINE_INTERVAL {
             self.shown_at = now;
             self.console.say(format_args!("{} {text}", clock(now - self.begun)));
@@ -102,6 +111,12 @@ impl Progress {
 
     pub(crate) fn end(&self) {
         self.console.bar().finish_and_clear();
+    }
+
+    /// Of the bytes that were read, those whose keys are settled, as far as one is like the other: keys are read ahead.
+    fn bytes_settled(&self, bulk: &BulkDelete) -> u64 {
+        let share = bulk.settled().len() as f64 / self.reading.keys().max(1) as f64;
+        (self.bytes_read.load(Ordering::Relaxed) as f64 * share.min(1.0)) as u64
     }
 
     /// Keys a second, lately.
@@ -113,9 +128,9 @@ impl Progress {
 
     fn time_left(&self, now: Instant) -> Option<Duration> {
         let (first, last) = (self.samples[0], self.samples[self.samples.len() - 1]);
-        let read = (last.read - first.read) as f64;
-        let left = self.size?.saturating_sub(last.read) as f64;
-        let seconds = left / read * (now - first.at).as_secs_f64();
+        let settled = (last.bytes - first.bytes) as f64;
+        let left = self.size?.saturating_sub(last.bytes) as f64;
+        let seconds = left / settled * (now - first.at).as_secs_f64();
         Duration::try_from_secs_f64(seconds).ok()
     }
 }
@@ -130,7 +145,7 @@ fn describe(report: &Report, rate: f64, time_left: Option<Duration>) -> String {
     if let Some(time_left) = time_left {
         text += &format!(", ETA {}", clock(time_left));
     }
-    let failed = report.rejected + report.unconfirmed + report.not_attempted;
+    let failed = report.rejected + report.unconfirmed;
     for (number, what) in [(report.throttled, "throttled"), (report.retries, "retried"), (failed, "failed")] {
         if number > 0 {
             text += &format!(", {} {what}", grouped(number));
@@ -155,11 +170,7 @@ mod tests {
 
     #[test]
     fn templates_are_templates() {
-        for size in [None, Some(5)] {
-            let progress = Progress::new(When::Never, size, Arc::default());
-            assert_eq!(progress.look, Look::None);
-        }
-        for template in ["[{bar:24}] {percent:>3}%  {msg}", "{spinner} {msg}"] {
+        for template in [BAR, SPINNER] {
             ProgressStyle::with_template(template).unwrap();
         }
     }
