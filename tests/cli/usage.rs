@@ -101,7 +101,7 @@ fn a_setting_that_is_wrong_is_named_with_its_origin_and_its_rule() {
             "--generate",
             Some("man"),
             &[id, secret],
-            "the argument '--generate <WHAT>' cannot be used with one or more of the other",
+            "the argument '--generate <man|SHELL>' cannot be used with one or more of the other",
         ),
         ("--transport", Some("curl"), &[id, secret], "[possible values: hyper, ureq]"),
         ("--output-format", Some("xml"), &[id, secret], "[possible values: text, json]"),

@@ -26,12 +26,14 @@ Examples:
             --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
   Who     delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
   How     delete-vectors ... --dry-run | jq .headers
+  Books   delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
   Output  delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted
 
 Exit status:
-  0  all vectors are deleted, or were not there
-  1  some are not, or the question was answered with no
-  2  bad usage or configuration; nothing was sent"#;
+  0    all vectors are deleted, or were not there
+  1    some are not, or the question was answered with no
+  2    bad usage or configuration; nothing was sent
+  130  interrupted"#;
 
 /// Delete vectors from an index of an Alibaba Cloud OSS vector bucket, for good.
 #[derive(Parser)]
@@ -70,12 +72,12 @@ pub(crate) struct What {
     #[arg(long, value_name = "PATH")]
     pub(crate) keys_from: Vec<PathBuf>,
 
-    /// What a line holds: a key as it is, or as JSON; by default a file's ending says
-    #[arg(long, value_name = "FORMAT")]
+    /// What a line holds; a file's ending says it, if not this
+    #[arg(long, value_name = "lines|jsonl", hide_possible_values = true)]
     pub(crate) keys_format: Option<KeyFormat>,
 
-    /// A line that holds no key ends the run, or is passed over
-    #[arg(long, value_name = "WHAT", default_value = "fail")]
+    /// What a line that holds no key does to the run
+    #[arg(long, value_name = "fail|skip", hide_possible_values = true, default_value = "fail")]
     pub(crate) on_bad_key: OnBadKey,
 }
 
@@ -96,7 +98,7 @@ pub(crate) struct Place {
     #[arg(long, value_name = "URL", help = "URL, or internal, instead of the public endpoint [env: OSS_ENDPOINT]")]
     pub(crate) endpoint: Option<String>,
 
-    /// Certificates to trust beside the public ones, in PEM form: for a gateway or a proxy of one's own
+    /// Certificates to trust beside the public ones, in PEM form
     #[arg(long, value_name = "PATH")]
     pub(crate) ca_file: Option<PathBuf>,
 
@@ -151,7 +153,7 @@ pub(crate) struct How {
     pub(crate) timeout: Duration,
 
     /// HTTP client
-    #[arg(long, value_name = "CLIENT", default_value = "hyper")]
+    #[arg(long, value_name = "hyper|ureq", hide_possible_values = true, default_value = "hyper")]
     pub(crate) transport: Client,
 }
 
@@ -171,19 +173,19 @@ pub(crate) struct BookPaths {
 #[command(next_help_heading = "Output")]
 pub(crate) struct Output {
     /// How the summary is printed
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "text|json", hide_possible_values = true, default_value = "text")]
     pub(crate) output_format: Format,
 
-    /// A bar on a terminal; with always, elsewhere a line every 10 seconds
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    /// A bar on a terminal; elsewhere, if always, a line every 10 seconds
+    #[arg(long, value_name = "auto|always|never", hide_possible_values = true, default_value = "auto")]
     pub(crate) progress: When,
 
     /// Tell on stderr what happens; twice: every request
     #[arg(long, short, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Print a man page, or completions for a shell
-    #[arg(long, value_name = "WHAT", exclusive = true)]
+    /// Print a man page, or completions: bash, elvish, fish, power-shell, zsh
+    #[arg(long, value_name = "man|SHELL", exclusive = true, hide_possible_values = true)]
     pub(crate) generate: Option<Generated>,
 }
 
