@@ -188,3 +188,22 @@ fn a_reader_that_has_gone_away_is_no_error() {
         assert!(!String::from_utf8_lossy(&output.stderr).contains("pipe"), "{output:?}");
     }
 }
+
+#[test]
+fn what_happens_is_told_to_those_who_ask() {
+    let failure = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
+    for transport in TRANSPORTS {
+        for (option, lines) in [("-v", 1), ("-vv", 4)] {
+            let service = Service::start();
+            service.emulator().fail_next(failure.clone(), 0);
+            let run = run(arguments(&service.url(), &[option, "--transport", transport]), &CREDENTIALS);
+            assert_eq!((run.code, run.stderr.lines().count()), (Some(0), lines), "{run:?}");
+            assert!(
+                run.stderr.contains(r#" INFO will be sent again keys=3 error=500 InternalError: broken (request id "#),
+                "{run:?}"
+            );
+            let requests = run.stderr.lines().filter(|line| line.contains("transmit{id=") && line.contains("close"));
+            assert_eq!(requests.count(), if option == "-v" { 0 } else { 2 }, "{run:?}");
+        }
+    }
+}
