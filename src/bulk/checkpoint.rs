@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
+use super::decide::History;
 use super::{BulkDelete, BulkOptions, Report, Settled};
 use crate::{Credentials, Invalid, Target};
 
@@ -133,7 +134,8 @@ impl BulkDelete {
     /// A run that goes on where an earlier one was when `checkpoint` was taken of it.
     ///
     /// Push the same keys in the same order, from their beginning: those that had their outcome are passed over. The report
-    /// counts what both runs did.
+    /// counts what both runs did, and where the first run deleted something, the target is known to be right: an answer that is
+    /// not the service's is then something passing, and a refusal tells of the keys.
     ///
     /// # Errors
     ///
@@ -150,6 +152,7 @@ impl BulkDelete {
         Ok(Self {
             passed_over: std::iter::once(0..settled.prefix()).chain(settled.ranges()).collect(),
             given_up: [report.rejected, report.unconfirmed, report.not_attempted],
+            history: History { had_success: report.deleted > 0, ..History::default() },
             report,
             settled,
             ..Self::new(target, credentials, options)?

@@ -116,6 +116,19 @@ fn an_abort_leaves_what_was_in_flight_to_the_next_run() {
     assert_eq!(saved(&first.bulk).report().pushed, 0);
 }
 
+#[test]
+fn what_the_first_run_proved_of_the_target_holds_for_the_next() {
+    let page = |call: &Call<'_>| {
+        let page = http::Response::builder().status(302).body("{}".into()).unwrap();
+        if call.number == 0 { Answer::Is(page) } else { deleted() }
+    };
+    let unproven = resume(&checkpoint_text().parse().unwrap(), BulkOptions::new().concurrency(1), page, 600).delete_all();
+    assert_eq!((unproven.requests.len(), unproven.outcomes()), (1, [0, 0, 500, 100]));
+    let text = checkpoint_text().replace(r#""prefix":0"#, r#""prefix":100"#).replace(r#""deleted":0"#, r#""deleted":100"#);
+    let proven = resume(&text.parse().unwrap(), BulkOptions::new().concurrency(1), page, 600).delete_all();
+    assert_eq!((proven.requests.len(), proven.outcomes()), (2, [600, 0, 0, 0]));
+}
+
 /// However often, and wherever, a run is killed: at the end every key was deleted, none is counted twice, and what is sent twice was not
 /// covered by the checkpoint.
 #[test]
