@@ -1,0 +1,170 @@
+//! Draws what `throttled` and `official-sdk` wrote: `target/release/chart OUT.svg SERIES.csv...`
+//!
+//! One panel a client, all at the same scale: what the service accepted and what it refused, over time, under one limit.
+
+use std::fmt::Write as _;
+
+use peers::series::{BIN, Bin, Run, parse};
+use peers::server::Limit;
+
+/// The runs that are drawn: the widest, where a limit that nobody told matters most.
+const CONCURRENCY: usize = 32;
+const LATENCY_MS: u64 = 0;
+
+/// By the name in the series; those that are not there are left out.
+const PANELS: [(&str, &str); 4] = [
+    ("ours (hyper)", "oss-delete-vectors"),
+    ("aws-sdk-s3vectors (adaptive)", "aws-sdk-s3vectors, adaptive retries"),
+    ("aws-sdk-s3vectors (standard)", "aws-sdk-s3vectors, standard retries"),
+    ("official Python SDK", "official Python SDK, defaults"),
+];
+
+const LEFT: f64 = 56.0;
+const WIDTH: f64 = 720.0;
+const TOP: f64 = 76.0;
+const HEIGHT: f64 = 96.0;
+/// From one panel to the next.
+const STRIDE: f64 = 140.0;
+/// Requests a second at the top of a panel. Bursts go beyond; what is cut off is said in numbers.
+const HIGHEST: f64 = 150.0;
+
+const STYLE: &str = "
+  text { font: 12px system-ui, sans-serif; fill: var(--ink) }
+  .title { font-size: 15px; font-weight: 600 }
+  .name { font-weight: 600 }
+  .quiet { fill: var(--quiet) }
+  .grid { stroke: var(--grid); fill: none }
+  .limit { stroke: var(--ink); stroke-dasharray: 5 4; fill: none }
+  .accepted { fill: var(--accepted) }
+  .refused { fill: var(--refused) }
+  svg { --paper: #ffffff; --ink: #1f2328; --quiet: #59636e; --grid: #d1d9e0; --accepted: #54aeff; --refused: #cf4a12 }
+  @media (prefers-color-scheme: dark) {
+    svg { --paper: #0d1117; --ink: #e6edf3; --quiet: #9198a1; --grid: #30363d; --accepted: #1f6feb; --refused: #ff8f57 }
+  }
+";
+
+struct Panel {
+    title: &'static str,
+    batches: usize,
+    bins: Vec<Bin>,
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let Some(out) = arguments.next() else {
+        eprintln!("usage: chart OUT.svg SERIES.csv...");
+        std::process::exit(2);
+    };
+    let rows: Vec<(Run, Bin)> = arguments
+        .flat_map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            text.lines().filter_map(parse).collect::<Vec<_>>()
+        })
+        .filter(|(run, _)| run.concurrency == CONCURRENCY && run.latency_ms == LATENCY_MS)
+        .collect();
+    let panels: Vec<Panel> = PANELS.iter().filter_map(|(client, title)| panel(client, title, &rows)).collect();
+    assert!(!panels.is_empty(), "no series has a run {CONCURRENCY} wide with {LATENCY_MS} ms of latency");
+    std::fs::write(&out, draw(&panels)).unwrap_or_else(|error| panic!("{out}: {error}"));
+}
+
+fn panel(client: &str, title: &'static str, rows: &[(Run, Bin)]) -> Option<Panel> {
+    let rows = || rows.iter().filter(|(run, _)| run.client == client);
+    let (Run { batches, .. }, _) = rows().next()?;
+    Some(Panel { title, batches: *batches, bins: rows().map(|(_, bin)| *bin).collect() })
+}
+
+fn draw(panels: &[Panel]) -> String {
+    let longest = panels.iter().flat_map(|panel| &panel.bins).map(|bin| bin.seconds + BIN).fold(0.0, f64::max);
+    let seconds = (longest / 10.0).ceil() * 10.0;
+    let (width, height) = (LEFT + WIDTH + 24.0, TOP + STRIDE * panels.len() as f64 + 12.0);
+    let batches = panels.iter().map(|panel| panel.batches).max().unwrap_or_default();
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
+         aria-label=\"Requests accepted and refused over time, a panel for each client\">\n<style>{STYLE}</style>\n\
+         <rect width=\"100%\" height=\"100%\" style=\"fill: var(--paper)\"/>\n"
+    );
+    let Limit { per_second, .. } = Limit::OF_THE_COMPARISON;
+    let title = format!(
+        "{} batches, {CONCURRENCY} at a time, under a limit of {per_second} requests/s that nobody told the client",
+        thousands(batches)
+    );
+    text(&mut svg, (16.0, 28.0), "title", "start", &title);
+    legend(&mut svg, per_second);
+    for (position, panel) in panels.iter().enumerate() {
+        let top = TOP + STRIDE * position as f64 + 20.0;
+        draw_panel(&mut svg, panel, top, seconds, per_second);
+    }
+    text(&mut svg, (LEFT + WIDTH, height - 8.0), "quiet", "end", "seconds");
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn legend(svg: &mut String, per_second: f64) {
+    let mut x = LEFT;
+    for (class, label) in [("accepted", "accepted"), ("refused", "refused, on top")] {
+        writeln!(svg, "<rect class=\"{class}\" x=\"{x}\" y=\"46\" width=\"14\" height=\"12\"/>").unwrap();
+        text(svg, (x + 20.0, 56.0), "quiet", "start", label);
+        x += 40.0 + 7.0 * label.len() as f64;
+    }
+    writeln!(svg, "<path class=\"limit\" d=\"M{x} 52h24\"/>").unwrap();
+    text(svg, (x + 30.0, 56.0), "quiet", "start", &format!("the limit, {per_second} requests/s"));
+    text(svg, (LEFT + WIDTH, 56.0), "quiet", "end", "y: requests/s");
+}
+
+fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64, limit: f64) {
+    let x = |at: f64| LEFT + at / seconds * WIDTH;
+    let y = |rate: f64| top + HEIGHT * (1.0 - rate.min(HIGHEST) / HIGHEST);
+    let [accepted, refused] = [|bin: &Bin| bin.accepted_per_second, |bin: &Bin| bin.refused_per_second]
+        .map(|rate| panel.bins.iter().map(rate).sum::<f64>() * BIN);
+    let said = format!(
+        "{} of {} batches deleted, {:.0} % of {} attempts refused",
+        thousands(accepted as usize),
+        thousands(panel.batches),
+        100.0 * refused / (accepted + refused),
+        thousands((accepted + refused) as usize),
+    );
+    text(svg, (LEFT, top - 7.0), "name", "start", panel.title);
+    text(svg, (LEFT + WIDTH, top - 7.0), "quiet", "end", &said);
+    for rate in [0.0, 50.0, 100.0, 150.0] {
+        writeln!(svg, "<path class=\"grid\" d=\"M{LEFT} {:.1}h{WIDTH}\"/>", y(rate)).unwrap();
+        text(svg, (LEFT - 8.0, y(rate) + 4.0), "quiet", "end", &rate.to_string());
+    }
+    for tick in 0..=(seconds / 10.0) as u32 {
+        let at = f64::from(tick) * 10.0;
+        text(svg, (x(at), top + HEIGHT + 16.0), "quiet", "middle", &at.to_string());
+    }
+    // A step a bin, down to the axis between bins that nothing arrived in.
+    let mut areas = [String::new(), String::new()];
+    for bin in &panel.bins {
+        let levels = [0.0, bin.accepted_per_second, bin.accepted_per_second + bin.refused_per_second];
+        for (area, level) in areas.iter_mut().zip(levels.windows(2)).filter(|(_, level)| level[1] > level[0]) {
+            let (left, right, low, high) = (x(bin.seconds), x(bin.seconds + BIN), y(level[0]), y(level[1]));
+            write!(area, "M{left:.1} {low:.1}V{high:.1}H{right:.1}V{low:.1}Z").unwrap();
+        }
+    }
+    for (class, area) in ["accepted", "refused"].into_iter().zip(areas) {
+        writeln!(svg, "<path class=\"{class}\" d=\"{area}\"/>").unwrap();
+    }
+    writeln!(svg, "<path class=\"limit\" d=\"M{LEFT} {:.1}h{WIDTH}\"/>", y(limit)).unwrap();
+    let highest = panel.bins.iter().max_by(|a, b| sent(a).total_cmp(&sent(b))).filter(|bin| sent(bin) > HIGHEST);
+    if let Some(bin) = highest {
+        let peak = format!("\u{2191} up to {}/s", thousands(sent(bin) as usize));
+        text(svg, (x(bin.seconds + BIN) + 4.0, top + 11.0), "quiet", "start", &peak);
+    }
+}
+
+fn sent(bin: &Bin) -> f64 {
+    bin.accepted_per_second + bin.refused_per_second
+}
+
+fn text(svg: &mut String, (x, y): (f64, f64), class: &str, anchor: &str, text: &str) {
+    writeln!(svg, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>").unwrap();
+}
+
+/// `2000` as `2,000`.
+fn thousands(number: usize) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", thousands(number / 1000), number % 1000),
+    }
+}

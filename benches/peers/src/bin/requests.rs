@@ -1,0 +1,80 @@
+//! One request, built and signed: CPU time and allocations, ours beside a hand-written floor and the peers.
+//!
+//! `cargo build --release && target/release/requests`; half a minute. `--test` runs everything once.
+
+use std::collections::HashMap;
+use std::process::Command;
+use std::time::Duration;
+
+use peers::measure::{Case, Rounds};
+use peers::request_cases::*;
+use peers::table::{Goal, goal, goals_head, is_smoke};
+
+fn main() {
+    let (rounds, sample) = if is_smoke() { (1, Duration::from_micros(100)) } else { (9, Duration::from_millis(40)) };
+    let mut groups = [("500 keys", building(500)), ("3 keys", building(3)), ("signature alone", signing())];
+    let [many, few, signature] = groups.each_mut().map(|(_, cases)| Rounds::of(cases, rounds, sample));
+    let allocations = allocations();
+
+    goals_head();
+    goal("build and sign, 500 keys: ours / MD5 of its body", many.ratio(OURS, MD5), Goal::AtMost(1.3));
+    goal("build and sign, 500 keys: ours / floor", many.ratio(OURS, FLOOR), Goal::None);
+    goal("build and sign, 500 keys: allocations", allocations.of("500 keys", OURS), Goal::AtMost(12.0));
+    goal(
+        "500 keys: aws-sdk-s3vectors / ours, both with a copy of the keys",
+        many.ratio(AWS_FROM_KEYS, OURS_FROM_KEYS),
+        Goal::AtLeast(1.7),
+    );
+    goal("500 keys: aws-sdk-s3vectors / ours, both without", many.ratio(AWS, OURS), Goal::AtLeast(1.7));
+    goal("build and sign, 3 keys: ours / floor", few.ratio(OURS, FLOOR), Goal::AtMost(1.3));
+    goal(
+        "3 keys: aws-sdk-s3vectors / ours, both with a copy of the keys",
+        few.ratio(AWS_FROM_KEYS, OURS_FROM_KEYS),
+        Goal::AtLeast(12.0),
+    );
+    goal("3 keys: aws-sdk-s3vectors / ours, both without", few.ratio(AWS, OURS), Goal::AtLeast(12.0));
+    goal("signature alone: ours / floor", signature.ratio(SIGN_OURS, SIGN_FLOOR), Goal::AtMost(1.3));
+    for peer in [SIGN_REQSIGN, SIGN_AWS, SIGN_RUSTY_S3] {
+        goal(&format!("{peer} / ours"), signature.ratio(peer, SIGN_OURS), Goal::AtLeast(6.0));
+    }
+    goal("a retry: ours / floor", signature.ratio(RETRY_OURS, RETRY_FLOOR), Goal::None);
+    goal("a retry, in microseconds", signature.nanos(RETRY_OURS) / 1000.0, Goal::AtMost(1.0));
+
+    println!("\n{:<72} {:>10} {:>12}", "absolute", "CPU", "allocations");
+    for ((group, cases), rounds) in groups.iter().zip([&many, &few, &signature]) {
+        for Case { name, .. } in cases {
+            let (micros, allocations) = (rounds.nanos(name) / 1000.0, allocations.of(group, name));
+            println!("{:<72} {micros:>7.2} us {allocations:>12}", format!("{group}: {name}"));
+        }
+    }
+}
+
+/// By group and case, as `allocations` counted them.
+struct Allocations(HashMap<(String, String), f64>);
+
+impl Allocations {
+    /// `NaN`, which meets no goal, where nothing was counted.
+    fn of(&self, group: &str, name: &str) -> f64 {
+        self.0.get(&(group.to_owned(), name.to_owned())).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Another program counts, since a counting allocator would cost the one that allocates more the more.
+fn allocations() -> Allocations {
+    let program = std::env::current_exe().unwrap().with_file_name("allocations");
+    let output = match Command::new(&program).output() {
+        Ok(output) if output.status.success() => output.stdout,
+        Ok(output) => panic!("{} failed: {}", program.display(), String::from_utf8_lossy(&output.stderr)),
+        Err(error) => {
+            eprintln!("allocations are not counted: {}: {error}; `cargo build --release` builds all programs", program.display());
+            Vec::new()
+        }
+    };
+    let counted = String::from_utf8(output).unwrap();
+    let rows = counted.lines().map(|line| {
+        let mut fields = line.split('\t').map(str::to_owned);
+        let mut next = || fields.next().expect("group, case and count");
+        ((next(), next()), next().parse().expect("a count"))
+    });
+    Allocations(rows.collect())
+}

@@ -1,0 +1,46 @@
+//! The servers for clients in other languages: `server bare`, or
+//! `server throttled LATENCY_MS [CLIENT CONCURRENCY BATCHES SERIES_FILE]`.
+//!
+//! Prints its port and answers until standard input ends. A throttled one then prints what it accepted and refused, and
+//! appends its series to the file.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::Duration;
+
+use peers::series::{Arrival, Run, to_csv};
+use peers::server::{Limit, Server};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["bare"] => drop(until_the_end(Server::bare())),
+        ["throttled", latency_ms] => drop(throttled(latency_ms.parse().unwrap())),
+        ["throttled", latency_ms, client, concurrency, batches, path] => {
+            let latency_ms = latency_ms.parse().unwrap();
+            let arrivals = throttled(latency_ms);
+            let (concurrency, batches) = (concurrency.parse().unwrap(), batches.parse().unwrap());
+            let run = Run { client: client.to_owned(), concurrency, latency_ms, batches };
+            let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+            file.write_all(to_csv(&run, &arrivals).as_bytes()).unwrap();
+        }
+        _ => {
+            eprintln!("usage: server bare | server throttled LATENCY_MS [CLIENT CONCURRENCY BATCHES SERIES_FILE]");
+            std::process::exit(2);
+        }
+    }
+}
+
+fn throttled(latency_ms: u64) -> Vec<Arrival> {
+    let latency = Duration::from_millis(latency_ms);
+    let arrivals = until_the_end(Server::throttled(Limit { latency, ..Limit::OF_THE_COMPARISON })).arrivals();
+    let accepted = arrivals.iter().filter(|arrival| arrival.is_accepted).count();
+    println!("{accepted} {}", arrivals.len() - accepted);
+    arrivals
+}
+
+fn until_the_end(server: Server) -> Server {
+    println!("{}", server.port());
+    std::io::stdin().lines().for_each(drop);
+    server
+}

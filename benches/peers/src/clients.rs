@@ -1,0 +1,138 @@
+//! Clients that send batches of 500 keys to a server on loopback, each in the way that it is meant to be used.
+
+mod bare;
+mod ours;
+mod s3vectors;
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_sdk_s3vectors::config::retry::RetryConfig;
+use oss_delete_vectors::bulk::{BulkOptions, Rate};
+
+use crate::fixture;
+
+/// Keys of one request.
+pub const BATCH: usize = 500;
+
+/// The keys that everyone sends, over and over: made beforehand, for what they cost is not what is measured.
+static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| fixture::keys(16 * BATCH));
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// hyper-util alone, one signed request sent again and again: what an adapter can reach.
+    HyperPrepared,
+    /// hyper-util alone, each request built and signed by the floor: what a client can reach.
+    HyperFloor,
+    /// `HyperTransport` and `run_async`.
+    HyperOurs,
+    UreqPrepared,
+    UreqFloor,
+    /// `UreqTransport` and `run_blocking`.
+    UreqOurs,
+    S3Vectors,
+}
+
+impl Client {
+    pub const ALL: [Self; 7] = [
+        Self::HyperPrepared,
+        Self::HyperFloor,
+        Self::HyperOurs,
+        Self::UreqPrepared,
+        Self::UreqFloor,
+        Self::UreqOurs,
+        Self::S3Vectors,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HyperPrepared => "hyper-util, prepared",
+            Self::HyperFloor => "hyper-util, floor",
+            Self::HyperOurs => "ours, hyper",
+            Self::UreqPrepared => "ureq, prepared",
+            Self::UreqFloor => "ureq, floor",
+            Self::UreqOurs => "ours, ureq",
+            Self::S3Vectors => "aws-sdk-s3vectors",
+        }
+    }
+
+    /// Sends `requests` requests, `concurrency` at a time, as fast as answers come.
+    ///
+    /// # Panics
+    ///
+    /// If one of them is not answered with success.
+    pub fn send_all(self, port: u16, concurrency: usize, requests: usize) {
+        LazyLock::force(&KEYS);
+        let unlimited = BulkOptions::new().concurrency(concurrency).rate(Rate::Unlimited);
+        match self {
+            Self::HyperPrepared => bare::hyper(port, concurrency, requests, true),
+            Self::HyperFloor => bare::hyper(port, concurrency, requests, false),
+            Self::UreqPrepared => bare::ureq(port, concurrency, requests, true),
+            Self::UreqFloor => bare::ureq(port, concurrency, requests, false),
+            Self::HyperOurs => assert_eq!(ours::hyper(port, requests, unlimited), 0),
+            Self::UreqOurs => assert_eq!(ours::ureq(port, requests, unlimited), 0),
+            Self::S3Vectors => assert_eq!(s3vectors::run(port, concurrency, requests, RetryConfig::disabled()), 0),
+        }
+    }
+}
+
+/// Clients that keep to a limit that no one told them, or do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paced {
+    HyperOurs,
+    UreqOurs,
+    S3VectorsStandard,
+    S3VectorsAdaptive,
+}
+
+impl Paced {
+    pub const ALL: [Self; 4] = [Self::HyperOurs, Self::UreqOurs, Self::S3VectorsStandard, Self::S3VectorsAdaptive];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HyperOurs => "ours (hyper)",
+            Self::UreqOurs => "ours (ureq)",
+            Self::S3VectorsStandard => "aws-sdk-s3vectors (standard)",
+            Self::S3VectorsAdaptive => "aws-sdk-s3vectors (adaptive)",
+        }
+    }
+
+    #[must_use]
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::HyperOurs | Self::UreqOurs)
+    }
+
+    /// Sends `batches` batches, at most `concurrency` at a time; how many of them were given up.
+    #[must_use]
+    pub fn send_all(self, port: u16, concurrency: usize, batches: usize) -> usize {
+        let options = BulkOptions::new().concurrency(concurrency);
+        match self {
+            Self::HyperOurs => ours::hyper(port, batches, options),
+            Self::UreqOurs => ours::ureq(port, batches, options),
+            Self::S3VectorsStandard => s3vectors::run(port, concurrency, batches, RetryConfig::standard()),
+            Self::S3VectorsAdaptive => s3vectors::run(port, concurrency, batches, RetryConfig::adaptive()),
+        }
+    }
+}
+
+/// Requests that are yet to be sent, shared by those who send them.
+struct Left(AtomicUsize);
+
+impl Left {
+    fn new(requests: usize) -> Self {
+        Self(AtomicUsize::new(requests))
+    }
+
+    /// The keys of the next request.
+    fn next(&self) -> Option<&'static [String]> {
+        let left = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok()?;
+        let first = left % (KEYS.len() / BATCH) * BATCH;
+        Some(&KEYS[first..first + BATCH])
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}

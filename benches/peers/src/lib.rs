@@ -1,0 +1,11 @@
+//! What the measuring programs share: the peers, a hand-written floor, a bare server, and how medians are taken.
+
+pub mod aws;
+pub mod clients;
+pub mod fixture;
+pub mod floor;
+pub mod measure;
+pub mod request_cases;
+pub mod series;
+pub mod server;
+pub mod table;

@@ -1,0 +1,73 @@
+//! What arrived at a server over time, as rows of a CSV file: written by `throttled` and `server`, read by `chart`.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// One request as the server saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// Since the first.
+    pub at: Duration,
+    pub is_accepted: bool,
+}
+
+/// What was run, by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub client: String,
+    pub concurrency: usize,
+    pub latency_ms: u64,
+    pub batches: usize,
+}
+
+pub const HEADER: &str = "client,concurrency,latency_ms,batches,seconds,sent_per_second,accepted_per_second,refused_per_second";
+
+/// Seconds that one row stands for.
+pub const BIN: f64 = 0.5;
+
+/// The rows of `run`, a line each.
+#[must_use]
+pub fn to_csv(run: &Run, arrivals: &[Arrival]) -> String {
+    let bin_of = |arrival: &Arrival| (arrival.at.as_secs_f64() / BIN) as usize;
+    let mut bins = vec![(0_u32, 0_u32); arrivals.last().map_or(0, |last| bin_of(last) + 1)];
+    for arrival in arrivals {
+        let (accepted, refused) = &mut bins[bin_of(arrival)];
+        *(if arrival.is_accepted { accepted } else { refused }) += 1;
+    }
+    let Run { client, concurrency, latency_ms, batches } = run;
+    let mut out = String::new();
+    for (position, (accepted, refused)) in bins.into_iter().enumerate() {
+        let seconds = position as f64 * BIN;
+        let [accepted, refused] = [accepted, refused].map(|count| f64::from(count) / BIN);
+        let sent = accepted + refused;
+        writeln!(out, "{client},{concurrency},{latency_ms},{batches},{seconds},{sent},{accepted},{refused}").unwrap();
+    }
+    out
+}
+
+/// One bin: where it begins, and what came in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Bin {
+    pub seconds: f64,
+    pub accepted_per_second: f64,
+    pub refused_per_second: f64,
+}
+
+/// One row, read back; `None` for a line that is none, such as the header.
+#[must_use]
+pub fn parse(line: &str) -> Option<(Run, Bin)> {
+    let fields: Vec<&str> = line.split(',').collect();
+    let [client, concurrency, latency_ms, batches, seconds, _, accepted, refused] = fields[..] else { return None };
+    let run = Run {
+        client: client.to_owned(),
+        concurrency: concurrency.parse().ok()?,
+        latency_ms: latency_ms.parse().ok()?,
+        batches: batches.parse().ok()?,
+    };
+    let bin = Bin {
+        seconds: seconds.parse().ok()?,
+        accepted_per_second: accepted.parse().ok()?,
+        refused_per_second: refused.parse().ok()?,
+    };
+    Some((run, bin))
+}
