@@ -10,8 +10,25 @@ use peers::measure::{Case, Rounds};
 use peers::request_cases::*;
 use peers::table::{Goal, goal, goals_head, is_smoke};
 
+const SAMPLE: Duration = Duration::from_millis(40);
+
 fn main() {
-    let (rounds, sample) = if is_smoke() { (1, Duration::from_micros(100)) } else { (9, Duration::from_millis(40)) };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["one", keys] => one(keys.parse().unwrap()),
+        _ => compare(),
+    }
+}
+
+/// Prints the microseconds that one request of ours takes, for `official-sdk`.
+fn one(keys: usize) {
+    let mut cases = building(keys);
+    cases.retain(|case| case.name == OURS_FROM_KEYS);
+    println!("{}", Rounds::of(&mut cases, 3, SAMPLE).nanos(OURS_FROM_KEYS) / 1000.0);
+}
+
+fn compare() {
+    let (rounds, sample) = if is_smoke() { (1, Duration::from_micros(100)) } else { (9, SAMPLE) };
     let mut groups = [("500 keys", building(500)), ("3 keys", building(3)), ("signature alone", signing())];
     let [many, few, signature] = groups.each_mut().map(|(_, cases)| Rounds::of(cases, rounds, sample));
     let allocations = allocations();

@@ -8,7 +8,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::Duration;
 
-use peers::series::{Arrival, Run, to_csv};
+use peers::series::{Arrival, HEADER, Run, to_csv};
 use peers::server::{Limit, Server};
 
 fn main() {
@@ -22,6 +22,9 @@ fn main() {
             let (concurrency, batches) = (concurrency.parse().unwrap(), batches.parse().unwrap());
             let run = Run { client: client.to_owned(), concurrency, latency_ms, batches };
             let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+            if file.metadata().unwrap().len() == 0 {
+                writeln!(file, "{HEADER}").unwrap();
+            }
             file.write_all(to_csv(&run, &arrivals).as_bytes()).unwrap();
         }
         _ => {
