@@ -135,7 +135,7 @@ fn reqsign(unsigned: &Request<Bytes>) -> Case {
     })
 }
 
-/// The same headers and the payload unsigned, as we do.
+/// The same headers and the payload unsigned, as we do; its own headers of the last time are taken out, for it would sign them too.
 fn aws_sigv4(mut request: Request<Bytes>) -> Case {
     let identity = aws::credentials().into();
     let uri = request.uri().to_string();

@@ -4,8 +4,9 @@
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use httpdate::HttpDate;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -14,13 +15,21 @@ use crate::series::Arrival;
 const DELETED: &[u8] = b"HTTP/1.1 204 No Content\r\nx-oss-request-id: 534B371674A4D890XXXX\r\n\r\n";
 
 /// What `aws-sdk-s3vectors` takes for throttling.
-const REFUSED_BY_S3: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nx-amzn-errortype: TooManyRequestsException\r\n\
-    content-type: application/json\r\ncontent-length: 22\r\n\r\n{\"message\":\"too fast\"}";
+const REFUSED_BY_S3: (&str, &str) =
+    ("429 Too Many Requests\r\nx-amzn-errortype: TooManyRequestsException", r#"{"message":"too fast"}"#);
 
-/// As the emulator has it.
-const REFUSED_BY_OSS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nx-oss-request-id: 534B371674A4D890XXXX\r\n\
-    content-type: application/json\r\ncontent-length: 102\r\n\r\n\
-    {\"Error\":{\"Code\":\"QpsLimitExceeded\",\"Message\":\"too fast\",\"RequestId\":\"534B371674A4D890XXXX\",\"EC\":\"0\"}}";
+/// What the service answers.
+const REFUSED_BY_OSS: (&str, &str) = (
+    "503 Service Unavailable\r\nx-oss-request-id: 534B371674A4D890XXXX",
+    r#"{"Error":{"Code":"QpsLimitExceeded","Message":"too fast","RequestId":"534B371674A4D890XXXX","EC":"0"}}"#,
+);
+
+/// With a date, for the Python SDK takes no error without one.
+fn refusal((head, body): (&str, &str)) -> Vec<u8> {
+    let (date, length) = (HttpDate::from(SystemTime::now()), body.len());
+    let rest = format!("date: {date}\r\ncontent-type: application/json\r\ncontent-length: {length}");
+    format!("HTTP/1.1 {head}\r\n{rest}\r\n\r\n{body}").into_bytes()
+}
 
 /// The limit of a service, and how far away it is.
 #[derive(Clone, Copy)]
@@ -39,6 +48,8 @@ impl Limit {
 struct Judge {
     limit: Option<Limit>,
     bucket: Mutex<Bucket>,
+    refused_by_s3: Vec<u8>,
+    refused_by_oss: Vec<u8>,
 }
 
 struct Bucket {
@@ -79,7 +90,12 @@ impl Server {
 
     fn start(limit: Option<Limit>) -> Self {
         let bucket = Bucket { tokens: limit.map_or(0.0, |limit| limit.depth), filled_at: Instant::now(), arrivals: Vec::new() };
-        let judge = Arc::new(Judge { limit, bucket: Mutex::new(bucket) });
+        let judge = Arc::new(Judge {
+            limit,
+            bucket: Mutex::new(bucket),
+            refused_by_s3: refusal(REFUSED_BY_S3),
+            refused_by_oss: refusal(REFUSED_BY_OSS),
+        });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -119,8 +135,8 @@ async fn connection(mut stream: TcpStream, judge: Arc<Judge>) -> std::io::Result
                 }
                 match (judge.accepts(limit), is_s3) {
                     (true, _) => DELETED,
-                    (false, true) => REFUSED_BY_S3,
-                    (false, false) => REFUSED_BY_OSS,
+                    (false, true) => &judge.refused_by_s3,
+                    (false, false) => &judge.refused_by_oss,
                 }
             }
         };
