@@ -232,7 +232,7 @@ def compare_throttled(programs, scale, is_test, series):
         pathlib.Path(series).write_text("")  # the server appends, a run at a time
     print("\nclient                       wide latency wall/ideal   refused   lost       wall attempts batches")
     for latency, full in ((0, 2000), (20, 1000)):
-        batches = 52 if is_test else int(full * scale)
+        batches = 52 if is_test else max(int(full * scale), 52)  # two more than the depth: the least that is refused anything
         for threads in (8, 32):
             recorded = [NAME, threads, batches, series] if series else []
             with Server(programs, "throttled", latency, *recorded) as server:

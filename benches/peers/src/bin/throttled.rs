@@ -18,15 +18,15 @@ const PER_SECOND: f64 = Limit::OF_THE_COMPARISON.per_second;
 const DEPTH: f64 = Limit::OF_THE_COMPARISON.depth;
 
 fn main() {
-    let scale = option("--scale").map_or(1.0, |scale| scale.parse().unwrap());
+    let scale = if is_smoke() { 0.0 } else { option("--scale").map_or(1.0, |scale| scale.parse().unwrap()) };
     let mut file = option("--series").map(|path| File::create(path).unwrap());
     if let Some(file) = &mut file {
         writeln!(file, "{}", series::HEADER).unwrap();
     }
     println!("{}", table::THROTTLED_HEAD);
     for (latency, batches) in [(0, 2000.0), (20, 1000.0)] {
-        // Two more than the depth: the least that is refused anything.
-        let batches = if is_smoke() { DEPTH as usize + 2 } else { (batches * scale) as usize };
+        // Fewer than two more than the depth would be refused nothing.
+        let batches = (batches * scale).max(DEPTH + 2.0) as usize;
         for concurrency in [8, 32] {
             for client in Paced::ALL {
                 let rows = run(client, concurrency, Duration::from_millis(latency), batches);
