@@ -1,7 +1,7 @@
-//! The machine alone: `BulkDelete` with 100,000 keys, every request answered at once, beside building and signing the same
+//! The machine alone: `BulkDelete` with a million keys, every request answered at once, beside building and signing the same
 //! batches without it.
 //!
-//! `cargo bench --bench bulk`; allocations are those of one run, so a hundred thousandth of them is a key's share.
+//! `cargo bench --bench bulk`; allocations are those of one run, so a millionth of them is a key's share.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ use oss_delete_vectors::{Credentials, DeleteVectors, Deleted, Key, KeyBatch, Now
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
 
-const KEYS: usize = 100_000;
+const KEYS: usize = 1_000_000;
 
 fn main() {
     divan::main();

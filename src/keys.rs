@@ -143,9 +143,9 @@ impl KeyBatch {
         Self { text: self.text.split_off(cut as usize), ends, duplicates: 0 }
     }
 
-    /// Bytes of all keys together.
-    pub(crate) fn text_len(&self) -> usize {
-        self.text.len()
+    /// All keys one after another.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     fn text_of(&self, index: usize) -> &str {
@@ -185,6 +185,10 @@ impl BatchBuilder {
         if !seen.insert(key.0, |index| batch.text_of(index)) {
             batch.duplicates += 1;
             return Inserted::Duplicate;
+        }
+        if batch.text.is_empty() {
+            // The keys of an index mostly are of one length, so that hardly any batch grows again.
+            batch.text.reserve(key.0.len() * batch.ends.capacity());
         }
         batch.text.push_str(key.0);
         batch.ends.push(u32::try_from(batch.text.len()).expect("500 keys of 4096 bytes fit"));

@@ -131,15 +131,16 @@ fn the_bound_of_a_presigned_uri_is_exact() {
     assert_eq!(presign(longest + 1), (false, longest + 2));
 }
 
-/// The key of the day before must not sign the day after, nor the other way round.
+/// The key of the day before must not sign the day after, nor the other way round; nor may a second have the date of another.
 #[test]
 fn a_signer_that_is_kept_signs_as_a_new_one() {
     let kept = Signer::new(&target(), long_lived());
-    for hours in [0, 7, 8, 31, 32, 7, 0, 24 * 365] {
-        let at = time() + Duration::from_secs(hours * 3600);
+    let hours = [0, 7, 8, 31, 32, 7, 0, 24 * 365].map(|hours| hours * 3600);
+    for seconds in [0.0, 0.9, 1.0, 1.0, 0.0].into_iter().chain(hours.map(f64::from)) {
+        let at = time() + Duration::from_secs_f64(seconds);
         let (mut by_kept, mut by_new) = (call(&["a"]), call(&["a"]));
         let signature = kept.sign(&mut by_kept, at);
-        assert_eq!(signature.to_string(), Signer::new(&target(), long_lived()).sign(&mut by_new, at).to_string(), "{hours}");
+        assert_eq!(signature.to_string(), Signer::new(&target(), long_lived()).sign(&mut by_new, at).to_string(), "{seconds}");
         assert_eq!(parts(&by_kept), parts(&by_new));
     }
 }

@@ -256,12 +256,12 @@ impl ServiceError {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         insert(headers, header::REQUEST_ID, request_id.as_deref());
         insert(headers, header::EC, ec.as_deref());
-        insert(headers, DATE.as_str(), date.map(|date| RequestDate::new(date).rfc1123()).as_deref());
+        headers.extend(date.map(|date| (DATE, RequestDate::new(date).rfc1123())));
         let retry_after = retry_after.map(|retry_after| match retry_after {
-            RetryAfter::Delay(delay) => delay.as_secs().to_string(),
+            RetryAfter::Delay(delay) => delay.as_secs().into(),
             RetryAfter::Date(date) => RequestDate::new(date).rfc1123(),
         });
-        insert(headers, RETRY_AFTER.as_str(), retry_after.as_deref());
+        headers.extend(retry_after.map(|value| (RETRY_AFTER, value)));
         insert_qos_delay(headers, *qos_delay);
         response
     }

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use http::header::DATE;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 
 use super::{Emulator, Failure, address, check_index_name};
 use crate::signing::{Authorization, RequestDate, Resource, Unauthorized};
@@ -53,8 +53,7 @@ impl Emulator {
         let Some(Failure { error, deleted_keys }) = self.failures.pop_front().or_else(|| fail(call.keys().len())) else {
             let executed = self.execute(&call, call.keys().len());
             let mut response = Deleted::new(request_id).to_response();
-            let date = HeaderValue::try_from(RequestDate::new(now.wall).rfc1123()).expect("a date is ASCII");
-            response.headers_mut().insert(DATE, date);
+            response.headers_mut().insert(DATE, RequestDate::new(now.wall).rfc1123());
             return (response, executed);
         };
         let executed = self.execute(&call, deleted_keys);

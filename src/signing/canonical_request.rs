@@ -61,12 +61,12 @@ fn write_query(query: &str, out: &mut Vec<u8>) {
 
 /// The signed headers, sorted by name, each on a line of its own.
 fn write_headers(headers: &HeaderMap, additional: &[HeaderName], out: &mut Vec<u8>) {
-    let mut signed: Vec<(&str, &HeaderValue)> = headers
-        .keys()
-        .filter(|name| is_signed_by_default(name) || additional.contains(name))
-        .map(|name| (name.as_str(), &headers[name]))
-        .collect();
-    signed.sort_unstable_by_key(|(name, _)| *name);
+    let mut signed: Vec<(&str, &HeaderValue)> = Vec::with_capacity(headers.len());
+    let is_signed = |(name, _): &(&HeaderName, _)| is_signed_by_default(name) || additional.contains(name);
+    signed.extend(headers.iter().filter(is_signed).map(|(name, value)| (name.as_str(), value)));
+    // Of a header that comes twice the first value counts: the sort is stable.
+    signed.sort_by_key(|(name, _)| *name);
+    signed.dedup_by_key(|(name, _)| *name);
     for (name, value) in signed {
         out.extend_from_slice(name.as_bytes());
         out.push(b':');
@@ -99,6 +99,12 @@ pub(super) fn is_signed_by_default(header: &HeaderName) -> bool {
 
 /// Trims as the official Go SDK does: Unicode white space where the value is UTF-8.
 fn trim(value: &[u8]) -> &[u8] {
+    if let [first, .., last] | [first @ last] = value
+        && first.is_ascii_graphic()
+        && last.is_ascii_graphic()
+    {
+        return value;
+    }
     str::from_utf8(value).map_or_else(|_| value.trim_ascii(), |text| text.trim().as_bytes())
 }
 

@@ -1,5 +1,7 @@
+use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use http::HeaderValue;
 use httpdate::HttpDate;
 
 /// The date of one request in the spellings that the wire has for it.
@@ -8,7 +10,8 @@ use httpdate::HttpDate;
 /// service says (`RequestTimeTooSkewed`) and tells the right time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestDate {
-    time: SystemTime,
+    /// Since 1970.
+    seconds: u64,
     /// `YYYYMMDDTHHMMSSZ`.
     iso8601: [u8; 16],
 }
@@ -18,7 +21,7 @@ const LAST_SECOND: u64 = 253_402_300_799;
 
 impl RequestDate {
     pub(crate) fn new(time: SystemTime) -> Self {
-        let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).min(LAST_SECOND);
+        let seconds = Self::seconds(time);
         let (year, month, day) = civil_from_days(seconds / 86_400);
         let second = seconds % 86_400;
         let mut iso8601 = *b"0000-00T000000Z\0";
@@ -29,7 +32,11 @@ impl RequestDate {
         {
             write_digits(&mut iso8601[range], value);
         }
-        Self { time: UNIX_EPOCH + Duration::from_secs(seconds), iso8601 }
+        Self { seconds, iso8601 }
+    }
+
+    fn seconds(time: SystemTime) -> u64 {
+        time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).min(LAST_SECOND)
     }
 
     /// Reads `YYYYMMDDTHHMMSSZ`; `None` for anything else, days that no calendar has among them.
@@ -49,7 +56,12 @@ impl RequestDate {
     }
 
     pub(crate) fn time(&self) -> SystemTime {
-        self.time
+        UNIX_EPOCH + Duration::from_secs(self.seconds)
+    }
+
+    /// Whether `time` is written as this date.
+    pub(crate) fn is_of(&self, time: SystemTime) -> bool {
+        Self::seconds(time) == self.seconds
     }
 
     /// `YYYYMMDDTHHMMSSZ`.
@@ -63,8 +75,10 @@ impl RequestDate {
     }
 
     /// As the `Date` header has it: `Sat, 16 Dec 2023 16:20:57 GMT`.
-    pub(crate) fn rfc1123(&self) -> String {
-        HttpDate::from(self.time).to_string()
+    pub(crate) fn rfc1123(&self) -> HeaderValue {
+        let mut text = [0; 29];
+        write!(&mut text[..], "{}", HttpDate::from(self.time())).expect("every date is 29 bytes long");
+        HeaderValue::from_bytes(&text).expect("a date is ASCII")
     }
 }
 
@@ -102,7 +116,8 @@ mod tests {
     fn dates_agree_with_httpdate_on_every_day_of_eight_centuries() {
         for day in 0..300_000_u64 {
             let date = RequestDate::new(UNIX_EPOCH + Duration::from_secs(day * 86_400 + day % 86_400));
-            let http = date.rfc1123(); // "Sat, 16 Dec 2023 16:20:57 GMT"
+            let http = date.rfc1123();
+            let http = http.to_str().unwrap(); // "Sat, 16 Dec 2023 16:20:57 GMT"
             let month = "JanFebMarAprMayJunJulAugSepOctNovDec".find(&http[8..11]).unwrap() / 3 + 1;
             let expected = format!("{}{month:02}{}T{}Z", &http[12..16], &http[5..7], http[17..25].replace(':', ""));
             assert_eq!(date.iso8601(), expected);

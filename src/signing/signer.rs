@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -10,13 +10,21 @@ use http::uri::{PathAndQuery, Uri};
 use super::canonical_request::{self, additional_headers, parameters, write_names};
 use super::encode::{hex, percent_encode};
 use super::signing_key::SigningKey;
-use super::string_to_sign::{self, write_scope};
+use super::string_to_sign;
 use super::{ALGORITHM, RequestDate, Resource, UNSIGNED_PAYLOAD, name};
 use crate::{Credentials, Invalid};
 
+const OSS_CONTENT_SHA256: HeaderName = HeaderName::from_static(name::CONTENT_SHA256);
+const OSS_DATE: HeaderName = HeaderName::from_static(name::DATE);
+/// The bytes of an `Authorization` header that do not depend on who signs for what, without additional headers: where it has
+/// its exact size from the start, it is allocated once.
+const AUTHORIZATION_LEN: usize = ALGORITHM.len() + " Credential=/,Signature=".len() + 64;
+
+const OSS_SECURITY_TOKEN: HeaderName = HeaderName::from_static(name::SECURITY_TOKEN);
+
 /// Signs any `http::Request` for one resource with one pair of credentials, in the header or in the query.
 ///
-/// Send and Sync, and meant to be kept: the signing key is derived once a day and reused. Signing again replaces the
+/// Send and Sync, and meant to be kept: the signing key is derived once a day, the dates are written once a second. Signing again replaces the
 /// signature that is there, of either form, so that a retry signs the same request anew.
 ///
 /// ```
@@ -36,8 +44,17 @@ pub struct Signer {
     /// Sorted and unique.
     additional_headers: Vec<HeaderName>,
     security_token: Option<HeaderValue>,
-    /// The key of the last signature's day, which is the next one's in all but one second of a day.
-    key: Mutex<Option<(String, SigningKey)>>,
+    /// That of the last signature, and mostly of the next.
+    stamp: Mutex<Option<Stamp>>,
+}
+
+/// What all signatures of one second have in common: the date, as the headers spell it, and the key of its day.
+#[derive(Clone)]
+struct Stamp {
+    date: RequestDate,
+    rfc1123: HeaderValue,
+    iso8601: HeaderValue,
+    key: Arc<SigningKey>,
 }
 
 impl Signer {
@@ -49,7 +66,7 @@ impl Signer {
             value.set_sensitive(true);
             value
         });
-        Self { resource: resource.into(), credentials, additional_headers: Vec::new(), security_token, key: Mutex::new(None) }
+        Self { resource: resource.into(), credentials, additional_headers: Vec::new(), security_token, stamp: Mutex::new(None) }
     }
 
     /// Signs these headers as well, where a request has them with a value. `content-type`, `content-md5` and `x-oss-*` are
@@ -80,26 +97,29 @@ impl Signer {
     /// takes a signature out of the query. A header that is to be signed must be set before. `time` is that of the service:
     /// its own clock decides. Times before 1970 and after 9999 become the nearest that can be written.
     pub fn sign<B>(&self, request: &mut Request<B>, time: SystemTime) -> Signature {
-        let date = RequestDate::new(time);
+        let Stamp { date, rfc1123, iso8601, key } = self.stamp(time);
         if let Some(uri) = without_query_form(request.uri()) {
             *request.uri_mut() = uri;
         }
         let headers = request.headers_mut();
-        headers.remove(AUTHORIZATION);
-        headers.insert(DATE, HeaderValue::try_from(date.rfc1123()).expect("a date is ASCII"));
-        headers.insert(name::DATE, HeaderValue::from_str(date.iso8601()).expect("a date is ASCII"));
-        headers.insert(name::CONTENT_SHA256, HeaderValue::from_static(UNSIGNED_PAYLOAD));
+        headers.insert(DATE, rfc1123);
+        headers.insert(OSS_DATE, iso8601);
+        headers.insert(OSS_CONTENT_SHA256, HeaderValue::from_static(UNSIGNED_PAYLOAD));
         match &self.security_token {
-            Some(token) => headers.insert(name::SECURITY_TOKEN, token.clone()),
-            None => headers.remove(name::SECURITY_TOKEN),
+            Some(token) => headers.insert(OSS_SECURITY_TOKEN, token.clone()),
+            None => headers.remove(OSS_SECURITY_TOKEN),
         };
-        let additional = additional_headers(headers, &self.additional_headers);
-        let signature = self.signature(request, &date, &additional);
+        let mut additional = additional_headers(headers, &self.additional_headers);
+        additional.retain(|name| name != AUTHORIZATION);
+        let signature = self.signature(request, &date, &key, &additional);
 
-        let mut value = Vec::with_capacity(256);
+        let id = self.credentials.access_key_id();
+        let mut value = Vec::with_capacity(AUTHORIZATION_LEN + id.len() + key.scope().len());
         value.extend_from_slice(ALGORITHM.as_bytes());
         value.extend_from_slice(b" Credential=");
-        self.write_credential(&date, &mut value);
+        value.extend_from_slice(id.as_bytes());
+        value.push(b'/');
+        value.extend_from_slice(key.scope().as_bytes());
         if !additional.is_empty() {
             value.extend_from_slice(b",AdditionalHeaders=");
             write_names(&additional, &mut value);
@@ -125,7 +145,7 @@ impl Signer {
     /// [`Invalid`] naming the field `presigned uri` when it would be longer than 65534 bytes, or when the request's URI takes no
     /// query (`*`, or a bare authority); the request is then untouched.
     pub fn presign<B>(&self, request: &mut Request<B>, time: SystemTime, expires: Duration) -> Result<Signature, Invalid> {
-        let date = RequestDate::new(time);
+        let Stamp { date, key, .. } = self.stamp(time);
         let mut additional = additional_headers(request.headers(), &self.additional_headers);
         additional.retain(|name| name != DATE && name != AUTHORIZATION);
         let base = without_query_form(request.uri()).unwrap_or_else(|| request.uri().clone());
@@ -138,12 +158,11 @@ impl Signer {
             percent_encode(value, target);
             separator = b'&';
         };
-        let mut credential = Vec::with_capacity(128);
-        self.write_credential(&date, &mut credential);
+        let credential = format!("{}/{}", self.credentials.access_key_id(), key.scope());
         append(&mut target, name::SIGNATURE_VERSION, ALGORITHM.as_bytes());
         append(&mut target, name::DATE, date.iso8601().as_bytes());
         append(&mut target, name::EXPIRES, expires.as_secs().to_string().as_bytes());
-        append(&mut target, name::CREDENTIAL, &credential);
+        append(&mut target, name::CREDENTIAL, credential.as_bytes());
         if let Some(token) = self.credentials.security_token() {
             append(&mut target, name::SECURITY_TOKEN, token.as_bytes());
         }
@@ -157,34 +176,35 @@ impl Signer {
         append(&mut target, name::SIGNATURE, &[b'0'; 64]);
         *request.uri_mut() = with_path_and_query(&base, target.clone())?;
         let headers = request.headers_mut();
-        for stale in [AUTHORIZATION.as_str(), DATE.as_str(), name::DATE, name::CONTENT_SHA256, name::SECURITY_TOKEN] {
+        for stale in [AUTHORIZATION, DATE, OSS_DATE, OSS_CONTENT_SHA256, OSS_SECURITY_TOKEN] {
             headers.remove(stale);
         }
-        let signature = self.signature(request, &date, &additional);
+        let signature = self.signature(request, &date, &key, &additional);
         target.truncate(unsigned);
         append(&mut target, name::SIGNATURE, &hex(&signature.value));
         *request.uri_mut() = with_path_and_query(&base, target)?;
         Ok(signature)
     }
 
-    fn signature<B>(&self, request: &Request<B>, date: &RequestDate, additional: &[HeaderName]) -> Signature {
-        let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = match &mut *key {
-            Some((day, key)) if day == date.day() => key,
-            stale => {
-                let derived = SigningKey::derive(self.credentials.access_key_secret(), date.day(), self.resource.region());
-                &mut stale.insert((date.day().to_owned(), derived)).1
-            }
+    fn stamp(&self, time: SystemTime) -> Stamp {
+        let mut last = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stamp) = last.as_ref().filter(|last| last.date.is_of(time)) {
+            return stamp.clone();
         }
-        .clone();
-        Signature::new(request, &self.resource, date, additional, |string_to_sign| key.sign(string_to_sign))
+        let date = RequestDate::new(time);
+        let key = match last.take() {
+            Some(last) if last.date.day() == date.day() => last.key,
+            _ => {
+                let scope = string_to_sign::scope(&date, self.resource.region());
+                Arc::new(SigningKey::derive(self.credentials.access_key_secret(), scope))
+            }
+        };
+        let iso8601 = HeaderValue::from_str(date.iso8601()).expect("a date is ASCII");
+        last.insert(Stamp { date, rfc1123: date.rfc1123(), iso8601, key }).clone()
     }
 
-    /// Appends `{access key id}/{scope}`.
-    fn write_credential(&self, date: &RequestDate, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.credentials.access_key_id().as_bytes());
-        out.push(b'/');
-        write_scope(date, self.resource.region(), out);
+    fn signature<B>(&self, request: &Request<B>, date: &RequestDate, key: &SigningKey, additional: &[HeaderName]) -> Signature {
+        Signature::new(request, &self.resource, date, key.scope(), additional, |string_to_sign| key.sign(string_to_sign))
     }
 }
 
@@ -214,6 +234,7 @@ impl Signature {
         request: &Request<B>,
         resource: &Resource,
         date: &RequestDate,
+        scope: &str,
         additional: &[HeaderName],
         sign: impl FnOnce(&[u8]) -> [u8; 32],
     ) -> Self {
@@ -221,7 +242,7 @@ impl Signature {
         canonical_request::write(request, resource, additional, &mut text);
         let canonical_request = text.len();
         let hash = string_to_sign::hash(&text);
-        string_to_sign::write(date, resource.region(), &hash, &mut text);
+        string_to_sign::write(date, scope, &hash, &mut text);
         let value = sign(&text[canonical_request..]);
         Self { text, canonical_request, value }
     }

@@ -3,26 +3,18 @@ use sha2::{Digest, Sha256};
 use super::encode::hex;
 use super::{ALGORITHM, RequestDate};
 
-/// The product and the terminator that close every scope. Vector buckets sign as `oss`, whatever their host says.
-pub(super) const SCOPE_END: [&str; 2] = ["oss", "aliyun_v4_request"];
-
-/// Appends the scope of a signature: `{yyyymmdd}/{region}/oss/aliyun_v4_request`.
-pub(super) fn write_scope(date: &RequestDate, region: &str, out: &mut Vec<u8>) {
-    for (position, part) in [date.day(), region].into_iter().chain(SCOPE_END).enumerate() {
-        if position > 0 {
-            out.push(b'/');
-        }
-        out.extend_from_slice(part.as_bytes());
-    }
+/// The scope of a signature. Vector buckets sign for the product `oss`, whatever their host says.
+pub(super) fn scope(date: &RequestDate, region: &str) -> String {
+    format!("{}/{region}/oss/aliyun_v4_request", date.day())
 }
 
 /// Appends the string to sign: algorithm, date, scope and the hash of the canonical request, joined by line feeds.
-pub(super) fn write(date: &RequestDate, region: &str, canonical_request: &[u8; 32], out: &mut Vec<u8>) {
+pub(super) fn write(date: &RequestDate, scope: &str, canonical_request: &[u8; 32], out: &mut Vec<u8>) {
     out.extend_from_slice(ALGORITHM.as_bytes());
     out.push(b'\n');
     out.extend_from_slice(date.iso8601().as_bytes());
     out.push(b'\n');
-    write_scope(date, region, out);
+    out.extend_from_slice(scope.as_bytes());
     out.push(b'\n');
     out.extend_from_slice(&hex(canonical_request));
 }

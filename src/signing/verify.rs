@@ -10,7 +10,7 @@ use super::canonical_request::{additional_headers, is_signed_by_default, paramet
 use super::encode::unhex;
 use super::signer::Signature;
 use super::signing_key::SigningKey;
-use super::string_to_sign::SCOPE_END;
+use super::string_to_sign;
 use super::{ALGORITHM, RequestDate, Resource, UNSIGNED_PAYLOAD, name};
 use crate::Credentials;
 
@@ -40,8 +40,8 @@ pub struct Authorization {
     form: AuthorizationForm,
     access_key_id: String,
     date: RequestDate,
-    /// The scope as it was sent, from the day on.
-    scope: [String; 4],
+    /// As it was sent.
+    scope: String,
     /// Sorted and unique.
     additional_headers: Vec<HeaderName>,
     security_token: Option<Zeroizing<String>>,
@@ -120,12 +120,11 @@ impl Authorization {
         signature: &str,
     ) -> Result<Self, Unauthorized> {
         // Read from the end: an access key id may hold slashes, a scope may not.
-        let mut parts = credential.rsplitn(5, '/').map(str::to_owned);
-        let (Some(end), Some(product), Some(region), Some(day), Some(access_key_id)) =
-            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(malformed("credential", "must be an access key id and a scope of four parts"));
-        };
+        let (before_scope, _) = credential
+            .rmatch_indices('/')
+            .nth(3)
+            .ok_or(malformed("credential", "must be an access key id and a scope of four parts"))?;
+        let (access_key_id, scope) = (&credential[..before_scope], &credential[before_scope + 1..]);
         let name = |name: &str| HeaderName::from_bytes(name.as_bytes());
         let mut additional_headers = match additional_headers {
             "" => Vec::new(),
@@ -139,9 +138,9 @@ impl Authorization {
         additional_headers.dedup();
         Ok(Self {
             form,
-            access_key_id,
+            access_key_id: access_key_id.to_owned(),
             date: RequestDate::parse(date).ok_or(malformed(name::DATE, "must be YYYYMMDDTHHMMSSZ"))?,
-            scope: [day, region, product, end],
+            scope: scope.to_owned(),
             additional_headers,
             security_token: security_token.map(|token| Zeroizing::new(token.to_owned())),
             signature: unhex(signature.as_bytes()).ok_or(malformed("signature", "must be 64 lower-case hex digits"))?,
@@ -194,16 +193,14 @@ impl Authorization {
     ///
     /// [`Unauthorized::ScopeMismatch`], [`Unauthorized::SignatureMismatch`], [`Unauthorized::SecurityTokenMismatch`].
     pub fn verify<B>(&self, request: &Request<B>, resource: &Resource, credentials: &Credentials) -> Result<(), Unauthorized> {
-        let [day, region, product, end] = &self.scope;
-        if day != self.date.day() || region != resource.region() || [product, end] != SCOPE_END {
-            let [product, end] = SCOPE_END;
-            let expected = format!("{}/{}/{product}/{end}", self.date.day(), resource.region());
-            return Err(Unauthorized::ScopeMismatch { expected });
+        let scope = string_to_sign::scope(&self.date, resource.region());
+        if self.scope != scope {
+            return Err(Unauthorized::ScopeMismatch { expected: scope });
         }
-        let key = SigningKey::derive(credentials.access_key_secret(), day, region);
+        let key = SigningKey::derive(credentials.access_key_secret(), scope);
         let additional = additional_headers(request.headers(), &self.additional_headers);
         let mut matches = false;
-        let expected = Signature::new(request, resource, &self.date, &additional, |string_to_sign| {
+        let expected = Signature::new(request, resource, &self.date, key.scope(), &additional, |string_to_sign| {
             // The signature of the header form does not cover the id: without this, one secret would speak for any.
             let is_signer = self.access_key_id == credentials.access_key_id();
             matches = key.verify(string_to_sign, &self.signature) && is_signer;

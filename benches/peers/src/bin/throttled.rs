@@ -24,7 +24,7 @@ fn main() {
         writeln!(file, "{}", series::HEADER).unwrap();
     }
     println!("{}", table::THROTTLED_HEAD);
-    for (latency, batches) in [(0, 2000.0), (20, 1000.0)] {
+    for (latency, batches) in [(0, 2000_f64), (20, 1000.0)] {
         // Fewer than two more than the depth would be refused nothing.
         let batches = (batches * scale).max(DEPTH + 2.0) as usize;
         for concurrency in [8, 32] {
