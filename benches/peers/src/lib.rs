@@ -1,6 +1,7 @@
 //! What the measuring programs share: the peers, a hand-written floor, a bare server, and how medians are taken.
 
 pub mod aws;
+pub mod bulk_cases;
 pub mod clients;
 pub mod fixture;
 pub mod floor;

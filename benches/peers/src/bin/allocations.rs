@@ -1,9 +1,11 @@
-//! Counts the allocations of one request, for `requests`: group, case and count, tabs between.
+//! Counts the allocations of each case, for `requests`: group, case and count, tabs between.
 
+use peers::bulk_cases::bulk;
 use peers::request_cases::{building, signing};
 
 fn main() {
-    for (group, cases) in [("500 keys", building(500)), ("3 keys", building(3)), ("signature alone", signing())] {
+    let groups = [("500 keys", building(500)), ("3 keys", building(3)), ("signature alone", signing()), ("bulk", bulk())];
+    for (group, cases) in groups {
         for mut case in cases {
             case.run(1, count); // caches, keys of the day
             let counted = case.run(1, count);

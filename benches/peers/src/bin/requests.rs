@@ -1,4 +1,5 @@
-//! One request, built and signed: CPU time and allocations, ours beside a hand-written floor and the peers.
+//! One request, built and signed, and `BulkDelete` with a million keys: CPU time and allocations, ours beside a hand-written
+//! floor and the peers.
 //!
 //! `cargo build --release && target/release/requests`; half a minute. `--test` runs everything once.
 
@@ -6,6 +7,7 @@ use std::collections::HashMap;
 use std::process::Command;
 use std::time::Duration;
 
+use peers::bulk_cases::{self, BULK, PARTS, bulk};
 use peers::measure::{Case, Rounds};
 use peers::request_cases::*;
 use peers::table::{Goal, goal, goals_head, is_smoke};
@@ -29,8 +31,8 @@ fn one(keys: usize) {
 
 fn compare() {
     let (rounds, sample) = if is_smoke() { (1, Duration::from_micros(100)) } else { (9, SAMPLE) };
-    let mut groups = [("500 keys", building(500)), ("3 keys", building(3)), ("signature alone", signing())];
-    let [many, few, signature] = groups.each_mut().map(|(_, cases)| Rounds::of(cases, rounds, sample));
+    let mut groups = [("500 keys", building(500)), ("3 keys", building(3)), ("signature alone", signing()), ("bulk", bulk())];
+    let [many, few, signature, whole] = groups.each_mut().map(|(_, cases)| Rounds::of(cases, rounds, sample));
     let allocations = allocations();
 
     goals_head();
@@ -56,12 +58,17 @@ fn compare() {
     }
     goal("a retry: ours / floor", signature.ratio(RETRY_OURS, RETRY_FLOOR), Goal::None);
     goal("a retry, in microseconds", signature.nanos(RETRY_OURS) / 1000.0, Goal::AtMost(1.0));
+    let keys = bulk_cases::keys() as f64;
+    let on_top = (whole.nanos(BULK) - whole.nanos(PARTS)) / 1000.0 / (keys / 500.0);
+    goal("BulkDelete on top of building and signing, microseconds a batch of 500", on_top, Goal::AtMost(20.0));
+    goal("BulkDelete, building and signing included: allocations a key", allocations.of("bulk", BULK) / keys, Goal::AtMost(0.1));
+    goal("BulkDelete, building and signing included: million keys a second", keys / whole.nanos(BULK) * 1000.0, Goal::None);
 
-    println!("\n{:<72} {:>10} {:>12}", "absolute", "CPU", "allocations");
-    for ((group, cases), rounds) in groups.iter().zip([&many, &few, &signature]) {
+    println!("\n{:<72} {:>12} {:>12}", "absolute", "CPU", "allocations");
+    for ((group, cases), rounds) in groups.iter().zip([&many, &few, &signature, &whole]) {
         for Case { name, .. } in cases {
             let (micros, allocations) = (rounds.nanos(name) / 1000.0, allocations.of(group, name));
-            println!("{:<72} {micros:>7.2} us {allocations:>12}", format!("{group}: {name}"));
+            println!("{:<72} {micros:>9.2} us {allocations:>12}", format!("{group}: {name}"));
         }
     }
 }
@@ -79,7 +86,7 @@ impl Allocations {
 /// Another program counts, since a counting allocator would cost the one that allocates more the more.
 fn allocations() -> Allocations {
     let program = std::env::current_exe().unwrap().with_file_name("allocations");
-    let output = match Command::new(&program).output() {
+    let output = match Command::new(&program).args(std::env::args().skip(1)).output() {
         Ok(output) if output.status.success() => output.stdout,
         Ok(output) => panic!("{} failed: {}", program.display(), String::from_utf8_lossy(&output.stderr)),
         Err(error) => {
