@@ -1,12 +1,15 @@
 //! Memory does not grow with the number of keys.
 #![cfg(target_os = "linux")]
 
-use std::fs;
+#[path = "../common/peak_rss.rs"]
+mod peak_rss;
+
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 
 use oss_delete_vectors::Deleted;
 use oss_delete_vectors::transports::Server;
+use peak_rss::peak_rss;
 
 use crate::program::{CREDENTIALS, File, PLACE, TRANSPORTS, command, finish};
 
@@ -22,16 +25,7 @@ fn peak(keys: u32, transport: &str) -> u64 {
     let paths = ["--keys-from", file.path(), "--checkpoint", checkpoint.path()];
     let mut command = command(PLACE.into_iter().chain(options).chain(paths), &CREDENTIALS);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut peak = 0;
-    while child.try_wait().unwrap().is_none() {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        // It is gone from the moment on in which the program ends.
-        if let Some(line) = line {
-            peak = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
-        }
-        std::thread::yield_now();
-    }
+    let peak = peak_rss(&mut child);
     let run = finish(child);
     assert_eq!((run.code, run.counts()[0]), (Some(0), keys.into()), "{run:?}");
     peak

@@ -1,0 +1,99 @@
+//! The program `delete-vectors`: how soon it sends, how much memory it takes, how large it is. Linux only.
+//!
+//! `cargo bench --bench program --all-features`, half a minute. The service is on loopback and without TLS; what TLS needs is made
+//! ready all the same before anything is sent.
+
+#[cfg(target_os = "linux")]
+#[path = "../tests/common/peak_rss.rs"]
+mod peak_rss;
+
+#[cfg(target_os = "linux")]
+fn main() {
+    linux::main();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+    use std::{fs, thread};
+
+    use oss_delete_vectors::Deleted;
+    use oss_delete_vectors::transports::Server;
+
+    use super::peak_rss::peak_rss;
+
+    const PROGRAM: &str = env!("CARGO_BIN_EXE_delete-vectors");
+    const MIB: f64 = 1024.0 * 1024.0;
+
+    pub(super) fn main() {
+        let is_smoke = std::env::args().any(|argument| argument == "--test");
+        let (starts, keys) = if is_smoke { (1, [1000, 10_000]) } else { (21, [300_000, 3_000_000]) };
+        println!("{:<48} {:>9}  goal", "", "measured");
+        for transport in ["hyper", "ureq"] {
+            let mut times: Vec<Duration> = (0..starts).map(|_| start_to_first_byte(transport)).collect();
+            times.sort_unstable();
+            let median = 1000.0 * times[times.len() / 2].as_secs_f64();
+            println!("{:<48} {median:>6.1} ms  10 ms", format!("{transport}: start to first byte sent, median of {starts}"));
+        }
+        for transport in ["hyper", "ureq"] {
+            for keys in keys {
+                let peak = memory(transport, keys) as f64 / 1024.0;
+                println!("{:<48} {peak:>5.1} MiB  16 MB", format!("{transport}: peak RSS for {keys} keys"));
+            }
+        }
+        println!("{:<48} {:>5.1} MiB  8 MB", "the program", fs::metadata(PROGRAM).unwrap().len() as f64 / MIB);
+    }
+
+    fn delete_vectors(url: &str, transport: &str) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket"])
+            .args(["--index-name", "vectorindex1", "--keys-from", "-", "--force", "--endpoint", url, "--transport", transport])
+            .env_clear()
+            .envs([
+                ("OSS_ACCESS_KEY_ID", "LTAI5tConformanceKey0001"),
+                ("OSS_ACCESS_KEY_SECRET", "yourAccessKeySecretForTests0001"),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// From before the process is made until its request begins to arrive.
+    fn start_to_first_byte(transport: &str) -> Duration {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut command = delete_vectors(&url, transport);
+        let start = Instant::now();
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"doc-001\n").unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        let elapsed = start.elapsed();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        elapsed
+    }
+
+    fn memory(transport: &str, keys: u32) -> u64 {
+        let server =
+            Server::start((Ipv4Addr::LOCALHOST, 0).into(), |_| Deleted::new("534B371674A4D890XXXX").to_response()).unwrap();
+        let mut child = delete_vectors(&server.url(), transport).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let writer = thread::spawn(move || {
+            let text: String = (0..keys).map(|number| format!("doc-{number:032}\n")).collect();
+            stdin.write_all(text.as_bytes())
+        });
+        let peak = peak_rss(&mut child);
+        writer.join().unwrap().unwrap();
+        assert!(child.wait().unwrap().success());
+        peak
+    }
+}
