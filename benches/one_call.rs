@@ -97,6 +97,12 @@ fn parse_204(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
+fn parse_error_without_body(bencher: Bencher<'_, '_>) {
+    let response = Response::builder().status(503).body("").unwrap();
+    bencher.bench(|| DeleteVectors::parse_response(black_box(&response)));
+}
+
+#[divan::bench]
 fn parse_json_error(bencher: Bencher<'_, '_>) {
     let error = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast");
     let response = error.with_request_id("534B371674A4D890XXXX").to_response();
