@@ -243,11 +243,15 @@ impl BulkDelete {
         if self.passed_over.front().is_some_and(|range| range.start <= position) {
             return Ok(());
         }
-        self.ready.extend(self.filling.take_before(position));
+        if let Some(batch) = self.filling.take_before(position) {
+            self.ready.push_back(batch);
+        }
         let (is_duplicate, batch) = self.filling.push(position, key);
         self.report.pushed += 1;
         self.report.duplicates += u64::from(is_duplicate);
-        self.ready.extend(batch);
+        if let Some(batch) = batch {
+            self.ready.push_back(batch);
+        }
         Ok(())
     }
 

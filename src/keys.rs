@@ -143,6 +143,12 @@ impl KeyBatch {
         Self { text: self.text.split_off(cut as usize), ends, duplicates: 0 }
     }
 
+    /// The keys' bytes, without a look for where their characters end.
+    pub(crate) fn bytes(&self) -> impl Iterator<Item = &[u8]> {
+        let (text, mut start) = (self.text.as_bytes(), 0);
+        self.ends.iter().map(move |&end| &text[std::mem::replace(&mut start, end as usize)..end as usize])
+    }
+
     /// All keys one after another.
     pub(crate) fn text(&self) -> &str {
         &self.text

@@ -126,9 +126,11 @@ impl Filling {
     /// The batch as it is, where there is a key in it.
     pub(super) fn take(&mut self) -> Option<Batch> {
         let keys = self.keys.take()?;
+        // The next batch mostly is as large.
+        let keys_len = keys.len();
         Some(Batch {
             keys,
-            offsets: std::mem::take(&mut self.offsets),
+            offsets: std::mem::replace(&mut self.offsets, Vec::with_capacity(keys_len)),
             span: std::mem::take(&mut self.span),
             request: None,
             attempts: 0,

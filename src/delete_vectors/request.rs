@@ -137,35 +137,36 @@ fn to_json(index_name: Option<&str>, keys: &KeyBatch) -> Vec<u8> {
     json.push(b'{');
     if let Some(index_name) = index_name {
         json.extend_from_slice(br#""indexName":"#);
-        write_string(&mut json, index_name, is_plain(index_name));
+        write_string(&mut json, index_name);
         json.push(b',');
     }
     json.extend_from_slice(br#""keys":["#);
-    // Looked at together, for most batches have no such key and then cost a third.
-    let are_plain = is_plain(keys.text());
-    for (position, key) in keys.iter().enumerate() {
-        if position > 0 {
-            json.push(b',');
+    if is_plain(keys.text()) {
+        // As most batches are, and then for a fraction of the cost.
+        for (position, key) in keys.bytes().enumerate() {
+            json.extend_from_slice(if position == 0 { br#"""# } else { br#"",""# });
+            json.extend_from_slice(key);
         }
-        write_string(&mut json, key.as_str(), are_plain);
+        json.push(b'"');
+    } else {
+        for (position, key) in keys.iter().enumerate() {
+            if position > 0 {
+                json.push(b',');
+            }
+            write_string(&mut json, key.as_str());
+        }
     }
     json.extend_from_slice(b"]}");
     json
 }
 
+fn write_string(json: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(json, text).expect("a string is JSON");
+}
+
 /// Whether JSON has `text` as it is, nothing escaped. Stops nowhere early, so that it is done many bytes at a time.
 fn is_plain(text: &str) -> bool {
     !text.bytes().fold(false, |is_escaped, byte| is_escaped | (byte < b' ') | (byte == b'"') | (byte == b'\\'))
-}
-
-fn write_string(json: &mut Vec<u8>, text: &str, is_plain: bool) {
-    if is_plain {
-        json.push(b'"');
-        json.extend_from_slice(text.as_bytes());
-        json.push(b'"');
-    } else {
-        serde_json::to_writer(json, text).expect("a string is JSON");
-    }
 }
 
 /// Why a request is no `DeleteVectors` call, in the order in which the service checks.
