@@ -101,8 +101,10 @@ where
             let longest = steps.deadline().saturating_sub(steps.now());
             for message in inbox.wait(wanted, longest, &mut keys, &mut has_more_keys) {
                 match message {
-                    Message::Answer(id, answer) => {
-                        workers.has_answered();
+                    Message::Answer { id, answer, worker } => {
+                        if let Some(worker) = worker {
+                            workers.has_answered(worker);
+                        }
                         steps.handle_answer(id, answer);
                     }
                     Message::Credentials(credentials) => {

@@ -40,7 +40,12 @@ struct State<K> {
 }
 
 pub(super) enum Message {
-    Answer(TransmitId, Result<Response<Bytes>, Failure>),
+    Answer {
+        id: TransmitId,
+        answer: Result<Response<Bytes>, Failure>,
+        /// The thread that it comes from, where there is one.
+        worker: Option<usize>,
+    },
     Credentials(Result<Credentials, BoxError>),
     /// A thread panicked with this.
     Panicked(Box<dyn Any + Send>),

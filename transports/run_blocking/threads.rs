@@ -2,9 +2,10 @@
 #![expect(clippy::disallowed_types, reason = "an adapter whose concurrency is threads")]
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
@@ -64,12 +65,17 @@ where
 pub(super) struct Workers<F, K> {
     send: Arc<F>,
     inbox: Arc<Inbox<K>>,
+    workers: Vec<Worker>,
+    /// Which of them wait for a request. The last one to answer is the next to send, for it is the one that is still warm.
+    idle: Vec<usize>,
+    /// Requests that wait for a thread, where the system gives no more.
+    waiting: VecDeque<Transmit>,
+}
+
+/// A thread with a queue of its own: a request wakes one thread and no other.
+struct Worker {
     queue: Sender<Transmit>,
-    /// Shared by those that are idle: the one that holds it takes the next.
-    queued: Arc<Mutex<Receiver<Transmit>>>,
-    threads: Vec<JoinHandle<()>>,
-    /// Requests that no thread has answered.
-    unanswered: usize,
+    thread: JoinHandle<()>,
 }
 
 impl<F, K, X> Workers<F, K>
@@ -79,54 +85,55 @@ where
     K: Send + 'static,
 {
     pub(super) fn new(send: F, inbox: Arc<Inbox<K>>) -> Self {
-        let (queue, queued) = channel();
-        Self { send: Arc::new(send), inbox, queue, queued: Arc::new(Mutex::new(queued)), threads: Vec::new(), unanswered: 0 }
+        Self { send: Arc::new(send), inbox, workers: Vec::new(), idle: Vec::new(), waiting: VecDeque::new() }
     }
 
     /// Sends a request on an idle thread, or on a new one.
     pub(super) fn send(&mut self, transmit: Transmit) {
-        if self.unanswered >= self.threads.len() {
-            let (send, queued) = (Arc::clone(&self.send), Arc::clone(&self.queued));
-            match start("send", &self.inbox, move |inbox| work(&*send, &queued, inbox)) {
-                Ok(thread) => self.threads.push(thread),
-                Err(error) if self.threads.is_empty() => {
-                    self.unanswered += 1;
-                    let failure = Failure::surely_not_sent(format!("no thread to send from: {error}"));
-                    return self.inbox.put(Message::Answer(transmit.id, Err(failure)));
-                }
-                // It waits for one that there is.
-                Err(_) => {}
+        let worker = match self.idle.pop().map_or_else(|| self.start(), Ok) {
+            Ok(worker) => worker,
+            Err(error) if self.workers.is_empty() => {
+                let failure = Failure::surely_not_sent(format!("no thread to send from: {error}"));
+                return self.inbox.put(Message::Answer { id: transmit.id, answer: Err(failure), worker: None });
             }
-        }
-        self.unanswered += 1;
-        self.queue.send(transmit).expect("the receiver is ours");
+            Err(_) => return self.waiting.push_back(transmit),
+        };
+        self.workers[worker].send(transmit);
     }
 
-    /// One of the requests was answered, and its thread is idle.
-    pub(super) fn has_answered(&mut self) {
-        self.unanswered -= 1;
+    fn start(&mut self) -> io::Result<usize> {
+        let (worker, send) = (self.workers.len(), Arc::clone(&self.send));
+        let (queue, queued) = channel();
+        let thread = start("send", &self.inbox, move |inbox| {
+            for Transmit { id, request, span, .. } in queued {
+                let answer = span.in_scope(|| send(request)).map_err(Into::into);
+                inbox.put(Message::Answer { id, answer, worker: Some(worker) });
+            }
+        })?;
+        self.workers.push(Worker { queue, thread });
+        Ok(worker)
+    }
+
+    /// `worker` has answered, and takes what waits.
+    pub(super) fn has_answered(&mut self, worker: usize) {
+        match self.waiting.pop_front() {
+            Some(transmit) => self.workers[worker].send(transmit),
+            None => self.idle.push(worker),
+        }
     }
 
     /// Waits for threads to end, where none is in a call that may last.
     pub(super) fn join_idle(self) {
-        if self.unanswered == 0 {
-            drop(self.queue);
-            self.threads.into_iter().for_each(|thread| thread.join().expect("a panic was caught"));
+        if self.idle.len() == self.workers.len() {
+            let threads: Vec<_> = self.workers.into_iter().map(|worker| worker.thread).collect();
+            threads.into_iter().for_each(|thread| thread.join().expect("a panic was caught"));
         }
     }
 }
 
-fn work<K, X: Into<Failure>>(
-    send: &impl Fn(Request<Bytes>) -> Result<Response<Bytes>, X>,
-    queued: &Mutex<Receiver<Transmit>>,
-    inbox: &Inbox<K>,
-) {
-    loop {
-        // In a statement of its own, so that the lock is free while this one is sent.
-        let next = queued.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Transmit { id, request, span, .. }) = next else { return };
-        let answer = span.in_scope(|| send(request));
-        inbox.put(Message::Answer(id, answer.map_err(Into::into)));
+impl Worker {
+    fn send(&self, transmit: Transmit) {
+        self.queue.send(transmit).expect("a thread that is idle waits for requests");
     }
 }
 
