@@ -71,14 +71,14 @@ fn keys_that_were_never_sent_are_told_as_well() {
 #[test]
 fn a_file_of_failed_keys_that_holds_something_is_left_alone() {
     let service = Service::start();
-    let keys = File::new("in-and-out", "jsonl", "\"doc-001\"\n");
-    let run = delete(&service, &["--keys-from", keys.path(), "--failed-keys", keys.path()]);
+    let held = File::new("left-alone", "jsonl", "\"doc-001\"\n");
+    let run = delete(&service, &["--keys", r#"["doc-001"]"#, "--failed-keys", held.path()]);
     let expected = format!(
         "error: --failed-keys {}: cannot be written: it is not empty; name another file, or remove this one\n",
-        keys.path()
+        held.path()
     );
     assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", expected));
-    assert_eq!((keys.read().as_str(), service.requests()), ("\"doc-001\"\n", 0));
+    assert_eq!((held.read().as_str(), service.requests()), ("\"doc-001\"\n", 0));
 }
 
 #[test]
@@ -214,6 +214,46 @@ fn files_that_cannot_be_written_are_refused_before_anything_is_sent() {
         assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", format!("error: {expected}\n")));
     }
     assert_eq!(service.requests(), 0);
+}
+
+#[test]
+fn one_file_is_one_thing() {
+    let service = Service::start();
+    let keys = File::new("one-thing", "jsonl", "\"doc-001\"\n");
+    let none = File::none("one-thing", "books");
+    let dotted = none.path().replacen("/one-thing", "/./one-thing", 1);
+    let keys_as_temporary = File::new("one-thing", "c.delete-vectors-tmp", "doc-001\n");
+    let checkpoint = keys_as_temporary.path().trim_end_matches(".delete-vectors-tmp");
+    for (written, path, option, other) in [
+        ("--checkpoint", none.path(), "--failed-keys", dotted.as_str()),
+        ("--checkpoint", keys.path(), "--keys-from", keys.path()),
+        ("--failed-keys", keys.path(), "--keys-from", keys.path()),
+        ("--checkpoint", checkpoint, "--keys-from", keys_as_temporary.path()),
+    ] {
+        let run = delete(&service, &[written, path, option, other, "--keys", r#"["doc-002"]"#]);
+        let expected = format!("error: {written} {path}: would be written over {option} {other}; name another file\n");
+        assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", expected));
+    }
+    assert_eq!((keys.read().as_str(), keys_as_temporary.read().as_str()), ("\"doc-001\"\n", "doc-001\n"));
+    assert!(!none.exists() && service.requests() == 0);
+
+    // Devices take whatever comes.
+    let run = delete(&service, &["--keys-from", "/dev/null", "--failed-keys", "/dev/null", "--keys", r#"["doc-002"]"#]);
+    assert_eq!((run.code, run.counts()[0]), (Some(0), 1), "{run:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_checkpoint_is_written_through_no_link() {
+    let service = Service::start();
+    let checkpoint = File::none("through-link", "checkpoint");
+    let precious = File::new("through-link", "txt", "precious");
+    let link = format!("{}.delete-vectors-tmp", checkpoint.path());
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(precious.path(), &link).unwrap();
+    let run = delete(&service, &["--keys", r#"["doc-001"]"#, "--checkpoint", checkpoint.path()]);
+    assert_eq!((run.code, precious.read().as_str()), (Some(0), "precious"), "{run:?}");
+    assert!(!std::path::Path::new(&link).exists());
 }
 
 /// Disks that are full, on systems that have one: `/dev/full`, and a shell's limit on the size of files.

@@ -101,9 +101,7 @@ impl<D: Disk> CheckpointFile<D> {
 
     /// Until the rename the old file is as it was; the new one is complete on the disk before it has the name.
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut name = self.path.clone().into_os_string();
-        name.push(".tmp");
-        let temporary = PathBuf::from(name);
+        let temporary = temporary(&self.path);
         let mut file = self.disk.create(&temporary)?;
         file.write_all(bytes)?;
         self.disk.sync(&mut file)?;
@@ -115,6 +113,13 @@ impl<D: Disk> CheckpointFile<D> {
     fn failed(&self, what: &'static str, reason: impl fmt::Display) -> CheckpointError {
         CheckpointError { path: self.path.clone(), what, reason: reason.to_string() }
     }
+}
+
+/// Where a checkpoint is written before it gets its name: next to it, and under a name that nothing else has.
+pub(crate) fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(".delete-vectors-tmp");
+    name.into()
 }
 
 /// What is wrong with the file.

@@ -15,6 +15,7 @@ mod job;
 mod key_lines;
 mod keys;
 mod log;
+mod paths;
 mod progress;
 mod question;
 mod rehearsal;
@@ -66,6 +67,7 @@ fn run(args: &Args) -> Result<ExitCode, BoxError> {
         return Ok(print(ExitCode::SUCCESS, |stdout| generate::generate(what, stdout)));
     }
     let config = Config::read(args, |name| std::env::var_os(name))?;
+    paths::check(args)?;
     let source = Source::open(&args.what.keys, &args.what.keys_from, args.what.keys_format)?;
     if args.how.dry_run { dry_run(args, config, source) } else { delete(args, config, source) }
 }

@@ -29,7 +29,11 @@ impl Disk for FileSystem {
     type File = File;
 
     fn create(&mut self, path: &Path) -> io::Result<File> {
-        File::create(path)
+        // What is there may be a link to a file that is somebody's.
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => File::create_new(path),
+        }
     }
 
     fn sync(&mut self, file: &mut File) -> io::Result<()> {
