@@ -193,6 +193,56 @@ fn failed_keys_of_a_run_that_is_resumed_are_kept_together() {
 }
 
 #[test]
+fn a_run_that_is_resumed_cuts_off_only_what_a_run_wrote() {
+    let (service, keys) = many("cuts-off", 3000);
+    service.allow(0);
+    let checkpoint = File::none("cuts-off", "checkpoint");
+    let failed = File::none("cuts-off", "jsonl");
+    let with =
+        |path: &str| delete(&service, &["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", path]);
+    assert_eq!(with(failed.path()).code, Some(1));
+    let cut_short = failed.read();
+    assert!(cut_short.lines().count() > 0);
+    service.allow(u64::MAX);
+
+    let requests = service.requests();
+    let torn = [&cut_short[..40], &cut_short[..3], &"\0".repeat(100)];
+    for foreign in ["doc-00001\n", "{\"key\":\"doc-00001\"}\n", "{\"key\":\"doc-00001\"}", "[default]\n\n", "\n"] {
+        let other = File::new("cuts-off-other", "jsonl", foreign);
+        let run = with(other.path());
+        let expected =
+            "cannot be written: after 0 bytes of the checkpoint's run comes what no run wrote; name the file of that run";
+        assert_eq!(run.stderr, format!("error: --failed-keys {}: {expected}\n", other.path()));
+        assert_eq!((run.code, other.read().as_str(), service.requests()), (Some(2), foreign, requests));
+    }
+    for ours in torn {
+        // It ends where it was killed, each time.
+        service.allow(0);
+        std::fs::write(failed.path(), ours).unwrap();
+        let run = with(failed.path());
+        assert_eq!(run.code, Some(1), "{ours:?}: {run:?}");
+        assert!(failed.read().starts_with("{\"key\":\"doc-"), "{ours:?}");
+    }
+    service.allow(u64::MAX);
+    let last = with(failed.path());
+    assert_eq!((last.code, last.counts()[0], failed.read().as_str()), (Some(0), 3000, ""), "{last:?}");
+}
+
+#[test]
+fn what_is_covered_ends_with_a_line() {
+    let (service, keys) = many("ends-with-a-line", 3000);
+    service.emulator().refuse_keys(["doc-00001"]);
+    let checkpoint = File::none("ends-with-a-line", "checkpoint");
+    let failed = File::none("ends-with-a-line", "jsonl");
+    let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
+    assert_eq!(delete(&service, &options).code, Some(1));
+    let other = failed.read().replacen("doc-00001", "doc-00001 of another run", 1).repeat(2);
+    std::fs::write(failed.path(), &other).unwrap();
+    let run = delete(&service, &options);
+    assert_eq!((run.code, failed.read()), (Some(2), other), "{run:?}");
+}
+
+#[test]
 fn files_that_cannot_be_written_are_refused_before_anything_is_sent() {
     let service = Service::start();
     let folder = env!("CARGO_TARGET_TMPDIR");

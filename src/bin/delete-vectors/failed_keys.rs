@@ -1,7 +1,7 @@
 //! `--failed-keys`: every key that was read and not deleted, a line of JSON each, which `--keys-from` takes back.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::{error, fmt};
 
@@ -9,6 +9,12 @@ use oss_delete_vectors::bulk::FailedKeys;
 use serde_json::Value;
 
 use crate::text::json_line;
+
+/// How every line begins.
+const BEGINNING: &[u8] = br#"{"key":""#;
+
+/// More than any line has: a key of 1,024 characters, and what a service says.
+const LONGEST_LINE: u64 = 1024 * 1024;
 
 pub(crate) struct FailedKeysFile {
     path: PathBuf,
@@ -39,10 +45,36 @@ impl FailedKeysFile {
         if file.bytes < covered {
             return Err(file.error("it is shorter than when the checkpoint was written"));
         }
+        if !Self::is_of_a_run(path, covered).map_err(|error| file.error(error))? {
+            let reason =
+                format!("after {covered} bytes of the checkpoint's run comes what no run wrote; name the file of that run");
+            return Err(file.error(reason));
+        }
         let cut = |file: &mut File| file.set_len(covered).and_then(|()| file.seek(SeekFrom::Start(covered)));
         cut(file.file.get_mut()).map_err(|error| file.error(error))?;
         file.bytes = covered;
         Ok(file)
+    }
+
+    /// Whether what is to be cut off begins as what a run writes, after a whole line: the file could be one that has nothing to do
+    /// with it. A run that was killed may have torn the line; a machine that crashed leaves zeros.
+    fn is_of_a_run(path: &Path, covered: u64) -> io::Result<bool> {
+        let mut file = BufReader::new(File::open(path)?);
+        if covered > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::Start(covered - 1))?;
+            file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                return Ok(false);
+            }
+        }
+        let mut line = Vec::new();
+        file.take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        Ok(match serde_json::from_slice::<Value>(&line) {
+            Ok(line) => line.get("key").is_some() && line.get("outcome").is_some(),
+            Err(_) if line.ends_with(b"\n") => false,
+            Err(_) => line.starts_with(BEGINNING) || BEGINNING.starts_with(&line) || line.iter().all(|&byte| byte == 0),
+        })
     }
 
     fn open(path: &Path) -> Result<Self, FailedKeysError> {
