@@ -141,7 +141,7 @@ impl Pacer {
     pub(super) fn sent(&mut self, now: Duration) {
         if let Some(per_second) = self.per_second() {
             // Slots that nobody used are lost but for a little: no burst after a pause.
-            self.next_send = self.next_send.max(now.saturating_sub(SLACK)) + seconds(1.0 / per_second);
+            self.next_send = self.next_send.max(now.saturating_sub(SLACK)).saturating_add(seconds(1.0 / per_second));
         }
     }
 
@@ -244,7 +244,7 @@ impl Limit {
             }
             self.has_grown = true;
             // Learn next from what is sent at the new rate: half a round trip later all that is on its way is of it.
-            self.grown_at = sent_at + seconds(1.5 * latency);
+            self.grown_at = sent_at.saturating_add(seconds(1.5 * latency));
             self.quiet_since = (sent_at, totals);
         }
     }

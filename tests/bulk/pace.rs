@@ -46,6 +46,21 @@ fn a_fixed_rate_is_kept_exactly() {
 }
 
 #[test]
+fn time_may_come_to_its_end() {
+    let end = oss_delete_vectors::Now::new(Duration::MAX, crate::run::start());
+    for rate in [Rate::Fixed(0.001), Rate::Adaptive { max_qps: Some(0.001) }] {
+        let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new().rate(rate)).unwrap();
+        bulk.push(Key::new("a").unwrap()).unwrap();
+        bulk.finish();
+        for answer in [service_error(503, code::QPS_LIMIT_EXCEEDED).to_response(), Deleted::new("id").to_response()] {
+            let transmit = bulk.poll_transmit(end).expect("there is no later");
+            bulk.handle_response(end, transmit.id, &answer);
+        }
+        assert_eq!((bulk.report().deleted, bulk.is_finished()), (1, true));
+    }
+}
+
+#[test]
 fn a_most_rate_is_never_exceeded() {
     let rate = Rate::Adaptive { max_qps: Some(50.0) };
     let run = Run::new(BulkOptions::new().concurrency(64).rate(rate), |_| deleted()).delete(300 * 500);
