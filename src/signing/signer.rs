@@ -274,7 +274,8 @@ impl fmt::Debug for Signature {
 
 /// `uri` without the parameters of the query form; `None` where it has none. What stays, stays to the letter.
 fn without_query_form(uri: &Uri) -> Option<Uri> {
-    let query = uri.query().filter(|query| query.contains("x-oss-"))?;
+    // Names may be escaped, in whole or in part.
+    let query = uri.query().filter(|query| query.contains("x-oss-") || query.contains('%'))?;
     let is_kept = |piece: &&str| {
         parameters(piece).all(|(name, _)| name::QUERY_FORM.iter().all(|signed| signed.as_bytes() != name.as_ref()))
     };
