@@ -131,7 +131,9 @@ impl FromStr for Endpoint {
             None => (authority.as_str(), None),
             Some(colon) => (&authority[..port_at + colon], Some(&authority[port_at + colon + 1..])),
         };
-        let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|n| n != 0);
+        // Zeros before a port of five digits could make a URI too long to be one.
+        let is_port =
+            |port: &str| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|n| n != 0);
         if !port.is_none_or(is_port) {
             return Err(refused());
         }

@@ -55,6 +55,7 @@ fn endpoints_show_themselves_as_they_are_read() {
 #[test]
 fn endpoints_that_are_none_are_refused() {
     let label_of_64 = "a".repeat(64);
+    let port_of_zeros = format!("h:{}80", "0".repeat(70_000));
     let name_of_254 = format!("{}.{}", "a.".repeat(125), "abc");
     assert_eq!(name_of_254.len(), 254);
     for endpoint in [
@@ -71,6 +72,8 @@ fn endpoints_that_are_none_are_refused() {
         "h:",
         "h:0",
         "h:65536",
+        "h:000080",
+        &port_of_zeros,
         "h:+1",
         "h:1:2",
         "h..i",
