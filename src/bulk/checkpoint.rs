@@ -52,6 +52,9 @@ pub struct Checkpoint {
     report: Report,
 }
 
+/// More than any run sends, and with room above them: a run that is resumed counts on.
+const MOST_REQUESTS: u64 = 1 << 53;
+
 impl Checkpoint {
     fn new(target: &Target, settled: &Settled, report: Report) -> Self {
         let mut checkpoint = Self { target: target_name(target), settled: settled.clone(), report };
@@ -93,6 +96,7 @@ impl Checkpoint {
 
     fn from_json(value: &Value) -> Option<Self> {
         let number = |name: &str| value.get(name)?.as_u64();
+        let count = |name: &str| number(name).filter(|&count| count <= MOST_REQUESTS);
         let target = value.get("target")?.as_str()?.to_owned();
         let mut settled = Settled::default();
         settled.insert(0..number("prefix")?);
@@ -111,9 +115,9 @@ impl Checkpoint {
             unconfirmed: number("unconfirmed")?,
             not_attempted: number("not_attempted")?,
             duplicates: 0,
-            requests: number("requests")?,
-            throttled: number("throttled")?,
-            retries: number("retries")?,
+            requests: count("requests")?,
+            throttled: count("throttled")?,
+            retries: count("retries")?,
         };
         let mut checkpoint = Self { target, settled, report };
         checkpoint.report.duplicates = report.pushed.checked_sub(checkpoint.outcomes()?)?;

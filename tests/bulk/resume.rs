@@ -233,6 +233,9 @@ fn a_text_that_no_run_wrote_is_refused() {
         (r#""ranges":[]"#, r#""ranges":{}"#),
         (r#""target":"acs"#, r#""target":1,"x":"acs"#),
         (r#""rejected":0"#, r#""rejected":18446744073709551615"#),
+        (r#""requests":0"#, r#""requests":9007199254740993"#),
+        (r#""retries":0"#, r#""retries":18446744073709551615"#),
+        (r#""throttled":0"#, r#""throttled":18446744073709551615"#),
     ] {
         let bad = good.replacen(from, to, 1);
         assert_ne!(bad, good);
