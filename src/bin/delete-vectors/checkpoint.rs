@@ -31,16 +31,25 @@ pub(crate) struct Saved {
 /// A file that another version of this program may write anew must say so.
 const VERSION: u64 = 1;
 
+/// Longer than any run and all that resume it: to what is read, time is added.
+const LONGEST: Duration = Duration::from_secs(1 << 32);
+
 impl Saved {
-    fn to_json(&self) -> Value {
-        json!({
+    /// The text of such a file; `None` where no run wrote it.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::from_json(&serde_json::from_str(text).ok()?)
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        let text = json!({
             "version": VERSION,
             "inputs": self.inputs.iter().map(Identity::to_json).collect::<Vec<_>>(),
             "failed_keys": self.failed_keys,
             "errors": self.errors.to_json(),
             "elapsed_seconds": self.elapsed.as_secs_f64(),
             "run": serde_json::from_str::<Value>(&self.run.to_string()).expect("a checkpoint is JSON"),
-        })
+        });
+        format!("{text}\n")
     }
 
     fn from_json(value: &Value) -> Option<Self> {
@@ -57,7 +66,7 @@ impl Saved {
             inputs,
             failed_keys,
             errors: Errors::from_json(value.get("errors")?)?,
-            elapsed: Duration::try_from_secs_f64(value.get("elapsed_seconds")?.as_f64()?).ok()?,
+            elapsed: Duration::try_from_secs_f64(value.get("elapsed_seconds")?.as_f64()?).ok().filter(|&time| time <= LONGEST)?,
         })
     }
 }
@@ -80,8 +89,7 @@ impl CheckpointFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed("cannot be read", error)),
         };
-        let saved = serde_json::from_str(&text).ok().as_ref().and_then(Saved::from_json);
-        saved.map(Some).ok_or_else(|| self.failed("not a checkpoint that this version of the program wrote", ""))
+        Saved::parse(&text).map(Some).ok_or_else(|| self.failed("not a checkpoint that this version of the program wrote", ""))
     }
 
     pub(crate) fn remove(&self) -> Result<(), CheckpointError> {
@@ -95,8 +103,7 @@ impl<D: Disk> CheckpointFile<D> {
     }
 
     pub(crate) fn save(&mut self, saved: &Saved) -> Result<(), CheckpointError> {
-        let text = format!("{}\n", saved.to_json());
-        self.replace(text.as_bytes()).map_err(|error| self.failed("cannot be written", error))
+        self.replace(saved.to_text().as_bytes()).map_err(|error| self.failed("cannot be written", error))
     }
 
     /// Until the rename the old file is as it was; the new one is complete on the disk before it has the name.
@@ -141,6 +148,9 @@ impl error::Error for CheckpointError {}
 
 #[cfg(test)]
 mod tests {
+    use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
+    use oss_delete_vectors::{Credentials, Target};
+
     use super::disk::simulated::{Crash, SimulatedDisk};
     use super::*;
 
@@ -160,6 +170,21 @@ mod tests {
         let mut file = file(usize::MAX, false);
         file.replace(NEW).unwrap();
         file.disk.operations()
+    }
+
+    #[test]
+    fn a_time_that_no_run_lasts_is_refused() {
+        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
+        let bulk = BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), BulkOptions::new()).unwrap();
+        let (errors, elapsed) = (Errors::default(), Duration::from_secs(1));
+        let saved = Saved { run: bulk.checkpoint(), inputs: Vec::new(), failed_keys: Some(7), errors, elapsed };
+        let text = saved.to_text();
+        assert_eq!(Saved::parse(&text), Some(saved));
+        for time in ["-1.0", "4294967297.0", "1e19", "1e300"] {
+            let other = text.replace(r#""elapsed_seconds":1.0"#, &format!(r#""elapsed_seconds":{time}"#));
+            assert_ne!(other, text);
+            assert_eq!(Saved::parse(&other), None, "{time}");
+        }
     }
 
     #[test]

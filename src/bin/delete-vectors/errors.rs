@@ -39,7 +39,8 @@ impl Errors {
         }
         let met = Met { keys: keys as u64, message: error.message.clone(), request_id: error.request_id.clone() };
         let keys = self.kinds.get(&kind).map_or(0, |met| met.keys);
-        self.kinds.insert(kind, Met { keys: keys + met.keys, ..met });
+        // What a file said of earlier runs may be any number.
+        self.kinds.insert(kind, Met { keys: keys.saturating_add(met.keys), ..met });
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -82,5 +83,35 @@ impl Errors {
                 request_id.unwrap_or_default(),
             )
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure};
+    use oss_delete_vectors::{Credentials, Key, Now, Target};
+
+    use super::*;
+
+    #[test]
+    fn counts_end_where_numbers_do() {
+        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build().unwrap();
+        let options = BulkOptions::new().max_attempts(1);
+        let mut bulk = BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), options).unwrap();
+        bulk.push(Key::new("a").unwrap()).unwrap();
+        bulk.finish();
+        let now = Now::new(std::time::Duration::ZERO, UNIX_EPOCH);
+        let transmit = bulk.poll_transmit(now).unwrap();
+        bulk.handle_failure(now, transmit.id, Failure::may_have_arrived("reset"));
+        let Some(Event::Failed(failed)) = bulk.poll_event() else { panic!("the only attempt failed") };
+
+        let kind = |count: u64| json!([{ "code": null, "status": null, "count": count, "message": "reset", "request_id": null }]);
+        let mut errors = Errors::from_json(&kind(u64::MAX - 5)).unwrap();
+        for expected in [u64::MAX - 2, u64::MAX, u64::MAX] {
+            errors.add(failed.error.as_ref().unwrap(), 3);
+            assert_eq!(errors.to_json(), kind(expected));
+        }
     }
 }
