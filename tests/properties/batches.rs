@@ -1,0 +1,72 @@
+//! However keys come in, they leave in batches that one request takes, in their order, each once.
+
+use std::collections::HashSet;
+use std::time::{Duration, UNIX_EPOCH};
+
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, Transmit};
+use oss_delete_vectors::{Credentials, DeleteVectors, Deleted, Key, KeyBatch, Now, Target};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::cases;
+
+/// Keys `first..first + count`, and whether the source pauses after them.
+fn pushes() -> impl Strategy<Value = Vec<(u32, u32, bool)>> {
+    vec((0..1500_u32, prop_oneof![1..10_u32, 400..700_u32], any::<bool>()), 1..6)
+}
+
+proptest! {
+    #![proptest_config(cases(40))]
+
+    #[test]
+    fn batches_are_bounded_ordered_and_without_duplicates(pushes in pushes(), suffix in prop_oneof![Just(0), Just(1000_usize)]) {
+        // Keys of more than a thousand characters of four bytes make the longest bodies there are.
+        let text = |number: u32| format!("{number:05}{}", "\u{10ffff}".repeat(suffix));
+        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
+        let options = BulkOptions::new().rate(Rate::Unlimited).concurrency(1000);
+        let mut bulk = BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), options).unwrap();
+
+        let mut expected: Vec<Vec<String>> = vec![Vec::new()];
+        let mut seen = HashSet::new();
+        let (mut pushed, mut duplicates) = (0, 0);
+        for (first, count, pauses) in pushes {
+            for key in (first..first + count).map(text) {
+                bulk.push(Key::new(&key).unwrap()).unwrap();
+                pushed += 1;
+                if !seen.insert(key.clone()) {
+                    duplicates += 1;
+                    continue;
+                }
+                let batch = expected.last_mut().unwrap();
+                batch.push(key);
+                if batch.len() == KeyBatch::MAX_KEYS {
+                    expected.push(Vec::new());
+                    seen.clear();
+                }
+            }
+            if pauses {
+                bulk.flush();
+                expected.push(Vec::new());
+                seen.clear();
+            }
+        }
+        bulk.finish();
+        expected.retain(|batch| !batch.is_empty());
+
+        let now = Now::new(Duration::ZERO, UNIX_EPOCH);
+        let mut end = 0;
+        for batch in expected {
+            let Transmit { id, request, keys, positions, .. } = bulk.poll_transmit(now).unwrap();
+            let call = DeleteVectors::parse_request(&target, &request).unwrap();
+            prop_assert!(call.keys().iter().map(Key::as_str).eq(&batch));
+            prop_assert_eq!((keys, positions.start), (batch.len(), end));
+            prop_assert!(keys <= KeyBatch::MAX_KEYS && request.body().len() <= 32 + KeyBatch::MAX_KEYS * (4 * Key::MAX_CHARS + 3));
+            end = positions.end;
+            bulk.handle_response(now, id, &Deleted::new("id").to_response());
+            while bulk.poll_event().is_some() {}
+        }
+        let report = bulk.report();
+        prop_assert!(bulk.is_finished() && bulk.poll_transmit(now).is_none());
+        prop_assert_eq!((end, report.pushed, report.duplicates, report.deleted), (pushed, pushed, duplicates, pushed - duplicates));
+    }
+}

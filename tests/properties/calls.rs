@@ -1,0 +1,58 @@
+//! A call is read as it was written, whatever its keys and its index are.
+
+use base64ct::{Base64, Encoding};
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use md5::{Digest, Md5};
+use oss_delete_vectors::{DeleteVectors, Key, KeyBatch, ServiceError, Target};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::cases;
+use crate::strategies::{keys, text};
+
+fn target(index_name: &str) -> Target {
+    Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name(index_name).build().unwrap()
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn keys_come_out_as_they_went_in(keys in keys(30), index_name in text(1..=20)) {
+        let call = DeleteVectors::new(&target(&index_name), keys);
+        let request = call.to_request();
+        prop_assert_eq!(&DeleteVectors::parse_request(&target("other"), &request).unwrap(), &call);
+        // Anybody's reader of JSON sees the same.
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        let texts: Vec<&str> = call.keys().iter().map(Key::as_str).collect();
+        prop_assert_eq!(body, json!({ "indexName": index_name, "keys": texts }));
+        prop_assert_eq!(request.headers()["content-md5"].to_str().unwrap(), Base64::encode_string(&Md5::digest(request.body())));
+    }
+
+    /// As the official SDK spells them.
+    #[test]
+    fn keys_may_be_escaped(keys in keys(30)) {
+        let escaped = |key: Key<'_>| key.as_str().encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+        let members: Vec<String> = keys.iter().map(|key| format!("\"{}\"", escaped(key))).collect();
+        let body = format!("{{\"keys\": [{}], \"indexName\": \"i\"}}", members.join(", "));
+        let request = Request::post("/?deleteVectors").body(Bytes::from(body)).unwrap();
+        let call = DeleteVectors::parse_request(&target("i"), &request).unwrap();
+        prop_assert_eq!(call.keys(), &keys);
+    }
+
+    #[test]
+    fn a_text_is_a_key_by_its_characters(text in prop_oneof![text(0..=3), text(1020..=1030)]) {
+        let is_key = (1..=1024).contains(&text.chars().count());
+        prop_assert_eq!(Key::new(&text).is_ok(), is_key);
+        prop_assert_eq!(KeyBatch::new([&text]).is_ok(), is_key);
+    }
+
+    #[test]
+    fn an_error_says_what_it_was_made_of(status in 400..600_u16, code in text(1..=20), message in text(0..=40), ec in "[ -~]{1,9}") {
+        let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code.as_str(), message.as_str()).with_ec(ec.as_str());
+        let read = DeleteVectors::parse_response(&error.to_response()).unwrap_err();
+        prop_assert_eq!((read.status().as_u16(), read.code(), read.message(), read.ec()), (status, &*code, &*message, Some(&*ec)));
+        prop_assert!(!read.to_string().contains(char::is_control));
+    }
+}
