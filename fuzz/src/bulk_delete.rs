@@ -1,0 +1,290 @@
+//! A run in which anything happens in any order: every key is accounted for once, and truthfully.
+
+mod books;
+mod script;
+mod service;
+
+use std::ops::Range;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, Rate, TransmitId};
+use oss_delete_vectors::{Credentials, DeleteVectors, Key, KeyBatch, Now};
+
+use self::books::{Books, text};
+use self::script::Script;
+use self::service::Answer;
+use crate::example::{credentials, target, time};
+
+/// Options, and then a step a byte, with what it needs in the bytes that follow.
+pub fn bulk_delete(data: &[u8]) {
+    let mut run = Run::new(Script::new(data));
+    while !run.script.is_over() {
+        run.step();
+    }
+    run.end();
+}
+
+struct Run<'a> {
+    script: Script<'a>,
+    options: BulkOptions,
+    bulk: BulkDelete,
+    books: Books,
+    now: Now,
+    /// Requests that had no answer yet, whether the machine still waits for one or not.
+    sent: Vec<Sent>,
+    resumes: u32,
+}
+
+struct Sent {
+    id: TransmitId,
+    positions: Range<u64>,
+    is_executed: bool,
+}
+
+/// Keys pushed over all runs of a script, which bounds its time.
+const MOST_KEYS: usize = 3000;
+const MOST_RESUMES: u32 = 8;
+
+impl<'a> Run<'a> {
+    fn new(mut script: Script<'a>) -> Self {
+        let options = options(&mut script);
+        let credentials = with_expiration(credentials(), &mut script);
+        let bulk = BulkDelete::new(&target(), credentials, options.clone()).expect("options that are in their ranges");
+        let now = Now::new(Duration::ZERO, time());
+        Self { script, options, bulk, books: Books::default(), now, sent: Vec::new(), resumes: 0 }
+    }
+
+    fn step(&mut self) {
+        match self.script.byte() & 15 {
+            0 => self.push_many(),
+            1 => self.push_some(),
+            2 => self.flush(),
+            3 => self.finish(),
+            4 => self.transmit_all(),
+            5 => _ = self.transmit(),
+            6..=8 => self.answer(),
+            9 => self.wait(),
+            10 => self.wait_until_due(),
+            11 => self.bulk.handle_timeout(self.now),
+            12 => self.renew(),
+            13 => self.take_events(),
+            14 => self.resume(),
+            _ => self.stop(),
+        }
+    }
+
+    /// Up to two batches.
+    fn push_many(&mut self) {
+        let (count, first) = (4 * u16::from(self.script.byte()), 4 * u16::from(self.script.byte()));
+        (first..first + count).for_each(|number| self.push(number));
+    }
+
+    fn push_some(&mut self) {
+        for _ in 0..self.script.below(8) {
+            let number = u16::from(self.script.byte());
+            self.push(number);
+        }
+    }
+
+    fn push(&mut self, number: u16) {
+        if self.books.pushed >= MOST_KEYS {
+            return;
+        }
+        let could = self.bulk.can_push();
+        let text = text(self.books.next_key(number));
+        let pushed = self.bulk.push(Key::new(&text).expect("a key"));
+        assert_eq!(pushed.is_ok(), could);
+        if could {
+            self.books.push();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.bulk.flush();
+        self.books.flush();
+    }
+
+    /// The end of the input: a run that was resumed has read all of it again.
+    fn finish(&mut self) {
+        if self.books.is_behind() {
+            return self.push_many();
+        }
+        self.bulk.finish();
+        self.books.flush();
+    }
+
+    fn transmit_all(&mut self) {
+        while self.transmit() {}
+    }
+
+    fn transmit(&mut self) -> bool {
+        let Some(transmit) = self.bulk.poll_transmit(self.now) else { return false };
+        let call = DeleteVectors::parse_request(&target(), &transmit.request).expect("a call");
+        assert!((1..=KeyBatch::MAX_KEYS).contains(&transmit.keys));
+        assert_eq!(transmit.keys, call.keys().len());
+        assert!(call.keys().iter().map(Key::as_str).eq(self.books.keys(&transmit.positions)));
+        self.books.send(&transmit.positions);
+        let is_executed = self.script.flag();
+        if is_executed {
+            self.books.execute(&transmit.positions);
+        }
+        self.sent.push(Sent { id: transmit.id, positions: transmit.positions, is_executed });
+        true
+    }
+
+    fn answer(&mut self) {
+        if self.sent.is_empty() {
+            return;
+        }
+        let number = self.script.below(self.sent.len());
+        let Sent { id, positions, is_executed } = self.sent.swap_remove(number);
+        let answer = if is_executed { Answer::to_executed(&mut self.script) } else { Answer::to_ignored(&mut self.script) };
+        self.hand_in(id, &positions, answer);
+    }
+
+    /// Twice, for the second time must change nothing.
+    fn hand_in(&mut self, id: TransmitId, positions: &Range<u64>, answer: Answer) {
+        match answer {
+            Answer::Deletion(response) => {
+                self.books.confirm(positions);
+                self.bulk.handle_response(self.now, id, &response);
+            }
+            Answer::Other(response) => self.bulk.handle_response(self.now, id, &response),
+            Answer::Failure(failure) => self.bulk.handle_failure(self.now, id, failure),
+        }
+        let report = self.bulk.report();
+        self.bulk.handle_response(self.now, id, &http::Response::new(""));
+        assert_eq!(self.bulk.report(), report);
+    }
+
+    /// The time of day may jump, the other goes on.
+    fn wait(&mut self) {
+        let (passed, jump) = (self.script.duration(), self.script.byte());
+        self.now.monotonic = self.now.monotonic.saturating_add(passed);
+        self.now.wall = match jump % 8 {
+            0 => UNIX_EPOCH,
+            1 => self.now.wall.checked_sub(Duration::from_secs(3600)).unwrap_or(UNIX_EPOCH),
+            2 => self.now.wall.checked_add(Duration::from_secs(1 << 40)).unwrap_or(UNIX_EPOCH),
+            _ => self.now.wall.checked_add(passed).unwrap_or(self.now.wall),
+        };
+    }
+
+    fn wait_until_due(&mut self) {
+        let Some(due) = self.bulk.poll_timeout() else { return };
+        let passed = due.saturating_sub(self.now.monotonic);
+        self.now.monotonic = due.max(self.now.monotonic);
+        self.now.wall = self.now.wall.checked_add(passed).unwrap_or(self.now.wall);
+        self.bulk.handle_timeout(self.now);
+    }
+
+    fn renew(&mut self) {
+        let credentials = with_expiration(credentials(), &mut self.script);
+        self.bulk.handle_credentials(self.now, credentials);
+    }
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.bulk.poll_event() {
+            self.books.take(event);
+        }
+        self.books.check(&self.bulk);
+    }
+
+    /// A crash: what has no outcome by now is told by nobody.
+    fn resume(&mut self) {
+        if self.resumes == MOST_RESUMES {
+            return;
+        }
+        self.resumes += 1;
+        self.take_events();
+        let checkpoint = self.bulk.checkpoint();
+        assert_eq!(checkpoint.to_string().parse::<Checkpoint>().as_ref(), Ok(&checkpoint));
+        self.bulk = BulkDelete::resume(&target(), credentials(), self.options.clone(), &checkpoint).expect("the same target");
+        self.books.resume(&checkpoint);
+        self.sent.clear();
+        self.now.monotonic = Duration::ZERO;
+    }
+
+    /// Rarely, for it is the end.
+    fn stop(&mut self) {
+        match self.script.byte() {
+            0 => self.bulk.stop(),
+            1 => self.bulk.abort(),
+            _ => return,
+        }
+        self.books.flush();
+    }
+
+    /// From here on all goes well: the run must come to its end.
+    fn end(mut self) {
+        if self.now.monotonic > Duration::MAX / 4 {
+            // There may be no time left for what is due.
+            self.bulk.abort();
+        }
+        self.bulk.finish();
+        self.books.flush();
+        for step in 0.. {
+            assert!(step < 100_000, "the run hangs: {:?}", self.bulk);
+            while let Some(Sent { id, positions, is_executed }) = self.sent.pop() {
+                let answer = if is_executed { Answer::deletion() } else { Answer::to_ignored(&mut Script::new(&[9, 0])) };
+                self.hand_in(id, &positions, answer);
+            }
+            while self.transmit() {
+                let sent = self.sent.last_mut().expect("it was sent just now");
+                sent.is_executed = true;
+                self.books.execute(&sent.positions.clone());
+            }
+            while let Some(event) = self.bulk.poll_event() {
+                if matches!(event, Event::CredentialsNeeded) {
+                    self.bulk.handle_credentials(self.now, credentials());
+                }
+                self.books.take(event);
+            }
+            if self.bulk.is_finished() {
+                break;
+            }
+            if self.sent.is_empty() {
+                assert!(self.bulk.poll_timeout().is_some(), "nothing is due, and nothing can come: {:?}", self.bulk);
+                self.wait_until_due();
+            }
+        }
+        self.take_events();
+        self.books.check_end(&self.bulk);
+    }
+}
+
+fn options(script: &mut Script<'_>) -> BulkOptions {
+    let mut options = BulkOptions::new()
+        .concurrency(script.pick(&[1, 2, 3, 8, 16, 100, 10_000]))
+        .max_attempts(script.pick(&[1, 2, 3, 10, u32::MAX]))
+        .back_off(script.duration(), script.duration())
+        .answer_timeout(script.duration().max(Duration::from_nanos(1)))
+        .seed(u64::from(script.byte()))
+        .rate(script.pick(&[
+            Rate::Unlimited,
+            Rate::Adaptive { max_qps: None },
+            Rate::Adaptive { max_qps: Some(5.0) },
+            Rate::Adaptive { max_qps: Some(0.001) },
+            Rate::Fixed(0.001),
+            Rate::Fixed(100.0),
+            Rate::Fixed(1e6),
+        ]));
+    if script.flag() {
+        options = options.renews_credentials(script.duration());
+    }
+    if script.flag() {
+        options = options.give_up_after(script.duration());
+    }
+    options
+}
+
+fn with_expiration(credentials: Credentials, script: &mut Script<'_>) -> Credentials {
+    let times: [Option<SystemTime>; 6] = [
+        None,
+        Some(UNIX_EPOCH),
+        Some(time()),
+        Some(time() + Duration::from_secs(60)),
+        Some(time() + Duration::from_secs(3600)),
+        UNIX_EPOCH.checked_sub(Duration::from_secs(1 << 40)),
+    ];
+    script.pick(&times).map_or(credentials.clone(), |time| credentials.with_expiration(time))
+}

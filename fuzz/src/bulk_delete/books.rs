@@ -1,0 +1,190 @@
+//! What became of each position of the input, in books that know nothing of the machine but what it tells.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use oss_delete_vectors::bulk::{BulkDelete, Checkpoint, Event, FailedKeys, KeyOutcome, Report};
+use oss_delete_vectors::{Key, KeyBatch};
+
+#[derive(Default)]
+pub(super) struct Books {
+    /// The number of each key, by position: what is pushed, and pushed again by a run that is resumed.
+    input: Vec<u16>,
+    positions: Vec<Position>,
+    /// How many were pushed in this run.
+    pub(super) pushed: usize,
+    /// Numbers of the keys in the batch that fills.
+    filling: HashSet<u16>,
+    /// Answers of this run that confirmed a deletion, by where the request's keys stood.
+    confirmed: HashSet<Range<u64>>,
+    /// Of this run, but for what an earlier one settled.
+    report: Report,
+    /// What an earlier run settled.
+    resumed: Report,
+    /// Of what is told by now, that which is settled.
+    settled: Report,
+    is_stopped: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Position {
+    /// An earlier run settled it.
+    is_passed_over: bool,
+    /// The first of its key in its batch.
+    is_original: bool,
+    /// A request of this run that held it may have deleted.
+    may_be_gone: bool,
+    is_told: bool,
+    is_settled: bool,
+}
+
+pub(super) fn text(number: u16) -> String {
+    match number % 8 {
+        7 => format!("\"键{number}\\\n"),
+        _ => format!("k{number}"),
+    }
+}
+
+impl Books {
+    /// The key to push next: that of the input, or a new one.
+    pub(super) fn next_key(&mut self, new: u16) -> u16 {
+        if self.pushed == self.input.len() {
+            self.input.push(new);
+            self.positions.push(Position::default());
+        }
+        self.input[self.pushed]
+    }
+
+    /// Whether a run that was resumed still reads what an earlier one read.
+    pub(super) fn is_behind(&self) -> bool {
+        self.pushed < self.input.len()
+    }
+
+    pub(super) fn push(&mut self) {
+        let position = &mut self.positions[self.pushed];
+        if !position.is_passed_over {
+            position.is_original = self.filling.insert(self.input[self.pushed]);
+            self.report.pushed += 1;
+            self.report.duplicates += u64::from(!position.is_original);
+        }
+        self.pushed += 1;
+        if self.filling.len() == KeyBatch::MAX_KEYS {
+            self.flush();
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        self.filling.clear();
+    }
+
+    /// The keys that a batch at `range` has, each once.
+    pub(super) fn keys(&self, range: &Range<u64>) -> Vec<String> {
+        indexes(range).filter(|&at| self.positions[at].is_original).map(|at| text(self.input[at])).collect()
+    }
+
+    /// A request for the keys at `range` goes out.
+    pub(super) fn send(&mut self, range: &Range<u64>) {
+        assert!(range.end <= self.pushed as u64);
+        self.report.requests += 1;
+        for at in indexes(range) {
+            assert!(!self.positions[at].is_told, "position {at} had its outcome");
+        }
+    }
+
+    /// The keys at `range` may be gone from here on.
+    pub(super) fn execute(&mut self, range: &Range<u64>) {
+        indexes(range).for_each(|at| self.positions[at].may_be_gone = true);
+    }
+
+    pub(super) fn confirm(&mut self, range: &Range<u64>) {
+        self.confirmed.insert(range.clone());
+    }
+
+    pub(super) fn take(&mut self, event: Event) {
+        match event {
+            Event::Deleted { keys, positions, .. } => {
+                assert!(self.confirmed.contains(&positions), "nothing confirmed {positions:?}");
+                assert_eq!(keys, self.keys(&positions).len());
+                self.report.deleted += keys as u64;
+                self.settled.deleted += keys as u64;
+                self.tell(&positions, true);
+            }
+            Event::Failed(failed) => self.fail(&failed),
+            Event::Throttled { .. } => self.report.throttled += 1,
+            Event::Retrying { .. } => self.report.retries += 1,
+            Event::Stopped(_) => self.is_stopped = true,
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self, failed: &FailedKeys) {
+        let FailedKeys { keys, positions, outcome, error, attempts, .. } = failed;
+        assert!(keys.iter().map(Key::as_str).eq(self.keys(positions)), "not the keys at {positions:?}");
+        let may_be_gone = indexes(positions).any(|at| self.positions[at].is_original && self.positions[at].may_be_gone);
+        assert!(!may_be_gone || *outcome == KeyOutcome::Unconfirmed, "{positions:?} may be gone, and are told {outcome}");
+        assert!(*attempts > 0 || (*outcome == KeyOutcome::NotAttempted && error.is_none()));
+        for report in [Some(&mut self.report), (!self.is_stopped).then_some(&mut self.settled)].into_iter().flatten() {
+            let count = match outcome {
+                KeyOutcome::Rejected => &mut report.rejected,
+                KeyOutcome::Unconfirmed => &mut report.unconfirmed,
+                KeyOutcome::NotAttempted => &mut report.not_attempted,
+            };
+            *count += keys.len() as u64;
+        }
+        self.tell(positions, !self.is_stopped);
+    }
+
+    fn tell(&mut self, range: &Range<u64>, is_settled: bool) {
+        for position in &mut self.positions[indexes(range)] {
+            assert!(!position.is_told, "{range:?} was told twice");
+            position.is_told = true;
+            position.is_settled |= is_settled;
+        }
+    }
+
+    /// Holds the machine's report, and what it says is settled, against all that it told. All events must be taken.
+    pub(super) fn check(&self, bulk: &BulkDelete) {
+        let (report, told, before) = (bulk.report(), self.report, self.resumed);
+        let sums = |report: Report| {
+            let Report { deleted, rejected, unconfirmed, not_attempted, .. } = report;
+            [deleted, rejected, unconfirmed, not_attempted, report.pushed, report.duplicates, report.requests]
+        };
+        let expected: Vec<u64> = sums(told).iter().zip(sums(before)).map(|(told, before)| told + before).collect();
+        assert_eq!(sums(report).to_vec(), expected);
+        assert_eq!(report.retries, told.retries + before.retries);
+        assert_eq!(bulk.position(), self.pushed as u64);
+        let pending = (0..self.pushed).filter(|&at| self.positions[at].is_original && !self.positions[at].is_told).count();
+        assert_eq!(report.pending(), pending as u64);
+        for (at, position) in self.positions.iter().enumerate() {
+            assert_eq!(bulk.settled().contains(at as u64), position.is_settled, "position {at}");
+        }
+    }
+
+    /// At the end each key that was pushed has its outcome.
+    pub(super) fn check_end(&self, bulk: &BulkDelete) {
+        self.check(bulk);
+        assert_eq!(bulk.report().pending(), 0);
+        for (at, position) in self.positions[..self.pushed].iter().enumerate() {
+            assert!(position.is_told || position.is_passed_over || !position.is_original, "position {at} was lost");
+        }
+    }
+
+    /// The run is gone, and another begins from its checkpoint. What it did not cover nobody knows.
+    pub(super) fn resume(&mut self, checkpoint: &Checkpoint) {
+        let report = checkpoint.report();
+        let settled = [self.settled.deleted, self.settled.rejected, self.settled.unconfirmed, self.settled.not_attempted];
+        assert_eq!([report.deleted, report.rejected, report.unconfirmed, report.not_attempted], settled);
+        for position in &mut self.positions {
+            let is_settled = position.is_settled;
+            *position = Position { is_passed_over: is_settled, is_settled, ..Position::default() };
+        }
+        (self.resumed, self.report) = (report, Report::default());
+        (self.pushed, self.is_stopped) = (0, false);
+        self.filling.clear();
+        self.confirmed.clear();
+    }
+}
+
+fn indexes(range: &Range<u64>) -> Range<usize> {
+    usize::try_from(range.start).expect("a position")..usize::try_from(range.end).expect("a position")
+}

@@ -1,0 +1,98 @@
+//! What a server may truthfully answer, by what it did with the request.
+
+use http::header::{HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use oss_delete_vectors::bulk::Failure;
+use oss_delete_vectors::{Deleted, ServiceError, code};
+
+use super::script::Script;
+
+/// What comes back of one request.
+pub(super) enum Answer {
+    Deletion(Response<Vec<u8>>),
+    Other(Response<Vec<u8>>),
+    Failure(Failure),
+}
+
+/// Answers that say nothing of whether the request was carried out.
+const OPEN: [(u16, &str); 10] = [
+    (500, code::INTERNAL_ERROR),
+    (503, code::QPS_LIMIT_EXCEEDED),
+    (503, code::SLOW_DOWN),
+    (504, ""),
+    (408, ""),
+    (200, ""),
+    (302, ""),
+    (404, ""),
+    (405, code::METHOD_NOT_ALLOWED),
+    (511, code::ACCESS_DENIED),
+];
+
+/// Answers that say that it was not.
+const REFUSALS: [(u16, &str); 16] = [
+    (400, code::VECTOR_INDEX_PARAMETER_INVALID),
+    (400, code::MALFORMED_JSON),
+    (400, code::INVALID_DIGEST),
+    (400, code::BAD_REQUEST),
+    (401, ""),
+    (403, code::ACCESS_DENIED),
+    (403, code::INVALID_ACCESS_KEY_ID),
+    (403, code::INVALID_SECURITY_TOKEN),
+    (403, code::SECURITY_TOKEN_EXPIRED),
+    (403, code::SIGNATURE_DOES_NOT_MATCH),
+    (403, code::REQUEST_TIME_TOO_SKEWED),
+    (404, code::NO_SUCH_VECTOR_INDEX),
+    (409, "Conflict"),
+    (413, code::ENTITY_TOO_LARGE),
+    (429, ""),
+    (429, code::QPS_LIMIT_EXCEEDED),
+];
+
+impl Answer {
+    pub(super) fn deletion() -> Self {
+        Self::Deletion(Deleted::new("id").to_response().map(|body| body.to_vec()))
+    }
+
+    /// To a request that was carried out, in part or in full.
+    pub(super) fn to_executed(script: &mut Script<'_>) -> Self {
+        match script.below(16) {
+            0..=7 => Self::deletion(),
+            8..=13 => Self::Other(error(script.pick(&OPEN), script)),
+            _ => Self::Failure(Failure::may_have_arrived("the connection broke")),
+        }
+    }
+
+    /// To a request that was not.
+    pub(super) fn to_ignored(script: &mut Script<'_>) -> Self {
+        match script.below(16) {
+            0..=7 => Self::Other(error(script.pick(&REFUSALS), script)),
+            8..=11 => Self::Other(error(script.pick(&OPEN), script)),
+            12 | 13 => Self::Failure(Failure::may_have_arrived("the connection broke\n\u{202e}")),
+            _ => Self::Failure(Failure::surely_not_sent("no such host")),
+        }
+    }
+}
+
+fn error((status, code): (u16, &str), script: &mut Script<'_>) -> Response<Vec<u8>> {
+    let status = StatusCode::from_u16(status).expect("a status");
+    let mut response = if code.is_empty() {
+        Response::new(b"<html>busy</html>".to_vec())
+    } else {
+        ServiceError::new(status, code, "no").to_response().map(|body| body.to_vec())
+    };
+    *response.status_mut() = status;
+    const HEADERS: [(&str, &str); 7] = [
+        ("x-oss-request-id", "id"),
+        ("retry-after", "0"),
+        ("retry-after", "99999999999999999999"),
+        ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ("date", "Sat, 16 Dec 2023 16:20:57 GMT"),
+        ("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("date", "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ];
+    for _ in 0..script.below(3) {
+        let (name, value) = script.pick(&HEADERS);
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}

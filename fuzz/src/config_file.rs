@@ -1,0 +1,70 @@
+//! `.ossutilconfig`: what is read stands there, and what is refused is told by its line alone.
+
+use crate::program::ossutilconfig::{Profiles, SyntaxError};
+
+/// Any text as a configuration file.
+pub fn config_file(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let profiles = match Profiles::parse(text) {
+        Ok(profiles) => profiles,
+        Err(error) => return check_error(text, &error),
+    };
+    let read = said(&profiles);
+    for (name, values) in &read {
+        assert!(profiles.get(&name.to_ascii_uppercase()).is_some(), "names have no case");
+        for (line, value) in values.iter().flatten() {
+            let there = text.strip_prefix('\u{feff}').unwrap_or(text).split('\n').nth(line - 1).expect("a line of the file");
+            assert!(!value.is_empty() && there.trim_ascii().ends_with(value), "{value:?} is not what line {line} has");
+        }
+    }
+    check_doubles(text, &read);
+    // Ends of lines, comments and what follows the last line change nothing.
+    let windows = text.replace("\r\n", "\n").replace('\n', "\r\n");
+    assert_eq!(said(&Profiles::parse(&windows).expect("the same file")), read);
+    let longer = format!("{text}\n# a comment\n ; another\n[other section]\nwhatever stands there");
+    assert_eq!(said(&Profiles::parse(&longer).expect("what is not read is passed over")), read);
+}
+
+/// The keys that the program reads.
+const KEYS: [&str; 8] =
+    ["access-key-id", "access-key-secret", "sts-token", "region", "endpoint", "account-id", "mode", "process-command"];
+
+type Said = Vec<(String, Vec<Option<(usize, String)>>)>;
+
+/// Each profile, and of each key the value and its line.
+fn said(profiles: &Profiles<'_>) -> Said {
+    let value = |name: &str, key: &str| {
+        let value = profiles.get(name).expect("it is named").get(key)?;
+        Some((value.line, value.text.to_owned()))
+    };
+    profiles.names().map(|name| (name.to_owned(), KEYS.iter().map(|key| value(name, key)).collect())).collect()
+}
+
+/// Which of two values is meant would be a guess: the second is refused, and the line of both is told.
+fn check_doubles(text: &str, read: &Said) {
+    for (key, value) in read.iter().flat_map(|(_, values)| KEYS.iter().zip(values)) {
+        let Some((first, _)) = *value else { continue };
+        let mut lines: Vec<&str> = text.split('\n').collect();
+        let again = format!("{} = other", key.replace('-', "_").to_uppercase());
+        lines.insert(first, &again);
+        let refused = Profiles::parse(&lines.join("\n")).err();
+        assert_eq!(refused, Some(SyntaxError::DoubledKey { key, line: first + 1, first }));
+    }
+}
+
+/// What stands in a file may be a secret: an error is one of these sentences, whatever the file has.
+fn check_error(text: &str, error: &SyntaxError) {
+    let lines = text.split('\n').count();
+    let expected = match *error {
+        SyntaxError::Neither { line } => (line, 0, "neither a [section] nor key = value".to_owned()),
+        SyntaxError::NoSection { line } => (line, 0, "a key before the first [section]".to_owned()),
+        SyntaxError::DoubledProfile { line, first } => (line, first, format!("the same profile as in line {first}")),
+        SyntaxError::DoubledKey { key, line, first } => {
+            assert!(KEYS.contains(&key));
+            (line, first, format!("{key} again, which line {first} has already"))
+        }
+    };
+    let (line, first, sentence) = expected;
+    assert!(first < line && line <= lines);
+    assert_eq!(error.to_string(), format!("line {line}: {sentence}"));
+}

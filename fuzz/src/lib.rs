@@ -1,0 +1,76 @@
+//! What is fuzzed: a function for each target, which takes any bytes and panics where a promise of the crate is broken.
+
+mod bulk_delete;
+mod checkpoint_file;
+mod config_file;
+mod key_file;
+mod request;
+mod response;
+mod values;
+mod wire;
+
+#[path = "../../tests/common/fixtures.rs"]
+mod fixtures;
+#[path = "../../tests/common/signed_content.rs"]
+mod signed_content;
+#[path = "../../tests/common/xorshift.rs"]
+mod xorshift;
+
+/// The files that the program reads, with what they need of it.
+#[allow(dead_code, unused_imports, reason = "a part of the program is read here")]
+#[path = "../../src/bin/delete-vectors"]
+mod program {
+    pub(crate) mod checkpoint;
+    pub(crate) mod errors;
+    #[path = "../key_lines.rs"]
+    pub(crate) mod key_lines;
+    #[path = "config/ossutilconfig.rs"]
+    pub(crate) mod ossutilconfig;
+    pub(crate) mod source;
+    pub(crate) mod text;
+}
+// As the program names them.
+use program::{errors, key_lines, source, text};
+
+pub use bulk_delete::bulk_delete;
+pub use checkpoint_file::checkpoint_file;
+pub use config_file::config_file;
+pub use key_file::key_file;
+pub use request::request;
+pub use response::response;
+pub use values::values;
+
+/// A target: any bytes are input.
+pub type Target = fn(&[u8]);
+
+/// All targets, each by the name of its binary and of the folder of its seeds.
+pub const TARGETS: [(&str, Target); 7] = [
+    ("bulk_delete", bulk_delete),
+    ("checkpoint_file", checkpoint_file),
+    ("config_file", config_file),
+    ("key_file", key_file),
+    ("request", request),
+    ("response", response),
+    ("values", values),
+];
+
+/// One run for whatever needs a target and someone who asks.
+mod example {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use oss_delete_vectors::{Credentials, Target};
+
+    pub(crate) fn target() -> Target {
+        Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("exampleindex").build().unwrap()
+    }
+
+    /// Those of the conformance cases, most of which are of this time.
+    pub(crate) fn credentials() -> Credentials {
+        Credentials::new("LTAI5tConformanceKey0001", "yourAccessKeySecretForTests0001").unwrap()
+    }
+
+    /// Sat, 16 Dec 2023 16:20:57 GMT.
+    pub(crate) fn time() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_702_743_657)
+    }
+}
