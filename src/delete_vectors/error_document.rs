@@ -52,9 +52,11 @@ impl ErrorDocument {
 
     fn from_fields(fields: Vec<(String, String)>) -> Self {
         let named = |name: &str| {
-            let exact = fields.iter().find(|(field, _)| field == name);
-            let found = exact.or_else(|| fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)));
-            found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+            // An empty one is as good as none, and hides none that is written otherwise.
+            let mut filled = fields.iter().filter(|(_, value)| !value.is_empty());
+            let exact = filled.clone().find(|(field, _)| field == name);
+            let found = exact.or_else(|| filled.find(|(field, _)| field.eq_ignore_ascii_case(name)));
+            found.map(|(_, value)| value.clone())
         };
         Self { code: named("Code"), message: named("Message"), request_id: named("RequestId"), ec: named("EC"), fields }
     }
@@ -237,6 +239,20 @@ mod tests {
             let document = ErrorDocument::parse(&HeaderMap::new(), &text.as_bytes()[..end]);
             assert_eq!(document.code.as_deref(), (end >= 41).then_some("SlowDown"), "{}", &text[..end]);
             assert_eq!(document.message.as_deref(), (end >= 23).then_some("m"), "{}", &text[..end]);
+        }
+    }
+
+    #[test]
+    fn an_empty_member_hides_none() {
+        for (text, code, ec) in [
+            ("<Error><Code>a</Code><eC></eC><Ec>x</Ec></Error>", Some("a"), Some("x")),
+            ("<Error><EC></EC><ec>x</ec><Code/></Error>", None, Some("x")),
+            ("<Error><code>b</code><Code></Code></Error>", Some("b"), None),
+            ("<Error><code>b</code><Code>a</Code><EC> </EC></Error>", Some("a"), None),
+            (r#"{"Error":{"Ec":"","eC":"x","code":"b","Code":""}}"#, Some("b"), Some("x")),
+        ] {
+            let document = ErrorDocument::parse(&HeaderMap::new(), text.as_bytes());
+            assert_eq!((document.code.as_deref(), document.ec.as_deref()), (code, ec), "{text}");
         }
     }
 
