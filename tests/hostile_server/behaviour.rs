@@ -1,0 +1,139 @@
+//! One way for a server to behave, and what both transports have to make of it.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use oss_delete_vectors::transports::{MAX_RESPONSE_BODY, TransportOptions};
+
+use crate::ALLOCATOR;
+use crate::carrier::{Carrier, Outcome, request};
+use crate::peer::Peer;
+use crate::wire::Wire;
+
+/// What the heap of this whole binary may have at its fullest, in bytes: the roots, a body at its limit for each of the tests that
+/// run at once, copied once as it grows, and what the test itself holds. A transport that read an endless answer into memory,
+/// or inflated a bomb, would be far beyond it.
+const HEAP: usize = 32 * 1024 * 1024;
+
+/// What a server can get rid of at most, in bytes, for no client can have read more than was written: a body at its limit, in
+/// chunks of one byte, which are six on the wire, and what the kernel holds for the two sockets, which is up to 10 MiB by its
+/// defaults, and as much again for safety. A third of what is there to take.
+const MOST_TAKEN: u64 = 32 * 1024 * 1024;
+
+/// Ends a test that would hang otherwise; nothing is expected to take this long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Behaviour {
+    name: &'static str,
+    answer: Answer,
+    hyper: Expected,
+    ureq: Expected,
+}
+
+/// What comes after the request was read. Then the connection stays open, until the client closes it.
+#[derive(Clone, Copy)]
+enum Answer {
+    Says(&'static str),
+    Does(fn(&mut Wire)),
+}
+
+impl Behaviour {
+    /// Of which both transports make the same.
+    pub(crate) const fn does(name: &'static str, expected: Expected, answer: fn(&mut Wire)) -> Self {
+        Self { name, answer: Answer::Does(answer), hyper: expected, ureq: expected }
+    }
+
+    pub(crate) const fn says(name: &'static str, expected: Expected, answer: &'static str) -> Self {
+        Self { name, answer: Answer::Says(answer), hyper: expected, ureq: expected }
+    }
+
+    pub(crate) const fn ureq(self, expected: Expected) -> Self {
+        Self { ureq: expected, ..self }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Expected {
+    /// This status, and this body.
+    Is(u16, &'static str),
+    /// No answer, and the request may have arrived.
+    NoAnswer,
+    /// No answer within the time that the call may take.
+    Timeout,
+    /// No answer, because time ran out or sooner.
+    GivenUp,
+    BodyTooLarge,
+}
+
+/// Has every behaviour meet both transports.
+pub(crate) fn check(behaviours: &[Behaviour]) {
+    for behaviour in behaviours {
+        let Behaviour { name, answer, hyper, ureq } = *behaviour;
+        for carrier in all(hyper, ureq) {
+            let expected = if carrier.name() == "hyper" { hyper } else { ureq };
+            meet(&format!("{name}, {}", carrier.name()), answer, expected, carrier);
+        }
+    }
+}
+
+/// Every transport, with little time where it is to run out.
+fn all(hyper: Expected, ureq: Expected) -> Vec<Carrier> {
+    let options = match (hyper, ureq) {
+        (Expected::Timeout | Expected::GivenUp, _) | (_, Expected::Timeout) => {
+            TransportOptions::new().timeout(Duration::from_millis(300))
+        }
+        _ => TransportOptions::new(),
+    };
+    Carrier::each(&options)
+}
+
+fn meet(case: &str, answer: Answer, expected: Expected, carrier: Carrier) {
+    let (sender, ended) = channel();
+    let peer = Peer::start(move |stream| {
+        let mut wire = Wire::new(stream);
+        if wire.request() {
+            match answer {
+                Answer::Says(text) => {
+                    wire.say(text);
+                }
+                Answer::Does(answer) => answer(&mut wire),
+            }
+            wire.wait_for_close();
+        }
+        let _ = sender.send((wire.requests, wire.taken));
+    });
+    judge(case, expected, carrier.send(request(&peer.url())));
+    // Here at the latest the connection is closed, whatever the server still has to say.
+    drop(carrier);
+    let (requests, taken) = ended.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{case}: the connection stays open"));
+    assert_eq!((peer.connections(), requests), (1, 1), "{case}: sent once");
+    if !matches!(expected, Expected::Timeout | Expected::GivenUp) {
+        assert!(taken < MOST_TAKEN, "{case}: {taken} bytes taken");
+    }
+    let heap = ALLOCATOR.max_allocated();
+    println!("{case}: {taken} bytes taken; the heap had {heap} at most so far");
+    assert!(heap < HEAP, "{case}: the heap had {heap} bytes");
+}
+
+pub(crate) fn judge(case: &str, expected: Expected, outcome: Outcome) {
+    if let Expected::Is(status, body) = expected {
+        let response = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
+        assert_eq!(response.status(), status, "{case}");
+        assert!(response.body() == body.as_bytes(), "{case}: a body of {} bytes", response.body().len());
+        return;
+    }
+    let error = outcome.expect_err(case);
+    assert!(!error.is_surely_not_sent(), "{case}: {error}");
+    if !matches!(expected, Expected::GivenUp) {
+        assert_eq!(error.is_timeout(), matches!(expected, Expected::Timeout), "{case}: {error}");
+    }
+    assert_eq!(error.is_body_too_large(), matches!(expected, Expected::BodyTooLarge), "{case}: {error}");
+    let text = error.to_string();
+    let beginning = match expected {
+        Expected::BodyTooLarge => format!("the answer's body is over {MAX_RESPONSE_BODY} bytes: "),
+        _ => "no answer, but the request may have arrived: ".to_owned(),
+    };
+    // It says what happened, in one line, and repeats neither the answer nor the request.
+    assert!(text.starts_with(&beginning) && text.len() < 200 && !text.contains(['\r', '\n']), "{case}: {text}");
+    println!("{case}: {text}");
+}

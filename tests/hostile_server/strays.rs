@@ -1,0 +1,78 @@
+//! Answers that nobody asked for, on a connection that could be used again: no request takes one for its own.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+
+use oss_delete_vectors::transports::TransportOptions;
+
+use crate::carrier::{Carrier, request};
+use crate::peer::{NO_CONTENT, Peer, answer_all, read_request};
+
+/// Its first connection is `first`'s, who has read one request from it; every request on another is refused, which is what the
+/// second one must get.
+fn peer(first: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Peer {
+    let connections = AtomicUsize::new(0);
+    Peer::start(move |mut stream| {
+        if connections.fetch_add(1, Ordering::SeqCst) > 0 {
+            return answer_all(&mut stream, b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied");
+        }
+        read_request(&mut stream).unwrap();
+        first(&mut stream);
+    })
+}
+
+/// A request there on the same transport.
+fn assert_the_next_is_refused(carrier: &Carrier, peer: &Peer, case: &str) {
+    let response = carrier.send(request(&peer.url())).unwrap();
+    assert_eq!((response.status().as_u16(), &response.body()[..]), (403, &b"denied"[..]), "{}: {case}", carrier.name());
+    assert_eq!(peer.connections(), 2, "{}: {case}", carrier.name());
+}
+
+#[test]
+fn what_follows_an_answer_is_no_answer_to_the_next_request() {
+    for answer in [
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        // A body where there is none, and one that is longer than it says.
+        "HTTP/1.1 204 No Content\r\ncontent-length: 1000\r\n\r\n",
+        "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 1\r\n\r\nx",
+        "HTTP/1.1 500 Internal Server Error\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+    ] {
+        for carrier in Carrier::each(&TransportOptions::new()) {
+            let peer = peer(move |stream| {
+                // In one write, so that they are read at once.
+                stream.write_all(&[answer.as_bytes(), NO_CONTENT].concat()).unwrap();
+                let _ = stream.read(&mut [0]);
+            });
+            carrier.send(request(&peer.url())).unwrap();
+            assert_the_next_is_refused(&carrier, &peer, answer);
+        }
+    }
+}
+
+#[test]
+fn what_comes_between_two_requests_is_no_answer_to_the_second() {
+    for carrier in Carrier::each(&TransportOptions::new()) {
+        let (go_on, may_go_on) = channel::<()>();
+        let (sender, told) = channel();
+        let may_go_on = Mutex::new(may_go_on);
+        let peer = peer(move |stream| {
+            stream.write_all(NO_CONTENT).unwrap();
+            may_go_on.lock().unwrap().recv().unwrap();
+            stream.write_all(NO_CONTENT).unwrap();
+            sender.send("sent").unwrap();
+            let _ = stream.read(&mut [0]);
+            let _ = sender.send("closed");
+        });
+        carrier.send(request(&peer.url())).unwrap();
+        go_on.send(()).unwrap();
+        assert_eq!(told.recv(), Ok("sent"));
+        if carrier.name() == "hyper" {
+            // It notices by itself, and closes the connection. ureq looks when it is about to use it.
+            assert_eq!(told.recv(), Ok("closed"));
+        }
+        assert_the_next_is_refused(&carrier, &peer, "between");
+    }
+}
