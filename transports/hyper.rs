@@ -6,13 +6,14 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
+use super::body::{BodyError, read_whole};
 use super::call::{CallError, outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, require_absolute};
 use super::{MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
@@ -109,14 +110,11 @@ where
                 }
             })?;
             let (head, body) = response.into_parts();
-            let body = Limited::new(body, MAX_RESPONSE_BODY).collect().await.map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    TransportError::body_too_large(error)
-                } else {
-                    TransportError::may_have_arrived(error)
-                }
+            let body = read_whole(body, MAX_RESPONSE_BODY).await.map_err(|error| match error {
+                BodyError::TooLarge => TransportError::body_too_large("the rest was not read"),
+                BodyError::Broken(error) => TransportError::may_have_arrived(error),
             })?;
-            Ok(Response::from_parts(head, body.to_bytes()))
+            Ok(Response::from_parts(head, body))
         });
 
         let connecting = self.connect_timeout.min(self.timeout);

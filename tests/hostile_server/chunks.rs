@@ -17,6 +17,10 @@ fn endless_chunked_bodies_are_given_up() {
             wire.say(chunked!(""));
             wire.say_for_ever("400\r\n".to_owned() + &"x".repeat(1024) + "\r\n");
         }),
+        Behaviour::does("endless chunks of a byte", BodyTooLarge, |wire| {
+            wire.say(chunked!(""));
+            wire.say_for_ever("1\r\nx\r\n");
+        }),
         Behaviour::does("one endless chunk", BodyTooLarge, |wire| {
             wire.say(chunked!("7fffffffffffffff\r\n"));
             wire.say_for_ever("x");

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
 use super::MAX_REQUEST_BODY;
+use crate::transports::body::{BodyError, read_whole};
 
 /// For a request to arrive, its head and its body each. Also bounds how long a connection may idle, so it is longer
 /// than clients keep idle connections.
@@ -37,10 +38,10 @@ where
     let body = if announced > MAX_REQUEST_BODY as u64 {
         Err(StatusCode::PAYLOAD_TOO_LARGE)
     } else {
-        match timeout(READ_TIMEOUT, Limited::new(body, MAX_REQUEST_BODY).collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
-            Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
+        match timeout(READ_TIMEOUT, read_whole(body, MAX_REQUEST_BODY)).await {
+            Ok(Ok(body)) => Ok(body),
+            Ok(Err(BodyError::TooLarge)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+            Ok(Err(BodyError::Broken(_))) => Err(StatusCode::BAD_REQUEST),
             Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
         }
     };
