@@ -82,10 +82,11 @@ impl Checkpoint {
     /// [`Invalid`] with the field `target` where the index is another, or the host, unless both are the service's own: there,
     /// the public and the internal endpoint lead to the same vectors.
     pub fn check_target(&self, target: &Target) -> Result<(), Invalid> {
-        if self.target == target_name(target) {
+        let name = target_name(target);
+        if self.target == name {
             return Ok(());
         }
-        Err(Invalid::new("target", "must be the one of the checkpoint", &self.target))
+        Err(Invalid::new("target", "must be the one of the checkpoint", &name))
     }
 
     /// Keys by outcome, in all; `None` past what can be counted.

@@ -201,12 +201,14 @@ fn a_checkpoint_is_for_one_index_at_one_service() {
     let checkpoint = checkpoint_text().parse::<Checkpoint>().unwrap();
     assert!(checkpoint.check_target(&target()).is_ok());
     assert!(checkpoint.check_target(&with("internal", "vectorindex1")).is_ok(), "the same vectors by another way");
-    for other in [with("internal", "other"), with("http://127.0.0.1:9000", "vectorindex1")] {
+    for (other, name) in [
+        (with("internal", "other"), "examplebucket/other\""),
+        (with("http://127.0.0.1:9000", "vectorindex1"), "examplebucket/vectorindex1 at 127.0.0…\""),
+    ] {
         let refused = BulkDelete::resume(&other, credentials(), BulkOptions::new(), &checkpoint).unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            r#"target must be the one of the checkpoint, not "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1""#,
-        );
+        let expected =
+            format!(r#"target must be the one of the checkpoint, not "acs:ossvector:cn-hangzhou:1234567890123456:{name}"#);
+        assert_eq!(refused.to_string(), expected);
     }
 }
 
