@@ -141,7 +141,8 @@ fn a_checkpoint_of_something_else_is_refused_and_left_as_it_is() {
     let is_refused = |options: &[&str], expected: &str| {
         let run = delete(&service, options);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
-        assert_eq!(run.stderr, format!("error: --checkpoint {}: {expected}\n", checkpoint.path()));
+        let expected = format!("error: --checkpoint {}: {expected}; to begin anew, remove this file\n", checkpoint.path());
+        assert_eq!(run.stderr, expected);
         assert_eq!((checkpoint.read(), service.requests()), (saved.clone(), requests));
     };
 

@@ -20,6 +20,9 @@ fn delete(service: &Service, options: &[&str], stdin: impl AsRef<[u8]>) -> Run {
     run
 }
 
+/// What helps against bad lines.
+const SKIP: &str = "with --on-bad-key skip, which passes over such lines";
+
 fn lines(keys: std::ops::Range<usize>) -> String {
     keys.map(|number| format!("doc-{number:05}\n")).collect()
 }
@@ -75,7 +78,7 @@ fn a_bad_line_ends_the_run_with_its_place_and_nothing_more_is_sent() {
         let run = delete(&service, &["--keys-from", file.path(), "--transport", transport], "");
         assert_eq!((run.code, service.requests(), service.left()), (Some(2), 0, 9), "{run:?}");
         let reason = format!("{}, line 3: not JSON: expected ident at line 1 column 2", file.path());
-        assert_eq!(run.stderr, format!("error: {reason}\nnote: nothing was deleted\n"));
+        assert_eq!(run.stderr, format!("error: {reason}\nnote: nothing was deleted\nhelp: mend it, or try again {SKIP}\n"));
         assert_eq!((&run.json()["error"]["message"], &run.json()["input_complete"]), (&reason.into(), &false.into()));
         assert_eq!(run.counts()[..3], [0, 0, 0], "what was read has its outcome: {run:?}");
     }
@@ -95,6 +98,21 @@ fn what_was_sent_before_a_bad_line_is_accounted_for() {
         assert!(deleted <= 5000 && deleted.is_multiple_of(500), "{run:?}");
         assert_eq!(failed.read().lines().count() as u64, not_attempted, "every key that was read and not deleted is told");
     }
+}
+
+#[test]
+fn past_a_bad_line_a_run_with_a_checkpoint_goes_on_by_skipping_it() {
+    let service = Service::holding((0..5000).map(|number| format!("doc-{number:05}")));
+    let keys = File::new("past-bad-line", "txt", format!("{}{}\n{}", lines(0..3000), "x".repeat(1025), lines(3000..5000)));
+    let checkpoint = File::none("past-bad-line", "checkpoint");
+    let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path()];
+    for _ in 0..2 {
+        let run = delete(&service, &options, "");
+        assert!(run.stderr.ends_with(&format!("help: to go on, run the same command again {SKIP}\n")), "{run:?}");
+    }
+    let run = delete(&service, &[&options[..], &["--on-bad-key", "skip"]].concat(), "");
+    assert_eq!((run.code, &run.counts()[..5], service.left()), (Some(0), &[5000, 0, 0, 0, 0][..], 0), "{run:?}");
+    assert_eq!((&run.json()["bad_lines"], checkpoint.exists()), (&1.into(), false));
 }
 
 #[test]

@@ -40,8 +40,9 @@ impl Books {
         let resumed = checkpoint.as_ref().map(CheckpointFile::load).transpose()?.flatten();
         if let (Some(file), Some(saved)) = (&checkpoint, &resumed) {
             let refused = |reason: &dyn std::fmt::Display| format!("--checkpoint {}: {reason}", file.path().display());
-            saved.run.check_target(target).map_err(|invalid| refused(&invalid))?;
-            source.check(&saved.inputs).map_err(|error| refused(&error))?;
+            let of_another = |reason: &dyn std::fmt::Display| refused(&format_args!("{reason}; to begin anew, remove this file"));
+            saved.run.check_target(target).map_err(|invalid| of_another(&invalid))?;
+            source.check(&saved.inputs).map_err(|error| of_another(&error))?;
             if saved.failed_keys.is_some_and(|bytes| bytes > 0) && paths.failed_keys.is_none() {
                 return Err(refused(&"its run wrote failed keys to a file: name it with --failed-keys").into());
             }

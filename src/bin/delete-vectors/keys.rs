@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::args::OnBadKey;
 use crate::console::Console;
-use crate::source::Source;
+use crate::source::{Source, Trouble};
 
 /// How many bad lines are told one by one.
 const BAD_LINES_TOLD: u64 = 20;
@@ -34,7 +34,7 @@ pub(crate) struct Reading {
     keys: AtomicU64,
     bad_lines: AtomicU64,
     /// What ended it before the end of the input.
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Option<Trouble>>,
     has_ended: AtomicBool,
 }
 
@@ -49,7 +49,7 @@ impl Reading {
         self.bad_lines.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -107,7 +107,7 @@ impl Iterator for Keys {
                     }
                 }
                 Some(Err(trouble)) => {
-                    *self.reading.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble.text);
+                    *self.reading.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
                     // Before the end: then what waits is not sent.
                     self.stop.stop();
                     self.has_ended = true;

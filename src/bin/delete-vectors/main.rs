@@ -104,9 +104,9 @@ fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, B
             stop,
         };
         let Ended { outcome, unwritten } = job.run()?;
-        let trouble = unwritten.map(|error| error.to_string()).or_else(|| reading.trouble());
-        match (trouble, outcome) {
-            (Some(trouble), _) => Some(Stopped::Trouble(trouble)),
+        let unwritten = unwritten.map(|error| Stopped::Trouble(error.to_string()));
+        match (unwritten.or_else(|| reading.trouble().map(Stopped::reading)), outcome) {
+            (Some(stopped), _) => Some(stopped),
             (None, Err(_)) if interrupts.any() => Some(Stopped::Interrupted),
             (None, Err(error)) => Some(Stopped::Run(error)),
             (None, Ok(_)) => None,
@@ -133,7 +133,7 @@ fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, B
     let code = match &summary.stopped {
         _ if summary.is_all_deleted() && closed.is_ok() => ExitCode::SUCCESS,
         Some(Stopped::Interrupted) => ExitCode::from(INTERRUPTED),
-        Some(Stopped::Trouble(_)) if !was_sent => ExitCode::from(UNUSABLE),
+        Some(Stopped::Trouble(_) | Stopped::BadLine(_)) if !was_sent => ExitCode::from(UNUSABLE),
         _ => ExitCode::from(INCOMPLETE),
     };
     if let Err(error) = closed {
@@ -169,7 +169,7 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
     let keys = Keys::new(source, args.what.on_bad_key, StopHandle::new(), console, Arc::clone(&reading));
     let code =
         print(ExitCode::SUCCESS, |stdout| dry_run::write_requests(&target, credentials, time, keys, BufWriter::new(stdout)));
-    reading.trouble().map_or(Ok(code), |trouble| Err(trouble.into()))
+    reading.trouble().map_or(Ok(code), |trouble| Err(trouble.text.into()))
 }
 
 /// Writes to stdout. A reader that has gone away has seen what it wanted: no error.

@@ -168,7 +168,7 @@ impl Iterator for Source {
 }
 
 /// What is wrong with an input in the middle of it, and where: `keys.txt, line 7: not UTF-8`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Trouble {
     pub(crate) text: String,
     /// A line is bad, and those after it can be read.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::books::{Books, BoxError};
 use crate::rehearsal::Vectors;
+use crate::source::Trouble;
 use crate::text::{clock, count, grouped, json_line};
 
 /// How a run ended, with all that is to be said about it.
@@ -33,7 +34,15 @@ pub(crate) enum Stopped {
     Interrupted,
     /// Input that cannot be read, or books that cannot be written.
     Trouble(String),
+    /// A line that holds no key.
+    BadLine(String),
     Run(RunError),
+}
+
+impl Stopped {
+    pub(crate) fn reading(trouble: Trouble) -> Self {
+        if trouble.can_go_on { Self::BadLine(trouble.text) } else { Self::Trouble(trouble.text) }
+    }
 }
 
 impl Summary<'_> {
@@ -143,7 +152,7 @@ impl Summary<'_> {
         match self.stopped.as_ref()? {
             Stopped::Declined => None,
             Stopped::Interrupted => Some("interrupted".to_owned()),
-            Stopped::Trouble(reason) => Some(reason.clone()),
+            Stopped::Trouble(reason) | Stopped::BadLine(reason) => Some(reason.clone()),
             Stopped::Run(error) => match error.kind() {
                 RunErrorKind::Stopped(StopReason::Refused(error)) => Some(error.to_string()),
                 RunErrorKind::Stopped(StopReason::CredentialsMissing) => {
@@ -172,6 +181,12 @@ impl Summary<'_> {
     fn advice(&self) -> Option<String> {
         let LastError { status, code, message, .. } = match self.last_error() {
             Some(error) => error,
+            None if matches!(self.stopped, Some(Stopped::BadLine(_))) => {
+                // A line that is mended makes another input, and the checkpoint is not of that one.
+                let how =
+                    if self.books.can_be_resumed() { "to go on, run the same command again" } else { "mend it, or try again" };
+                return Some(format!("{how} with --on-bad-key skip, which passes over such lines"));
+            }
             None if self.books.can_be_resumed() => return Some("to go on, run the same command again".to_owned()),
             None if self.report.unconfirmed > 0 => {
                 return Some("send them again: what is gone already does no harm".to_owned());
