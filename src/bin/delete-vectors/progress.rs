@@ -128,11 +128,16 @@ impl Progress {
 
     fn time_left(&self, now: Instant) -> Option<Duration> {
         let (first, last) = (self.samples[0], self.samples[self.samples.len() - 1]);
-        let settled = (last.bytes - first.bytes) as f64;
-        let left = self.size?.saturating_sub(last.bytes) as f64;
-        let seconds = left / settled * (now - first.at).as_secs_f64();
-        Duration::try_from_secs_f64(seconds).ok()
+        time_left(self.size?, first.bytes, last.bytes, now - first.at)
     }
+}
+
+/// What is left of `size` bytes at the rate of late; `None` where nothing was settled: what is known of keys that were read ahead
+/// may even be less than before.
+fn time_left(size: u64, before: u64, after: u64, time: Duration) -> Option<Duration> {
+    let settled = after.checked_sub(before)?;
+    let seconds = size.saturating_sub(after) as f64 / settled as f64 * time.as_secs_f64();
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// Keys that have their outcome.
@@ -166,6 +171,16 @@ mod tests {
         assert_eq!(describe(&report, 1234.4, minutes), "4,000 keys, 1,234/s, ETA 10:00, 12 throttled, 3 retried");
         (report.rejected, report.throttled, report.retries) = (7, 0, 0);
         assert_eq!(describe(&report, 0.0, None), "4,007 keys, 0/s, 7 failed");
+    }
+
+    #[test]
+    fn time_is_left_in_proportion_to_bytes() {
+        let seconds = Duration::from_secs;
+        assert_eq!(time_left(1000, 100, 200, seconds(2)), Some(seconds(16)));
+        assert_eq!(time_left(1000, 900, 1100, seconds(2)), Some(seconds(0)));
+        for before in [200, 300] {
+            assert_eq!(time_left(1000, before, 200, seconds(2)), None, "nothing was settled since {before}");
+        }
     }
 
     #[test]
