@@ -23,6 +23,8 @@ pub(crate) struct FailedKeysFile {
     bytes: u64,
     /// Whether there is a disk below it.
     is_file: bool,
+    /// What could not be written. The file then tells too little for good, even where there is room again.
+    broken: Option<FailedKeysError>,
 }
 
 impl FailedKeysFile {
@@ -86,7 +88,7 @@ impl FailedKeysFile {
         let (file, metadata) = opened().map_err(|error: io::Error| FailedKeysError::new(path, error))?;
         let is_file = metadata.is_file();
         let bytes = if is_file { metadata.len() } else { 0 };
-        Ok(Self { path: path.to_owned(), file: BufWriter::new(file), bytes, is_file })
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file), bytes, is_file, broken: None })
     }
 
     /// `{"key":..,"outcome":..,"code":..,"message":..,"request_id":..}` for each key; `null` where there is nothing to say.
@@ -102,7 +104,8 @@ impl FailedKeysFile {
         );
         for key in failed.keys.iter() {
             let line = format!("{{\"key\":{},{rest}\n", text(Some(key.as_str())));
-            self.file.write_all(line.as_bytes()).map_err(|error| self.error(error))?;
+            let written = self.file.write_all(line.as_bytes());
+            self.check(written)?;
             self.bytes += line.len() as u64;
         }
         Ok(())
@@ -111,7 +114,14 @@ impl FailedKeysFile {
     /// Comes back when all lines are on the disk, and says how many bytes they are.
     pub(crate) fn sync(&mut self) -> Result<u64, FailedKeysError> {
         let synced = self.file.flush().and_then(|()| if self.is_file { self.file.get_ref().sync_data() } else { Ok(()) });
-        synced.map(|()| self.bytes).map_err(|error| self.error(error))
+        self.check(synced).map(|()| self.bytes)
+    }
+
+    fn check(&mut self, result: io::Result<()>) -> Result<(), FailedKeysError> {
+        if let (Err(error), None) = (result, &self.broken) {
+            self.broken = Some(self.error(error));
+        }
+        self.broken.clone().map_or(Ok(()), Err)
     }
 
     fn error(&self, reason: impl fmt::Display) -> FailedKeysError {
@@ -120,7 +130,7 @@ impl FailedKeysFile {
 }
 
 /// What is wrong with the file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct FailedKeysError(String);
 
 impl FailedKeysError {
@@ -136,3 +146,39 @@ impl fmt::Display for FailedKeysError {
 }
 
 impl error::Error for FailedKeysError {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::process::Command;
+
+    use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
+    use oss_delete_vectors::{Credentials, Key, Target};
+
+    use super::*;
+
+    /// Keys of as many bytes as no buffer holds.
+    fn failed() -> FailedKeys {
+        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
+        let mut bulk = BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), BulkOptions::new()).unwrap();
+        (0..100).for_each(|number| bulk.push(Key::new(&format!("{number:0500}")).unwrap()).unwrap());
+        bulk.stop();
+        let failed = |event| if let Event::Failed(failed) = event { Some(failed) } else { None };
+        std::iter::from_fn(|| bulk.poll_event()).find_map(failed).unwrap()
+    }
+
+    #[test]
+    fn lines_that_were_lost_are_not_called_written_when_there_is_room_again() {
+        // A pipe whose reader comes and goes stands for a disk that is full for a while.
+        let path = std::env::temp_dir().join(format!("failed-keys-{}", std::process::id()));
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let reader = || OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let first = reader();
+        let mut file = FailedKeysFile::create(&path).unwrap();
+        drop(first);
+        let lost = file.write(&failed()).unwrap_err().to_string();
+        assert!(lost.ends_with("cannot be written: Broken pipe (os error 32)"), "{lost}");
+        let _again = reader();
+        assert_eq!(file.sync().unwrap_err().to_string(), lost);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
