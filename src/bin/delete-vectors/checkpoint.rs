@@ -93,7 +93,10 @@ impl CheckpointFile {
     }
 
     pub(crate) fn remove(&self) -> Result<(), CheckpointError> {
-        fs::remove_file(&self.path).map_err(|error| self.failed("cannot be removed", error))
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed("cannot be removed", error)),
+            _ => Ok(()),
+        }
     }
 }
 
