@@ -350,7 +350,7 @@ mod full {
             let first = delete_in(16, &service, &options);
             let expected = format!("error: --failed-keys {}: cannot be written: File too large (os error 27)\n", failed.path());
             assert_eq!(first.code, Some(1), "{first:?}");
-            assert!(first.stderr.starts_with(&expected), "{first:?}");
+            assert!(first.stderr.starts_with(&expected) && first.stderr.matches(&expected).count() == 1, "{first:?}");
             first.check_sum();
             assert_eq!(first.counts()[0], 4000 - service.left() as u64, "{first:?}");
 

@@ -136,7 +136,9 @@ fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, B
         Some(Stopped::Trouble(_) | Stopped::BadLine(_)) if !was_sent => ExitCode::from(UNUSABLE),
         _ => ExitCode::from(INCOMPLETE),
     };
-    if let Err(error) = closed {
+    if let Err(error) = closed.map_err(|error| error.to_string())
+        && !summary.stopped.as_ref().is_some_and(|stopped| stopped.is_because(&error))
+    {
         complain(format_args!("error: {error}"));
     }
     let text = match args.output.output_format {

@@ -43,6 +43,11 @@ impl Stopped {
     pub(crate) fn reading(trouble: Trouble) -> Self {
         if trouble.can_go_on { Self::BadLine(trouble.text) } else { Self::Trouble(trouble.text) }
     }
+
+    /// Whether this has been told as the reason.
+    pub(crate) fn is_because(&self, error: &str) -> bool {
+        matches!(self, Self::Trouble(reason) if reason == error)
+    }
 }
 
 impl Summary<'_> {
