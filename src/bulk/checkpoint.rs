@@ -9,9 +9,9 @@ use crate::{Credentials, Invalid, Target};
 
 /// How far a run came, for another one to go on from there: after a stop, a crash, in another process, on another day.
 ///
-/// Taken from [`BulkDelete::checkpoint`], at any time; a run made by [`BulkDelete::resume`] takes the same keys in the same order from their beginning, and passes over
-/// those that had their outcome. What was sent and had no outcome yet is sent again, which does no harm. Its report goes on
-/// where that of the first run was.
+/// Taken from [`BulkDelete::checkpoint`], at any time; a run made by [`BulkDelete::resume`] takes the same keys in the same order
+/// from their beginning, and passes over those that had their outcome. What was sent and had no outcome yet is sent again, which
+/// does no harm. Its report goes on where that of the first run was.
 ///
 /// Keys that were cut short by the end of the run are not settled: those that a stop left unsent, or that an abort left without
 /// an answer, are sent again.
