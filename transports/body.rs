@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 /// Why there is no body.
 pub(super) enum BodyError {
     TooLarge,
+    #[cfg_attr(not(feature = "hyper"), expect(dead_code, reason = "a server has nobody to tell why"))]
     Broken(hyper::Error),
 }
 
