@@ -65,7 +65,9 @@ fn parameters(query: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
         parameters.push((decoded(name), decoded(value)));
     }
     parameters.sort();
-    parameters
+    // One without name and value, where it is the only one, is written as none is. It says nothing.
+    let is_nothing = parameters.len() == 1 && parameters[0] == (Vec::new(), Vec::new());
+    if is_nothing { Vec::new() } else { parameters }
 }
 
 fn decoded(text: &str) -> Vec<u8> {
