@@ -13,7 +13,7 @@ use hyper_util::client::legacy::connect::{Connect, HttpConnector, capture_connec
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
-use super::body::{BodyError, read_whole};
+use super::body::read_whole;
 use super::call::{CallError, outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, require_absolute};
 use super::{MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
@@ -110,10 +110,11 @@ where
                 }
             })?;
             let (head, body) = response.into_parts();
-            let body = read_whole(body, MAX_RESPONSE_BODY).await.map_err(|error| match error {
-                BodyError::TooLarge => TransportError::body_too_large("the rest was not read"),
-                BodyError::Broken(error) => TransportError::may_have_arrived(error),
-            })?;
+            let admit = |size| match size {
+                ..=MAX_RESPONSE_BODY => Ok(()),
+                _ => Err(TransportError::body_too_large("the rest was not read")),
+            };
+            let body = read_whole(body, admit, TransportError::may_have_arrived).await?;
             Ok(Response::from_parts(head, body))
         });
 

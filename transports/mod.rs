@@ -59,7 +59,7 @@ pub use self::run::{BlockingProvider, NoProvider, Nobody, Run, RunError, RunErro
 #[cfg(feature = "async")]
 pub use self::run_async::{StreamIter, stream_iter};
 #[cfg(feature = "serve")]
-pub use self::serve::{MAX_REQUEST_BODY, Server};
+pub use self::serve::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]
 pub use self::ureq::{Proxy, UreqTransport};
 

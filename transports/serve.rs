@@ -1,14 +1,16 @@
 //! A handler of requests, or the emulator, on a socket: how it meets clients in any language.
 
+mod body_memory;
 mod clock;
 mod connections;
 mod exchange;
 mod faulty;
 mod handler;
+mod options;
+mod patience;
 
 use std::net::SocketAddr;
-use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::{fmt, io};
 
 use bytes::Bytes;
@@ -18,8 +20,9 @@ use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
 use crate::emulator::{Emulator, FaultyNetwork};
-use clock::Clock;
 use connections::Stop;
+
+pub use options::ServerOptions;
 
 /// The largest body of a request that reaches the handler, in bytes: 4 MiB. A larger one gets 413.
 ///
@@ -30,7 +33,7 @@ pub const MAX_REQUEST_BODY: usize = 4 * 1024 * 1024;
 ///
 /// A handler is called for one request at a time. Its answer goes out as it is; only the framing is added, no `date`
 /// either. If it panics, the client gets 500 and the next request is served. Heads are limited to 32 KiB, bodies to
-/// [`MAX_REQUEST_BODY`]; a request that takes over 30 seconds to arrive is dropped.
+/// [`MAX_REQUEST_BODY`]; how long clients may take, and how many they may be, is a matter of [`ServerOptions`].
 ///
 /// Dropping the server stops it at once, in the middle of requests; [`shutdown`](Self::shutdown) lets them end.
 ///
@@ -62,7 +65,7 @@ impl Server {
     where
         H: FnMut(Request<Bytes>) -> Response<Bytes> + Send + 'static,
     {
-        Self::spawn(addr, || handler::answering(handler))
+        ServerOptions::new().start(addr, handler)
     }
 
     /// Serves `emulator` at the times of the machine's clocks; it stays within reach, to be set up and looked into.
@@ -83,11 +86,7 @@ impl Server {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn start_emulator(addr: SocketAddr, emulator: Arc<Mutex<Emulator>>) -> io::Result<Self> {
-        let clock = Clock::start();
-        Self::start(addr, move |request| {
-            // A panic while it was held left it between two requests at worst: it checks before it changes anything.
-            emulator.lock().unwrap_or_else(PoisonError::into_inner).handle(clock.now(), &request)
-        })
+        ServerOptions::new().start_emulator(addr, emulator)
     }
 
     /// Serves `emulator` behind `network`, whose virtual time is the time since this call: it delays requests and answers, and
@@ -121,13 +120,12 @@ impl Server {
         emulator: Arc<Mutex<Emulator>>,
         network: Arc<Mutex<FaultyNetwork<u64>>>,
     ) -> io::Result<Self> {
-        let clock = Clock::start();
-        Self::spawn(addr, move || faulty::answering(clock, emulator, network))
+        ServerOptions::new().start_faulty(addr, emulator, network)
     }
 
     /// Serves from a new thread what `answering` makes there: it answers requests, or cuts their connections with `None`.
     #[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a socket to serve on, and a thread to serve from")]
-    fn spawn<A>(addr: SocketAddr, answering: impl FnOnce() -> A + Send + 'static) -> io::Result<Self>
+    fn spawn<A>(addr: SocketAddr, options: &ServerOptions, answering: impl FnOnce() -> A + Send + 'static) -> io::Result<Self>
     where
         A: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> + 'static,
     {
@@ -135,6 +133,7 @@ impl Server {
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
+        let options = options.clone();
         let (ready, started) = std::sync::mpsc::sync_channel(1);
         // The runtime is made on its thread, because one must not be dropped inside another, which
         // is where an asynchronous caller would drop it when the start fails.
@@ -147,7 +146,7 @@ impl Server {
                 match TcpListener::from_std(listener) {
                     Ok(listener) => {
                         drop(ready.send(Ok(())));
-                        connections::serve(listener, Rc::new(answering()), stopped).await;
+                        connections::serve(listener, options, answering(), stopped).await;
                     }
                     Err(error) => drop(ready.send(Err(error))),
                 }

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use std::{future, task};
 
@@ -12,13 +13,19 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::exchange::{READ_TIMEOUT, exchange};
+use super::ServerOptions;
+use super::body_memory::BodyMemory;
+use super::exchange::exchange;
+use super::patience::Patience;
 
 /// The head of a request: a presigned URI with a long security token takes a few KiB.
 const MAX_HEAD: usize = 32 * 1024;
+
+/// What is read of a request at once, and answers that are not taken: more than a head, and no more than there is a use for.
+const MAX_BUFFER: usize = 64 * 1024;
 
 /// How long requests under way may take to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -27,16 +34,21 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) struct Stop;
 
 /// Accepts until told to stop. Connections are tasks of the surrounding `LocalSet` and end with it.
-pub(super) async fn serve<A>(listener: TcpListener, answering: Rc<A>, stopped: oneshot::Receiver<Stop>)
+pub(super) async fn serve<A>(listener: TcpListener, options: ServerOptions, answering: A, stopped: oneshot::Receiver<Stop>)
 where
     A: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> + 'static,
 {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT).max_header_size(MAX_HEAD).auto_date_header(false);
+    builder.timer(TokioTimer::new()).header_read_timeout(options.client_timeout).auto_date_header(false);
+    builder.max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFER);
     let connections = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
+    let time = options.client_timeout;
+    let shared = Rc::new((answering, BodyMemory::new(options.max_body_memory)));
 
     let accepting = async {
         loop {
+            let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes it");
             let Ok((stream, _)) = listener.accept().await else {
                 // Out of file descriptors, most likely: wait for some connection to end rather than spin.
                 sleep(Duration::from_millis(20)).await;
@@ -44,14 +56,18 @@ where
             };
             // Answers are small and written whole; without it they may wait for an acknowledgement.
             let _ = stream.set_nodelay(true);
-            let answering = Rc::clone(&answering);
+            let shared = Rc::clone(&shared);
             let service = service_fn(move |request| {
-                let answering = Rc::clone(&answering);
-                async move { exchange(request, &*answering).await }
+                let shared = Rc::clone(&shared);
+                async move { exchange(request, &shared.0, time, &shared.1).await }
             });
-            let connection = connections.watch(builder.serve_connection(TokioIo::new(stream), service));
+            let stream = TokioIo::new(Patience::new(stream, time));
+            let connection = connections.watch(builder.serve_connection(stream, service));
             // An error here is the client's, what it sent is no HTTP, or it went away; or a cut that was asked for.
-            tokio::task::spawn_local(async { drop(connection.await) });
+            tokio::task::spawn_local(async {
+                let _ = connection.await;
+                drop(place);
+            });
         }
     };
 

@@ -10,11 +10,8 @@ use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
 use super::MAX_REQUEST_BODY;
-use crate::transports::body::{BodyError, read_whole};
-
-/// For a request to arrive, its head and its body each. Also bounds how long a connection may idle, so it is longer
-/// than clients keep idle connections.
-pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
+use super::body_memory::{BodyMemory, Share};
+use crate::transports::body::read_whole;
 
 /// The connection ends without an answer.
 #[derive(Debug)]
@@ -29,27 +26,36 @@ impl fmt::Display for Cut {
 impl std::error::Error for Cut {}
 
 /// Hands to `answering` what was read whole and within the limits.
-pub(super) async fn exchange<A>(request: Request<Incoming>, answering: &A) -> Result<Response<Full<Bytes>>, Cut>
+pub(super) async fn exchange<A>(
+    request: Request<Incoming>,
+    answering: &A,
+    time: Duration,
+    memory: &BodyMemory,
+) -> Result<Response<Full<Bytes>>, Cut>
 where
     A: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>>,
 {
     let (head, body) = request.into_parts();
-    let announced = body.size_hint().lower();
-    let body = if announced > MAX_REQUEST_BODY as u64 {
-        Err(StatusCode::PAYLOAD_TOO_LARGE)
-    } else {
-        match timeout(READ_TIMEOUT, read_whole(body, MAX_REQUEST_BODY)).await {
-            Ok(Ok(body)) => Ok(body),
-            Ok(Err(BodyError::TooLarge)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
-            Ok(Err(BodyError::Broken(_))) => Err(StatusCode::BAD_REQUEST),
-            Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
-        }
-    };
-    let answer = match body {
-        Ok(body) => answering(Request::from_parts(head, body)).await.ok_or(Cut)?,
-        Err(status) => bare(status),
+    // Until the request has its answer.
+    let mut share = memory.share();
+    let answer = match timeout(time, read(body, &mut share)).await {
+        Ok(Ok(body)) => answering(Request::from_parts(head, body)).await.ok_or(Cut)?,
+        Ok(Err(status)) => bare(status),
+        Err(_) => bare(StatusCode::REQUEST_TIMEOUT),
     };
     Ok(answer.map(Full::new))
+}
+
+async fn read(body: Incoming, share: &mut Share<'_>) -> Result<Bytes, StatusCode> {
+    if body.size_hint().lower() > MAX_REQUEST_BODY as u64 {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let admit = |size| match size {
+        ..=MAX_REQUEST_BODY if share.grow_to(size) => Ok(()),
+        ..=MAX_REQUEST_BODY => Err(StatusCode::SERVICE_UNAVAILABLE),
+        _ => Err(StatusCode::PAYLOAD_TOO_LARGE),
+    };
+    read_whole(body, admit, |_| StatusCode::BAD_REQUEST).await
 }
 
 /// An answer of the server's own. The connection ends with it, as part of the request may still be on the way.
