@@ -1,0 +1,161 @@
+//! Requests that are forged, changed, replayed, or signed for something else.
+
+use std::time::{Duration, SystemTime};
+
+use oss_delete_vectors::Credentials;
+use oss_delete_vectors::signing::Signer;
+use oss_delete_vectors::transports::ServerOptions;
+
+use crate::service::{Service, call, credentials, signed, target, text};
+
+/// A change to a good request, and what the answer to it begins with or, where it is an error, has in it.
+type Trick = (&'static str, fn(String) -> String, &'static str);
+
+const TRICKS: &[Trick] = &[
+    ("signature of another digit", |request| flip(&request, "Signature="), "SignatureDoesNotMatch"),
+    ("signature that is too short", |request| request.replace(",Signature=", ",Signature=0\r\nx: "), "AccessDenied"),
+    ("no signature", |request| without(&request, "authorization"), "AccessDenied"),
+    ("no date", |request| without(&request, "x-oss-date"), "AccessDenied"),
+    ("no digest", |request| without(&request, "content-md5"), "SignatureDoesNotMatch"),
+    ("another id", |request| request.replace("LTAI5tExample", "LTAI5tAnother"), "InvalidAccessKeyId"),
+    ("another region", |request| request.replace("/cn-hangzhou/", "/cn-beijing/"), "SignatureDoesNotMatch"),
+    ("another method", |request| request.replacen("POST", "PUT", 1), "MethodNotAllowed"),
+    ("another bucket in the path", |request| request.replacen("/examplebucket/", "/otherbucket/", 1), "SignatureDoesNotMatch"),
+    ("another bucket in the host", |request| host(&request, "otherbucket-1234567890123456.test"), "SignatureDoesNotMatch"),
+    ("another body", |request| request.replace(r#"["a"]"#, r#"["b"]"#), "InvalidDigest"),
+    ("another parameter", |request| request.replacen("?deleteVectors", "?deleteVectors&a=b", 1), "SignatureDoesNotMatch"),
+    ("the call twice", |request| request.replacen("?deleteVectors", "?deleteVectors&deleteVectors", 1), "SignatureDoesNotMatch"),
+    ("the call as a value", |request| request.replacen("?deleteVectors", "?a=deleteVectors", 1), "MethodNotAllowed"),
+    ("a path above", |request| request.replacen("/examplebucket/", "/otherbucket/../examplebucket/", 1), "SignatureDoesNotMatch"),
+    ("a path within", |request| request.replacen("/examplebucket/", "/examplebucket/%2e%2e/otherbucket/", 1), "DoesNotMatch"),
+    ("an encoded path", |request| request.replacen("/examplebucket/", "/%6ftherbucket/", 1), "SignatureDoesNotMatch"),
+    ("a doubled slash", |request| request.replacen("/examplebucket/", "//examplebucket/", 1), "SignatureDoesNotMatch"),
+    ("doubled authorization", |request| double(&request, "authorization"), "AccessDenied"),
+    ("doubled date", |request| double(&request, "x-oss-date"), "AccessDenied"),
+    ("doubled digest", |request| double(&request, "content-md5"), "AccessDenied"),
+    ("doubled content type", |request| double(&request, "content-type"), "AccessDenied"),
+    ("a signed header more", |request| more(&request, "x-oss-meta-a: b"), "SignatureDoesNotMatch"),
+    ("a line break in a value", |request| request.replacen("?deleteVectors", "?deleteVectors&a=%0d%0ab:c", 1), "DoesNotMatch"),
+    ("in absolute form", |request| request.replacen("/examplebucket/", "http://b.test/examplebucket/", 1), "HTTP/1.1 204 "),
+    (
+        "another bucket in absolute form",
+        |request| request.replacen("/examplebucket/", "http://b.test/otherbucket/", 1),
+        "DoesNotMatch",
+    ),
+    ("an unsigned header more", |request| more(&request, "user-agent: x"), "HTTP/1.1 204 "),
+];
+
+#[test]
+fn what_is_not_signed_as_it_is_deletes_nothing() {
+    let mut service = Service::start(&ServerOptions::new());
+    let request = text(&signed(call("examplebucket", &["a"])));
+    for (name, trick, expected) in TRICKS {
+        let tricky = trick(request.clone());
+        assert_ne!(tricky, request, "{name}");
+        let answer = service.answer(&tricky);
+        let deletes = expected.starts_with("HTTP");
+        assert!(if deletes { answer.starts_with(expected) } else { answer.contains(expected) }, "{name}: {answer}");
+        service.check(name, deletes.into());
+    }
+}
+
+#[test]
+fn a_signature_is_good_for_its_time_and_no_longer() {
+    let mut service = Service::start(&ServerOptions::new());
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let now = SystemTime::now();
+    for (signed_at, expected) in [
+        (now - minutes(16), "RequestTimeTooSkewed"),
+        (now + minutes(16), "RequestTimeTooSkewed"),
+        (SystemTime::UNIX_EPOCH, "RequestTimeTooSkewed"),
+        (now - minutes(14), "HTTP/1.1 204 "),
+    ] {
+        let mut request = call("examplebucket", &["a"]);
+        Signer::new(&target("examplebucket"), credentials()).sign(&mut request, signed_at);
+        let request = text(&request);
+        // Sent again it is the same request, and is answered alike: the service has no memory of signatures.
+        for _ in 0..2 {
+            let answer = service.answer(&request);
+            assert!(answer.contains(expected), "{answer}");
+            service.check(expected, expected.starts_with("HTTP").into());
+        }
+    }
+    for (signed_at, expected) in [(now - minutes(5), "AccessDenied"), (now + minutes(16), "AccessDenied"), (now, "HTTP/1.1 204 ")]
+    {
+        let mut request = call("examplebucket", &["a"]);
+        Signer::new(&target("examplebucket"), credentials()).presign(&mut request, signed_at, minutes(4)).unwrap();
+        let answer = service.answer(text(&request));
+        assert!(answer.contains(expected), "{answer}");
+        service.check(expected, expected.starts_with("HTTP").into());
+    }
+}
+
+#[test]
+fn a_presigned_request_is_what_was_signed() {
+    let mut service = Service::start(&ServerOptions::new());
+    let mut request = call("examplebucket", &["a"]);
+    Signer::new(&target("examplebucket"), credentials())
+        .presign(&mut request, SystemTime::now(), Duration::from_secs(600))
+        .unwrap();
+    let request = text(&request);
+    let both = |request: &str| {
+        let authorization = text(&signed(call("examplebucket", &["a"])));
+        let line = authorization.lines().find(|line| line.starts_with("authorization")).unwrap().to_owned();
+        more(request, &line)
+    };
+    for (name, tricky, expected) in [
+        ("in the header as well", both(&request), "AccessDenied"),
+        ("longer", request.replace("x-oss-expires=600", "x-oss-expires=86400"), "SignatureDoesNotMatch"),
+        ("for ever", request.replace("x-oss-expires=600", "x-oss-expires=99999999999999999999"), "AccessDenied"),
+        ("longer as well", request.replace("x-oss-expires=600", "x-oss-expires=600&x-oss-expires=86400"), "AccessDenied"),
+        ("signed twice", request.replacen("x-oss-signature=", "x-oss-signature=00&x-oss-signature=", 1), "AccessDenied"),
+        ("encoded name", request.replacen("x-oss-expires=600", "x-oss-expires=600&x%2Doss-expires=1", 1), "AccessDenied"),
+        ("another key", request.replace(r#"["a"]"#, r#"["b"]"#), "InvalidDigest"),
+    ] {
+        assert_ne!(tricky, request, "{name}");
+        let answer = service.answer(&tricky);
+        assert!(answer.contains(expected), "{name}: {answer}");
+        service.check(name, 0);
+    }
+}
+
+#[test]
+fn nobody_without_the_secret_signs() {
+    let mut service = Service::start(&ServerOptions::new());
+    for secret in ["my-Secret", "my-secret0", "m", "LTAI5tExample"] {
+        let others = Credentials::new("LTAI5tExample", secret).unwrap();
+        let mut request = call("examplebucket", &["a", "b"]);
+        Signer::new(&target("examplebucket"), others).sign(&mut request, SystemTime::now());
+        let answer = service.answer(text(&request));
+        assert!(answer.contains("SignatureDoesNotMatch"), "{answer}");
+        service.check(secret, 0);
+    }
+}
+
+/// Changes the digit after `name`.
+fn flip(request: &str, name: &str) -> String {
+    let at = request.find(name).unwrap() + name.len();
+    let digit = if request.as_bytes()[at] == b'0' { "1" } else { "0" };
+    format!("{}{digit}{}", &request[..at], &request[at + 1..])
+}
+
+fn line<'a>(request: &'a str, name: &str) -> &'a str {
+    request.split_inclusive("\r\n").find(|line| line.starts_with(&format!("{name}: "))).unwrap()
+}
+
+fn without(request: &str, name: &str) -> String {
+    request.replacen(line(request, name), "", 1)
+}
+
+fn double(request: &str, name: &str) -> String {
+    let line = line(request, name);
+    request.replacen(line, &line.repeat(2), 1)
+}
+
+fn more(request: &str, line: &str) -> String {
+    request.replacen("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"), 1)
+}
+
+fn host(request: &str, host: &str) -> String {
+    request.replacen("host: 127.0.0.1", &format!("host: {host}"), 1).replacen("/examplebucket/", "/", 1)
+}
