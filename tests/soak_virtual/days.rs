@@ -1,0 +1,384 @@
+//! One run that lives for days, through several processes.
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, StopReason, TransmitId};
+use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, Identity, NetworkEvent, Outage, RateLimit};
+use oss_delete_vectors::{Credentials, Key, Now, Target};
+
+use crate::ALLOCATOR;
+use crate::random::Random;
+use crate::tally::Tally;
+
+const BUCKET: &str = "examplebucket";
+const INDEX: &str = "vectorindex1";
+/// Sat, 16 Dec 2023 16:20:57 GMT.
+const START: Duration = Duration::from_secs(1_702_743_657);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Of every run; then its source of keys has come to its end.
+const LENGTH: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+/// For how long the service takes credentials. The client is told every second time.
+const TOKEN: Duration = Duration::from_secs(60 * 60);
+/// A checkpoint is saved so often.
+const SAVED: Duration = Duration::from_secs(30);
+/// What the days may take on top of the most that the first of them took, in bytes. What grows with the keys or with the requests
+/// would take more: there are millions.
+const GROWTH: usize = 512 * 1024;
+
+pub(crate) struct Days {
+    random: Random,
+    now: Duration,
+    /// The client's clock less the service's, in seconds.
+    skew: i64,
+    target: Target,
+    emulator: Emulator,
+    /// Requests are told apart by the process that sent them: the answers to those of a dead one go nowhere.
+    network: FaultyNetwork<(u32, TransmitId)>,
+    bulk: BulkDelete,
+    process: u32,
+    tokens: u32,
+    credentials: Credentials,
+    /// When credentials come, once they were asked for; never where nobody gives any.
+    reply_at: Option<Duration>,
+    /// As on a disk.
+    saved: Checkpoint,
+    /// Keys that failed, by position of push, as in a file: those that no checkpoint covers are sent again.
+    failed: BTreeSet<u64>,
+    next_push: u64,
+    /// Keys that there ever were: a process that resumes pushes them again.
+    keys: u64,
+    /// Keys until the next flush.
+    batch: usize,
+    text: String,
+    happens: [(Happening, Duration); 6],
+    first_day: usize,
+}
+
+/// What days bring, each again after a while.
+#[derive(Debug, Clone, Copy)]
+enum Happening {
+    Limit,
+    Outage,
+    Clock,
+    Kill,
+    Stop,
+    Saved,
+}
+
+impl Days {
+    pub(crate) fn new(seed: u64) -> Self {
+        let target = Target::builder("cn-hangzhou", "1234567890123456", BUCKET).index_name(INDEX).build().unwrap();
+        let mut emulator = Emulator::new("cn-hangzhou", "1234567890123456");
+        emulator.put_vectors(BUCKET, INDEX, [""; 0]).unwrap();
+        let credentials = issue(&mut emulator, 0, UNIX_EPOCH + START);
+        let faults = Fault::ALL.into_iter().filter(|&fault| fault != Fault::Outage);
+        // Outages have hours here.
+        let faults = faults.fold(Faults::none(), |faults, fault| faults.with(fault, 0.004).unwrap());
+        let bulk = BulkDelete::new(&target, credentials.clone(), options(seed)).unwrap();
+        let mut random = Random::new(seed ^ 0x50a4);
+        let happens = [
+            (Happening::Limit, Duration::ZERO),
+            (Happening::Outage, random.millis(3_600_000..20_000_000)),
+            (Happening::Clock, random.millis(3_600_000..20_000_000)),
+            (Happening::Kill, random.millis(3_600_000..40_000_000)),
+            (Happening::Stop, random.millis(3_600_000..40_000_000)),
+            (Happening::Saved, SAVED),
+        ];
+        Self {
+            random,
+            now: Duration::ZERO,
+            skew: 0,
+            target,
+            emulator,
+            network: FaultyNetwork::new(seed, faults).with_latency(Duration::from_millis(20), Duration::from_millis(60)),
+            saved: bulk.checkpoint(),
+            bulk,
+            process: 0,
+            tokens: 0,
+            credentials,
+            reply_at: None,
+            failed: BTreeSet::new(),
+            next_push: 0,
+            keys: 0,
+            batch: 0,
+            text: String::new(),
+            happens,
+            first_day: 0,
+        }
+    }
+
+    /// To the end of the keys, and then to the end of the run.
+    pub(crate) fn live(mut self, tally: &mut Tally) {
+        loop {
+            self.push();
+            self.drain(tally);
+            if self.bulk.is_finished() {
+                let Some(reason) = self.bulk.stopped().cloned() else { break };
+                self.look_after(&reason, tally);
+            }
+            self.wait();
+            self.happen(tally);
+        }
+        self.end(tally);
+    }
+
+    /// Does what is to be done after each reason to stop, as people or their scripts would, and begins another process.
+    fn look_after(&mut self, reason: &StopReason, tally: &mut Tally) {
+        self.save();
+        match reason {
+            StopReason::Requested => tally.add("stops", 1),
+            StopReason::CredentialsMissing => {
+                tally.add("nobody gave credentials", 1);
+                self.later(10 * MINUTE);
+                self.credentials = self.issue(tally);
+            }
+            // A process that begins in an outage is the only one that stops for it.
+            StopReason::Unreachable(_) => {
+                tally.add("begun in an outage", 1);
+                self.later(10 * MINUTE);
+            }
+            reason => panic!("it stopped after {:?}: {reason}", self.now),
+        }
+        self.begin(tally);
+    }
+
+    /// Nobody is there for so long. The network goes on.
+    fn later(&mut self, time: Duration) {
+        self.now += time;
+        while self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator).is_some() {}
+    }
+
+    fn end(mut self, tally: &mut Tally) {
+        // What is under way still arrives.
+        while let Some(at) = self.network.next_event() {
+            self.now = self.now.max(at);
+            while self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator).is_some() {}
+        }
+        let report = self.bulk.report();
+        let failed = report.rejected + report.unconfirmed + report.not_attempted;
+        assert_eq!((report.pushed, report.deleted + failed, report.pending()), (self.keys, self.keys, 0), "{report:?}");
+        assert_eq!(self.failed.len() as u64, failed, "keys that failed and were not told");
+        let left = self.failed.iter().filter(|&&position| self.is_there(position)).count();
+        assert_eq!(self.emulator.len(BUCKET, INDEX), Some(left), "vectors are left that nobody was told of");
+
+        for fault in Fault::ALL {
+            tally.add(fault.as_str(), self.network.injected(fault));
+        }
+        for (name, count) in [
+            ("days", self.now.as_secs() / DAY.as_secs()),
+            ("requests", report.requests),
+            ("throttled requests", report.throttled),
+            ("keys", report.pushed),
+            ("keys deleted", report.deleted),
+            ("keys unconfirmed", report.unconfirmed),
+            ("keys rejected", report.rejected),
+            ("keys not attempted", report.not_attempted),
+        ] {
+            tally.add(name, count);
+        }
+    }
+
+    /// Up to 10 keys for a request: it is requests and hours that the days are for.
+    fn push(&mut self) {
+        if self.now >= LENGTH && self.next_push == self.keys {
+            self.bulk.finish();
+        }
+        while self.bulk.can_push() && (self.now < LENGTH || self.next_push < self.keys) {
+            let key = self.key(self.next_push);
+            if self.next_push == self.keys {
+                self.emulator.put_vectors(BUCKET, INDEX, [&key]).unwrap();
+                self.keys += 1;
+            }
+            self.bulk.push(Key::new(&key).unwrap()).unwrap();
+            self.text = key;
+            self.next_push += 1;
+            if self.batch == 0 {
+                self.batch = self.random.size(1..11);
+                self.bulk.flush();
+            }
+            self.batch -= 1;
+        }
+    }
+
+    fn drain(&mut self, tally: &mut Tally) {
+        loop {
+            let mut any = false;
+            while let Some(transmit) = self.bulk.poll_transmit(self.client_now()) {
+                any = true;
+                self.network.send(self.now, (self.process, transmit.id), transmit.request);
+            }
+            while let Some(event) = self.bulk.poll_event() {
+                any = true;
+                self.told(event, tally);
+            }
+            if !any {
+                break;
+            }
+        }
+    }
+
+    fn told(&mut self, event: Event, tally: &mut Tally) {
+        match event {
+            Event::Deleted { positions, .. } => {
+                for position in positions {
+                    assert!(!self.is_there(position), "{position} is reported deleted, and is there");
+                }
+            }
+            Event::Failed(failed) => {
+                assert_eq!(failed.keys.len() as u64, failed.positions.end - failed.positions.start);
+                // Keys that a stop cut short are no part of the checkpoint, which decides on them.
+                self.failed.extend(failed.positions);
+            }
+            Event::CredentialsNeeded if self.reply_at.is_none() => {
+                // One in a dozen times nobody is there, for longer than the run waits.
+                let delay = if self.random.chance(0.08) { LENGTH } else { self.random.millis(0..60_000) };
+                self.reply_at = Some(self.now + delay);
+            }
+            Event::OutageBegan => tally.add("outages noticed", 1),
+            Event::ClockCorrected => tally.add("clocks corrected", 1),
+            _ => {}
+        }
+    }
+
+    fn wait(&mut self) {
+        let next = [self.network.next_event(), self.bulk.poll_timeout(), self.reply_at];
+        let next = next.into_iter().flatten().chain(self.happens.map(|(_, at)| at)).min();
+        self.now = self.now.max(next.expect("days always bring something"));
+    }
+
+    fn happen(&mut self, tally: &mut Tally) {
+        for index in 0..self.happens.len() {
+            let (what, at) = self.happens[index];
+            if at <= self.now {
+                let pause = self.act(what, tally);
+                self.happens[index].1 = self.now + pause;
+            }
+        }
+        while let Some(event) = self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator) {
+            let NetworkEvent::Delivered { id: (process, id), answer, .. } = event else { continue };
+            if process == self.process {
+                match answer {
+                    Ok(response) => self.bulk.handle_response(self.client_now(), id, &response),
+                    Err(failure) => self.bulk.handle_failure(self.client_now(), id, failure),
+                }
+            }
+        }
+        if self.reply_at.take_if(|at| *at <= self.now).is_some() {
+            self.credentials = self.issue(tally);
+            self.bulk.handle_credentials(self.client_now(), self.credentials.clone());
+        }
+        self.bulk.handle_timeout(self.client_now());
+    }
+
+    /// Lets it happen, and says after which time it does again.
+    fn act(&mut self, what: Happening, tally: &mut Tally) -> Duration {
+        match what {
+            Happening::Limit => {
+                tally.add("limits moved", 1);
+                let per_second = self.random.log(0.5, 20.0);
+                self.emulator.set_rate_limit(Some(RateLimit::new(per_second, 1 + per_second as u32).unwrap()));
+                self.random.millis(600_000..10_000_000)
+            }
+            Happening::Outage => {
+                let length = self.random.millis(600_000..4 * 3_600_000);
+                tally.add("outages", 1);
+                tally.add("hours of outages", length.as_secs() / HOUR.as_secs());
+                let outage = self.random.pick(&[Outage::Refused, Outage::Unavailable, Outage::Silent]);
+                self.network.begin_outage(outage, self.now + length);
+                length + self.random.millis(3_600_000..20_000_000)
+            }
+            Happening::Clock => {
+                tally.add("clocks set", 1);
+                self.skew = self.random.pick(&[0, 0, -120, 120, -7200, 7200, -86_400, 365 * 86_400]);
+                self.random.millis(3_600_000..20_000_000)
+            }
+            Happening::Kill => {
+                tally.add("kills", 1);
+                self.begin(tally);
+                self.random.millis(3_600_000..60_000_000)
+            }
+            Happening::Stop => {
+                self.bulk.stop();
+                self.random.millis(3_600_000..60_000_000)
+            }
+            Happening::Saved => {
+                self.save();
+                self.weigh(tally);
+                SAVED
+            }
+        }
+    }
+
+    /// Keeps what the checkpoint tells of, as text.
+    fn save(&mut self) {
+        self.saved = self.bulk.checkpoint().to_string().parse().unwrap();
+    }
+
+    /// Another process, which knows what was saved and no more.
+    fn begin(&mut self, tally: &mut Tally) {
+        tally.add("processes", 1);
+        self.process += 1;
+        self.next_push = 0;
+        self.reply_at = None;
+        let settled = self.saved.settled();
+        self.failed.retain(|&position| settled.contains(position));
+        let seed = u64::from(self.process);
+        self.bulk = BulkDelete::resume(&self.target, self.credentials.clone(), options(seed), &self.saved).unwrap();
+    }
+
+    /// After a day there is nothing left that is still to grow.
+    fn weigh(&mut self, tally: &mut Tally) {
+        let heap = ALLOCATOR.allocated();
+        tally.most("bytes of the heap at most", heap as u64);
+        if self.now < DAY {
+            self.first_day = heap.max(self.first_day);
+        }
+        assert!(heap < self.first_day + GROWTH, "{heap} bytes after {:?}, {} on the first day", self.now, self.first_day);
+    }
+
+    fn issue(&mut self, tally: &mut Tally) -> Credentials {
+        tally.add("tokens", 1);
+        self.emulator.remove_identity(self.credentials.access_key_id());
+        self.tokens += 1;
+        issue(&mut self.emulator, self.tokens, UNIX_EPOCH + START + self.now)
+    }
+
+    fn key(&mut self, position: u64) -> String {
+        let mut key = mem::take(&mut self.text);
+        key.clear();
+        key.push_str("doc-");
+        key.push_str(&position.to_string());
+        key
+    }
+
+    fn is_there(&self, position: u64) -> bool {
+        self.emulator.contains(BUCKET, INDEX, &format!("doc-{position}"))
+    }
+
+    fn service_time(&self) -> SystemTime {
+        UNIX_EPOCH + START + self.now
+    }
+
+    fn client_now(&self) -> Now {
+        let skew = Duration::from_secs(self.skew.unsigned_abs());
+        let wall = if self.skew < 0 { self.service_time() - skew } else { self.service_time() + skew };
+        Now::new(self.now, wall)
+    }
+}
+
+fn options(seed: u64) -> BulkOptions {
+    BulkOptions::new().renews_credentials(5 * MINUTE).seed(seed)
+}
+
+/// Credentials that the service takes for an hour from `now` on.
+fn issue(emulator: &mut Emulator, number: u32, now: SystemTime) -> Credentials {
+    let pair = Credentials::new(format!("STS.{number}"), "my-secret").unwrap();
+    let pair = pair.with_security_token(format!("token-{number}")).unwrap();
+    let expiring = pair.clone().with_expiration(now + TOKEN);
+    emulator.add_identity(Identity::new(expiring.clone()));
+    if number.is_multiple_of(2) { expiring } else { pair }
+}
