@@ -1,0 +1,244 @@
+//! Both transports on real sockets, for as long as one likes: faults of every kind, tokens that expire, limits that move, runs
+//! that are stopped and aborted and go on from their checkpoints. Nothing is lost, and memory, file descriptors and threads stay
+//! where they are. A binary of its own, with one test, for it is the process that is measured.
+//!
+//! ```text
+//! cargo test --all-features --test soak_sockets                         ten seconds
+//! SOAK_SECONDS=1200 cargo test --all-features --test soak_sockets       20 minutes
+//! ```
+#![cfg(all(target_os = "linux", feature = "hyper", feature = "ureq", feature = "serve"))]
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, Report, StopReason};
+use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, Identity, RateLimit};
+use oss_delete_vectors::transports::{
+    HyperTransport, Run, RunError, RunErrorKind, Server, StopHandle, TransportOptions, UreqTransport, stream_iter,
+};
+use oss_delete_vectors::{Credentials, Target};
+
+/// Runs of each transport, one after the other; all but the last are stopped or aborted.
+const RUNS: u32 = 6;
+/// Of each fault, for each request.
+const PROBABILITY: f64 = 0.005;
+/// A call is given up after this, so that lost answers cost no more.
+const TIMEOUT: Duration = Duration::from_secs(2);
+const CONCURRENCY: usize = 8;
+
+/// What the last quarter of the time may take on top of the most that the second took: caches, fragments, and sockets whose late
+/// answers come in minutes. What grows with requests or keys would take more: there are tens of thousands, and millions.
+const MORE_KIB: u64 = 8 * 1024;
+const MORE_FILES: u64 = 64;
+const MORE_THREADS: u64 = 16;
+
+#[test]
+fn both_transports_lose_nothing_and_take_no_more_and_more() {
+    let time = env::var("SOAK_SECONDS").map_or(10, |seconds| seconds.parse().expect("SOAK_SECONDS is a number"));
+    let time = Duration::from_secs(time);
+    let services = ["hyper", "ureq"].map(|transport| Arc::new(Service::start(transport)));
+    let (start, end) = (Instant::now(), Instant::now() + time);
+    let soaks = services.clone().map(|service| thread::spawn(move || service.soak(end)));
+
+    let mut samples = Vec::new();
+    while soaks.iter().any(|soak| !soak.is_finished()) {
+        thread::sleep(Duration::from_millis(200));
+        samples.push((start.elapsed(), Sample::take()));
+        for service in &services {
+            // Once in five seconds, in the rhythm of the samples.
+            if samples.len() % 25 == 1 {
+                service.move_limit(samples.len());
+            }
+        }
+    }
+    let mut told = format!("soak on sockets, {time:?}:");
+    for (service, soak) in services.iter().zip(soaks) {
+        write!(told, "\n  {}", service.told(soak.join().unwrap())).unwrap();
+    }
+    let most = |from: u32, to: u32| {
+        let quarter = samples.iter().filter(|(at, _)| (time * from / 4..time * to / 4).contains(at));
+        quarter.fold(Sample::default(), |most, (_, sample)| most.max(sample))
+    };
+    let (early, late) = (most(1, 2), most(3, 4));
+    write!(told, "\n  the second quarter at most: {early:?}\n  the last quarter at most: {late:?}").unwrap();
+    // Past the capturing of output: what was covered is part of the result.
+    writeln!(std::io::stderr(), "{told}").unwrap();
+    assert!(early.kib > 0 && early.files > 0 && early.threads > 2, "what is measured is not this process");
+    assert!(late.kib <= early.kib + MORE_KIB, "memory grows");
+    assert!(late.files <= early.files + MORE_FILES, "file descriptors are left open");
+    assert!(late.threads <= early.threads + MORE_THREADS, "threads are left behind");
+}
+
+/// What the process has, at one moment.
+#[derive(Debug, Default)]
+struct Sample {
+    kib: u64,
+    files: u64,
+    threads: u64,
+}
+
+impl Sample {
+    fn take() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        let files = fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+        Self { kib: number("VmRSS:"), files, threads: number("Threads:") }
+    }
+
+    fn max(self, other: &Self) -> Self {
+        let Self { kib, files, threads } = other;
+        Self { kib: self.kib.max(*kib), files: self.files.max(*files), threads: self.threads.max(*threads) }
+    }
+}
+
+/// The service of one transport, and whoever hands out its credentials.
+struct Service {
+    transport: &'static str,
+    target: Target,
+    emulator: Arc<Mutex<Emulator>>,
+    network: Arc<Mutex<FaultyNetwork<u64>>>,
+    _server: Server,
+    tokens: AtomicU32,
+    /// Vectors that there ever were.
+    put: AtomicU64,
+}
+
+impl Service {
+    fn start(transport: &'static str) -> Self {
+        let emulator = Arc::new(Mutex::new(Emulator::new("cn-hangzhou", "1234567890123456")));
+        emulator.lock().unwrap().put_vectors("examplebucket", "vectorindex1", [""; 0]).unwrap();
+        let faults = Fault::ALL.into_iter().fold(Faults::none(), |faults, fault| {
+            let scale = if fault == Fault::Outage { 0.05 } else { 1.0 };
+            faults.with(fault, scale * PROBABILITY).unwrap()
+        });
+        let network = Arc::new(Mutex::new(FaultyNetwork::new(7, faults)));
+        let server = Server::start_faulty((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator), Arc::clone(&network)).unwrap();
+        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1");
+        let target = target.endpoint(server.url().parse().unwrap()).build().unwrap();
+        let (tokens, put) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self { transport, target, emulator, network, _server: server, tokens, put }
+    }
+
+    fn emulator(&self) -> MutexGuard<'_, Emulator> {
+        self.emulator.lock().unwrap()
+    }
+
+    fn move_limit(&self, number: usize) {
+        let per_second = [40.0, 10.0, 60.0, 25.0, 5.0][number / 25 % 5];
+        self.emulator().set_rate_limit(Some(RateLimit::new(per_second, 10).unwrap()));
+    }
+
+    /// Credentials that the service takes for half a minute, of which the client is not told.
+    fn issue(&self) -> Credentials {
+        let number = self.tokens.fetch_add(1, Ordering::Relaxed);
+        let pair = Credentials::new(format!("STS.{number}"), "my-secret").unwrap();
+        let pair = pair.with_security_token(format!("token-{number}")).unwrap();
+        let expiring = pair.clone().with_expiration(SystemTime::now() + Duration::from_secs(30));
+        let mut emulator = self.emulator();
+        emulator.remove_identity(&format!("STS.{}", number.wrapping_sub(2)));
+        emulator.add_identity(Identity::new(expiring));
+        pair
+    }
+
+    /// Run after run until the end, and then to the end of the keys.
+    fn soak(self: &Arc<Self>, end: Instant) -> Report {
+        let run_time = end.saturating_duration_since(Instant::now()) / RUNS;
+        let options = BulkOptions::new().concurrency(CONCURRENCY);
+        let mut bulk = BulkDelete::new(&self.target, self.issue(), options.clone()).unwrap();
+        // By position of push, as in a file beside the checkpoint.
+        let mut failed = BTreeMap::new();
+        for number in 1.. {
+            let stop = StopHandle::new();
+            let handle = stop.clone();
+            let stopping = thread::spawn(move || {
+                if number < RUNS {
+                    thread::sleep(run_time);
+                    if number % 2 == 0 { handle.stop() } else { handle.abort() }
+                }
+            });
+            let ended = self.run(&mut bulk, end, &stop, |event| {
+                if let Event::Failed(keys) = event {
+                    failed.extend(keys.positions.zip(keys.keys.iter().map(|key| key.as_str().to_owned())));
+                }
+            });
+            stopping.join().unwrap();
+            match ended {
+                Ok(_) => break,
+                Err(error) => assert!(is_expected(&error), "{}: {error}", self.transport),
+            }
+            let saved: Checkpoint = bulk.checkpoint().to_string().parse().unwrap();
+            failed.retain(|&position, _| saved.settled().contains(position));
+            bulk = BulkDelete::resume(&self.target, self.issue(), options.clone(), &saved).unwrap();
+        }
+        let report = bulk.report();
+        let put = self.put.load(Ordering::Relaxed);
+        let lost = report.rejected + report.unconfirmed + report.not_attempted;
+        assert_eq!((report.pushed, report.deleted + lost, failed.len() as u64), (put, put, lost), "{report:?}");
+        let emulator = self.emulator();
+        let left = failed.values().filter(|key| emulator.contains("examplebucket", "vectorindex1", key)).count();
+        assert_eq!(emulator.len("examplebucket", "vectorindex1"), Some(left), "{}: vectors are left", self.transport);
+        report
+    }
+
+    fn run(
+        self: &Arc<Self>,
+        bulk: &mut BulkDelete,
+        end: Instant,
+        stop: &StopHandle,
+        on_event: impl FnMut(Event),
+    ) -> Result<Report, RunError> {
+        let service = Arc::clone(self);
+        let keys = (0..).map_while(move |number| service.key(number, end));
+        let service = Arc::clone(self);
+        let options = TransportOptions::new().timeout(TIMEOUT);
+        let run = Run::new(bulk).on_event(on_event).stop_handle(stop);
+        if self.transport == "ureq" {
+            let transport = UreqTransport::new(&options);
+            let provider = move || Ok::<_, String>(service.issue());
+            return run.credentials(provider).run_blocking(keys, move |request| transport.send(request));
+        }
+        let transport = HyperTransport::new(&options);
+        let provider = || std::future::ready(Ok::<_, String>(service.issue()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let send = |request| transport.send(request);
+        runtime.block_on(run.credentials(provider).run_async(stream_iter(keys), send, tokio::time::sleep))
+    }
+
+    /// The key at this position, with a vector under it if it is there for the first time; none once the time is over.
+    fn key(&self, number: u64, end: Instant) -> Option<String> {
+        let put = self.put.load(Ordering::Relaxed);
+        if number == put {
+            if Instant::now() >= end {
+                return None;
+            }
+            let keys = (put..put + 500).map(|number| format!("doc-{number:08}"));
+            self.emulator().put_vectors("examplebucket", "vectorindex1", keys).unwrap();
+            self.put.store(put + 500, Ordering::Relaxed);
+        }
+        Some(format!("doc-{number:08}"))
+    }
+
+    fn told(&self, report: Report) -> String {
+        let network = self.network.lock().unwrap();
+        let faults = Fault::ALL.into_iter().map(|fault| format!("{fault} {}", network.injected(fault)));
+        let faults: Vec<String> = faults.collect();
+        let tokens = self.tokens.load(Ordering::Relaxed);
+        format!("{}: {report:?}, {tokens} tokens, faults: {}", self.transport, faults.join(", "))
+    }
+}
+
+/// It was stopped, or the service was out of reach when it began: then it is begun again.
+fn is_expected(error: &RunError) -> bool {
+    matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested | StopReason::Unreachable(_)))
+}
