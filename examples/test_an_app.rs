@@ -1,0 +1,170 @@
+//! Tests an application that deletes vectors: without a network, in no time, with all that may go wrong on the way.
+//!
+//! `cargo run --example test_an_app --features async,emulator`
+
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::future::pending;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure};
+use oss_delete_vectors::emulator::{Emulator, Faults, FaultyNetwork, NetworkEvent, RateLimit};
+use oss_delete_vectors::transports::{Run, stream_iter};
+use oss_delete_vectors::{Credentials, Now, ServiceError, Target, code};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// The application: forgets documents, and tells which it could not.
+///
+/// What sends its requests is an argument: `|request| transport.send(request)` where it is no test.
+async fn forget<S, A, E>(
+    index: &Target,
+    credentials: Credentials,
+    documents: impl Iterator<Item = String>,
+    send: S,
+) -> Result<Vec<String>, Box<dyn Error>>
+where
+    S: Fn(Request<Bytes>) -> A,
+    A: Future<Output = Result<Response<Bytes>, E>>,
+    E: Into<Failure>,
+{
+    let mut bulk = BulkDelete::new(index, credentials, BulkOptions::new())?;
+    let mut left = Vec::new();
+    // By tokio's clock, as the sleep is: a test can let both run ahead.
+    let start = Instant::now();
+    Run::new(&mut bulk)
+        .clock(|| Now::new(start.elapsed(), SystemTime::now()))
+        .on_event(|event| {
+            if let Event::Failed(failed) = event {
+                left.extend(failed.keys.iter().map(|key| format!("{key}: {}", failed.outcome)));
+            }
+        })
+        .run_async(stream_iter(documents), send, sleep)
+        .await?;
+    Ok(left)
+}
+
+/// The tests. In a crate of your own each is a `#[tokio::test(start_paused = true)]`.
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> Result<(), Box<dyn Error>> {
+    all_is_well().await?;
+    a_limit_on_requests().await?;
+    a_batch_that_is_deleted_in_part().await?;
+    a_document_that_is_refused().await?;
+    a_bad_network().await?;
+    a_secret_that_is_wrong().await
+}
+
+async fn all_is_well() -> Result<(), Box<dyn Error>> {
+    let service = Service::start(1234, "")?;
+    assert!(service.forget_all("my-secret").await?.is_empty());
+    assert_eq!((service.documents(), service.requests.get()), (Some(0), 3));
+    service.tell("all is well")
+}
+
+async fn a_limit_on_requests() -> Result<(), Box<dyn Error>> {
+    let service = Service::start(30_000, "")?;
+    service.emulator.borrow_mut().set_rate_limit(Some(RateLimit::new(1.0, 1)?));
+    assert!(service.forget_all("my-secret").await?.is_empty());
+    assert_eq!(service.documents(), Some(0));
+    assert!(service.start.elapsed() >= Duration::from_secs(59), "60 batches, one a second");
+    service.tell("a limit on requests")
+}
+
+async fn a_batch_that_is_deleted_in_part() -> Result<(), Box<dyn Error>> {
+    let service = Service::start(1234, "")?;
+    let error = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "it failed on the way");
+    service.emulator.borrow_mut().fail_next(error, 200);
+    assert!(service.forget_all("my-secret").await?.is_empty());
+    assert_eq!((service.documents(), service.requests.get()), (Some(0), 4));
+    service.tell("a batch that is deleted in part")
+}
+
+async fn a_document_that_is_refused() -> Result<(), Box<dyn Error>> {
+    let service = Service::start(1234, "")?;
+    service.emulator.borrow_mut().refuse_keys([document(42)]);
+    assert_eq!(service.forget_all("my-secret").await?, ["document-42: rejected"]);
+    assert_eq!(service.documents(), Some(1));
+    service.tell("a document that is refused")
+}
+
+async fn a_bad_network() -> Result<(), Box<dyn Error>> {
+    let service =
+        Service::start(30_000, "connection-refused=0.1,lost-request=0.1,throttle=0.1,server-error=0.1,lost-answer=0.1")?;
+    assert!(service.forget_all("my-secret").await?.is_empty());
+    assert_eq!(service.documents(), Some(0));
+    assert!(service.requests.get() > 60, "nothing went wrong");
+    service.tell("a bad network")
+}
+
+async fn a_secret_that_is_wrong() -> Result<(), Box<dyn Error>> {
+    let service = Service::start(1234, "")?;
+    let error = service.forget_all("another-secret").await.unwrap_err();
+    assert!(error.to_string().contains("SignatureDoesNotMatch"), "{error}");
+    assert_eq!(service.documents(), Some(1234));
+    service.tell("a secret that is wrong")
+}
+
+/// What the application deletes from, and the way there.
+struct Service {
+    index: Target,
+    emulator: RefCell<Emulator>,
+    documents: usize,
+    faults: Faults,
+    requests: Cell<u64>,
+    start: Instant,
+}
+
+impl Service {
+    fn start(documents: usize, faults: &str) -> Result<Self, Box<dyn Error>> {
+        let index = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+        let credentials = Credentials::new("example-id", "my-secret")?;
+        Ok(Self {
+            emulator: RefCell::new(Emulator::with_vectors(&index, credentials, (0..documents).map(document))?),
+            index,
+            documents,
+            faults: faults.parse()?,
+            requests: Cell::new(0),
+            start: Instant::now(),
+        })
+    }
+
+    /// Runs the application over all documents.
+    async fn forget_all(&self, secret: &str) -> Result<Vec<String>, Box<dyn Error>> {
+        let credentials = Credentials::new("example-id", secret)?;
+        forget(&self.index, credentials, (0..self.documents).map(document), |request| self.answer(request)).await
+    }
+
+    /// Stands for a transport and the service. Each request has a network of its own, so that every answer there is this one's.
+    async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+        let number = self.requests.get();
+        self.requests.set(number + 1);
+        let mut network = FaultyNetwork::new(number, self.faults.clone());
+        network.send(self.start.elapsed(), (), request);
+        while let Some(next) = network.next_event() {
+            sleep_until(self.start + next).await;
+            let now = Now::new(self.start.elapsed(), SystemTime::now());
+            while let Some(event) = network.poll(now, &mut self.emulator.borrow_mut()) {
+                if let NetworkEvent::Delivered { answer, .. } = event {
+                    return answer;
+                }
+            }
+        }
+        pending().await
+    }
+
+    /// How many are there.
+    fn documents(&self) -> Option<usize> {
+        self.emulator.borrow().len(self.index.bucket(), self.index.index_name().unwrap_or_default())
+    }
+
+    fn tell(&self, test: &str) -> Result<(), Box<dyn Error>> {
+        println!("{test}: {} requests in {:?}", self.requests.get(), self.start.elapsed());
+        Ok(())
+    }
+}
+
+fn document(number: usize) -> String {
+    format!("document-{number}")
+}
