@@ -15,6 +15,7 @@ mod request;
 mod response;
 mod service_error;
 
+pub(crate) use code::Asks;
 pub(crate) use request::build as build_request;
 pub use request::{DeleteVectors, RequestError};
 pub use response::Deleted;

@@ -1,5 +1,6 @@
 use http::StatusCode;
 
+use crate::delete_vectors::Asks;
 use crate::{Deleted, ServiceError, code};
 
 /// Why there is no answer to a request.
@@ -70,13 +71,11 @@ pub(super) fn decide(attempt: &Attempt, history: History) -> Verdict {
         Attempt::Failed(failure) if failure.may_have_arrived || history.had_answer => Verdict::Retry,
         Attempt::Failed(_) if history.unreachable < UNREACHABLE => Verdict::Retry,
         Attempt::Failed(_) => Verdict::Stop,
-        Attempt::Refused(error) if error.is_throttling() => Verdict::Throttled,
-        Attempt::Refused(error) => match (error.code(), error.status().as_u16()) {
-            (code::REQUEST_TIME_TOO_SKEWED, _) => Verdict::SignAgain,
-            (code::SECURITY_TOKEN_EXPIRED | code::INVALID_SECURITY_TOKEN | code::INVALID_ACCESS_KEY_ID, _) => {
-                Verdict::AskCredentials
-            }
-            (code::INVALID_DIGEST | code::BAD_REQUEST, _) | (_, 401 | 408 | 409 | 500..) => Verdict::Retry,
+        Attempt::Refused(error) => match (error.asks(), error.status().as_u16()) {
+            (Some(Asks::Slower), _) => Verdict::Throttled,
+            (Some(Asks::NewDate), _) => Verdict::SignAgain,
+            (Some(Asks::NewCredentials), _) => Verdict::AskCredentials,
+            (Some(Asks::Again), _) | (None, 409) => Verdict::Retry,
             // Not the service, or not the call: from the start it is the endpoint that is wrong, later something passing.
             _ if is_foreign(error) && history.had_success => Verdict::Retry,
             _ if is_foreign(error) => Verdict::Stop,

@@ -48,15 +48,45 @@ pub const SLOW_DOWN: &str = "SlowDown";
 /// Not the service's: stands for the code of an answer that has none, as in the official SDKs.
 pub const BAD_ERROR_RESPONSE: &str = "BadErrorResponse";
 
-/// Whether `code` says that requests come too fast.
-pub(super) fn is_throttle(code: &str) -> bool {
-    matches!(
-        code,
+/// What an error asks of the caller before the same keys are sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// To send more slowly.
+    Slower,
+    /// Nothing: to send again.
+    Again,
+    /// To sign with the service's date.
+    NewDate,
+    /// To sign with other credentials.
+    NewCredentials,
+}
+
+/// What `code` asks for, whatever its status. `None` where the status alone tells.
+pub(super) fn asks(code: &str) -> Option<Asks> {
+    Some(match code {
         QPS_LIMIT_EXCEEDED
-            | TOTAL_QPS_LIMIT_EXCEEDED
-            | META_OPERATION_QPS_LIMIT_EXCEEDED
-            | ACTIVE_REQUEST_LIMIT_EXCEEDED
-            | CPU_LIMIT_EXCEEDED
-            | SLOW_DOWN
-    )
+        | TOTAL_QPS_LIMIT_EXCEEDED
+        | META_OPERATION_QPS_LIMIT_EXCEEDED
+        | ACTIVE_REQUEST_LIMIT_EXCEEDED
+        | CPU_LIMIT_EXCEEDED
+        | SLOW_DOWN => Asks::Slower,
+        BAD_REQUEST | INVALID_DIGEST => Asks::Again,
+        REQUEST_TIME_TOO_SKEWED => Asks::NewDate,
+        INVALID_ACCESS_KEY_ID | INVALID_SECURITY_TOKEN | SECURITY_TOKEN_EXPIRED => Asks::NewCredentials,
+        _ => return None,
+    })
+}
+
+/// What to do about `code`, in words, where that is the same for all targets and more than it [`asks`] for.
+pub(super) fn advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        INVALID_ACCESS_KEY_ID => "check the AccessKey id",
+        SIGNATURE_DOES_NOT_MATCH => "check the AccessKey secret, the region and the account id",
+        SECURITY_TOKEN_EXPIRED | INVALID_SECURITY_TOKEN => "get new STS credentials",
+        REQUEST_TIME_TOO_SKEWED => "set the clock: it is more than 15 minutes off",
+        USER_DISABLE => "enable the account or the user, or pay what is due",
+        VECTOR_INDEX_PARAMETER_INVALID => "check the index name and the keys",
+        INVALID_DIGEST => "send again: the body was changed on its way",
+        _ => return None,
+    })
 }

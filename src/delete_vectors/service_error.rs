@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use super::error_document::{ErrorDocument, shown};
 use super::response::{date, insert, insert_qos_delay, qos_delay, text};
-use super::{code, header};
+use super::code::{self, Asks};
+use super::header;
 use crate::Target;
 use crate::escape::escape;
 use crate::signing::{RequestDate, Resource};
@@ -191,18 +192,32 @@ impl ServiceError {
         self.0.qos_delay
     }
 
-    /// Whether the official SDKs send such a request again: status 401, 408, 429 and 5xx, codes `RequestTimeTooSkewed` and
-    /// `BadRequest`.
+    /// Whether to send the same again, signed anew: status 401, 408, 429 and 5xx; codes `BadRequest`, `InvalidDigest` and
+    /// `RequestTimeTooSkewed`, once the date is right; and codes that say [to slow down](Self::is_throttling). Not where it takes
+    /// other credentials.
+    ///
+    /// The official SDKs judge so as well, with these differences: they do not send again on `InvalidDigest`, nor on a throttling
+    /// code whose status is no 5xx; and they send again on a 401 or 5xx whose code asks for other credentials. A
+    /// [`BulkDelete`](crate::bulk::BulkDelete) also sends again on 409, with a limit as for all.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.0.status.as_u16(), 401 | 408 | 429 | 500..)
-            || matches!(self.code(), code::REQUEST_TIME_TOO_SKEWED | code::BAD_REQUEST)
+        matches!(self.asks(), Some(Asks::Slower | Asks::Again | Asks::NewDate))
     }
 
     /// Whether requests come too fast: a throttling code, or status 429. Send the same again, more slowly.
     #[must_use]
     pub fn is_throttling(&self) -> bool {
-        self.0.status == StatusCode::TOO_MANY_REQUESTS || code::is_throttle(self.code())
+        self.asks() == Some(Asks::Slower)
+    }
+
+    /// What is to be done before the same keys are sent again; `None` where that would not help.
+    pub(crate) fn asks(&self) -> Option<Asks> {
+        match (self.0.status.as_u16(), code::asks(self.code())) {
+            (429, _) => Some(Asks::Slower),
+            (_, Some(asks)) => Some(asks),
+            (401 | 408 | 500.., None) => Some(Asks::Again),
+            _ => None,
+        }
     }
 
     /// Whether a part of the keys, or all, may be gone in spite of the error: any 5xx, throttling among them; 408; and a 2xx
@@ -225,16 +240,13 @@ impl ServiceError {
                 return Some(format!("check region, account id and bucket of {resource}, and the endpoint: {host}").into());
             }
             code::NO_SUCH_VECTOR_INDEX => return Some(format!("check the index name, {target}").into()),
-            code::INVALID_ACCESS_KEY_ID => "check the AccessKey id",
-            code::SIGNATURE_DOES_NOT_MATCH => "check the AccessKey secret, the region and the account id",
-            code::SECURITY_TOKEN_EXPIRED | code::INVALID_SECURITY_TOKEN => "get new STS credentials",
-            code::REQUEST_TIME_TOO_SKEWED => "set the clock: it is more than 15 minutes off",
-            code::USER_DISABLE => "enable the account or the user, or pay what is due",
-            code::VECTOR_INDEX_PARAMETER_INVALID => "check the index name and the keys",
-            code::INVALID_DIGEST => "send again: the body was changed on its way",
-            _ if self.is_throttling() => "send again, more slowly",
-            _ if self.may_have_deleted() => "send again: the batch may be gone in part",
-            _ => return None,
+            code => match (code::advice(code), self.asks()) {
+                (Some(advice), _) => advice,
+                (None, Some(Asks::Slower)) => "send again, more slowly",
+                _ if self.may_have_deleted() => "send again: the batch may be gone in part",
+                (None, Some(Asks::Again)) => "send again",
+                _ => return None,
+            },
         }))
     }
 
