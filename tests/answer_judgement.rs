@@ -53,9 +53,13 @@ fn an_error_is_judged_by_status_and_code() {
     let refused_but_retryable = (true, false, false);
     let throttled = (true, true, true);
     let broken = (true, false, true);
+    // Not the service's own, which may have done anything.
+    let foreign = (false, false, true);
     for (status, code, expected) in [
-        (200, code::BAD_ERROR_RESPONSE, (false, false, true)),
-        (302, code::BAD_ERROR_RESPONSE, refused),
+        (100, code::BAD_ERROR_RESPONSE, foreign),
+        (200, code::BAD_ERROR_RESPONSE, foreign),
+        (302, code::BAD_ERROR_RESPONSE, foreign),
+        (302, "Anything", foreign),
         (400, code::VECTOR_INDEX_PARAMETER_INVALID, refused),
         (400, code::MALFORMED_JSON, refused),
         (400, code::INVALID_DIGEST, refused_but_retryable),
@@ -68,8 +72,13 @@ fn an_error_is_judged_by_status_and_code() {
         (403, code::SECURITY_TOKEN_EXPIRED, refused),
         (403, code::SLOW_DOWN, (true, true, false)),
         (404, code::NO_SUCH_VECTOR_INDEX, refused),
+        (404, code::BAD_ERROR_RESPONSE, foreign),
+        (405, code::METHOD_NOT_ALLOWED, foreign),
+        (406, code::BAD_ERROR_RESPONSE, refused),
+        (407, code::BAD_ERROR_RESPONSE, foreign),
         (408, code::BAD_ERROR_RESPONSE, broken),
         (409, "Conflict", refused),
+        (411, code::BAD_ERROR_RESPONSE, foreign),
         (413, code::ENTITY_TOO_LARGE, refused),
         (429, "Anything", (true, true, false)),
         (499, "Anything", refused),
@@ -126,6 +135,11 @@ fn an_error_says_what_to_do() {
         (503, code::QPS_LIMIT_EXCEEDED, Some("send again, more slowly".to_owned())),
         (500, code::INTERNAL_ERROR, Some("send again: the batch may be gone in part".to_owned())),
         (404, "SomethingNew", None),
+        (
+            302,
+            code::BAD_ERROR_RESPONSE,
+            Some("check the endpoint: the answer is not the service's, and the batch may be gone in part".to_owned()),
+        ),
     ] {
         let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m");
         assert_eq!(error.advice(&target()).map(String::from), advice, "{code}");

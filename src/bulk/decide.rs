@@ -1,7 +1,5 @@
-use http::StatusCode;
-
 use crate::delete_vectors::Asks;
-use crate::{Deleted, ServiceError, code};
+use crate::{Deleted, ServiceError};
 
 /// Why there is no answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +75,8 @@ pub(super) fn decide(attempt: &Attempt, history: History) -> Verdict {
             (Some(Asks::NewCredentials), _) => Verdict::AskCredentials,
             (Some(Asks::Again), _) | (None, 409) => Verdict::Retry,
             // Not the service, or not the call: from the start it is the endpoint that is wrong, later something passing.
-            _ if is_foreign(error) && history.had_success => Verdict::Retry,
-            _ if is_foreign(error) => Verdict::Stop,
+            _ if error.is_foreign() && history.had_success => Verdict::Retry,
+            _ if error.is_foreign() => Verdict::Stop,
             (_, 400 | 413) => Verdict::Halve,
             _ => Verdict::Stop,
         },
@@ -90,24 +88,16 @@ pub(super) fn may_have_deleted(attempt: &Attempt) -> bool {
     match attempt {
         Attempt::Deleted(_) => true,
         Attempt::Failed(failure) => failure.may_have_arrived,
-        // An answer that is not the service's says nothing of what the service did.
-        Attempt::Refused(error) => error.may_have_deleted() || is_foreign(error),
+        Attempt::Refused(error) => error.may_have_deleted(),
     }
-}
-
-/// Whether an answer is none that the service gives to this call.
-fn is_foreign(error: &ServiceError) -> bool {
-    let status = error.status();
-    status.is_informational()
-        || status.is_success()
-        || status.is_redirection()
-        || matches!(status.as_u16(), 405 | 407 | 411)
-        || (status == StatusCode::NOT_FOUND && error.code() == code::BAD_ERROR_RESPONSE)
 }
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
+    use crate::code;
     use Verdict::{AskCredentials, Halve, Retry, SignAgain, Stop, Throttled};
 
     #[test]

@@ -7,10 +7,10 @@ use http::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::error_document::{ErrorDocument, shown};
-use super::response::{date, insert, insert_qos_delay, qos_delay, text};
 use super::code::{self, Asks};
+use super::error_document::{ErrorDocument, shown};
 use super::header;
+use super::response::{date, insert, insert_qos_delay, qos_delay, text};
 use crate::Target;
 use crate::escape::escape;
 use crate::signing::{RequestDate, Resource};
@@ -220,11 +220,21 @@ impl ServiceError {
         }
     }
 
-    /// Whether a part of the keys, or all, may be gone in spite of the error: any 5xx, throttling among them; 408; and a 2xx
-    /// that is not clearly the service's. All others say that the call was refused.
+    /// Whether a part of the keys, or all, may be gone in spite of the error: any 5xx, throttling among them; 408; and an answer
+    /// that is none of the service's to this call, which says nothing of what the service did: 1xx, a 2xx that is not clearly the
+    /// service's, 3xx, 405, 407, 411, and a 404 without a code. All others say that the call was refused.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {
-        matches!(self.0.status.as_u16(), 200..300 | 408 | 500..)
+        self.is_foreign() || matches!(self.0.status.as_u16(), 408 | 500..)
+    }
+
+    /// Whether the answer is none that the service gives to this call.
+    pub(crate) fn is_foreign(&self) -> bool {
+        match self.0.status.as_u16() {
+            100..400 | 405 | 407 | 411 => true,
+            404 => self.code() == code::BAD_ERROR_RESPONSE,
+            _ => false,
+        }
     }
 
     /// What to do about it, in words, for a request to `target`; `None` where nothing more is known than the message says.
@@ -243,6 +253,9 @@ impl ServiceError {
             code => match (code::advice(code), self.asks()) {
                 (Some(advice), _) => advice,
                 (None, Some(Asks::Slower)) => "send again, more slowly",
+                _ if self.is_foreign() => {
+                    "check the endpoint: the answer is not the service's, and the batch may be gone in part"
+                }
                 _ if self.may_have_deleted() => "send again: the batch may be gone in part",
                 (None, Some(Asks::Again)) => "send again",
                 _ => return None,
