@@ -28,6 +28,7 @@
 mod body;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod call;
+mod call_error;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod delete_all;
 mod error;
@@ -46,8 +47,7 @@ mod tls;
 #[cfg(feature = "ureq")]
 mod ureq;
 
-#[cfg(any(feature = "hyper", feature = "ureq"))]
-pub use self::call::CallError;
+pub use self::call_error::CallError;
 pub use self::error::TransportError;
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;

@@ -1,0 +1,33 @@
+//! Transports of one's own end in the same error as those of the crate: no feature is needed for it.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use oss_delete_vectors::transports::{CallError, TransportError};
+use oss_delete_vectors::{DeleteVectors, Deleted, ServiceError, code};
+
+fn outcome(answer: Result<Response<Bytes>, TransportError>) -> Result<Deleted, CallError> {
+    Ok(DeleteVectors::parse_response(&answer?)?)
+}
+
+#[test]
+fn what_went_wrong_becomes_a_call_error_and_says_whether_keys_may_be_gone() {
+    let timed_out = || io::Error::from(ErrorKind::TimedOut);
+    let refused = |status, code| Ok(ServiceError::new(status, code, "m").to_response());
+    for (answer, text, may_have_deleted) in [
+        (Err(TransportError::surely_not_sent(timed_out())), "the request was not sent: timed out", false),
+        (Err(TransportError::may_have_arrived(timed_out())), "no answer, but the request may have arrived: timed out", true),
+        (refused(StatusCode::FORBIDDEN, code::ACCESS_DENIED), "403 AccessDenied: m", false),
+        (refused(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR), "500 InternalError: m", true),
+        (refused(StatusCode::FOUND, code::BAD_ERROR_RESPONSE), "302 BadErrorResponse: m", true),
+    ] {
+        let is_transport = answer.is_err();
+        let error = outcome(answer).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.may_have_deleted()), (text, may_have_deleted));
+        assert_eq!(matches!(error, CallError::Transport(_)), is_transport, "{text}");
+        assert_eq!(error.source().is_some(), is_transport, "{text}");
+    }
+    assert!(outcome(Ok(Deleted::new("id").to_response())).is_ok());
+}
