@@ -47,7 +47,7 @@ pub enum Fault {
 
 impl Fault {
     /// All faults there are.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: &'static [Self] = &[
         Self::ConnectionRefused,
         Self::LostRequest,
         Self::LateRequest,
@@ -63,6 +63,8 @@ impl Fault {
         Self::FlippedStatus,
         Self::Outage,
     ];
+
+    pub(super) const COUNT: usize = Self::ALL.len();
 
     /// Its name, such as `lost-answer`.
     #[must_use]
@@ -101,7 +103,7 @@ impl FromStr for Fault {
 
     /// Reads a fault's name.
     fn from_str(name: &str) -> Result<Self, Invalid> {
-        let found = Self::ALL.into_iter().find(|fault| fault.as_str() == name);
+        let found = Self::ALL.iter().copied().find(|fault| fault.as_str() == name);
         let rule = "must be one of connection-refused, lost-request, late-request, corrupted-request, repeated-request, throttle, \
                     server-error, lost-answer, late-answer, repeated-answer, truncated-answer, page, flipped-status, outage";
         found.ok_or_else(|| Invalid::new("fault", rule, name))
@@ -126,7 +128,7 @@ impl FromStr for Fault {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Faults {
-    probabilities: [f64; Fault::ALL.len()],
+    probabilities: [f64; Fault::COUNT],
 }
 
 impl Faults {
@@ -182,8 +184,11 @@ impl FromStr for Faults {
 /// As it is read, in the order of [`Fault::ALL`].
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set =
-            Fault::ALL.into_iter().map(|fault| (fault, self.probability(fault))).filter(|&(_, probability)| probability > 0.0);
+        let set = Fault::ALL
+            .iter()
+            .copied()
+            .map(|fault| (fault, self.probability(fault)))
+            .filter(|&(_, probability)| probability > 0.0);
         for (position, (fault, probability)) in set.enumerate() {
             let comma = if position > 0 { "," } else { "" };
             write!(f, "{comma}{fault}={probability}")?;
@@ -204,7 +209,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let mut faults = Faults::none();
         assert_eq!(faults.to_string(), "");
-        for (index, fault) in (0_u32..).zip(Fault::ALL) {
+        for (index, &fault) in (0_u32..).zip(Fault::ALL) {
             assert_eq!(fault.index(), index as usize);
             faults = faults.with(fault, f64::from(index + 1) / 64.0).unwrap();
         }

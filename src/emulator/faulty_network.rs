@@ -67,7 +67,7 @@ pub struct FaultyNetwork<I> {
     /// By time; the number keeps what happens at one time in the order in which it was decided.
     under_way: BTreeMap<(Duration, u64), UnderWay<I>>,
     decided: u64,
-    injected: [u64; Fault::ALL.len()],
+    injected: [u64; Fault::COUNT],
 }
 
 /// How the service is gone for a while.
@@ -138,7 +138,7 @@ impl<I: Copy> FaultyNetwork<I> {
             outage: None,
             under_way: BTreeMap::new(),
             decided: 0,
-            injected: [0; Fault::ALL.len()],
+            injected: [0; Fault::COUNT],
         }
     }
 

@@ -213,7 +213,7 @@ fn faults(random: &mut Random) -> Faults {
     };
     let mut faults = Faults::none();
     for _ in 0..count {
-        let fault = random.pick(&Fault::ALL);
+        let fault = random.pick(Fault::ALL);
         let scale = if fault == Fault::Outage { 0.1 } else { 1.0 };
         faults = faults.with(fault, scale * random.log(low, high)).unwrap();
     }

@@ -94,7 +94,7 @@ impl Tally {
             ["finished", "requested", "refused", "unreachable", "keys refused", "clock", "credentials", "credentials missing"];
         let ends = ends.into_iter().chain(["outage"]).map(|name| (Kind::End, name));
         let keys = ["deleted", "rejected", "unconfirmed", "not attempted", "duplicates"].map(|name| (Kind::Keys, name));
-        let faults = Fault::ALL.into_iter().map(|fault| (Kind::Fault, fault.as_str()));
+        let faults = Fault::ALL.iter().copied().map(|fault| (Kind::Fault, fault.as_str()));
         for expected in events.chain(ends).chain(keys).chain(faults) {
             assert!(self.counts.get(&expected).is_some_and(|&count| count > 0), "never seen: {expected:?}");
         }

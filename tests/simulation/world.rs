@@ -114,7 +114,7 @@ impl<'a> World<'a> {
         self.model.check(&self.bulk, self.scenario);
         self.model.check_truth(&self.emulator);
         assert_eq!(report.pending(), 0);
-        for fault in Fault::ALL {
+        for &fault in Fault::ALL {
             self.tally.fault(fault, self.network.injected(fault));
         }
         self.tally.end(report, self.bulk.stopped());

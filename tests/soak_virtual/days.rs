@@ -75,7 +75,7 @@ impl Days {
         let mut emulator = Emulator::new("cn-hangzhou", "1234567890123456");
         emulator.put_vectors(BUCKET, INDEX, [""; 0]).unwrap();
         let credentials = issue(&mut emulator, 0, UNIX_EPOCH + START);
-        let faults = Fault::ALL.into_iter().filter(|&fault| fault != Fault::Outage);
+        let faults = Fault::ALL.iter().copied().filter(|&fault| fault != Fault::Outage);
         // Outages have hours here.
         let faults = faults.fold(Faults::none(), |faults, fault| faults.with(fault, 0.004).unwrap());
         let bulk = BulkDelete::new(&target, credentials.clone(), options(seed)).unwrap();
@@ -165,7 +165,7 @@ impl Days {
         let left = self.failed.iter().filter(|&&position| self.is_there(position)).count();
         assert_eq!(self.emulator.len(BUCKET, INDEX), Some(left), "vectors are left that nobody was told of");
 
-        for fault in Fault::ALL {
+        for &fault in Fault::ALL {
             tally.add(fault.as_str(), self.network.injected(fault));
         }
         for (name, count) in [

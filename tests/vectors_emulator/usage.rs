@@ -106,7 +106,7 @@ fn help_names_every_fault_and_no_values_of_the_environment() {
         assert!(text.contains(part), "{text}");
     }
     let faults = &text[text.find("\nFaults:\n").unwrap()..];
-    for fault in Fault::ALL {
+    for &fault in Fault::ALL {
         assert!(faults.contains(fault.as_str()), "{fault}");
     }
     assert!(!text.contains(KEY_PAIR[0].1) && !text.contains(SECRET), "{text}");

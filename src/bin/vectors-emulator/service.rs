@@ -70,7 +70,7 @@ impl Service {
         self.server.shutdown();
         let faults = self.network.map(|(network, faults)| {
             let network = network.lock().unwrap_or_else(PoisonError::into_inner);
-            let asked_for = Fault::ALL.into_iter().filter(|&fault| faults.probability(fault) > 0.0);
+            let asked_for = Fault::ALL.iter().copied().filter(|&fault| faults.probability(fault) > 0.0);
             asked_for.map(|fault| (fault.to_string(), network.injected(fault).into())).collect::<Map<String, Value>>()
         });
         let emulator = self.emulator.lock().unwrap_or_else(PoisonError::into_inner);
