@@ -61,7 +61,7 @@ pub use self::run_async::{StreamIter, stream_iter};
 #[cfg(feature = "serve")]
 pub use self::serve::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]
-pub use self::ureq::{Proxy, UreqTransport};
+pub use self::ureq::UreqTransport;
 
 /// The largest body of an answer that is read, in bytes: 1 MiB.
 ///

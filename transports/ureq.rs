@@ -6,18 +6,16 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use ureq::Agent;
 use ureq::Error::{BadUri, BodyExceedsLimit, ConnectionFailed, Other, Timeout, TlsRequired};
 use ureq::tls::{Certificate, TlsConfig};
-
-pub use ureq::Proxy;
+use ureq::{Agent, Proxy};
 
 use self::connecting::{Connecting, LookupWhenConnecting, NotConnected};
-use super::call::{CallError, outcome, signed};
+use super::call::{outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, require_absolute};
-use super::{MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
+use super::{CallError, MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
 use crate::signing::Signer;
-use crate::{DeleteVectors, Deleted};
+use crate::{DeleteVectors, Deleted, Invalid};
 
 /// Carries requests with ureq, over pooled HTTP/1.1 connections.
 ///
@@ -34,14 +32,25 @@ impl UreqTransport {
         Self::build(options, None)
     }
 
-    /// Connections through `proxy`, HTTP or SOCKS; [`Proxy::try_from_env`] reads the usual
-    /// environment variables.
+    /// Connections through `proxy`, as `socks5://user:password@proxy.example.com:1080`: `http`, `https`, `socks4`, `socks4a` or
+    /// `socks5`; all parts but the host may be left out, and user and password are percent-encoded.
     ///
     /// An HTTP proxy is asked to `CONNECT` for every URI, `http` ones included; one that refuses
     /// makes for an error that says *surely not sent*.
-    #[must_use]
-    pub fn with_proxy(options: &TransportOptions, proxy: Proxy) -> Self {
-        Self::build(options, Some(proxy))
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] naming the field `proxy`, without its value: that can hold a password.
+    ///
+    /// ```
+    /// # use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
+    /// let through = UreqTransport::with_proxy(&TransportOptions::new(), "http://proxy.example.com:8080")?;
+    /// # Ok::<_, oss_delete_vectors::Invalid>(())
+    /// ```
+    pub fn with_proxy(options: &TransportOptions, proxy: &str) -> Result<Self, Invalid> {
+        let rule = "must be [http|https|socks4|socks4a|socks5://][user:password@]host[:port]";
+        let proxy = Proxy::new(proxy).map_err(|_| Invalid::without_value("proxy", rule))?;
+        Ok(Self::build(options, Some(proxy)))
     }
 
     fn build(options: &TransportOptions, proxy: Option<Proxy>) -> Self {
