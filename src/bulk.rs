@@ -213,7 +213,7 @@ impl BulkDelete {
             refused_keys: 0,
             history: History::default(),
             authority: Authority::new(target, credentials, &options),
-            back_off: BackOff::new(options.back_off, options.seed),
+            back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),
             clock: Clock::default(),
             outage: Outage::default(),
             pacer: Pacer::new(options.rate, options.concurrency),

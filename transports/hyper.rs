@@ -1,32 +1,35 @@
 //! The asynchronous transport: hyper on tokio.
 
+mod delete_all;
+
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector, capture_connection};
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use super::body::read_whole;
-use super::call::{CallError, outcome, signed};
+use super::call::{outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, require_absolute};
-use super::{MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
+use super::{CallError, MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
 use crate::signing::Signer;
 use crate::{DeleteVectors, Deleted};
 
 /// Carries requests with hyper, over pooled HTTP/1.1 connections.
 ///
-/// Clones share the pool. Dropping the future of a call gives the call up; the request may have
-/// arrived by then.
+/// Clones share the pool. Dropping the future of a call gives the call up; the request may have arrived by then.
 #[derive(Clone)]
-pub struct HyperTransport<C = HttpsConnector<HttpConnector>> {
-    client: Client<C, Full<Bytes>>,
+pub struct HyperTransport {
+    /// The client, whatever connects for it.
+    request: Arc<dyn Fn(Request<Full<Bytes>>) -> ResponseFuture + Send + Sync>,
     connect_timeout: Duration,
     timeout: Duration,
 }
@@ -38,8 +41,7 @@ impl HyperTransport {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // `send` bounds connecting as a whole; this shares the time out among the addresses of a
-        // name, so that one dead address does not use it up.
+        // `send` bounds connecting as a whole; this shares the time out among the addresses of a name, so that no dead one uses it up.
         tcp.set_connect_timeout(Some(options.connect_timeout));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls::client_config(options))
@@ -48,17 +50,10 @@ impl HyperTransport {
             .wrap_connector(tcp);
         Self::with_connector(connector, options)
     }
-}
 
-impl<C> HyperTransport<C>
-where
-    C: Connect + Clone + Send + Sync + 'static,
-{
-    /// Connections made by any connector of hyper-util: for a proxy, a Unix socket, TLS of another
-    /// kind.
+    /// Connections made by any connector of hyper-util: for a proxy, a Unix socket, TLS of another kind.
     ///
-    /// The timeouts of `options` hold; its roots are the connector's affair and have no effect
-    /// here.
+    /// The timeouts of `options` hold; its roots are the connector's affair and have no effect here.
     ///
     /// ```
     /// use hyper_util::client::legacy::connect::HttpConnector;
@@ -66,14 +61,19 @@ where
     ///
     /// let plain = HyperTransport::with_connector(HttpConnector::new(), &TransportOptions::new());
     /// ```
-    pub fn with_connector(connector: C, options: &TransportOptions) -> Self {
+    #[must_use]
+    pub fn with_connector<C>(connector: C, options: &TransportOptions) -> Self
+    where
+        C: Connect + Clone + Send + Sync + 'static,
+    {
         // The client sends again on its own only what a closing connection gave back unwritten.
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE)
             .build(connector);
-        Self { client, connect_timeout: options.connect_timeout, timeout: options.timeout }
+        let request = Arc::new(move |request| client.request(request));
+        Self { request, connect_timeout: options.connect_timeout, timeout: options.timeout }
     }
 
     /// Deletes one batch: signs as of now, sends once, reads the answer. For more keys, and for retries, see
@@ -82,27 +82,32 @@ where
     /// # Errors
     ///
     /// [`CallError`]: no answer, or an answer that is an error.
+    ///
+    /// # Panics
+    ///
+    /// As [`send`](Self::send).
     pub async fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, CallError> {
         outcome(self.send(signed(call, signer)).await)
     }
 
     /// Sends `request` to the host of its URI and reads the answer to its end.
     ///
-    /// To be awaited on a tokio runtime with IO and time enabled.
-    ///
     /// # Errors
     ///
     /// [`TransportError`]; any status is an answer, not an error.
+    ///
+    /// # Panics
+    ///
+    /// Where it is awaited outside of a tokio runtime, or in one without IO or time enabled.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         require_absolute(request.uri())?;
         let mut request = request.map(Full::new);
-        // Set by the client just before it hands the request to a connection. Until then nothing
-        // can have been sent, whatever the error or the deadline is.
+        // Set by the client just before it hands the request to a connection. Until then nothing can have been sent.
         let connection = capture_connection(&mut request);
         let handed_over = || connection.connection_metadata().is_some();
 
         let mut exchange = pin!(async {
-            let response = self.client.request(request).await.map_err(|error| {
+            let response = (self.request)(request).await.map_err(|error| {
                 if error.is_connect() || !handed_over() {
                     TransportError::surely_not_sent(error)
                 } else {
@@ -123,14 +128,10 @@ where
             return outcome;
         }
         if !handed_over() {
-            let error = timed_out("connection", connecting);
-            return Err(TransportError::surely_not_sent(error));
+            return Err(TransportError::surely_not_sent(timed_out("connection", connecting)));
         }
         let outcome = timeout(self.timeout - connecting, exchange).await;
-        outcome.unwrap_or_else(|_| {
-            let error = timed_out("answer", self.timeout);
-            Err(TransportError::may_have_arrived(error))
-        })
+        outcome.unwrap_or_else(|_| Err(TransportError::may_have_arrived(timed_out("answer", self.timeout))))
     }
 }
 
@@ -139,7 +140,7 @@ fn timed_out(missing: &str, limit: Duration) -> io::Error {
 }
 
 // By hand, because connectors need not be `Debug`.
-impl<C> fmt::Debug for HyperTransport<C> {
+impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HyperTransport")
             .field("connect_timeout", &self.connect_timeout)

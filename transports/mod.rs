@@ -29,8 +29,6 @@ mod body;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod call;
 mod call_error;
-#[cfg(any(feature = "hyper", feature = "ureq"))]
-mod delete_all;
 mod error;
 #[cfg(feature = "hyper")]
 mod hyper;

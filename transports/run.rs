@@ -8,10 +8,10 @@ mod stop;
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::Now;
-use crate::bulk::{BulkDelete, Event};
+use crate::bulk::{BulkDelete, BulkOptions, Event, Report};
+use crate::{Credentials, Now, Target};
 
 #[cfg(feature = "async")]
 pub use self::credentials::AsyncProvider;
@@ -133,6 +133,16 @@ impl<E, P, C, M> fmt::Debug for Run<'_, E, P, C, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run").field("bulk", &self.bulk).field("stop", &self.stop).finish_non_exhaustive()
     }
+}
+
+/// The machine of a `delete_all`.
+#[allow(dead_code, reason = "each transport's `delete_all` begins with it, and there may be none")]
+pub(super) fn new_bulk(target: &Target, credentials: Credentials, options: BulkOptions) -> Result<BulkDelete, RunError> {
+    let nanos = machine_time().wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits are those that differ")]
+    let options = options.seed_if_none(nanos as u64);
+    BulkDelete::new(target, credentials, options)
+        .map_err(|invalid| RunError::new(RunErrorKind::Options(invalid), Report::default(), None))
 }
 
 /// The machine's clocks. Monotonic time counts from the first reading in the process, so that it goes on from run to run.

@@ -1,4 +1,4 @@
-//! One TLS for both transports: rustls on *ring*, the public roots and those of the options.
+//! One TLS for all transports: rustls on *ring*, the public roots and those of the options.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) fn roots(options: &TransportOptions) -> impl Iterator<Item = &Certifi
 }
 
 /// What the above come to in rustls. ureq builds the same of the parts.
-#[cfg(feature = "hyper")]
+#[allow(dead_code, reason = "a transport takes the parts or the whole")]
 pub(super) fn client_config(options: &TransportOptions) -> rustls::ClientConfig {
     let mut store = rustls::RootCertStore::empty();
     store.add_parsable_certificates(roots(options).cloned());

@@ -1,6 +1,7 @@
 //! The blocking transport: ureq.
 
 mod connecting;
+mod delete_all;
 
 use std::{fmt, io};
 

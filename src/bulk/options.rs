@@ -28,7 +28,7 @@ pub struct BulkOptions {
     pub(super) give_up_after: Option<Duration>,
     pub(super) renews_credentials: bool,
     pub(super) credentials_timeout: Duration,
-    pub(super) seed: u64,
+    pub(super) seed: Option<u64>,
 }
 
 impl BulkOptions {
@@ -44,7 +44,7 @@ impl BulkOptions {
             give_up_after: None,
             renews_credentials: false,
             credentials_timeout: Duration::from_secs(300),
-            seed: 0,
+            seed: None,
         }
     }
 
@@ -104,11 +104,18 @@ impl BulkOptions {
         self
     }
 
-    /// The seed of the jitter; 0 if not set. The same seed and the same inputs give the same run; clients that share a limit
+    /// The seed of the jitter; 0 if not set, in a transport's `delete_all` the time of day. The same seed and the same inputs give the same run; clients that share a limit
     /// or an outage want different ones.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets the seed where none is set.
+    #[allow(dead_code, reason = "for transports, of which there may be none")]
+    pub(crate) fn seed_if_none(mut self, seed: u64) -> Self {
+        self.seed.get_or_insert(seed);
         self
     }
 
@@ -137,5 +144,17 @@ impl BulkOptions {
 impl Default for BulkOptions {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_that_was_set_stays() {
+        assert_eq!(BulkOptions::new().seed(7).seed_if_none(9).seed, Some(7));
+        assert_eq!(BulkOptions::new().seed(0).seed_if_none(9).seed, Some(0));
+        assert_eq!(BulkOptions::new().seed_if_none(9).seed, Some(9));
     }
 }

@@ -17,9 +17,15 @@ const TRANSPORTS: &[DeleteAll] = &[
     #[cfg(feature = "hyper")]
     |target, options| {
         let transport = oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(transport.delete_all(target, credentials(), (0..1234).map(key), options))
+    },
+    #[cfg(feature = "hyper")]
+    |target, options| {
+        let transport = oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
         let keys = oss_delete_vectors::transports::stream_iter((0..1234).map(key));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(transport.delete_all(target, credentials(), keys, options))
+        runtime.block_on(transport.delete_stream(target, credentials(), keys, options))
     },
 ];
 

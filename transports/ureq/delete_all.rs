@@ -1,0 +1,44 @@
+use super::UreqTransport;
+use crate::bulk::{BulkOptions, Report};
+use crate::transports::run::new_bulk;
+use crate::transports::{Run, RunError};
+use crate::{Credentials, Target};
+
+impl UreqTransport {
+    /// Deletes any number of keys, on as many threads as requests are in flight, and blocks the thread until all have their
+    /// outcome. Where `options` have no seed it is the time of day, so that no two programs keep step.
+    ///
+    /// The report counts what became of the keys. To know which were not deleted, to stop before the end, or to renew
+    /// credentials, see [`Run`].
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`]: why the run stopped before its end, with its report. As with [`Run::run_blocking`], whose threads these are.
+    ///
+    /// ```no_run
+    /// use oss_delete_vectors::bulk::BulkOptions;
+    /// use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
+    /// # use oss_delete_vectors::{Credentials, Target};
+    ///
+    /// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+    /// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+    /// let keys = (0..1_000_000).map(|number| format!("doc-{number}"));
+    /// let transport = UreqTransport::new(&TransportOptions::new());
+    /// let report = transport.delete_all(&target, credentials, keys, BulkOptions::new())?;
+    /// println!("{} of {} deleted", report.deleted, report.pushed);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn delete_all<K>(
+        &self,
+        target: &Target,
+        credentials: Credentials,
+        keys: K,
+        options: BulkOptions,
+    ) -> Result<Report, RunError>
+    where
+        K: IntoIterator<Item: AsRef<str> + Send + 'static, IntoIter: Send + 'static>,
+    {
+        let transport = self.clone();
+        Run::new(&mut new_bulk(target, credentials, options)?).run_blocking(keys, move |request| transport.send(request))
+    }
+}
