@@ -52,6 +52,9 @@ pub struct Checkpoint {
     report: Report,
 }
 
+/// Of the text. One that means other things has another number.
+const VERSION: u64 = 1;
+
 /// More than any run sends, and with room above them: a run that is resumed counts on.
 const MOST_REQUESTS: u64 = 1 << 53;
 
@@ -126,13 +129,17 @@ impl Checkpoint {
     }
 }
 
-/// What two runs must have in common: the index, and the host where it is none of the service's own. `Target`'s text alone
-/// would take a rehearsal somewhere else for the real thing.
+/// What two runs must have in common: the index, and the host where it is none of the service's own. Without the host a rehearsal
+/// somewhere else would be taken for the real thing. It is a part of the text, and so no other type's to change.
 fn target_name(target: &Target) -> String {
-    match target.endpoint().custom_authority() {
-        Some(authority) => format!("{target} at {authority}"),
-        None => target.to_string(),
+    let mut name = format!("acs:ossvector:{}:{}:{}", target.region(), target.account_id(), target.bucket());
+    if let Some(index_name) = target.index_name() {
+        name += &format!("/{index_name}");
     }
+    if let Some(authority) = target.endpoint().custom_authority() {
+        name += &format!(" at {authority}");
+    }
+    name
 }
 
 impl BulkDelete {
@@ -140,7 +147,8 @@ impl BulkDelete {
     ///
     /// Push the same keys in the same order, from their beginning: those that had their outcome are passed over. The report
     /// counts what both runs did, and where the first run deleted something, the target is known to be right: an answer that is
-    /// not the service's is then something passing, and a refusal tells of the keys.
+    /// not the service's is then something passing, and a refusal tells of the keys. Whether the service can be reached is for the
+    /// new process to find out: begun in an outage, the run stops as any run does that gets no first answer.
     ///
     /// # Errors
     ///
@@ -178,6 +186,7 @@ impl fmt::Display for Checkpoint {
         let Report { deleted, rejected, unconfirmed, not_attempted, requests, throttled, retries, .. } = self.report;
         let ranges: Vec<[u64; 2]> = self.settled.ranges().map(|range| [range.start, range.end]).collect();
         let value = json!({
+            "version": VERSION,
             "target": self.target,
             "prefix": self.settled.prefix(),
             "ranges": ranges,
@@ -197,8 +206,18 @@ impl FromStr for Checkpoint {
     type Err = Invalid;
 
     /// Reads what [`Display`](fmt::Display) wrote. Members that it does not know are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] with the field `checkpoint`: no line that a run wrote, or one of another version, or of none. Go on with the version
+    /// of this crate that wrote it, or begin anew: to delete twice does no harm.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let checkpoint = serde_json::from_str(text).ok().as_ref().and_then(Self::from_json);
-        checkpoint.ok_or_else(|| Invalid::new("checkpoint", "must be a line that a run wrote", text))
+        let refused = || Invalid::new("checkpoint", "must be a line that a run wrote", text);
+        let value: Value = serde_json::from_str(text).map_err(|_| refused())?;
+        match value.as_object().ok_or_else(refused)?.get("version") {
+            Some(version) if version.as_u64() == Some(VERSION) => Self::from_json(&value).ok_or_else(refused),
+            Some(version) => Err(Invalid::new("checkpoint", "must be of version 1", &version.to_string())),
+            None => Err(Invalid::without_value("checkpoint", "must be of version 1, and has none")),
+        }
     }
 }

@@ -219,7 +219,8 @@ fn a_text_that_no_run_wrote_is_refused() {
         good,
         concat!(
             r#"{"deleted":0,"not_attempted":0,"prefix":0,"ranges":[],"rejected":0,"requests":0,"retries":0,"#,
-            r#""target":"acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1","throttled":0,"unconfirmed":0}"#,
+            r#""target":"acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1","throttled":0,"unconfirmed":0,"#,
+            r#""version":1}"#,
         ),
     );
     for (from, to) in [
@@ -243,6 +244,51 @@ fn a_text_that_no_run_wrote_is_refused() {
         assert_ne!(bad, good);
         let refused = bad.parse::<Checkpoint>().unwrap_err();
         assert_eq!((refused.field(), refused.rule()), ("checkpoint", "must be a line that a run wrote"), "{bad}");
+    }
+}
+
+#[test]
+fn the_text_is_pinned_to_the_byte() {
+    let service = |call: &Call<'_>| match call.number {
+        0 => lost(),
+        1 => error(503, code::QPS_LIMIT_EXCEEDED),
+        2 => Answer::Silence,
+        _ => deleted(),
+    };
+    let options = BulkOptions::new().concurrency(4).rate(Rate::Unlimited).max_attempts(1);
+    let elsewhere = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("index \"1\" é");
+    let elsewhere = elsewhere.endpoint("http://[::1]:9000".parse().unwrap()).build().unwrap();
+    let mut run = Run::new(BulkOptions::new(), service).keys((0..2500).map(key));
+    run.bulk = BulkDelete::new(&elsewhere, credentials(), options).unwrap();
+    run.until(|run| run.bulk.report().deleted == 1500);
+    assert_eq!(
+        run.bulk.checkpoint().to_string(),
+        concat!(
+            r#"{"deleted":1500,"not_attempted":0,"prefix":1000,"ranges":[[1500,2500]],"rejected":0,"requests":6,"retries":0,"#,
+            r#""target":"acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/index \"1\" é at [::1]:9000","throttled":1,"#,
+            r#""unconfirmed":500,"version":1}"#,
+        ),
+    );
+    let text = checkpoint_text();
+    assert!(text.contains(r#""target":"acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1","#), "{text}");
+}
+
+#[test]
+fn a_text_of_another_version_is_refused_by_its_number() {
+    for (version, refusal) in [
+        ("0", r#"checkpoint must be of version 1, not "0""#),
+        ("2", r#"checkpoint must be of version 1, not "2""#),
+        ("1.0", r#"checkpoint must be of version 1, not "1.0""#),
+        ("null", r#"checkpoint must be of version 1, not "null""#),
+    ] {
+        let text = checkpoint_text().replace(r#""version":1"#, &format!(r#""version":{version}"#));
+        assert_eq!(text.parse::<Checkpoint>().unwrap_err().to_string(), refusal);
+    }
+    let refused = checkpoint_text().replace(r#","version":1"#, "").parse::<Checkpoint>().unwrap_err();
+    assert_eq!(refused.to_string(), "checkpoint must be of version 1, and has none");
+    // What is no checkpoint at all has no version to talk about.
+    for text in ["1", "null", "[]", "\"\""] {
+        assert_eq!(text.parse::<Checkpoint>().unwrap_err().rule(), "must be a line that a run wrote", "{text}");
     }
 }
 
