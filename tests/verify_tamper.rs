@@ -160,8 +160,8 @@ fn the_resource_is_signed_whatever_the_host_says() {
         assert_eq!(for_resource(REGION, ACCOUNT_ID, BUCKET), Ok(()));
         assert!(is_mismatch(&for_resource(REGION, ACCOUNT_ID, "otherbucket")));
         assert!(is_mismatch(&for_resource(REGION, "1234567890123457", BUCKET)));
-        let expected = "20231216/cn-shanghai/oss/aliyun_v4_request".to_owned();
-        assert_eq!(for_resource("cn-shanghai", ACCOUNT_ID, BUCKET), Err(Unauthorized::ScopeMismatch { expected }));
+        let other = for_resource("cn-shanghai", ACCOUNT_ID, BUCKET);
+        assert!(is_scope_mismatch(&other, "20231216/cn-shanghai/oss/aliyun_v4_request"), "{other:?}");
     }
 }
 
@@ -189,9 +189,9 @@ fn a_mismatch_tells_the_string_to_sign_but_not_the_signature() {
     let mut request = call(&["doc-001"]);
     let signature = Signer::new(&target(), with_token()).sign(&mut request, time());
     let other = Credentials::new(calls::ACCESS_KEY_ID, "another-secret").unwrap();
-    let string_to_sign = signature.string_to_sign().to_owned();
     let outcome = verify_for(&request, &Resource::from(&target()), &other);
-    assert_eq!(outcome, Err(Unauthorized::SignatureMismatch { string_to_sign }));
+    let Err(Unauthorized::SignatureMismatch { string_to_sign, .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(string_to_sign, signature.string_to_sign());
 }
 
 #[test]
@@ -227,8 +227,7 @@ fn add_to_query(request: &mut Request<Bytes>, piece: &str) {
 #[test]
 fn what_is_ambiguous_is_refused() {
     let refuses = |form, expected: (&'static str, &'static str), tamper: &dyn Fn(&mut Request<Bytes>)| {
-        let (part, rule) = expected;
-        assert_eq!(tampered(form, tamper), Err(Unauthorized::Malformed { part, rule }), "{form:?} {expected:?}");
+        assert_eq!(malformed(&tampered(form, tamper)), Some(expected), "{form:?}");
     };
     let both = ("authorization", "must be in the header or in the query, not in both");
     refuses(Form::Header, both, &|request| add_to_query(request, "&x-oss-signature=00"));
@@ -263,28 +262,39 @@ fn what_is_ambiguous_is_refused() {
 
 #[test]
 fn a_signature_has_one_spelling() {
-    let refused = Err(Unauthorized::Malformed { part: "signature", rule: "must be 64 lower-case hex digits" });
+    let refused = Some(("signature", "must be 64 lower-case hex digits"));
     let in_header = tampered(Form::Header, |request| {
         edit_authorization(request, |value| {
             let (before, signature) = value.split_once("Signature=").unwrap();
             format!("{before}Signature={}", signature.to_uppercase())
         });
     });
-    assert_eq!(in_header, refused);
+    assert_eq!(malformed(&in_header), refused);
     let in_query = tampered(Form::Query, |request| {
         let uri = request.uri().to_string();
         let (before, signature) = uri.split_once("x-oss-signature=").unwrap();
         *request.uri_mut() = format!("{before}x-oss-signature={}", signature.to_uppercase()).parse().unwrap();
     });
-    assert_eq!(in_query, refused);
+    assert_eq!(malformed(&in_query), refused);
 }
 
 #[test]
 fn the_scope_is_that_of_the_date_and_the_resource() {
-    let refused = Err(Unauthorized::ScopeMismatch { expected: "20231216/cn-hangzhou/oss/aliyun_v4_request".to_owned() });
     for (part, other) in [("20231216", "20231217"), ("cn-hangzhou", "cn-beijing"), ("oss/", "s3/"), ("aliyun_v4", "aws4")] {
         let in_header = tampered(Form::Header, |request| edit_authorization(request, |value| value.replacen(part, other, 1)));
-        assert_eq!(in_header, refused, "{other}");
+        assert!(is_scope_mismatch(&in_header, "20231216/cn-hangzhou/oss/aliyun_v4_request"), "{in_header:?}");
+    }
+}
+
+fn is_scope_mismatch(outcome: &Result<(), Unauthorized>, scope: &str) -> bool {
+    matches!(outcome, Err(Unauthorized::ScopeMismatch { expected, .. }) if expected == scope)
+}
+
+/// Part and rule.
+fn malformed(outcome: &Result<(), Unauthorized>) -> Option<(&'static str, &'static str)> {
+    match outcome {
+        Err(Unauthorized::Malformed { part, rule, .. }) => Some((part, rule)),
+        _ => None,
     }
 }
 

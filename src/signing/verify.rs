@@ -50,6 +50,7 @@ pub struct Authorization {
 
 /// Where a request carries its authorization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AuthorizationForm {
     /// In the `Authorization` header.
     Header,
@@ -291,6 +292,7 @@ pub enum Unauthorized {
     /// The request carries no authorization.
     Missing,
     /// The authorization cannot be read.
+    #[non_exhaustive]
     Malformed {
         /// The part of it, such as `x-oss-date`.
         part: &'static str,
@@ -302,11 +304,13 @@ pub enum Unauthorized {
     /// The presigned request has expired, or is of the future.
     OutsideValidity,
     /// The scope is not that of the request's date and of the resource.
+    #[non_exhaustive]
     ScopeMismatch {
         /// The scope that it should have been.
         expected: String,
     },
     /// The signature is not that of this request, this resource and these credentials.
+    #[non_exhaustive]
     SignatureMismatch {
         /// The server's string to sign, to be held against the signer's.
         string_to_sign: String,
