@@ -53,7 +53,7 @@ pub use self::hyper::HyperTransport;
 pub use self::options::{InvalidRoots, TransportOptions};
 #[cfg(feature = "async")]
 pub use self::run::AsyncProvider;
-pub use self::run::{BlockingProvider, NoProvider, Nobody, Run, RunError, RunErrorKind, StopHandle};
+pub use self::run::{BlockingProvider, NoProvider, Run, RunError, RunErrorKind, StopHandle};
 #[cfg(feature = "async")]
 pub use self::run_async::{StreamIter, stream_iter};
 #[cfg(feature = "serve")]

@@ -15,7 +15,7 @@ use crate::{Credentials, Now, Target};
 
 #[cfg(feature = "async")]
 pub use self::credentials::AsyncProvider;
-pub use self::credentials::{BlockingProvider, NoProvider, Nobody};
+pub use self::credentials::{BlockingProvider, NoProvider};
 pub use self::error::{RunError, RunErrorKind};
 use self::progress::Progress;
 pub(super) use self::steps::Steps;

@@ -66,36 +66,32 @@ where
     }
 }
 
-/// Nobody: credentials that expire stop the run.
-#[derive(Debug, Clone, Copy, Default)]
+/// Nobody: credentials that expire stop the run. Also what is wrong where the options say that someone renews them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NoProvider;
 
 impl BlockingProvider for NoProvider {
-    type Error = Nobody;
+    type Error = Self;
 
-    fn provide(&mut self) -> Result<Credentials, Nobody> {
-        Err(Nobody)
+    fn provide(&mut self) -> Result<Credentials, Self> {
+        Err(Self)
     }
 }
 
 #[cfg(feature = "async")]
 impl AsyncProvider for NoProvider {
-    type Error = Nobody;
-    type Future = Ready<Result<Credentials, Nobody>>;
+    type Error = Self;
+    type Future = Ready<Result<Credentials, Self>>;
 
     fn provide(&mut self) -> Self::Future {
-        ready(Err(Nobody))
+        ready(Err(Self))
     }
 }
 
-/// The options say that someone renews the credentials, and the run was given nobody who does.
-#[derive(Debug)]
-pub struct Nobody;
-
-impl fmt::Display for Nobody {
+impl fmt::Display for NoProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the run was given no credentials provider")
     }
 }
 
-impl std::error::Error for Nobody {}
+impl std::error::Error for NoProvider {}
