@@ -111,26 +111,22 @@ impl fmt::Debug for TransportOptions {
 /// The input holds no root certificates that can be trusted; the text says why.
 #[derive(Debug)]
 pub struct InvalidRoots {
-    source: Box<dyn error::Error + Send + Sync>,
+    reason: String,
 }
 
 impl InvalidRoots {
-    fn new(source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
-        Self { source: source.into() }
+    fn new(reason: impl fmt::Display) -> Self {
+        Self { reason: reason.to_string() }
     }
 }
 
 impl fmt::Display for InvalidRoots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unusable root certificates: {}", self.source)
+        write!(f, "unusable root certificates: {}", self.reason)
     }
 }
 
-impl error::Error for InvalidRoots {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        Some(self.source.as_ref())
-    }
-}
+impl error::Error for InvalidRoots {}
 
 /// Refuses what no transport can send to, before the stacks word it each in their own way.
 ///

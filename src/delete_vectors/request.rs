@@ -194,14 +194,8 @@ impl fmt::Display for RequestError {
     }
 }
 
-impl std::error::Error for RequestError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::InvalidParameter(refused) => Some(refused),
-            _ => None,
-        }
-    }
-}
+/// It has no source: the text of what is wrong with a parameter is its own.
+impl std::error::Error for RequestError {}
 
 /// The service's answer to such a request.
 impl From<RequestError> for ServiceError {

@@ -50,7 +50,6 @@ impl RunError {
     }
 
     /// What became of the keys that were pushed; none is pending.
-    #[must_use]
     pub fn report(&self) -> Report {
         self.0.report
     }
@@ -70,14 +69,13 @@ impl fmt::Display for RunError {
     }
 }
 
-/// The source is what the credentials provider said, where the run stopped for want of credentials.
+/// The source is what the credentials provider said, where the run stopped for want of credentials. All else is in the text.
 impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.kind {
             RunErrorKind::Stopped(StopReason::Credentials(_) | StopReason::CredentialsMissing) => {
                 self.0.credentials.as_deref().map(|error| error as _)
             }
-            RunErrorKind::Thread(error) => Some(error),
             _ => None,
         }
     }
