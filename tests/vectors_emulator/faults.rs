@@ -29,7 +29,7 @@ fn the_same_seed_gives_the_same_faults() {
         let program = Program::start(&["--faults", "server-error=0.5", "--seed", seed]);
         let status = |outcome| match outcome {
             Err(CallError::Service(error)) => Some(error.status().as_u16()),
-            Err(CallError::Transport(error)) => panic!("{error}"),
+            Err(error) => panic!("{error}"),
             Ok(_) => None,
         };
         let outcomes: Vec<_> = (0..20).map(|_| status(program.delete(credentials(), &["doc-001"]))).collect();
