@@ -73,7 +73,6 @@ impl Checkpoint {
     }
 
     /// The report on what is settled; nothing in it is pending.
-    #[must_use]
     pub fn report(&self) -> Report {
         self.report
     }

@@ -1,6 +1,7 @@
 /// Where every pushed key is: at any time,
 /// `deleted + rejected + unconfirmed + not_attempted + duplicates + pending = pushed`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[must_use = "a run that ends well may have deleted only a part: see `is_all_deleted`"]
 #[non_exhaustive]
 pub struct Report {
     /// Keys pushed, duplicates among them.
@@ -28,5 +29,30 @@ impl Report {
     #[must_use]
     pub fn pending(&self) -> u64 {
         self.pushed - self.deleted - self.rejected - self.unconfirmed - self.not_attempted - self.duplicates
+    }
+
+    /// Whether every key that was pushed is deleted. Of keys that were never pushed, because the run stopped, it knows nothing.
+    #[must_use]
+    pub fn is_all_deleted(&self) -> bool {
+        self.deleted + self.duplicates == self.pushed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_deleted_where_no_key_has_another_outcome_or_none() {
+        let all = Report { pushed: 7, deleted: 5, duplicates: 2, ..Report::default() };
+        assert!(all.is_all_deleted() && Report::default().is_all_deleted());
+        for other in [
+            Report { pushed: 8, ..all },
+            Report { pushed: 8, rejected: 1, ..all },
+            Report { pushed: 8, unconfirmed: 1, ..all },
+            Report { pushed: 8, not_attempted: 1, ..all },
+        ] {
+            assert!(!other.is_all_deleted(), "{other:?}");
+        }
     }
 }

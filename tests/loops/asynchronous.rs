@@ -68,7 +68,8 @@ fn one_key_takes_one_round_trip() {
     let mut bulk = service.bulk(BulkOptions::new());
     let run = Run::new(&mut bulk).clock(|| time.now());
     let send = |request| answer_in_virtual_time(&service, &time, request);
-    time.block_on(run.run_async(stream_iter([key(0)]), send, |duration| time.sleep(duration))).unwrap();
+    let report = time.block_on(run.run_async(stream_iter([key(0)]), send, |duration| time.sleep(duration))).unwrap();
+    assert!(report.is_all_deleted());
     assert_eq!(time.now().monotonic, ROUND_TRIP);
 }
 

@@ -94,7 +94,8 @@ fn nothing_outlives_a_run_that_came_to_its_end() {
     let answer = send(&service);
     let keys = (0..5000).map(move |number| (&by_keys, key(number)).1);
     let send = move |request| (&by_send, answer(request)).1;
-    Run::new(&mut service.bulk(options())).run_blocking(keys, send).unwrap();
+    let report = Run::new(&mut service.bulk(options())).run_blocking(keys, send).unwrap();
+    assert_eq!(report.deleted, 5000);
     assert_eq!(Arc::strong_count(&held), 1);
 }
 
