@@ -1,6 +1,7 @@
 //! Any number of keys, every one accounted for.
 
 mod answers;
+mod attempt_error;
 mod authority;
 mod back_off;
 mod batch;
@@ -8,6 +9,7 @@ mod checkpoint;
 mod clock;
 mod decide;
 mod event;
+mod failure;
 mod options;
 mod outage;
 mod pacer;
@@ -29,15 +31,16 @@ use self::authority::Authority;
 use self::back_off::BackOff;
 use self::batch::{Batch, Filling};
 use self::clock::Clock;
-use self::decide::{Attempt, History};
+use self::decide::{History, Setback};
 use self::outage::Outage;
 use self::pacer::Pacer;
 pub(crate) use self::trace::Span;
 use crate::{Credentials, Invalid, Key, Now, Target};
 
+pub use self::attempt_error::AttemptError;
 pub use self::checkpoint::Checkpoint;
-pub use self::decide::Failure;
-pub use self::event::{Event, FailedKeys, KeyOutcome, LastError, StopReason};
+pub use self::event::{Event, FailedKeys, KeyOutcome, StopReason};
+pub use self::failure::Failure;
 pub use self::options::{BulkOptions, Rate};
 pub use self::report::Report;
 pub use self::settled::Settled;
@@ -334,7 +337,6 @@ impl BulkDelete {
     }
 
     /// Where every key is.
-    #[must_use]
     pub fn report(&self) -> Report {
         self.report
     }

@@ -4,8 +4,8 @@ use http::Response;
 
 use super::clock::Correction;
 use super::decide::{Verdict, decide, may_have_deleted};
-use super::{Attempt, Batch, BulkDelete, Event, Failure, Halving, InFlight, LastError, Phase, StopReason, TransmitId};
-use crate::{Credentials, DeleteVectors, Now};
+use super::{AttemptError, Batch, BulkDelete, Event, Failure, Halving, InFlight, Phase, Setback, StopReason, TransmitId};
+use crate::{Credentials, DeleteVectors, Deleted, Now};
 
 /// Single keys refused before anything was deleted that stop the run: so many bad ones in a row are no accident.
 const REFUSED_KEYS: u32 = 8;
@@ -16,18 +16,17 @@ impl BulkDelete {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
         self.history.had_answer = true;
-        let outcome = DeleteVectors::parse_response(response).map_or_else(Attempt::Refused, Attempt::Deleted);
-        self.conclude(attempt, outcome);
+        self.conclude(attempt, DeleteVectors::parse_response(response).map_err(Setback::Refused));
     }
 
     /// Takes note that a transmit has no answer. Of unknown ids, and of those that had their answer, nothing is taken.
     pub fn handle_failure(&mut self, now: Now, id: TransmitId, failure: Failure) {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
-        if !failure.may_have_arrived && !self.history.had_answer {
+        if failure.is_surely_not_sent() && !self.history.had_answer {
             self.history.unreachable += 1;
         }
-        self.conclude(attempt, Attempt::Failed(failure));
+        self.conclude(attempt, Err(Setback::Failed(failure)));
     }
 
     /// Signs as `credentials` from now on, whether they were asked for or not.
@@ -36,27 +35,30 @@ impl BulkDelete {
         self.observe(now);
     }
 
-    fn conclude(&mut self, attempt: InFlight, outcome: Attempt) {
+    fn conclude(&mut self, attempt: InFlight, outcome: Result<Deleted, Setback>) {
         let InFlight { mut batch, span, sent_at, clock_generation, credentials_generation } = attempt;
         let now = self.now.monotonic;
         let latency = now.saturating_sub(sent_at);
         span.conclude(&outcome);
-        let verdict = decide(&outcome, self.history);
-        let may_be_gone = may_have_deleted(&outcome);
-        batch.remember(&outcome, may_be_gone);
-        if verdict != Verdict::Throttled {
-            batch.throttled = 0;
-        }
-        let error = LastError::of(&outcome);
-        let service_error = match outcome {
-            Attempt::Deleted(deleted) => {
+        let setback = match outcome {
+            Ok(deleted) => {
                 self.clock.succeeded(clock_generation);
                 self.authority.succeeded(credentials_generation);
                 self.pacer.accepted(now, latency, self.in_flight.len(), deleted.qos_delay().is_some());
                 return self.conclude_deleted(&batch, deleted.request_id().map(str::to_owned));
             }
-            Attempt::Refused(error) => Some(error),
-            Attempt::Failed(_) => None,
+            Err(setback) => setback,
+        };
+        let verdict = decide(&setback, self.history);
+        let may_be_gone = may_have_deleted(&setback);
+        let error = AttemptError::of(&setback);
+        batch.remember(&setback, error.clone(), may_be_gone);
+        if verdict != Verdict::Throttled {
+            batch.throttled = 0;
+        }
+        let service_error = match setback {
+            Setback::Refused(error) => Some(error),
+            Setback::Failed(_) => None,
         };
         let retry_after = service_error.as_ref().and_then(|error| error.retry_after(self.now.wall));
         if let Some(delay) = retry_after {
@@ -74,9 +76,7 @@ impl BulkDelete {
         if matches!(self.phase, Phase::Stopped(_)) {
             return self.settle_failed(batch);
         }
-        let error = error.expect("only a deletion has no error");
         match verdict {
-            Verdict::Deleted => unreachable!("concluded above"),
             Verdict::Throttled => {
                 batch.throttled += 1;
                 self.events.push_back(Event::Throttled { per_second: self.pacer.per_second(), retry_after });
@@ -133,7 +133,7 @@ impl BulkDelete {
         }
     }
 
-    fn retry(&mut self, mut batch: Batch, sent_at: Duration, error: LastError, is_answered: bool) {
+    fn retry(&mut self, mut batch: Batch, sent_at: Duration, error: AttemptError, is_answered: bool) {
         let (back_off, now) = (&mut self.back_off, self.now.monotonic);
         if !is_answered && self.outage.failed(now, sent_at, batch.span.start, |failures| back_off.after(failures)) {
             self.events.push_back(Event::OutageBegan);
@@ -157,7 +157,7 @@ impl BulkDelete {
     }
 
     /// The service refused a batch for what is in it.
-    fn refuse(&mut self, batch: Batch, error: LastError) {
+    fn refuse(&mut self, batch: Batch, error: AttemptError) {
         let is_other = self.halving.is_some_and(|halving| batch.family != Some(halving.family));
         if !self.history.had_success && is_other {
             return self.parked.push_back(batch);

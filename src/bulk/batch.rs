@@ -3,7 +3,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::Request;
 
-use super::{Attempt, KeyOutcome, LastError};
+use super::{AttemptError, KeyOutcome, Setback};
 use crate::delete_vectors::build_request;
 use crate::keys::{BatchBuilder, Inserted};
 use crate::{Key, KeyBatch, Target};
@@ -26,7 +26,7 @@ pub(super) struct Batch {
     pub(super) throttled: u32,
     pub(super) may_have_deleted: bool,
     pub(super) was_refused: bool,
-    pub(super) last_error: Option<LastError>,
+    pub(super) last_error: Option<AttemptError>,
     /// The batch that this one is a piece of, by its id, where it was halved.
     pub(super) family: Option<u64>,
 }
@@ -49,10 +49,10 @@ impl Batch {
         }
     }
 
-    pub(super) fn remember(&mut self, attempt: &Attempt, may_have_deleted: bool) {
+    pub(super) fn remember(&mut self, setback: &Setback, error: AttemptError, may_have_deleted: bool) {
         self.may_have_deleted |= may_have_deleted;
-        self.was_refused |= matches!(attempt, Attempt::Refused(_));
-        self.last_error = LastError::of(attempt);
+        self.was_refused |= matches!(setback, Setback::Refused(_));
+        self.last_error = Some(error);
     }
 
     /// Two batches of half the keys each; only for batches of more than one key.

@@ -1,31 +1,10 @@
+use super::Failure;
+use crate::ServiceError;
 use crate::delete_vectors::Asks;
-use crate::{Deleted, ServiceError};
 
-/// Why there is no answer to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    pub(super) may_have_arrived: bool,
-    pub(super) message: String,
-}
-
-impl Failure {
-    /// Not one byte of the request left: DNS, TCP connect, TLS, a proxy that would not connect.
-    #[must_use]
-    pub fn surely_not_sent(message: impl Into<String>) -> Self {
-        Self { may_have_arrived: false, message: message.into() }
-    }
-
-    /// Anything else: the request may have arrived, and may have deleted.
-    #[must_use]
-    pub fn may_have_arrived(message: impl Into<String>) -> Self {
-        Self { may_have_arrived: true, message: message.into() }
-    }
-}
-
-/// What came of one attempt.
+/// What came of one attempt that deleted nothing for sure.
 #[derive(Debug)]
-pub(super) enum Attempt {
-    Deleted(Deleted),
+pub(super) enum Setback {
     Refused(ServiceError),
     Failed(Failure),
 }
@@ -44,7 +23,6 @@ pub(super) struct History {
 /// What to do with the batch of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    Deleted,
     /// Back to the front, more slowly; no attempt spent.
     Throttled,
     /// Again, after a back-off; an attempt spent.
@@ -63,13 +41,12 @@ pub(super) enum Verdict {
 const UNREACHABLE: u32 = 3;
 
 /// The decision table. What the batch's keys may have suffered is a question of its own: [`may_have_deleted`].
-pub(super) fn decide(attempt: &Attempt, history: History) -> Verdict {
-    match attempt {
-        Attempt::Deleted(_) => Verdict::Deleted,
-        Attempt::Failed(failure) if failure.may_have_arrived || history.had_answer => Verdict::Retry,
-        Attempt::Failed(_) if history.unreachable < UNREACHABLE => Verdict::Retry,
-        Attempt::Failed(_) => Verdict::Stop,
-        Attempt::Refused(error) => match (error.asks(), error.status().as_u16()) {
+pub(super) fn decide(setback: &Setback, history: History) -> Verdict {
+    match setback {
+        Setback::Failed(failure) if !failure.is_surely_not_sent() || history.had_answer => Verdict::Retry,
+        Setback::Failed(_) if history.unreachable < UNREACHABLE => Verdict::Retry,
+        Setback::Failed(_) => Verdict::Stop,
+        Setback::Refused(error) => match (error.asks(), error.status().as_u16()) {
             (Some(Asks::Slower), _) => Verdict::Throttled,
             (Some(Asks::NewDate), _) => Verdict::SignAgain,
             (Some(Asks::NewCredentials), _) => Verdict::AskCredentials,
@@ -84,11 +61,10 @@ pub(super) fn decide(attempt: &Attempt, history: History) -> Verdict {
 }
 
 /// Whether a part of the keys, or all, may be gone after this attempt.
-pub(super) fn may_have_deleted(attempt: &Attempt) -> bool {
-    match attempt {
-        Attempt::Deleted(_) => true,
-        Attempt::Failed(failure) => failure.may_have_arrived,
-        Attempt::Refused(error) => error.may_have_deleted(),
+pub(super) fn may_have_deleted(setback: &Setback) -> bool {
+    match setback {
+        Setback::Failed(failure) => !failure.is_surely_not_sent(),
+        Setback::Refused(error) => error.may_have_deleted(),
     }
 }
 
@@ -136,20 +112,20 @@ mod tests {
             (307, "X", Stop, Retry, true),
             (200, code::BAD_ERROR_RESPONSE, Stop, Retry, true),
         ] {
-            let attempt = Attempt::Refused(ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m"));
-            assert_eq!(decide(&attempt, fresh), before, "{status} {code}");
-            assert_eq!(decide(&attempt, proven), after, "{status} {code}");
-            assert_eq!(may_have_deleted(&attempt), may_be_gone, "{status} {code}");
+            let setback = Setback::Refused(ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m"));
+            assert_eq!(decide(&setback, fresh), before, "{status} {code}");
+            assert_eq!(decide(&setback, proven), after, "{status} {code}");
+            assert_eq!(may_have_deleted(&setback), may_be_gone, "{status} {code}");
         }
     }
 
     #[test]
     fn out_of_reach_from_the_start_is_tried_three_times() {
-        let failed = Attempt::Failed(Failure::surely_not_sent("no such host"));
+        let failed = Setback::Failed(Failure::surely_not_sent("no such host"));
         let seen = |unreachable, had_answer| History { unreachable, had_answer, had_success: false };
         assert_eq!(decide(&failed, seen(2, false)), Retry);
         assert_eq!(decide(&failed, seen(3, false)), Stop);
         assert_eq!(decide(&failed, seen(9, true)), Retry);
-        assert_eq!(decide(&Attempt::Failed(Failure::may_have_arrived("reset")), seen(9, false)), Retry);
+        assert_eq!(decide(&Setback::Failed(Failure::may_have_arrived("reset")), seen(9, false)), Retry);
     }
 }

@@ -2,13 +2,10 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-use http::StatusCode;
-
-use super::Attempt;
+use super::AttemptError;
 use crate::KeyBatch;
-use crate::escape::escape;
 
-/// What became of keys that were not deleted.
+/// What became of keys that were not deleted. That there are these three and no others is a promise: match them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyOutcome {
     /// Some attempt was refused, and none may have deleted: the keys are as they were. Mend what the error says, or leave them out.
@@ -38,62 +35,8 @@ impl fmt::Display for KeyOutcome {
     }
 }
 
-/// The last error that a batch met: the service's, or that of the way to it. Texts are cut after 1,000 characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LastError {
-    /// The answer's status; `None` where there was no answer.
-    pub status: Option<StatusCode>,
-    /// The service's code; `None` where there was no answer.
-    pub code: Option<String>,
-    /// The service's message, or why there was no answer.
-    pub message: String,
-    /// The service's id of the request.
-    pub request_id: Option<String>,
-    /// The service's extended code, such as `0003-00000001`: what its support asks for.
-    pub ec: Option<String>,
-    /// The whole error on one line, escaped.
-    text: String,
-}
-
-impl LastError {
-    pub(super) fn of(attempt: &Attempt) -> Option<Self> {
-        match attempt {
-            Attempt::Deleted(_) => None,
-            Attempt::Refused(error) => Some(Self {
-                status: Some(error.status()),
-                code: Some(cut(error.code())),
-                message: cut(error.message()),
-                request_id: error.request_id().map(cut),
-                ec: error.ec().map(cut),
-                text: cut(&error.to_string()),
-            }),
-            Attempt::Failed(failure) => Some(Self {
-                status: None,
-                code: None,
-                message: cut(&failure.message),
-                request_id: None,
-                ec: None,
-                text: cut(&escape(&failure.message)),
-            }),
-        }
-    }
-}
-
-/// The beginning of a text: batches, their pieces and events each keep one, and an answer may have a megabyte of it.
-fn cut(text: &str) -> String {
-    const KEPT_CHARS: usize = 1000;
-    text.char_indices().nth(KEPT_CHARS).map_or_else(|| text.to_owned(), |(end, _)| format!("{}…", &text[..end]))
-}
-
-impl fmt::Display for LastError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 /// Keys that left the run without being deleted. The run keeps none of them: who wants them takes them here.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedKeys {
     /// The keys, each once.
@@ -103,13 +46,13 @@ pub struct FailedKeys {
     /// What is true of all of them.
     pub outcome: KeyOutcome,
     /// The last error; `None` where they met none: never sent, or in flight for the first time when the run was aborted.
-    pub error: Option<LastError>,
+    pub error: Option<AttemptError>,
     /// How many requests held them.
-    pub attempts: u32,
+    pub requests: u32,
 }
 
 /// What a run tells as it goes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
     /// So many keys are gone.
@@ -138,7 +81,7 @@ pub enum Event {
         /// Unique keys of the batch.
         keys: usize,
         /// What went wrong.
-        error: LastError,
+        error: AttemptError,
     },
     /// A batch was refused as a whole and is cut in two, to find the keys that are to blame.
     #[non_exhaustive]
@@ -146,7 +89,7 @@ pub enum Event {
         /// Unique keys of the batch.
         keys: usize,
         /// What the service said.
-        error: LastError,
+        error: AttemptError,
     },
     /// The service's clock differs from this one; requests are dated by it from now on.
     ClockCorrected,
@@ -169,19 +112,34 @@ pub enum StopReason {
     /// The caller wanted it.
     Requested,
     /// The service, or something before it, refuses every such request.
-    Refused(LastError),
+    Refused(AttemptError),
     /// The service is out of reach, and was from the start.
-    Unreachable(LastError),
+    Unreachable(AttemptError),
     /// Eight single keys were refused before anything was deleted: it is not the keys. Look at the index name.
-    KeysRefused(LastError),
+    KeysRefused(AttemptError),
     /// Requests are refused for their date, even when it is the service's own, or the service does not tell its own.
-    Clock(LastError),
+    Clock(AttemptError),
     /// Credentials were refused, and there are no others, or they were refused as well.
-    Credentials(LastError),
+    Credentials(AttemptError),
     /// Credentials were asked for and did not come in time.
     CredentialsMissing,
     /// An outage lasted longer than it may.
     Outage,
+}
+
+impl StopReason {
+    /// The error of the attempt that the run stopped over, where it did over one. The text of the reason ends with it.
+    #[must_use]
+    pub fn attempt_error(&self) -> Option<&AttemptError> {
+        match self {
+            Self::Refused(error)
+            | Self::Unreachable(error)
+            | Self::KeysRefused(error)
+            | Self::Clock(error)
+            | Self::Credentials(error) => Some(error),
+            Self::Requested | Self::CredentialsMissing | Self::Outage => None,
+        }
+    }
 }
 
 impl fmt::Display for StopReason {

@@ -33,7 +33,7 @@ impl BulkDelete {
             self.given_up[given_up] += batch.keys.len() as u64;
             self.settled.insert(batch.span.clone());
         }
-        let Batch { keys, span: positions, requests: attempts, last_error: error, .. } = batch;
-        self.events.push_back(Event::Failed(FailedKeys { keys, positions, outcome, error, attempts }));
+        let Batch { keys, span: positions, requests, last_error: error, .. } = batch;
+        self.events.push_back(Event::Failed(FailedKeys { keys, positions, outcome, error, requests }));
     }
 }

@@ -16,7 +16,8 @@ mod on {
     use tracing::field::Empty;
     use tracing::{debug, debug_span, info, trace, warn};
 
-    use super::super::{Attempt, Event, StopReason};
+    use super::super::{Event, Setback, StopReason};
+    use crate::Deleted;
 
     const TARGET: &str = "oss_delete_vectors::bulk";
 
@@ -30,18 +31,18 @@ mod on {
             Self(debug_span!(target: TARGET, "transmit", id, keys, attempt, status, code, request_id, error))
         }
 
-        pub(in super::super) fn conclude(&self, attempt: &Attempt) {
-            match attempt {
-                Attempt::Deleted(deleted) => {
+        pub(in super::super) fn conclude(&self, outcome: &Result<Deleted, Setback>) {
+            match outcome {
+                Ok(deleted) => {
                     self.0.record("request_id", deleted.request_id());
                 }
-                Attempt::Refused(error) => {
+                Err(Setback::Refused(error)) => {
                     self.0.record("status", error.status().as_u16());
                     self.0.record("code", error.code());
                     self.0.record("request_id", error.request_id());
                 }
-                Attempt::Failed(failure) => {
-                    self.0.record("error", failure.message.as_str());
+                Err(Setback::Failed(failure)) => {
+                    self.0.record("error", failure.message());
                 }
             }
         }
@@ -55,8 +56,8 @@ mod on {
         match event {
             Event::Deleted { keys, request_id, .. } => trace!(target: TARGET, keys, request_id, "deleted"),
             Event::Failed(failed) => {
-                let (keys, outcome, attempts) = (failed.keys.len(), failed.outcome.as_str(), failed.attempts);
-                warn!(target: TARGET, keys, outcome, attempts, error = failed.error.as_ref().map(tracing::field::display), "not deleted");
+                let (keys, outcome, requests) = (failed.keys.len(), failed.outcome.as_str(), failed.requests);
+                warn!(target: TARGET, keys, outcome, requests, error = failed.error.as_ref().map(tracing::field::display), "not deleted");
             }
             Event::Throttled { per_second, retry_after } => {
                 debug!(target: TARGET, per_second, retry_after = retry_after.map(|delay| delay.as_secs()), "throttled");
@@ -77,7 +78,8 @@ mod on {
 
 #[cfg(not(feature = "tracing"))]
 mod off {
-    use super::super::{Attempt, Event};
+    use super::super::{Event, Setback};
+    use crate::Deleted;
 
     #[derive(Debug, Clone)]
     pub(crate) struct Span;
@@ -88,7 +90,7 @@ mod off {
             Self
         }
 
-        pub(in super::super) fn conclude(&self, _attempt: &Attempt) {}
+        pub(in super::super) fn conclude(&self, _outcome: &Result<Deleted, Setback>) {}
 
         pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
             work()

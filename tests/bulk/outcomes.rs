@@ -17,7 +17,7 @@ fn may_have_deleted_sticks() {
         let run = Run::new(one(), |call| if call.number == 0 { first() } else { error(403, code::ACCESS_DENIED) }).delete(3);
         assert_eq!((run.requests.len(), run.outcomes()), (2, [0, 0, 3, 0]));
         let failed = run.failed().next().unwrap();
-        assert_eq!((failed.attempts, failed.error.as_ref().unwrap().status.unwrap().as_u16()), (2, 403));
+        assert_eq!((failed.requests, failed.error.as_ref().unwrap().status.unwrap().as_u16()), (2, 403));
     }
 }
 
@@ -37,7 +37,7 @@ fn ten_attempts_and_the_keys_are_unconfirmed() {
     let run = Run::new(one(), |call| if call.positions.start == 0 { error(500, code::INTERNAL_ERROR) } else { deleted() })
         .delete(40 * 500);
     assert_eq!(run.outcomes(), [39 * 500, 0, 500, 0]);
-    assert_eq!((run.requests.len(), run.failed().next().unwrap().attempts), (49, 10));
+    assert_eq!((run.requests.len(), run.failed().next().unwrap().requests), (49, 10));
     assert_eq!(run.stopped(), None);
 }
 

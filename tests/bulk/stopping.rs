@@ -96,7 +96,7 @@ fn a_stop_before_anything_was_sent_attempts_nothing() {
     run.bulk.stop();
     run.until(|_| false);
     assert_eq!((run.requests.len(), run.outcomes()), (0, [0, 0, 0, 700]));
-    assert!(run.failed().all(|failed| failed.error.is_none() && failed.attempts == 0));
+    assert!(run.failed().all(|failed| failed.error.is_none() && failed.requests == 0));
     assert!(run.bulk.push(Key::new("late").unwrap()).is_err());
 }
 

@@ -164,7 +164,7 @@ impl Model {
     }
 
     fn failed(&mut self, failed: &FailedKeys, scenario: &Scenario, is_stopping: bool) {
-        let FailedKeys { keys, positions: range, outcome, error, attempts, .. } = failed;
+        let FailedKeys { keys, positions: range, outcome, error, requests, .. } = failed;
         let texts = self.pushed.originals(range).map(|position| self.pushed.text(self.pushed.keys[position]));
         assert!(texts.eq(keys.iter().map(Key::as_str)), "{range:?} failed with other keys than were pushed");
         let in_flight = |id| self.transmits[id].start < range.end && range.start < self.transmits[id].end;
@@ -177,17 +177,17 @@ impl Model {
                 _ => KeyOutcome::NotAttempted,
             };
             assert_eq!(*outcome, expected, "{range:?}: {place:?} {error:?}");
-            assert_eq!(*attempts, place.requests, "{range:?}");
+            assert_eq!(*requests, place.requests, "{range:?}");
             assert_eq!(error.is_some(), place.met_error, "{range:?}");
         }
-        if !is_stopping && *attempts < scenario.max_attempts {
+        if !is_stopping && *requests < scenario.max_attempts {
             // Nothing but a refusal of this very key ends a batch before its attempts are spent. A 400 that broke off tells no
             // code: it may have been a body changed on its way.
             let position = self.pushed.originals(range).next().unwrap();
             let is_poison = scenario.poison.contains(&self.pushed.keys[position]);
             let code = error.as_ref().and_then(|error| error.code.as_deref());
             let is_alone = keys.len() == 1 && (is_poison || code == Some(code::BAD_ERROR_RESPONSE));
-            assert!(is_alone, "{range:?} is told {outcome} after {attempts} attempts: {error:?}");
+            assert!(is_alone, "{range:?} is told {outcome} after {requests} requests: {error:?}");
         }
         *match outcome {
             KeyOutcome::Rejected => &mut self.counts.rejected,

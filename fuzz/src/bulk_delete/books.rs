@@ -118,11 +118,11 @@ impl Books {
     }
 
     fn fail(&mut self, failed: &FailedKeys) {
-        let FailedKeys { keys, positions, outcome, error, attempts, .. } = failed;
+        let FailedKeys { keys, positions, outcome, error, requests, .. } = failed;
         assert!(keys.iter().map(Key::as_str).eq(self.keys(positions)), "not the keys at {positions:?}");
         let may_be_gone = indexes(positions).any(|at| self.positions[at].is_original && self.positions[at].may_be_gone);
         assert!(!may_be_gone || *outcome == KeyOutcome::Unconfirmed, "{positions:?} may be gone, and are told {outcome}");
-        assert!(*attempts > 0 || (*outcome == KeyOutcome::NotAttempted && error.is_none()));
+        assert!(*requests > 0 || (*outcome == KeyOutcome::NotAttempted && error.is_none()));
         for report in [Some(&mut self.report), (!self.is_stopped).then_some(&mut self.settled)].into_iter().flatten() {
             let count = match outcome {
                 KeyOutcome::Rejected => &mut report.rejected,

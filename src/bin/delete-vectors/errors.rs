@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oss_delete_vectors::bulk::LastError;
+use oss_delete_vectors::bulk::AttemptError;
 use serde_json::{Value, json};
 
 use crate::text::count;
@@ -32,7 +32,7 @@ struct Met {
 }
 
 impl Errors {
-    pub(crate) fn add(&mut self, error: &LastError, keys: usize) {
+    pub(crate) fn add(&mut self, error: &AttemptError, keys: usize) {
         let mut kind = Kind { status: error.status.map(|status| status.as_u16()), code: error.code.clone() };
         if self.kinds.len() >= MOST_KINDS && !self.kinds.contains_key(&kind) {
             kind = Kind { status: None, code: Some("(others)".to_owned()) };

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use oss_delete_vectors::bulk::{BulkDelete, LastError, Report, StopReason};
+use oss_delete_vectors::Target;
+use oss_delete_vectors::bulk::{AttemptError, BulkDelete, Report, StopReason};
 use oss_delete_vectors::transports::{RunError, RunErrorKind};
-use oss_delete_vectors::{ServiceError, Target};
 use serde_json::{Value, json};
 
 use crate::books::{Books, BoxError};
@@ -52,7 +52,7 @@ impl Stopped {
 
 impl Summary<'_> {
     pub(crate) fn is_all_deleted(&self) -> bool {
-        self.stopped.is_none() && self.report.deleted + self.report.duplicates == self.report.pushed
+        self.stopped.is_none() && self.report.is_all_deleted()
     }
 
     /// Writes down what is left to be written.
@@ -170,43 +170,30 @@ impl Summary<'_> {
         }
     }
 
-    fn last_error(&self) -> Option<&LastError> {
+    fn last_error(&self) -> Option<&AttemptError> {
         let Some(Stopped::Run(error)) = &self.stopped else { return None };
         let RunErrorKind::Stopped(reason) = error.kind() else { return None };
-        match reason {
-            StopReason::Refused(error)
-            | StopReason::Unreachable(error)
-            | StopReason::KeysRefused(error)
-            | StopReason::Clock(error)
-            | StopReason::Credentials(error) => Some(error),
-            _ => None,
-        }
+        reason.attempt_error()
     }
 
     fn advice(&self) -> Option<String> {
-        let LastError { status, code, message, .. } = match self.last_error() {
-            Some(error) => error,
+        match self.last_error() {
+            Some(error) => error.advice(self.target).map(Into::into),
             None if matches!(self.stopped, Some(Stopped::BadLine(_))) => {
                 // A line that is mended makes another input, and the checkpoint is not of that one.
                 let how =
                     if self.books.can_be_resumed() { "to go on, run the same command again" } else { "mend it, or try again" };
-                return Some(format!("{how} with --on-bad-key skip, which passes over such lines"));
+                Some(format!("{how} with --on-bad-key skip, which passes over such lines"))
             }
-            None if self.books.can_be_resumed() => return Some("to go on, run the same command again".to_owned()),
-            None if self.report.unconfirmed > 0 => {
-                return Some("send them again: what is gone already does no harm".to_owned());
-            }
-            None => return None,
-        };
-        match (status, code) {
-            (Some(status), Some(code)) => ServiceError::new(*status, code, message).advice(self.target).map(Into::into),
-            _ => Some("check the region, the endpoint and the network".to_owned()),
+            None if self.books.can_be_resumed() => Some("to go on, run the same command again".to_owned()),
+            None if self.report.unconfirmed > 0 => Some("send them again: what is gone already does no harm".to_owned()),
+            None => None,
         }
     }
 }
 
-fn error_to_json(error: &LastError) -> Value {
-    let LastError { status, code, message, request_id, ec, .. } = error;
+fn error_to_json(error: &AttemptError) -> Value {
+    let AttemptError { status, code, message, request_id, ec, .. } = error;
     let mut members = json!({ "message": message });
     if let Some(status) = status {
         members["status"] = status.as_u16().into();
