@@ -33,7 +33,7 @@ where
     let mut left = Vec::new();
     // By tokio's clock, as the sleep is: a test can let both run ahead.
     let start = Instant::now();
-    Run::new(&mut bulk)
+    let report = Run::new(&mut bulk)
         .clock(|| Now::new(start.elapsed(), SystemTime::now()))
         .on_event(|event| {
             if let Event::Failed(failed) = event {
@@ -42,6 +42,7 @@ where
         })
         .run_async(stream_iter(documents), send, sleep)
         .await?;
+    assert_eq!(report.is_all_deleted(), left.is_empty(), "every key that is not deleted is told");
     Ok(left)
 }
 

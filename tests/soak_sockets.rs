@@ -118,7 +118,7 @@ impl Service {
     fn start(transport: &'static str) -> Self {
         let emulator = Arc::new(Mutex::new(Emulator::new("cn-hangzhou", "1234567890123456")));
         emulator.lock().unwrap().put_vectors("examplebucket", "vectorindex1", [""; 0]).unwrap();
-        let faults = Fault::ALL.into_iter().fold(Faults::none(), |faults, fault| {
+        let faults = Fault::ALL.iter().copied().fold(Faults::none(), |faults, fault| {
             let scale = if fault == Fault::Outage { 0.05 } else { 1.0 };
             faults.with(fault, scale * PROBABILITY).unwrap()
         });
@@ -231,7 +231,7 @@ impl Service {
 
     fn told(&self, report: Report) -> String {
         let network = self.network.lock().unwrap();
-        let faults = Fault::ALL.into_iter().map(|fault| format!("{fault} {}", network.injected(fault)));
+        let faults = Fault::ALL.iter().copied().map(|fault| format!("{fault} {}", network.injected(fault)));
         let faults: Vec<String> = faults.collect();
         let tokens = self.tokens.load(Ordering::Relaxed);
         format!("{}: {report:?}, {tokens} tokens, faults: {}", self.transport, faults.join(", "))
