@@ -1,4 +1,38 @@
 //! Any number of keys, every one accounted for.
+//!
+//! [`BulkDelete`] gathers keys into batches of 500 and takes each of them to its outcome:
+//!
+//! ```text
+//!  push
+//!    |
+//!    v     full, flush, finish          poll_transmit
+//! filling ---------------------> ready ---------------> in flight
+//!                                  ^                        |  handle_response, handle_failure,
+//!                                  |                        |  or no answer in time
+//!                                  |                        v
+//!                                  |<-----------------------+  throttled, or to be signed anew: the next to go
+//!                                  |                        |
+//!                                  |<----- delayed <--------+  failed, with attempts left: after a back-off
+//!                                  |                        |
+//!                                  |<----- two halves <-----+  refused for what is in it
+//!                                  |           ^            |
+//!                                  |           +-- parked <-+  the same, while another one is halved
+//!                                                           |
+//!                                                           v
+//!                             settled: deleted, rejected, unconfirmed, not attempted
+//! ```
+//!
+//! - **Settled** is a batch that was deleted, has no attempts left, is refused and cannot be halved, or whose run has stopped:
+//!   [`BulkDelete::stop`] settles at once what is not in flight, [`BulkDelete::abort`] that too. [`KeyOutcome`] says what it may
+//!   have suffered on its way, from all its attempts together.
+//! - **Parked** are batches only before the first success. Then a refusal may mean that everything will be refused, and one batch alone
+//!   is halved to find out.
+//! - **In an outage**, eight batches that fail with no answer of the service between, one request goes out at a time, ever more
+//!   rarely; no attempt counts, and the batch that failed goes behind the others.
+//! - **Under a rate that does not answer to refusals**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch is delayed.
+//!
+//! What answer leads where is [on the crate page](crate#what-to-do-about-an-error), and how fast batches leave,
+//! [too](crate#pacing).
 
 mod answers;
 mod attempt_error;
@@ -24,9 +58,6 @@ use std::fmt;
 use std::ops::Range;
 use std::time::{Duration, UNIX_EPOCH};
 
-use bytes::Bytes;
-use http::Request;
-
 use self::authority::Authority;
 use self::back_off::BackOff;
 use self::batch::{Batch, Filling};
@@ -44,6 +75,7 @@ pub use self::failure::Failure;
 pub use self::options::{BulkOptions, Rate};
 pub use self::report::Report;
 pub use self::settled::Settled;
+pub use self::transmits::{Transmit, TransmitId};
 
 /// Deletes any number of keys: a state machine that batches, paces, retries and accounts for every key, and does no IO.
 ///
@@ -55,13 +87,62 @@ pub use self::settled::Settled;
 ///    [`wants_flush`](Self::wants_flush), [`finish`](Self::finish) at its end;
 /// 2. **send** what [`poll_transmit`](Self::poll_transmit) hands out, until there is none;
 /// 3. **take** what [`poll_event`](Self::poll_event) tells, until there is none; then go on with 2 if there was any;
-/// 4. end here if [`is_finished`](Self::is_finished);
+/// 4. **end** here if [`is_finished`](Self::is_finished);
 /// 5. **wait** for an answer, for a key if they can be pushed, or for [`poll_timeout`](Self::poll_timeout);
 /// 6. **hand in** what came: [`handle_response`](Self::handle_response), [`handle_failure`](Self::handle_failure),
 ///    [`handle_credentials`](Self::handle_credentials), [`handle_timeout`](Self::handle_timeout).
 ///
 /// `now` is read afresh for every call. A transmit's id stands for one attempt. Extra timeouts, late answers and ids that are
 /// unknown or answered already do no harm. An answer that never comes ends by a deadline of the machine's own.
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use http::StatusCode;
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
+/// use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, code};
+///
+/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+/// let mut keys = (0..1234).map(|number| format!("doc-{number}"));
+///
+/// // Stands for a transport: an answer takes 20 ms, and the first is that this was too fast.
+/// let too_fast = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "too fast").to_response();
+/// let mut answers = std::iter::once(too_fast).chain(std::iter::repeat_with(|| Deleted::new("some id").to_response()));
+/// let mut under_way = VecDeque::new();
+/// // Stands for the clocks.
+/// let at = |time: Duration| Now::new(time, UNIX_EPOCH + Duration::from_secs(1_702_743_657) + time);
+/// let mut now = at(Duration::ZERO);
+///
+/// loop {
+///     while bulk.can_push() { // 1. push
+///         match keys.next() {
+///             Some(key) => bulk.push(Key::new(&key)?)?,
+///             None => bulk.finish(),
+///         }
+///     }
+///     while let Some(transmit) = bulk.poll_transmit(now) { // 2. send
+///         under_way.push_back((now.monotonic + Duration::from_millis(20), transmit.id, answers.next().unwrap()));
+///     }
+///     if let Some(event) = bulk.poll_event() { // 3. take
+///         println!("{event:?}");
+///         continue;
+///     }
+///     if bulk.is_finished() { // 4. end
+///         break;
+///     }
+///     let answer = under_way.front().map(|&(due, ..)| due); // 5. wait
+///     now = at([answer, bulk.poll_timeout()].into_iter().flatten().min().expect("something is under way"));
+///     while under_way.front().is_some_and(|&(due, ..)| due <= now.monotonic) { // 6. hand in
+///         let (_, id, response) = under_way.pop_front().unwrap();
+///         bulk.handle_response(now, id, &response);
+///     }
+///     bulk.handle_timeout(now);
+/// }
+/// let report = bulk.report();
+/// assert_eq!((report.deleted, report.requests, report.throttled), (1234, 4, 1));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # What it guarantees
 ///
@@ -72,31 +153,6 @@ pub use self::settled::Settled;
 ///
 /// A retry after a lost answer can delete a vector that someone put back under the same key in between: the service has no
 /// condition to prevent it. Do not write to the index during a run, or accept that.
-///
-/// ```
-/// use std::time::{Duration, UNIX_EPOCH};
-/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
-/// use oss_delete_vectors::{Credentials, Deleted, Key, Now, Target};
-///
-/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
-/// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
-/// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
-/// for number in 0..1234 {
-///     bulk.push(Key::new(&format!("doc-{number}"))?)?;
-/// }
-/// bulk.finish();
-///
-/// let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
-/// while !bulk.is_finished() {
-///     while let Some(transmit) = bulk.poll_transmit(now) {
-///         // A transport carries transmit.request; this one answers that all is well.
-///         bulk.handle_response(now, transmit.id, &Deleted::new("some id").to_response());
-///     }
-///     while let Some(_event) = bulk.poll_event() {}
-/// }
-/// assert_eq!((bulk.report().deleted, bulk.report().requests), (1234, 3));
-/// # Ok::<_, Box<dyn std::error::Error>>(())
-/// ```
 pub struct BulkDelete {
     target: Target,
     options: BulkOptions,
@@ -155,26 +211,6 @@ struct Halving {
     family: u64,
     /// Pieces that have no outcome yet.
     pieces: usize,
-}
-
-/// One attempt, for as long as the run lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransmitId(u64);
-
-/// A request to be sent, once.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Transmit {
-    /// To be handed back with the answer, or with the failure.
-    pub id: TransmitId,
-    /// Signed as of now.
-    pub request: Request<Bytes>,
-    /// How many keys it holds.
-    pub keys: usize,
-    /// Where they were pushed, counted from 0, duplicates among them.
-    pub positions: Range<u64>,
-    /// For what is logged while it is sent.
-    pub(crate) span: Span,
 }
 
 /// A key was not taken: the run is at its end, or [`BulkDelete::can_push`] would have said no.

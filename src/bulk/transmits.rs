@@ -1,7 +1,31 @@
+use std::ops::Range;
 use std::time::Duration;
 
-use super::{BulkDelete, Event, Failure, InFlight, MOST_EVENTS, Phase, Span, StopReason, Transmit, TransmitId};
+use bytes::Bytes;
+use http::Request;
+
+use super::{BulkDelete, Event, Failure, InFlight, MOST_EVENTS, Phase, Span, StopReason};
 use crate::Now;
+
+/// One attempt, for as long as the run lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransmitId(u64);
+
+/// A request to be sent, once.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Transmit {
+    /// To be handed back with the answer, or with the failure.
+    pub id: TransmitId,
+    /// Signed as of now.
+    pub request: Request<Bytes>,
+    /// How many keys it holds.
+    pub keys: usize,
+    /// Where they were pushed, counted from 0, duplicates among them.
+    pub positions: Range<u64>,
+    /// For what is logged while it is sent.
+    pub(crate) span: Span,
+}
 
 /// Whether a request may go out now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
