@@ -1,51 +1,54 @@
-//! Error codes that the service is known to answer; any other is kept as it came.
+//! Error codes that the service is known to answer, and what to do about each; any other is kept as it came.
+//!
+//! What a run does about them by itself is [on the crate page](crate#what-to-do-about-an-error).
 
-/// 400: `Content-MD5` is not base64, or not that of 16 bytes; or it is not that of the body.
+/// 400: `Content-MD5` is not base64, or not that of 16 bytes; or it is not that of the body. Send it again.
 pub const INVALID_DIGEST: &str = "InvalidDigest";
-/// 400: the request as a whole is not understood; the official SDKs send it again.
+/// 400: the request as a whole is not understood. Send it again, as the official SDKs do.
 pub const BAD_REQUEST: &str = "BadRequest";
-/// 400: a parameter is invalid: too many keys, a bad key, a bad index name.
+/// 400: a parameter is invalid: too many keys, a bad key, a bad index name. Check the last two.
 pub const VECTOR_INDEX_PARAMETER_INVALID: &str = "VectorIndexParameterInvalid";
-/// 400: the body is not the JSON that it should be.
+/// 400: the body is not the JSON that it should be. Check what the request passes through.
 pub const MALFORMED_JSON: &str = "MalformedJson";
-/// 403: not allowed by the access policies of the user or of the bucket; or not signed, or presigned and expired.
+/// 403: not allowed by the access policies of the user or of the bucket; or not signed, or presigned and expired. Allow
+/// `oss:DeleteVectors`, or sign it.
 pub const ACCESS_DENIED: &str = "AccessDenied";
-/// 403: the AccessKey id is unknown.
+/// 403: the AccessKey id is unknown. Check it.
 pub const INVALID_ACCESS_KEY_ID: &str = "InvalidAccessKeyId";
-/// 403: the security token is not that of the AccessKey id.
+/// 403: the security token is not that of the AccessKey id. Get new STS credentials.
 pub const INVALID_SECURITY_TOKEN: &str = "InvalidSecurityToken";
-/// 403: the security token has expired.
+/// 403: the security token has expired. Get new STS credentials.
 pub const SECURITY_TOKEN_EXPIRED: &str = "SecurityTokenExpired";
-/// 403: the signature is not that of the request.
+/// 403: the signature is not that of the request. Check the AccessKey secret, the region and the account id.
 pub const SIGNATURE_DOES_NOT_MATCH: &str = "SignatureDoesNotMatch";
-/// 403: the request's date is more than 15 minutes off.
+/// 403: the request's date is more than 15 minutes off. Set the clock, and sign it again.
 pub const REQUEST_TIME_TOO_SKEWED: &str = "RequestTimeTooSkewed";
-/// 403: the account or the user is disabled.
+/// 403: the account or the user is disabled. Enable it, or pay what is due.
 pub const USER_DISABLE: &str = "UserDisable";
-/// 404: there is no such bucket.
+/// 404: there is no such bucket. Check region, account id, bucket and endpoint.
 pub const NO_SUCH_BUCKET: &str = "NoSuchBucket";
-/// 404: there is no such index.
+/// 404: there is no such index. Check its name.
 pub const NO_SUCH_VECTOR_INDEX: &str = "NoSuchVectorIndex";
-/// 405: the method or the sub-resource is none of the service's.
+/// 405: the method or the sub-resource is none of the service's. Check the endpoint.
 pub const METHOD_NOT_ALLOWED: &str = "MethodNotAllowed";
-/// 413: the body is too large.
+/// 413: the body is too large. Send fewer keys at once.
 pub const ENTITY_TOO_LARGE: &str = "EntityTooLarge";
-/// 500: something failed inside the service.
+/// 500: something failed inside the service. Send it again: a part of the keys may be gone.
 pub const INTERNAL_ERROR: &str = "InternalError";
-/// 503: too many requests a second for this operation.
+/// 503: too many requests a second for this operation. Send it again, more slowly.
 pub const QPS_LIMIT_EXCEEDED: &str = "QpsLimitExceeded";
-/// 503: too many requests a second for all operations together.
+/// 503: too many requests a second for all operations together. Send it again, more slowly.
 pub const TOTAL_QPS_LIMIT_EXCEEDED: &str = "TotalQpsLimitExceeded";
-/// 503: too many requests a second for operations on metadata.
+/// 503: too many requests a second for operations on metadata. Send it again, more slowly.
 pub const META_OPERATION_QPS_LIMIT_EXCEEDED: &str = "MetaOperationQpsLimitExceeded";
-/// 503: too many requests at once.
+/// 503: too many requests at once. Send it again, with fewer in flight.
 pub const ACTIVE_REQUEST_LIMIT_EXCEEDED: &str = "ActiveRequestLimitExceeded";
-/// 503: too much work at once.
+/// 503: too much work at once. Send it again, more slowly.
 pub const CPU_LIMIT_EXCEEDED: &str = "CpuLimitExceeded";
-/// 503: send more slowly.
+/// 503: too many requests. Send it again, more slowly.
 pub const SLOW_DOWN: &str = "SlowDown";
 
-/// Not the service's: stands for the code of an answer that has none, as in the official SDKs.
+/// Not the service's: stands for the code of an answer that has none, as in the official SDKs. Check what answers in its place.
 pub const BAD_ERROR_RESPONSE: &str = "BadErrorResponse";
 
 /// What an error asks of the caller before the same keys are sent again.
