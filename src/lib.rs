@@ -1,5 +1,8 @@
 //! Deletes vectors from Alibaba Cloud OSS vector buckets (`DeleteVectors`): a sans-IO protocol core with pluggable transports.
 //!
+//! Deletion is irreversible, not atomic on a 5xx, and throttled at a rate that nobody publishes. So every answer becomes an
+//! outcome that says what to do: whether to send again, whether to slow down, and whether keys *may* be gone in spite of an error.
+//!
 //! # In scope
 //!
 //! - One call, from value to `http::Request` and from `http::Response` to value, on both sides of the wire: [`DeleteVectors`].
@@ -10,17 +13,45 @@
 //!
 //! # Out of scope
 //!
-//! - All other operations of the service.
-//! - Where credentials come from: the core takes them as a value.
+//! - All other operations of the service: you know which keys to delete.
+//! - Where credentials come from: the core takes them as a value, and a run asks a provider of yours for others.
+//!
+//! It was never run against the live service: it is held against the official SDK's requests and answers, byte for byte.
 //!
 //! # Three ways in
 //!
-//! 1. `HyperTransport` or `UreqTransport`: their `delete_vectors` for one batch, signed, sent and answered, and their `delete_all`
-//!    for any number of keys.
-//! 2. [`DeleteVectors`] and [`signing::Signer`] with a client of your own: a request out, a response in, the time as an argument.
-//! 3. [`bulk::BulkDelete`] for more than 500 keys, with [`transports::Run`] or in a loop of your own.
+//! ## A transport
 //!
-//! # A call from end to end, without a network
+//! `UreqTransport` blocks, `HyperTransport` is to be awaited; both have `delete_vectors` for one batch and `delete_all` for any
+//! number of keys. Here the emulator answers (features `ureq` and `serve`); without the endpoint it is the service that is asked.
+//!
+//! ```
+//! # #[cfg(all(feature = "ureq", feature = "serve"))] {
+//! use std::net::Ipv4Addr;
+//! use std::sync::{Arc, Mutex};
+//! use oss_delete_vectors::bulk::BulkOptions;
+//! use oss_delete_vectors::emulator::Emulator;
+//! use oss_delete_vectors::transports::{Server, TransportOptions, UreqTransport};
+//! use oss_delete_vectors::{Credentials, Target};
+//!
+//! let index = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1");
+//! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+//! let keys = (0..1234).map(|number| format!("doc-{number:04}"));
+//!
+//! let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), keys.clone())?;
+//! let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+//! let target = index.endpoint(server.url().parse()?).build()?;
+//!
+//! let transport = UreqTransport::new(&TransportOptions::new());
+//! let report = transport.delete_all(&target, credentials, keys, BulkOptions::new())?;
+//! assert_eq!((report.deleted, report.requests), (1234, 3));
+//! # }
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! ## A client of your own
+//!
+//! A request out, a response in, and the time as an argument: [`DeleteVectors`] and a [`Signer`](signing::Signer).
 //!
 //! ```
 //! # #[cfg(feature = "emulator")] {
@@ -29,21 +60,16 @@
 //! use oss_delete_vectors::signing::Signer;
 //! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target, code};
 //!
-//! // Who deletes what, and where.
-//! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 //! let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
-//! let call = DeleteVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?);
-//!
-//! // A signed request: the time is yours to tell.
+//! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 //! let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
-//! let mut request = call.to_request();
+//! let mut request = DeleteVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?).to_request();
 //! Signer::new(&target, credentials.clone()).sign(&mut request, now.wall);
 //!
-//! // The emulator stands where a transport and the service would.
+//! // The emulator stands where your client and the service would.
 //! let mut emulator = Emulator::with_vectors(&target, credentials, ["doc-001", "doc-002", "doc-003"])?;
 //! let deleted = DeleteVectors::parse_response(&emulator.handle(now, &request))?;
 //! assert!(deleted.request_id().is_some());
-//! assert_eq!(emulator.len("examplebucket", "vectorindex1"), Some(1));
 //!
 //! // Twenty minutes later the same request is too old.
 //! let later = Now::new(Duration::from_secs(1200), now.wall + Duration::from_secs(1200));
@@ -54,14 +80,93 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! ## A run in a loop
+//!
+//! For more than 500 keys there is [`BulkDelete`](bulk::BulkDelete), a state machine without IO. [`Run`](transports::Run) drives
+//! it with threads, or on any async runtime. What it does over and over, and a loop of your own would, is to
+//!
+//! 1. push keys while they are taken, and say when there are no more;
+//! 2. send every request that is handed out;
+//! 3. take every event;
+//! 4. end when the run is finished;
+//! 5. wait for an answer, for a key, or until the time that is told;
+//! 6. hand in what came.
+//!
+//! ```
+//! use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
+//! use oss_delete_vectors::transports::Run;
+//! use oss_delete_vectors::{Credentials, Deleted, Target};
+//!
+//! let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+//! let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+//! // Stands for a client; this one answers that all is well.
+//! let send = |_request| Ok::<_, Failure>(Deleted::new("some id").to_response());
+//! let report = Run::new(&mut bulk).run_blocking((0..1234).map(|number| format!("doc-{number}")), send)?;
+//! assert_eq!((report.deleted, report.requests), (1234, 3));
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`BulkDelete`](bulk::BulkDelete) has the six steps in full, with an example; [`bulk`] a picture of what happens to a batch.
+//!
 //! # What to do about an error
 //!
-//! | answer | what to do |
+//! [`ServiceError`] answers three questions, [`is_throttling`](ServiceError::is_throttling),
+//! [`may_have_deleted`](ServiceError::may_have_deleted) and [`is_retryable`](ServiceError::is_retryable), and says in words what to
+//! mend, [`advice`](ServiceError::advice). What is sent again is signed anew; deleting twice does no harm, unless the vector was put
+//! back in between. [`code`] has every code that is known.
+//!
+//! | answer | what to do | what a run does by itself |
+//! |---|---|---|
+//! | 503 with a throttling code, such as `QpsLimitExceeded`, `SlowDown`; 429 | send it again, more slowly: part of it may be gone after a 503 | just that, as often as it takes |
+//! | 500 `InternalError`, any other 5xx, 408, no answer | send it again: part of it may be gone | sends it ten times; then *unconfirmed* |
+//! | no connection, so that it was surely not sent | send it again | sends it ten times; then *not attempted*; stops after three where nothing ever answered |
+//! | 400 `InvalidDigest`, `BadRequest`; 401; 409 | send it again | sends it ten times; then *rejected* |
+//! | 400 `VectorIndexParameterInvalid`, `MalformedJson`, any other; 413 `EntityTooLarge` | check the index name and the keys | halves the batch until bad keys stand alone: *rejected* |
+//! | 403 `RequestTimeTooSkewed` | set the clock | signs with the time of the service, which it learns from the answer |
+//! | 403 `SecurityTokenExpired`, `InvalidSecurityToken`, `InvalidAccessKeyId` | get other credentials | asks its provider; stops where there is none |
+//! | 403 `SignatureDoesNotMatch` | check the AccessKey secret, the region and the account id | stops |
+//! | 403 `AccessDenied` | allow the action `oss:DeleteVectors` | stops |
+//! | 403 `UserDisable` | enable the account or the user, or pay what is due | stops |
+//! | 404 `NoSuchBucket`, `NoSuchVectorIndex` | check region, account id, bucket and index name | stops |
+//! | 3xx, 405 `MethodNotAllowed`, 407, 411; 2xx or 404 that is not the service's (`BadErrorResponse`) | check the endpoint, and what stands before it | stops before its first success; later sends it ten times, then *unconfirmed* |
+//! | any other 4xx | what the message says | stops |
+//!
+//! # Pacing
+//!
+//! A run finds the limit that nobody told it, and stays there. It opens with two requests in flight and twice as many with every
+//! round, until the first is refused; it measures what is accepted from then on, for that *is* the limit; and it goes a little
+//! faster than that, half a percent or half a request a second, so that a refusal now and then keeps the measurement going. Where
+//! refusals that should come do not, the limit has risen, and that little grows.
+//!
+//! ```text
+//! requests/s: # accepted, x refused; the limit is 60, from 20 s on 30, from 40 s on 60
+//!  80 |x
+//!  70 |x                                                  x
+//!  60 |####################x                              #########
+//!  50 |####################xxx                            #########
+//!  40 |####################xxxxxxxxxx                     #########
+//!  30 |############################################################
+//!  20 |############################################################
+//!  10 |############################################################
+//!     +---------+---------+---------+---------+---------+---------+
+//!     0         10        20        30        40        50        60 s
+//! ```
+//!
+//! A refused batch loses nothing and spends no attempt. [`Rate`](bulk::Rate) caps the rate, fixes it or lets it go.
+//!
+//! # Features
+//!
+//! All are off by default.
+//!
+//! | feature | what it adds |
 //! |---|---|
-//! | [`is_throttling`](ServiceError::is_throttling) | send the same again, more slowly |
-//! | [`may_have_deleted`](ServiceError::may_have_deleted) | send the same again: a part of the batch may be gone, and deleting twice does no harm |
-//! | [`is_retryable`](ServiceError::is_retryable) | send the same again, signed anew |
-//! | any other | mend what [`advice`](ServiceError::advice) says; nothing was deleted |
+//! | `hyper` | `HyperTransport`: asynchronous, on tokio |
+//! | `ureq` | `UreqTransport`: blocking |
+//! | `async` | `Run::run_async`: any number of keys on a runtime of yours, over a client of yours; part of `hyper` |
+//! | `emulator` | `Emulator`: the service's side as a value, for tests without a network |
+//! | `serve` | the emulator on a loopback socket, for clients in any language |
+//! | `tracing` | a `tracing` span for each request of a run, and its events |
+//! | `cli` | the programs `delete-vectors` and `vectors-emulator` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -91,6 +196,6 @@ pub use now::Now;
 pub use target::{Target, TargetBuilder};
 
 /// The README's examples are tests; those that would talk to the service are compiled alone.
-#[cfg(all(doctest, feature = "hyper", feature = "ureq"))]
+#[cfg(all(doctest, feature = "hyper", feature = "ureq", feature = "serve"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

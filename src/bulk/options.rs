@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::Invalid;
 
-/// How fast requests go out.
+/// How fast requests go out. [On the crate page](crate#pacing) is a picture of the default.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Rate {
