@@ -39,6 +39,31 @@ pub use rate_limit::RateLimit;
 ///
 /// What is deterministic in the service is so here: the same requests at the same times give the same answers, byte for byte.
 /// What it checks, and in which order, is told with [`handle`](Self::handle).
+///
+/// ```
+/// use http::StatusCode;
+/// use oss_delete_vectors::emulator::{Emulator, RateLimit};
+/// use oss_delete_vectors::{DeleteVectors, ServiceError, code};
+/// # use std::time::{Duration, UNIX_EPOCH};
+/// # use oss_delete_vectors::{Credentials, KeyBatch, Now, Target, signing::Signer};
+/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+/// # let mut request = DeleteVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?).to_request();
+/// # Signer::new(&target, credentials.clone()).sign(&mut request, now.wall);
+///
+/// let mut emulator = Emulator::with_vectors(&target, credentials, ["doc-001", "doc-002"])?;
+/// // It fails in the middle of a batch, as the service may,
+/// emulator.fail_next(ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken"), 1);
+/// let error = DeleteVectors::parse_response(&emulator.handle(now, &request)).unwrap_err();
+/// assert!(error.may_have_deleted() && emulator.len("examplebucket", "vectorindex1") == Some(1));
+/// // and keeps to a limit of one request a second, and one at once.
+/// emulator.set_rate_limit(Some(RateLimit::new(1.0, 1)?));
+/// DeleteVectors::parse_response(&emulator.handle(now, &request))?;
+/// let error = DeleteVectors::parse_response(&emulator.handle(now, &request)).unwrap_err();
+/// assert_eq!((error.code(), error.is_throttling()), (code::QPS_LIMIT_EXCEEDED, true));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Emulator {
     region: String,

@@ -26,6 +26,33 @@ use crate::{DeleteVectors, Deleted};
 /// Carries requests with hyper, over pooled HTTP/1.1 connections.
 ///
 /// Clones share the pool. Dropping the future of a call gives the call up; the request may have arrived by then.
+///
+/// ```
+/// use oss_delete_vectors::signing::Signer;
+/// use oss_delete_vectors::transports::{HyperTransport, TransportOptions};
+/// use oss_delete_vectors::{DeleteVectors, KeyBatch};
+/// # use oss_delete_vectors::{Credentials, Target};
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[cfg(feature = "serve")] {
+/// # use std::net::Ipv4Addr;
+/// # use std::sync::{Arc, Mutex};
+/// # use oss_delete_vectors::emulator::Emulator;
+/// # use oss_delete_vectors::transports::Server;
+/// # let index = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1");
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// # let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), ["doc-1"])?;
+/// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+/// # let target = index.endpoint(server.url().parse()?).build()?;
+///
+/// let transport = HyperTransport::new(&TransportOptions::new());
+/// let call = DeleteVectors::new(&target, KeyBatch::new(["doc-1"])?);
+/// let deleted = transport.delete_vectors(&call, &Signer::new(&target, credentials)).await?;
+/// assert!(deleted.request_id().is_some());
+/// # }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct HyperTransport {
     /// The client, whatever connects for it.

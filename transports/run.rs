@@ -100,6 +100,27 @@ impl<'a, E, P, C, M> Run<'a, E, P, C, M> {
     /// It is asked by one call at a time, again every 10 seconds while it fails, and meanwhile nothing else stands still. Where
     /// the credentials can no longer be used and no others come within the time of
     /// [`renews_credentials`](crate::bulk::BulkOptions::renews_credentials), 300 seconds if not set, the run stops.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use oss_delete_vectors::Credentials;
+    /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
+    /// use oss_delete_vectors::transports::Run;
+    /// # use oss_delete_vectors::{Deleted, Invalid, Target};
+    /// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+    /// # let send = |_request| Ok::<_, Failure>(Deleted::new("some id").to_response());
+    ///
+    /// // Asks STS, or a program, each time; a thread of its own waits for it.
+    /// let sts = || Ok::<_, Invalid>(
+    ///     Credentials::new("STS.Example", "my-secret")?
+    ///         .with_security_token("CAIS...")?
+    ///         .with_expiration(SystemTime::now() + Duration::from_secs(3600)),
+    /// );
+    /// let mut bulk = BulkDelete::new(&target, sts()?, BulkOptions::new())?;
+    /// let report = Run::new(&mut bulk).credentials(sts).run_blocking(["doc-001"], send)?;
+    /// assert_eq!(report.deleted, 1);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn credentials<Q>(self, provider: Q) -> Run<'a, E, Q, C, M> {
         let Self { bulk, on_event, clock, stop, progress, .. } = self;
         bulk.renew_credentials();

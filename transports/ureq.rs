@@ -21,6 +21,30 @@ use crate::{DeleteVectors, Deleted, Invalid};
 /// Carries requests with ureq, over pooled HTTP/1.1 connections.
 ///
 /// Clones share the pool; many threads may send at once, each over a connection of its own.
+///
+/// ```
+/// use oss_delete_vectors::signing::Signer;
+/// use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
+/// use oss_delete_vectors::{DeleteVectors, KeyBatch};
+/// # use oss_delete_vectors::{Credentials, Target};
+/// # #[cfg(feature = "serve")] {
+/// # use std::net::Ipv4Addr;
+/// # use std::sync::{Arc, Mutex};
+/// # use oss_delete_vectors::emulator::Emulator;
+/// # use oss_delete_vectors::transports::Server;
+/// # let index = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1");
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// # let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), ["doc-1"])?;
+/// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+/// # let target = index.endpoint(server.url().parse()?).build()?;
+///
+/// let transport = UreqTransport::new(&TransportOptions::new());
+/// let call = DeleteVectors::new(&target, KeyBatch::new(["doc-1"])?);
+/// let deleted = transport.delete_vectors(&call, &Signer::new(&target, credentials))?;
+/// assert!(deleted.request_id().is_some());
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct UreqTransport {
     agent: Agent,

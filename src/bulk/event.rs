@@ -52,6 +52,45 @@ pub struct FailedKeys {
 }
 
 /// What a run tells as it goes.
+///
+/// ```
+/// # #[cfg(feature = "emulator")] {
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, KeyOutcome};
+/// use oss_delete_vectors::emulator::Emulator;
+/// # use std::time::{Duration, UNIX_EPOCH};
+/// # use oss_delete_vectors::{Credentials, Key, Now, Target};
+/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+///
+/// // A service that does not take one of the keys.
+/// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-1"])?;
+/// emulator.refuse_keys(["doc-777"]);
+/// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
+/// for number in 0..1234 {
+///     bulk.push(Key::new(&format!("doc-{number}"))?)?;
+/// }
+/// bulk.finish();
+///
+/// let mut not_deleted = Vec::new();
+/// while !bulk.is_finished() {
+///     while let Some(transmit) = bulk.poll_transmit(now) {
+///         bulk.handle_response(now, transmit.id, &emulator.handle(now, &transmit.request));
+///     }
+///     while let Some(event) = bulk.poll_event() {
+///         match event {
+///             Event::Deleted { keys, .. } => println!("{keys} gone"),
+///             Event::Failed(failed) => not_deleted.push((failed.outcome, failed.positions, failed.error)),
+///             _ => {}
+///         }
+///     }
+/// }
+/// let [(outcome, positions, Some(error))] = &not_deleted[..] else { panic!("{not_deleted:?}") };
+/// assert_eq!((*outcome, positions.clone(), bulk.report().deleted), (KeyOutcome::Rejected, 777..778, 1233));
+/// assert_eq!(error.code.as_deref(), Some("VectorIndexParameterInvalid"));
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {

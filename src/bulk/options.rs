@@ -18,6 +18,22 @@ pub enum Rate {
 }
 
 /// How a [`BulkDelete`](super::BulkDelete) goes about it; the defaults suit any run.
+///
+/// ```
+/// use std::time::Duration;
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate};
+/// # use oss_delete_vectors::{Credentials, Target};
+/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+///
+/// // Leaves some of the limit to others, and an hour to an outage.
+/// let options = BulkOptions::new().rate(Rate::Adaptive { max_qps: Some(20.0) }).give_up_after(Duration::from_secs(3600));
+/// BulkDelete::new(&target, credentials.clone(), options)?;
+///
+/// let refused = BulkDelete::new(&target, credentials, BulkOptions::new().concurrency(0)).unwrap_err();
+/// assert_eq!(refused.to_string(), r#"concurrency must be 1 to 10000, not "0""#);
+/// # Ok::<_, oss_delete_vectors::Invalid>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct BulkOptions {
     pub(super) concurrency: usize,

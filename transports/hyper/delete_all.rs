@@ -22,19 +22,28 @@ impl HyperTransport {
     ///
     /// As [`send`](Self::send); and with the panic of the iterator.
     ///
-    /// ```no_run
+    /// ```
     /// use oss_delete_vectors::bulk::BulkOptions;
     /// use oss_delete_vectors::transports::{HyperTransport, TransportOptions};
     /// # use oss_delete_vectors::{Credentials, Target};
-    ///
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
-    /// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
-    /// let keys = (0..1_000_000).map(|number| format!("doc-{number}"));
+    /// # #[cfg(feature = "serve")] {
+    /// # use std::net::Ipv4Addr;
+    /// # use std::sync::{Arc, Mutex};
+    /// # use oss_delete_vectors::emulator::Emulator;
+    /// # use oss_delete_vectors::transports::Server;
+    /// # let index = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1");
+    /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+    /// # let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), ["doc-1"])?;
+    /// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+    /// # let target = index.endpoint(server.url().parse()?).build()?;
+    ///
+    /// let keys = (0..1234).map(|number| format!("doc-{number}"));
     /// let transport = HyperTransport::new(&TransportOptions::new());
     /// let report = transport.delete_all(&target, credentials, keys, BulkOptions::new()).await?;
-    /// println!("{} of {} deleted", report.deleted, report.pushed);
+    /// assert!(report.is_all_deleted());
+    /// # }
     /// # Ok(())
     /// # }
     /// ```

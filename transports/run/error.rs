@@ -7,6 +7,26 @@ use crate::bulk::{Report, StopReason};
 
 /// A run that stopped before every key of its source had its outcome. Keys that were pushed have theirs all the same: see
 /// [`report`](Self::report).
+///
+/// ```
+/// use http::StatusCode;
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure, StopReason};
+/// use oss_delete_vectors::transports::{Run, RunErrorKind};
+/// use oss_delete_vectors::{ServiceError, code};
+/// # use oss_delete_vectors::{Credentials, Target};
+/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// # let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+///
+/// let not_allowed = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no such permission");
+/// let send = move |_request| Ok::<_, Failure>(not_allowed.to_response());
+/// let stopped = Run::new(&mut bulk).run_blocking(["doc-001", "doc-002"], send).unwrap_err();
+/// match stopped.kind() {
+///     RunErrorKind::Stopped(StopReason::Refused(error)) => assert_eq!(error.code.as_deref(), Some("AccessDenied")),
+///     kind => panic!("{kind:?}"),
+/// }
+/// assert_eq!(stopped.report().rejected, 2);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct RunError(Box<Inner>);
 

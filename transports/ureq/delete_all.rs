@@ -15,17 +15,26 @@ impl UreqTransport {
     ///
     /// [`RunError`]: why the run stopped before its end, with its report. As with [`Run::run_blocking`], whose threads these are.
     ///
-    /// ```no_run
+    /// ```
     /// use oss_delete_vectors::bulk::BulkOptions;
     /// use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
     /// # use oss_delete_vectors::{Credentials, Target};
+    /// # #[cfg(feature = "serve")] {
+    /// # use std::net::Ipv4Addr;
+    /// # use std::sync::{Arc, Mutex};
+    /// # use oss_delete_vectors::emulator::Emulator;
+    /// # use oss_delete_vectors::transports::Server;
+    /// # let index = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1");
+    /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+    /// # let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), ["doc-1"])?;
+    /// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+    /// # let target = index.endpoint(server.url().parse()?).build()?;
     ///
-    /// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
-    /// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
-    /// let keys = (0..1_000_000).map(|number| format!("doc-{number}"));
+    /// let keys = (0..1234).map(|number| format!("doc-{number}"));
     /// let transport = UreqTransport::new(&TransportOptions::new());
     /// let report = transport.delete_all(&target, credentials, keys, BulkOptions::new())?;
-    /// println!("{} of {} deleted", report.deleted, report.pushed);
+    /// assert!(report.is_all_deleted());
+    /// # }
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn delete_all<K>(
