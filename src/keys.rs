@@ -1,12 +1,16 @@
 //! Keys and batches of them: parsed once, then always valid.
 
+mod iter;
 mod unique;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use crate::Invalid;
 use unique::UniqueIndex;
+
+pub use iter::Keys;
 
 /// The key of one vector: 1 to 1024 Unicode characters, any of them.
 ///
@@ -52,6 +56,15 @@ impl<'a> Key<'a> {
             bytes if bytes > 4 * Self::MAX_CHARS => false,
             _ => text.chars().count() <= Self::MAX_CHARS,
         }
+    }
+}
+
+impl<'a> TryFrom<&'a str> for Key<'a> {
+    type Error = Invalid;
+
+    /// As [`Key::new`].
+    fn try_from(text: &'a str) -> Result<Self, Invalid> {
+        Self::new(text)
     }
 }
 
@@ -132,8 +145,8 @@ impl KeyBatch {
 
     /// The keys, in the order in which they first came.
     #[must_use]
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Key<'_>> + ExactSizeIterator + Clone {
-        (0..self.len()).map(|index| Key(self.text_of(index)))
+    pub fn iter(&self) -> Keys<'_> {
+        Keys { batch: self, left: 0..self.len() }
     }
 
     /// Cuts the batch in two: this one keeps the first `len` keys, which must leave both with some.
@@ -230,6 +243,13 @@ impl PartialEq for KeyBatch {
 }
 
 impl Eq for KeyBatch {}
+
+impl Hash for KeyBatch {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.ends.hash(state);
+        self.text.hash(state);
+    }
+}
 
 impl fmt::Debug for KeyBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

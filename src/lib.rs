@@ -191,7 +191,7 @@ pub use credentials::Credentials;
 pub use delete_vectors::{DeleteVectors, Deleted, RequestError, ServiceError, code};
 pub use endpoint::Endpoint;
 pub use invalid::Invalid;
-pub use keys::{Key, KeyBatch};
+pub use keys::{Key, KeyBatch, Keys};
 pub use now::Now;
 pub use target::{Target, TargetBuilder};
 

@@ -4,8 +4,9 @@
 mod xorshift;
 
 use std::cell::Cell;
+use std::collections::HashSet;
 
-use oss_delete_vectors::{Key, KeyBatch};
+use oss_delete_vectors::{Key, KeyBatch, Keys};
 use xorshift::Xorshift;
 
 fn texts(batch: &KeyBatch) -> Vec<&str> {
@@ -104,4 +105,33 @@ fn a_key_that_is_none_is_named_by_its_place() {
 fn the_longest_batch_holds_the_longest_keys() {
     let keys: Vec<String> = (0..500).map(|number| format!("{number:04}{}", "\u{10ffff}".repeat(1020))).collect();
     assert_eq!(texts(&KeyBatch::new(&keys).unwrap()), keys);
+}
+
+#[test]
+fn keys_are_counted_and_taken_from_both_ends() {
+    let batch = KeyBatch::new(["a", "b", "c", "d"]).unwrap();
+    let mut keys: Keys<'_> = (&batch).into_iter();
+    assert_eq!((keys.len(), format!("{keys:?}")), (4, r#"["a", "b", "c", "d"]"#.to_owned()));
+    assert_eq!((keys.next(), keys.next_back()), (Key::new("a").ok(), Key::new("d").ok()));
+    assert_eq!((keys.len(), keys.clone().nth(1)), (2, Key::new("c").ok()));
+    assert!(keys.by_ref().map(Key::as_str).eq(["b", "c"]));
+    assert_eq!((keys.next(), keys.next_back(), keys.len()), (None, None, 0));
+    let mut texts = Vec::new();
+    for key in &batch {
+        texts.push(key.as_str());
+    }
+    assert_eq!(texts, ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn equal_batches_have_one_hash_whatever_was_dropped() {
+    let set = HashSet::from([["a", "b"], ["b", "a"], ["ab", "c"], ["a", "bc"]].map(|keys| KeyBatch::new(keys).unwrap()));
+    assert_eq!(set.len(), 4);
+    assert!(set.contains(&KeyBatch::new(["a", "b", "a"]).unwrap()) && !set.contains(&KeyBatch::new(["a"]).unwrap()));
+}
+
+#[test]
+fn a_text_is_tried_as_a_key() {
+    assert_eq!(Key::try_from("doc-001"), Key::new("doc-001"));
+    assert_eq!(Key::try_from("").unwrap_err(), Key::new("").unwrap_err());
 }

@@ -102,7 +102,7 @@ impl FailedKeysFile {
             text(error.map(|error| error.message.as_str())),
             text(error.and_then(|error| error.request_id.as_deref())),
         );
-        for key in failed.keys.iter() {
+        for key in &failed.keys {
             let line = format!("{{\"key\":{},{rest}\n", text(Some(key.as_str())));
             let written = self.file.write_all(line.as_bytes());
             self.check(written)?;
