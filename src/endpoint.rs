@@ -21,14 +21,14 @@ use crate::Invalid;
 /// assert_eq!("ftp://example.com".parse::<Endpoint>().unwrap_err().field(), "endpoint");
 /// # Ok::<_, oss_delete_vectors::Invalid>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     scheme: Scheme,
     host: Host,
     path_style: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Host {
     Public,
     Internal,
@@ -147,6 +147,7 @@ impl FromStr for Endpoint {
     }
 }
 
+/// For people, and not to be read back: where the host follows from the region it is no URL, and path style does not show.
 impl fmt::Display for Endpoint {
     /// The URL; `{region}` stands for the region where the host follows from it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -22,14 +22,14 @@ use crate::{Endpoint, Invalid};
 /// );
 /// # Ok::<_, oss_delete_vectors::Invalid>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Target {
     /// Where: shared by all targets that differ in the index alone.
     bucket: Arc<Bucket>,
     index_name: Option<Arc<str>>,
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, Hash)]
 struct Bucket {
     region: String,
     account_id: String,

@@ -43,6 +43,8 @@ fn signing_and_verifying_show_no_secret() {
     let signature = signer.sign(&mut request, time());
     debug(&signature);
     display(&signature);
+    // Whoever has it can send the request: it goes nowhere by accident.
+    assert_eq!(format!("{signature:?}"), "Signature { .. }");
     assert_no_secret_in(signature.string_to_sign());
 
     let authorization = Authorization::parse(&request).unwrap();

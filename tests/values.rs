@@ -218,3 +218,18 @@ fn secrets_are_refused_without_a_word_of_them() {
         assert_refused(with_token(token), "security token", "must be printable ASCII without spaces at the ends", None);
     }
 }
+
+#[test]
+fn a_resource_is_shown_as_text() {
+    let shown = format!("{:?}", oss_delete_vectors::signing::Resource::from(&target()));
+    let name = "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket";
+    assert_eq!(shown, format!(r#"Resource {{ region: "cn-hangzhou", name: "{name}", .. }}"#));
+}
+
+#[test]
+fn targets_that_are_equal_have_one_hash() {
+    let elsewhere = at("http://vectors.example.com").unwrap();
+    let set = std::collections::HashSet::from([target(), elsewhere.clone(), target().with_index_name(None).unwrap()]);
+    assert_eq!(set.len(), 3);
+    assert!(set.contains(&target()) && set.contains(&elsewhere));
+}

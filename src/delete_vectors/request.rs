@@ -28,7 +28,7 @@ const SUB_RESOURCE: &str = "deleteVectors";
 /// assert_eq!(DeleteVectors::parse_request(&target, &request)?, call);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DeleteVectors {
     target: Target,
     keys: KeyBatch,

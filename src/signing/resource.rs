@@ -15,7 +15,7 @@ use crate::{Invalid, Target};
 /// assert_eq!(resource.to_string(), "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket");
 /// # Ok::<_, oss_delete_vectors::Invalid>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Resource {
     region: String,
     name: String,
@@ -65,6 +65,13 @@ impl Resource {
 impl From<&Target> for Resource {
     fn from(target: &Target) -> Self {
         Self::of(target.region(), target.account_id(), target.bucket())
+    }
+}
+
+// By hand, because the canonical URI is bytes, and says nothing that the name does not.
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resource").field("region", &self.region).field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -220,8 +220,8 @@ impl fmt::Debug for Signer {
 
 /// A signature and what was signed, to be held against what a server reports with `SignatureDoesNotMatch`.
 ///
-/// `Display` gives the signature in hex, as it is sent.
-#[derive(Clone)]
+/// `Display` gives the signature in hex, as it is sent; `Debug` shows neither it nor what was signed.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Signature {
     /// The canonical request, and after it the string to sign.
     text: Vec<u8>,
@@ -268,7 +268,7 @@ impl fmt::Display for Signature {
 
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signature({self})")
+        f.debug_struct("Signature").finish_non_exhaustive()
     }
 }
 

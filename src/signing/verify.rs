@@ -36,6 +36,7 @@ const TOLERANCE: Duration = Duration::from_secs(15 * 60);
 /// authorization.verify(&request, &resource, &credentials)?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 pub struct Authorization {
     form: AuthorizationForm,
     access_key_id: String,
