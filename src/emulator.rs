@@ -74,7 +74,7 @@ pub struct Emulator {
     /// Keys that no request may hold.
     refused_keys: BTreeSet<Box<str>>,
     rate_limit: Option<RateLimit>,
-    failures: VecDeque<Failure>,
+    failures: VecDeque<PlannedAnswer>,
     requests: u64,
     deleted_keys: u64,
 }
@@ -88,7 +88,7 @@ struct Bucket {
 
 /// An answer that was asked for; see [`Emulator::fail_next`].
 #[derive(Debug, Clone)]
-struct Failure {
+struct PlannedAnswer {
     error: ServiceError,
     deleted_keys: usize,
 }
@@ -184,7 +184,7 @@ impl Emulator {
     /// Answers the next request that passes every check with `error`, after the first `deleted_keys` of its keys were deleted:
     /// a write that is not atomic. Called again, the one after it, and so on.
     pub fn fail_next(&mut self, error: ServiceError, deleted_keys: usize) {
-        self.failures.push_back(Failure { error, deleted_keys });
+        self.failures.push_back(PlannedAnswer { error, deleted_keys });
     }
 
     /// Whether the index holds a vector under this key. `false` where there is no such index.

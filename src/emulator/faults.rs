@@ -102,6 +102,10 @@ impl FromStr for Fault {
     type Err = Invalid;
 
     /// Reads a fault's name.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] with the field `fault`, whose rule has all names.
     fn from_str(name: &str) -> Result<Self, Invalid> {
         let found = Self::ALL.iter().copied().find(|fault| fault.as_str() == name);
         let rule = "must be one of connection-refused, lost-request, late-request, corrupted-request, repeated-request, throttle, \
@@ -168,6 +172,11 @@ impl FromStr for Faults {
     type Err = Invalid;
 
     /// Reads `name=probability`, joined by commas; the last of two with the same name counts. The empty text is no faults.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] with the field `faults` where a piece has no `=`, `fault` where a name is none, and `probability of {fault}` where
+    /// what follows is no number from 0 to 1.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let pieces = text.split(',').map(str::trim).filter(|piece| !piece.is_empty());
         pieces.into_iter().try_fold(Self::none(), |faults, piece| {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 
-use super::{Emulator, Failure as Answer, Fault, Faults};
+use super::{Emulator, Fault, Faults, PlannedAnswer};
 use crate::bulk::Failure;
 use crate::random::Random;
 use crate::{Now, ServiceError, code};
@@ -229,7 +229,7 @@ impl<I: Copy> FaultyNetwork<I> {
     }
 
     /// What the service makes of a request that passes its checks.
-    fn fail_in_service(&mut self, keys: usize) -> Option<Answer> {
+    fn fail_in_service(&mut self, keys: usize) -> Option<PlannedAnswer> {
         let deleted_keys = self.random.below(keys + 1);
         match self.first_of(&[Fault::Throttle, Fault::ServerError])? {
             Fault::Throttle => {
@@ -242,7 +242,7 @@ impl<I: Copy> FaultyNetwork<I> {
                 let deleted_keys = if error.may_have_deleted() { deleted_keys } else { 0 };
                 let asks = self.random.below(3) == 0;
                 let wait = Duration::from_secs(1 + self.random.next() % 20);
-                Some(Answer { error: if asks { error.with_retry_after(wait) } else { error }, deleted_keys })
+                Some(PlannedAnswer { error: if asks { error.with_retry_after(wait) } else { error }, deleted_keys })
             }
             _ => {
                 let (status, code) = self.random.pick(&[
@@ -250,7 +250,7 @@ impl<I: Copy> FaultyNetwork<I> {
                     (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
                     (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
                 ]);
-                Some(Answer { error: ServiceError::new(status, code, "it failed on the way"), deleted_keys })
+                Some(PlannedAnswer { error: ServiceError::new(status, code, "it failed on the way"), deleted_keys })
             }
         }
     }

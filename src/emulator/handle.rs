@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::header::DATE;
 use http::{Request, Response, StatusCode};
 
-use super::{Emulator, Failure, address, check_index_name};
+use super::{Emulator, PlannedAnswer, address, check_index_name};
 use crate::signing::{Authorization, RequestDate, Resource, Unauthorized};
 use crate::{DeleteVectors, Deleted, Key, Now, RequestError, ServiceError, code};
 
@@ -41,7 +41,7 @@ impl Emulator {
         &mut self,
         now: Now,
         request: &Request<B>,
-        fail: impl FnOnce(usize) -> Option<Failure>,
+        fail: impl FnOnce(usize) -> Option<PlannedAnswer>,
     ) -> (Response<Bytes>, usize) {
         self.requests += 1;
         let request_id = format!("{:024X}", self.requests);
@@ -50,7 +50,7 @@ impl Emulator {
             Ok(call) => call,
             Err(error) => return (refused(error), 0),
         };
-        let Some(Failure { error, deleted_keys }) = self.failures.pop_front().or_else(|| fail(call.keys().len())) else {
+        let Some(PlannedAnswer { error, deleted_keys }) = self.failures.pop_front().or_else(|| fail(call.keys().len())) else {
             let executed = self.execute(&call, call.keys().len());
             let mut response = Deleted::new(request_id).to_response();
             response.headers_mut().insert(DATE, RequestDate::new(now.wall).rfc1123());
