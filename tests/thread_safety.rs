@@ -1,17 +1,24 @@
-//! What is public can be shared between threads and kept as long as one likes.
+//! What is public can be shared between threads and kept as long as one likes, and what is an error is one to every caller.
 
 use std::error::Error;
 
+use oss_delete_vectors::bulk::{
+    AttemptError, BulkDelete, BulkOptions, Checkpoint, Event, FailedKeys, Failure, KeyOutcome, PushError, Rate, Report, Settled,
+    StopReason, Transmit, TransmitId,
+};
 use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signature, Signer, Unauthorized};
+use oss_delete_vectors::transports::{CallError, NoProvider, Run, RunError, RunErrorKind, StopHandle, TransportError};
 use oss_delete_vectors::{
-    Credentials, DeleteVectors, Deleted, Endpoint, Invalid, Key, KeyBatch, Now, RequestError, ServiceError, Target, TargetBuilder,
+    Credentials, DeleteVectors, Deleted, Endpoint, Invalid, Key, KeyBatch, Keys, Now, RequestError, ServiceError, Target,
+    TargetBuilder,
 };
 
-#[test]
-fn public_types_go_between_threads() {
-    fn assert_shareable<T: Send + Sync + Unpin + 'static>() {}
-    fn assert_error<T: Error + Send + Sync + 'static>() {}
+fn assert_shareable<T: Send + Sync + Unpin + 'static>() {}
 
+fn assert_error<T: Error + Send + Sync + Unpin + 'static>() {}
+
+#[test]
+fn values_and_signatures_go_between_threads() {
     assert_shareable::<Authorization>();
     assert_shareable::<AuthorizationForm>();
     assert_shareable::<Credentials>();
@@ -20,6 +27,7 @@ fn public_types_go_between_threads() {
     assert_shareable::<Endpoint>();
     assert_shareable::<Key<'static>>();
     assert_shareable::<KeyBatch>();
+    assert_shareable::<Keys<'static>>();
     assert_shareable::<Now>();
     assert_shareable::<Resource>();
     assert_shareable::<Signature>();
@@ -30,11 +38,80 @@ fn public_types_go_between_threads() {
     assert_error::<RequestError>();
     assert_error::<ServiceError>();
     assert_error::<Unauthorized>();
-    #[cfg(feature = "emulator")]
+}
+
+#[test]
+fn runs_go_between_threads() {
+    assert_shareable::<BulkDelete>();
+    assert_shareable::<BulkOptions>();
+    assert_shareable::<Checkpoint>();
+    assert_shareable::<Event>();
+    assert_shareable::<FailedKeys>();
+    assert_shareable::<KeyOutcome>();
+    assert_shareable::<Rate>();
+    assert_shareable::<Report>();
+    assert_shareable::<Settled>();
+    assert_shareable::<StopReason>();
+    assert_shareable::<Transmit>();
+    assert_shareable::<TransmitId>();
+    assert_error::<AttemptError>();
+    assert_error::<Failure>();
+    assert_error::<PushError>();
+}
+
+#[test]
+fn transports_go_between_threads() {
+    assert_shareable::<Run<'static>>();
+    assert_shareable::<RunErrorKind>();
+    assert_shareable::<StopHandle>();
+    assert_error::<CallError>();
+    assert_error::<NoProvider>();
+    assert_error::<RunError>();
+    assert_error::<TransportError>();
+    #[cfg(feature = "async")]
+    assert_shareable::<oss_delete_vectors::transports::StreamIter<std::iter::Empty<&'static str>>>();
+    #[cfg(any(feature = "hyper", feature = "ureq"))]
     {
-        use oss_delete_vectors::emulator::{Emulator, Identity, RateLimit};
-        assert_shareable::<Emulator>();
-        assert_shareable::<Identity>();
-        assert_shareable::<RateLimit>();
+        use oss_delete_vectors::transports::{InvalidRoots, TransportOptions};
+        assert_shareable::<TransportOptions>();
+        assert_error::<InvalidRoots>();
     }
+    #[cfg(feature = "hyper")]
+    assert_shareable::<oss_delete_vectors::transports::HyperTransport>();
+    #[cfg(feature = "ureq")]
+    assert_shareable::<oss_delete_vectors::transports::UreqTransport>();
+    #[cfg(feature = "serve")]
+    {
+        use oss_delete_vectors::transports::{Server, ServerOptions};
+        assert_shareable::<Server>();
+        assert_shareable::<ServerOptions>();
+    }
+}
+
+#[cfg(feature = "emulator")]
+#[test]
+fn the_emulator_goes_between_threads() {
+    use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, Identity, NetworkEvent, Outage, RateLimit};
+    assert_shareable::<Emulator>();
+    assert_shareable::<Fault>();
+    assert_shareable::<Faults>();
+    assert_shareable::<FaultyNetwork<u64>>();
+    assert_shareable::<Identity>();
+    assert_shareable::<NetworkEvent<u64>>();
+    assert_shareable::<Outage>();
+    assert_shareable::<RateLimit>();
+}
+
+#[cfg(feature = "hyper")]
+#[test]
+fn calls_of_the_asynchronous_transport_go_between_threads() {
+    use oss_delete_vectors::transports::{HyperTransport, TransportOptions};
+
+    fn assert_send(_: &impl Send) {}
+
+    let transport = HyperTransport::new(&TransportOptions::new());
+    let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build().unwrap();
+    let credentials = Credentials::new("id", "secret").unwrap();
+    assert_send(&transport.send(http::Request::new(bytes::Bytes::new())));
+    assert_send(&transport.delete_all(&target, credentials, ["doc-001"], BulkOptions::new()));
 }
