@@ -1,4 +1,4 @@
-//! The machine's clocks, read so that the emulator need not.
+//! The machine's clocks, read so that the core need not.
 
 use std::time::{Duration, Instant, SystemTime};
 

@@ -3,10 +3,8 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use super::MAX_RESPONSE_BODY;
+use super::{BoxError, MAX_RESPONSE_BODY};
 use crate::bulk::Failure;
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A request that got no answer.
 ///
@@ -49,16 +47,19 @@ impl TransportError {
     /// No byte of the request left: the host name is unknown, the connection was refused, the
     /// certificate is not to be trusted, the proxy would not connect, or the URI is none to send
     /// to.
+    #[must_use]
     pub fn surely_not_sent(source: impl Into<BoxError>) -> Self {
         Self::new(Kind::NotSent, source)
     }
 
     /// A connection stood, and what became of the request is unknown.
+    #[must_use]
     pub fn may_have_arrived(source: impl Into<BoxError>) -> Self {
         Self::new(Kind::MayHaveArrived, source)
     }
 
     /// The body of the answer is over [`MAX_RESPONSE_BODY`]; the request may have arrived.
+    #[must_use]
     pub fn body_too_large(source: impl Into<BoxError>) -> Self {
         Self::new(Kind::BodyTooLarge, source)
     }

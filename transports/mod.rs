@@ -29,6 +29,7 @@ mod body;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod call;
 mod call_error;
+mod clock;
 mod error;
 #[cfg(feature = "hyper")]
 mod hyper;
@@ -60,6 +61,12 @@ pub use self::run_async::{StreamIter, stream_iter};
 pub use self::serve::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]
 pub use self::ureq::UreqTransport;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The longest timeout there is: clocks overflow past some point, and nothing takes a day.
+#[cfg(any(feature = "hyper", feature = "ureq", feature = "serve"))]
+const MAX_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
 /// The largest body of an answer that is read, in bytes: 1 MiB.
 ///

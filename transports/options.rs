@@ -9,7 +9,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::TransportError;
+use super::{MAX_TIMEOUT, TransportError};
 
 /// How long an idle connection is kept. Shorter than servers and the proxies before them commonly
 /// wait, so that a request is rarely handed to a connection that the other side is just closing.
@@ -17,9 +17,6 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Idle connections kept per host: above the concurrency that the service's limits leave room for.
 pub(super) const MAX_IDLE: usize = 64;
-
-/// The longest timeout there is: clocks overflow past some point, and no call takes a day.
-const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Timeouts and trust, the same for every transport.
 ///

@@ -8,8 +8,9 @@ mod stop;
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
+use super::clock::Clock;
 use crate::bulk::{BulkDelete, BulkOptions, Event, Report};
 use crate::{Credentials, Now, Target};
 
@@ -20,8 +21,6 @@ pub use self::error::{RunError, RunErrorKind};
 use self::progress::Progress;
 pub(super) use self::steps::Steps;
 pub use self::stop::StopHandle;
-
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A run of a [`BulkDelete`] to its end: [`run_blocking`](Self::run_blocking) with threads, or
 /// [`run_async`](Self#method.run_async) (feature `async`) on any runtime. The rest is optional.
@@ -167,8 +166,7 @@ pub(super) fn new_bulk(target: &Target, credentials: Credentials, options: BulkO
 }
 
 /// The machine's clocks. Monotonic time counts from the first reading in the process, so that it goes on from run to run.
-#[expect(clippy::disallowed_methods, reason = "an adapter reads the clocks, so that the core need not")]
 pub(super) fn machine_time() -> Now {
-    static START: OnceLock<Instant> = OnceLock::new();
-    Now::new(START.get_or_init(Instant::now).elapsed(), SystemTime::now())
+    static CLOCK: OnceLock<Clock> = OnceLock::new();
+    CLOCK.get_or_init(Clock::start).now()
 }

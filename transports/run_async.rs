@@ -17,11 +17,11 @@ use self::in_flight::InFlight;
 pub use self::stream_iter::{StreamIter, stream_iter};
 use self::timer::Timer;
 use super::run::{AsyncProvider, Run, RunError, Steps};
-use crate::Now;
 use crate::bulk::{BulkDelete, Event, Failure, Report, Transmit};
+use crate::{KeyBatch, Now};
 
 /// Keys that are taken from the source before requests have their turn: those of one batch.
-const KEYS_IN_A_ROW: usize = 500;
+const KEYS_IN_A_ROW: usize = KeyBatch::MAX_KEYS;
 
 /// Rounds before other tasks of the runtime have their turn.
 const ROUNDS_IN_A_ROW: usize = 32;

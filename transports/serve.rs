@@ -1,7 +1,6 @@
 //! A handler of requests, or the emulator, on a socket: how it meets clients in any language.
 
 mod body_memory;
-mod clock;
 mod connections;
 mod exchange;
 mod faulty;

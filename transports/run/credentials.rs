@@ -4,7 +4,7 @@ use std::fmt;
 #[cfg(feature = "async")]
 use std::future::{Ready, ready};
 
-use super::BoxError;
+use super::super::BoxError;
 use crate::Credentials;
 
 /// Gives credentials to [`run_blocking`](super::Run::run_blocking): any closure `FnMut() -> Result<Credentials, _>`.

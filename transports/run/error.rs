@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use super::BoxError;
+use super::super::BoxError;
 use crate::Invalid;
 use crate::bulk::{Report, StopReason};
 

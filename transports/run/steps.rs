@@ -4,9 +4,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 
+use super::super::BoxError;
 use super::progress::Progress;
 use super::stop::{Listener, Order};
-use super::{BoxError, Run, RunError, RunErrorKind};
+use super::{Run, RunError, RunErrorKind};
 use crate::bulk::{BulkDelete, Event, Failure, Report, Transmit, TransmitId};
 use crate::{Credentials, Key, Now};
 

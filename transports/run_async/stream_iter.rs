@@ -10,6 +10,7 @@ pub fn stream_iter<I: IntoIterator>(keys: I) -> StreamIter<I::IntoIter> {
 
 /// See [`stream_iter`].
 #[derive(Debug, Clone)]
+#[must_use = "a stream does nothing unless it is polled"]
 pub struct StreamIter<I> {
     keys: I,
 }

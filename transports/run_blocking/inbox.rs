@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Response;
 
 use crate::bulk::{Failure, TransmitId};
-use crate::transports::run::BoxError;
+use crate::transports::BoxError;
 use crate::{Credentials, KeyBatch};
 
 /// Keys that are read ahead: two batches.

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::clock::Clock;
+use super::super::clock::Clock;
 use crate::emulator::{Emulator, FaultyNetwork, NetworkEvent};
 
 /// What a client does.

@@ -8,12 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::clock::Clock;
+use super::super::MAX_TIMEOUT;
+use super::super::clock::Clock;
 use super::{Server, faulty, handler};
 use crate::emulator::{Emulator, FaultyNetwork};
-
-/// The longest timeout there is: clocks overflow past some point, and no request takes a day.
-const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a [`Server`] allows its clients: how long they may take, how many they may be, and what they may have it hold.
 ///
