@@ -36,9 +36,6 @@ mod hyper;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod options;
 mod run;
-#[cfg(feature = "async")]
-mod run_async;
-mod run_blocking;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
@@ -53,10 +50,8 @@ pub use self::hyper::HyperTransport;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 pub use self::options::{InvalidRoots, TransportOptions};
 #[cfg(feature = "async")]
-pub use self::run::AsyncProvider;
+pub use self::run::{AsyncProvider, StreamIter, stream_iter};
 pub use self::run::{BlockingProvider, NoProvider, Run, RunError, RunErrorKind, StopHandle};
-#[cfg(feature = "async")]
-pub use self::run_async::{StreamIter, stream_iter};
 #[cfg(feature = "serve")]
 pub use self::serve::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]

@@ -1,5 +1,8 @@
 //! Runs a `BulkDelete` to its end: what the two loops have in common.
 
+#[cfg(feature = "async")]
+mod asynchronous;
+mod blocking;
 mod credentials;
 mod error;
 mod progress;
@@ -15,11 +18,13 @@ use crate::bulk::{BulkDelete, BulkOptions, Event, Report};
 use crate::{Credentials, Now, Target};
 
 #[cfg(feature = "async")]
+pub use self::asynchronous::{StreamIter, stream_iter};
+#[cfg(feature = "async")]
 pub use self::credentials::AsyncProvider;
 pub use self::credentials::{BlockingProvider, NoProvider};
 pub use self::error::{RunError, RunErrorKind};
 use self::progress::Progress;
-pub(super) use self::steps::Steps;
+use self::steps::Steps;
 pub use self::stop::StopHandle;
 
 /// A run of a [`BulkDelete`] to its end: [`run_blocking`](Self::run_blocking) with threads, or
@@ -71,12 +76,12 @@ pub use self::stop::StopHandle;
 /// flight then count as lost after [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout), and are sent again.
 #[must_use = "nothing is sent until `run_blocking` or `run_async`"]
 pub struct Run<'a, E = fn(Event), P = NoProvider, C = fn() -> Now, M = fn(&BulkDelete)> {
-    pub(super) bulk: &'a mut BulkDelete,
-    pub(super) on_event: E,
-    pub(super) provider: P,
-    pub(super) clock: C,
-    pub(super) stop: StopHandle,
-    pub(super) progress: Option<Progress<M>>,
+    bulk: &'a mut BulkDelete,
+    on_event: E,
+    provider: P,
+    clock: C,
+    stop: StopHandle,
+    progress: Option<Progress<M>>,
 }
 
 impl<'a> Run<'a> {
@@ -166,7 +171,7 @@ pub(super) fn new_bulk(target: &Target, credentials: Credentials, options: BulkO
 }
 
 /// The machine's clocks. Monotonic time counts from the first reading in the process, so that it goes on from run to run.
-pub(super) fn machine_time() -> Now {
+fn machine_time() -> Now {
     static CLOCK: OnceLock<Clock> = OnceLock::new();
     CLOCK.get_or_init(Clock::start).now()
 }

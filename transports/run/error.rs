@@ -59,7 +59,7 @@ pub enum RunErrorKind {
 }
 
 impl RunError {
-    pub(in super::super) fn new(kind: RunErrorKind, report: Report, credentials: Option<BoxError>) -> Self {
+    pub(super) fn new(kind: RunErrorKind, report: Report, credentials: Option<BoxError>) -> Self {
         Self(Box::new(Inner { kind, report, credentials }))
     }
 

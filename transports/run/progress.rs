@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::bulk::BulkDelete;
 
 /// Who is shown the machine, and when next.
-pub(in super::super) struct Progress<M> {
+pub(super) struct Progress<M> {
     every: Duration,
     due: Option<Duration>,
     show: M,

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// The steps of a run that are the same whichever way it waits; see `BulkDelete` for their order.
-pub(in super::super) struct Steps<'a, E, C, M> {
+pub(super) struct Steps<'a, E, C, M> {
     bulk: &'a mut BulkDelete,
     on_event: E,
     clock: C,
@@ -34,14 +34,14 @@ pub(in super::super) struct Steps<'a, E, C, M> {
 
 impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C, M> {
     /// What the run is made of, and the provider, which the loops ask each in its own way.
-    pub(in super::super) fn new<P>(run: Run<'a, E, P, C, M>) -> (Self, P) {
+    pub(super) fn new<P>(run: Run<'a, E, P, C, M>) -> (Self, P) {
         let Run { bulk, on_event, provider, clock, stop, progress } = run;
         let listener = stop.listen();
         (Self { bulk, on_event, clock, listener, progress, flush_at: None, kind: None, credentials_error: None }, provider)
     }
 
     /// Does what the stop handle says; `waker` is woken when it says more.
-    pub(in super::super) fn obey(&mut self, waker: &Waker) {
+    pub(super) fn obey(&mut self, waker: &Waker) {
         let order = self.listener.poll(waker);
         if self.bulk.is_finished() {
             return;
@@ -53,12 +53,12 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
         }
     }
 
-    pub(in super::super) fn can_push(&self) -> bool {
+    pub(super) fn can_push(&self) -> bool {
         self.bulk.can_push()
     }
 
     /// Takes a key from the source; only where it can be pushed.
-    pub(in super::super) fn push(&mut self, key: &str) {
+    pub(super) fn push(&mut self, key: &str) {
         match Key::new(key) {
             Ok(key) => self.bulk.push(key).expect("asked before"),
             Err(invalid) => {
@@ -72,18 +72,18 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
     }
 
     /// The source is at its end.
-    pub(in super::super) fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         self.bulk.finish();
     }
 
     /// Stops the machine for a reason that is the loop's own.
-    pub(in super::super) fn stop_over(&mut self, kind: RunErrorKind) {
+    pub(super) fn stop_over(&mut self, kind: RunErrorKind) {
         self.kind = Some(kind);
         self.bulk.stop();
     }
 
     /// Hands out transmits and events until there are none. Whether credentials are needed.
-    pub(in super::super) fn drain(&mut self, mut send: impl FnMut(Transmit)) -> bool {
+    pub(super) fn drain(&mut self, mut send: impl FnMut(Transmit)) -> bool {
         let mut needs_credentials = false;
         loop {
             while let Some(transmit) = self.bulk.poll_transmit((self.clock)()) {
@@ -106,7 +106,7 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
     }
 
     /// Flushes where the source has paused for long enough. Whether it did.
-    pub(in super::super) fn flush_in_pause(&mut self, source_is_dry: bool) -> bool {
+    pub(super) fn flush_in_pause(&mut self, source_is_dry: bool) -> bool {
         if !source_is_dry || !self.bulk.wants_flush() {
             self.flush_at = None;
             return false;
@@ -121,31 +121,31 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
     }
 
     /// Whether keys wait for the source to go on or to pause.
-    pub(in super::super) fn is_gathering(&self) -> bool {
+    pub(super) fn is_gathering(&self) -> bool {
         self.flush_at.is_some()
     }
 
-    pub(in super::super) fn is_finished(&self) -> bool {
+    pub(super) fn is_finished(&self) -> bool {
         self.bulk.is_finished()
     }
 
     /// Monotonic time.
-    pub(in super::super) fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         (self.clock)().monotonic
     }
 
     /// Until when to wait for something to come in, in monotonic time. It may be past.
-    pub(in super::super) fn deadline(&self) -> Duration {
+    pub(super) fn deadline(&self) -> Duration {
         let progress = self.progress.as_ref().and_then(Progress::due);
         let deadlines = [self.bulk.poll_timeout(), self.flush_at, progress, Some(self.now() + LONGEST_WAIT)];
         deadlines.into_iter().flatten().min().expect("one of them is some")
     }
 
-    pub(in super::super) fn handle_timeout(&mut self) {
+    pub(super) fn handle_timeout(&mut self) {
         self.bulk.handle_timeout((self.clock)());
     }
 
-    pub(in super::super) fn handle_answer(&mut self, id: TransmitId, answer: Result<Response<Bytes>, Failure>) {
+    pub(super) fn handle_answer(&mut self, id: TransmitId, answer: Result<Response<Bytes>, Failure>) {
         let now = (self.clock)();
         match answer {
             Ok(response) => self.bulk.handle_response(now, id, &response),
@@ -153,7 +153,7 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
         }
     }
 
-    pub(in super::super) fn handle_credentials(&mut self, credentials: Result<Credentials, BoxError>) {
+    pub(super) fn handle_credentials(&mut self, credentials: Result<Credentials, BoxError>) {
         match credentials {
             Ok(credentials) => {
                 self.credentials_error = None;
@@ -164,7 +164,7 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
     }
 
     /// How the run ended, where it is finished.
-    pub(in super::super) fn end(self) -> Result<Report, RunError> {
+    pub(super) fn end(self) -> Result<Report, RunError> {
         if let Some(progress) = self.progress {
             progress.end(self.bulk);
         }

@@ -40,7 +40,7 @@ struct Shared {
 
 /// What runs are to do; it only ever gets stricter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) enum Order {
+pub(super) enum Order {
     #[default]
     GoOn,
     Stop,

@@ -16,7 +16,7 @@ use http::{Request, Response};
 use self::in_flight::InFlight;
 pub use self::stream_iter::{StreamIter, stream_iter};
 use self::timer::Timer;
-use super::run::{AsyncProvider, Run, RunError, Steps};
+use super::{AsyncProvider, Run, RunError, Steps};
 use crate::bulk::{BulkDelete, Event, Failure, Report, Transmit};
 use crate::{KeyBatch, Now};
 
@@ -36,9 +36,9 @@ where
     /// Deletes the keys of a stream, to its end. Spawns nothing: whatever happens, happens as the future is polled.
     ///
     /// `send` carries a request and gives its answer, or an error that is a [`Failure`] or can be made one, as
-    /// [`TransportError`](super::TransportError) can; make it end well before the
+    /// [`TransportError`](crate::transports::TransportError) can; make it end well before the
     /// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout). `sleep` comes to its end after the time it is given, as
-    /// `tokio::time::sleep` does. For keys that are at hand there is [`stream_iter`](super::stream_iter).
+    /// `tokio::time::sleep` does. For keys that are at hand there is [`stream_iter`].
     ///
     /// The future is `Send` where all that it is given is. It is **cancel-safe**: dropped in the middle it drops the requests in
     /// flight, and [`BulkDelete::abort`](crate::bulk::BulkDelete::abort) makes the report exact. No key is taken from the stream

@@ -13,7 +13,7 @@ use http::{Request, Response};
 
 use self::inbox::{Inbox, KeysWanted, Message};
 use self::threads::{Reader, Renewer, Workers};
-use super::run::{BlockingProvider, Run, RunError, RunErrorKind, Steps};
+use super::{BlockingProvider, Run, RunError, RunErrorKind, Steps};
 use crate::Now;
 use crate::bulk::{BulkDelete, Event, Failure, Report};
 
@@ -27,7 +27,7 @@ where
     /// Deletes the keys of an iterator, to its end, and blocks the thread until then.
     ///
     /// `send` carries a request and gives its answer, or an error that is a [`Failure`] or can be made one, as
-    /// [`TransportError`](super::TransportError) can. It is called by as many threads as there are requests in flight, each
+    /// [`TransportError`](crate::transports::TransportError) can. It is called by as many threads as there are requests in flight, each
     /// started when it is first needed; make it end well before the
     /// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout). Where the system gives no more threads, requests wait for
     /// those that there are.
