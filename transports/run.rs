@@ -147,7 +147,37 @@ impl<'a, E, P, C, M> Run<'a, E, P, C, M> {
     /// Takes the time from `clock` instead of the machine's clocks: for tests in virtual time, and for a time of day that is known
     /// better than the machine's. Monotonic time must go on from one run of a `BulkDelete` to its next.
     ///
-    /// It is what `run_async` counts in, together with its `sleep`; `run_blocking` waits in real time.
+    /// It is what `run_async` counts in, together with its `sleep`; `run_blocking` waits in real time. Where `sleep` does not take
+    /// real time, as tokio's in a test whose time is paused, the clock has to go with it, or the run spins:
+    ///
+    /// ```
+    /// # #[cfg(feature = "async")] {
+    /// use std::time::{Duration, SystemTime};
+    /// use oss_delete_vectors::transports::{Run, stream_iter};
+    /// use oss_delete_vectors::{Credentials, Deleted, Now, ServiceError, Target, code};
+    /// # use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+    /// # let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+    /// let start = tokio::time::Instant::now();
+    /// let send = async |_request| {
+    ///     // For a minute every request is too fast.
+    ///     let too_fast = ServiceError::new(http::StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "too fast");
+    ///     let is_early = start.elapsed() < Duration::from_secs(60);
+    ///     Ok::<_, Failure>(if is_early { too_fast.to_response() } else { Deleted::new("some id").to_response() })
+    /// };
+    /// let report = Run::new(&mut bulk)
+    ///     .clock(|| Now::new(start.elapsed(), SystemTime::now()))
+    ///     .run_async(stream_iter(["doc-001"]), send, tokio::time::sleep)
+    ///     .await?;
+    /// assert!(report.is_all_deleted() && start.elapsed() >= Duration::from_secs(60));
+    /// # Ok(())
+    /// # }
+    /// # }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clock<D: Fn() -> Now>(self, clock: D) -> Run<'a, E, P, D, M> {
         let Self { bulk, on_event, provider, stop, progress, .. } = self;
         Run { bulk, on_event, provider, clock, stop, progress }

@@ -19,7 +19,7 @@ pub struct AttemptError {
     pub message: String,
     /// The service's id of the request.
     pub request_id: Option<String>,
-    /// The service's extended code, such as `0003-00000001`: what its support asks for.
+    /// The error's number in the service's error reference (EC), such as `0003-00000001`.
     pub ec: Option<String>,
     /// The whole error on one line, escaped.
     text: String,
