@@ -293,7 +293,7 @@ impl Limit {
     }
 
     /// Moves the start of the measurement on: past what is older than needed, and past a limit that has fallen, which is true
-    /// where a quarter of the latest answers are refusals.
+    /// where a quarter of the latest answers are refusals, of 20 or more.
     fn forget_what_no_longer_holds(&mut self, now: Refusal, latency: f64) -> bool {
         let age = |refusal: &Refusal| now.at.saturating_sub(refusal.at).as_secs_f64();
         let accepted = |refusal: &Refusal| now.totals.accepted - refusal.totals.accepted;
@@ -307,11 +307,12 @@ impl Limit {
             (self.prior, self.prior_weight) = (0.5 / age(&first), 0.5);
             return true;
         }
-        let latest = self.refusals.iter().rposition(|refusal| age(refusal) >= recent);
+        let refused = |refusal: &Refusal| now.totals.refused - refusal.totals.refused;
+        let is_enough = |refusal: &Refusal| age(refusal) >= recent && accepted(refusal) + refused(refusal) >= 20;
+        let latest = self.refusals.iter().rposition(is_enough);
         if let Some(latest) = latest.filter(|&latest| latest > 0) {
             let since = self.refusals[latest];
-            let refused = now.totals.refused - since.totals.refused;
-            if refused >= 4 && 4 * refused > accepted(&since) + refused && accepted(&since) + refused >= 20 {
+            if 3 * refused(&since) > accepted(&since) {
                 self.refusals.drain(..latest);
                 self.prior = (as_f64(accepted(&since)) + 0.5) / age(&since);
                 self.prior_weight = 1.0;

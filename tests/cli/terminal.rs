@@ -64,7 +64,8 @@ fn a_bar_is_drawn_on_a_terminal_and_nowhere_else() {
         let run = on_terminal(&service, &line, "");
         assert_eq!((run.code, service.left()), (Some(0), 0), "{run:?}");
         assert_eq!((run.stdout.contains("[===="), run.stdout.contains(" keys, ")), (has_bar, has_bar), "{options}: {run:?}");
-        assert!(run.stdout.ends_with("Deleted 3,000 vectors from vectorindex1 (6 requests in 0:00)\r\n"), "{run:?}");
+        // However long that took.
+        assert!(run.stdout.contains("Deleted 3,000 vectors from vectorindex1 (6 requests in 0:"), "{run:?}");
     }
 }
 
