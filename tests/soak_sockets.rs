@@ -169,7 +169,7 @@ impl Service {
             });
             let ended = self.run(&mut bulk, end, &stop, |event| {
                 if let Event::Failed(keys) = event {
-                    failed.extend(keys.positions.zip(keys.keys.iter().map(|key| key.as_str().to_owned())));
+                    failed.extend(keys.keys.iter().map(|key| (position(key.as_str()), key.as_str().to_owned())));
                 }
             });
             stopping.join().unwrap();
@@ -236,6 +236,11 @@ impl Service {
         let tokens = self.tokens.load(Ordering::Relaxed);
         format!("{}: {report:?}, {tokens} tokens, faults: {}", self.transport, faults.join(", "))
     }
+}
+
+/// Where a key stands among all that are pushed.
+fn position(key: &str) -> u64 {
+    key.trim_start_matches("doc-").parse().unwrap()
 }
 
 /// It was stopped, or the service was out of reach when it began: then it is begun again.

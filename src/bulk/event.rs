@@ -41,7 +41,7 @@ impl fmt::Display for KeyOutcome {
 pub struct FailedKeys {
     /// The keys, each once.
     pub keys: KeyBatch,
-    /// Where they were pushed, counted from 0, duplicates among them.
+    /// Where they were pushed, counted from 0; duplicates are among them, and what an earlier run had settled in between.
     pub positions: Range<u64>,
     /// What is true of all of them.
     pub outcome: KeyOutcome,
@@ -99,7 +99,7 @@ pub enum Event {
     Deleted {
         /// Unique keys of the batch.
         keys: usize,
-        /// Where they were pushed, counted from 0, duplicates among them.
+        /// Where they were pushed, counted from 0; duplicates are among them, and what an earlier run had settled in between.
         positions: Range<u64>,
         /// The service's id of the request.
         request_id: Option<String>,

@@ -21,7 +21,7 @@ pub struct Transmit {
     pub request: Request<Bytes>,
     /// How many keys it holds.
     pub keys: usize,
-    /// Where they were pushed, counted from 0, duplicates among them.
+    /// Where they were pushed, counted from 0; duplicates are among them, and what an earlier run had settled in between.
     pub positions: Range<u64>,
     /// For what is logged while it is sent.
     pub(crate) span: Span,
