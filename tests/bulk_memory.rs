@@ -1,6 +1,9 @@
 //! The memory of a run does not grow with the number of its keys: counted by the allocator. A binary of its own, with one test,
 //! for nothing else may allocate meanwhile.
 
+#[path = "common/canary.rs"]
+mod canary;
+
 use std::alloc::System;
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
@@ -26,7 +29,7 @@ fn ten_million_keys_fit_into_a_few_megabytes() {
     let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap();
     let options = BulkOptions::new().concurrency(CONCURRENCY).rate(Rate::Unlimited);
     let before = ALLOCATOR.allocated();
-    let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret").unwrap(), options).unwrap();
+    let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", canary::SECRET).unwrap(), options).unwrap();
 
     let deleted = Deleted::new("534B371674A4D890XXXX").to_response();
     let failed = ServiceError::new(http::StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m").to_response();

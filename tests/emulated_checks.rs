@@ -7,6 +7,7 @@ mod calls;
 use std::time::Duration;
 
 use bytes::Bytes;
+use calls::canary::{WRONG_SECRET, WRONG_TOKEN};
 use calls::{ACCESS_KEY_ID, ACCOUNT_ID, BUCKET, INDEX, REGION, SECRET, TOKEN};
 use calls::{call, call_with_body, digest_anew, long_lived, signed, target, time, with_token};
 use http::header::{AUTHORIZATION, HeaderValue};
@@ -109,8 +110,8 @@ fn faulty(faults: &[Fault]) -> (Emulator, Request<Bytes>) {
     if has(WrongDigest) {
         request.headers_mut().insert("content-md5", HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="));
     }
-    let credentials = Credentials::new(pick(UnknownId, "LTAI5tNobody", ACCESS_KEY_ID), pick(WrongSecret, "wrong", SECRET))
-        .and_then(|pair| pair.with_security_token(pick(WrongToken, "wrong", TOKEN)))
+    let credentials = Credentials::new(pick(UnknownId, "LTAI5tNobody", ACCESS_KEY_ID), pick(WrongSecret, WRONG_SECRET, SECRET))
+        .and_then(|pair| pair.with_security_token(pick(WrongToken, WRONG_TOKEN, TOKEN)))
         .unwrap();
     let late = Duration::from_secs(if has(OldDate) { 15 * 60 + 1 } else { 0 });
     Signer::new(&bucket, credentials).sign(&mut request, time() - late);
@@ -226,7 +227,7 @@ fn a_digest_that_is_none_is_refused() {
 fn a_mismatch_tells_what_should_have_been_signed() {
     let mut emulator = Emulator::with_vectors(&target(), long_lived(), KEYS).unwrap();
     let mut request = call(&KEYS);
-    let signature = Signer::new(&target(), Credentials::new(ACCESS_KEY_ID, "wrong").unwrap()).sign(&mut request, time());
+    let signature = Signer::new(&target(), Credentials::new(ACCESS_KEY_ID, WRONG_SECRET).unwrap()).sign(&mut request, time());
     let error = refusal(&mut emulator, &request);
     let told: Vec<&str> = error.fields().filter(|(name, _)| *name == "StringToSign").map(|(_, value)| value).collect();
     assert_eq!(told, [signature.string_to_sign()]);
@@ -256,7 +257,7 @@ fn a_missing_permission_is_told_with_action_and_resource() {
 
 #[test]
 fn a_token_must_be_there_if_and_only_if_it_belongs_there() {
-    let other = long_lived().with_security_token("other").unwrap();
+    let other = long_lived().with_security_token(WRONG_TOKEN).unwrap();
     for (known, sent) in [(with_token(), long_lived()), (with_token(), other), (long_lived(), with_token())] {
         let mut emulator = Emulator::with_vectors(&target(), known, KEYS).unwrap();
         let mut request = call(&KEYS);

@@ -1,5 +1,8 @@
 //! The example of the service's API reference keeps its meaning in both directions.
 
+#[path = "common/canary.rs"]
+mod canary;
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -43,7 +46,7 @@ fn the_request_is_read() {
 #[test]
 fn the_request_is_written() {
     let mut request = call().to_request();
-    let signer = Signer::new(call().target(), Credentials::new("LTAI5tExample", "my-secret").unwrap());
+    let signer = Signer::new(call().target(), Credentials::new("LTAI5tExample", canary::SECRET).unwrap());
     signer.sign(&mut request, UNIX_EPOCH + Duration::from_secs(DATE_SECONDS));
 
     assert_eq!(request.method(), "POST");

@@ -1,6 +1,9 @@
 //! The emulator behind a faulty network, on a socket: what a client sees of each way in which a call can go.
 #![cfg(feature = "serve")]
 
+#[path = "common/canary.rs"]
+mod canary;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -23,7 +26,7 @@ fn target() -> Target {
 }
 
 fn credentials() -> Credentials {
-    Credentials::new("LTAI5tExample", "my-secret").unwrap()
+    Credentials::new("LTAI5tExample", canary::SECRET).unwrap()
 }
 
 fn emulator() -> Emulator {

@@ -176,8 +176,8 @@ fn credentials_are_held_against_id_secret_and_token() {
         };
         assert_eq!(with(calls::ACCESS_KEY_ID, calls::SECRET, calls::TOKEN), Ok(()));
         assert!(is_mismatch(&with("LTAI5tOther", calls::SECRET, calls::TOKEN)), "{form:?}");
-        assert!(is_mismatch(&with(calls::ACCESS_KEY_ID, "another-secret", calls::TOKEN)), "{form:?}");
-        for token in ["", "another-token"] {
+        assert!(is_mismatch(&with(calls::ACCESS_KEY_ID, calls::canary::WRONG_SECRET, calls::TOKEN)), "{form:?}");
+        for token in ["", calls::canary::WRONG_TOKEN] {
             let outcome = with(calls::ACCESS_KEY_ID, calls::SECRET, token);
             assert_eq!(outcome, Err(Unauthorized::SecurityTokenMismatch), "{form:?} {token}");
         }
@@ -188,7 +188,7 @@ fn credentials_are_held_against_id_secret_and_token() {
 fn a_mismatch_tells_the_string_to_sign_but_not_the_signature() {
     let mut request = call(&["doc-001"]);
     let signature = Signer::new(&target(), with_token()).sign(&mut request, time());
-    let other = Credentials::new(calls::ACCESS_KEY_ID, "another-secret").unwrap();
+    let other = Credentials::new(calls::ACCESS_KEY_ID, calls::canary::WRONG_SECRET).unwrap();
     let outcome = verify_for(&request, &Resource::from(&target()), &other);
     let Err(Unauthorized::SignatureMismatch { string_to_sign, .. }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(string_to_sign, signature.string_to_sign());

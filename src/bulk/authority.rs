@@ -159,7 +159,7 @@ mod tests {
     fn a_question_asked_ahead_is_not_overdue_while_the_old_credentials_hold() {
         let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build().unwrap();
         let at = |seconds| (Duration::from_secs(seconds), UNIX_EPOCH + Duration::from_secs(seconds));
-        let credentials = Credentials::new("id", "secret").unwrap().with_expiration(at(400).1);
+        let credentials = Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap().with_expiration(at(400).1);
         let options = BulkOptions::new().renews_credentials(Duration::from_secs(60));
         let mut authority = Authority::new(&target, credentials, &options);
 

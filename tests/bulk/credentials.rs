@@ -6,10 +6,11 @@ use oss_delete_vectors::bulk::{BulkOptions, Event, StopReason};
 use oss_delete_vectors::emulator::{Emulator, Identity};
 use oss_delete_vectors::{Credentials, Now, code};
 
+use crate::canary::SECRET;
 use crate::run::{Answer, Call, Run, SECOND, deleted, error, key, start, target};
 
 fn pair(name: &str) -> Credentials {
-    Credentials::new(name, "secret").unwrap()
+    Credentials::new(name, SECRET).unwrap()
 }
 
 fn until(name: &str, expires: Duration) -> Credentials {

@@ -1,5 +1,7 @@
 //! `BulkDelete` driven by hand in virtual time: one behaviour a test, exact counts, no network and no sleep.
 
+#[path = "../common/canary.rs"]
+mod canary;
 #[path = "../common/fixtures.rs"]
 mod fixtures;
 #[path = "../common/xorshift.rs"]

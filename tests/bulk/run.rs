@@ -9,6 +9,8 @@ use http::{Request, Response, StatusCode};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, Failure, KeyOutcome, StopReason, TransmitId};
 use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target};
 
+use crate::canary::SECRET;
+
 /// How long every answer takes.
 pub(crate) const LATENCY: Duration = Duration::from_millis(10);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -60,7 +62,7 @@ pub(crate) fn target() -> Target {
 }
 
 pub(crate) fn credentials() -> Credentials {
-    Credentials::new("LTAI5tExample", "my-secret").unwrap()
+    Credentials::new("LTAI5tExample", SECRET).unwrap()
 }
 
 pub(crate) fn key(number: u64) -> String {

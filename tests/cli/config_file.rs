@@ -2,8 +2,9 @@
 
 use oss_delete_vectors::emulator::Identity;
 
+use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 use crate::home::Home;
-use crate::program::{ACCESS_KEY_ID, CREDENTIALS, OTHER_SECRET, PLACE, Run, SECRET, Service, TOKEN, TRANSPORTS, run};
+use crate::program::{ACCESS_KEY_ID, CREDENTIALS, PLACE, Run, Service, TRANSPORTS, run};
 
 const WHAT: [&str; 7] = ["--bucket", "examplebucket", "--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force"];
 
@@ -70,9 +71,9 @@ fn the_command_line_beats_the_environment_and_both_beat_the_file() {
     let home = Home::with_config(
         "config_file-precedence",
         format!(
-            "[default]\nregion=file-1\naccount-id=11\nendpoint=file.example\naccess-key-id=file-id\naccess-key-secret={OTHER_SECRET}\n\
+            "[default]\nregion=file-1\naccount-id=11\nendpoint=file.example\naccess-key-id=file-id\naccess-key-secret={WRONG_SECRET}\n\
          sts-token={TOKEN}\n\
-         [profile b]\nregion=b-1\naccount-id=22\naccess-key-id=b-id\naccess-key-secret={OTHER_SECRET}\n"
+         [profile b]\nregion=b-1\naccount-id=22\naccess-key-id=b-id\naccess-key-secret={WRONG_SECRET}\n"
         ),
     );
     let other =
@@ -113,16 +114,17 @@ fn the_command_line_beats_the_environment_and_both_beat_the_file() {
 
 #[test]
 fn a_secret_is_what_stands_in_the_file() {
-    for secret in [r##"a#b;c=d"e'f\n\\%=="##, "#begins", "\"quoted\"", "$HOME `x`"] {
+    for strange in [r##"a#b;c=d"e'f\n\\%=="##, "#begins", "\"quoted\"", "$HOME `x`"] {
+        let secret = format!("{strange}{SECRET}{strange}");
         let service = Service::start();
-        let whole = oss_delete_vectors::Credentials::new("exact-id", secret).unwrap();
+        let whole = oss_delete_vectors::Credentials::new("exact-id", secret.as_str()).unwrap();
         service.emulator().add_identity(Identity::new(whole));
         let home = Home::with_config(
             "config_file-exact",
             format!("[default]\naccess-key-id = exact-id\naccess-key-secret =  {secret}\t\n"),
         );
         let run = delete(&home, &[&PLACE[..4], &["--endpoint", &service.url()]].concat(), &[]);
-        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{secret}: {run:?}");
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{strange}: {run:?}");
     }
 }
 
@@ -159,17 +161,21 @@ fn what_the_file_lacks_is_listed_with_the_place_where_it_would_stand() {
             "  access key secret  access-key-secret in [profile prod] of FILE, with the rest of the credentials\n",
         ),
         (
-            "[default]\nregion=cn-hangzhou\naccount-id=1\naccess-key-secret=nobodysSecret\nmode=AK\nsts-token=x",
+            &format!("[default]\nregion=cn-hangzhou\naccount-id=1\naccess-key-secret={WRONG_SECRET}\nmode=AK\nsts-token=x"),
             "default",
             "  access key id      access-key-id in [default] of FILE, with the rest of the credentials\n",
         ),
         (
-            "[default]\nregion=cn-hangzhou\naccount-id=1\naccess-key-id=x\naccess-key-secret=nobodysSecret\nmode=StsToken\nsts-token=",
+            &format!(
+                "[default]\nregion=cn-hangzhou\naccount-id=1\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}\nmode=StsToken\nsts-token="
+            ),
             "default",
             "  security token     sts-token in [default] of FILE, with the rest of the credentials\n",
         ),
         (
-            "[default]\nregion=cn-hangzhou\naccount-id=1\nmode=external\naccess-key-id=x\naccess-key-secret=nobodysSecret",
+            &format!(
+                "[default]\nregion=cn-hangzhou\naccount-id=1\nmode=external\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}"
+            ),
             "default",
             "  process command    process-command in [default] of FILE, whose mode is External\n",
         ),
@@ -192,14 +198,14 @@ fn what_the_file_lacks_is_listed_with_the_place_where_it_would_stand() {
 #[test]
 fn what_is_wrong_with_the_file_is_told_with_its_line_and_nothing_of_it() {
     let service = Service::start();
-    let (endpoint, pair) = (service.url(), format!("access-key-id=x\naccess-key-secret={OTHER_SECRET}\n"));
+    let (endpoint, pair) = (service.url(), format!("access-key-id=x\naccess-key-secret={WRONG_SECRET}\n"));
     let modes = "mode must be AK, StsToken or External; for others, --credential-process can run a program that gets credentials";
     for (content, options, expected) in [
-        (format!("[default]\n{OTHER_SECRET}"), &[][..], "FILE, line 2: neither a [section] nor key = value".to_owned()),
-        (format!("[profile {OTHER_SECRET}"), &[], "FILE, line 1: neither a [section] nor key = value".to_owned()),
-        (format!("access-key-secret={OTHER_SECRET}"), &[], "FILE, line 1: a key before the first [section]".to_owned()),
+        (format!("[default]\n{WRONG_SECRET}"), &[][..], "FILE, line 2: neither a [section] nor key = value".to_owned()),
+        (format!("[profile {WRONG_SECRET}"), &[], "FILE, line 1: neither a [section] nor key = value".to_owned()),
+        (format!("access-key-secret={WRONG_SECRET}"), &[], "FILE, line 1: a key before the first [section]".to_owned()),
         (
-            format!("[default]\n{pair}# x\naccessKeySecret={OTHER_SECRET}"),
+            format!("[default]\n{pair}# x\naccessKeySecret={WRONG_SECRET}"),
             &[],
             "FILE, line 5: access-key-secret again, which line 3 has already".to_owned(),
         ),
@@ -214,7 +220,7 @@ fn what_is_wrong_with_the_file_is_told_with_its_line_and_nothing_of_it() {
         (format!("[profile b]\n{pair}mode=EcsRamRole"), &["--profile", "b"], {
             format!("mode in [profile b] of FILE, line 4: {modes}")
         }),
-        (format!("[default]\n{pair}mode=External\nprocess-command='{OTHER_SECRET}"), &[], {
+        (format!("[default]\n{pair}mode=External\nprocess-command='{WRONG_SECRET}"), &[], {
             "process-command in [default] of FILE, line 5: must be a program and its arguments, with every quote closed"
                 .to_owned()
         }),
@@ -226,10 +232,10 @@ fn what_is_wrong_with_the_file_is_told_with_its_line_and_nothing_of_it() {
         (format!("[default]\n{pair}region=r\naccount-id=me"), &[], {
             "account-id in [default] of FILE, line 5: account id must be 1 to 32 digits, not \"me\"".to_owned()
         }),
-        (format!("[default]\n{pair}region=r\naccount-id=1\n\nsts-token = a\u{1}{OTHER_SECRET}"), &[], {
+        (format!("[default]\n{pair}region=r\naccount-id=1\n\nsts-token = a\u{1}{WRONG_SECRET}"), &[], {
             "sts-token in [default] of FILE, line 7: security token must be printable ASCII without spaces at the ends".to_owned()
         }),
-        (format!("[default]\naccess-key-id=x\naccess-key-secret={OTHER_SECRET}\u{1}\nregion=r\naccount-id=1"), &[], {
+        (format!("[default]\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}\u{1}\nregion=r\naccount-id=1"), &[], {
             "access-key-secret in [default] of FILE, line 3: access key secret must not be empty, have white space at the ends or \
              control characters"
                 .to_owned()
@@ -257,7 +263,7 @@ fn an_endpoint_of_the_file_is_refused_with_its_line() {
 fn a_file_that_cannot_be_read_is_refused() {
     let service = Service::start();
     let home = Home::new("config_file-unreadable");
-    let not_utf8 = home.write("not-utf8", [b"[default]\naccess-key-secret=", OTHER_SECRET.as_bytes(), b"\xff"].concat());
+    let not_utf8 = home.write("not-utf8", [b"[default]\naccess-key-secret=", WRONG_SECRET.as_bytes(), b"\xff"].concat());
     let too_large = home.write("too-large", vec![b'#'; 4 * 1024 * 1024 + 1]);
     let absent = home.file("absent");
     let endpoint = service.url();
@@ -286,7 +292,7 @@ fn a_file_that_cannot_be_read_is_refused() {
 
 #[test]
 fn a_rehearsal_looks_at_no_file() {
-    let home = Home::with_config("config_file-rehearsal", format!("no config file at all {OTHER_SECRET}"));
+    let home = Home::with_config("config_file-rehearsal", format!("no config file at all {WRONG_SECRET}"));
     let broken = home.file(".ossutilconfig");
     let environment = [("OSSUTIL_CONFIG_FILE", broken.as_str()), ("OSSUTIL_PROFILE", "prod")];
     for options in [&["--emulator"][..], &["--emulator", "--config-file", &broken, "--profile", "prod"]] {

@@ -6,8 +6,9 @@ use oss_delete_vectors::Credentials;
 use oss_delete_vectors::emulator::{Identity, RateLimit};
 use serde_json::json;
 
+use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 use crate::home::Home;
-use crate::program::{self, CREDENTIALS, File, OTHER_SECRET, PLACE, Run, SECRET, Service, TOKEN, TRANSPORTS, run};
+use crate::program::{self, CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run, told};
 
 const ID: &str = "STS.ConformanceToken0001";
 
@@ -40,9 +41,9 @@ fn delete(home: &Home, endpoint: &str, options: &[&str], environment: &[(&str, &
 #[test]
 fn it_is_asked_before_the_environment_and_the_file() {
     let service = service();
-    let home = Home::with_config("process-first", format!("[default]\naccess-key-id=x\naccess-key-secret={OTHER_SECRET}"));
+    let home = Home::with_config("process-first", format!("[default]\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}"));
     let command = format!("sh {}", home.write("helper", prints(&sts())));
-    let environment = [("OSS_ACCESS_KEY_ID", "x"), ("OSS_ACCESS_KEY_SECRET", OTHER_SECRET)];
+    let environment = [("OSS_ACCESS_KEY_ID", "x"), ("OSS_ACCESS_KEY_SECRET", WRONG_SECRET)];
     for transport in TRANSPORTS {
         let options = ["--credential-process", &command, "--transport", transport];
         let run = delete(&home, &service.url(), &options, &environment);
@@ -58,7 +59,7 @@ fn a_profile_whose_mode_is_external_names_it_and_the_environment_comes_first() {
     let helper = home.write("helper", format!("touch {}\n{}", home.file("was-run"), prints(&sts())));
     home.write(
         ".ossutilconfig",
-        format!("[default]\nmode = EXTERNAL\nprocess_command = sh '{helper}'\naccess-key-id=x\naccess-key-secret={OTHER_SECRET}"),
+        format!("[default]\nmode = EXTERNAL\nprocess_command = sh '{helper}'\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}"),
     );
     let of_the_environment = delete(&home, &service.url(), &[], &CREDENTIALS);
     assert_eq!((of_the_environment.code, home.has("was-run")), (Some(0), false), "{of_the_environment:?}");
@@ -92,8 +93,8 @@ fn it_speaks_on_stderr_and_hears_nothing() {
     let (url, command) = (service.url(), format!("sh {helper}"));
     let options = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force", "--endpoint", &url];
     let arguments = PLACE.into_iter().chain(options).chain(["--credential-process", &command]);
-    let output = program::command(arguments, &[("PATH", "/usr/bin:/bin")]).stdin(stdin).output().unwrap();
-    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b"asking someone\n"[..]), "{output:?}");
+    let run = told(program::command(arguments, &[("PATH", "/usr/bin:/bin")]).stdin(stdin).output().unwrap());
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), "asking someone\n"), "{run:?}");
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn what_gives_no_credentials_is_told_and_nothing_that_was_printed() {
     let service = Service::start();
     let home = Home::new("process-refused");
     let with = |name: &str, value: serde_json::Value| {
-        let mut output = json!({"mode": "StsToken", "access_key_id": "x", "access_key_secret": OTHER_SECRET, "sts_token": TOKEN});
+        let mut output = json!({"mode": "StsToken", "access_key_id": "x", "access_key_secret": WRONG_SECRET, "sts_token": TOKEN});
         output[name] = value;
         prints(&output.to_string())
     };
@@ -129,33 +130,33 @@ fn what_gives_no_credentials_is_told_and_nothing_that_was_printed() {
         (format!("{}exit 3\n", prints(&sts())), "the program failed: exit status: 3"),
         ("kill -9 $$\n".to_owned(), "the program failed: signal: 9 (SIGKILL)"),
         (String::new(), "the program's output must be a JSON object: EOF while parsing a value at line 1 column 0"),
-        (prints(OTHER_SECRET), "the program's output must be a JSON object: expected ident at line 1 column 2"),
-        (prints(&format!("[\"{OTHER_SECRET}\"]")), "the program's output must be a JSON object"),
+        (prints(WRONG_SECRET), "the program's output must be a JSON object: expected ident at line 1 column 2"),
+        (prints(&format!("[\"{WRONG_SECRET}\"]")), "the program's output must be a JSON object"),
         (
             prints(&format!("{}{}", sts(), sts())),
-            "the program's output must be a JSON object: trailing characters at line 1 column 201",
+            &format!("the program's output must be a JSON object: trailing characters at line 1 column {}", sts().len() + 1),
         ),
         (with("mode", json!("External")), "the program's mode must be StsToken or AK"),
-        (with("mode", json!(OTHER_SECRET)), "the program's mode must be StsToken or AK"),
+        (with("mode", json!(WRONG_SECRET)), "the program's mode must be StsToken or AK"),
         (with("mode", json!(1)), "the program's mode must be a string"),
         (with("access_key_id", null()), "the program's access_key_id is missing"),
         (with("access_key_secret", null()), "the program's access_key_secret is missing"),
         (with("access_key_secret", json!("")), "the program's access_key_secret is missing"),
-        (with("access_key_secret", json!([OTHER_SECRET])), "the program's access_key_secret must be a string"),
+        (with("access_key_secret", json!([WRONG_SECRET])), "the program's access_key_secret must be a string"),
         (with("sts_token", null()), "the program's sts_token is missing"),
         (
-            with("access_key_id", json!(format!("{OTHER_SECRET},"))),
+            with("access_key_id", json!(format!("{WRONG_SECRET},"))),
             "the program's access key id must be printable ASCII without commas and without spaces at the ends, at least one character",
         ),
         (
-            with("access_key_secret", json!(format!("{OTHER_SECRET}\n"))),
+            with("access_key_secret", json!(format!("{WRONG_SECRET}\n"))),
             "the program's access key secret must not be empty, have white space at the ends or control characters",
         ),
         (with("sts_token", json!("a\nb")), "the program's security token must be printable ASCII without spaces at the ends"),
         (with("expiration", json!("2020-01-01T00:00:00Z")), "the program's credentials have expired already"),
         (with("expiration", json!("tomorrow")), "the program's expiration must be like 2026-09-03T12:00:00Z"),
         (with("expiration", json!(1_893_456_000)), "the program's expiration must be a string"),
-        (format!("exec yes {OTHER_SECRET}\n"), "the program printed more than 64 KiB"),
+        (format!("exec yes {WRONG_SECRET}\n"), "the program printed more than 64 KiB"),
     ] {
         let command = format!("sh {}", home.write("helper", &script));
         let run = delete(&home, &service.url(), &["--credential-process", &command], &CREDENTIALS);
@@ -169,7 +170,7 @@ fn what_gives_no_credentials_is_told_and_nothing_that_was_printed() {
 fn a_command_that_is_none_is_refused_with_its_origin() {
     let service = Service::start();
     let home =
-        Home::with_config("process-none", "[default]\nmode=External\nprocess-command=/no/such/program --secret nobodysSecret");
+        Home::with_config("process-none", format!("[default]\nmode=External\nprocess-command=/no/such/program {WRONG_SECRET}"));
     for command in ["", "  ", "'helper", "\"helper", "helper \\", "''", "# helper"] {
         let run = delete(&home, &service.url(), &["--credential-process", command], &CREDENTIALS);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{command}: {run:?}");

@@ -6,6 +6,7 @@ use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::{DeleteVectors, KeyBatch};
 use serde_json::Value;
 
+use crate::canary::TOKEN;
 use crate::program::{CREDENTIALS, File, PLACE, Service, credentials, run, target};
 
 const SIGNING_TIME: u64 = 1_702_743_657;
@@ -40,14 +41,14 @@ fn the_line_is_what_the_official_sdks_sign() {
 
 #[test]
 fn the_line_holds_what_the_library_signs_with_a_security_token() {
-    let environment = [CREDENTIALS[0], CREDENTIALS[1], ("OSS_SESSION_TOKEN", "CAIS-token")];
+    let environment = [CREDENTIALS[0], CREDENTIALS[1], ("OSS_SESSION_TOKEN", TOKEN)];
     let keys = ["doc-001", "ключ \"\\ \u{7f}😀"];
     let json = serde_json::to_string(&keys).unwrap();
     let run = dry_run(&["--index-name", "vectorindex1", "--keys", &json, "--signing-time", "1702743657"], &environment);
     assert_eq!(run.code, Some(0), "{run:?}");
 
     let mut expected = DeleteVectors::new(&target(), KeyBatch::new(keys).unwrap()).to_request();
-    let signer = Signer::new(&target(), credentials().with_security_token("CAIS-token").unwrap());
+    let signer = Signer::new(&target(), credentials().with_security_token(TOKEN).unwrap());
     signer.sign(&mut expected, UNIX_EPOCH + Duration::from_secs(SIGNING_TIME));
     let line = run.json();
     assert_eq!(line["method"], expected.method().as_str());

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use oss_delete_vectors::emulator::RateLimit;
 
+use crate::canary;
 use crate::program::{CREDENTIALS, File, PLACE, Service, TRANSPORTS, command, finish, run};
 
 fn spawn(endpoint: &str, options: &[&str]) -> (Child, BufReader<ChildStderr>) {
@@ -51,6 +52,7 @@ fn once_it_stops_in_order_and_the_same_command_goes_on() {
         assert!((deleted..=deleted + unconfirmed).contains(&gone), "{gone}: {stopped:?}");
         let mut told = String::new();
         stderr.read_to_string(&mut told).unwrap();
+        canary::assert_not_in(&told);
         assert!(
             told.starts_with("error: interrupted\n") && told.ends_with("help: to go on, run the same command again\n"),
             "{told}"

@@ -63,7 +63,7 @@ fn survive(test: &str, transport: &str, is_stdin: bool) {
             assert!(child.try_wait().unwrap().is_none(), "{:?}", finish(child));
         }
         child.kill().unwrap();
-        child.wait().unwrap();
+        finish(child);
         let saved_at = fs::metadata(checkpoint.path()).unwrap().modified().unwrap();
         let saved: Value = serde_json::from_str(&checkpoint.read()).unwrap();
         let covered = saved["run"].to_string().parse::<Checkpoint>().unwrap().report().deleted;

@@ -3,6 +3,8 @@
 
 mod books;
 mod ca_file;
+#[path = "../common/canary.rs"]
+mod canary;
 #[path = "../transports/certificates.rs"]
 mod certificates;
 mod config_file;

@@ -1,8 +1,7 @@
 //! What is refused before anything is sent, and what is said about it. Every case exits with 2 and prints nothing on stdout.
 
-use std::process::Command;
-
-use crate::program::{ACCESS_KEY_ID, CREDENTIALS, File, PLACE, SECRET, Service, run};
+use crate::canary::SECRET;
+use crate::program::{ACCESS_KEY_ID, CREDENTIALS, File, PLACE, Service, run};
 
 /// Runs a whole and forced command, `changes` being made to it: an option to set, or to leave out. Says what stderr was.
 fn refused(service: &Service, changes: &[(&str, Option<&str>)], environment: &[(&str, &str)]) -> String {
@@ -171,8 +170,11 @@ fn a_variable_that_is_not_utf8_is_named_and_not_shown() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
-    let mut command: Command = crate::program::command(PLACE, &CREDENTIALS[..1]);
-    let output = command.env("OSS_ACCESS_KEY_SECRET", OsStr::from_bytes(b"hidden\xff")).output().unwrap();
-    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &[][..]));
-    assert_eq!(output.stderr, b"error: OSS_ACCESS_KEY_SECRET: not UTF-8\n");
+    use crate::program::{command, told};
+
+    let secret = [SECRET.as_bytes(), b"\xff"].concat();
+    let mut command = command(PLACE, &CREDENTIALS[..1]);
+    let run = told(command.env("OSS_ACCESS_KEY_SECRET", OsStr::from_bytes(&secret)).output().unwrap());
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert_eq!(run.stderr, "error: OSS_ACCESS_KEY_SECRET: not UTF-8\n");
 }

@@ -1,6 +1,9 @@
 //! One call of one user at one time, for tests that change a thing about it.
 #![allow(dead_code, reason = "every test file uses its part")]
 
+#[path = "canary.rs"]
+pub(crate) mod canary;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64ct::{Base64, Encoding};
@@ -11,13 +14,13 @@ use md5::{Digest, Md5};
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Target};
 
+pub(crate) use canary::{SECRET, TOKEN};
+
 pub(crate) const REGION: &str = "cn-hangzhou";
 pub(crate) const ACCOUNT_ID: &str = "1234567890123456";
 pub(crate) const BUCKET: &str = "examplebucket";
 pub(crate) const INDEX: &str = "vectorindex1";
 pub(crate) const ACCESS_KEY_ID: &str = "LTAI5tExample";
-pub(crate) const SECRET: &str = "Secret-That-Nobody-May-See";
-pub(crate) const TOKEN: &str = "Token/That+Nobody=May-See";
 
 pub(crate) fn target() -> Target {
     Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX).build().unwrap()

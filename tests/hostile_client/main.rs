@@ -2,6 +2,8 @@
 //! than it may.
 #![cfg(feature = "serve")]
 
+#[path = "../common/canary.rs"]
+mod canary;
 mod crowds;
 mod framing;
 mod service;

@@ -11,6 +11,7 @@ use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::transports::{Server, ServerOptions};
 use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Target};
 
+use crate::canary::SECRET;
 use crate::{ALLOCATOR, HEAP};
 
 /// Ends a test that would hang otherwise; nothing is expected to take this long.
@@ -90,7 +91,7 @@ pub(crate) fn target(bucket: &str) -> Target {
 }
 
 pub(crate) fn credentials() -> Credentials {
-    Credentials::new("LTAI5tExample", "my-secret").unwrap()
+    Credentials::new("LTAI5tExample", SECRET).unwrap()
 }
 
 pub(crate) fn call(bucket: &str, keys: &[&str]) -> Request<bytes::Bytes> {

@@ -6,6 +6,7 @@ use oss_delete_vectors::Credentials;
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::transports::ServerOptions;
 
+use crate::canary::{SECRET, WRONG_SECRET};
 use crate::service::{Service, call, credentials, signed, target, text};
 
 /// A change to a good request, and what the answer to it begins with or, where it is an error, has in it.
@@ -122,7 +123,7 @@ fn a_presigned_request_is_what_was_signed() {
 #[test]
 fn nobody_without_the_secret_signs() {
     let mut service = Service::start(&ServerOptions::new());
-    for secret in ["my-Secret", "my-secret0", "m", "LTAI5tExample"] {
+    for secret in [WRONG_SECRET, &SECRET[1..], &format!("{SECRET}0"), "y", "LTAI5tExample"] {
         let others = Credentials::new("LTAI5tExample", secret).unwrap();
         let mut request = call("examplebucket", &["a", "b"]);
         Signer::new(&target("examplebucket"), others).sign(&mut request, SystemTime::now());

@@ -3,6 +3,8 @@
 #![cfg(any(feature = "hyper", feature = "ureq"))]
 
 mod behaviour;
+#[path = "../common/canary.rs"]
+mod canary;
 #[allow(dead_code, reason = "the transports' tests use more of it")]
 #[path = "../transports/carrier.rs"]
 mod carrier;

@@ -9,6 +9,7 @@ use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, StopReason};
 use oss_delete_vectors::transports::TransportOptions;
 use oss_delete_vectors::{Credentials, Key, Now, Target};
 
+use crate::canary::SECRET;
 use crate::carrier::Carrier;
 use crate::peer::{Peer, read_request};
 
@@ -20,8 +21,7 @@ fn each_run(options: &BulkOptions, peer: impl Fn() -> Peer, check: impl Fn(&Bulk
         let peer = peer();
         let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("index");
         let target = target.endpoint(peer.url().parse().unwrap()).build().unwrap();
-        let mut bulk =
-            BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret").unwrap(), options.clone()).unwrap();
+        let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", SECRET).unwrap(), options.clone()).unwrap();
         for number in 0..KEYS {
             bulk.push(Key::new(&format!("doc-{number}")).unwrap()).unwrap();
         }

@@ -10,6 +10,7 @@ use oss_delete_vectors::bulk::StopReason;
 use oss_delete_vectors::emulator::Identity;
 use oss_delete_vectors::transports::RunErrorKind;
 
+use crate::canary::{WRONG_SECRET, WRONG_TOKEN};
 use crate::service::{Service, credentials, key, options};
 use crate::ways::{Job, Way};
 
@@ -22,7 +23,7 @@ fn expired(keys: usize) -> Service {
 }
 
 fn renewed() -> Credentials {
-    Credentials::new("STS.renewed", "another-secret").unwrap().with_security_token("token").unwrap()
+    Credentials::new("STS.renewed", WRONG_SECRET).unwrap().with_security_token(WRONG_TOKEN).unwrap()
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod async_io_transport;
 #[cfg(feature = "async")]
 mod asynchronous;
 mod blocking;
+#[path = "../common/canary.rs"]
+mod canary;
 mod credentials;
 #[cfg(all(feature = "serve", any(feature = "hyper", feature = "ureq")))]
 mod delete_all;

@@ -9,6 +9,8 @@ use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Report};
 use oss_delete_vectors::emulator::Emulator;
 use oss_delete_vectors::{Credentials, Now, ServiceError, Target, code};
 
+use crate::canary::SECRET;
+
 #[derive(Clone)]
 pub(crate) struct Service {
     emulator: Arc<Mutex<Emulator>>,
@@ -56,7 +58,7 @@ impl Service {
 }
 
 pub(crate) fn credentials() -> Credentials {
-    Credentials::new("LTAI5tExample", "my-secret").unwrap()
+    Credentials::new("LTAI5tExample", SECRET).unwrap()
 }
 
 pub(crate) fn key(number: usize) -> String {

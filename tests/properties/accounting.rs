@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use crate::canary::SECRET;
 use crate::cases;
 
 #[derive(Debug, Clone)]
@@ -64,7 +65,7 @@ proptest! {
     fn the_report_adds_up(answers in vec((answer(), any::<Index>()), 1..60), keys in 1..3000_u32, attempts in 1..4_u32) {
         let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
         let options = BulkOptions::new().rate(Rate::Unlimited).max_attempts(attempts).concurrency(4);
-        let mut bulk = BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), options).unwrap();
+        let mut bulk = BulkDelete::new(&target, Credentials::new("id", SECRET).unwrap(), options).unwrap();
         // Every third key a second time.
         for number in (0..keys).flat_map(|number| [number, number - number % 3]) {
             bulk.push(Key::new(&format!("k{number}")).unwrap()).unwrap();

@@ -8,6 +8,7 @@ use oss_delete_vectors::{Credentials, DeleteVectors, Deleted, Key, KeyBatch, Now
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::canary::SECRET;
 use crate::cases;
 
 /// Keys `first..first + count`, and whether the source pauses after them.
@@ -24,7 +25,7 @@ proptest! {
         let text = |number: u32| format!("{number:05}{}", "\u{10ffff}".repeat(suffix));
         let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
         let options = BulkOptions::new().rate(Rate::Unlimited).concurrency(1000);
-        let mut bulk = BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), options).unwrap();
+        let mut bulk = BulkDelete::new(&target, Credentials::new("id", SECRET).unwrap(), options).unwrap();
 
         let mut expected: Vec<Vec<String>> = vec![Vec::new()];
         let mut seen = HashSet::new();

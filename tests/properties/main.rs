@@ -1,6 +1,8 @@
 //! What holds of any value, tried on values that are made at random, the same in every run. `PROPTEST_CASES` and
 //! `PROPTEST_RNG_SEED` try more and others; what fails then becomes a test of its own, so that nothing is kept in a file.
 
+#[path = "../common/canary.rs"]
+mod canary;
 #[path = "../common/signed_content.rs"]
 mod signed_content;
 

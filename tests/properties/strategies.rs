@@ -11,6 +11,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::canary::SECRET;
+
 /// Any text of so many characters, none of them out of bounds.
 pub(crate) fn text(length: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = String> {
     let character =
@@ -27,7 +29,7 @@ pub(crate) fn keys(most: usize) -> impl Strategy<Value = KeyBatch> {
 }
 
 fn credentials() -> impl Strategy<Value = Credentials> {
-    let secret = text(0..=40).prop_map(|text| format!("s{}e", text.replace(char::is_control, "")));
+    let secret = text(0..=40).prop_map(|text| format!("s{}{SECRET}", text.replace(char::is_control, "")));
     let token = prop_oneof!["", "[!-~]([ -~]{0,60}[!-~])?"];
     ("[!-+\\--~]([ -+\\--~]{0,20}[!-+\\--~])?", secret, token).prop_map(|(id, secret, token)| {
         Credentials::new(id, secret).and_then(|pair| pair.with_security_token(token)).expect("what both take")

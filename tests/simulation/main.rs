@@ -9,6 +9,8 @@
 //! After every step the machine's account is held against the simulation's own (`model`), after every run the emulator's truth
 //! against both, for every occurrence of a key.
 
+#[path = "../common/canary.rs"]
+mod canary;
 mod keys;
 mod meaning;
 mod model;
@@ -100,7 +102,7 @@ fn range(seeds: &str) -> Range<u64> {
 /// Ids of another run: some of them are never handed out in this one, others later.
 fn strangers() -> Vec<TransmitId> {
     let options = BulkOptions::new().concurrency(2000).rate(Rate::Unlimited);
-    let mut bulk = BulkDelete::new(&world::target(), Credentials::new("key", "secret").unwrap(), options).unwrap();
+    let mut bulk = BulkDelete::new(&world::target(), Credentials::new("key", canary::SECRET).unwrap(), options).unwrap();
     for number in 0..2000 {
         bulk.push(Key::new(&format!("{number}")).unwrap()).unwrap();
         bulk.flush();

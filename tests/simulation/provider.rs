@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use oss_delete_vectors::Credentials;
 use oss_delete_vectors::emulator::{Emulator, Identity};
 
+use crate::canary::{SECRET, TOKEN};
 use crate::scenario::{Provider, Scenario, Token};
 
 pub(crate) struct People {
@@ -41,11 +42,11 @@ impl People {
     /// New credentials that the service knows; `now` is its time.
     pub(crate) fn issue(&mut self, now: SystemTime, emulator: &mut Emulator) -> Credentials {
         self.issued += 1;
-        let pair = Credentials::new(format!("key{}", self.issued), "secret").unwrap();
+        let pair = Credentials::new(format!("key{}", self.issued), SECRET).unwrap();
         let (known_to_client, known_to_service) = match self.token {
             None => (pair.clone(), pair),
             Some(Token { lifetime, is_known }) => {
-                let pair = pair.with_security_token(format!("token{}", self.issued)).unwrap();
+                let pair = pair.with_security_token(format!("{TOKEN}{}", self.issued)).unwrap();
                 let expiring = pair.clone().with_expiration(now + lifetime);
                 (if is_known { expiring.clone() } else { pair }, expiring)
             }

@@ -8,6 +8,7 @@ use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, TransmitId};
 use oss_delete_vectors::emulator::{Emulator, Fault, FaultyNetwork, NetworkEvent, RateLimit};
 use oss_delete_vectors::{Credentials, Key, Now, Target};
 
+use crate::canary::WRONG_SECRET;
 use crate::meaning::{Meaning, meaning};
 use crate::model::Model;
 use crate::provider::{People, Reply};
@@ -287,7 +288,7 @@ impl<'a> World<'a> {
 
     fn reply(&mut self, reply: &Reply) {
         let credentials = match reply {
-            Reply::Wrong => Credentials::new("nobody", "secret").unwrap(),
+            Reply::Wrong => Credentials::new("nobody", WRONG_SECRET).unwrap(),
             Reply::Right => self.people.issue(self.service_time(), &mut self.emulator),
         };
         self.trace.note(self.now, || format!("handed in: {credentials:?}"));

@@ -12,6 +12,7 @@ use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::transports::{Server, TransportOptions};
 use oss_delete_vectors::{Credentials, DeleteVectors, Endpoint, KeyBatch, ServiceError, Target, code};
 
+use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 use crate::carrier::Carrier;
 
 /// What goes wrong: on the service's side before the call, and with the request on its way.
@@ -31,8 +32,8 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { request: |request, _| request, code: code::ACCESS_DENIED, ..REFUSED },
     Scenario { request: |request, target| signed_at(request, target, -901), code: code::REQUEST_TIME_TOO_SKEWED, ..REFUSED },
     Scenario { set_up: |emulator| forget(emulator), code: code::INVALID_ACCESS_KEY_ID, ..REFUSED },
-    Scenario { set_up: |emulator| admit(emulator, "another", None), code: code::SIGNATURE_DOES_NOT_MATCH, ..REFUSED },
-    Scenario { set_up: |emulator| admit(emulator, SECRET, Some("token")), code: code::INVALID_SECURITY_TOKEN, ..REFUSED },
+    Scenario { set_up: |emulator| admit(emulator, WRONG_SECRET, None), code: code::SIGNATURE_DOES_NOT_MATCH, ..REFUSED },
+    Scenario { set_up: |emulator| admit(emulator, SECRET, Some(TOKEN)), code: code::INVALID_SECURITY_TOKEN, ..REFUSED },
     Scenario { set_up: |emulator| expire(emulator), code: code::SECURITY_TOKEN_EXPIRED, ..REFUSED },
     Scenario {
         set_up: |emulator| emulator.add_identity(Identity::new(credentials()).disabled()),
@@ -99,8 +100,6 @@ const SCENARIOS: &[Scenario] = &[
 
 const REFUSED: Scenario =
     Scenario { set_up: |_| (), request: |request, target| signed_now(request, target), status: 403, code: "", vectors_left: 2 };
-
-const SECRET: &str = "yourAccessKeySecretForTests0001";
 
 #[test]
 fn every_answer_of_the_service_comes_back_whole() {

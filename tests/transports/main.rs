@@ -1,6 +1,8 @@
 //! Both transports against real sockets: the same scenarios, and the same outcomes.
 #![cfg(any(feature = "hyper", feature = "ureq"))]
 
+#[path = "../common/canary.rs"]
+mod canary;
 mod carrier;
 mod certificates;
 mod emulated;

@@ -5,7 +5,8 @@ use oss_delete_vectors::transports::{CallError, TransportOptions, UreqTransport}
 use oss_delete_vectors::{Credentials, code};
 use serde_json::json;
 
-use crate::program::{KEY_PAIR, KeysFile, Program, SECRET, TOKEN, credentials};
+use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
+use crate::program::{KEY_PAIR, KeysFile, Program, credentials};
 
 fn refusal(error: &CallError) -> (u16, &str) {
     let CallError::Service(error) = error else { panic!("{error}") };
@@ -60,7 +61,7 @@ fn another_place_is_served_under_its_names_alone() {
 fn only_who_has_the_key_pair_and_the_token_deletes() {
     let [id, secret] = KEY_PAIR;
     let program = Program::run(&[], &[id, secret, ("OSS_SESSION_TOKEN", TOKEN)], "");
-    let wrong = Credentials::new(id.1, "another").unwrap().with_security_token(TOKEN).unwrap();
+    let wrong = Credentials::new(id.1, WRONG_SECRET).unwrap().with_security_token(TOKEN).unwrap();
     let unknown = Credentials::new("another", SECRET).unwrap();
     for (credentials, expected) in [
         (wrong, code::SIGNATURE_DOES_NOT_MATCH),

@@ -178,7 +178,9 @@ mod tests {
     #[test]
     fn a_time_that_no_run_lasts_is_refused() {
         let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
-        let bulk = BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), BulkOptions::new()).unwrap();
+        let bulk =
+            BulkDelete::new(&target, Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(), BulkOptions::new())
+                .unwrap();
         let (errors, elapsed) = (Errors::default(), Duration::from_secs(1));
         let saved = Saved { run: bulk.checkpoint(), inputs: Vec::new(), failed_keys: Some(7), errors, elapsed };
         let text = saved.to_text();

@@ -99,7 +99,8 @@ mod tests {
     fn counts_end_where_numbers_do() {
         let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build().unwrap();
         let options = BulkOptions::new().max_attempts(1);
-        let mut bulk = BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), options).unwrap();
+        let mut bulk =
+            BulkDelete::new(&target, Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(), options).unwrap();
         bulk.push(Key::new("a").unwrap()).unwrap();
         bulk.finish();
         let now = Now::new(std::time::Duration::ZERO, UNIX_EPOCH);

@@ -159,7 +159,9 @@ mod tests {
     /// Keys of as many bytes as no buffer holds.
     fn failed() -> FailedKeys {
         let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
-        let mut bulk = BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), BulkOptions::new()).unwrap();
+        let mut bulk =
+            BulkDelete::new(&target, Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(), BulkOptions::new())
+                .unwrap();
         (0..100).for_each(|number| bulk.push(Key::new(&format!("{number:0500}")).unwrap()).unwrap());
         bulk.stop();
         let failed = |event| if let Event::Failed(failed) = event { Some(failed) } else { None };
