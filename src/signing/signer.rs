@@ -196,7 +196,7 @@ impl Signer {
             Some(last) if last.date.day() == date.day() => last.key,
             _ => {
                 let scope = string_to_sign::scope(&date, self.resource.region());
-                Arc::new(SigningKey::derive(self.credentials.access_key_secret(), scope))
+                SigningKey::derive(self.credentials.access_key_secret(), scope)
             }
         };
         let iso8601 = HeaderValue::from_str(date.iso8601()).expect("a date is ASCII");

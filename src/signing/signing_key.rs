@@ -1,6 +1,12 @@
+use std::hint::black_box;
+use std::sync::Arc;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
+
+/// How much stack is wiped: more than HMAC uses.
+const STACK: usize = 2048;
 
 /// A secret narrowed to a scope, which is one day, one region and the product: the keyed HMAC state, ready to sign. Wiped on
 /// drop.
@@ -10,16 +16,17 @@ pub(super) struct SigningKey {
 }
 
 impl SigningKey {
-    pub(super) fn derive(access_key_secret: &str, scope: String) -> Self {
+    pub(super) fn derive(access_key_secret: &str, scope: String) -> Arc<Self> {
         let mut secret = Zeroizing::new(String::with_capacity("aliyun_v4".len() + access_key_secret.len()));
         secret.push_str("aliyun_v4");
         secret.push_str(access_key_secret);
-        let state = scope.split('/').fold(keyed(secret.as_bytes()), |mut state, step| {
-            state.update(step.as_bytes());
-            let key: Zeroizing<[u8; 32]> = Zeroizing::new(state.finalize().into_bytes().into());
-            keyed(key.as_slice())
-        });
-        Self { scope, state }
+        on_wiped_stack(|| {
+            let state = scope.split('/').fold(keyed(secret.as_bytes()), |mut state, step| {
+                state.update(step.as_bytes());
+                keyed(&state.finalize().into_bytes())
+            });
+            Arc::new(Self { scope, state })
+        })
     }
 
     /// What the key signs for; it begins with the day.
@@ -28,17 +35,33 @@ impl SigningKey {
     }
 
     pub(super) fn sign(&self, string_to_sign: &[u8]) -> [u8; 32] {
-        let mut mac = self.state.clone();
-        mac.update(string_to_sign);
-        mac.finalize().into_bytes().into()
+        on_wiped_stack(|| self.mac(string_to_sign).finalize().into_bytes().into())
     }
 
     /// Whether `signature` is that of `string_to_sign`, compared in constant time.
     pub(super) fn verify(&self, string_to_sign: &[u8], signature: &[u8; 32]) -> bool {
-        let mut mac = self.state.clone();
-        mac.update(string_to_sign);
-        mac.verify_slice(signature).is_ok()
+        on_wiped_stack(|| self.mac(string_to_sign).verify_slice(signature).is_ok())
     }
+
+    fn mac(&self, string_to_sign: &[u8]) -> Hmac<Sha256> {
+        self.state.clone().chain_update(string_to_sign)
+    }
+}
+
+/// Overwrites the stack that `work` has used: values that were moved leave copies there, which nobody drops. The result must not
+/// be one of them.
+fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+    #[inline(never)]
+    fn use_stack<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+    #[inline(never)]
+    fn wipe_stack() {
+        black_box(&mut [0_u8; STACK]);
+    }
+    let result = use_stack(work);
+    wipe_stack();
+    result
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {

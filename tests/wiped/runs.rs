@@ -1,0 +1,106 @@
+//! What a run leaves, on either loop, over sockets and without: nothing of the credentials that were renewed on the way.
+
+use std::convert::Infallible;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
+use oss_delete_vectors::emulator::Emulator;
+use oss_delete_vectors::transports::{HyperTransport, Run, Server, TransportOptions, UreqTransport, stream_iter};
+use oss_delete_vectors::{Credentials, Now, Target};
+
+use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, target, time};
+use crate::derived::derived;
+use crate::memory::{Needle, copies, left_alone};
+
+const KEYS: [&str; 2] = ["a", "b"];
+
+/// The emulator, on a socket as well.
+#[derive(Clone)]
+struct Service {
+    emulator: Arc<Mutex<Emulator>>,
+    _server: Arc<Server>,
+    target: Target,
+}
+
+impl Service {
+    fn start(credentials: Credentials) -> Self {
+        let emulator = Arc::new(Mutex::new(Emulator::with_vectors(&target(), credentials, KEYS).unwrap()));
+        let served = Arc::clone(&emulator);
+        let handler = move |request: Request<Bytes>| served.lock().unwrap().handle(now(), &request);
+        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), handler).unwrap();
+        let target = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX);
+        let target = target.endpoint(server.url().parse().unwrap()).build().unwrap();
+        Self { emulator, _server: Arc::new(server), target }
+    }
+
+    fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        self.emulator.lock().unwrap().handle(now(), request)
+    }
+}
+
+/// One day, so that the keys of the day are known.
+fn now() -> Now {
+    static START: OnceLock<Instant> = OnceLock::new();
+    Now::new(START.get_or_init(Instant::now).elapsed(), time())
+}
+
+fn credentials(id: &str, secret: &Needle) -> Credentials {
+    Credentials::new(id, secret.text()).unwrap()
+}
+
+/// Does `run`, whose first credentials the service does not know, and holds what it leaves against what is still needed.
+fn check(run: impl FnOnce(&mut BulkDelete, &Service, Credentials) + Send) {
+    let [earlier, later] = [(); 2].map(|()| Needle::random(55));
+    let scope = format!("20231216/{REGION}/oss/aliyun_v4_request");
+    let [earlier_keys, later_keys] = [&earlier, &later].map(|secret| derived(secret, &scope));
+    let found = || [copies([&earlier, &later]), copies(&earlier_keys), copies(&later_keys)];
+    let work = || {
+        let known = credentials("later", &later);
+        let service = Service::start(known.clone());
+        let options = BulkOptions::new().renews_credentials(Duration::from_secs(60));
+        let mut bulk = BulkDelete::new(&service.target, credentials("earlier", &earlier), options).unwrap();
+        run(&mut bulk, &service, known);
+        (service, bulk)
+    };
+    left_alone(work, |(service, bulk)| {
+        assert_eq!((bulk.report().deleted, bulk.report().requests), (2, 2));
+        assert_eq!(found(), [vec![0, 1], vec![0; 6], vec![0, 0, 0, 0, 1, 1]]);
+        drop(bulk);
+        assert_eq!(found(), [vec![0, 1], vec![0; 6], vec![0; 6]]);
+        drop(service);
+        assert_eq!(found(), [vec![0, 0], vec![0; 6], vec![0; 6]]);
+    });
+}
+
+#[test]
+fn with_threads() {
+    check(|bulk, service, known| {
+        let service = service.clone();
+        let run = Run::new(bulk).clock(now).credentials(move || Ok::<_, Infallible>(known.clone()));
+        run.run_blocking(KEYS, move |request| Ok::<_, Failure>(service.answer(&request))).unwrap();
+    });
+}
+
+#[test]
+fn over_ureq() {
+    check(|bulk, _, known| {
+        let transport = UreqTransport::new(&TransportOptions::new());
+        let run = Run::new(bulk).clock(now).credentials(move || Ok::<_, Infallible>(known.clone()));
+        run.run_blocking(KEYS, move |request| transport.send(request)).unwrap();
+    });
+}
+
+#[test]
+fn over_hyper() {
+    check(|bulk, _, known| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let transport = HyperTransport::new(&TransportOptions::new());
+        let run = Run::new(bulk).clock(now).credentials(|| std::future::ready(Ok::<_, Infallible>(known.clone())));
+        let run = run.run_async(stream_iter(KEYS), |request| transport.send(request), tokio::time::sleep);
+        runtime.block_on(run).unwrap();
+    });
+}
