@@ -128,7 +128,7 @@
 //! | 403 `AccessDenied` | allow the action `oss:DeleteVectors` | stops |
 //! | 403 `UserDisable` | enable the account or the user, or pay what is due | stops |
 //! | 404 `NoSuchBucket`, `NoSuchVectorIndex` | check region, account id, bucket and index name | stops |
-//! | 3xx, 405 `MethodNotAllowed`, 407, 411; 2xx or 404 that is not the service's (`BadErrorResponse`) | check the endpoint, and what stands before it | stops before its first success; later sends it ten times, then *unconfirmed* |
+//! | 3xx, 405 `MethodNotAllowed`, 407, 411; 2xx, 403 or 404 that is not the service's (`BadErrorResponse`) | check the endpoint, and what stands before it | stops before its first success; later sends it ten times, then *unconfirmed* |
 //! | any other 4xx | what the message says | stops |
 //!
 //! # Pacing

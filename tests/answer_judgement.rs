@@ -74,7 +74,7 @@ fn an_error_is_judged_by_status_and_code() {
         (404, code::NO_SUCH_VECTOR_INDEX, refused),
         (404, code::BAD_ERROR_RESPONSE, foreign),
         (405, code::METHOD_NOT_ALLOWED, foreign),
-        (406, code::BAD_ERROR_RESPONSE, refused),
+        (406, code::BAD_ERROR_RESPONSE, foreign),
         (407, code::BAD_ERROR_RESPONSE, foreign),
         (408, code::BAD_ERROR_RESPONSE, broken),
         (409, "Conflict", refused),

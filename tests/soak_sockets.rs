@@ -8,6 +8,9 @@
 //! ```
 #![cfg(all(target_os = "linux", feature = "hyper", feature = "ureq", feature = "serve"))]
 
+#[path = "common/canary.rs"]
+mod canary;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write as _;
@@ -142,7 +145,7 @@ impl Service {
     /// Credentials that the service takes for half a minute, of which the client is not told.
     fn issue(&self) -> Credentials {
         let number = self.tokens.fetch_add(1, Ordering::Relaxed);
-        let pair = Credentials::new(format!("STS.{number}"), "my-secret").unwrap();
+        let pair = Credentials::new(format!("STS.{number}"), canary::SECRET).unwrap();
         let pair = pair.with_security_token(format!("token-{number}")).unwrap();
         let expiring = pair.clone().with_expiration(SystemTime::now() + Duration::from_secs(30));
         let mut emulator = self.emulator();

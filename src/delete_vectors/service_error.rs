@@ -222,7 +222,7 @@ impl ServiceError {
 
     /// Whether a part of the keys, or all, may be gone in spite of the error: any 5xx, throttling among them; 408; and an answer
     /// that is none of the service's to this call, which says nothing of what the service did: 1xx, a 2xx that is not clearly the
-    /// service's, 3xx, 405, 407, 411, and a 404 without a code. All others say that the call was refused.
+    /// service's, 3xx, 405, 407, 411, and a 403, 404 or rarer 4xx without a code. All others say that the call was refused.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {
         self.is_foreign() || matches!(self.0.status.as_u16(), 408 | 500..)
@@ -232,8 +232,9 @@ impl ServiceError {
     pub(crate) fn is_foreign(&self) -> bool {
         match self.0.status.as_u16() {
             100..400 | 405 | 407 | 411 => true,
-            404 => self.code() == code::BAD_ERROR_RESPONSE,
-            _ => false,
+            // What these say needs no code.
+            400 | 401 | 408 | 409 | 413 | 429 => false,
+            status => status < 500 && self.code() == code::BAD_ERROR_RESPONSE,
         }
     }
 

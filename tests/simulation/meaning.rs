@@ -40,7 +40,8 @@ pub(crate) fn meaning(answer: &Result<Response<Bytes>, Failure>) -> (Meaning, bo
 
 fn of_error(error: &ServiceError) -> (Meaning, bool) {
     let status = error.status().as_u16();
-    let is_foreign = matches!(status, 100..400 | 405 | 407 | 411) || (status == 404 && error.code() == code::BAD_ERROR_RESPONSE);
+    let is_foreign =
+        matches!(status, 100..400 | 405 | 407 | 411) || (matches!(status, 403 | 404) && error.code() == code::BAD_ERROR_RESPONSE);
     let may_have_deleted = status >= 500 || status == 408 || is_foreign;
     let meaning = match error.code() {
         code::QPS_LIMIT_EXCEEDED | code::SLOW_DOWN => Meaning::Throttled,

@@ -9,6 +9,7 @@ use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, Ident
 use oss_delete_vectors::{Credentials, Key, Now, Target};
 
 use crate::ALLOCATOR;
+use crate::canary::SECRET;
 use crate::random::Random;
 use crate::tally::Tally;
 
@@ -380,7 +381,7 @@ fn options(seed: u64) -> BulkOptions {
 
 /// Credentials that the service takes for an hour from `now` on.
 fn issue(emulator: &mut Emulator, number: u32, now: SystemTime) -> Credentials {
-    let pair = Credentials::new(format!("STS.{number}"), "my-secret").unwrap();
+    let pair = Credentials::new(format!("STS.{number}"), SECRET).unwrap();
     let pair = pair.with_security_token(format!("token-{number}")).unwrap();
     let expiring = pair.clone().with_expiration(now + TOKEN);
     emulator.add_identity(Identity::new(expiring.clone()));

@@ -7,8 +7,12 @@
 //! SOAK_SECONDS=3600 cargo test --release --features emulator --test soak_virtual           run after run, for an hour of real time
 //! ```
 //!
+//! Each run has a seed, the first of them 0 or `SOAK_SEED`.
+//!
 //! Every key that is reported deleted is looked for at once, those that are left at the end are looked up one by one.
 
+#[path = "../common/canary.rs"]
+mod canary;
 mod days;
 #[path = "../simulation/random.rs"]
 mod random;
@@ -28,9 +32,11 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
 #[test]
 fn days_of_faults_lose_nothing_and_take_no_more_memory() {
-    let time = env::var("SOAK_SECONDS").map_or(0, |seconds| seconds.parse().expect("SOAK_SECONDS is a number"));
+    let number = |name: &str| env::var(name).map_or(0, |number| number.parse().unwrap_or_else(|_| panic!("{name} is a number")));
+    let (time, first) = (number("SOAK_SECONDS"), number("SOAK_SEED"));
     let (start, mut tally) = (Instant::now(), Tally::default());
-    for seed in 0.. {
+    for seed in first.. {
+        let _told = ToldOnPanic { seed };
         Days::new(seed).live(&mut tally);
         tally.add("runs", 1);
         if start.elapsed() >= Duration::from_secs(time) {
@@ -40,4 +46,17 @@ fn days_of_faults_lose_nothing_and_take_no_more_memory() {
     // Past the capturing of output: what was covered is part of the result.
     writeln!(std::io::stderr(), "soak in virtual time:{tally}").unwrap();
     tally.assert_complete();
+}
+
+/// Says which seed failed.
+struct ToldOnPanic {
+    seed: u64,
+}
+
+impl Drop for ToldOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("soak in virtual time: SOAK_SEED={} fails", self.seed);
+        }
+    }
 }

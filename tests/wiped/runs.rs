@@ -81,7 +81,8 @@ fn with_threads() {
     check(|bulk, service, known| {
         let service = service.clone();
         let run = Run::new(bulk).clock(now).credentials(move || Ok::<_, Infallible>(known.clone()));
-        run.run_blocking(KEYS, move |request| Ok::<_, Failure>(service.answer(&request))).unwrap();
+        let report = run.run_blocking(KEYS, move |request| Ok::<_, Failure>(service.answer(&request))).unwrap();
+        assert!(report.is_all_deleted());
     });
 }
 
@@ -90,7 +91,8 @@ fn over_ureq() {
     check(|bulk, _, known| {
         let transport = UreqTransport::new(&TransportOptions::new());
         let run = Run::new(bulk).clock(now).credentials(move || Ok::<_, Infallible>(known.clone()));
-        run.run_blocking(KEYS, move |request| transport.send(request)).unwrap();
+        let report = run.run_blocking(KEYS, move |request| transport.send(request)).unwrap();
+        assert!(report.is_all_deleted());
     });
 }
 
@@ -101,6 +103,6 @@ fn over_hyper() {
         let transport = HyperTransport::new(&TransportOptions::new());
         let run = Run::new(bulk).clock(now).credentials(|| std::future::ready(Ok::<_, Infallible>(known.clone())));
         let run = run.run_async(stream_iter(KEYS), |request| transport.send(request), tokio::time::sleep);
-        runtime.block_on(run).unwrap();
+        assert!(runtime.block_on(run).unwrap().is_all_deleted());
     });
 }
