@@ -132,6 +132,7 @@ fn what_gives_no_credentials_is_told_and_nothing_that_was_printed() {
         (String::new(), "the program's output must be a JSON object: EOF while parsing a value at line 1 column 0"),
         (prints(WRONG_SECRET), "the program's output must be a JSON object: expected ident at line 1 column 2"),
         (prints(&format!("[\"{WRONG_SECRET}\"]")), "the program's output must be a JSON object"),
+        (prints(&json!(WRONG_SECRET).to_string()), "the program's output must be a JSON object"),
         (
             prints(&format!("{}{}", sts(), sts())),
             &format!("the program's output must be a JSON object: trailing characters at line 1 column {}", sts().len() + 1),
@@ -143,6 +144,7 @@ fn what_gives_no_credentials_is_told_and_nothing_that_was_printed() {
         (with("access_key_secret", null()), "the program's access_key_secret is missing"),
         (with("access_key_secret", json!("")), "the program's access_key_secret is missing"),
         (with("access_key_secret", json!([WRONG_SECRET])), "the program's access_key_secret must be a string"),
+        (prints(r#"{"access_key_id":"x","access_key_secret":"\ud83d"}"#), "the program's access_key_secret must be a string"),
         (with("sts_token", null()), "the program's sts_token is missing"),
         (
             with("access_key_id", json!(format!("{WRONG_SECRET},"))),

@@ -8,5 +8,7 @@ mod calls;
 mod derived;
 mod library;
 mod memory;
+#[cfg(feature = "cli")]
+mod program;
 #[cfg(all(feature = "hyper", feature = "ureq", feature = "serve"))]
 mod runs;

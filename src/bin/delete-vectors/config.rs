@@ -7,6 +7,7 @@ mod file;
 mod ossutilconfig;
 mod process;
 mod setting;
+mod wiped;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,9 @@
 //! As whom: id, secret and token come from one source together, for parts of two sources make no credentials.
 
+use std::mem::take;
+
 use oss_delete_vectors::Credentials;
+use zeroize::Zeroizing;
 
 use super::error::ConfigError;
 use super::process::{CredentialProcess, ProcessError};
@@ -90,8 +93,8 @@ impl Mode {
 struct Group {
     source: Source,
     id: Option<String>,
-    secret: Option<String>,
-    token: Option<String>,
+    secret: Option<Zeroizing<String>>,
+    token: Option<Zeroizing<String>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,11 +120,11 @@ impl Group {
     /// `None` where the environment has neither id nor secret; a token alone says nothing.
     fn in_environment(lookup: &mut Lookup<'_>) -> Result<Option<Self>, ConfigError> {
         let id = lookup.in_environment(&ACCESS_KEY_ID)?;
-        let secret = lookup.in_environment(&ACCESS_KEY_SECRET)?;
+        let secret = lookup.in_environment(&ACCESS_KEY_SECRET)?.map(Zeroizing::new);
         if id.is_none() && secret.is_none() {
             return Ok(None);
         }
-        let token = lookup.in_environment(&SECURITY_TOKEN)?;
+        let token = lookup.in_environment(&SECURITY_TOKEN)?.map(Zeroizing::new);
         Ok(Some(Self { source: Source::Environment, id, secret, token }))
     }
 
@@ -129,15 +132,15 @@ impl Group {
         let [id, secret] =
             [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET].map(|setting| lookup.in_profile(setting).or_else(|| lookup.example(setting)));
         let token = if mode == Mode::AccessKey { None } else { lookup.in_profile(&SECURITY_TOKEN) };
-        Self { source: Source::Profile(mode), id, secret, token }
+        Self { source: Source::Profile(mode), id, secret: secret.map(Zeroizing::new), token: token.map(Zeroizing::new) }
     }
 
     fn into_credentials(self, lookup: &mut Lookup<'_>) -> Result<Option<Credentials>, ConfigError> {
         let needs_token = self.source == Source::Profile(Mode::Sts);
         match self {
-            Self { id: Some(id), secret: Some(secret), token, .. } if token.is_some() || !needs_token => {
-                Credentials::new(id, secret)
-                    .and_then(|credentials| credentials.with_security_token(token.unwrap_or_default()))
+            Self { id: Some(id), secret: Some(mut secret), token, .. } if token.is_some() || !needs_token => {
+                Credentials::new(id, take(&mut *secret))
+                    .and_then(|credentials| credentials.with_security_token(take(&mut *token.unwrap_or_default())))
                     .map(Some)
                     .map_err(|invalid| lookup.refused(invalid))
             }

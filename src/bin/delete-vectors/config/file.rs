@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::error::ConfigError;
 use super::ossutilconfig::{Profile, Profiles};
+use super::wiped;
 
 /// In the home directory.
 const DEFAULT_NAME: &str = ".ossutilconfig";
@@ -76,8 +77,7 @@ impl ConfigFile {
 
 /// Reads a file that is not over all measure.
 pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut content = Zeroizing::new(Vec::new());
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut content)?;
+    let content = wiped::read_to_end(File::open(path)?.take(MAX_FILE + 1))?;
     if content.len() as u64 > MAX_FILE {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 MiB"));
     }

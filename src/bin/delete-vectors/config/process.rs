@@ -1,6 +1,8 @@
 //! A program that prints credentials: the `External` mode of the Alibaba Cloud CLI.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::mem::take;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -8,12 +10,12 @@ use std::time::{Duration, Instant, SystemTime};
 use std::{error, fmt};
 
 use oss_delete_vectors::{Credentials, Invalid};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::credentials::Mode;
 use super::error::ConfigError;
-use super::expiration;
+use super::{expiration, wiped};
 
 /// How long the program may take: it may have to ask someone for a password.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -61,7 +63,8 @@ impl CredentialProcess {
 
         // A read has no deadline. Where something outlives the program and keeps its output open, the thread stays behind.
         let (sender, receiver) = mpsc::sync_channel(1);
-        thread::Builder::new().spawn(move || sender.send(read_bounded(stdout))).map_err(Failure::Io)?;
+        let stdout = stdout.take(MAX_OUTPUT as u64 + 1);
+        thread::Builder::new().spawn(move || sender.send(wiped::read_to_end(stdout))).map_err(Failure::Io)?;
         let left = deadline.saturating_duration_since(Instant::now());
         let output = receiver.recv_timeout(left).map_err(|_| Failure::Slow(self.limit))?.map_err(Failure::Io)?;
         if output.len() > MAX_OUTPUT {
@@ -73,13 +76,6 @@ impl CredentialProcess {
         }
         Ok(output)
     }
-}
-
-/// Reads one byte more than there may be, into a buffer that never moves: no copy stays behind.
-fn read_bounded(stdout: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut output = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT + 1));
-    stdout.take(MAX_OUTPUT as u64 + 1).read_to_end(&mut output)?;
-    Ok(output)
 }
 
 /// A program that is killed where nobody waits for it any more.
@@ -107,25 +103,28 @@ impl Drop for Running {
 
 /// Reads `{"mode":"StsToken","access_key_id":..,"access_key_secret":..,"sts_token":..,"expiration":..}`.
 fn read(output: &[u8], now: SystemTime) -> Result<Credentials, Failure> {
-    let Value::Object(mut members) = serde_json::from_slice(output).map_err(Failure::NotJson)? else {
+    let whole: &RawValue = serde_json::from_slice(output).map_err(Failure::NotJson)?;
+    if !whole.get().starts_with('{') {
         return Err(Failure::Member("output", "must be a JSON object"));
-    };
-    let mode = match take(&mut members, "mode")? {
+    }
+    let members: Members<'_> = serde_json::from_str(whole.get()).map_err(Failure::NotJson)?;
+    let mode = match text(&members, "mode")? {
         None => Mode::Unsaid,
         Some(mode) => {
             Mode::parse(&mode).filter(|mode| *mode != Mode::External).ok_or(Failure::Member("mode", "must be StsToken or AK"))?
         }
     };
-    let id = take(&mut members, "access_key_id")?.ok_or(Failure::Member("access_key_id", MISSING))?;
-    let secret = take(&mut members, "access_key_secret")?.ok_or(Failure::Member("access_key_secret", MISSING))?;
-    let token = match take(&mut members, "sts_token")? {
+    let id = text(&members, "access_key_id")?.ok_or(Failure::Member("access_key_id", MISSING))?;
+    let mut secret = text(&members, "access_key_secret")?.ok_or(Failure::Member("access_key_secret", MISSING))?;
+    let mut token = match text(&members, "sts_token")? {
         None if mode == Mode::Sts => return Err(Failure::Member("sts_token", MISSING)),
         token => token.filter(|_| mode != Mode::AccessKey).unwrap_or_default(),
     };
     let credentials =
-        Credentials::new(id, secret).and_then(|credentials| credentials.with_security_token(token)).map_err(Failure::Refused)?;
-    let Some(text) = take(&mut members, "expiration")? else { return Ok(credentials) };
-    let expiration = expiration::parse(&text).ok_or(Failure::Member("expiration", "must be like 2026-09-03T12:00:00Z"))?;
+        Credentials::new(&*id, take(&mut *secret)).and_then(|credentials| credentials.with_security_token(take(&mut *token)));
+    let credentials = credentials.map_err(Failure::Refused)?;
+    let Some(expiration) = text(&members, "expiration")? else { return Ok(credentials) };
+    let expiration = expiration::parse(&expiration).ok_or(Failure::Member("expiration", "must be like 2026-09-03T12:00:00Z"))?;
     if expiration <= now {
         return Err(Failure::Expired);
     }
@@ -134,13 +133,15 @@ fn read(output: &[u8], now: SystemTime) -> Result<Credentials, Failure> {
 
 const MISSING: &str = "is missing";
 
-/// Takes a member out, moved and not copied. `null` and an empty text are as good as none.
-fn take(members: &mut Map<String, Value>, name: &'static str) -> Result<Option<String>, Failure> {
-    match members.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
-        Some(_) => Err(Failure::Member(name, "must be a string")),
-    }
+/// Each by its name, as it stands in the output: no copy that would not be wiped.
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+/// What a member says. `null` and an empty text are as good as none.
+fn text(members: &Members<'_>, name: &'static str) -> Result<Option<Zeroizing<String>>, Failure> {
+    let Some(json) = members.get(name).map(|value| value.get()).filter(|json| *json != "null") else { return Ok(None) };
+    let quoted = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+    let text = quoted.and_then(wiped::unescape).ok_or(Failure::Member(name, "must be a string"))?;
+    Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
 /// Why a program gave no credentials. Shows neither its arguments nor anything that it printed.
