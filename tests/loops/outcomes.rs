@@ -27,6 +27,16 @@ fn all_keys_are_gone_and_counted_whatever_came_twice() {
     }
 }
 
+/// The source is read ahead to its end long before the machine takes the last key.
+#[test]
+fn keys_that_were_read_ahead_are_not_lost_at_the_end() {
+    for way in Way::all() {
+        let service = Service::with_keys(20_000);
+        let report = way.run(&service, &options().concurrency(1), Job::new((0..20_000).map(key))).unwrap();
+        assert_eq!((report.pushed, report.deleted, service.gone()), (20_000, 20_000, 20_000), "{way:?}");
+    }
+}
+
 #[test]
 fn one_key_is_one_request() {
     for way in Way::all() {
