@@ -120,7 +120,8 @@
 //! | 503 with a throttling code, such as `QpsLimitExceeded`, `SlowDown`; 429 | send it again, more slowly: part of it may be gone after a 503 | just that, as often as it takes |
 //! | 500 `InternalError`, any other 5xx, 408, no answer | send it again: part of it may be gone | sends it ten times; then *unconfirmed* |
 //! | no connection, so that it was surely not sent | send it again | sends it ten times; then *not attempted*; stops after three where nothing ever answered |
-//! | 400 `InvalidDigest`, `BadRequest`; 401; 409 | send it again | sends it ten times; then *rejected* |
+//! | 400 `InvalidDigest`, `BadRequest`; 401 | send it again | sends it ten times; then *rejected* |
+//! | 409, of which the service's reference says nothing | what the message says | the same |
 //! | 400 `VectorIndexParameterInvalid`, `MalformedJson`, any other; 413 `EntityTooLarge` | check the index name and the keys | halves the batch until bad keys stand alone: *rejected* |
 //! | 403 `RequestTimeTooSkewed` | set the clock | signs with the time of the service, which it learns from the answer |
 //! | 403 `SecurityTokenExpired`, `InvalidSecurityToken`, `InvalidAccessKeyId` | get other credentials | asks its provider; stops where there is none |
@@ -151,6 +152,9 @@
 //!     +---------+---------+---------+---------+---------+---------+
 //!     0         10        20        30        40        50        60 s
 //! ```
+//!
+//! Each run measures for itself, and many small ones at once refuse one another: let one run take the keys of all, from a channel,
+//! or give each its part with `max_qps`.
 //!
 //! A refused batch loses nothing and spends no attempt. [`Rate`](bulk::Rate) caps the rate, fixes it or lets it go.
 //!

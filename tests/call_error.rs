@@ -16,16 +16,24 @@ fn outcome(answer: Result<Response<Bytes>, TransportError>) -> Result<Deleted, C
 fn what_went_wrong_becomes_a_call_error_and_says_whether_keys_may_be_gone() {
     let timed_out = || io::Error::from(ErrorKind::TimedOut);
     let refused = |status, code| Ok(ServiceError::new(status, code, "m").to_response());
-    for (answer, text, may_have_deleted) in [
-        (Err(TransportError::surely_not_sent(timed_out())), "the request was not sent: timed out", false),
-        (Err(TransportError::may_have_arrived(timed_out())), "no answer, but the request may have arrived: timed out", true),
-        (refused(StatusCode::FORBIDDEN, code::ACCESS_DENIED), "403 AccessDenied: m", false),
-        (refused(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR), "500 InternalError: m", true),
-        (refused(StatusCode::FOUND, code::BAD_ERROR_RESPONSE), "302 BadErrorResponse: m", true),
+    for (answer, text, may_have_deleted, is_retryable, is_throttling) in [
+        (Err(TransportError::surely_not_sent(timed_out())), "the request was not sent: timed out", false, true, false),
+        (
+            Err(TransportError::may_have_arrived(timed_out())),
+            "no answer, but the request may have arrived: timed out",
+            true,
+            true,
+            false,
+        ),
+        (refused(StatusCode::FORBIDDEN, code::ACCESS_DENIED), "403 AccessDenied: m", false, false, false),
+        (refused(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR), "500 InternalError: m", true, true, false),
+        (refused(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN), "503 SlowDown: m", true, true, true),
+        (refused(StatusCode::FOUND, code::BAD_ERROR_RESPONSE), "302 BadErrorResponse: m", true, false, false),
     ] {
         let is_transport = answer.is_err();
         let error = outcome(answer).unwrap_err();
         assert_eq!((error.to_string().as_str(), error.may_have_deleted()), (text, may_have_deleted));
+        assert_eq!((error.is_retryable(), error.is_throttling()), (is_retryable, is_throttling), "{text}");
         assert_eq!(matches!(error, CallError::Transport(_)), is_transport, "{text}");
         assert_eq!(error.source().is_some(), is_transport, "{text}");
     }

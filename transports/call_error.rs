@@ -15,6 +15,22 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether sending the batch again, after a back-off, may succeed: no answer, and answers that
+    /// [say so](ServiceError::is_retryable). What else there is has to be mended first.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Transport(_) => true,
+            Self::Service(error) => error.is_retryable(),
+        }
+    }
+
+    /// Whether the service wants fewer requests.
+    #[must_use]
+    pub fn is_throttling(&self) -> bool {
+        matches!(self, Self::Service(error) if error.is_throttling())
+    }
+
     /// Whether a part of the keys, or all, may be gone in spite of the error. What to do: send the batch again.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {

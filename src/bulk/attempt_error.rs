@@ -47,14 +47,26 @@ impl AttemptError {
         }
     }
 
+    /// Whether it may pass by itself, so that another run may do better with the same keys: as
+    /// [`ServiceError::is_retryable`], and where there was no answer.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.service_error().is_none_or(|error| error.is_retryable())
+    }
+
     /// What to do about it, in words, in a run that deletes from `target`: as [`ServiceError::advice`], and where there was no
     /// answer, what to look at.
     #[must_use]
     pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {
-        match (self.status, &self.code) {
-            (Some(status), Some(code)) => ServiceError::new(status, code, "").advice(target),
-            _ => Some("check the region, the endpoint and the network".into()),
+        match self.service_error() {
+            Some(error) => error.advice(target),
+            None => Some("check the region, the endpoint and the network".into()),
         }
+    }
+
+    /// What of the answer decides.
+    fn service_error(&self) -> Option<ServiceError> {
+        Some(ServiceError::new(self.status?, self.code.as_deref()?, ""))
     }
 }
 
@@ -94,9 +106,11 @@ mod tests {
             let advice = error.advice(&target);
             let attempt = AttemptError::of(&Setback::Refused(error.clone()));
             assert_eq!((attempt.advice(&target), attempt.to_string()), (advice, error.to_string()), "{status} {code}");
+            assert_eq!(attempt.is_retryable(), error.is_retryable(), "{status} {code}");
         }
         let failed = AttemptError::of(&Setback::Failed(Failure::may_have_arrived("reset\n")));
         assert_eq!((failed.to_string().as_str(), failed.message.as_str()), (r"reset\n", "reset\n"));
+        assert!(failed.is_retryable());
         assert_eq!(failed.advice(&target).unwrap(), "check the region, the endpoint and the network");
     }
 }

@@ -16,6 +16,9 @@ use crate::{Credentials, Invalid, Target};
 /// Keys that were cut short by the end of the run are not settled: those that a stop left unsent, or that an abort left without
 /// an answer, are sent again.
 ///
+/// **Nothing here checks that the keys are the same**: keep the size of their source and a hash of it beside the checkpoint. A
+/// [`Run`](crate::transports::Run) whose source is shorter than what was settled ends with an error; any other mistake it cannot see.
+///
 /// It is text, one line of JSON, by [`Display`](fmt::Display) and [`FromStr`]. To keep it safe is the caller's: write it to a
 /// new file, sync it, and rename it over the old one.
 ///

@@ -1,9 +1,10 @@
 //! How a run ends before its source does: told to, by a bad key, or because the service is out of reach.
 
-use oss_delete_vectors::bulk::{Event, StopReason};
-use oss_delete_vectors::transports::{RunErrorKind, StopHandle};
+use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, StopReason};
+use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle};
+use oss_delete_vectors::{Deleted, Key};
 
-use crate::service::{Service, key, options};
+use crate::service::{Service, credentials, key, options, real_time};
 use crate::ways::{Job, Way};
 
 #[test]
@@ -112,4 +113,40 @@ async fn out_of_reach_from_the_start_it_stops_after_three_attempts() {
         let report = error.report();
         assert_eq!((report.requests, report.not_attempted, report.pending()), (3, 400, 0), "{error}");
     }
+}
+
+/// Whose keys would all be passed over, and count as deleted.
+#[test]
+fn a_source_that_is_shorter_than_what_was_settled_is_another_one() {
+    let service = Service::with_keys(0);
+    let mut first = service.bulk(options());
+    let all_is_well = |_| Ok::<_, Failure>(Deleted::new("id").to_response());
+    assert!(Run::new(&mut first).run_blocking((0..1200).map(key), all_is_well).unwrap().is_all_deleted());
+    let saved = first.checkpoint();
+    for (keys, expected) in [(1200, None), (1199, Some((1199, 1200))), (0, Some((0, 1200)))] {
+        let mut second = BulkDelete::resume(&service.target, credentials(), options(), &saved).unwrap();
+        match Run::new(&mut second).run_blocking((0..keys).map(key), all_is_well) {
+            Ok(report) => assert_eq!((expected, report.requests), (None, 3)),
+            Err(error) => match error.kind() {
+                RunErrorKind::SourceTooShort { position, settled, .. } => {
+                    assert_eq!(Some((*position, *settled)), expected);
+                    let text = format!("the keys end at position {keys}, and the checkpoint is of keys up to 1200: of others");
+                    assert!(error.to_string().starts_with(&text), "{error}");
+                }
+                kind => panic!("{kind:?}"),
+            },
+        }
+    }
+
+    // Settled out of order: what lies behind counts as well.
+    let mut gaps = service.bulk(options());
+    for number in 0..1200 {
+        gaps.push(Key::new(&key(number)).unwrap()).unwrap();
+    }
+    let ids: Vec<_> = std::iter::from_fn(|| gaps.poll_transmit(real_time())).map(|transmit| transmit.id).collect();
+    gaps.handle_response(real_time(), ids[1], &Deleted::new("id").to_response());
+    let mut second = BulkDelete::resume(&service.target, credentials(), options(), &gaps.checkpoint()).unwrap();
+    let error = Run::new(&mut second).run_blocking((0..999).map(key), all_is_well).unwrap_err();
+    assert!(matches!(error.kind(), RunErrorKind::SourceTooShort { position: 999, settled: 1000, .. }), "{error}");
+    assert_eq!(error.report().deleted, 999 + 1);
 }

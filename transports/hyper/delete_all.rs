@@ -10,6 +10,9 @@ impl HyperTransport {
     /// Deletes any number of keys, in the task that awaits it. Where `options` have no seed it is the time of day, so that no two
     /// programs keep step.
     ///
+    /// A key that is none stops it, after those before it may be gone: check with [`Key::new`](crate::Key::new) where that matters.
+    /// Runs do not share what they learn of the limit: see [pacing](crate#pacing).
+    ///
     /// The report counts what became of the keys. To know which were not deleted, to stop before the end, or to renew
     /// credentials, see [`Run`]. Dropped in the middle, it sends nothing more. Keys that
     /// come as a stream are the matter of [`delete_stream`](Self::delete_stream).

@@ -6,7 +6,8 @@ use crate::Invalid;
 use crate::bulk::{Report, StopReason};
 
 /// A run that stopped before every key of its source had its outcome. Keys that were pushed have theirs all the same: see
-/// [`report`](Self::report).
+/// [`report`](Self::report). Those of the source from [`BulkDelete::position`](crate::bulk::BulkDelete::position) on were not taken, are in
+/// no event and in no count; who wants them keeps the source, as in `stream_iter(&keys)`.
 ///
 /// ```
 /// use http::StatusCode;
@@ -52,6 +53,15 @@ pub enum RunErrorKind {
         /// What is wrong with it.
         invalid: Invalid,
     },
+    /// The source of a run that was [resumed](crate::bulk::BulkDelete::resume) came to its end before what the first run had settled:
+    /// it is another source, and nothing tells which of its keys were deleted. Begin anew, without the checkpoint.
+    #[non_exhaustive]
+    SourceTooShort {
+        /// How many keys it gave.
+        position: u64,
+        /// Up to where the checkpoint has settled positions.
+        settled: u64,
+    },
     /// No thread could be started to read the keys from.
     Thread(io::Error),
     /// The machine stopped; the reason says what to do.
@@ -81,6 +91,9 @@ impl fmt::Display for RunError {
         match kind {
             RunErrorKind::Options(invalid) => return write!(f, "option: {invalid}"),
             RunErrorKind::BadKey { position, invalid } => write!(f, "at position {position}: {invalid}")?,
+            RunErrorKind::SourceTooShort { position, settled } => {
+                write!(f, "the keys end at position {position}, and the checkpoint is of keys up to {settled}: of others")?;
+            }
             RunErrorKind::Thread(error) => write!(f, "no thread to read keys from: {error}")?,
             RunErrorKind::Stopped(reason) => write!(f, "{reason}")?,
         }

@@ -170,9 +170,16 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
         }
         let report = self.bulk.report();
         let stopped = || self.bulk.stopped().cloned().map(RunErrorKind::Stopped);
-        match self.kind.or_else(stopped) {
+        match self.kind.or_else(stopped).or_else(|| source_too_short(self.bulk)) {
             None => Ok(report),
             Some(kind) => Err(RunError::new(kind, report, self.credentials_error)),
         }
     }
+}
+
+/// Where keys are missing that an earlier run had, the others are not the same either.
+fn source_too_short(bulk: &BulkDelete) -> Option<RunErrorKind> {
+    let (position, settled) = (bulk.position(), bulk.settled());
+    let settled = settled.ranges().last().map_or(settled.prefix(), |range| range.end);
+    (position < settled).then_some(RunErrorKind::SourceTooShort { position, settled })
 }

@@ -8,6 +8,9 @@ impl UreqTransport {
     /// Deletes any number of keys, on as many threads as requests are in flight, and blocks the thread until all have their
     /// outcome. Where `options` have no seed it is the time of day, so that no two programs keep step.
     ///
+    /// A key that is none stops it, after those before it may be gone: check with [`Key::new`](crate::Key::new) where that matters.
+    /// Runs do not share what they learn of the limit: see [pacing](crate#pacing).
+    ///
     /// The report counts what became of the keys. To know which were not deleted, to stop before the end, or to renew
     /// credentials, see [`Run`].
     ///
