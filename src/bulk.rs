@@ -203,6 +203,8 @@ struct InFlight {
     sent_at: Duration,
     clock_generation: u32,
     credentials_generation: u32,
+    /// Those that signed it; others may have come since.
+    credentials: Credentials,
 }
 
 /// The one batch that is halved before the first success.

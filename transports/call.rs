@@ -17,7 +17,7 @@ pub(super) fn signed(call: &DeleteVectors, signer: &Signer) -> Request<Bytes> {
     request
 }
 
-/// What `answer` says of the call.
-pub(super) fn outcome(answer: Result<Response<Bytes>, TransportError>) -> Result<Deleted, CallError> {
-    Ok(DeleteVectors::parse_response(&answer?)?)
+/// What `answer` says of the call that `signer` signed.
+pub(super) fn outcome(answer: Result<Response<Bytes>, TransportError>, signer: &Signer) -> Result<Deleted, CallError> {
+    Ok(DeleteVectors::parse_response_to(signer.credentials(), &answer?)?)
 }

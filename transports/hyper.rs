@@ -114,7 +114,7 @@ impl HyperTransport {
     ///
     /// As [`send`](Self::send).
     pub async fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, CallError> {
-        outcome(self.send(signed(call, signer)).await)
+        outcome(self.send(signed(call, signer)).await, signer)
     }
 
     /// Sends `request` to the host of its URI and reads the answer to its end.

@@ -106,7 +106,7 @@ impl UreqTransport {
     ///
     /// [`CallError`]: no answer, or an answer that is an error.
     pub fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, CallError> {
-        outcome(self.send(signed(call, signer)))
+        outcome(self.send(signed(call, signer)), signer)
     }
 
     /// Sends `request` to the host of its URI and reads the answer to its end, blocking the thread

@@ -16,7 +16,8 @@ impl BulkDelete {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
         self.history.had_answer = true;
-        self.conclude(attempt, DeleteVectors::parse_response(response).map_err(Setback::Refused));
+        let outcome = DeleteVectors::parse_response_to(&attempt.credentials, response).map_err(Setback::Refused);
+        self.conclude(attempt, outcome);
     }
 
     /// Takes note that a transmit has no answer. Of unknown ids, and of those that had their answer, nothing is taken.
@@ -36,7 +37,7 @@ impl BulkDelete {
     }
 
     fn conclude(&mut self, attempt: InFlight, outcome: Result<Deleted, Setback>) {
-        let InFlight { mut batch, span, sent_at, clock_generation, credentials_generation } = attempt;
+        let InFlight { mut batch, span, sent_at, clock_generation, credentials_generation, .. } = attempt;
         let now = self.now.monotonic;
         let latency = now.saturating_sub(sent_at);
         span.conclude(&outcome);

@@ -63,6 +63,7 @@ impl BulkDelete {
             sent_at: self.now.monotonic,
             clock_generation: self.clock.generation(),
             credentials_generation: self.authority.generation(),
+            credentials: self.authority.signer().credentials().clone(),
         };
         self.in_flight.insert(id, attempt);
         Some(Transmit { id, request, keys, positions, span })

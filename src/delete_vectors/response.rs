@@ -6,6 +6,7 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::error_document::is_empty_or_without_error;
 use super::{DeleteVectors, ServiceError, header};
+use crate::Credentials;
 
 /// The service's word that every key of the batch is gone, whether it was there before or not.
 ///
@@ -86,6 +87,26 @@ impl DeleteVectors {
             Ok(Deleted { request_id, qos_delay: qos_delay(response.headers()) })
         } else {
             Err(ServiceError::parse(response))
+        }
+    }
+}
+
+impl DeleteVectors {
+    /// As `parse_response`, of the answer to a request that `credentials` signed. A server may repeat the security token, and its
+    /// words go into errors and logs: it is taken out of them.
+    pub(crate) fn parse_response_to<B>(credentials: &Credentials, response: &Response<B>) -> Result<Deleted, ServiceError>
+    where
+        B: AsRef<[u8]>,
+    {
+        let body = String::from_utf8_lossy(response.body().as_ref());
+        match credentials.security_token() {
+            Some(token) if body.contains(token) => {
+                let mut without = Response::new(body.replace(token, "[security token]"));
+                *without.status_mut() = response.status();
+                *without.headers_mut() = response.headers().clone();
+                Self::parse_response(&without)
+            }
+            _ => Self::parse_response(response),
         }
     }
 }

@@ -165,7 +165,7 @@ impl ServiceError {
     }
 
     /// All members of the error document that are text, `Code` and `Message` among them: sorted by name where it is JSON, in its
-    /// order where it is XML.
+    /// order where it is XML. Some may repeat the request, its security token included: keep them out of logs.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -1,16 +1,21 @@
-//! No secret is shown by anything that can be printed.
-
-#[path = "common/calls.rs"]
-mod calls;
+//! What can be printed shows no secret.
 
 use std::fmt::{Debug, Display};
 use std::time::Duration;
 
-use calls::canary::{self, WRONG_SECRET};
-use calls::{SECRET, TOKEN, call, target, time, with_token};
+use base64ct::{Base64, Encoding};
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
 use http::header::{AUTHORIZATION, HeaderValue};
+use http::{Response, StatusCode};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
 use oss_delete_vectors::signing::{Authorization, Resource, Signer};
-use oss_delete_vectors::{Credentials, Endpoint};
+use oss_delete_vectors::transports::Run;
+use oss_delete_vectors::{Credentials, Endpoint, Key, Now, ServiceError, code};
+use sha2::Sha256;
+
+use crate::calls::canary::{self, WRONG_SECRET};
+use crate::calls::{REGION, SECRET, TOKEN, call, target, time, with_token};
 
 fn debug(value: &dyn Debug) {
     canary::assert_not_in(&format!("{value:?}"));
@@ -102,4 +107,57 @@ fn the_emulator_shows_no_secret() {
     let answer = emulator.handle(Now::new(Duration::ZERO, time()), &request);
     assert!(str::from_utf8(answer.body()).unwrap().contains("StringToSign"));
     debug(&answer);
+}
+
+#[test]
+fn runs_show_no_secret() {
+    let mut bulk = BulkDelete::new(&target(), with_token(), BulkOptions::new()).unwrap();
+    bulk.push(Key::new("a").unwrap()).unwrap();
+    bulk.finish();
+    let now = Now::new(Duration::ZERO, time());
+    let transmit = bulk.poll_transmit(now).unwrap();
+    debug(&transmit);
+    debug(&bulk);
+    debug(&Run::new(&mut bulk));
+    display(&bulk.checkpoint());
+    let refused = ServiceError::new(StatusCode::FORBIDDEN, code::SECURITY_TOKEN_EXPIRED, "expired");
+    bulk.handle_response(now, transmit.id, &refused.to_response());
+    while let Some(event) = bulk.poll_event() {
+        debug(&event);
+    }
+    let error =
+        Run::new(&mut bulk).run_blocking([""; 0], |_| Err::<Response<Bytes>, _>(Failure::may_have_arrived("x"))).unwrap_err();
+    debug(&error);
+    display(&error);
+}
+
+/// A key that is derived from the secret signs for a day.
+#[test]
+fn nothing_shows_a_derived_key() {
+    let signer = Signer::new(&target(), with_token());
+    let mut request = call(&["a"]);
+    let signature = signer.sign(&mut request, time());
+    let authorization = Authorization::parse(&request).unwrap();
+    authorization.verify(&request, &Resource::from(&target()), &with_token()).unwrap();
+    let bulk = BulkDelete::new(&target(), with_token(), BulkOptions::new()).unwrap();
+    let shown = format!("{signer:?}{signer:#?}{signature}{signature:?}{authorization:?}{request:?}{bulk:?}");
+
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut key = format!("aliyun_v4{SECRET}").into_bytes();
+    for step in ["20231216", REGION, "oss", "aliyun_v4_request"] {
+        key = mac(&key, step.as_bytes());
+        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let bytes = format!("{key:?}");
+        for form in [&hex, &hex.to_uppercase(), &Base64::encode_string(&key), bytes.trim_matches(['[', ']'])] {
+            assert!(!shown.contains(form), "{shown}");
+        }
+    }
+    // They are those that sign.
+    let signed = mac(&key, signature.string_to_sign().as_bytes());
+    assert_eq!(signature.to_string(), signed.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+}
+
+fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    let mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.chain_update(text).finalize().into_bytes().to_vec()
 }
