@@ -22,6 +22,7 @@ mod outcomes;
 mod peer;
 mod program;
 mod rehearsal;
+mod secrets;
 mod terminal;
 mod usage;
 #[path = "../common/xorshift.rs"]

@@ -4,4 +4,7 @@
 mod calls;
 
 mod echo;
+#[cfg(feature = "cli")]
+mod logs;
+mod panics;
 mod types;
