@@ -4,6 +4,7 @@ mod credentials;
 mod error;
 mod expiration;
 mod file;
+mod mode;
 mod ossutilconfig;
 mod process;
 mod setting;

@@ -6,6 +6,7 @@ use oss_delete_vectors::Credentials;
 use zeroize::Zeroizing;
 
 use super::error::ConfigError;
+use super::mode::Mode;
 use super::process::{CredentialProcess, ProcessError};
 use super::setting::{Lookup, Setting};
 
@@ -14,8 +15,6 @@ const ACCESS_KEY_ID: Setting =
 const ACCESS_KEY_SECRET: Setting =
     Setting::new("access key secret").variable("OSS_ACCESS_KEY_SECRET").key("access-key-secret").example("example-secret");
 const SECURITY_TOKEN: Setting = Setting::new("security token").variable("OSS_SESSION_TOKEN").key("sts-token");
-/// How a profile comes to its credentials.
-const MODE: Setting = Setting::new("mode").key("mode");
 const PROCESS_COMMAND: Setting = Setting::new("process command").key("process-command");
 
 /// Names a program that prints all three.
@@ -60,33 +59,6 @@ fn process_of_profile(lookup: &mut Lookup<'_>) -> Result<Option<CredentialSource
     };
     let origin = lookup.origin(PROCESS_COMMAND.name).unwrap_or_default();
     CredentialProcess::new(&command, origin).map(|process| Some(CredentialSource::Process(process)))
-}
-
-/// What a profile, or a credential process, says that its credentials are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// Nothing: a pair, and a token where there is one.
-    Unsaid,
-    AccessKey,
-    Sts,
-    External,
-}
-
-impl Mode {
-    /// `None` for those that are not supported.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        [("AK", Self::AccessKey), ("StsToken", Self::Sts), ("External", Self::External)]
-            .into_iter()
-            .find_map(|(name, mode)| name.eq_ignore_ascii_case(text).then_some(mode))
-    }
-
-    fn of_profile(lookup: &mut Lookup<'_>) -> Result<Self, ConfigError> {
-        let Some(text) = lookup.in_profile(&MODE) else { return Ok(Self::Unsaid) };
-        Self::parse(&text).ok_or_else(|| ConfigError::Rule {
-            origin: lookup.origin(MODE.name).unwrap_or_default().to_owned(),
-            rule: "mode must be AK, StsToken or External; for others, --credential-process can run a program that gets credentials",
-        })
-    }
 }
 
 /// What one source has of the three.

@@ -13,8 +13,8 @@ use oss_delete_vectors::{Credentials, Invalid};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::credentials::Mode;
 use super::error::ConfigError;
+use super::mode::Mode;
 use super::{expiration, wiped};
 
 /// How long the program may take: it may have to ask someone for a password.
