@@ -123,13 +123,19 @@ fn a_presigned_request_is_what_was_signed() {
 #[test]
 fn nobody_without_the_secret_signs() {
     let mut service = Service::start(&ServerOptions::new());
-    for secret in [WRONG_SECRET, &SECRET[1..], &format!("{SECRET}0"), "y", "LTAI5tExample"] {
+    for (name, secret) in [
+        ("another", WRONG_SECRET),
+        ("a part", &SECRET[1..]),
+        ("more", &format!("{SECRET}0")),
+        ("a letter", "y"),
+        ("the id", "LTAI5tExample"),
+    ] {
         let others = Credentials::new("LTAI5tExample", secret).unwrap();
         let mut request = call("examplebucket", &["a", "b"]);
         Signer::new(&target("examplebucket"), others).sign(&mut request, SystemTime::now());
         let answer = service.answer(text(&request));
         assert!(answer.contains("SignatureDoesNotMatch"), "{answer}");
-        service.check(secret, 0);
+        service.check(name, 0);
     }
 }
 
