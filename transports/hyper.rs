@@ -98,6 +98,11 @@ impl HyperTransport {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE)
+            // As curl, and as the other transport: a header that is not well-formed must not make a deletion unconfirmed.
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_max_headers(128)
             .build(connector);
         let request = Arc::new(move |request| client.request(request));
         Self { request, connect_timeout: options.connect_timeout, timeout: options.timeout }

@@ -2,6 +2,7 @@
 
 mod connecting;
 mod delete_all;
+mod heads;
 
 use std::{fmt, io};
 

@@ -11,6 +11,7 @@ mod carrier;
 mod chunks;
 mod content;
 mod heads;
+mod lenient_heads;
 mod lengths;
 #[allow(dead_code, reason = "the transports' tests use more of it")]
 #[path = "../transports/peer.rs"]

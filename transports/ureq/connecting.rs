@@ -8,6 +8,8 @@ use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport};
 
+use super::heads::LenientHeads;
+
 /// Marks what fails while connecting: the same IO error means "surely not sent" here and "may have
 /// arrived" later, and ureq returns both in one form.
 #[derive(Debug)]
@@ -33,7 +35,8 @@ impl Connector for Connecting {
 
     fn connect(&self, details: &ConnectionDetails, chained: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
         let connected = if details.addrs.is_empty() {
-            self.look_up(details).and_then(|details| self.connector.connect(&details, chained))
+            let connected = self.look_up(details).and_then(|details| self.connector.connect(&details, chained));
+            connected.map(|transport| transport.map(|transport| LenientHeads::new(transport).boxed()))
         } else {
             // To the proxy itself, on behalf of the call below that looked it up.
             self.connector.connect(details, chained)
