@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
-use crate::Invalid;
+use crate::{Invalid, time_text};
 
 /// An AccessKey pair, with the security token of STS credentials where there is one.
 ///
@@ -76,6 +76,18 @@ impl Credentials {
     pub fn with_expiration(mut self, expiration: SystemTime) -> Self {
         self.expiration = Some(expiration);
         self
+    }
+
+    /// Adds that time as STS, the ECS metadata service and credential processes write it: RFC 3339, such as
+    /// `2026-09-03T12:00:00Z` or `2026-09-03T20:00:00+08:00`. Fractions of a second are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] naming the field `expiration`: no such time, a time without an offset, or one before 1970.
+    pub fn with_expiration_text(self, text: &str) -> Result<Self, Invalid> {
+        let rule = "must be a time in RFC 3339 format, such as 2026-09-03T12:00:00Z";
+        let expiration = time_text::rfc3339(text).ok_or_else(|| Invalid::new("expiration", rule, text))?;
+        Ok(self.with_expiration(expiration))
     }
 
     /// The AccessKey id: public, part of every request.

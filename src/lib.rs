@@ -187,6 +187,7 @@ mod now;
 mod random;
 pub mod signing;
 mod target;
+mod time_text;
 
 #[path = "../transports/mod.rs"]
 pub mod transports;

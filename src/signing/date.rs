@@ -46,13 +46,19 @@ impl RequestDate {
         let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
         let (year, month, day) = (number(&day[..4])?, number(&day[4..6])?, number(&day[6..])?);
         let (hour, minute, second) = (number(&second[..2])?, number(&second[2..4])?, number(&second[4..])?);
-        if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        Self::from_civil(year, month, day, hour, minute, second)
+    }
+
+    /// `None` for days that no calendar has, and for years before 1970 and after 9999.
+    pub(crate) fn from_civil(year: u64, month: u64, day: u64, hour: u64, minute: u64, second: u64) -> Option<Self> {
+        let is_time = hour <= 23 && minute <= 59 && second <= 59;
+        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || !is_time {
             return None;
         }
-        let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
-        let date = Self::new(UNIX_EPOCH + Duration::from_secs(seconds));
+        let days = days_from_civil(year, month, day);
+        let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
         // 31 February comes back as a day of March.
-        (date.iso8601() == text).then_some(date)
+        (civil_from_days(days) == (year, month, day)).then(|| Self::new(UNIX_EPOCH + Duration::from_secs(seconds)))
     }
 
     pub(crate) fn time(&self) -> SystemTime {

@@ -2,7 +2,6 @@
 
 mod credentials;
 mod error;
-mod expiration;
 mod file;
 mod mode;
 mod ossutilconfig;

@@ -6,7 +6,7 @@ use std::mem::take;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use std::{error, fmt};
 
 use oss_delete_vectors::{Credentials, Invalid};
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::error::ConfigError;
 use super::mode::Mode;
-use super::{expiration, wiped};
+use super::wiped;
 
 /// How long the program may take: it may have to ask someone for a password.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -50,7 +50,7 @@ impl CredentialProcess {
     /// Runs the program and reads what it prints. It sees the terminal through stderr alone.
     pub(crate) fn run(&self) -> Result<Credentials, ProcessError> {
         self.output()
-            .and_then(|output| read(&output, SystemTime::now()))
+            .and_then(|output| read(&output))
             .map_err(|failure| ProcessError { origin: self.origin.clone(), failure })
     }
 
@@ -102,7 +102,9 @@ impl Drop for Running {
 }
 
 /// Reads `{"mode":"StsToken","access_key_id":..,"access_key_secret":..,"sts_token":..,"expiration":..}`.
-fn read(output: &[u8], now: SystemTime) -> Result<Credentials, Failure> {
+///
+/// Whether they have expired is not checked: a clock that is wrong would reject good credentials, and the service knows.
+fn read(output: &[u8]) -> Result<Credentials, Failure> {
     let whole: &RawValue = serde_json::from_slice(output).map_err(Failure::NotJson)?;
     if !whole.get().starts_with('{') {
         return Err(Failure::Member("output", "must be a JSON object"));
@@ -124,11 +126,7 @@ fn read(output: &[u8], now: SystemTime) -> Result<Credentials, Failure> {
         Credentials::new(&*id, take(&mut *secret)).and_then(|credentials| credentials.with_security_token(take(&mut *token)));
     let credentials = credentials.map_err(Failure::Refused)?;
     let Some(expiration) = text(&members, "expiration")? else { return Ok(credentials) };
-    let expiration = expiration::parse(&expiration).ok_or(Failure::Member("expiration", "must be like 2026-09-03T12:00:00Z"))?;
-    if expiration <= now {
-        return Err(Failure::Expired);
-    }
-    Ok(credentials.with_expiration(expiration))
+    credentials.with_expiration_text(&expiration).map_err(Failure::Refused)
 }
 
 const MISSING: &str = "is missing";
@@ -161,7 +159,6 @@ enum Failure {
     NotJson(serde_json::Error),
     Member(&'static str, &'static str),
     Refused(Invalid),
-    Expired,
 }
 
 impl fmt::Display for ProcessError {
@@ -176,7 +173,6 @@ impl fmt::Display for ProcessError {
             Failure::NotJson(error) => write!(f, "the program's output must be a JSON object: {error}"),
             Failure::Member(name, rule) => write!(f, "the program's {name} {rule}"),
             Failure::Refused(invalid) => write!(f, "the program's {} {}", invalid.field(), invalid.rule()),
-            Failure::Expired => f.write_str("the program's credentials have expired already"),
         }
     }
 }
@@ -212,11 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_taken_until_the_second_in_which_they_expire() {
-        let output = br#"{"access_key_id":"id","access_key_secret":"s","expiration":"2026-09-03T12:00:00Z"}"#;
-        let expiration = expiration::parse("2026-09-03T12:00:00Z").unwrap();
-        let credentials = read(output, expiration - Duration::from_secs(1)).unwrap();
-        assert_eq!((credentials.access_key_id(), credentials.expiration()), ("id", Some(expiration)));
-        assert!(matches!(read(output, expiration), Err(Failure::Expired)));
+    fn any_rfc3339_time_is_an_expiration_even_a_past_one() {
+        let expiration = std::time::UNIX_EPOCH + Duration::from_secs(1_788_436_800);
+        for text in ["2026-09-03T12:00:00Z", "2026-09-03T20:00:00+08:00", "2026-09-03 12:00:00.5z"] {
+            let output = format!(r#"{{"access_key_id":"id","access_key_secret":"s","expiration":"{text}"}}"#);
+            let credentials = read(output.as_bytes()).unwrap();
+            assert_eq!((credentials.access_key_id(), credentials.expiration()), ("id", Some(expiration)));
+        }
     }
 }
