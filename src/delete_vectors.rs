@@ -11,9 +11,11 @@
 
 pub mod code;
 mod error_document;
+mod redact;
 mod request;
 mod response;
 mod service_error;
+mod xml;
 
 pub(crate) use code::Asks;
 pub(crate) use request::build as build_request;

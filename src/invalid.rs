@@ -13,7 +13,7 @@ use std::fmt;
 /// assert_eq!(refused.value(), Some("No_Such"));
 /// assert_eq!(
 ///     refused.to_string(),
-///     r#"bucket must be 3 to 63 characters of a-z, 0-9 and '-', with no '-' at either end, not "No_Such""#,
+///     r#"bucket must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end, not "No_Such""#,
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

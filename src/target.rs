@@ -1,6 +1,7 @@
 //! What to delete from: the index, its bucket, and where the service answers.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use http::Uri;
@@ -55,7 +56,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when the name is empty.
+    /// [`Invalid`] when the name is empty, or an ARN.
     pub fn with_index_name(&self, index_name: Option<&str>) -> Result<Self, Invalid> {
         let index_name = index_name.map(parse_index_name).transpose()?;
         Ok(Self { bucket: Arc::clone(&self.bucket), index_name })
@@ -149,21 +150,25 @@ impl TargetBuilder {
     /// [`Invalid`] naming the field:
     /// - `region`: 1 to 63 characters of `a-z`, `0-9` and `-`, with no `-` at either end;
     /// - `account id`: 1 to 32 digits;
-    /// - `bucket`: 3 to 63 characters of `a-z`, `0-9` and `-`, with no `-` at either end;
-    /// - `index name`: not empty;
+    /// - `bucket`: 3 to 32 characters of `a-z`, `0-9` and `-`, with no `-` at either end; not an ARN, such as
+    ///   `acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1`, whose parts are to be given one by one;
+    /// - `index name`: not empty, not an ARN;
     /// - `host`: must be a DNS name once the bucket and the account id stand before the endpoint's. Bucket and account id
     ///   share one label of 63 characters; where they do not fit, the service can be reached in path style alone.
     pub fn build(self) -> Result<Target, Invalid> {
         let Self { region, account_id, bucket, index_name, endpoint } = self;
-        if !is_name(&region, 1) {
+        if is_arn(&bucket) {
+            return Err(Invalid::new("bucket", NOT_AN_ARN, &bucket));
+        }
+        if !is_name(&region, 1..=63) {
             let rule = "must be 1 to 63 characters of a-z, 0-9 and '-', with no '-' at either end";
             return Err(Invalid::new("region", rule, &region));
         }
         if !(1..=32).contains(&account_id.len()) || !account_id.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Invalid::new("account id", "must be 1 to 32 digits", &account_id));
         }
-        if !is_name(&bucket, 3) {
-            let rule = "must be 3 to 63 characters of a-z, 0-9 and '-', with no '-' at either end";
+        if !is_name(&bucket, 3..=32) {
+            let rule = "must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end";
             return Err(Invalid::new("bucket", rule, &bucket));
         }
         let index_name = index_name.as_deref().map(parse_index_name).transpose()?;
@@ -176,12 +181,22 @@ fn parse_index_name(index_name: &str) -> Result<Arc<str>, Invalid> {
     if index_name.is_empty() {
         return Err(Invalid::new("index name", "must not be empty", index_name));
     }
+    if is_arn(index_name) {
+        return Err(Invalid::new("index name", NOT_AN_ARN, index_name));
+    }
     Ok(index_name.into())
 }
 
+const NOT_AN_ARN: &str = "must be the name alone, not an ARN: give its region, account id, bucket and index name each by itself";
+
+/// A resource as access policies name it. Product names are not checked: people type `oss` for `ossvector`.
+fn is_arn(name: &str) -> bool {
+    name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("acs:"))
+}
+
 /// The rule that bucket and region share.
-fn is_name(text: &str, shortest: usize) -> bool {
-    (shortest..=63).contains(&text.len())
+fn is_name(text: &str, length: RangeInclusive<usize>) -> bool {
+    length.contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
         && !text.starts_with('-')
         && !text.ends_with('-')

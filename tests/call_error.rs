@@ -20,7 +20,7 @@ fn what_went_wrong_becomes_a_call_error_and_says_whether_keys_may_be_gone() {
         (Err(TransportError::surely_not_sent(timed_out())), "the request was not sent: timed out", false, true, false),
         (
             Err(TransportError::may_have_arrived(timed_out())),
-            "no answer, but the request may have arrived: timed out",
+            "no response, but the request may have arrived: timed out",
             true,
             true,
             false,

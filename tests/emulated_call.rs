@@ -263,7 +263,7 @@ fn an_emulator_is_built_of_valid_names_alone() {
     for index_name in ["", "1a", "a-b", "é", &"i".repeat(64)] {
         assert_eq!(refused(BUCKET, index_name, "a"), format!("{index_rule} {index_name:?}"));
     }
-    let bucket_rule = "bucket must be 3 to 63 characters of a-z, 0-9 and '-', with no '-' at either end, not";
+    let bucket_rule = "bucket must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end, not";
     assert_eq!(refused("No_Such", INDEX, "a"), format!("{bucket_rule} \"No_Such\""));
     assert_eq!(refused(BUCKET, INDEX, ""), r#"key must be 1 to 1024 characters, not """#);
 

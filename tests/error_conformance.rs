@@ -111,7 +111,7 @@ const QUIRKS: [Quirk; 15] = [
     ("date/garbage-503", 503, "QpsLimitExceeded", "m", ID, Some("E"), true),
     ("success/200-html", 200, "BadErrorResponse", HTML_MESSAGE, ID, None, false),
 ];
-const HTML_MESSAGE: &str = r#"the answer is no error document but "<html>captive portal</html>""#;
+const HTML_MESSAGE: &str = r#"the response is not an error document: the body is "<html>captive portal</html>""#;
 
 #[test]
 fn quirks_of_the_sdk_are_understood() {
@@ -129,14 +129,14 @@ fn quirks_of_the_sdk_are_understood() {
 #[test]
 fn an_answer_without_a_document_says_what_it_is_instead() {
     for (id, message) in [
-        ("gateway/empty-502", "the answer is no error document but an empty body"),
+        ("gateway/empty-502", "the response is not an error document: the body is empty"),
         (
             "gateway/html5-500",
-            r#"the answer is no error document but "<!DOCTYPE html><html><head><meta charset=utf-8></head><br></html>""#,
+            r#"the response is not an error document: the body is "<!DOCTYPE html><html><head><meta charset=utf-8></head><br></html>""#,
         ),
-        ("json/truncated-early", r#"the answer is no error document but "{\"Error\":{\"Code\":\"QpsLim""#),
-        ("json/nul-bytes", r#"the answer is no error document but "\0\0\0\0""#),
-        ("error-type/v2-invalid", r#"the answer is no error document but "oops""#),
+        ("json/truncated-early", r#"the response is not an error document: the body is "{\"Error\":{\"Code\":\"QpsLim""#),
+        ("json/nul-bytes", r#"the response is not an error document: the body is "\0\0\0\0""#),
+        ("error-type/v2-invalid", r#"the response is not an error document: the body is "oops""#),
     ] {
         let (_, response) = answered(&[Level::NoMessage]).into_iter().find(|(case, _)| case.id == id).unwrap();
         assert_eq!(DeleteVectors::parse_response(&response).unwrap_err().message(), message, "{id}");

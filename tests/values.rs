@@ -119,7 +119,7 @@ fn targets_take_what_can_be_a_host() {
     for (region, account_id, bucket) in [
         ("cn-hangzhou", "1234567890123456", "abc"),
         ("a", "0", "0-a--b-9"),
-        ("a", "1", &"b".repeat(61)),
+        ("a", "1", &"b".repeat(32)),
         (&longest, "12345678901234567890123456789012", "abc"),
     ] {
         let target = Target::builder(region, account_id, bucket).build().unwrap();
@@ -134,7 +134,7 @@ fn targets_take_what_can_be_a_host() {
 fn targets_refuse_what_cannot_be_a_host() {
     let region = "must be 1 to 63 characters of a-z, 0-9 and '-', with no '-' at either end";
     let account_id = "must be 1 to 32 digits";
-    let bucket = "must be 3 to 63 characters of a-z, 0-9 and '-', with no '-' at either end";
+    let bucket = "must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end";
     let (characters_64, digits_33) = ("a".repeat(64), "1".repeat(33));
     for value in ["", "CN", "a_b", "a.b", "a/b", "-a", "a-", "é", &characters_64] {
         assert_refused(Target::builder(value, ACCOUNT_ID, BUCKET).build(), "region", region, Some(value));
@@ -142,7 +142,7 @@ fn targets_refuse_what_cannot_be_a_host() {
     for value in ["", "12a", "-1", " 1", "１２", &digits_33] {
         assert_refused(Target::builder(REGION, value, BUCKET).build(), "account id", account_id, Some(value));
     }
-    for value in ["", "ab", "Abc", "a_b", "a.b", "a/b", "-ab", "ab-", "äbc", &characters_64] {
+    for value in ["", "ab", "Abc", "a_b", "a.b", "a/b", "-ab", "ab-", "äbc", &"a".repeat(33)] {
         assert_refused(Target::builder(REGION, ACCOUNT_ID, value).build(), "bucket", bucket, Some(value));
     }
     let empty_index = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name("").build();
@@ -152,13 +152,34 @@ fn targets_refuse_what_cannot_be_a_host() {
 
 #[test]
 fn bucket_and_account_share_one_label_of_the_host() {
-    let builder = |bucket: usize| Target::builder(REGION, ACCOUNT_ID, "b".repeat(bucket));
-    assert!(builder(46).build().is_ok());
+    let builder = |digits: usize| Target::builder(REGION, "1".repeat(digits), "b".repeat(32));
+    assert!(builder(30).build().is_ok());
     let rule = "must be a DNS name: at most 63 characters between dots, 253 in all";
-    let host = format!("{}-{ACCOUNT_ID}.{REGION}.oss-vectors.aliyuncs.com", "b".repeat(47));
-    assert_refused(builder(47).build(), "host", rule, Some(&shown(&host)));
-    let path_style = builder(63).endpoint(Endpoint::public().with_path_style()).build().unwrap();
-    assert_eq!(path_style.uri().path(), format!("/{}/", "b".repeat(63)));
+    let host = format!("{}-{}.{REGION}.oss-vectors.aliyuncs.com", "b".repeat(32), "1".repeat(31));
+    assert_refused(builder(31).build(), "host", rule, Some(&shown(&host)));
+    let path_style = builder(32).endpoint(Endpoint::public().with_path_style()).build().unwrap();
+    assert_eq!(path_style.uri().path(), format!("/{}/", "b".repeat(32)));
+}
+
+#[test]
+fn an_arn_is_refused_as_one() {
+    let rule = "must be the name alone, not an ARN: give its region, account id, bucket and index name each by itself";
+    for arn in [
+        "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket",
+        "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1",
+        "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1/*",
+        "ACS:oss:*:*:examplebucket",
+        "acs:",
+    ] {
+        assert_refused(Target::builder(REGION, ACCOUNT_ID, arn).build(), "bucket", rule, Some(&shown(arn)));
+        assert_refused(
+            Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(arn).build(),
+            "index name",
+            rule,
+            Some(&shown(arn)),
+        );
+        assert_refused(target().with_index_name(Some(arn)), "index name", rule, Some(&shown(arn)));
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Why there is no answer, and whether the request may have arrived all the same.
+//! Why there is no response, and whether the request may have arrived all the same.
 
 use std::error::Error;
 use std::{fmt, io};
@@ -6,9 +6,9 @@ use std::{fmt, io};
 use super::{BoxError, MAX_RESPONSE_BODY};
 use crate::bulk::Failure;
 
-/// A request that got no answer.
+/// A request that got no response.
 ///
-/// An error status is an answer and never ends up here. The one question to ask is
+/// An error status is a response and never ends up here. The one question to ask is
 /// [`is_surely_not_sent`](Self::is_surely_not_sent): deleting is irreversible, so a request that
 /// may have arrived has to be counted as one that may have deleted.
 ///
@@ -33,6 +33,8 @@ use crate::bulk::Failure;
 #[derive(Debug)]
 pub struct TransportError {
     kind: Kind,
+    /// Host and port.
+    peer: Option<String>,
     source: BoxError,
 }
 
@@ -58,14 +60,27 @@ impl TransportError {
         Self::new(Kind::MayHaveArrived, source)
     }
 
-    /// The body of the answer is over [`MAX_RESPONSE_BODY`]; the request may have arrived.
+    /// The body of the response is over [`MAX_RESPONSE_BODY`]; the request may have arrived.
     #[must_use]
     pub fn body_too_large(source: impl Into<BoxError>) -> Self {
         Self::new(Kind::BodyTooLarge, source)
     }
 
     fn new(kind: Kind, source: impl Into<BoxError>) -> Self {
-        Self { kind, source: source.into() }
+        Self { kind, peer: None, source: source.into() }
+    }
+
+    /// Names whom the request was for, as `host:port`. The text of the error shows it.
+    ///
+    /// ```
+    /// # use std::io::{Error, ErrorKind};
+    /// # use oss_delete_vectors::transports::TransportError;
+    /// let refused = TransportError::surely_not_sent(Error::from(ErrorKind::ConnectionRefused)).with_peer("example.com:443");
+    /// assert_eq!(refused.to_string(), "the request was not sent: no connection to example.com:443: connection refused");
+    /// ```
+    #[must_use]
+    pub fn with_peer(self, peer: impl Into<String>) -> Self {
+        Self { peer: Some(peer.into()), ..self }
     }
 
     /// Whether the service cannot have seen the request: it failed before a connection stood.
@@ -86,9 +101,9 @@ impl TransportError {
         self.chain().filter_map(|error| error.downcast_ref::<io::Error>()).any(|error| error.kind() == io::ErrorKind::TimedOut)
     }
 
-    /// Whether the answer was given up because its body is over [`MAX_RESPONSE_BODY`].
+    /// Whether the response was given up because its body is over [`MAX_RESPONSE_BODY`].
     ///
-    /// The service's answers are under a kilobyte: look at what stands between.
+    /// Responses of the service are under a kilobyte: look at what is between it and you.
     #[must_use]
     pub fn is_body_too_large(&self) -> bool {
         self.kind == Kind::BodyTooLarge
@@ -103,10 +118,12 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            Kind::NotSent => f.write_str("the request was not sent")?,
-            Kind::MayHaveArrived => f.write_str("no answer, but the request may have arrived")?,
-            Kind::BodyTooLarge => write!(f, "the answer's body is over {MAX_RESPONSE_BODY} bytes")?,
+        let from = self.peer.as_ref().map(|peer| format!(" from {peer}")).unwrap_or_default();
+        match (self.kind, &self.peer) {
+            (Kind::NotSent, None) => f.write_str("the request was not sent")?,
+            (Kind::NotSent, Some(peer)) => write!(f, "the request was not sent: no connection to {peer}")?,
+            (Kind::MayHaveArrived, _) => write!(f, "no response{from}, but the request may have arrived")?,
+            (Kind::BodyTooLarge, _) => write!(f, "the body of the response{from} is over {MAX_RESPONSE_BODY} bytes")?,
         }
         // Some stacks repeat a source in the text above it, some say nothing of it: each text once.
         let mut last = String::new();

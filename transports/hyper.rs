@@ -2,10 +2,10 @@
 
 mod delete_all;
 
+use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, io};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::body::read_whole;
 use super::call::{outcome, signed};
-use super::options::{IDLE_TIMEOUT, MAX_IDLE, require_absolute};
+use super::options::{IDLE_TIMEOUT, MAX_IDLE, peer, timed_out};
 use super::{CallError, MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
 use crate::signing::Signer;
 use crate::{DeleteVectors, Deleted};
@@ -132,7 +132,11 @@ impl HyperTransport {
     ///
     /// Where it is awaited outside of a tokio runtime, or in one without IO or time enabled.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        require_absolute(request.uri())?;
+        let peer = peer(request.uri())?;
+        self.exchange(request).await.map_err(|error| error.with_peer(peer))
+    }
+
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let mut request = request.map(Full::new);
         // Set by the client just before it hands the request to a connection. Until then nothing can have been sent.
         let connection = capture_connection(&mut request);
@@ -141,9 +145,9 @@ impl HyperTransport {
         let mut exchange = pin!(async {
             let response = (self.request)(request).await.map_err(|error| {
                 if error.is_connect() || !handed_over() {
-                    TransportError::surely_not_sent(error)
+                    TransportError::surely_not_sent(tls::explained(error))
                 } else {
-                    TransportError::may_have_arrived(error)
+                    TransportError::may_have_arrived(tls::explained(error))
                 }
             })?;
             let (head, body) = response.into_parts();
@@ -160,15 +164,11 @@ impl HyperTransport {
             return outcome;
         }
         if !handed_over() {
-            return Err(TransportError::surely_not_sent(timed_out("connection", connecting)));
+            return Err(TransportError::surely_not_sent(timed_out(connecting)));
         }
         let outcome = timeout(self.timeout - connecting, exchange).await;
-        outcome.unwrap_or_else(|_| Err(TransportError::may_have_arrived(timed_out("answer", self.timeout))))
+        outcome.unwrap_or_else(|_| Err(TransportError::may_have_arrived(timed_out(self.timeout))))
     }
-}
-
-fn timed_out(missing: &str, limit: Duration) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, format!("no {missing} within {limit:?}"))
 }
 
 // By hand, because connectors need not be `Debug`.

@@ -24,6 +24,8 @@
 //! process-wide default provider is neither read nor set. Neither looks at the environment: a proxy
 //! is used only where one is handed in.
 
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+mod algorithm;
 #[cfg(any(feature = "hyper", feature = "serve"))]
 mod body;
 #[cfg(any(feature = "hyper", feature = "ureq"))]

@@ -1,7 +1,7 @@
 //! What both transports let their users choose.
 
 use std::time::Duration;
-use std::{error, fmt};
+use std::{error, fmt, io};
 
 use http::Uri;
 use http::uri::Scheme;
@@ -61,8 +61,8 @@ impl TransportOptions {
     }
 
     /// Trusts the certificates in `pem`, beside the public roots and those added before: for a
-    /// private gateway, or a proxy that opens TLS. Sections other than certificates are passed
-    /// over.
+    /// private gateway, or a proxy that opens TLS. An error that says `UnknownIssuer` asks for this. Sections other than
+    /// certificates are skipped.
     ///
     /// # Errors
     ///
@@ -125,13 +125,23 @@ impl fmt::Display for InvalidRoots {
 
 impl error::Error for InvalidRoots {}
 
-/// Refuses what no transport can send to, before the stacks word it each in their own way.
+/// Whom a request to `uri` is for, as `host:port`. Refuses what no transport can send to, before the stacks word it each in their
+/// own way.
 ///
-/// The URI is left out of the text: that of a presigned request holds a signature.
-pub(super) fn require_absolute(uri: &Uri) -> Result<(), TransportError> {
-    let known = uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
-    match uri.host() {
-        Some(host) if known && !host.is_empty() => Ok(()),
+/// The rest of the URI is left out of texts: that of a presigned request holds a signature.
+pub(super) fn peer(uri: &Uri) -> Result<String, TransportError> {
+    let port = match uri.scheme() {
+        Some(scheme) if *scheme == Scheme::HTTP => Some(80),
+        Some(scheme) if *scheme == Scheme::HTTPS => Some(443),
+        _ => None,
+    };
+    match (uri.host(), port) {
+        (Some(host), Some(port)) if !host.is_empty() => Ok(format!("{host}:{}", uri.port_u16().unwrap_or(port))),
         _ => Err(TransportError::surely_not_sent("the URI is not an absolute http or https URI")),
     }
+}
+
+/// The error of a call that had so much time.
+pub(super) fn timed_out(limit: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("timed out after {limit:?}"))
 }

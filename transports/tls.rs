@@ -1,11 +1,15 @@
 //! One TLS for all transports: rustls on *ring*, the public roots and those of the options.
 
+use std::error::Error;
+use std::io;
 use std::sync::Arc;
 
+use rustls::AlertDescription::{HandshakeFailure, ProtocolVersion};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
+use rustls::{CertificateError, InvalidMessage};
 
-use super::TransportOptions;
+use super::{BoxError, TransportOptions, algorithm};
 
 /// The provider, passed by hand: the process-wide default belongs to the program.
 pub(super) fn provider() -> Arc<CryptoProvider> {
@@ -27,4 +31,53 @@ pub(super) fn client_config(options: &TransportOptions) -> rustls::ClientConfig 
         .expect("ring supports the default protocol versions")
         .with_root_certificates(store)
         .with_no_client_auth()
+}
+
+/// `error`, or a text of ours in its place where it comes of TLS and its own would be a riddle.
+pub(super) fn explained(error: impl Into<BoxError>) -> BoxError {
+    let error = error.into();
+    match tls_error(error.as_ref()).and_then(explanation) {
+        // The kind that rustls gives it.
+        Some(text) => io::Error::new(io::ErrorKind::InvalidData, text).into(),
+        None => error,
+    }
+}
+
+/// The error of rustls among the sources of `error`, those that IO errors do not count as their sources included.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    std::iter::successors(Some(error), |&error| {
+        let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        within.map(|within| within as &(dyn Error + 'static)).or_else(|| error.source())
+    })
+    .find_map(|error| error.downcast_ref::<rustls::Error>())
+}
+
+fn explanation(error: &rustls::Error) -> Option<String> {
+    use CertificateError::{
+        UnknownIssuer, UnsupportedSignatureAlgorithmContext, UnsupportedSignatureAlgorithmForPublicKeyContext,
+    };
+    Some(match error {
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            "the server does not speak TLS: use http:// or another port".to_owned()
+        }
+        rustls::Error::AlertReceived(HandshakeFailure) => {
+            "the server refused the TLS handshake: it and this client have no algorithm in common".to_owned()
+        }
+        rustls::Error::AlertReceived(ProtocolVersion) => "the server speaks neither TLS 1.2 nor TLS 1.3".to_owned(),
+        rustls::Error::InvalidCertificate(UnknownIssuer) => {
+            "the server's certificate is not from a trusted authority (UnknownIssuer)".to_owned()
+        }
+        rustls::Error::InvalidCertificate(UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. }) => {
+            let signature = algorithm::name(signature_algorithm_id);
+            format!("a certificate of the server is signed with {signature}, which is not supported")
+        }
+        rustls::Error::InvalidCertificate(UnsupportedSignatureAlgorithmForPublicKeyContext {
+            signature_algorithm_id,
+            public_key_algorithm_id,
+        }) => {
+            let [signature, key] = [signature_algorithm_id, public_key_algorithm_id].map(|id| algorithm::name(id));
+            format!("a certificate of the server is signed with {signature} and a key of {key}, which is not supported")
+        }
+        _ => return None,
+    })
 }

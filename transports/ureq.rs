@@ -4,7 +4,8 @@ mod connecting;
 mod delete_all;
 mod heads;
 
-use std::{fmt, io};
+use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -14,8 +15,8 @@ use ureq::{Agent, Proxy};
 
 use self::connecting::{Connecting, LookupWhenConnecting, NotConnected};
 use super::call::{outcome, signed};
-use super::options::{IDLE_TIMEOUT, MAX_IDLE, require_absolute};
-use super::{CallError, MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
+use super::options::{IDLE_TIMEOUT, MAX_IDLE, peer, timed_out};
+use super::{BoxError, CallError, MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
 use crate::signing::Signer;
 use crate::{DeleteVectors, Deleted, Invalid};
 
@@ -117,30 +118,42 @@ impl UreqTransport {
     ///
     /// [`TransportError`]; any status is an answer, not an error.
     pub fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        require_absolute(request.uri())?;
+        let peer = peer(request.uri())?;
+        self.exchange(request).map_err(|error| {
+            error.with_peer(match self.agent.config().proxy() {
+                Some(proxy) => format!("{peer} through the proxy {}:{}", proxy.host(), proxy.port()),
+                None => peer,
+            })
+        })
+    }
+
+    fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let (head, body) = request.into_parts();
+        let timeouts = self.agent.config().timeouts();
+        let (timeout, connect_timeout) = (timeouts.global, timeouts.connect.min(timeouts.global));
         let response = self.agent.run(Request::from_parts(head, &body[..])).map_err(|error| match error {
             Other(error) => match error.downcast::<NotConnected>() {
-                Ok(error) => TransportError::surely_not_sent(to_io(error.0)),
+                Ok(error) => TransportError::surely_not_sent(to_source(error.0, connect_timeout)),
                 Err(error) => TransportError::may_have_arrived(error),
             },
             BadUri(_) | ConnectionFailed | TlsRequired => TransportError::surely_not_sent(error),
-            error => TransportError::may_have_arrived(to_io(error)),
+            error => TransportError::may_have_arrived(to_source(error, timeout)),
         })?;
         let (head, mut body) = response.into_parts();
         let body = body.with_config().limit(MAX_RESPONSE_BODY as u64).read_to_vec().map_err(|error| match error {
             BodyExceedsLimit(_) => TransportError::body_too_large(error),
-            error => TransportError::may_have_arrived(to_io(error)),
+            error => TransportError::may_have_arrived(to_source(error, timeout)),
         })?;
         Ok(Response::from_parts(head, body.into()))
     }
 }
 
-/// The IO error as the source: ureq's own has no sources, and a timeout of its own.
-fn to_io(error: ureq::Error) -> io::Error {
+/// The IO error as the source: ureq's own has no sources, and a timeout of its own, which has `limit`.
+fn to_source(error: ureq::Error, limit: Option<Duration>) -> BoxError {
     match error {
-        Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, error),
-        error => error.into_io(),
+        Timeout(_) => timed_out(limit.unwrap_or_default()).into(),
+        ureq::Error::Rustls(error) => tls::explained(error),
+        error => tls::explained(error.into_io()),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct AttemptError {
     pub request_id: Option<String>,
     /// The error's number in the service's error reference (EC), such as `0003-00000001`.
     pub ec: Option<String>,
+    /// Where the service says that the bucket is.
+    endpoint: Option<String>,
     /// The whole error on one line, escaped.
     text: String,
 }
@@ -34,6 +36,7 @@ impl AttemptError {
                 message: cut(error.message()),
                 request_id: error.request_id().map(cut),
                 ec: error.ec().map(cut),
+                endpoint: error.endpoint(),
                 text: cut(&error.to_string()),
             },
             Setback::Failed(failure) => Self {
@@ -42,6 +45,7 @@ impl AttemptError {
                 message: cut(failure.message()),
                 request_id: None,
                 ec: None,
+                endpoint: None,
                 text: cut(&failure.to_string()),
             },
         }
@@ -66,7 +70,11 @@ impl AttemptError {
 
     /// What of the answer decides.
     fn service_error(&self) -> Option<ServiceError> {
-        Some(ServiceError::new(self.status?, self.code.as_deref()?, ""))
+        let error = ServiceError::new(self.status?, self.code.as_deref()?, "");
+        Some(match &self.endpoint {
+            Some(endpoint) => error.with_field("Endpoint", endpoint),
+            None => error,
+        })
     }
 }
 

@@ -1,10 +1,10 @@
-use std::borrow::Cow;
-
 use base64ct::{Base64, Encoding};
 use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 use serde_json::{Map, Value};
 
-use super::header;
+use super::redact::Secrets;
+use super::{header, xml};
 
 /// What could be read of an answer's error document, whatever its form. `fields` holds all its members that are text.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -13,25 +13,28 @@ pub(super) struct ErrorDocument {
     pub(super) message: Option<String>,
     pub(super) request_id: Option<String>,
     pub(super) ec: Option<String>,
+    pub(super) server_time: Option<String>,
     pub(super) fields: Vec<(String, String)>,
 }
 
 impl ErrorDocument {
-    /// Reads the document in `body` or, where that is empty, in the header that stands in for it. The content type is not
-    /// asked: gateways get it wrong, and the first character tells.
+    /// Reads the document in `body` or, where there is none, in the header that stands in for it. The first character decides on
+    /// the format, since gateways get the content type wrong.
     pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Self {
-        let decoded;
-        let body = if body.is_empty() {
-            decoded = headers.get(header::ERR).and_then(|err| Base64::decode_vec(err.to_str().ok()?.trim()).ok());
-            decoded.as_deref().unwrap_or_default()
-        } else {
-            body
-        };
-        let text = String::from_utf8_lossy(body);
+        let document = Self::parse_text(body);
+        if document.code.is_some() {
+            return document;
+        }
+        let in_header = headers.get(header::ERR).and_then(|err| Base64::decode_vec(err.to_str().ok()?.trim()).ok());
+        in_header.map(|text| Self::parse_text(&text)).filter(|document| document.code.is_some()).unwrap_or(document)
+    }
+
+    fn parse_text(text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(text);
         let text = text.trim_start_matches('\u{feff}').trim();
         match text.as_bytes().first() {
             Some(b'{') => Self::parse_json(text),
-            Some(b'<') => Self::from_fields(xml_fields(text)),
+            Some(b'<') => Self::from_fields(xml::fields(text)),
             _ => Self::default(),
         }
     }
@@ -40,11 +43,15 @@ impl ErrorDocument {
         let Ok(Value::Object(document)) = serde_json::from_str(text) else {
             return Self::from_fields(recover_json_fields(text));
         };
-        match member(&document, "Error") {
+        let document = match member(&document, "ErrorResponse") {
+            Some(Value::Object(wrapped)) => wrapped,
+            _ => &document,
+        };
+        match member(document, "Error") {
             Some(Value::Object(error)) => Self::from_fields(text_members(error)),
-            None if member(&document, "Code").is_some_and(Value::is_string) => Self::from_fields(text_members(&document)),
+            None if member(document, "Code").is_some_and(Value::is_string) => Self::from_fields(text_members(document)),
             _ => {
-                let message = member(&document, "Message").and_then(Value::as_str).map(str::to_owned);
+                let message = member(document, "Message").and_then(Value::as_str).map(str::to_owned);
                 Self { message, ..Self::default() }
             }
         }
@@ -58,7 +65,8 @@ impl ErrorDocument {
             let found = exact.or_else(|| filled.find(|(field, _)| field.eq_ignore_ascii_case(name)));
             found.map(|(_, value)| value.clone())
         };
-        Self { code: named("Code"), message: named("Message"), request_id: named("RequestId"), ec: named("EC"), fields }
+        let [code, message, request_id, ec, server_time] = ["Code", "Message", "RequestId", "EC", "ServerTime"].map(named);
+        Self { code, message, request_id, ec, server_time, fields }
     }
 }
 
@@ -93,144 +101,49 @@ fn recover_json_fields(text: &str) -> Vec<(String, String)> {
         let value: Value = serde_json::Deserializer::from_str(value).into_iter().next()?.ok()?;
         Some((name.to_owned(), value.as_str()?.to_owned()))
     };
-    ["Code", "Message", "RequestId", "EC"].iter().filter_map(|name| recover(name)).collect()
+    ["Code", "Message", "RequestId", "EC", "ServerTime", "Endpoint"].iter().filter_map(|name| recover(name)).collect()
 }
 
-/// The children of an `Error` root that hold text alone. A document that breaks off gives what stands before the break.
-fn xml_fields(text: &str) -> Vec<(String, String)> {
-    let mut fields = Vec::new();
-    let Some((root, mut rest)) = open_tag(text) else { return fields };
-    if root != "Error" {
-        return fields;
-    }
-    while let Some((name, after)) = open_tag(rest) {
-        let close = format!("</{name}>");
-        let Some(end) = after.find(&close) else { break };
-        if let Some(value) = xml_text(&after[..end]) {
-            fields.push((name.to_owned(), value));
-        }
-        rest = &after[end + close.len()..];
-    }
-    fields
-}
-
-/// The name of the element that `text` begins with and what follows its tag, past white space, comments and declarations.
-/// `None` for anything else, an end tag among it.
-fn open_tag(text: &str) -> Option<(&str, &str)> {
-    let mut text = text.trim_start();
-    loop {
-        let end = if text.starts_with("<!--") {
-            "-->"
-        } else if text.starts_with("<?") || text.starts_with("<!") {
-            ">"
-        } else {
-            break;
-        };
-        text = text.split_once(end)?.1.trim_start();
-    }
-    let (tag, rest) = text.strip_prefix('<')?.split_once('>')?;
-    let name = tag.split_ascii_whitespace().next()?;
-    (!name.contains(['/', '<'])).then_some((name, rest))
-}
-
-/// The text of an element, unescaped; `None` where it has children.
-fn xml_text(content: &str) -> Option<String> {
-    let content = content.trim();
-    if let Some(data) = content.strip_prefix("<![CDATA[").and_then(|data| data.strip_suffix("]]>")) {
-        return Some(data.to_owned());
-    }
-    if content.contains('<') {
-        return None;
-    }
-    let mut out = String::with_capacity(content.len());
-    let mut rest = content;
-    while let Some((before, after)) = rest.split_once('&') {
-        out.push_str(before);
-        // The longest entity ends in sight: to look further for each ampersand would take a square of the time.
-        let end = after.bytes().take(LONGEST_ENTITY).position(|byte| byte == b';');
-        let entity = end.and_then(|end| Some((xml_entity(&after[..end])?, &after[end + 1..])));
-        rest = match entity {
-            Some((character, after)) => {
-                out.push(character);
-                after
-            }
-            // A bare ampersand, as hand-written documents have it.
-            None => {
-                out.push('&');
-                after
-            }
-        };
-    }
-    out.push_str(rest);
-    Some(out)
-}
-
-/// `&#x10FFFF;`, and some leading zeros.
-const LONGEST_ENTITY: usize = 16;
-
-fn xml_entity(name: &str) -> Option<char> {
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix('x') {
-                Some(hex) => u32::from_str_radix(hex, 16),
-                None => number.parse(),
-            };
-            char::from_u32(code.ok()?)
-        }
-    }
-}
-
-/// A short, printable beginning of a body that is no error document, for the message in its stead.
-pub(super) fn shown(body: &[u8]) -> Cow<'static, str> {
+/// What a body is that is not an error document, on one line: how it is encoded, or its beginning.
+pub(super) fn shown(headers: &HeaderMap, body: &[u8], secrets: &Secrets<'_>) -> String {
     const SHOWN_CHARS: usize = 120;
-    let text = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN_CHARS)]);
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some(encoding) = encoding(headers, body) {
+        return format!("the body is {encoding}-encoded");
+    }
+    // Half of a secret is left where it is cut, so that the whole body is looked at.
+    let text = secrets.redact(String::from_utf8_lossy(body).into_owned());
+    let mut words = String::new();
+    for word in text.split_whitespace() {
+        if words.len() > 4 * SHOWN_CHARS {
+            break;
+        }
+        words.extend([if words.is_empty() { "" } else { " " }, word]);
+    }
     if words.is_empty() {
-        return Cow::Borrowed("an empty body");
+        return "the body is empty".to_owned();
     }
     let cut: String = words.chars().take(SHOWN_CHARS).collect();
-    Cow::Owned(format!("{cut:?}"))
+    format!("the body is {cut:?}")
+}
+
+/// Nobody asked for an encoding. One that a gateway adds nevertheless hides the document.
+fn encoding(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    const GZIP: &[u8] = b"\x1f\x8b";
+    let named =
+        headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let mut named = named.map(|name| name.trim().to_ascii_lowercase()).filter(|name| name != "identity");
+    let is_name = |name: &String| !name.is_empty() && name.len() <= 20 && name.bytes().all(|byte| byte.is_ascii_graphic());
+    match named.find(is_name) {
+        // A header that is wrong about a body that can be read.
+        Some(_) if body.is_empty() || body.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => None,
+        Some(name) => Some(name),
+        None => body.starts_with(GZIP).then(|| "gzip".to_owned()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn xml(text: &str) -> Vec<(String, String)> {
-        ErrorDocument::parse(&HeaderMap::new(), text.as_bytes()).fields
-    }
-
-    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    #[test]
-    fn xml_is_read_with_entities_comments_cdata_and_attributes() {
-        let text = "\u{feff}<?xml version=\"1.0\"?><!DOCTYPE x><!-- > --><Error xmlns='x'> <Code a=\"b\">A&amp;B</Code>\
-                    <Message><![CDATA[<b> & ]]></Message><Null></Null><Nested><Code>no</Code></Nested>\
-                    <EC>&#65;&#x42;&#xD800;&unknown;&</EC></Error>";
-        let expected = [("Code", "A&B"), ("Message", "<b> & "), ("Null", ""), ("EC", "AB&#xD800;&unknown;&")];
-        assert_eq!(xml(text), pairs(&expected));
-    }
-
-    #[test]
-    fn xml_gives_what_stands_before_it_breaks_off() {
-        let text = "<Error><Code>SlowDown</Code><Message>m</Message></Error>";
-        for end in 0..=text.len() {
-            let expected = match end {
-                0..28 => &[][..],
-                28..48 => &[("Code", "SlowDown")][..],
-                _ => &[("Code", "SlowDown"), ("Message", "m")][..],
-            };
-            assert_eq!(xml(&text[..end]), pairs(expected), "{}", &text[..end]);
-        }
-    }
 
     #[test]
     fn json_gives_what_stands_before_it_breaks_off() {
@@ -257,9 +170,52 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_document_is_shown_in_short() {
-        assert_eq!(shown(b" \n"), "an empty body");
-        assert_eq!(shown(b"<h1>\n 502\x1b </h1>"), r#""<h1> 502\u{1b} </h1>""#);
-        assert_eq!(shown(&[b'x'; 2000]).len(), 122);
+    fn a_wrapped_document_is_a_document() {
+        for text in [
+            r#"{"ErrorResponse":{"Error":{"Code":"a","Message":"m"}}}"#,
+            r#"{"errorresponse":{"Code":"a","Message":"m"}}"#,
+            r#"{"Error":{"Code":"a","Message":"m"},"RequestId":"r"}"#,
+        ] {
+            let document = ErrorDocument::parse(&HeaderMap::new(), text.as_bytes());
+            assert_eq!((document.code.as_deref(), document.message.as_deref()), (Some("a"), Some("m")), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_header_stands_in_for_a_body_without_a_document() {
+        let base64 = Base64::encode_string(br#"{"Error":{"Code":"a"}}"#);
+        let headers = HeaderMap::from_iter([(http::HeaderName::from_static(header::ERR), base64.parse().unwrap())]);
+        for (body, code) in [("", "a"), ("oops", "a"), ("\x1f\u{8b}", "a"), (r#"{"Code":"b"}"#, "b")] {
+            assert_eq!(ErrorDocument::parse(&headers, body.as_bytes()).code.as_deref(), Some(code), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_a_document_is_shown_in_short() {
+        let shown = |body: &[u8]| shown(&HeaderMap::new(), body, &Secrets::none());
+        assert_eq!(shown(b" \n"), "the body is empty");
+        assert_eq!(shown(b"<h1>\n 502\x1b </h1>"), r#"the body is "<h1> 502\u{1b} </h1>""#);
+        assert_eq!(shown(&[b'x'; 2000]).len(), 134);
+    }
+
+    #[test]
+    fn an_encoded_body_is_named() {
+        let gzip: &[u8] = b"\x1f\x8b\x08\0\0\xff";
+        let other: &[u8] = b"\x0b\x02\x80\xff";
+        let long = "x".repeat(21);
+        for (header, body, expected) in [
+            ("", gzip, "the body is gzip-encoded"),
+            ("gzip", gzip, "the body is gzip-encoded"),
+            ("GZip", gzip, "the body is gzip-encoded"),
+            ("identity, br", other, "the body is br-encoded"),
+            ("zstd", other, "the body is zstd-encoded"),
+            ("gzip", b"oops", "the body is \"oops\""),
+            ("gzip", b"", "the body is empty"),
+            ("identity", b"oops", "the body is \"oops\""),
+            (&long, b"\xff", "the body is \"\u{fffd}\""),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, header.parse().unwrap())]);
+            assert_eq!(shown(&headers, body, &Secrets::none()), expected, "{header} {body:?}");
+        }
     }
 }

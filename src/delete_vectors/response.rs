@@ -5,8 +5,9 @@ use http::header::{DATE, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::error_document::is_empty_or_without_error;
+use super::redact::Secrets;
 use super::{DeleteVectors, ServiceError, header};
-use crate::Credentials;
+use crate::{Credentials, time_text};
 
 /// The service's word that every key of the batch is gone, whether it was there before or not.
 ///
@@ -73,6 +74,26 @@ impl DeleteVectors {
     /// [`ServiceError`] for every other answer, whatever its body: JSON, XML, HTML, empty, cut short or not even text. Codes
     /// are in [`code`](super::code).
     pub fn parse_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Deleted, ServiceError> {
+        Self::parse(response, &Secrets::none())
+    }
+
+    /// As [`parse_response`](Self::parse_response), for the response to a request that was signed with `credentials`.
+    ///
+    /// A server may repeat the request, and what it says goes into errors and logs. So the security token and the AccessKey secret
+    /// are taken out of everything that is kept: as they are, percent-encoded, escaped as in JSON or XML, in hex, in base64.
+    /// Secrets of fewer than eight characters stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse_response`](Self::parse_response).
+    pub fn parse_response_to<B>(credentials: &Credentials, response: &Response<B>) -> Result<Deleted, ServiceError>
+    where
+        B: AsRef<[u8]>,
+    {
+        Self::parse(response, &Secrets::of(credentials))
+    }
+
+    fn parse<B: AsRef<[u8]>>(response: &Response<B>, secrets: &Secrets<'_>) -> Result<Deleted, ServiceError> {
         let request_id = text(response.headers(), header::REQUEST_ID);
         let is_deleted = match response.status() {
             StatusCode::NO_CONTENT => true,
@@ -84,29 +105,10 @@ impl DeleteVectors {
             }
         };
         if is_deleted {
+            let request_id = request_id.map(|id| secrets.redact(id));
             Ok(Deleted { request_id, qos_delay: qos_delay(response.headers()) })
         } else {
-            Err(ServiceError::parse(response))
-        }
-    }
-}
-
-impl DeleteVectors {
-    /// As `parse_response`, of the answer to a request that `credentials` signed. A server may repeat the security token, and its
-    /// words go into errors and logs: it is taken out of them.
-    pub(crate) fn parse_response_to<B>(credentials: &Credentials, response: &Response<B>) -> Result<Deleted, ServiceError>
-    where
-        B: AsRef<[u8]>,
-    {
-        let body = String::from_utf8_lossy(response.body().as_ref());
-        match credentials.security_token() {
-            Some(token) if body.contains(token) => {
-                let mut without = Response::new(body.replace(token, "[security token]"));
-                *without.status_mut() = response.status();
-                *without.headers_mut() = response.headers().clone();
-                Self::parse_response(&without)
-            }
-            _ => Self::parse_response(response),
+            Err(ServiceError::parse(response, secrets))
         }
     }
 }
@@ -132,7 +134,7 @@ pub(super) fn insert_qos_delay(headers: &mut HeaderMap, qos_delay: Option<Durati
     insert(headers, header::QOS_DELAY_TIME, qos_delay.map(|delay| delay.as_millis().to_string()).as_deref());
 }
 
-/// Reads the `Date` header; `None` where it is missing or no date.
+/// The time of the `Date` header; `None` where it is missing or not a date.
 pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
+    time_text::http_date(&text(headers, DATE.as_str())?)
 }

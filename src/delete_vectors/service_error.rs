@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 use super::code::{self, Asks};
 use super::error_document::{ErrorDocument, shown};
 use super::header;
+use super::redact::Secrets;
 use super::response::{date, insert, insert_qos_delay, qos_delay, text};
-use crate::Target;
 use crate::escape::escape;
 use crate::signing::{RequestDate, Resource};
+use crate::{Endpoint, Target, time_text};
 
 /// An answer of the service, or of something on the way to it, that is no [`Deleted`](super::Deleted).
 ///
@@ -112,22 +113,24 @@ impl ServiceError {
         self
     }
 
-    pub(super) fn parse<B: AsRef<[u8]>>(response: &Response<B>) -> Self {
+    pub(super) fn parse<B: AsRef<[u8]>>(response: &Response<B>, secrets: &Secrets<'_>) -> Self {
         let (headers, body) = (response.headers(), response.body().as_ref());
         let document = ErrorDocument::parse(headers, body);
         let message = document.message.unwrap_or_else(|| match &document.code {
             Some(_) => String::new(),
-            None => format!("the answer is no error document but {}", shown(body)),
+            None => format!("the response is not an error document: {}", shown(headers, body, secrets)),
         });
         let code = document.code.or_else(|| text(headers, header::ERROR_TYPE));
+        let server_time = document.server_time.and_then(|time| time_text::any(&time));
+        let redacted = |text: String| secrets.redact(text);
         Self(Box::new(Parts {
             status: response.status(),
-            code: code.unwrap_or_else(|| code::BAD_ERROR_RESPONSE.to_owned()),
-            message,
-            request_id: document.request_id.or_else(|| text(headers, header::REQUEST_ID)),
-            ec: document.ec.or_else(|| text(headers, header::EC)),
-            fields: document.fields,
-            date: date(headers),
+            code: redacted(code.unwrap_or_else(|| code::BAD_ERROR_RESPONSE.to_owned())),
+            message: redacted(message),
+            request_id: document.request_id.or_else(|| text(headers, header::REQUEST_ID)).map(redacted),
+            ec: document.ec.or_else(|| text(headers, header::EC)).map(redacted),
+            fields: document.fields.into_iter().map(|(name, value)| (redacted(name), redacted(value))).collect(),
+            date: [server_time, date(headers)].into_iter().flatten().find(is_plausible),
             retry_after: retry_after(headers),
             qos_delay: qos_delay(headers),
         }))
@@ -165,12 +168,14 @@ impl ServiceError {
     }
 
     /// All members of the error document that are text, `Code` and `Message` among them: sorted by name where it is JSON, in its
-    /// order where it is XML. Some may repeat the request, its security token included: keep them out of logs.
+    /// order where it is XML. Some may repeat the request: keep them out of logs, unless they were
+    /// [redacted](crate::DeleteVectors::parse_response_to).
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The server's time, to the second, by which a clock that is off can be corrected.
+    /// The server's time, to the second, by which a clock that is off can be corrected: the `ServerTime` of the error document, or
+    /// else the `Date` header. A time that no server can have, such as 1970, is left out.
     #[must_use]
     pub fn date(&self) -> Option<SystemTime> {
         self.0.date
@@ -238,9 +243,19 @@ impl ServiceError {
         }
     }
 
+    /// The endpoint that the service names, where the request went to another one than the bucket's: host and port.
+    pub(crate) fn endpoint(&self) -> Option<String> {
+        let is_named = self.code() == code::ACCESS_DENIED || self.0.status.is_redirection();
+        let (_, endpoint) = self.fields().find(|(name, _)| is_named && name.eq_ignore_ascii_case("Endpoint"))?;
+        endpoint.parse::<Endpoint>().ok()?.custom_authority().map(str::to_owned)
+    }
+
     /// What to do about it, in words, for a request to `target`; `None` where nothing more is known than the message says.
     #[must_use]
     pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {
+        if let Some(endpoint) = self.endpoint().filter(|endpoint| !is_of(target, endpoint)) {
+            return Some(format!("use the endpoint {endpoint}, and the region of it: the bucket is there").into());
+        }
         let resource = Resource::from(target);
         Some(Cow::Borrowed(match self.code() {
             code::ACCESS_DENIED => {
@@ -295,11 +310,27 @@ impl ServiceError {
 
 fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
     let value = text(headers, RETRY_AFTER.as_str())?;
-    if value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number holds still mean what they say: very long.
-        return Some(RetryAfter::Delay(Duration::from_secs(value.parse().unwrap_or(u64::MAX))));
+    let (seconds, fraction) = value.split_once('.').unwrap_or((&value, ""));
+    if ![seconds, fraction].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit())) {
+        return time_text::http_date(&value).map(RetryAfter::Date);
     }
-    httpdate::parse_http_date(&value).ok().map(RetryAfter::Date)
+    // More digits than a number holds still mean a very long time. A part of a second is waited as a whole one.
+    let seconds = if seconds.is_empty() { 0 } else { seconds.parse().unwrap_or(u64::MAX) };
+    let is_number = value.bytes().any(|byte| byte.is_ascii_digit());
+    let part = u64::from(fraction.bytes().any(|byte| byte != b'0'));
+    is_number.then(|| RetryAfter::Delay(Duration::from_secs(seconds.saturating_add(part))))
+}
+
+/// Whether requests to `target` go to `endpoint`, with a bucket before it or without.
+fn is_of(target: &Target, endpoint: &str) -> bool {
+    let authority = target.uri().authority().map_or("", |authority| authority.as_str());
+    authority.strip_suffix(endpoint).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// Whether a server that is not wrong itself can have this time: from 2015 to 2199.
+fn is_plausible(time: &SystemTime) -> bool {
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    (1_420_070_400..7_258_118_400).contains(&since_1970)
 }
 
 /// `403 AccessDenied: message (request id X, EC Y)`, on one line, characters that disorder a terminal escaped.

@@ -1,19 +1,22 @@
+use std::borrow::Cow;
+
 use http::Request;
 use http::header::HOST;
 
 /// The bucket that a request is addressed to, in virtual-hosted or in path style; empty where it names none.
 ///
 /// `{bucket}-{account id}` before the first dot of the host is virtual-hosted style, whatever the rest of the host is, an IP
-/// address included. `Host` counts before the URI's authority, which is all there is over HTTP/2.
-pub(super) fn bucket<'a, B>(request: &'a Request<B>, account_id: &str) -> &'a str {
+/// address included, and in any case, as host names are. `Host` counts before the URI's authority, which is all there is over HTTP/2.
+pub(super) fn bucket<'a, B>(request: &'a Request<B>, account_id: &str) -> Cow<'a, str> {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)).unwrap_or_default();
     let label = host.split('.').next().unwrap_or_default();
     let virtual_hosted = label.strip_suffix(account_id).and_then(|label| label.strip_suffix('-'));
-    virtual_hosted.unwrap_or_else(|| {
-        let path = request.uri().path();
-        path.strip_prefix('/').map_or("", |path| path.strip_suffix('/').unwrap_or(path))
-    })
+    if let Some(bucket) = virtual_hosted {
+        return bucket.to_ascii_lowercase().into();
+    }
+    let path = request.uri().path();
+    path.strip_prefix('/').map_or("", |path| path.strip_suffix('/').unwrap_or(path)).into()
 }
 
 #[cfg(test)]
@@ -29,6 +32,9 @@ mod tests {
             ("/b?deleteVectors", Some("[::1]:9000"), "b"),
             ("/", Some("127.0.0.1"), ""),
             ("/", Some("b-43.example.com"), ""),
+            ("/", Some("B-Bucket-42.Example.COM"), "b-bucket"),
+            ("https://B-1-42.CN-Hangzhou.oss-vectors.aliyuncs.com/", None, "b-1"),
+            ("/B/", Some("LOCALHOST"), "B"),
             ("/", None, ""),
             ("/a/b/", Some("localhost"), "a/b"),
         ] {

@@ -78,7 +78,7 @@ impl Emulator {
         if !DeleteVectors::is_call(request) {
             return Err(RequestError::NotDeleteVectors.into());
         }
-        let name = address::bucket(request, &self.account_id);
+        let name = &*address::bucket(request, &self.account_id);
         let resource = Resource::of(&self.region, &self.account_id, name);
         let identity = self.authenticate(now, request, &resource)?;
         let Some(bucket) = self.buckets.get(name) else {

@@ -69,7 +69,7 @@ fn a_setting_that_is_wrong_is_named_with_its_origin_and_its_rule() {
         ("--region", Some(""), &[id, secret, ("OSS_REGION", "cn-hangzhou")], "--region: region must be"),
         ("--region", None, &[id, secret, ("OSS_REGION", "CN")], "OSS_REGION: region must be"),
         ("--account-id", Some("me"), &[id, secret], r#"--account-id: account id must be 1 to 32 digits, not "me""#),
-        ("--bucket", Some("a_b"), &[id, secret], "--bucket: bucket must be 3 to 63 characters"),
+        ("--bucket", Some("a_b"), &[id, secret], "--bucket: bucket must be 3 to 32 characters"),
         ("--index-name", Some(""), &[id, secret], "--index-name: index name must not be empty"),
         ("--endpoint", Some("ftp://h"), &[id, secret], "--endpoint: endpoint must be [http[s]://]host[:port]"),
         ("--endpoint", None, &[id, secret, ("OSS_ENDPOINT", "ftp://h")], "OSS_ENDPOINT: endpoint must be"),

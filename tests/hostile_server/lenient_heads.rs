@@ -30,7 +30,11 @@ const HEADS: &[(&str, Option<&str>, Option<&str>)] = &[
     ("HTTP/1.1 204\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), None),
     ("\r\nHTTP/1.1 204 No Content\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), None),
     ("HTTP/1.0 204 No Content\r\nx-oss-request-id: 1\r\nno colon\r\n\r\n", Some("1"), None),
-    ("HTTP/1.1 100 Continue\r\ndate: x\r\nno colon\r\n\r\nHTTP/1.1 204 No Content\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), None),
+    (
+        "HTTP/1.1 100 Continue\r\ndate: x\r\nno colon\r\n\r\nHTTP/1.1 204 No Content\r\nx-oss-request-id: 1\r\n\r\n",
+        Some("1"),
+        None,
+    ),
     ("HTTP/1.1 103 Early Hints\r\nno colon\r\n\r\nHTTP/1.1 204 X\r\nx-oss-request-id : 1\r\n\r\n", Some("1"), None),
 ];
 
@@ -48,7 +52,8 @@ fn check(head: &str, at: usize, id: Option<&str>, header: Option<&str>) {
         });
         // Twice, for the second one meets what the first has left.
         for _ in 0..2 {
-            let response = carrier.send(request(&peer.url())).unwrap_or_else(|error| panic!("{}: {head:?}: {error}", carrier.name()));
+            let response =
+                carrier.send(request(&peer.url())).unwrap_or_else(|error| panic!("{}: {head:?}: {error}", carrier.name()));
             let deleted = DeleteVectors::parse_response(&response).unwrap();
             assert_eq!(deleted.request_id(), id, "{}: {head:?}", carrier.name());
             let value = response.headers().get("a").map(|value| str::from_utf8(value.as_bytes()).unwrap());

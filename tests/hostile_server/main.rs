@@ -11,8 +11,8 @@ mod carrier;
 mod chunks;
 mod content;
 mod heads;
-mod lenient_heads;
 mod lengths;
+mod lenient_heads;
 #[allow(dead_code, reason = "the transports' tests use more of it")]
 #[path = "../transports/peer.rs"]
 mod peer;

@@ -165,7 +165,7 @@ fn a_refused_connection_is_surely_not_sent() {
         let error = carrier.send(request(&format!("http://{free}"))).unwrap_err();
         assert!(error.is_surely_not_sent() && !error.is_timeout(), "{}: {error}", carrier.name());
         let text = error.to_string();
-        assert!(text.starts_with("the request was not sent: "), "{text}");
+        assert!(text.starts_with(&format!("the request was not sent: no connection to {free}: ")), "{text}");
         assert!(text.contains("Connection refused") && !text.contains('\n'), "{text}");
     }
 }
@@ -177,6 +177,24 @@ fn an_unknown_host_is_surely_not_sent() {
     for carrier in Carrier::each(&options) {
         let error = carrier.send(request("http://nonexistent.invalid")).unwrap_err();
         assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());
+        assert!(error.to_string().contains("no connection to nonexistent.invalid:80: "), "{}: {error}", carrier.name());
+    }
+}
+
+#[test]
+fn a_timeout_names_its_limit_and_the_peer() {
+    let limit = Duration::from_millis(300);
+    let peer = Peer::start(|mut stream| wait_for_close(&mut stream));
+    let at = format!("127.0.0.1:{}", peer.port());
+    for carrier in Carrier::each(&TransportOptions::new().timeout(limit)) {
+        let error = carrier.send(request(&peer.url())).unwrap_err().to_string();
+        let expected = format!("no response from {at}, but the request may have arrived: timed out after 300ms");
+        assert_eq!(error, expected, "{}", carrier.name());
+    }
+    for carrier in Carrier::each(&TransportOptions::new().connect_timeout(limit)) {
+        let error = carrier.send(request(&format!("https://{at}"))).unwrap_err().to_string();
+        let expected = format!("the request was not sent: no connection to {at}: timed out after 300ms");
+        assert_eq!(error, expected, "{}", carrier.name());
     }
 }
 

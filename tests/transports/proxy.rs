@@ -44,6 +44,8 @@ fn a_proxy_that_is_not_there_is_surely_not_sent() {
     let transport = UreqTransport::with_proxy(&TransportOptions::new(), &format!("http://{gone}")).unwrap();
     let error = transport.send(request("http://b-1.vectors.invalid")).unwrap_err();
     assert!(error.is_surely_not_sent() && error.to_string().contains("refused"), "{error}");
+    let through = format!("no connection to b-1.vectors.invalid:80 through the proxy {gone}: ");
+    assert!(error.to_string().contains(&through), "{error}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use oss_delete_vectors::transports::TransportOptions;
 
 use crate::carrier::{Carrier, request};
-use crate::certificates::Authority;
+use crate::certificates::{Authority, serve_fixture};
 use crate::peer::{Peer, wait_for_close};
 
 #[test]
@@ -82,4 +82,65 @@ fn roots_that_are_none_are_refused() {
         assert!(error.to_string().starts_with("unusable root certificates: "), "{error}");
     }
     assert!(TransportOptions::new().extra_roots(format!("{key}{good}").as_bytes()).is_ok());
+}
+
+/// The text of the error that a request to `peer` ends with, without the host and port that it names.
+fn error(carrier: &Carrier, peer: &Peer) -> String {
+    let error = carrier.send(request(&format!("https://localhost:{}", peer.port()))).unwrap_err();
+    assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());
+    let text = error.to_string();
+    let beginning = format!("the request was not sent: no connection to localhost:{}: ", peer.port());
+    text.strip_prefix(&beginning).unwrap_or_else(|| panic!("{}: {text}", carrier.name())).to_owned()
+}
+
+#[test]
+fn a_failed_handshake_is_explained() {
+    let options = TransportOptions::new();
+    for carrier in Carrier::each(&options) {
+        for plain in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"SSH-2.0-OpenSSH_9.2\r\n", b"220 mail.example ready\r\n"] {
+            let peer = Peer::start(move |mut stream| {
+                let _ = std::io::Write::write_all(&mut stream, plain);
+                wait_for_close(&mut stream);
+            });
+            let text = error(&carrier, &peer);
+            assert_eq!(text, "the server does not speak TLS: use http:// or another port", "{}", carrier.name());
+        }
+        let text = error(&carrier, &Authority::new().serve("localhost"));
+        assert_eq!(text, "the server's certificate is not from a trusted authority (UnknownIssuer)", "{}", carrier.name());
+        // Fatal alerts: handshake_failure and protocol_version.
+        for (alert, expected) in [
+            (40, "the server refused the TLS handshake: it and this client have no algorithm in common"),
+            (70, "the server speaks neither TLS 1.2 nor TLS 1.3"),
+        ] {
+            let peer = Peer::start(move |mut stream| {
+                let _ = std::io::Write::write_all(&mut stream, &[21, 3, 3, 0, 2, 2, alert]);
+                wait_for_close(&mut stream);
+            });
+            assert_eq!(error(&carrier, &peer), expected, "{}", carrier.name());
+        }
+    }
+}
+
+#[test]
+fn an_algorithm_that_is_not_supported_is_named() {
+    for (fixture, key) in [("p521", "P-521"), ("p256", "P-256")] {
+        let (peer, authority) = serve_fixture(fixture);
+        for carrier in Carrier::each(&TransportOptions::new().extra_roots(&authority).unwrap()) {
+            let text = error(&carrier, &peer);
+            assert!(text.starts_with("a certificate of the server is signed with ecdsa-with-SHA512"), "{text} {key}");
+            assert!(text.ends_with(", which is not supported"), "{}: {text}", carrier.name());
+        }
+    }
+}
+
+#[test]
+fn plain_http_to_a_tls_port_may_have_arrived() {
+    let authority = Authority::new();
+    let peer = authority.serve("localhost");
+    for carrier in Carrier::each(&TransportOptions::new()) {
+        let error = carrier.send(request(&format!("http://localhost:{}", peer.port()))).unwrap_err();
+        assert!(!error.is_surely_not_sent(), "{}: {error}", carrier.name());
+        let beginning = format!("no response from localhost:{}, but the request may have arrived: ", peer.port());
+        assert!(error.to_string().starts_with(&beginning), "{}: {error}", carrier.name());
+    }
 }

@@ -30,7 +30,7 @@ fn an_option_that_is_wrong_is_named_with_its_rule() {
         ("--listen", &in_use, &format!("--listen: cannot serve on {in_use}: Address already in use")),
         ("--region", "CN", "--region: region must be 1 to 63 characters of a-z, 0-9 and '-'"),
         ("--account-id", "me", r#"--account-id: account id must be 1 to 32 digits, not "me""#),
-        ("--bucket", "a_b", "--bucket: bucket must be 3 to 63 characters"),
+        ("--bucket", "a_b", "--bucket: bucket must be 3 to 32 characters"),
         ("--index-name", "", "--index-name: index name must not be empty"),
         ("--index-name", "not-valid", "--index-name: index name must be 1 to 63 letters and digits"),
         ("--max-qps", "0", "must be a number above 0"),

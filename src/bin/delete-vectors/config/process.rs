@@ -49,9 +49,7 @@ impl CredentialProcess {
 
     /// Runs the program and reads what it prints. It sees the terminal through stderr alone.
     pub(crate) fn run(&self) -> Result<Credentials, ProcessError> {
-        self.output()
-            .and_then(|output| read(&output))
-            .map_err(|failure| ProcessError { origin: self.origin.clone(), failure })
+        self.output().and_then(|output| read(&output)).map_err(|failure| ProcessError { origin: self.origin.clone(), failure })
     }
 
     fn output(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {

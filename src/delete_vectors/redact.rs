@@ -1,0 +1,212 @@
+//! Secrets that a server repeats are taken out of what is kept of its response.
+
+use std::cell::OnceCell;
+
+use base64ct::{Base64, Encoding};
+use zeroize::Zeroizing;
+
+use crate::Credentials;
+
+/// The shortest secret that is looked for. A shorter one is an example, and would be found in any text.
+const SHORTEST: usize = 8;
+
+/// What no error may repeat.
+pub(super) struct Secrets<'a>(Vec<Secret<'a>>);
+
+struct Secret<'a> {
+    plain: &'a str,
+    placeholder: &'static str,
+    /// What is in every base64 of a text that holds the secret.
+    base64: OnceCell<Vec<Zeroizing<String>>>,
+}
+
+impl<'a> Secrets<'a> {
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(super) fn of(credentials: &'a Credentials) -> Self {
+        let token = credentials.security_token().map(|token| (token, "[security token]"));
+        let secrets = token.into_iter().chain([(credentials.access_key_secret(), "[AccessKey secret]")]);
+        let secrets = secrets.filter(|(plain, _)| plain.len() >= SHORTEST);
+        Self(secrets.map(|(plain, placeholder)| Secret { plain, placeholder, base64: OnceCell::new() }).collect())
+    }
+
+    /// `text` without the secrets: as they are, escaped (percent-encoding, JSON, XML, once or more often), in hex, or in base64.
+    pub(super) fn redact(&self, text: String) -> String {
+        self.0.iter().fold(text, |text, secret| secret.redact(&text).unwrap_or(text))
+    }
+}
+
+impl Secret<'_> {
+    /// `None` where the secret is not in `text`.
+    fn redact(&self, text: &str) -> Option<String> {
+        let mut out = String::new();
+        let (mut copied, mut at) = (0, 0);
+        // No form of a secret is shorter than the secret.
+        while text.len() - at >= self.plain.len() {
+            let rest = &text[at..];
+            if let Some(length) = self.length_in(rest) {
+                out.push_str(&text[copied..at]);
+                out.push_str(self.placeholder);
+                at += length;
+                copied = at;
+            } else {
+                at += rest.chars().next().map_or(1, char::len_utf8);
+            }
+        }
+        (copied > 0).then(|| out + &text[copied..])
+    }
+
+    /// How long the secret is that `text` begins with.
+    fn length_in(&self, text: &str) -> Option<usize> {
+        let base64 = self.base64.get_or_init(|| in_base64(self.plain));
+        let encoded = || base64.iter().find(|base64| text.starts_with(base64.as_str())).map(|base64| base64.len());
+        escaped(text, self.plain).or_else(|| hex(text, self.plain)).or_else(encoded)
+    }
+}
+
+/// The length of `secret` at the beginning of `text`, where each character may be escaped in a way of its own.
+fn escaped(text: &str, secret: &str) -> Option<usize> {
+    secret.chars().try_fold(0, |at, c| {
+        let text = &text[at..];
+        let length = percent(text, c).or_else(|| backslash(text, c)).or_else(|| entity(text, c));
+        Some(at + length.or_else(|| text.starts_with(c).then(|| c.len_utf8()))?)
+    })
+}
+
+/// `%2B`, or `%252B` where it was encoded twice.
+fn percent(text: &str, c: char) -> Option<usize> {
+    c.encode_utf8(&mut [0; 4]).bytes().try_fold(0, |at, byte| {
+        let encoded = text[at..].strip_prefix('%')?;
+        let rest = strip_all(encoded, "25");
+        if byte == b'%' {
+            // The last `25` is the percent sign itself.
+            return (rest.len() < encoded.len()).then(|| text.len() - rest.len());
+        }
+        (rest.get(..2).and_then(hex_byte) == Some(byte)).then(|| text.len() - rest.len() + 2)
+    })
+}
+
+/// `\u002b`, `\x2b` and `\+`, with any number of backslashes.
+fn backslash(text: &str, c: char) -> Option<usize> {
+    let rest = strip_all(text.strip_prefix('\\')?, "\\");
+    let code = |prefix, digits| {
+        let number = rest.strip_prefix(prefix)?.get(..digits)?;
+        (u32::from_str_radix(number, 16) == Ok(u32::from(c))).then_some(digits + 1)
+    };
+    // A backslash of the secret is among those that were passed over.
+    let itself = || if c == '\\' { Some(0) } else { rest.starts_with(c).then(|| c.len_utf8()) };
+    Some(text.len() - rest.len() + code('u', 4).or_else(|| code('x', 2)).or_else(itself)?)
+}
+
+/// `&#43;`, `&#x2b;`, `&plus;`-like names of XML, and `&amp;#43;`.
+fn entity(text: &str, c: char) -> Option<usize> {
+    let encoded = text.strip_prefix('&')?;
+    [strip_all(encoded, "amp;"), encoded].into_iter().find_map(|rest| {
+        let end = rest.bytes().take(super::xml::LONGEST_ENTITY).position(|byte| byte == b';')?;
+        (super::xml::entity(&rest[..end]) == Some(c)).then(|| text.len() - rest.len() + end + 1)
+    })
+}
+
+/// Two digits for each byte, with spaces or colons between them or without.
+fn hex(text: &str, secret: &str) -> Option<usize> {
+    secret.bytes().try_fold(0, |at, byte| {
+        let rest = text[at..].trim_start_matches([' ', ':']);
+        (rest.get(..2).and_then(hex_byte) == Some(byte)).then(|| text.len() - rest.len() + 2)
+    })
+}
+
+/// What the base64 of any text with the secret in it has in common: one for each place in a group of three bytes, in both
+/// alphabets.
+fn in_base64(secret: &str) -> Vec<Zeroizing<String>> {
+    let aligned = (0..3).map(|before| {
+        let mut padded = Zeroizing::new(Vec::with_capacity(before + secret.len()));
+        padded.resize(before, 0);
+        padded.extend_from_slice(secret.as_bytes());
+        let mut encoded = Zeroizing::new(Base64::encode_string(&padded));
+        // The characters that depend on what is around the secret.
+        let whole = padded.len() * 8 / 6;
+        encoded.truncate(whole);
+        encoded.drain(..(before * 8).div_ceil(6));
+        encoded
+    });
+    let standard: Vec<_> = aligned.collect();
+    let url_safe: Vec<_> = standard.iter().map(|text| Zeroizing::new(text.replace('+', "-").replace('/', "_"))).collect();
+    standard.into_iter().chain(url_safe).collect()
+}
+
+fn hex_byte(digits: &str) -> Option<u8> {
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok()).flatten()
+}
+
+fn strip_all<'a>(mut text: &'a str, prefix: &str) -> &'a str {
+    while let Some(rest) = text.strip_prefix(prefix) {
+        text = rest;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "CAIS/+ %&\\\"é=x";
+
+    fn redacted(text: &str) -> String {
+        let credentials = Credentials::new("id", TOKEN).unwrap();
+        Secrets::of(&credentials).redact(text.to_owned())
+    }
+
+    fn each(encode: impl Fn(char) -> String) -> String {
+        TOKEN.chars().map(encode).collect()
+    }
+
+    #[test]
+    fn every_form_of_a_secret_is_found() {
+        let percent = |c: char| c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let base64 = |around: &str| Base64::encode_string(format!("{around}{TOKEN}{around}").as_bytes());
+        for text in [
+            TOKEN.to_owned(),
+            each(percent),
+            each(percent).to_lowercase(),
+            each(percent).replace('%', "%2525"),
+            each(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { percent(c) }),
+            each(|c| format!("\\u{:04x}", u32::from(c))),
+            each(|c| format!("\\\\u{:04X}", u32::from(c))),
+            each(|c| format!("&#{};", u32::from(c))),
+            each(|c| format!("&#x{:X};", u32::from(c))),
+            each(|c| format!("&amp;amp;#{};", u32::from(c))),
+            serde_json::json!(TOKEN).as_str().unwrap().replace('/', "\\/"),
+            serde_json::json!(TOKEN).to_string(),
+            TOKEN.replace('&', "&amp;").replace('"', "&quot;"),
+            TOKEN.bytes().map(|byte| format!("{byte:02x} ")).collect(),
+            TOKEN.bytes().map(|byte| format!("{byte:02X}")).collect(),
+        ] {
+            for text in [text.clone(), format!("é{text}{text}é")] {
+                let redacted = redacted(&text);
+                let rest = redacted.replace("[AccessKey secret]", "");
+                assert!(["", "\"\"", " ", "éé", "é\"\"\"\"é", "é é"].contains(&&*rest), "{text}: {redacted}");
+            }
+        }
+        for around in ["", "a", "ab", "abc", "é"] {
+            for text in [base64(around), base64(around).replace('+', "-").replace('/', "_")] {
+                assert!(redacted(&text).contains("[AccessKey secret]"), "{around}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_secret_stays() {
+        let cut = &TOKEN[..TOKEN.len() - 1];
+        for text in
+            ["", "C", "é", cut, &each(|c| format!("&#{};", u32::from(c)))[1..], "%%%2525252525%é", "\\\\\\\\", "&amp;&amp;&"]
+        {
+            assert_eq!(redacted(text), text);
+        }
+        let short = Credentials::new("id", "s").unwrap();
+        assert_eq!(Secrets::of(&short).redact("as is, as ever".to_owned()), "as is, as ever");
+        let text = Secrets::none().redact(TOKEN.to_owned());
+        assert_eq!(text, TOKEN);
+    }
+}
