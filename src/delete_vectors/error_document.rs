@@ -26,7 +26,8 @@ impl ErrorDocument {
             return document;
         }
         let in_header = headers.get(header::ERR).and_then(|err| Base64::decode_vec(err.to_str().ok()?.trim()).ok());
-        in_header.map(|text| Self::parse_text(&text)).filter(|document| document.code.is_some()).unwrap_or(document)
+        let in_header = in_header.map(|text| Self::parse_text(&text));
+        in_header.filter(|in_header| in_header.code.is_some() || document.message.is_none()).unwrap_or(document)
     }
 
     fn parse_text(text: &[u8]) -> Self {

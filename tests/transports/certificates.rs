@@ -33,6 +33,7 @@ impl Authority {
     }
 }
 
+#[allow(dead_code, reason = "the tests of the program use a part")]
 /// A server that presents a certificate of `tests/fixtures/certificates`, and the authority that signed it, which *ring* cannot
 /// make: `p521` or `p256`, both with SHA-512.
 pub(crate) fn serve_fixture(name: &str) -> (Peer, Vec<u8>) {

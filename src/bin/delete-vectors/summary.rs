@@ -178,6 +178,9 @@ impl Summary<'_> {
 
     fn advice(&self) -> Option<String> {
         match self.last_error() {
+            Some(error) if error.status.is_none() && error.message.contains("UnknownIssuer") => {
+                Some("name the file of the authority that signed the certificate with --ca-file".to_owned())
+            }
             Some(error) => error.advice(self.target).map(Into::into),
             None if matches!(self.stopped, Some(Stopped::BadLine(_))) => {
                 // A line that is mended makes another input, and the checkpoint is not of that one.
