@@ -284,7 +284,14 @@ impl ServiceError {
     #[must_use]
     pub fn to_response(&self) -> Response<Bytes> {
         let Parts { status, code, message, request_id, ec, fields, date, retry_after, qos_delay } = &*self.0;
-        let mut members: Map<String, Value> = fields.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        let mut members = Map::<String, Value>::new();
+        for (name, value) in fields {
+            // Of several with one name the first that is not empty counts, as in parsing.
+            let member = members.entry(name.as_str()).or_insert_with(|| "".into());
+            if *member == "" {
+                *member = value.as_str().into();
+            }
+        }
         let named = [("RequestId", request_id), ("EC", ec)];
         members.extend(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.as_deref()?.into()))));
         members.insert("Code".to_owned(), code.as_str().into());
