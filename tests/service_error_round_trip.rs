@@ -105,7 +105,9 @@ fn dates_and_delays_are_whole_seconds_that_can_be_written() {
     ] {
         let said = error.clone().with_date(date);
         assert_eq!(said.date(), Some(written));
-        assert_eq!(round_trip(&said).date(), Some(written));
+        // Sent, but not read: no server has such a time.
+        assert!(said.to_response().headers().contains_key("date"));
+        assert_eq!(round_trip(&said).date(), None);
     }
     for (delay, seconds) in [(Duration::ZERO, 0), (Duration::from_millis(1999), 1), (Duration::MAX, u64::MAX)] {
         let said = error.clone().with_retry_after(delay);

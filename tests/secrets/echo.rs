@@ -107,7 +107,8 @@ fn one_call_does_not() {
 
     use crate::calls::{ACCOUNT_ID, BUCKET, REGION};
 
-    for answer in answers() {
+    // Clients log headers, and another test reads the logs of this process.
+    for answer in answers().into_iter().filter(|answer| answer.headers().is_empty()) {
         let server = Server::start(([127, 0, 0, 1], 0).into(), move |_| answer.clone().map(Into::into)).unwrap();
         let target = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name("i").endpoint(server.url().parse().unwrap());
         let call = DeleteVectors::new(&target.build().unwrap(), KeyBatch::new(["a"]).unwrap());
