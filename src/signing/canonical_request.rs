@@ -1,25 +1,39 @@
 use std::borrow::Cow;
 
+use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::request::Request;
 
 use super::encode::{percent_decode, percent_encode};
 use super::{Resource, UNSIGNED_PAYLOAD, name};
 
-/// Appends the canonical request of `request` to `out`: method, canonical URI, canonical query, canonical headers, additional
-/// headers and payload, joined by line feeds.
-pub(super) fn write<B>(request: &Request<B>, resource: &Resource, additional: &[HeaderName], out: &mut Vec<u8>) {
-    out.extend_from_slice(request.method().as_str().as_bytes());
-    out.push(b'\n');
-    out.extend_from_slice(resource.canonical_uri());
-    out.push(b'\n');
-    write_query(request.uri().query().unwrap_or_default(), out);
-    out.push(b'\n');
-    write_headers(request.headers(), additional, out);
-    out.push(b'\n');
-    write_names(additional, out);
-    out.push(b'\n');
-    out.extend_from_slice(UNSIGNED_PAYLOAD.as_bytes());
+/// The parts of a request that a signature covers.
+pub(super) struct CanonicalRequest<'a> {
+    pub(super) method: &'a Method,
+    pub(super) resource: &'a Resource,
+    /// As it is sent. It may lack the signature, which is never signed.
+    pub(super) query: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    /// The result of [`additional_headers`].
+    pub(super) additional: &'a [HeaderName],
+}
+
+impl CanonicalRequest<'_> {
+    /// Appends the canonical request to `out`: method, canonical URI, canonical query, canonical headers, additional headers
+    /// and payload, joined by line feeds.
+    #[inline] // Signing is 4 % slower without it.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.method.as_str().as_bytes());
+        out.push(b'\n');
+        out.extend_from_slice(self.resource.canonical_uri());
+        out.push(b'\n');
+        write_query(self.query, out);
+        out.push(b'\n');
+        write_headers(self.headers, self.additional, out);
+        out.push(b'\n');
+        write_names(self.additional, out);
+        out.push(b'\n');
+        out.extend_from_slice(UNSIGNED_PAYLOAD.as_bytes());
+    }
 }
 
 /// The parameters of a query as they were meant, name and value, in the order of the query. Empty pieces are no parameters.

@@ -3,14 +3,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue};
+use http::Method;
+use http::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue};
 use http::request::Request;
 use http::uri::{PathAndQuery, Uri};
 
-use super::canonical_request::{self, additional_headers, parameters, write_names};
+use super::canonical_request::{CanonicalRequest, additional_headers, parameters, write_names};
 use super::encode::{hex, percent_encode};
 use super::signing_key::SigningKey;
-use super::string_to_sign;
+use super::string_to_sign::{SignedText, scope};
 use super::{ALGORITHM, RequestDate, Resource, UNSIGNED_PAYLOAD, name};
 use crate::{Credentials, Invalid};
 
@@ -111,7 +112,8 @@ impl Signer {
         };
         let mut additional = additional_headers(headers, &self.additional_headers);
         additional.retain(|name| name != AUTHORIZATION);
-        let signature = self.signature(request, &date, &key, &additional);
+        let query = request.uri().query().unwrap_or_default();
+        let signature = self.signature(request.method(), query, request.headers(), &additional, &date, &key);
 
         let id = self.credentials.access_key_id();
         let mut value = Vec::with_capacity(AUTHORIZATION_LEN + id.len() + key.scope().len());
@@ -146,43 +148,43 @@ impl Signer {
     /// query (`*`, or a bare authority); the request is then untouched.
     pub fn presign<B>(&self, request: &mut Request<B>, time: SystemTime, expires: Duration) -> Result<Signature, Invalid> {
         let Stamp { date, key, .. } = self.stamp(time);
-        let mut additional = additional_headers(request.headers(), &self.additional_headers);
-        additional.retain(|name| name != DATE && name != AUTHORIZATION);
+        // Work on copies, so that the request is untouched if its new URI is invalid.
+        let mut headers = request.headers().clone();
+        for stale in [AUTHORIZATION, DATE, OSS_DATE, OSS_CONTENT_SHA256, OSS_SECURITY_TOKEN] {
+            headers.remove(stale);
+        }
+        let additional = additional_headers(&headers, &self.additional_headers);
         let base = without_query_form(request.uri()).unwrap_or_else(|| request.uri().clone());
+
         let mut target = base.path_and_query().map_or("/", PathAndQuery::as_str).as_bytes().to_vec();
-        let mut separator = if base.query().is_some() { b'&' } else { b'?' };
-        let mut append = |target: &mut Vec<u8>, name: &str, value: &[u8]| {
-            target.push(separator);
+        target.push(if base.query().is_some() { b'&' } else { b'?' });
+        let mut append = |name: &str, value: &[u8]| {
             target.extend_from_slice(name.as_bytes());
             target.push(b'=');
-            percent_encode(value, target);
-            separator = b'&';
+            percent_encode(value, &mut target);
+            target.push(b'&');
         };
-        let credential = format!("{}/{}", self.credentials.access_key_id(), key.scope());
-        append(&mut target, name::SIGNATURE_VERSION, ALGORITHM.as_bytes());
-        append(&mut target, name::DATE, date.iso8601().as_bytes());
-        append(&mut target, name::EXPIRES, expires.as_secs().to_string().as_bytes());
-        append(&mut target, name::CREDENTIAL, credential.as_bytes());
+        append(name::SIGNATURE_VERSION, ALGORITHM.as_bytes());
+        append(name::DATE, date.iso8601().as_bytes());
+        append(name::EXPIRES, expires.as_secs().to_string().as_bytes());
+        append(name::CREDENTIAL, format!("{}/{}", self.credentials.access_key_id(), key.scope()).as_bytes());
         if let Some(token) = self.credentials.security_token() {
-            append(&mut target, name::SECURITY_TOKEN, token.as_bytes());
+            append(name::SECURITY_TOKEN, token.as_bytes());
         }
         if !additional.is_empty() {
             let mut names = Vec::new();
             write_names(&additional, &mut names);
-            append(&mut target, name::ADDITIONAL_HEADERS, &names);
+            append(name::ADDITIONAL_HEADERS, &names);
         }
-        // What is signed leaves the signature out, so that a placeholder can stand for it: past this the URI cannot fail.
-        let unsigned = target.len();
-        append(&mut target, name::SIGNATURE, &[b'0'; 64]);
-        *request.uri_mut() = with_path_and_query(&base, target.clone())?;
-        let headers = request.headers_mut();
-        for stale in [AUTHORIZATION, DATE, OSS_DATE, OSS_CONTENT_SHA256, OSS_SECURITY_TOKEN] {
-            headers.remove(stale);
-        }
-        let signature = self.signature(request, &date, &key, &additional);
-        target.truncate(unsigned);
-        append(&mut target, name::SIGNATURE, &hex(&signature.value));
+        let unsigned = str::from_utf8(&target).expect("a URI is text").split_once('?');
+        let query = unsigned.map_or("", |(_, query)| query);
+        let signature = self.signature(request.method(), query, &headers, &additional, &date, &key);
+        target.extend_from_slice(name::SIGNATURE.as_bytes());
+        target.push(b'=');
+        target.extend_from_slice(&hex(&signature.value));
+
         *request.uri_mut() = with_path_and_query(&base, target)?;
+        *request.headers_mut() = headers;
         Ok(signature)
     }
 
@@ -195,7 +197,7 @@ impl Signer {
         let key = match last.take() {
             Some(last) if last.date.day() == date.day() => last.key,
             _ => {
-                let scope = string_to_sign::scope(&date, self.resource.region());
+                let scope = scope(&date, self.resource.region());
                 SigningKey::derive(self.credentials.access_key_secret(), scope)
             }
         };
@@ -203,8 +205,20 @@ impl Signer {
         last.insert(Stamp { date, rfc1123: date.rfc1123(), iso8601, key }).clone()
     }
 
-    fn signature<B>(&self, request: &Request<B>, date: &RequestDate, key: &SigningKey, additional: &[HeaderName]) -> Signature {
-        Signature::new(request, &self.resource, date, key.scope(), additional, |string_to_sign| key.sign(string_to_sign))
+    #[inline] // Signing is 4 % slower without it.
+    fn signature(
+        &self,
+        method: &Method,
+        query: &str,
+        headers: &HeaderMap,
+        additional: &[HeaderName],
+        date: &RequestDate,
+        key: &SigningKey,
+    ) -> Signature {
+        let canonical = CanonicalRequest { method, resource: &self.resource, query, headers, additional };
+        let text = SignedText::new(&canonical, date, key.scope());
+        let value = key.sign(text.string_to_sign());
+        Signature { text, value }
     }
 }
 
@@ -223,40 +237,21 @@ impl fmt::Debug for Signer {
 /// `Display` gives the signature in hex, as it is sent; `Debug` shows neither it nor what was signed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Signature {
-    /// The canonical request, and after it the string to sign.
-    text: Vec<u8>,
-    canonical_request: usize,
+    text: SignedText,
     value: [u8; 32],
 }
 
 impl Signature {
-    pub(super) fn new<B>(
-        request: &Request<B>,
-        resource: &Resource,
-        date: &RequestDate,
-        scope: &str,
-        additional: &[HeaderName],
-        sign: impl FnOnce(&[u8]) -> [u8; 32],
-    ) -> Self {
-        let mut text = Vec::with_capacity(640);
-        canonical_request::write(request, resource, additional, &mut text);
-        let canonical_request = text.len();
-        let hash = string_to_sign::hash(&text);
-        string_to_sign::write(date, scope, &hash, &mut text);
-        let value = sign(&text[canonical_request..]);
-        Self { text, canonical_request, value }
-    }
-
     /// The canonical request. Holds the security token where one was signed: keep it out of logs.
     #[must_use]
     pub fn canonical_request(&self) -> &[u8] {
-        &self.text[..self.canonical_request]
+        self.text.canonical_request()
     }
 
     /// The string to sign: algorithm, date, scope and the hash of the canonical request.
     #[must_use]
     pub fn string_to_sign(&self) -> &str {
-        str::from_utf8(&self.text[self.canonical_request..]).expect("every part of it is text")
+        self.text.string_to_sign_text()
     }
 }
 

@@ -6,11 +6,10 @@ use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Request;
 use zeroize::Zeroizing;
 
-use super::canonical_request::{additional_headers, is_signed_by_default, parameters};
+use super::canonical_request::{CanonicalRequest, additional_headers, is_signed_by_default, parameters};
 use super::encode::unhex;
-use super::signer::Signature;
 use super::signing_key::SigningKey;
-use super::string_to_sign;
+use super::string_to_sign::{SignedText, scope};
 use super::{ALGORITHM, RequestDate, Resource, UNSIGNED_PAYLOAD, name};
 use crate::Credentials;
 
@@ -195,22 +194,23 @@ impl Authorization {
     ///
     /// [`Unauthorized::ScopeMismatch`], [`Unauthorized::SignatureMismatch`], [`Unauthorized::SecurityTokenMismatch`].
     pub fn verify<B>(&self, request: &Request<B>, resource: &Resource, credentials: &Credentials) -> Result<(), Unauthorized> {
-        let scope = string_to_sign::scope(&self.date, resource.region());
-        if self.scope != scope {
-            return Err(Unauthorized::ScopeMismatch { expected: scope });
+        let expected = scope(&self.date, resource.region());
+        if self.scope != expected {
+            return Err(Unauthorized::ScopeMismatch { expected });
         }
-        let key = SigningKey::derive(credentials.access_key_secret(), scope);
-        let additional = additional_headers(request.headers(), &self.additional_headers);
-        let mut matches = false;
-        let expected = Signature::new(request, resource, &self.date, key.scope(), &additional, |string_to_sign| {
-            // The signature of the header form does not cover the id: without this, one secret would speak for any.
-            let is_signer = self.access_key_id == credentials.access_key_id();
-            matches = key.verify(string_to_sign, &self.signature) && is_signer;
-            // The right signature is nobody's to know: not even by way of the value returned.
-            self.signature
-        });
-        if !matches {
-            return Err(Unauthorized::SignatureMismatch { string_to_sign: expected.string_to_sign().to_owned() });
+        let canonical = CanonicalRequest {
+            method: request.method(),
+            resource,
+            query: request.uri().query().unwrap_or_default(),
+            headers: request.headers(),
+            additional: &additional_headers(request.headers(), &self.additional_headers),
+        };
+        let text = SignedText::new(&canonical, &self.date, &self.scope);
+        let key = SigningKey::derive(credentials.access_key_secret(), expected);
+        let is_match = key.verify(text.string_to_sign(), &self.signature);
+        // In the header form the signature does not cover the id.
+        if !is_match || self.access_key_id != credentials.access_key_id() {
+            return Err(Unauthorized::SignatureMismatch { string_to_sign: text.string_to_sign_text().to_owned() });
         }
         if self.security_token.as_deref().map(String::as_str) != credentials.security_token() {
             return Err(Unauthorized::SecurityTokenMismatch);
