@@ -60,7 +60,7 @@ const ANSWERS: [(Fault, u16, &str, &str); 15] = [
     (OldDate, 403, "RequestTimeTooSkewed", "the request's date is more than 15 minutes off"),
     (UnknownId, 403, "InvalidAccessKeyId", "the AccessKey id is unknown"),
     (WrongSecret, 403, "SignatureDoesNotMatch", "the signature does not match the request"),
-    (WrongToken, 403, "InvalidSecurityToken", "the security token does not belong to the access key id"),
+    (WrongToken, 403, "InvalidSecurityToken", "the security token does not belong to the AccessKey id"),
     (ExpiredToken, 403, "SecurityTokenExpired", "the security token has expired"),
     (DisabledUser, 403, "UserDisable", "the user is disabled"),
     (NoBucket, 404, "NoSuchBucket", "there is no bucket acs:ossvector:cn-hangzhou:1234567890123456:nosuchbucket"),
@@ -70,16 +70,16 @@ const ANSWERS: [(Fault, u16, &str, &str); 15] = [
         "AccessDenied",
         "oss:DeleteVectors is not allowed on acs:ossvector:cn-hangzhou:1234567890123456:examplebucket",
     ),
-    (WrongDigest, 400, "InvalidDigest", "content-md5 is not that of the body"),
-    (NoJson, 400, "MalformedJson", "the body is not the JSON that it should be: EOF while parsing a list at line 1 column 1"),
-    (NoKeys, 400, "VectorIndexParameterInvalid", r#"keys must be 1 to 500 unique keys, and are none"#),
+    (WrongDigest, 400, "InvalidDigest", "content-md5 does not match the body"),
+    (NoJson, 400, "MalformedJson", "malformed body: EOF while parsing a list at line 1 column 1"),
+    (NoKeys, 400, "VectorIndexParameterInvalid", r#"keys must be 1 to 500 unique keys, but there are none"#),
     (
         NoIndex,
         404,
         "NoSuchVectorIndex",
         "there is no index nosuchindex in acs:ossvector:cn-hangzhou:1234567890123456:examplebucket",
     ),
-    (TooFast, 503, "QpsLimitExceeded", "the limit of requests a second is exceeded"),
+    (TooFast, 503, "QpsLimitExceeded", "too many requests per second"),
 ];
 
 /// An emulator and a call to it with all of these faults.
@@ -162,20 +162,24 @@ fn bodies_are_refused_with_the_reason() {
     let with_index = |index_name: &str| format!(r#"{{"indexName":{index_name},"keys":["doc-001","doc-002"]}}"#);
     let numbered = |count| with_keys(&format!("{:?}", (0..count).map(|number: usize| number.to_string()).collect::<Vec<_>>()));
     let long = |count| with_keys(&format!(r#"["doc-001","{}"]"#, "é".repeat(count)));
-    let json = "the body is not the JSON that it should be: ";
+    let json = "malformed body: ";
     let (malformed, invalid) = ("MalformedJson", "VectorIndexParameterInvalid");
     for (body, code, message) in [
         (String::new(), malformed, format!("{json}EOF while parsing a value at line 1 column 0")),
-        ("[]".to_owned(), malformed, format!("{json}the body must be an object")),
+        ("[]".to_owned(), malformed, format!("{json}must be an object")),
         (with_keys("[") + "]}", malformed, format!("{json}expected value at line 1 column 37")),
         (with_keys(r#""doc-001""#), malformed, format!("{json}keys must be an array")),
         (with_keys(r#"["doc-001",2]"#), malformed, format!("{json}keys must be strings")),
         (with_keys(r#"["doc-001",["doc-002"]]"#), malformed, format!("{json}keys must be strings")),
         (with_index("1"), malformed, format!("{json}indexName must be a string")),
-        (with_keys("[]"), invalid, r#"keys must be 1 to 500 unique keys, and are none"#.to_owned()),
-        (with_keys("null"), invalid, r#"keys must be 1 to 500 unique keys, and are none"#.to_owned()),
-        (r#"{"indexName":"vectorindex1"}"#.to_owned(), invalid, r#"keys must be 1 to 500 unique keys, and are none"#.to_owned()),
-        (numbered(501), invalid, r#"keys must be 1 to 500 unique keys, and are more"#.to_owned()),
+        (with_keys("[]"), invalid, r#"keys must be 1 to 500 unique keys, but there are none"#.to_owned()),
+        (with_keys("null"), invalid, r#"keys must be 1 to 500 unique keys, but there are none"#.to_owned()),
+        (
+            r#"{"indexName":"vectorindex1"}"#.to_owned(),
+            invalid,
+            r#"keys must be 1 to 500 unique keys, but there are none"#.to_owned(),
+        ),
+        (numbered(501), invalid, r#"keys must be 1 to 500 unique keys, but there are more"#.to_owned()),
         (with_keys(r#"["doc-001",""]"#), invalid, r#"keys[1] must be 1 to 1024 characters, not """#.to_owned()),
         (long(1025), invalid, format!(r#"keys[1] must be 1 to 1024 characters, not "{}…""#, "é".repeat(80))),
         (with_index(r#""""#), invalid, r#"index name must not be empty, not """#.to_owned()),

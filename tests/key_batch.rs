@@ -76,9 +76,9 @@ fn five_hundred_unique_keys_fit_and_no_more() {
     assert_eq!((with_duplicates.len(), with_duplicates.duplicates()), (500, 500));
 
     let refused = KeyBatch::new(numbered(501)).unwrap_err();
-    assert_eq!(refused.to_string(), r#"keys must be 1 to 500 unique keys, and are more"#);
+    assert_eq!(refused.to_string(), r#"keys must be 1 to 500 unique keys, but there are more"#);
     let refused = KeyBatch::new::<[&str; 0]>([]).unwrap_err();
-    assert_eq!(refused.to_string(), r#"keys must be 1 to 500 unique keys, and are none"#);
+    assert_eq!(refused.to_string(), r#"keys must be 1 to 500 unique keys, but there are none"#);
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn what_is_ambiguous_is_refused() {
         }
     }
     for name in ["authorization", "x-oss-date", "x-oss-content-sha256", "x-oss-security-token"] {
-        refuses(Form::Header, (name, "must come once"), &|request| again(request, name));
+        refuses(Form::Header, (name, "must not be repeated"), &|request| again(request, name));
     }
     for name in [
         "x-oss-signature-version",
@@ -251,10 +251,10 @@ fn what_is_ambiguous_is_refused() {
         "x-oss-additional-headers",
         "x-oss-signature",
     ] {
-        refuses(Form::Query, (name, "must come once"), &|request| add_to_query(request, &format!("&{name}=1")));
+        refuses(Form::Query, (name, "must not be repeated"), &|request| add_to_query(request, &format!("&{name}=1")));
     }
     for part in ["Credential=a", "AdditionalHeaders=b", "Signature=c"] {
-        refuses(Form::Header, ("authorization", "must have each part once"), &|request| {
+        refuses(Form::Header, ("authorization", "must not repeat a part"), &|request| {
             edit_authorization(request, |value| format!("{value},{part}"));
         });
     }

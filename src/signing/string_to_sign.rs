@@ -4,8 +4,8 @@ use super::canonical_request::CanonicalRequest;
 use super::encode::hex;
 use super::{ALGORITHM, RequestDate};
 
-/// The canonical request and the string to sign, in one buffer. It holds no signature, so that [`verify`](super::verify) can
-/// show it to the sender of a request that does not match.
+/// The canonical request and the string to sign, in one buffer. Holds no signature, so that
+/// [`verify`](super::verify) can show it to the sender of a request that does not match.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct SignedText {
     text: Vec<u8>,
@@ -37,12 +37,14 @@ impl SignedText {
     }
 }
 
-/// The scope of a signature. Vector buckets sign for the product `oss`, whatever their host says.
+/// The scope of a signature. For vector buckets the product is `oss`, although their host says
+/// `oss-vectors`.
 pub(super) fn scope(date: &RequestDate, region: &str) -> String {
     format!("{}/{region}/oss/aliyun_v4_request", date.day())
 }
 
-/// Appends the string to sign: algorithm, date, scope and the hash of the canonical request, joined by line feeds.
+/// Appends the string to sign: algorithm, date, scope and the hash of the canonical request, joined
+/// by line feeds.
 fn write(date: &RequestDate, scope: &str, canonical_request: &[u8; 32], out: &mut Vec<u8>) {
     out.extend_from_slice(ALGORITHM.as_bytes());
     out.push(b'\n');
