@@ -1,10 +1,12 @@
 use http::Request;
 use http::header::HOST;
 
-/// The bucket that a request is addressed to, in virtual-hosted or in path style; empty where it names none.
+/// The bucket that a request is addressed to, in virtual-hosted or path style. Empty if it has
+/// none.
 ///
-/// `{bucket}-{account id}` before the first dot of the host is virtual-hosted style, whatever the rest of the host is, an IP
-/// address included. `Host` counts before the URI's authority, which is all there is over HTTP/2.
+/// Virtual-hosted style means `{bucket}-{account id}` before the first dot of the host. The rest of
+/// the host may be anything, even an IP address. Prefers the `Host` header to the authority of the
+/// URI; over HTTP/2 there is only the authority.
 pub(super) fn bucket<'a, B>(request: &'a Request<B>, account_id: &str) -> &'a str {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)).unwrap_or_default();
