@@ -85,6 +85,16 @@ fn sign_again(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
+fn presign(bencher: Bencher<'_, '_>) {
+    let (request, signer) = (call(500).to_request(), Signer::new(&target(), credentials()));
+    bencher.bench(|| {
+        let mut presigned = black_box(&request).clone();
+        signer.presign(&mut presigned, time(), Duration::from_secs(900)).unwrap();
+        presigned
+    });
+}
+
+#[divan::bench]
 fn verify(bencher: Bencher<'_, '_>) {
     let (request, resource, credentials) = (signed(500), Resource::from(&target()), credentials());
     bencher.bench(|| Authorization::parse(black_box(&request)).unwrap().verify(&request, &resource, &credentials));

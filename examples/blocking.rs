@@ -1,8 +1,8 @@
-//! Deletes vectors and blocks the thread meanwhile: one batch, any number of keys, and a list of those that are not deleted.
+//! Deletes vectors with the blocking transport: one batch, any number of keys, and keys that fail.
 //!
 //! `cargo run --example blocking --features ureq,serve`
 
-mod place;
+mod setup;
 
 use std::error::Error;
 
@@ -11,29 +11,29 @@ use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::transports::{Run, TransportOptions, UreqTransport};
 use oss_delete_vectors::{DeleteVectors, KeyBatch};
 
-use place::{Place, key};
+use setup::{Setup, key};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let place = Place::choose(5000)?;
-    let (target, credentials) = (&place.target, &place.credentials);
+    let setup = Setup::new(5000)?;
+    let (target, credentials) = (&setup.target, &setup.credentials);
     let transport = UreqTransport::new(&TransportOptions::new());
 
-    // Up to 500 keys: one request and its answer.
+    // Up to 500 keys in one request.
     let call = DeleteVectors::new(target, KeyBatch::new([key(0), key(1)])?);
     let signer = Signer::new(target, credentials.clone());
     let deleted = transport.delete_vectors(&call, &signer).map_err(|error| match error.may_have_deleted() {
-        true => format!("some may be gone, send them again: {error}"),
-        false => format!("all are still there: {error}"),
+        true => format!("some may be deleted, try again: {error}"),
+        false => format!("none is deleted: {error}"),
     })?;
-    println!("{} vectors are gone, request id {}", call.keys().len(), deleted.request_id().unwrap_or_default());
+    println!("deleted {} vectors, request id {}", call.keys().len(), deleted.request_id().unwrap_or_default());
 
-    // Any number of them: as many requests as it takes, none faster than the service wants them.
+    // Any number of keys, in as many requests as necessary, at the pace that the service accepts.
     let keys = (2..3000).map(key);
     let report = transport.delete_all(target, credentials.clone(), keys, BulkOptions::new())?;
-    println!("{} vectors are gone, after {} requests", report.deleted, report.requests);
+    println!("deleted {} vectors with {} requests", report.deleted, report.requests);
 
-    // The same with a word on every key that is not deleted. The emulator can be told to find fault with one.
-    if let Some(mut emulator) = place.emulated() {
+    // The same, and report each key that is not deleted. The emulator can reject one.
+    if let Some(mut emulator) = setup.emulator() {
         emulator.refuse_keys([key(4321)]);
     }
     let mut bulk = BulkDelete::new(target, credentials.clone(), BulkOptions::new())?;
@@ -45,8 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         })
         .run_blocking((3000..5000).map(key), move |request| transport.send(request))?;
-    println!("{} vectors are gone, after {} requests", report.deleted, report.requests);
+    println!("deleted {} vectors with {} requests", report.deleted, report.requests);
 
-    place.assert_left(1);
+    setup.assert_left(1);
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! Deletes vectors on a runtime other than tokio, here that of smol: anything that sleeps and sends will do.
+//! Deletes vectors on another runtime than tokio, here on smol: it takes a timer and a client.
 //!
 //! `cargo run --example custom_runtime --features async,ureq,serve`
 
-mod place;
+mod setup;
 
 use std::error::Error;
 
@@ -12,13 +12,13 @@ use futures_lite::stream;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 use oss_delete_vectors::transports::{Run, TransportOptions, UreqTransport};
 
-use place::{Place, key};
+use setup::{Setup, key};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let place = Place::choose(20_000)?;
-    let mut bulk = BulkDelete::new(&place.target, place.credentials.clone(), BulkOptions::new())?;
+    let setup = Setup::new(20_000)?;
+    let mut bulk = BulkDelete::new(&setup.target, setup.credentials.clone(), BulkOptions::new())?;
 
-    // This client blocks, so that it is called on a pool of threads; an asynchronous one needs no `unblock`.
+    // This client blocks, so call it on a thread pool. An asynchronous client needs no `unblock`.
     let transport = UreqTransport::new(&TransportOptions::new());
     let send = |request| {
         let transport = transport.clone();
@@ -26,8 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let keys = stream::iter((0..20_000).map(key));
     let report = async_io::block_on(Run::new(&mut bulk).run_async(keys, send, Timer::after))?;
-    println!("{} vectors are gone, after {} requests", report.deleted, report.requests);
+    println!("deleted {} vectors with {} requests", report.deleted, report.requests);
 
-    place.assert_left(0);
+    setup.assert_left(0);
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! Deletes vectors over a client of one's own, here the program curl: what a transport has to do, and nothing else.
+//! Deletes vectors with your own HTTP client, here curl: the minimum that a transport has to do.
 //!
 //! `cargo run --example own_client --features serve`
 
-mod place;
+mod setup;
 
 use std::error::Error;
 use std::io::Write;
@@ -13,20 +13,20 @@ use http::{Request, Response};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 use oss_delete_vectors::transports::{MAX_RESPONSE_BODY, Run, TransportError};
 
-use place::{Place, key};
+use setup::{Setup, key};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let place = Place::choose(5000)?;
-    let mut bulk = BulkDelete::new(&place.target, place.credentials.clone(), BulkOptions::new())?;
+    let setup = Setup::new(5000)?;
+    let mut bulk = BulkDelete::new(&setup.target, setup.credentials.clone(), BulkOptions::new())?;
     let report = Run::new(&mut bulk).run_blocking((0..5000).map(key), |request| send(&request))?;
-    println!("{} vectors are gone, after {} requests", report.deleted, report.requests);
+    println!("deleted {} vectors with {} requests", report.deleted, report.requests);
 
-    place.assert_left(0);
+    setup.assert_left(0);
     Ok(())
 }
 
-/// Sends a request once, as it is, and follows no redirect. Any status is an answer; of a failure it says whether the request
-/// may have arrived.
+/// Sends a request once, unchanged, and follows no redirects. Any status is a response. A failure
+/// says whether the request may have arrived.
 fn send(request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
     let config = config(request).map_err(TransportError::surely_not_sent)?;
     let mut curl = Command::new("curl")
@@ -39,19 +39,20 @@ fn send(request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         .map_err(TransportError::surely_not_sent)?;
     let written = curl.stdin.take().expect("it is piped").write_all(config.as_bytes());
     let output = curl.wait_with_output().map_err(TransportError::may_have_arrived)?;
-    let complaint = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let stderr = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match (output.status.code(), written) {
-        (Some(0), _) => response(&output.stdout).ok_or_else(|| TransportError::may_have_arrived("the answer is not HTTP")),
-        // It did not read all of that (older ones take no line over 100 KiB), or found no host, no connection, no TLS, no trust.
-        (_, Err(_)) | (Some(26 | 6 | 7 | 35 | 60), _) => Err(TransportError::surely_not_sent(complaint())),
-        _ => Err(TransportError::may_have_arrived(complaint())),
+        (Some(0), _) => response(&output.stdout).ok_or_else(|| TransportError::may_have_arrived("the response is not HTTP")),
+        // curl did not read the whole config (old versions limit a line to 100 KiB), or could not
+        // resolve the host, connect, or establish TLS.
+        (_, Err(_)) | (Some(26 | 6 | 7 | 35 | 60), _) => Err(TransportError::surely_not_sent(stderr())),
+        _ => Err(TransportError::may_have_arrived(stderr())),
     }
 }
 
-/// The request as curl reads it: not from its command line, which other users of the machine can see.
+/// The request as a config file for curl. Other users of the host could see a command line.
 fn config(request: &Request<Bytes>) -> Result<String, Box<dyn Error + Send + Sync>> {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#));
-    // Without a value: those that curl would add.
+    // An empty header removes the one that curl would add.
     let mut config = format!("request = {}\nurl = \"{}\"\nheader = accept:\nheader = expect:\n", request.method(), request.uri());
     for (name, value) in request.headers() {
         config += &format!("header = {}\n", quoted(&format!("{name}: {}", value.to_str()?)));
@@ -60,7 +61,7 @@ fn config(request: &Request<Bytes>) -> Result<String, Box<dyn Error + Send + Syn
     Ok(config)
 }
 
-/// The answer as curl prints it; `None` where it is none.
+/// Parses the output of curl. `None` if it is not HTTP.
 fn response(output: &[u8]) -> Option<Response<Bytes>> {
     let head_len = output.windows(4).position(|window| window == b"\r\n\r\n")?;
     let mut lines = str::from_utf8(&output[..head_len]).ok()?.lines();

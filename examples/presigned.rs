@@ -1,8 +1,9 @@
-//! Signs a request on one machine and sends it from another, which has no credentials and can delete these keys alone.
+//! Signs a request on one host and sends it from another, which has no credentials and can delete
+//! only these keys.
 //!
 //! `cargo run --example presigned --features ureq,serve`
 
-mod place;
+mod setup;
 
 use std::error::Error;
 use std::time::{Duration, SystemTime};
@@ -14,34 +15,34 @@ use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
 use oss_delete_vectors::{DeleteVectors, Deleted, KeyBatch};
 use serde_json::{Map, Value, json};
 
-use place::{Place, key};
+use setup::{Setup, key};
 
-/// How long a signature is good.
+/// How long a signature is valid.
 const EXPIRES: Duration = Duration::from_secs(300);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let place = Place::choose(3)?;
+    let setup = Setup::new(3)?;
 
-    // For five minutes whoever has this text can delete these keys, as often as they like: hand it over in secret.
-    let request = presign(&place, &[key(0), key(1)], SystemTime::now())?;
+    // For five minutes, anyone who has this text can delete these keys: keep it secret.
+    let request = presign(&setup, &[key(0), key(1)], SystemTime::now())?;
     println!("{request}");
     println!("deleted, request id {}", send(&request)?.request_id().unwrap_or_default());
-    place.assert_left(1);
+    setup.assert_left(1);
 
-    // Signed ten minutes ago, it has been of no use for five.
-    let request = presign(&place, &[key(2)], SystemTime::now() - 2 * EXPIRES)?;
+    // Signed ten minutes ago, so it expired five minutes ago.
+    let request = presign(&setup, &[key(2)], SystemTime::now() - 2 * EXPIRES)?;
     match send(&request) {
-        Ok(_) => return Err("a request that has expired was taken".into()),
+        Ok(_) => return Err("an expired request was accepted".into()),
         Err(error) => println!("{error}"),
     }
-    place.assert_left(1);
+    setup.assert_left(1);
     Ok(())
 }
 
-/// What the machine with the credentials does: all of the request as text.
-fn presign(place: &Place, keys: &[String], time: SystemTime) -> Result<String, Box<dyn Error>> {
-    let mut request = DeleteVectors::new(&place.target, KeyBatch::new(keys)?).to_request();
-    Signer::new(&place.target, place.credentials.clone()).presign(&mut request, time, EXPIRES)?;
+/// On the host with the credentials: returns the presigned request as text.
+fn presign(setup: &Setup, keys: &[String], time: SystemTime) -> Result<String, Box<dyn Error>> {
+    let mut request = DeleteVectors::new(&setup.target, KeyBatch::new(keys)?).to_request();
+    Signer::new(&setup.target, setup.credentials.clone()).presign(&mut request, time, EXPIRES)?;
 
     let mut headers = Map::new();
     for (name, value) in request.headers() {
@@ -56,7 +57,7 @@ fn presign(place: &Place, keys: &[String], time: SystemTime) -> Result<String, B
     Ok(request.to_string())
 }
 
-/// What the other machine does, with this text and nothing else.
+/// On the other host: sends the request, with nothing but the text.
 fn send(request: &str) -> Result<Deleted, Box<dyn Error>> {
     let parts: Value = serde_json::from_str(request)?;
     let text = |part: &Value| part.as_str().unwrap_or_default().to_owned();

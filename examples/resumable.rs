@@ -1,9 +1,9 @@
-//! Deletes the keys of a file, and can be killed at any moment: the next start goes on from what was saved, and lists no key
-//! that failed twice.
+//! Deletes the keys in a file, and can be killed at any time. The next start resumes from the saved
+//! state, and lists each failed key once.
 //!
 //! `cargo run --example resumable --features ureq,serve`
 
-mod place;
+mod setup;
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -16,41 +16,42 @@ use std::{env, process};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, Report};
 use oss_delete_vectors::transports::{Run, RunError, StopHandle, TransportOptions, UreqTransport};
 
-use place::{Place, key};
+use setup::{Setup, key};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let place = Place::choose(20_000)?;
-    if let Some(mut emulator) = place.emulated() {
+    let setup = Setup::new(20_000)?;
+    if let Some(mut emulator) = setup.emulator() {
         emulator.refuse_keys([key(7), key(19_000)]);
     }
     let folder = env::temp_dir().join(format!("resumable-{}", process::id()));
     fs::create_dir_all(&folder)?;
-    let (keys, books) = (folder.join("keys.txt"), folder.join("books"));
+    let (keys, state) = (folder.join("keys.txt"), folder.join("state"));
     fs::write(&keys, (0..20_000).map(|number| key(number) + "\n").collect::<String>())?;
 
-    // The first start is stopped in the middle. After `kill -9` it is the same, but for what came since the last save.
-    let stopped = start(&place, &keys, &books, 5000)?.expect_err("it was stopped");
+    // Stop the first run in the middle. `kill -9` would also lose what happened since the last
+    // save.
+    let stopped = start(&setup, &keys, &state, 5000)?.expect_err("it was stopped");
     println!("{stopped}");
-    let report = start(&place, &keys, &books, u64::MAX)?.expect("nobody stopped it");
+    let report = start(&setup, &keys, &state, u64::MAX)?.expect("it was not stopped");
     println!("{} of {} deleted", report.deleted, report.pushed);
 
-    let books = fs::read_to_string(&books)?;
-    let failed: Vec<&str> = books.lines().skip(1).collect();
+    let state = fs::read_to_string(&state)?;
+    let failed: Vec<&str> = state.lines().skip(1).collect();
     println!("not deleted: {failed:?}");
     fs::remove_dir_all(&folder)?;
-    if place.emulated().is_some() {
+    if setup.emulator().is_some() {
         assert_eq!((report.deleted, &failed[..]), (19_998, &[key(7).as_str(), key(19_000).as_str()][..]));
-        place.assert_left(2);
+        setup.assert_left(2);
     }
     Ok(())
 }
 
-/// Goes on from the books, if there are any, and stops after so many keys of this start.
-fn start(place: &Place, keys: &Path, books: &Path, most: u64) -> Result<Result<Report, RunError>, Box<dyn Error>> {
-    let (target, credentials) = (&place.target, place.credentials.clone());
+/// Resumes from `state` if it exists, and stops once `max` keys are deleted.
+fn start(setup: &Setup, keys: &Path, state: &Path, max: u64) -> Result<Result<Report, RunError>, Box<dyn Error>> {
+    let (target, credentials) = (&setup.target, setup.credentials.clone());
     let mut failed = Vec::new();
-    let mut bulk = if books.exists() {
-        let text = fs::read_to_string(books)?;
+    let mut bulk = if state.exists() {
+        let text = fs::read_to_string(state)?;
         let mut lines = text.lines();
         let checkpoint: Checkpoint = lines.next().unwrap_or_default().parse()?;
         failed.extend(lines.map(str::to_owned));
@@ -60,42 +61,43 @@ fn start(place: &Place, keys: &Path, books: &Path, most: u64) -> Result<Result<R
     };
 
     let transport = UreqTransport::new(&TransportOptions::new());
-    let (stop, failed, trouble) = (StopHandle::new(), RefCell::new(failed), RefCell::new(Ok(())));
+    let (stop, failed, saved) = (StopHandle::new(), RefCell::new(failed), RefCell::new(Ok(())));
     let (mut is_stopped, mut deleted) = (false, 0);
-    // Read as a whole: an iterator that ends for an error would leave keys out in silence.
+    // Read the whole file first: an iterator that ends at a read error would skip keys silently.
     let keys: Vec<String> = fs::read_to_string(keys)?.lines().map(str::to_owned).collect();
     let ended = Run::new(&mut bulk)
         .stop_handle(&stop)
         .on_event(|event| match event {
-            // From then on keys that fail were cut short: the next start has them before it.
+            // Keys that fail after a stop were interrupted: the next start sends them again.
             Event::Stopped(_) => is_stopped = true,
             Event::Failed(keys) if !is_stopped => failed.borrow_mut().extend(keys.keys.iter().map(|key| key.to_string())),
             Event::Deleted { keys, .. } => {
                 deleted += keys as u64;
-                if deleted >= most {
+                if deleted >= max {
                     stop.stop();
                 }
             }
             _ => {}
         })
-        // All events were told by then, so that the checkpoint covers no key that is not in the list.
+        // Called after all events, so that `failed` has every failed key that the checkpoint
+        // covers.
         .on_progress(Duration::from_millis(200), |bulk| {
-            if let Err(error) = save(books, &bulk.checkpoint(), &failed.borrow()) {
-                *trouble.borrow_mut() = Err(error);
+            if let Err(error) = save(state, &bulk.checkpoint(), &failed.borrow()) {
+                *saved.borrow_mut() = Err(error);
                 stop.stop();
             }
         })
         .run_blocking(keys, move |request| transport.send(request));
-    trouble.into_inner()?;
+    saved.into_inner()?;
     Ok(ended)
 }
 
-/// Writes both into a new file, which then takes the place of the old one: there is never half of it.
-fn save(books: &Path, checkpoint: &Checkpoint, failed: &[String]) -> io::Result<()> {
-    let new = books.with_extension("new");
+/// Writes a new file and renames it over the old one, so that the state is never incomplete.
+fn save(state: &Path, checkpoint: &Checkpoint, failed: &[String]) -> io::Result<()> {
+    let new = state.with_extension("new");
     let mut file = File::create(&new)?;
     writeln!(file, "{checkpoint}")?;
     failed.iter().try_for_each(|key| writeln!(file, "{key}"))?;
     file.sync_all()?;
-    fs::rename(new, books)
+    fs::rename(new, state)
 }

@@ -1,4 +1,4 @@
-//! Tests an application that deletes vectors: without a network, in no time, with all that may go wrong on the way.
+//! Tests an application that deletes vectors: without a network, in virtual time, with faults.
 //!
 //! `cargo run --example test_an_app --features async,emulator`
 
@@ -15,9 +15,9 @@ use oss_delete_vectors::transports::{Run, stream_iter};
 use oss_delete_vectors::{Credentials, Now, ServiceError, Target, code};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// The application: forgets documents, and tells which it could not.
+/// The application: deletes documents, and returns those that it could not delete.
 ///
-/// What sends its requests is an argument: `|request| transport.send(request)` where it is no test.
+/// `send` is an argument. In production it is `|request| transport.send(request)`.
 async fn forget<S, A, E>(
     index: &Target,
     credentials: Credentials,
@@ -31,7 +31,7 @@ where
 {
     let mut bulk = BulkDelete::new(index, credentials, BulkOptions::new())?;
     let mut left = Vec::new();
-    // By tokio's clock, as the sleep is: a test can let both run ahead.
+    // Uses the clock of tokio, like `sleep`, so that tests can pause both.
     let start = Instant::now();
     let report = Run::new(&mut bulk)
         .clock(|| Now::new(start.elapsed(), SystemTime::now()))
@@ -42,72 +42,72 @@ where
         })
         .run_async(stream_iter(documents), send, sleep)
         .await?;
-    assert_eq!(report.is_all_deleted(), left.is_empty(), "every key that is not deleted is told");
+    assert_eq!(report.is_all_deleted(), left.is_empty(), "every key that is not deleted is reported");
     Ok(left)
 }
 
-/// The tests. In a crate of your own each is a `#[tokio::test(start_paused = true)]`.
+/// Runs the tests. In your crate, each is a `#[tokio::test(start_paused = true)]`.
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), Box<dyn Error>> {
-    all_is_well().await?;
-    a_limit_on_requests().await?;
-    a_batch_that_is_deleted_in_part().await?;
-    a_document_that_is_refused().await?;
-    a_bad_network().await?;
-    a_secret_that_is_wrong().await
+    no_faults().await?;
+    rate_limit().await?;
+    partial_failure().await?;
+    rejected_document().await?;
+    faulty_network().await?;
+    wrong_secret().await
 }
 
-async fn all_is_well() -> Result<(), Box<dyn Error>> {
+async fn no_faults() -> Result<(), Box<dyn Error>> {
     let service = Service::start(1234, "")?;
     assert!(service.forget_all("my-secret").await?.is_empty());
     assert_eq!((service.documents(), service.requests.get()), (Some(0), 3));
-    service.tell("all is well")
+    service.print("no faults")
 }
 
-async fn a_limit_on_requests() -> Result<(), Box<dyn Error>> {
+async fn rate_limit() -> Result<(), Box<dyn Error>> {
     let service = Service::start(30_000, "")?;
     service.emulator.borrow_mut().set_rate_limit(Some(RateLimit::new(1.0, 1)?));
     assert!(service.forget_all("my-secret").await?.is_empty());
     assert_eq!(service.documents(), Some(0));
     assert!(service.start.elapsed() >= Duration::from_secs(59), "60 batches, one a second");
-    service.tell("a limit on requests")
+    service.print("rate limit")
 }
 
-async fn a_batch_that_is_deleted_in_part() -> Result<(), Box<dyn Error>> {
+async fn partial_failure() -> Result<(), Box<dyn Error>> {
     let service = Service::start(1234, "")?;
     let error = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "it failed on the way");
     service.emulator.borrow_mut().fail_next(error, 200);
     assert!(service.forget_all("my-secret").await?.is_empty());
     assert_eq!((service.documents(), service.requests.get()), (Some(0), 4));
-    service.tell("a batch that is deleted in part")
+    service.print("partial failure")
 }
 
-async fn a_document_that_is_refused() -> Result<(), Box<dyn Error>> {
+async fn rejected_document() -> Result<(), Box<dyn Error>> {
     let service = Service::start(1234, "")?;
     service.emulator.borrow_mut().refuse_keys([document(42)]);
     assert_eq!(service.forget_all("my-secret").await?, ["document-42: rejected"]);
     assert_eq!(service.documents(), Some(1));
-    service.tell("a document that is refused")
+    service.print("rejected document")
 }
 
-async fn a_bad_network() -> Result<(), Box<dyn Error>> {
+async fn faulty_network() -> Result<(), Box<dyn Error>> {
     let service =
         Service::start(30_000, "connection-refused=0.1,lost-request=0.1,throttle=0.1,server-error=0.1,lost-answer=0.1")?;
     assert!(service.forget_all("my-secret").await?.is_empty());
     assert_eq!(service.documents(), Some(0));
-    assert!(service.requests.get() > 60, "nothing went wrong");
-    service.tell("a bad network")
+    assert!(service.requests.get() > 60, "no request was repeated");
+    service.print("faulty network")
 }
 
-async fn a_secret_that_is_wrong() -> Result<(), Box<dyn Error>> {
+async fn wrong_secret() -> Result<(), Box<dyn Error>> {
     let service = Service::start(1234, "")?;
     let error = service.forget_all("another-secret").await.unwrap_err();
     assert!(error.to_string().contains("SignatureDoesNotMatch"), "{error}");
     assert_eq!(service.documents(), Some(1234));
-    service.tell("a secret that is wrong")
+    service.print("wrong secret")
 }
 
-/// What the application deletes from, and the way there.
+/// An index with documents, behind a faulty network.
 struct Service {
     index: Target,
     emulator: RefCell<Emulator>,
@@ -134,11 +134,12 @@ impl Service {
     /// Runs the application over all documents.
     async fn forget_all(&self, secret: &str) -> Result<Vec<String>, Box<dyn Error>> {
         let credentials = Credentials::new("example-id", secret)?;
-        forget(&self.index, credentials, (0..self.documents).map(document), |request| self.answer(request)).await
+        forget(&self.index, credentials, (0..self.documents).map(document), |request| self.send(request)).await
     }
 
-    /// Stands for a transport and the service. Each request has a network of its own, so that every answer there is this one's.
-    async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+    /// Replaces the transport and the service. Each request gets its own network, so that the first
+    /// response there belongs to it.
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
         let number = self.requests.get();
         self.requests.set(number + 1);
         let mut network = FaultyNetwork::new(number, self.faults.clone());
@@ -155,12 +156,12 @@ impl Service {
         pending().await
     }
 
-    /// How many are there.
+    /// The number of documents that are left.
     fn documents(&self) -> Option<usize> {
         self.emulator.borrow().len(self.index.bucket(), self.index.index_name().unwrap_or_default())
     }
 
-    fn tell(&self, test: &str) -> Result<(), Box<dyn Error>> {
+    fn print(&self, test: &str) -> Result<(), Box<dyn Error>> {
         println!("{test}: {} requests in {:?}", self.requests.get(), self.start.elapsed());
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! Deletes vectors on tokio: keys as another task finds them, what happens as it happens, and an end in order on Ctrl-C.
+//! Deletes vectors on tokio: keys from another task, events, and a clean stop on Ctrl-C.
 //!
 //! `cargo run --example tokio --features hyper,serve`
 
-mod place;
+mod setup;
 
 use std::error::Error;
 
@@ -13,17 +13,18 @@ use oss_delete_vectors::transports::{HyperTransport, Run, RunErrorKind, StopHand
 use tokio::signal::ctrl_c;
 use tokio::sync::mpsc;
 
-use place::{Place, key};
+use setup::{Setup, key};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let place = Place::choose(30_000)?;
-    // The service has a limit that nobody publishes. The emulator has this one.
-    if let Some(mut emulator) = place.emulated() {
+    let setup = Setup::new(30_000)?;
+    // The limit of the service is not published. This is the limit of the emulator.
+    if let Some(mut emulator) = setup.emulator() {
         emulator.set_rate_limit(Some(RateLimit::new(30.0, 10)?));
     }
 
-    // Any `Stream` of keys will do; this one is fed by a task, which waits while there is enough to do.
+    // Any `Stream` of keys works. This one comes from a task, which waits while the channel is
+    // full.
     let (feed, mut fed) = mpsc::channel(1000);
     tokio::spawn(async move {
         for number in 0..30_000 {
@@ -43,16 +44,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
 
     let transport = HyperTransport::new(&TransportOptions::new());
-    let mut bulk = BulkDelete::new(&place.target, place.credentials.clone(), BulkOptions::new())?;
+    let mut bulk = BulkDelete::new(&setup.target, setup.credentials.clone(), BulkOptions::new())?;
     let run = Run::new(&mut bulk).stop_handle(&stop).on_event(|event| match event {
-        Event::Throttled { per_second: Some(per_second), .. } => println!("throttled, to {per_second:.1} requests a second"),
-        Event::Retrying { keys, error, .. } => println!("{keys} keys are sent again: {error}"),
+        Event::Throttled { per_second: Some(per_second), .. } => println!("throttled to {per_second:.1} requests/s"),
+        Event::Retrying { keys, error, .. } => println!("retrying {keys} keys: {error}"),
         Event::Failed(failed) => println!("{} keys are {}", failed.keys.len(), failed.outcome),
         _ => {}
     });
     match run.run_async(keys, |request| transport.send(request), tokio::time::sleep).await {
-        Ok(report) => println!("{} vectors are gone, after {} requests", report.deleted, report.requests),
-        // What was in flight has had its answer.
+        Ok(report) => println!("deleted {} vectors with {} requests", report.deleted, report.requests),
+        // All requests in flight have finished.
         Err(stopped) if matches!(stopped.kind(), RunErrorKind::Stopped(StopReason::Requested)) => {
             println!("{stopped}");
             return Ok(());
@@ -60,6 +61,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Err(error) => return Err(error.into()),
     }
 
-    place.assert_left(0);
+    setup.assert_left(0);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Who asks: an AccessKey pair, long-lived or issued by STS.
+//! AccessKey pairs, long-lived or issued by STS.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,15 +8,16 @@ use zeroize::Zeroizing;
 
 use crate::{Invalid, time_text};
 
-/// An AccessKey pair, with the security token of STS credentials where there is one.
+/// An AccessKey pair, with a security token if STS issued it.
 ///
-/// Cheap to clone: all clones share one copy of the secret and of the token, which is wiped when the last is dropped. `Debug`
-/// shows the id alone.
+/// Cheap to clone: all clones share one copy of the secret and the token, which is wiped when the
+/// last clone is dropped. `Debug` prints neither.
 ///
 /// ```
 /// use oss_delete_vectors::Credentials;
 ///
-/// let credentials = Credentials::new("LTAI5tExample", "my-secret")?.with_security_token("CAIS...")?;
+/// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// let credentials = credentials.with_security_token("CAIS...")?;
 /// assert_eq!(credentials.access_key_id(), "LTAI5tExample");
 /// assert!(!format!("{credentials:?}").contains("my-secret"));
 /// # Ok::<_, oss_delete_vectors::Invalid>(())
@@ -30,18 +31,20 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Takes an AccessKey pair.
+    /// Credentials without a security token.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when `access_key_id` is empty, or has anything but printable ASCII, a comma, or a space at an end; when
-    /// `access_key_secret` is empty, or has a control character or white space at an end (most often the line break of the
-    /// file that it came from). The secret is never repeated.
+    /// [`Invalid`] if one of them breaks its rule. The error never contains the secret.
+    /// - `access_key_id`: printable ASCII without commas, not empty, and without spaces at the
+    ///   ends;
+    /// - `access_key_secret`: not empty, no control characters, and no white space at the ends. The
+    ///   most common mistake is the line break of the file that it was read from.
     pub fn new(access_key_id: impl AsRef<str>, access_key_secret: impl Into<String>) -> Result<Self, Invalid> {
         let id = access_key_id.as_ref();
         let secret = Zeroizing::new(access_key_secret.into());
         if !is_header_text(id) || id.contains(',') {
-            // A comma ends the Credential part of the Authorization header.
+            // In the Authorization header, a comma ends the credential.
             let rule = "must be printable ASCII without commas and without spaces at the ends, at least one character";
             return Err(Invalid::new("access key id", rule, id));
         }
@@ -52,12 +55,12 @@ impl Credentials {
         Ok(Self { access_key_id: id.into(), access_key_secret: Arc::new(secret), security_token: None, expiration: None })
     }
 
-    /// Adds the security token that STS issued with the pair. An empty token is no token.
+    /// Adds the security token that STS issued with the pair. An empty token means none.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when the token cannot stand in a header: anything but printable ASCII, or spaces at the ends. The token is
-    /// never repeated.
+    /// [`Invalid`] if the token is not a header value: it must be printable ASCII without spaces at
+    /// the ends. The error never contains the token.
     pub fn with_security_token(mut self, token: impl Into<String>) -> Result<Self, Invalid> {
         let token = Zeroizing::new(token.into());
         self.security_token = match token.as_str() {
@@ -71,7 +74,7 @@ impl Credentials {
         Ok(self)
     }
 
-    /// Adds the time at which the credentials stop being valid, where it is known.
+    /// Adds the time at which the credentials expire.
     #[must_use]
     pub fn with_expiration(mut self, expiration: SystemTime) -> Self {
         self.expiration = Some(expiration);
@@ -90,13 +93,13 @@ impl Credentials {
         Ok(self.with_expiration(expiration))
     }
 
-    /// The AccessKey id: public, part of every request.
+    /// The AccessKey id. It is not a secret: every request contains it.
     #[must_use]
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id
     }
 
-    /// When the credentials stop being valid, where it is known.
+    /// The time at which the credentials expire, if known.
     #[must_use]
     pub fn expiration(&self) -> Option<SystemTime> {
         self.expiration
@@ -111,7 +114,7 @@ impl Credentials {
     }
 }
 
-/// Whether `text` is a header value and survives the trimming that headers get.
+/// Whether `text` is a header value that trimming does not change.
 fn is_header_text(text: &str) -> bool {
     !text.is_empty() && text.trim() == text && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }

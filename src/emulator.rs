@@ -1,4 +1,4 @@
-//! The service's side as a value: `http::Request` in, `http::Response` out, no network and no clock.
+//! An emulator of the service, without network and clock: `http::Request` in, `http::Response` out.
 //!
 //! ```
 //! use std::time::{Duration, UNIX_EPOCH};
@@ -6,7 +6,9 @@
 //! use oss_delete_vectors::signing::Signer;
 //! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target};
 //!
-//! let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+//! let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket")
+//!     .index_name("vectorindex1")
+//!     .build()?;
 //! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 //! let mut emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-001", "doc-002"])?;
 //!
@@ -35,10 +37,11 @@ pub use faulty_network::{FaultyNetwork, NetworkEvent, Outage};
 pub use identity::Identity;
 pub use rate_limit::RateLimit;
 
-/// One account of the service in one region: its vector buckets with their indexes and keys, and who may delete from them.
+/// One account in one region: its vector buckets, their indexes and keys, and the identities that
+/// may delete from them.
 ///
-/// What is deterministic in the service is so here: the same requests at the same times give the same answers, byte for byte.
-/// What it checks, and in which order, is told with [`handle`](Self::handle).
+/// The emulator is deterministic: the same requests at the same times get the same responses, byte
+/// for byte. [`handle`](Self::handle) lists its checks in their order.
 ///
 /// ```
 /// use http::StatusCode;
@@ -46,18 +49,22 @@ pub use rate_limit::RateLimit;
 /// use oss_delete_vectors::{DeleteVectors, ServiceError, code};
 /// # use std::time::{Duration, UNIX_EPOCH};
 /// # use oss_delete_vectors::{Credentials, KeyBatch, Now, Target, signing::Signer};
-/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket")
+/// #     .index_name("vectorindex1")
+/// #     .build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
 /// # let mut request = DeleteVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?).to_request();
 /// # Signer::new(&target, credentials.clone()).sign(&mut request, now.wall);
 ///
 /// let mut emulator = Emulator::with_vectors(&target, credentials, ["doc-001", "doc-002"])?;
-/// // It fails in the middle of a batch, as the service may,
-/// emulator.fail_next(ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken"), 1);
+/// // Fail in the middle of a batch, as the service may.
+/// let broken = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
+/// emulator.fail_next(broken, 1);
 /// let error = DeleteVectors::parse_response(&emulator.handle(now, &request)).unwrap_err();
-/// assert!(error.may_have_deleted() && emulator.len("examplebucket", "vectorindex1") == Some(1));
-/// // and keeps to a limit of one request a second, and one at once.
+/// assert!(error.may_have_deleted());
+/// assert_eq!(emulator.len("examplebucket", "vectorindex1"), Some(1));
+/// // Allow one request per second, without bursts.
 /// emulator.set_rate_limit(Some(RateLimit::new(1.0, 1)?));
 /// DeleteVectors::parse_response(&emulator.handle(now, &request))?;
 /// let error = DeleteVectors::parse_response(&emulator.handle(now, &request)).unwrap_err();
@@ -71,7 +78,7 @@ pub struct Emulator {
     buckets: BTreeMap<String, Bucket>,
     /// By AccessKey id.
     identities: BTreeMap<String, Identity>,
-    /// Keys that no request may hold.
+    /// Requests with one of these keys are rejected.
     refused_keys: BTreeSet<Box<str>>,
     rate_limit: Option<RateLimit>,
     failures: VecDeque<PlannedAnswer>,
@@ -81,12 +88,12 @@ pub struct Emulator {
 
 #[derive(Debug, Clone)]
 struct Bucket {
-    /// The bucket without an index.
+    /// The bucket, without an index.
     target: Target,
     indexes: BTreeMap<String, BTreeSet<Box<str>>>,
 }
 
-/// An answer that was asked for; see [`Emulator::fail_next`].
+/// A failure that was requested; see [`Emulator::fail_next`].
 #[derive(Debug, Clone)]
 struct PlannedAnswer {
     error: ServiceError,
@@ -94,7 +101,7 @@ struct PlannedAnswer {
 }
 
 impl Emulator {
-    /// An account without buckets and without anyone who may use it.
+    /// An account without buckets and identities.
     #[must_use]
     pub fn new(region: impl Into<String>, account_id: impl Into<String>) -> Self {
         Self {
@@ -110,11 +117,12 @@ impl Emulator {
         }
     }
 
-    /// The account, bucket and index of `target`, the index holding `keys`, and `credentials` that may do everything.
+    /// An account with the index of `target`, which holds `keys`, and one identity without
+    /// restrictions.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when `target` names no index, or as [`put_vectors`](Self::put_vectors).
+    /// [`Invalid`] if `target` has no index, or the errors of [`put_vectors`](Self::put_vectors).
     pub fn with_vectors<I>(target: &Target, credentials: Credentials, keys: I) -> Result<Self, Invalid>
     where
         I: IntoIterator,
@@ -127,12 +135,14 @@ impl Emulator {
         Ok(emulator)
     }
 
-    /// Puts vectors into an index, creating it and its bucket where they are missing. No keys create an empty index.
+    /// Puts vectors into an index. Creates the index and its bucket if necessary, even without
+    /// keys.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when the bucket's or the index's name is none that the service takes (1 to 63 letters and digits, the first
-    /// a letter), or one of the keys is no key. What came before it stays.
+    /// [`Invalid`] if the name of the bucket or the index, or one of the keys, is invalid. Keys
+    /// before the invalid one are stored. An index name has 1 to 63 letters and digits; the first
+    /// is a letter.
     pub fn put_vectors<I>(&mut self, bucket: &str, index_name: &str, keys: I) -> Result<(), Invalid>
     where
         I: IntoIterator,
@@ -143,7 +153,7 @@ impl Emulator {
             let target = Target::builder(&self.region, &self.account_id, bucket).build()?;
             self.buckets.insert(bucket.to_owned(), Bucket { target, indexes: BTreeMap::new() });
         }
-        let indexes = &mut self.buckets.get_mut(bucket).expect("it is there by now").indexes;
+        let indexes = &mut self.buckets.get_mut(bucket).expect("inserted above").indexes;
         let index = indexes.entry(index_name.to_owned()).or_default();
         for key in keys {
             index.insert(Key::new(key.as_ref())?.as_str().into());
@@ -151,23 +161,24 @@ impl Emulator {
         Ok(())
     }
 
-    /// Lets someone in, in place of whoever had the same AccessKey id.
+    /// Adds an identity. Replaces one with the same AccessKey id.
     pub fn add_identity(&mut self, identity: Identity) {
         self.identities.insert(identity.access_key_id().to_owned(), identity);
     }
 
-    /// Forgets an AccessKey id. `false` where it was not known.
+    /// Removes an identity. `false` if the AccessKey id is unknown.
     pub fn remove_identity(&mut self, access_key_id: &str) -> bool {
         self.identities.remove(access_key_id).is_some()
     }
 
-    /// Forgets an index and what is in it. `false` where there is no such index.
+    /// Deletes an index with its vectors. `false` if there is no such index.
     pub fn remove_index(&mut self, bucket: &str, index_name: &str) -> bool {
         self.buckets.get_mut(bucket).is_some_and(|bucket| bucket.indexes.remove(index_name).is_some())
     }
 
-    /// Refuses every request that holds one of `keys` with `VectorIndexParameterInvalid`, from now on, whatever else is in it:
-    /// keys that the service judges otherwise than this crate. What makes a real key so is not known; this is for tests.
+    /// From now on, rejects every request that contains one of `keys` with
+    /// `VectorIndexParameterInvalid`. Simulates keys that this crate accepts and the service
+    /// rejects; whether such keys exist is not known.
     pub fn refuse_keys<I>(&mut self, keys: I)
     where
         I: IntoIterator,
@@ -176,37 +187,39 @@ impl Emulator {
         self.refused_keys.extend(keys.into_iter().map(Into::into));
     }
 
-    /// Limits the requests that are let through; `None`, as at the start, lets all through.
+    /// Sets the rate limit. `None`, the default, means no limit.
     pub fn set_rate_limit(&mut self, rate_limit: Option<RateLimit>) {
         self.rate_limit = rate_limit;
     }
 
-    /// Answers the next request that passes every check with `error`, after the first `deleted_keys` of its keys were deleted:
-    /// a write that is not atomic. Called again, the one after it, and so on.
+    /// Responds to the next request that passes all checks with `error`, after deleting its first
+    /// `deleted_keys` keys: a write that is not atomic. Each further call applies to one more
+    /// request.
     pub fn fail_next(&mut self, error: ServiceError, deleted_keys: usize) {
         self.failures.push_back(PlannedAnswer { error, deleted_keys });
     }
 
-    /// Whether the index holds a vector under this key. `false` where there is no such index.
+    /// Whether the index has a vector with this key. `false` if there is no such index.
     #[must_use]
     pub fn contains(&self, bucket: &str, index_name: &str, key: &str) -> bool {
         self.index(bucket, index_name).is_some_and(|index| index.contains(key))
     }
 
-    /// How many vectors the index holds; `None` where there is no such index.
+    /// The number of vectors in the index. `None` if there is no such index.
     #[must_use]
     pub fn len(&self, bucket: &str, index_name: &str) -> Option<usize> {
         self.index(bucket, index_name).map(BTreeSet::len)
     }
 
-    /// How many requests came, whatever became of them.
+    /// The number of requests received, successful or not.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests
     }
 
-    /// How many keys were deleted, each as often as it was, and whether there was a vector under it or not. Of a request that
-    /// [failed](Self::fail_next) in the middle, those up to there.
+    /// The number of keys deleted. Counts repeated deletions and keys without a vector. For a
+    /// request that [failed](Self::fail_next) in the middle, counts the keys deleted before the
+    /// failure.
     #[must_use]
     pub fn deleted_keys(&self) -> u64 {
         self.deleted_keys
@@ -217,7 +230,7 @@ impl Emulator {
     }
 }
 
-/// The rule that the reference of `PutVectorIndex` gives.
+/// The rule in the reference of `PutVectorIndex`.
 fn check_index_name(index_name: &str) -> Result<(), Invalid> {
     let is_valid = index_name.len() <= 63
         && index_name.starts_with(|first: char| first.is_ascii_alphabetic())

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
-/// `text` on one line, fit to be shown: controls, line separators and what changes the direction of writing are escaped as in a
-/// string of Rust, for the words of a server may disorder a terminal or a log.
+/// Escapes control characters, line separators and marks that change the text direction, as in a
+/// Rust string. Text from a server could otherwise garble a terminal or a log.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     let is_unsafe =
         |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -1,18 +1,18 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// A value was refused, before anything was sent.
+/// An invalid value. It was found before anything was sent.
 ///
-/// Names the field, the rule it breaks and the offending value; never a secret. What to do: correct the value.
+/// Has the field, its rule and the value, but never a secret. To fix it, correct the value.
 ///
 /// ```
 /// use oss_delete_vectors::Target;
 ///
-/// let refused = Target::builder("cn-hangzhou", "1234567890123456", "No_Such").build().unwrap_err();
-/// assert_eq!(refused.field(), "bucket");
-/// assert_eq!(refused.value(), Some("No_Such"));
+/// let error = Target::builder("cn-hangzhou", "1234567890123456", "No_Such").build().unwrap_err();
+/// assert_eq!(error.field(), "bucket");
+/// assert_eq!(error.value(), Some("No_Such"));
 /// assert_eq!(
-///     refused.to_string(),
+///     error.to_string(),
 ///     r#"bucket must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end, not "No_Such""#,
 /// );
 /// ```
@@ -23,7 +23,7 @@ pub struct Invalid {
     value: Option<String>,
 }
 
-/// Characters of an offending value that are kept: enough to recognise it, too few to flood a log.
+/// How many characters of a value are kept: enough to recognise it, too few to flood a log.
 const SHOWN_CHARS: usize = 80;
 
 impl Invalid {
@@ -35,12 +35,12 @@ impl Invalid {
         Self { field: field.into(), rule, value: Some(shown) }
     }
 
-    /// A refusal that does not repeat the value: a secret, or none that could be shown.
+    /// Leaves the value out, because it is a secret or not a single value.
     pub(crate) fn without_value(field: &'static str, rule: &'static str) -> Self {
         Self { field: field.into(), rule, value: None }
     }
 
-    /// The field that was refused, such as `bucket` or `keys[17]` (counted from 0).
+    /// The field, such as `bucket` or `keys[17]` (counted from 0).
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
@@ -52,7 +52,7 @@ impl Invalid {
         self.rule
     }
 
-    /// The offending value, cut after 80 characters; `None` where it is a secret, or a number of things.
+    /// The value, cut after 80 characters. `None` if it is a secret, or not a single value.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()

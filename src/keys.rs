@@ -1,4 +1,4 @@
-//! Keys and batches of them: parsed once, then always valid.
+//! Keys and batches of keys: checked once, valid from then on.
 
 mod iter;
 mod unique;
@@ -12,32 +12,33 @@ use unique::UniqueIndex;
 
 pub use iter::Keys;
 
-/// The key of one vector: 1 to 1024 Unicode characters, any of them.
+/// The key of one vector: any 1 to 1024 Unicode characters.
 ///
-/// Borrows its text; see [`KeyBatch`] for owned keys.
+/// Borrows its text. A [`KeyBatch`] owns keys.
 ///
 /// ```
 /// use oss_delete_vectors::Key;
 ///
 /// let key = Key::new("doc-001")?;
 /// assert_eq!(key.as_str(), "doc-001");
-/// assert_eq!(Key::new("").unwrap_err().to_string(), r#"key must be 1 to 1024 characters, not """#);
+/// let error = Key::new("").unwrap_err();
+/// assert_eq!(error.to_string(), r#"key must be 1 to 1024 characters, not """#);
 /// # Ok::<_, oss_delete_vectors::Invalid>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key<'a>(&'a str);
 
 impl<'a> Key<'a> {
-    /// The longest key, in Unicode scalar values.
+    /// The maximum length of a key, in Unicode scalar values.
     pub const MAX_CHARS: usize = 1024;
 
     const RULE: &'static str = "must be 1 to 1024 characters";
 
-    /// Takes `text` as a key.
+    /// Checks that `text` is a key.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when `text` is empty or longer than [`Key::MAX_CHARS`].
+    /// [`Invalid`] if `text` is empty or longer than [`Key::MAX_CHARS`].
     pub fn new(text: &'a str) -> Result<Self, Invalid> {
         if Self::accepts(text) { Ok(Self(text)) } else { Err(Invalid::new("key", Self::RULE, text)) }
     }
@@ -49,7 +50,7 @@ impl<'a> Key<'a> {
     }
 
     fn accepts(text: &str) -> bool {
-        // Bytes bound characters on both sides, so that hardly any key has its characters counted.
+        // The number of bytes bounds the number of characters, so that few keys need counting.
         match text.len() {
             0 => false,
             1..=Self::MAX_CHARS => true,
@@ -62,7 +63,7 @@ impl<'a> Key<'a> {
 impl<'a> TryFrom<&'a str> for Key<'a> {
     type Error = Invalid;
 
-    /// As [`Key::new`].
+    /// Same as [`Key::new`].
     fn try_from(text: &'a str) -> Result<Self, Invalid> {
         Self::new(text)
     }
@@ -80,9 +81,10 @@ impl fmt::Display for Key<'_> {
     }
 }
 
-/// The keys of one request: 1 to 500, each once, in the order in which they first came.
+/// The keys of one request: 1 to 500 unique keys, in the order of their first occurrence.
 ///
-/// Equal batches hold the same keys in the same order, whatever was dropped on the way.
+/// Two batches are equal if they hold the same keys in the same order. Dropped duplicates do not
+/// count.
 ///
 /// ```
 /// use oss_delete_vectors::KeyBatch;
@@ -94,24 +96,25 @@ impl fmt::Display for Key<'_> {
 /// ```
 #[derive(Clone)]
 pub struct KeyBatch {
-    /// All keys one after another: one allocation instead of one a key.
+    /// All keys, concatenated: one allocation instead of one per key.
     text: String,
-    /// Where each key ends in `text`.
+    /// The end of each key in `text`.
     ends: Vec<u32>,
     duplicates: usize,
 }
 
 #[expect(clippy::len_without_is_empty, reason = "a batch is never empty")]
 impl KeyBatch {
-    /// The most keys that one request takes.
+    /// The maximum number of keys in a request.
     pub const MAX_KEYS: usize = 500;
 
-    /// Collects `keys`, dropping those that came before.
+    /// Collects `keys` and drops duplicates.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] naming the field `keys` when there is no key or a 501st unique one (the rest is not read), or `keys[n]`
-    /// (counted from 0) when that key is not one; see [`Key`].
+    /// [`Invalid`] with the field `keys` if there are no keys or more than 500 unique ones; it
+    /// stops reading at the 501st. With the field `keys[n]`, counted from 0, if that is not a valid
+    /// [`Key`].
     pub fn new<I>(keys: I) -> Result<Self, Invalid>
     where
         I: IntoIterator,
@@ -125,44 +128,44 @@ impl KeyBatch {
                 return Err(Invalid::new(format!("keys[{position}]"), Key::RULE, key));
             }
             if batch.insert(Key(key)) == Inserted::Full {
-                return Err(Invalid::without_value("keys", "must be 1 to 500 unique keys, and are more"));
+                return Err(Invalid::without_value("keys", "must be 1 to 500 unique keys, but there are more"));
             }
         }
-        batch.take().ok_or_else(|| Invalid::without_value("keys", "must be 1 to 500 unique keys, and are none"))
+        batch.take().ok_or_else(|| Invalid::without_value("keys", "must be 1 to 500 unique keys, but there are none"))
     }
 
-    /// How many keys the batch holds, 1 to 500.
+    /// The number of keys, 1 to 500.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// How many keys were dropped because they were in the batch already.
+    /// The number of duplicates that were dropped.
     #[must_use]
     pub fn duplicates(&self) -> usize {
         self.duplicates
     }
 
-    /// The keys, in the order in which they first came.
+    /// The keys, in the order of their first occurrence.
     #[must_use]
     pub fn iter(&self) -> Keys<'_> {
         Keys { batch: self, left: 0..self.len() }
     }
 
-    /// Cuts the batch in two: this one keeps the first `len` keys, which must leave both with some.
+    /// Splits the batch: this one keeps the first `len` keys. Neither part may be empty.
     pub(crate) fn split_off(&mut self, len: usize) -> Self {
         let cut = self.ends[len - 1];
         let ends = self.ends.split_off(len).into_iter().map(|end| end - cut).collect();
         Self { text: self.text.split_off(cut as usize), ends, duplicates: 0 }
     }
 
-    /// The keys' bytes, without a look for where their characters end.
+    /// The bytes of each key. Cheaper than `iter`, which checks for character boundaries.
     pub(crate) fn bytes(&self) -> impl Iterator<Item = &[u8]> {
         let (text, mut start) = (self.text.as_bytes(), 0);
         self.ends.iter().map(move |&end| &text[std::mem::replace(&mut start, end as usize)..end as usize])
     }
 
-    /// All keys one after another.
+    /// All keys, concatenated.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -173,18 +176,18 @@ impl KeyBatch {
     }
 }
 
-/// A batch in the making: takes keys one by one and knows those that it has.
+/// Collects the unique keys of a batch, one by one.
 pub(crate) struct BatchBuilder {
     batch: KeyBatch,
     seen: UniqueIndex,
 }
 
-/// What became of a key that was to go into a batch.
+/// The result of adding a key to a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inserted {
     New,
     Duplicate,
-    /// The key is new and the batch holds [`KeyBatch::MAX_KEYS`] already: it was not taken.
+    /// The key was not added: it is new, but the batch already holds [`KeyBatch::MAX_KEYS`].
     Full,
 }
 
@@ -206,7 +209,7 @@ impl BatchBuilder {
             return Inserted::Duplicate;
         }
         if batch.text.is_empty() {
-            // The keys of an index mostly are of one length, so that hardly any batch grows again.
+            // Most indexes have keys of one length, so that a batch rarely grows again.
             batch.text.reserve(key.0.len() * batch.ends.capacity());
         }
         batch.text.push_str(key.0);
@@ -214,12 +217,12 @@ impl BatchBuilder {
         Inserted::New
     }
 
-    /// How many unique keys were taken.
+    /// The number of unique keys so far.
     pub(crate) fn len(&self) -> usize {
         self.batch.len()
     }
 
-    /// The batch, where there is a key in it; the builder is then empty.
+    /// Takes the batch and leaves the builder empty. `None` if there are no keys.
     pub(crate) fn take(&mut self) -> Option<KeyBatch> {
         if self.len() == 0 {
             return None;

@@ -1,4 +1,4 @@
-/// A seeded generator, `SplitMix64`: its state is one number, and any seed will do. Good for jitter, not for secrets.
+/// A seeded random number generator, `SplitMix64`. Any seed will do. For jitter, not for secrets.
 #[derive(Debug, Clone)]
 pub(crate) struct Random {
     state: u64,
@@ -17,7 +17,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to 1, 1 not included.
+    /// A number from 0 to 1, excluding 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
     pub(crate) fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
@@ -26,13 +26,13 @@ impl Random {
 
 #[cfg(feature = "emulator")]
 impl Random {
-    /// A number below `end`, which is above 0.
+    /// A number below `end`, which must not be 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).expect("a length fits 64 bits");
         usize::try_from(self.next() % end).expect("it is below a usize")
     }
 
-    /// One of `choices`, which are not none.
+    /// One of `choices`, which must not be empty.
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }

@@ -1,17 +1,18 @@
-//! Signatures: OSS4-HMAC-SHA256 in its vectors flavour, both made and verified.
+//! Signing and verifying requests with OSS4-HMAC-SHA256, in the variant for vector buckets.
 //!
-//! One step of the specification a file, in the order in which they run:
+//! Each file holds one step of the specification, in this order:
 //!
-//! 1. `canonical_request`: what is signed of a request, written in one way only;
+//! 1. `canonical_request`: the signed parts of a request in their canonical form;
 //! 2. `string_to_sign`: the date, the scope and the hash of the canonical request;
-//! 3. `signing_key`: the secret, narrowed to a day, a region and the product;
-//! 4. `signer` puts the signature into the `Authorization` header or into the query, `verify` reads it from there and holds
-//!    it against the request.
+//! 3. `signing_key`: the key derived from the secret for one day, region and product;
+//! 4. `signer` writes the signature into the `Authorization` header or the query, `verify` checks
+//!    it.
 //!
-//! The payload is not part of a signature; `Content-MD5`, which is, ties the body to it where it is sent. Nothing is derived
-//! from the host: what a request is signed for is a [`Resource`].
+//! A signature does not cover the payload. It covers `Content-MD5`, which ties the body to the
+//! signature if it is sent. Nothing is derived from the host: a request is signed for a
+//! [`Resource`].
 //!
-//! Reference: *Signature V4* of Alibaba Cloud OSS, *Common headers of vector bucket operations*.
+//! Reference: Alibaba Cloud OSS, *Signature V4* and *Common headers of vector bucket operations*.
 
 mod canonical_request;
 mod date;
@@ -27,13 +28,13 @@ pub use resource::Resource;
 pub use signer::{Signature, Signer};
 pub use verify::{Authorization, AuthorizationForm, Unauthorized};
 
-/// The algorithm, as it is named on the wire.
+/// The name of the algorithm on the wire.
 const ALGORITHM: &str = "OSS4-HMAC-SHA256";
 
-/// Says that the payload is not part of the signature.
+/// Stands for the payload, which is not signed.
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// Names on the wire, in lower case: as headers in the header form, as parameters in the query form.
+/// Names on the wire, in lower case: headers in the header form, parameters in the query form.
 mod name {
     pub(super) const ADDITIONAL_HEADERS: &str = "x-oss-additional-headers";
     pub(super) const CONTENT_MD5: &str = "content-md5";

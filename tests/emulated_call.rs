@@ -1,4 +1,4 @@
-//! A call goes from the client through the emulator and back with no socket, and deletes exactly what it names.
+//! Calls to the emulator, without a socket, delete exactly the keys that they name.
 #![cfg(feature = "emulator")]
 
 #[path = "common/calls.rs"]
@@ -31,7 +31,7 @@ fn send_at(
 }
 
 #[test]
-fn what_is_named_is_gone_and_the_rest_is_there() {
+fn named_keys_are_deleted_and_others_kept() {
     let mut emulator = with_keys(&["doc-001", "doc-002", "doc-003"]);
     let deleted = send(&mut emulator, &signed(call(&["doc-003", "doc-001", "not-there"]))).unwrap();
     assert_eq!(deleted, Deleted::new("000000000000000000000001"));
@@ -55,15 +55,15 @@ fn other_indexes_and_buckets_keep_their_vectors() {
 }
 
 #[test]
-fn the_answer_is_the_service_s_to_the_byte() {
-    let answer = with_keys(&[]).handle(Now::new(Duration::ZERO, time()), &signed(call(&["a"])));
-    assert_eq!((answer.status(), answer.body().len(), answer.headers().len()), (StatusCode::NO_CONTENT, 0, 2));
-    assert_eq!(answer.headers()["x-oss-request-id"], "000000000000000000000001");
-    assert_eq!(answer.headers()["date"], "Sat, 16 Dec 2023 16:20:57 GMT");
+fn response_is_that_of_the_service() {
+    let response = with_keys(&[]).handle(Now::new(Duration::ZERO, time()), &signed(call(&["a"])));
+    assert_eq!((response.status(), response.body().len(), response.headers().len()), (StatusCode::NO_CONTENT, 0, 2));
+    assert_eq!(response.headers()["x-oss-request-id"], "000000000000000000000001");
+    assert_eq!(response.headers()["date"], "Sat, 16 Dec 2023 16:20:57 GMT");
 }
 
 #[test]
-fn every_key_that_is_one_is_deleted() {
+fn any_valid_key_is_deleted() {
     let longest = [&"a".repeat(1024), &"é".repeat(1024), &"😀".repeat(1024), &"\"".repeat(1024), &"\0".repeat(1024)];
     let controls: Vec<String> =
         (0..32).chain([127, 0x80, 0x2028, 0xfeff, 0x10_ffff]).map(char::from_u32).map(|c| c.unwrap().to_string()).collect();
@@ -75,7 +75,7 @@ fn every_key_that_is_one_is_deleted() {
     for (done, key) in keys.iter().enumerate() {
         send(&mut emulator, &signed(call(&[key]))).unwrap();
         assert!(!emulator.contains(BUCKET, INDEX, key), "{key:?}");
-        assert_eq!(emulator.len(BUCKET, INDEX), Some(keys.len() - done - 1), "{key:?} and no other");
+        assert_eq!(emulator.len(BUCKET, INDEX), Some(keys.len() - done - 1), "{key:?}");
     }
 
     let mut emulator = with_keys(&keys);
@@ -84,7 +84,7 @@ fn every_key_that_is_one_is_deleted() {
 }
 
 #[test]
-fn five_hundred_keys_go_at_once() {
+fn batch_of_500_keys_is_deleted() {
     let keys: Vec<String> = (0..500).map(|number| format!("key-{number}")).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let mut emulator = with_keys(&keys);
@@ -93,7 +93,7 @@ fn five_hundred_keys_go_at_once() {
 }
 
 #[test]
-fn bodies_of_other_clients_are_read() {
+fn bodies_of_other_clients_are_parsed() {
     for body in [
         r#"{"indexName": "vectorindex1", "keys": ["doc-001", "doc-\u0030\u00302"]}"#,
         "\n{\t\"keys\":[\"doc-001\",\"doc-002\"],\r\n\"indexName\":\"vectorindex1\"} ",
@@ -105,9 +105,9 @@ fn bodies_of_other_clients_are_read() {
     }
 }
 
-/// The reference limits the unique keys: a body may name more.
+/// The reference limits the number of unique keys.
 #[test]
-fn a_key_that_comes_twice_counts_once() {
+fn duplicate_keys_count_once() {
     let keys: Vec<String> = (0..1000).map(|number| format!("key-{}", number % 500)).collect();
     let mut emulator = with_keys(&["key-0", "key-499", "key-500"]);
     send(&mut emulator, &signed(call_with_body(format!(r#"{{"indexName":"vectorindex1","keys":{keys:?}}}"#)))).unwrap();
@@ -116,7 +116,7 @@ fn a_key_that_comes_twice_counts_once() {
 }
 
 #[test]
-fn a_call_without_a_digest_is_taken() {
+fn content_md5_is_optional() {
     let mut emulator = with_keys(&["doc-001"]);
     let mut request = call(&["doc-001"]);
     request.headers_mut().remove("content-md5");
@@ -125,7 +125,7 @@ fn a_call_without_a_digest_is_taken() {
 }
 
 #[test]
-fn both_styles_of_address_and_both_forms_of_signature_arrive() {
+fn both_address_styles_and_signature_forms_work() {
     let gateway = |endpoint: &str| endpoint.parse::<Endpoint>().unwrap();
     for endpoint in [
         Endpoint::public(),
@@ -148,7 +148,7 @@ fn both_styles_of_address_and_both_forms_of_signature_arrive() {
 }
 
 #[test]
-fn a_token_is_part_of_the_credentials_in_both_forms() {
+fn security_token_works_in_both_forms() {
     let signer = Signer::new(&target(), with_token());
     let (mut in_header, mut in_query) = (call(&["doc-001"]), call(&["doc-001"]));
     signer.sign(&mut in_header, time());
@@ -160,9 +160,9 @@ fn a_token_is_part_of_the_credentials_in_both_forms() {
     }
 }
 
-/// A write that is not atomic: an error, and a part of the keys is gone all the same.
+/// A write that is not atomic: it fails, but some of the keys are deleted.
 #[test]
-fn a_failure_asked_for_deletes_a_part_and_strikes_once() {
+fn planned_failure_deletes_some_keys_and_happens_once() {
     let mut emulator = with_keys(&["a", "b", "c"]);
     let failure = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "try again");
     emulator.fail_next(failure.clone(), 2);
@@ -171,7 +171,7 @@ fn a_failure_asked_for_deletes_a_part_and_strikes_once() {
     let mut wrong = signed(call(&["a", "b", "c"]));
     *wrong.body_mut() = Bytes::from_static(b"{}");
     let refused = send(&mut emulator, &wrong).unwrap_err();
-    assert_eq!(refused.code(), code::INVALID_DIGEST, "what fails a check does not use it up");
+    assert_eq!(refused.code(), code::INVALID_DIGEST, "the planned failure is not used up");
 
     let request = signed(call(&["c", "b", "a"]));
     let error = send(&mut emulator, &request).unwrap_err();
@@ -186,7 +186,7 @@ fn a_failure_asked_for_deletes_a_part_and_strikes_once() {
 }
 
 #[test]
-fn the_keys_deleted_are_counted_as_often_as_they_were() {
+fn deleted_keys_counts_repeated_deletions() {
     let mut emulator = with_keys(&["a", "b"]);
     let failure = || ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "try again");
     send(&mut emulator, &signed(call(&["a", "never-was"]))).unwrap();
@@ -201,16 +201,16 @@ fn the_keys_deleted_are_counted_as_often_as_they_were() {
     }
     emulator.refuse_keys(["b"]);
     send(&mut emulator, &signed(call(&["a", "b"]))).unwrap_err();
-    assert_eq!(emulator.deleted_keys(), 8, "what is refused deletes nothing");
+    assert_eq!(emulator.deleted_keys(), 8, "a rejected request deletes nothing");
 }
 
 #[test]
-fn the_rate_limit_counts_by_the_monotonic_clock() {
+fn rate_limit_uses_the_monotonic_clock() {
     let mut emulator = with_keys(&["a"]);
     emulator.set_rate_limit(Some(RateLimit::new(4.0, 2).unwrap()));
     let request = signed(call(&["b"]));
     let mut admitted = |millis| {
-        // The time of day stands still, or jumps: it is not what the limit is about.
+        // The limit ignores the time of day.
         let wall = time() + Duration::from_secs(millis % 7);
         match send_at(&mut emulator, Duration::from_millis(millis), wall, &request) {
             Ok(_) => true,
@@ -240,13 +240,13 @@ fn the_rate_limit_counts_by_the_monotonic_clock() {
 }
 
 #[test]
-fn the_same_requests_give_the_same_answers() {
+fn same_requests_get_the_same_responses() {
     let run = || {
         let mut emulator = with_keys(&["a", "b"]);
         let requests = [signed(call(&["a"])), call(&["a"]), signed(call_with_body("[")), presigned(call(&["b"]), Duration::ZERO)];
         requests.map(|request| {
-            let answer = emulator.handle(Now::new(Duration::ZERO, time()), &request);
-            (answer.status(), answer.headers().clone(), answer.into_body())
+            let response = emulator.handle(Now::new(Duration::ZERO, time()), &request);
+            (response.status(), response.headers().clone(), response.into_body())
         })
     };
     assert_eq!(run(), run());
@@ -254,7 +254,7 @@ fn the_same_requests_give_the_same_answers() {
 }
 
 #[test]
-fn an_emulator_is_built_of_valid_names_alone() {
+fn invalid_names_are_rejected() {
     let refused = |bucket: &str, index_name: &str, key: &str| {
         let mut emulator = Emulator::new(calls::REGION, calls::ACCOUNT_ID);
         emulator.put_vectors(bucket, index_name, [key]).unwrap_err().to_string()

@@ -1,4 +1,4 @@
-//! A call is good at its time and at no other, to the second, in the header form and presigned.
+//! How long a call is valid, to the second, in the header form and presigned.
 #![cfg(feature = "emulator")]
 
 #[path = "common/calls.rs"]
@@ -15,14 +15,14 @@ use oss_delete_vectors::{Credentials, DeleteVectors, Now};
 
 const TOLERANCE: i64 = 15 * 60;
 
-/// A time that is so many seconds after [`time`], or before it.
+/// The time `seconds` after [`time`]. Negative is before.
 fn after(seconds: i64) -> SystemTime {
     let by = Duration::from_secs(seconds.unsigned_abs());
     if seconds < 0 { time() - by } else { time() + by }
 }
 
-/// What a service says whose clock shows `now`; `None` where it deletes.
-fn refused_at(now: SystemTime, known: Credentials, request: &Request<Bytes>) -> Option<(String, String)> {
+/// The error of a service whose clock shows `now`, or `None` if it deletes.
+fn error_at(now: SystemTime, known: Credentials, request: &Request<Bytes>) -> Option<(String, String)> {
     let mut emulator = Emulator::with_vectors(&target(), known, ["doc-001"]).unwrap();
     let outcome = DeleteVectors::parse_response(&emulator.handle(Now::new(Duration::ZERO, now), request));
     assert_eq!(emulator.len(BUCKET, INDEX), Some(usize::from(outcome.is_err())));
@@ -30,7 +30,7 @@ fn refused_at(now: SystemTime, known: Credentials, request: &Request<Bytes>) -> 
 }
 
 #[test]
-fn a_call_is_good_within_fifteen_minutes_of_its_date() {
+fn call_is_valid_within_15_minutes_of_its_date() {
     let skewed = ("RequestTimeTooSkewed", "the request's date is more than 15 minutes off");
     let request = signed(call(&["doc-001"]));
     for (seconds, expected) in [
@@ -41,13 +41,13 @@ fn a_call_is_good_within_fifteen_minutes_of_its_date() {
         (TOLERANCE + 1, Some(skewed)),
         (365 * 86_400, Some(skewed)),
     ] {
-        let refused = refused_at(after(seconds), long_lived(), &request);
-        assert_eq!(refused, expected.map(|(code, message)| (code.to_owned(), message.to_owned())), "{seconds} s");
+        let error = error_at(after(seconds), long_lived(), &request);
+        assert_eq!(error, expected.map(|(code, message)| (code.to_owned(), message.to_owned())), "{seconds} s");
     }
 }
 
 #[test]
-fn a_presigned_call_is_good_until_it_expires() {
+fn presigned_call_is_valid_until_it_expires() {
     let outside = ("AccessDenied", "the presigned request has expired or is not valid yet");
     for (expires, seconds, expected) in [
         (60, -TOLERANCE - 1, Some(outside)),
@@ -62,49 +62,49 @@ fn a_presigned_call_is_good_until_it_expires() {
         (u64::MAX, 365 * 86_400, None),
     ] {
         let request = presigned(call(&["doc-001"]), Duration::from_secs(expires));
-        let refused = refused_at(after(seconds), long_lived(), &request);
-        assert_eq!(refused, expected.map(|(code, message)| (code.to_owned(), message.to_owned())), "{expires} s, {seconds} s");
+        let error = error_at(after(seconds), long_lived(), &request);
+        assert_eq!(error, expected.map(|(code, message)| (code.to_owned(), message.to_owned())), "{expires} s, {seconds} s");
     }
 }
 
-/// Of times whole seconds are written: a part of a second is on nobody's side.
+/// Dates have whole seconds.
 #[test]
-fn parts_of_a_second_do_not_count() {
+fn fractions_of_a_second_are_ignored() {
     let nearly = Duration::from_nanos(999_999_999);
     let request = signed(call(&["doc-001"]));
-    assert_eq!(refused_at(after(TOLERANCE) + nearly, long_lived(), &request), None);
+    assert_eq!(error_at(after(TOLERANCE) + nearly, long_lived(), &request), None);
     let mut request = call(&["doc-001"]);
     Signer::new(&target(), long_lived()).presign(&mut request, time() + nearly, Duration::from_secs(60) + nearly).unwrap();
-    assert_eq!(refused_at(after(60) + nearly, long_lived(), &request), None);
-    assert!(refused_at(after(61), long_lived(), &request).is_some());
+    assert_eq!(error_at(after(60) + nearly, long_lived(), &request), None);
+    assert!(error_at(after(61), long_lived(), &request).is_some());
 }
 
 #[test]
-fn a_token_expires_at_its_second() {
+fn token_expires_exactly_on_time() {
     let known = |expiration| with_token().with_expiration(expiration);
     let mut request = call(&["doc-001"]);
     Signer::new(&target(), with_token()).sign(&mut request, time());
-    assert_eq!(refused_at(time(), known(after(1)), &request), None);
+    assert_eq!(error_at(time(), known(after(1)), &request), None);
     let expired = ("SecurityTokenExpired".to_owned(), "the security token has expired".to_owned());
-    assert_eq!(refused_at(time(), known(after(0)), &request), Some(expired));
+    assert_eq!(error_at(time(), known(after(0)), &request), Some(expired));
 }
 
-/// Midnight falls between the signature and the service's clock: the day that counts is the request's.
+/// Midnight is between the date of the request and the clock of the service.
 #[test]
-fn a_call_outlives_the_day_on_which_it_was_signed() {
+fn call_is_valid_across_midnight() {
     let midnight = UNIX_EPOCH + Duration::from_secs(1_702_771_200);
     let second = Duration::from_secs(1);
     for (signed_at, now) in [(midnight - second, midnight), (midnight, midnight - second)] {
         let mut request = call(&["doc-001"]);
         Signer::new(&target(), long_lived()).sign(&mut request, signed_at);
-        assert_eq!(refused_at(now, long_lived(), &request), None);
+        assert_eq!(error_at(now, long_lived(), &request), None);
     }
 }
 
 #[test]
-fn times_that_no_calendar_has_are_answered_too() {
+fn clock_out_of_range_is_handled() {
     let request = signed(call(&["doc-001"]));
     for now in [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(300_000_000_000)] {
-        assert_eq!(refused_at(now, long_lived(), &request).unwrap().0, "RequestTimeTooSkewed");
+        assert_eq!(error_at(now, long_lived(), &request).unwrap().0, "RequestTimeTooSkewed");
     }
 }

@@ -1,4 +1,4 @@
-//! A batch keeps each key once, in the order in which they first came, and never more than 500.
+//! A batch keeps each key once, in the order of first occurrence, and at most 500.
 
 #[path = "common/xorshift.rs"]
 mod xorshift;
@@ -18,7 +18,7 @@ fn numbered(count: usize) -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn duplicates_are_dropped_as_a_naive_model_drops_them() {
+fn duplicates_are_dropped_like_in_a_naive_model() {
     let mut random = Xorshift::new(1);
     let mut sizes = [0; 3];
     for _ in 0..300 {
@@ -32,18 +32,18 @@ fn duplicates_are_dropped_as_a_naive_model_drops_them() {
             }
         }
         let batch = KeyBatch::new(&keys).unwrap();
-        // An iterator that does not know its length makes the index grow on the way.
+        // An iterator of unknown length makes the hash set grow.
         assert_eq!(KeyBatch::new(keys.iter().filter(|_| true)).unwrap(), batch);
         assert_eq!(texts(&batch), model);
         assert_eq!((batch.len(), batch.duplicates()), (model.len(), keys.len() - model.len()));
         sizes[batch.len() * 3 / (KeyBatch::MAX_KEYS + 1)] += 1;
     }
-    assert!(sizes.iter().all(|&batches| batches > 30), "small, middling and large batches: {sizes:?}");
+    assert!(sizes.iter().all(|&batches| batches > 30), "small, medium and large batches: {sizes:?}");
 }
 
-/// Keys lie one after another in one piece of text: where one ends and the next begins must not be forgotten.
+/// Keys are concatenated in memory, but must not run into one another.
 #[test]
-fn keys_that_run_into_one_another_stay_apart() {
+fn keys_with_common_prefixes_stay_apart() {
     let keys = ["a", "aa", "aaa", "é", "e\u{301}", "ab", "b", "\0", " ", "  ", "😀", "A"];
     let batch = KeyBatch::new(keys).unwrap();
     assert_eq!(texts(&batch), keys);
@@ -52,7 +52,7 @@ fn keys_that_run_into_one_another_stay_apart() {
 }
 
 #[test]
-fn a_batch_is_read_from_both_ends() {
+fn batch_iterates_from_both_ends() {
     let batch = KeyBatch::new(["a", "b", "c"]).unwrap();
     let mut keys = batch.iter();
     assert_eq!(keys.len(), 3);
@@ -62,7 +62,7 @@ fn a_batch_is_read_from_both_ends() {
 }
 
 #[test]
-fn batches_are_equal_whatever_was_dropped() {
+fn dropped_duplicates_do_not_affect_equality() {
     let batch = KeyBatch::new(["a", "b", "a"]).unwrap();
     assert_eq!(batch, KeyBatch::new(["a", "b"]).unwrap());
     assert_ne!(batch, KeyBatch::new(["b", "a"]).unwrap());
@@ -70,19 +70,19 @@ fn batches_are_equal_whatever_was_dropped() {
 }
 
 #[test]
-fn five_hundred_unique_keys_fit_and_no_more() {
+fn batch_takes_at_most_500_unique_keys() {
     assert_eq!(KeyBatch::new(numbered(500)).unwrap().len(), 500);
     let with_duplicates = KeyBatch::new(numbered(500).chain(numbered(500))).unwrap();
     assert_eq!((with_duplicates.len(), with_duplicates.duplicates()), (500, 500));
 
-    let refused = KeyBatch::new(numbered(501)).unwrap_err();
-    assert_eq!(refused.to_string(), r#"keys must be 1 to 500 unique keys, and are more"#);
-    let refused = KeyBatch::new::<[&str; 0]>([]).unwrap_err();
-    assert_eq!(refused.to_string(), r#"keys must be 1 to 500 unique keys, and are none"#);
+    let error = KeyBatch::new(numbered(501)).unwrap_err();
+    assert_eq!(error.to_string(), r#"keys must be 1 to 500 unique keys, but there are more"#);
+    let error = KeyBatch::new::<[&str; 0]>([]).unwrap_err();
+    assert_eq!(error.to_string(), r#"keys must be 1 to 500 unique keys, but there are none"#);
 }
 
 #[test]
-fn what_comes_after_the_501st_key_is_not_read() {
+fn reading_stops_at_the_501st_key() {
     let read = Cell::new(0);
     let endless = (0_u64..).map(|number| {
         read.set(read.get() + 1);
@@ -93,22 +93,22 @@ fn what_comes_after_the_501st_key_is_not_read() {
 }
 
 #[test]
-fn a_key_that_is_none_is_named_by_its_place() {
+fn invalid_key_is_reported_with_its_position() {
     let too_long = "é".repeat(1025);
-    let refused = KeyBatch::new(["a", "a", &too_long]).unwrap_err();
-    assert_eq!(refused.field(), "keys[2]");
-    assert_eq!(refused.to_string(), format!("keys[2] must be 1 to 1024 characters, not \"{}…\"", "é".repeat(80)));
+    let error = KeyBatch::new(["a", "a", &too_long]).unwrap_err();
+    assert_eq!(error.field(), "keys[2]");
+    assert_eq!(error.to_string(), format!("keys[2] must be 1 to 1024 characters, not \"{}…\"", "é".repeat(80)));
     assert_eq!(KeyBatch::new([""]).unwrap_err().to_string(), r#"keys[0] must be 1 to 1024 characters, not """#);
 }
 
 #[test]
-fn the_longest_batch_holds_the_longest_keys() {
+fn largest_batch_holds_the_longest_keys() {
     let keys: Vec<String> = (0..500).map(|number| format!("{number:04}{}", "\u{10ffff}".repeat(1020))).collect();
     assert_eq!(texts(&KeyBatch::new(&keys).unwrap()), keys);
 }
 
 #[test]
-fn keys_are_counted_and_taken_from_both_ends() {
+fn keys_iterator_is_exact_and_double_ended() {
     let batch = KeyBatch::new(["a", "b", "c", "d"]).unwrap();
     let mut keys: Keys<'_> = (&batch).into_iter();
     assert_eq!((keys.len(), format!("{keys:?}")), (4, r#"["a", "b", "c", "d"]"#.to_owned()));
@@ -124,14 +124,14 @@ fn keys_are_counted_and_taken_from_both_ends() {
 }
 
 #[test]
-fn equal_batches_have_one_hash_whatever_was_dropped() {
+fn equal_batches_have_equal_hashes() {
     let set = HashSet::from([["a", "b"], ["b", "a"], ["ab", "c"], ["a", "bc"]].map(|keys| KeyBatch::new(keys).unwrap()));
     assert_eq!(set.len(), 4);
     assert!(set.contains(&KeyBatch::new(["a", "b", "a"]).unwrap()) && !set.contains(&KeyBatch::new(["a"]).unwrap()));
 }
 
 #[test]
-fn a_text_is_tried_as_a_key() {
+fn key_from_str_is_checked() {
     assert_eq!(Key::try_from("doc-001"), Key::new("doc-001"));
     assert_eq!(Key::try_from("").unwrap_err(), Key::new("").unwrap_err());
 }

@@ -1,4 +1,4 @@
-//! The example of the service's API reference keeps its meaning in both directions.
+//! The example in the API reference is parsed and reproduced.
 
 #[path = "common/canary.rs"]
 mod canary;
@@ -10,11 +10,11 @@ use http::{Request, Response, StatusCode};
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::{Credentials, DeleteVectors, Deleted, KeyBatch, Target};
 
-/// Thu, 17 Apr 2025 01:33:47 GMT, the date of the example.
+/// The date of the example.
 const DATE_SECONDS: u64 = 1_744_853_627;
 const DATE: &str = "Thu, 17 Apr 2025 01:33:47 GMT";
 
-/// The request's body, with the reference's own white space.
+/// The body, with the white space of the reference.
 const BODY: &str = r#"{
    "indexName": "vectorindex1",
    "keys": ["doc-001", "doc-002", "doc-003"]
@@ -31,7 +31,7 @@ fn call() -> DeleteVectors {
 }
 
 #[test]
-fn the_request_is_read() {
+fn request_is_parsed() {
     let request = Request::post("/?deleteVectors")
         .header("Host", "examplebucket-123456.cn-hangzhou.oss-vectors.aliyuncs.com")
         .header("Date", DATE)
@@ -44,7 +44,7 @@ fn the_request_is_read() {
 }
 
 #[test]
-fn the_request_is_written() {
+fn request_is_reproduced() {
     let mut request = call().to_request();
     let signer = Signer::new(call().target(), Credentials::new("LTAI5tExample", canary::SECRET).unwrap());
     signer.sign(&mut request, UNIX_EPOCH + Duration::from_secs(DATE_SECONDS));
@@ -65,8 +65,8 @@ fn the_request_is_written() {
 }
 
 #[test]
-fn the_answer_is_read_and_written() {
-    let answer = Response::builder()
+fn response_is_parsed_and_reproduced() {
+    let response = Response::builder()
         .status(StatusCode::NO_CONTENT)
         .header("x-oss-request-id", "534B371674E88A4D8906****")
         .header("Date", DATE)
@@ -74,11 +74,11 @@ fn the_answer_is_read_and_written() {
         .header("Server", "AliyunOSS")
         .body(Bytes::new())
         .unwrap();
-    let deleted = DeleteVectors::parse_response(&answer).unwrap();
+    let deleted = DeleteVectors::parse_response(&response).unwrap();
     assert_eq!(deleted, Deleted::new("534B371674E88A4D8906****"));
 
-    let written = deleted.to_response();
-    assert_eq!((written.status(), written.body().len()), (StatusCode::NO_CONTENT, 0));
-    assert_eq!(written.headers()["x-oss-request-id"], "534B371674E88A4D8906****");
-    assert_eq!(DeleteVectors::parse_response(&written), Ok(deleted));
+    let reproduced = deleted.to_response();
+    assert_eq!((reproduced.status(), reproduced.body().len()), (StatusCode::NO_CONTENT, 0));
+    assert_eq!(reproduced.headers()["x-oss-request-id"], "534B371674E88A4D8906****");
+    assert_eq!(DeleteVectors::parse_response(&reproduced), Ok(deleted));
 }

@@ -1,4 +1,4 @@
-//! The server on a socket: what reaches the handler, what does not, and how it ends.
+//! The server on a socket: which requests reach the handler, and how the server stops.
 #![cfg(feature = "serve")]
 
 use std::io::{Read, Write};
@@ -18,19 +18,19 @@ fn serve(handler: impl FnMut(Request<Bytes>) -> Response<Bytes> + Send + 'static
 
 fn connect(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(addr).unwrap();
-    // Ends a test that would hang otherwise; nothing is expected to take this long.
+    // Ends a test that hangs.
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream
 }
 
-/// Sends `request` and reads to the end of the connection, which the request asks for.
+/// Sends `request`, which must close the connection, and reads to its end.
 fn exchange(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
     let mut stream = connect(addr);
-    // The server may answer, and close, before it has read all.
+    // The server may respond and close before it has read everything.
     let _ = stream.write_all(request.as_ref());
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8(answer).unwrap()
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response);
+    String::from_utf8(response).unwrap()
 }
 
 fn post(body: &str) -> String {
@@ -39,16 +39,16 @@ fn post(body: &str) -> String {
 }
 
 #[test]
-fn the_handler_sees_the_request_and_its_answer_goes_out_as_it_is() {
+fn request_and_response_are_passed_unchanged() {
     let (sender, seen) = channel();
     let server = serve(move |request| {
         sender.send(request).unwrap();
         Response::builder().status(503).header("x-oss-request-id", "1").body("later".into()).unwrap()
     });
     assert_eq!(server.url(), format!("http://127.0.0.1:{}", server.addr().port()));
-    let answer = exchange(server.addr(), post("{}"));
+    let response = exchange(server.addr(), post("{}"));
     assert_eq!(
-        answer,
+        response,
         "HTTP/1.1 503 Service Unavailable\r\nx-oss-request-id: 1\r\nconnection: close\r\ncontent-length: 5\r\n\r\nlater"
     );
     let request = seen.recv().unwrap();
@@ -58,11 +58,11 @@ fn the_handler_sees_the_request_and_its_answer_goes_out_as_it_is() {
 }
 
 #[test]
-fn a_handler_that_panics_costs_one_answer() {
+fn handler_panic_gives_500() {
     let mut calls = 0;
     let server = serve(move |_| {
         calls += 1;
-        assert!(calls != 1, "the first call fails, as this test wants it");
+        assert!(calls != 1, "this test panics on purpose");
         Response::new(Bytes::new())
     });
     assert!(exchange(server.addr(), post("")).starts_with("HTTP/1.1 500 "));
@@ -70,25 +70,25 @@ fn a_handler_that_panics_costs_one_answer() {
 }
 
 #[test]
-fn too_large_a_body_does_not_reach_the_handler() {
+fn oversized_body_does_not_reach_the_handler() {
     let server = serve(|request| Response::new(request.body().len().to_string().into()));
     let head = "POST / HTTP/1.1\r\nhost: b-1.test\r\nconnection: close\r\n";
 
     let largest = post(&"x".repeat(MAX_REQUEST_BODY));
     assert!(exchange(server.addr(), largest).ends_with(&MAX_REQUEST_BODY.to_string()));
 
-    // Refused for what it announces, before any of it is sent.
+    // Rejected for its content-length, before the body is sent.
     let announced = format!("{head}content-length: {}\r\n\r\n", MAX_REQUEST_BODY + 1);
     assert!(exchange(server.addr(), announced).starts_with("HTTP/1.1 413 "));
 
-    // Refused at the first byte too many; so nothing is left unread, and the answer gets through.
+    // Rejected at the first byte too many. Nothing is left unread, so that the response arrives.
     let size = MAX_REQUEST_BODY + 1;
     let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n{size:x}\r\n{}", "x".repeat(size));
     assert!(exchange(server.addr(), chunked).starts_with("HTTP/1.1 413 "));
 }
 
 #[test]
-fn too_large_a_head_does_not_reach_the_handler() {
+fn oversized_head_does_not_reach_the_handler() {
     let server = serve(|_| Response::new(Bytes::new()));
     let request = |size| format!("GET / HTTP/1.1\r\nconnection: close\r\na: {}\r\n\r\n", "x".repeat(size));
     assert!(exchange(server.addr(), request(31 * 1024)).starts_with("HTTP/1.1 200 "));
@@ -96,7 +96,7 @@ fn too_large_a_head_does_not_reach_the_handler() {
 }
 
 #[test]
-fn garbage_and_silence_keep_nobody_out() {
+fn bad_clients_do_not_block_others() {
     let server = serve(|_| Response::new(Bytes::new()));
     let _silent = connect(server.addr());
     let mut half = connect(server.addr());
@@ -106,7 +106,7 @@ fn garbage_and_silence_keep_nobody_out() {
 }
 
 #[test]
-fn shutdown_answers_what_is_under_way_and_closes_what_idles() {
+fn shutdown_finishes_requests_and_closes_idle_connections() {
     let (entered, in_handler) = channel();
     let (go_on, may_go_on) = channel::<()>();
     let server = serve(move |_| {
@@ -127,7 +127,7 @@ fn shutdown_answers_what_is_under_way_and_closes_what_idles() {
 }
 
 #[test]
-fn dropping_the_server_stops_it_in_the_middle_of_a_request() {
+fn drop_stops_the_server_during_a_request() {
     let server = serve(|_| Response::new(Bytes::new()));
     let addr = server.addr();
     let mut half = connect(addr);
@@ -138,13 +138,13 @@ fn dropping_the_server_stops_it_in_the_middle_of_a_request() {
 }
 
 #[test]
-fn an_address_in_use_is_an_error() {
+fn address_in_use_is_an_error() {
     let server = serve(|_| Response::new(Bytes::new()));
     assert!(Server::start(server.addr(), |_| Response::new(Bytes::new())).is_err());
 }
 
 #[tokio::test]
-async fn it_starts_and_stops_inside_a_runtime() {
+async fn server_starts_and_stops_inside_a_runtime() {
     serve(|_| Response::new(Bytes::new())).shutdown();
     drop(serve(|_| Response::new(Bytes::new())));
 }

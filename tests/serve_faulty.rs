@@ -1,4 +1,4 @@
-//! The emulator behind a faulty network, on a socket: what a client sees of each way in which a call can go.
+//! The emulator behind a faulty network, on a socket: what a client sees of each fault.
 #![cfg(feature = "serve")]
 
 #[path = "common/canary.rs"]
@@ -18,8 +18,8 @@ use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target};
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
-/// Ends a test that would hang otherwise; nothing is expected to take this long.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Ends a test that hangs.
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn target() -> Target {
     Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap()
@@ -33,7 +33,7 @@ fn emulator() -> Emulator {
     Emulator::with_vectors(&target(), credentials(), ["doc-001", "doc-002", "doc-003"]).unwrap()
 }
 
-/// Deletes doc-001.
+/// A signed request that deletes doc-001.
 fn request() -> Request<Bytes> {
     let mut request = DeleteVectors::new(&target(), KeyBatch::new(["doc-001"]).unwrap()).to_request();
     Signer::new(&target(), credentials()).sign(&mut request, SystemTime::now());
@@ -50,13 +50,13 @@ fn wire(request: &Request<Bytes>, connection: &str) -> Vec<u8> {
     [head.as_bytes(), request.body()].concat()
 }
 
-/// A network that takes no time of its own.
+/// A network without latency.
 fn network(seed: u64, faults: &str) -> FaultyNetwork<u64> {
     FaultyNetwork::new(seed, faults.parse().unwrap()).with_latency(Duration::ZERO, Duration::ZERO)
 }
 
-/// What becomes of the first request: when something is delivered, and whether it is an answer.
-fn course(mut network: FaultyNetwork<u64>, request: Request<Bytes>) -> Vec<(Duration, bool)> {
+/// Simulates the first request. Returns the time of each delivery, and whether it is a response.
+fn deliveries(mut network: FaultyNetwork<u64>, request: Request<Bytes>) -> Vec<(Duration, bool)> {
     network.send(Duration::ZERO, 0, request);
     let mut emulator = emulator();
     let mut delivered = Vec::new();
@@ -69,10 +69,10 @@ fn course(mut network: FaultyNetwork<u64>, request: Request<Bytes>) -> Vec<(Dura
     delivered
 }
 
-/// A network with whose seed the first request goes as wanted.
+/// A network with a seed that makes the first request go as `wanted`.
 fn network_where(faults: &str, wanted: impl Fn(&[(Duration, bool)]) -> bool) -> FaultyNetwork<u64> {
     let request = request();
-    let seed = (0..100_000).find(|&seed| wanted(&course(network(seed, faults), request.clone()))).unwrap();
+    let seed = (0..100_000).find(|&seed| wanted(&deliveries(network(seed, faults), request.clone()))).unwrap();
     network(seed, faults)
 }
 
@@ -83,7 +83,7 @@ struct Service {
 }
 
 impl Service {
-    /// An index of doc-001 to doc-003 behind `network`.
+    /// Serves an index with doc-001 to doc-003 behind `network`.
     fn start(network: FaultyNetwork<u64>) -> Self {
         let emulator = Arc::new(Mutex::new(emulator()));
         let network = Arc::new(Mutex::new(network));
@@ -91,18 +91,18 @@ impl Service {
         Self { emulator, network, server }
     }
 
-    /// Requests that arrived, vectors that are left, and how often `fault` happened.
+    /// The requests that arrived, the remaining vectors, and how often `fault` happened.
     fn seen(&self, fault: Fault) -> (u64, usize, u64) {
         let injected = self.network.lock().unwrap().injected(fault);
         let emulator = self.emulator.lock().unwrap();
         (emulator.requests(), emulator.len("examplebucket", "vectorindex1").unwrap(), injected)
     }
 
-    /// Waits until the network is as wanted.
+    /// Waits until `wanted` is true.
     fn wait_until(&self, wanted: impl Fn(&FaultyNetwork<u64>) -> bool) {
         let start = Instant::now();
         while !wanted(&self.network.lock().unwrap()) {
-            assert!(start.elapsed() < PATIENCE, "it never comes");
+            assert!(start.elapsed() < TEST_TIMEOUT, "it never happens");
             std::thread::yield_now();
         }
     }
@@ -110,20 +110,20 @@ impl Service {
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(server.addr()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     stream
 }
 
-/// All that is answered to `request`, up to the end of the connection, without the date.
+/// Everything the server sends until it closes the connection, without the date.
 fn exchange(server: &Server, request: &[u8]) -> String {
     let mut stream = connect(server);
     stream.write_all(request).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split_inclusive("\r\n").filter(|line| !line.starts_with("date: ")).collect()
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response.split_inclusive("\r\n").filter(|line| !line.starts_with("date: ")).collect()
 }
 
-/// The head of an answer, on a connection that goes on.
+/// Reads the head of a response, and no more.
 fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -135,39 +135,39 @@ fn head(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn without_faults_it_answers_as_the_plain_server_does() {
+fn without_faults_it_equals_the_plain_server() {
     let faulty = Service::start(network(1, ""));
     let plain = Arc::new(Mutex::new(emulator()));
     let server = Server::start_emulator(LOOPBACK.into(), Arc::clone(&plain)).unwrap();
     let signed = wire(&request(), "close");
     let unsigned =
         b"POST /examplebucket?deleteVectors HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    let foreign = b"GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
-    for (request, status) in [(&signed[..], "204"), (unsigned, "403"), (foreign, "405"), (&signed, "204")] {
-        let answer = exchange(&faulty.server, request);
-        assert_eq!(answer, exchange(&server, request));
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    let other_call = b"GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
+    for (request, status) in [(&signed[..], "204"), (unsigned, "403"), (other_call, "405"), (&signed, "204")] {
+        let response = exchange(&faulty.server, request);
+        assert_eq!(response, exchange(&server, request));
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
     }
     assert_eq!(faulty.seen(Fault::Page), (4, 2, 0));
     assert_eq!(plain.lock().unwrap().requests(), 4);
 }
 
 #[test]
-fn a_refused_connection_is_cut_and_nothing_arrives() {
+fn connection_refused_closes_the_connection() {
     let service = Service::start(network(1, "connection-refused=1"));
     assert_eq!(exchange(&service.server, &wire(&request(), "keep-alive")), "");
     assert_eq!(service.seen(Fault::ConnectionRefused), (0, 3, 1));
 }
 
 #[test]
-fn a_lost_answer_is_executed_and_its_connection_cut() {
+fn lost_answer_is_executed_and_closes_the_connection() {
     let service = Service::start(network_where("lost-answer=1", |delivered| delivered.len() == 1));
     assert_eq!(exchange(&service.server, &wire(&request(), "keep-alive")), "");
     assert_eq!(service.seen(Fault::LostAnswer), (1, 2, 1));
 }
 
 #[test]
-fn a_lost_answer_of_which_nothing_is_heard_holds_its_connection_alone() {
+fn silent_lost_answer_blocks_only_its_connection() {
     let service = Service::start(network_where("lost-answer=1", <[_]>::is_empty));
     let mut silent = connect(&service.server);
     silent.write_all(&wire(&request(), "keep-alive")).unwrap();
@@ -185,7 +185,7 @@ fn a_lost_answer_of_which_nothing_is_heard_holds_its_connection_alone() {
 }
 
 #[test]
-fn a_repeated_answer_is_one_answer() {
+fn repeated_answer_is_sent_once() {
     let is_soon = |delivered: &[(Duration, bool)]| delivered[1].0 < Duration::from_millis(10);
     let service = Service::start(network_where("repeated-answer=1", is_soon));
     let mut stream = connect(&service.server);
@@ -201,14 +201,14 @@ fn a_repeated_answer_is_one_answer() {
 }
 
 #[test]
-fn an_answer_to_a_client_that_has_gone_away_harms_nobody() {
+fn response_to_a_disconnected_client_is_dropped() {
     let service = Service::start(network_where("late-answer=0.5", |delivered| {
         (Duration::from_millis(1)..Duration::from_millis(200)).contains(&delivered[0].0)
     }));
-    let mut impatient = connect(&service.server);
-    impatient.write_all(&wire(&request(), "keep-alive")).unwrap();
+    let mut client = connect(&service.server);
+    client.write_all(&wire(&request(), "keep-alive")).unwrap();
     service.wait_until(|network| network.injected(Fault::LateAnswer) == 1);
-    drop(impatient);
+    drop(client);
     service.wait_until(|network| network.next_event().is_none());
 
     service.network.lock().unwrap().begin_outage(Outage::Unavailable, Duration::MAX);
@@ -217,7 +217,7 @@ fn an_answer_to_a_client_that_has_gone_away_harms_nobody() {
 }
 
 #[test]
-fn a_client_that_stops_waiting_frees_its_connection() {
+fn disconnecting_frees_the_connection() {
     let service = Service::start(network_where("lost-answer=1", <[_]>::is_empty));
     let mut silent = connect(&service.server);
     silent.write_all(&wire(&request(), "keep-alive")).unwrap();
@@ -227,7 +227,7 @@ fn a_client_that_stops_waiting_frees_its_connection() {
 }
 
 #[test]
-fn a_page_stands_in_for_the_answer_to_a_request_that_arrived() {
+fn page_replaces_the_response() {
     let service = Service::start(network(1, "page=1"));
     let page = exchange(&service.server, &wire(&request(), "close"));
     assert!(page.contains("content-type: text/html\r\n") && !page.contains("x-oss-request-id"), "{page}");
@@ -235,14 +235,14 @@ fn a_page_stands_in_for_the_answer_to_a_request_that_arrived() {
 }
 
 #[test]
-fn latency_and_outages_count_from_the_start_of_the_server() {
+fn virtual_time_starts_with_the_server() {
     let hour = Duration::from_secs(3600);
     let service = Service::start(FaultyNetwork::new(1, "".parse().unwrap()).with_latency(2 * hour, Duration::ZERO));
     let mut stream = connect(&service.server);
     stream.write_all(&wire(&request(), "close")).unwrap();
     service.wait_until(|network| network.next_event().is_some());
     let arrival = service.network.lock().unwrap().next_event().unwrap();
-    assert!((hour..hour + PATIENCE).contains(&arrival), "{arrival:?}");
+    assert!((hour..hour + TEST_TIMEOUT).contains(&arrival), "{arrival:?}");
     assert_eq!(service.seen(Fault::Page), (0, 3, 0));
 
     let service = Service::start(network(1, ""));
@@ -253,7 +253,7 @@ fn latency_and_outages_count_from_the_start_of_the_server() {
 }
 
 #[test]
-fn shutdown_lets_the_network_deliver_what_is_under_way() {
+fn shutdown_waits_for_the_network() {
     let service = Service::start(network(1, "").with_latency(Duration::from_millis(100), Duration::ZERO));
     let mut stream = connect(&service.server);
     stream.write_all(&wire(&request(), "keep-alive")).unwrap();
@@ -265,7 +265,7 @@ fn shutdown_lets_the_network_deliver_what_is_under_way() {
 }
 
 #[test]
-fn an_address_in_use_is_an_error() {
+fn address_in_use_is_an_error() {
     let Service { emulator, network, server } = Service::start(network(1, ""));
     assert_eq!(Server::start_faulty(server.addr(), emulator, network).unwrap_err().kind(), ErrorKind::AddrInUse);
 }

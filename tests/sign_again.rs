@@ -1,4 +1,4 @@
-//! A signature replaces the one that is there, of either form, and a failure to sign changes nothing.
+//! Signing again replaces the signature, in either form. A failure to sign changes nothing.
 
 #[path = "common/calls.rs"]
 mod calls;
@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, Request, Uri};
 use oss_delete_vectors::Credentials;
 use oss_delete_vectors::signing::{Authorization, Signer};
 
-/// Signs in one of the forms, at one of two times that are more than a day apart.
+/// Signs in one of the forms, at one of two times on different days.
 type Step = fn(&Signer, &mut Request<Bytes>);
 
 const SIGN: Step = |signer, request| drop(signer.sign(request, time()));
@@ -21,7 +21,7 @@ const PRESIGN: Step = |signer, request| drop(signer.presign(request, time(), Dur
 const PRESIGN_LATER: Step =
     |signer, request| drop(signer.presign(request, time() + Duration::from_secs(100_000), Duration::from_secs(61)).unwrap());
 
-/// A call with parameters on both sides of where the signature goes, one of them no escape and one without a name.
+/// A call with further parameters, one of them with an invalid escape and one without a name.
 fn request() -> Request<Bytes> {
     let mut request = call(&["doc-001"]);
     *request.uri_mut() = format!("{}&b=%7e+%zz&&=c", request.uri()).parse().unwrap();
@@ -38,7 +38,7 @@ fn parts(request: &Request<Bytes>) -> (&Method, &Uri, &HeaderMap, &Bytes) {
 }
 
 #[test]
-fn the_last_signature_is_the_only_one() {
+fn signing_again_replaces_the_signature() {
     let (with_token, long_lived) = (signer(with_token()), signer(long_lived()));
     let steps: [(&Signer, Step); 8] = [
         (&with_token, SIGN),
@@ -64,7 +64,7 @@ fn the_last_signature_is_the_only_one() {
 }
 
 #[test]
-fn presigning_takes_the_header_form_out_and_leaves_the_query_as_it_was() {
+fn presigning_removes_the_header_form_and_keeps_the_query() {
     let mut request = request();
     let signer = signer(with_token());
     SIGN(&signer, &mut request);
@@ -78,9 +78,9 @@ fn presigning_takes_the_header_form_out_and_leaves_the_query_as_it_was() {
     assert_eq!(request.uri().query(), Some("deleteVectors&b=%7e+%zz&&=c"));
 }
 
-/// A server reads the names decoded, so that one that stays would be there twice, or beside the header.
+/// Servers decode names. A parameter that stayed would be a duplicate, or a second authorization.
 #[test]
-fn parameters_of_a_signature_are_taken_out_however_they_are_spelt() {
+fn escaped_signature_parameters_are_removed() {
     for name in ["x-oss-date", "x%2Doss-date", "%78%2doss%2Dsignature", "x-oss%2dexpires"] {
         for (step, kept) in [(SIGN, "deleteVectors&b=%7e"), (PRESIGN, "deleteVectors&b=%7e&x-oss-signature-version=")] {
             let mut request = request();
@@ -94,7 +94,7 @@ fn parameters_of_a_signature_are_taken_out_however_they_are_spelt() {
 }
 
 #[test]
-fn a_header_that_presigning_takes_out_is_not_signed() {
+fn removed_headers_are_not_signed() {
     let names = [HeaderName::from_static("date"), HeaderName::from_static("authorization")];
     let signer = Signer::new(&target(), long_lived()).with_additional_headers(names);
     let mut request = request();
@@ -106,7 +106,7 @@ fn a_header_that_presigning_takes_out_is_not_signed() {
 }
 
 #[test]
-fn a_uri_without_a_query_gets_one_and_loses_it_again() {
+fn signing_in_header_removes_an_empty_query() {
     let mut request = Request::post("https://example.com/path").body(Bytes::new()).unwrap();
     let signer = Signer::new(&target(), long_lived());
     PRESIGN(&signer, &mut request);
@@ -119,22 +119,22 @@ fn a_uri_without_a_query_gets_one_and_loses_it_again() {
 }
 
 #[test]
-fn a_request_that_cannot_be_presigned_is_left_as_it_was() {
+fn failed_presigning_leaves_the_request_unchanged() {
     let long = format!("https://example.com/{}?deleteVectors", "a".repeat(65_400));
     for uri in ["*", "example.com:443", &long] {
         let mut request = request();
         SIGN(&signer(with_token()), &mut request);
         *request.uri_mut() = uri.parse().unwrap();
         let before = request.clone();
-        let refused = signer(with_token()).presign(&mut request, time(), Duration::from_secs(60)).unwrap_err();
-        assert_eq!(refused.to_string(), "presigned uri must have a path, and be at most 65534 bytes long");
+        let error = signer(with_token()).presign(&mut request, time(), Duration::from_secs(60)).unwrap_err();
+        assert_eq!(error.to_string(), "presigned uri must have a path and at most 65534 bytes");
         assert_eq!(parts(&request), parts(&before));
     }
 }
 
-/// The longest URI that can be presigned, and one byte more: nothing fails halfway.
+/// At the limit, and one byte above.
 #[test]
-fn the_bound_of_a_presigned_uri_is_exact() {
+fn limit_of_a_presigned_uri_is_exact() {
     let presign = |path: usize| {
         let mut request = Request::post(format!("/{}", "a".repeat(path))).body(Bytes::new()).unwrap();
         let outcome = Signer::new(&target(), long_lived()).presign(&mut request, time(), Duration::from_secs(60));
@@ -146,9 +146,10 @@ fn the_bound_of_a_presigned_uri_is_exact() {
     assert_eq!(presign(longest + 1), (false, longest + 2));
 }
 
-/// The key of the day before must not sign the day after, nor the other way round; nor may a second have the date of another.
+/// A cached key must not sign for another day, and a cached date must not be used in another
+/// second.
 #[test]
-fn a_signer_that_is_kept_signs_as_a_new_one() {
+fn reused_signer_signs_like_a_new_one() {
     let kept = Signer::new(&target(), long_lived());
     let hours = [0, 7, 8, 31, 32, 7, 0, 24 * 365].map(|hours| hours * 3600);
     for seconds in [0.0, 0.9, 1.0, 1.0, 0.0].into_iter().chain(hours.map(f64::from)) {

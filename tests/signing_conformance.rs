@@ -1,4 +1,4 @@
-//! Every request that the official SDK signed is signed and verified here to the same bytes.
+//! Requests signed by the official SDK are reproduced byte for byte, and verified.
 
 #[path = "common/fixtures.rs"]
 mod fixtures;
@@ -12,11 +12,11 @@ use http::header::USER_AGENT;
 use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signature, Signer};
 use oss_delete_vectors::{DeleteVectors, Endpoint, Invalid, KeyBatch, Target};
 
-/// All of `signing.json`; a case that is lost on the way is no case that passed.
+/// The number of cases in `signing.json`, so that none is skipped unnoticed.
 const CASES: usize = 67;
 
 #[test]
-fn the_signer_writes_what_the_sdk_writes() {
+fn signer_writes_the_bytes_of_the_sdk() {
     let cases = signing_cases();
     assert_eq!(cases.len(), CASES);
     for case in &cases {
@@ -34,7 +34,7 @@ fn the_signer_writes_what_the_sdk_writes() {
 }
 
 #[test]
-fn the_requests_of_the_sdk_are_verified_and_read() {
+fn requests_of_the_sdk_are_verified_and_parsed() {
     let bucket = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build().unwrap();
     for case in signing_cases() {
         for SignedBySdk { request, .. } in [&case.sdk, &case.compact] {
@@ -56,32 +56,34 @@ fn the_requests_of_the_sdk_are_verified_and_read() {
     }
 }
 
-/// Cases whose inputs are no values here, with the field and the rule. The host of a region is made of its name, and a signature
-/// for a region that cannot be is refused by the service in any event.
-const REFUSED: [(&str, &str, &str); 1] =
+/// Cases with inputs that this crate rejects, with the field and the rule. The region is part of
+/// the host, and the service rejects a signature for an impossible region anyway.
+const INVALID: [(&str, &str, &str); 1] =
     [("mismatch/region-uppercase", "region", "must be 1 to 63 characters of a-z, 0-9 and '-', with no '-' at either end")];
 
-/// Cases that send a key twice, with the body that is sent here: every key once. The digest differs with it, and so the signature.
+/// Cases with duplicate keys, and the body that this crate sends: each key once. The digest and the
+/// signature differ accordingly.
 const DUPLICATES: [(&str, &str); 2] = [
     ("count/duplicate-pair", r#"{"indexName":"exampleindex","keys":["same"]}"#),
     ("count/duplicate-apart", r#"{"indexName":"exampleindex","keys":["a","b","c"]}"#),
 ];
 
-/// Cases with an IP address for an endpoint: path style here, as in the Go SDK; a name below an address in the Python SDK.
+/// Cases with an IP address as endpoint. This crate and the Go SDK use path style; the Python SDK
+/// puts the bucket before the address.
 const PATH_STYLE: [(&str, &str); 2] = [
     ("endpoint/loopback-https", "https://127.0.0.1:18443/examplebucket/?deleteVectors"),
     ("query/loopback", "http://127.0.0.1:18080/examplebucket/?deleteVectors"),
 ];
 
 #[test]
-fn calls_are_written_as_the_sdk_writes_them() {
-    let (mut refused, mut duplicates, mut path_style) = (Vec::new(), Vec::new(), Vec::new());
+fn calls_equal_those_of_the_sdk() {
+    let (mut invalid_cases, mut duplicates, mut path_style) = (Vec::new(), Vec::new(), Vec::new());
     let mut compared = 0;
     for case in &signing_cases() {
         let target = match target(case) {
             Ok(target) => target,
             Err(invalid) => {
-                refused.push((case.id.clone(), invalid.field().to_owned(), invalid.rule().to_owned()));
+                invalid_cases.push((case.id.clone(), invalid.field().to_owned(), invalid.rule().to_owned()));
                 continue;
             }
         };
@@ -89,7 +91,7 @@ fn calls_are_written_as_the_sdk_writes_them() {
         let has_duplicates = keys.duplicates() > 0;
         let mut request = DeleteVectors::new(&target, keys).to_request();
         let unsigned_uri = request.uri().to_string();
-        as_the_case_has_it(case, &mut request);
+        add_extras(case, &mut request);
         let signer = Signer::new(&target, case.credentials()).with_additional_headers(case.additional_headers());
         let signature = sign(case, &signer, &mut request);
 
@@ -116,17 +118,17 @@ fn calls_are_written_as_the_sdk_writes_them() {
         assert_eq!(signature.to_string(), case.compact.signature, "{}", case.id);
         compared += 1;
     }
-    assert_eq!(refused, REFUSED.map(|(id, field, rule)| (id.to_owned(), field.to_owned(), rule.to_owned())));
+    assert_eq!(invalid_cases, INVALID.map(|(id, field, rule)| (id.to_owned(), field.to_owned(), rule.to_owned())));
     assert_eq!(duplicates, DUPLICATES.map(|(id, body)| (id.to_owned(), body.to_owned())));
     assert_eq!(path_style, PATH_STYLE.map(|(id, uri)| (id.to_owned(), uri.to_owned())));
-    assert_eq!(compared + refused.len() + duplicates.len(), CASES);
+    assert_eq!(compared + invalid_cases.len() + duplicates.len(), CASES);
 }
 
 fn resource(case: &SigningCase) -> Resource {
     Resource::new(case.input("region"), case.input("account_id"), case.input("bucket")).unwrap()
 }
 
-/// Signs in the form of the case and at its time.
+/// Signs in the form and at the time of the case.
 fn sign(case: &SigningCase, signer: &Signer, request: &mut Request<Bytes>) -> Signature {
     match case.form() {
         Form::Header => signer.sign(request, case.time()),
@@ -140,17 +142,18 @@ fn target(case: &SigningCase) -> Result<Target, Invalid> {
         None if case.flag("use_internal_endpoint") => Endpoint::internal(),
         None => Endpoint::public(),
     };
-    // The scheme of an endpoint that has one wins, as it does in the SDK.
-    let is_scheme_open = case.optional("endpoint").is_none_or(|endpoint| !endpoint.contains("://"));
-    let endpoint = if is_scheme_open && case.input("scheme") == "http" { endpoint.with_plain_http() } else { endpoint };
+    // As in the SDK, the scheme of the endpoint takes precedence.
+    let has_no_scheme = case.optional("endpoint").is_none_or(|endpoint| !endpoint.contains("://"));
+    let endpoint = if has_no_scheme && case.input("scheme") == "http" { endpoint.with_plain_http() } else { endpoint };
     Target::builder(case.input("region"), case.input("account_id"), case.input("bucket"))
         .index_name(case.input("index_name"))
         .endpoint(endpoint)
         .build()
 }
 
-/// Sets what a case has besides the call: the SDK's `User-Agent`, which may be signed, further headers and parameters.
-fn as_the_case_has_it(case: &SigningCase, request: &mut Request<Bytes>) {
+/// Adds the other parts of a case: the `User-Agent` of the SDK, which may be signed, headers and
+/// parameters.
+fn add_extras(case: &SigningCase, request: &mut Request<Bytes>) {
     let golden = case.compact.request.headers();
     request.headers_mut().insert(USER_AGENT, golden[USER_AGENT].clone());
     request.headers_mut().extend(case.extra_headers());
@@ -159,7 +162,7 @@ fn as_the_case_has_it(case: &SigningCase, request: &mut Request<Bytes>) {
     *request.uri_mut() = format!("{}{parameters}", request.uri()).parse().unwrap();
 }
 
-/// All of a request, to be compared and shown: its own `Debug` hides the headers that matter here.
+/// All parts of a request, for comparison. Its `Debug` hides the sensitive headers.
 fn parts(request: &Request<Bytes>) -> (String, String, BTreeMap<String, Vec<u8>>, &[u8]) {
     let headers: BTreeMap<_, _> =
         request.headers().iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();

@@ -1,4 +1,4 @@
-//! A signed request is refused once any signed part of it is changed, and only then.
+//! Verification fails if any signed part of a request is changed, and only then.
 
 #[path = "common/calls.rs"]
 mod calls;
@@ -14,8 +14,8 @@ use oss_delete_vectors::signing::{Authorization, Resource, Signer, Unauthorized}
 
 const TRACE: HeaderName = HeaderName::from_static("x-trace");
 
-/// A signed call with everything that can be signed: a parameter, a header that is signed by its prefix, an additional one and a
-/// security token.
+/// A signed call with everything that can be signed: a parameter, a header that is signed for its
+/// prefix, an additional header and a security token.
 fn signed(form: Form) -> Request<Bytes> {
     let mut request = call(&["doc-001"]);
     *request.uri_mut() = format!("{}&a%2Fb=c%20d", request.uri()).parse().unwrap();
@@ -45,7 +45,7 @@ fn verify_for(request: &Request<Bytes>, resource: &Resource, credentials: &Crede
     Authorization::parse(request)?.verify(request, resource, credentials)
 }
 
-/// Changes a request, verifies it and says how.
+/// Changes a signed request, and verifies it.
 fn tampered(form: Form, tamper: impl FnOnce(&mut Request<Bytes>)) -> Result<(), Unauthorized> {
     let mut request = signed(form);
     tamper(&mut request);
@@ -57,14 +57,14 @@ fn is_mismatch(outcome: &Result<(), Unauthorized>) -> bool {
 }
 
 #[test]
-fn an_untouched_request_is_accepted() {
+fn unchanged_request_is_accepted() {
     for form in FORMS {
         assert_eq!(verify(&signed(form)), Ok(()), "{form:?}");
     }
 }
 
 #[test]
-fn no_byte_of_a_signed_header_can_change() {
+fn any_changed_byte_in_a_signed_header_is_rejected() {
     for (form, names) in [
         (
             Form::Header,
@@ -95,14 +95,14 @@ fn no_byte_of_a_signed_header_can_change() {
 }
 
 #[test]
-fn no_byte_of_the_query_can_change() {
+fn any_changed_byte_in_the_query_is_rejected() {
     for form in FORMS {
         let original = signed(form);
         let uri = original.uri().to_string();
         let (base, query) = uri.split_once('?').unwrap();
         let mut tried = 0;
         for changed in with_one_byte_changed(query.as_bytes()) {
-            // What is no URI is refused before anyone could verify it.
+            // An invalid URI never reaches the verification.
             let Ok(uri) = format!("{base}?{}", str::from_utf8(&changed).unwrap()).parse::<Uri>() else { continue };
             let mut request = original.clone();
             *request.uri_mut() = uri;
@@ -113,8 +113,8 @@ fn no_byte_of_the_query_can_change() {
     }
 }
 
-/// Every text that differs from `text` in one byte, by three replacements a byte. None is the other case of a letter, which
-/// stands for the same escape.
+/// Variants of `text` that differ in one byte, three per byte. None only changes the case of a
+/// letter, which would not change the meaning of an escape.
 fn with_one_byte_changed(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..text.len()).flat_map(move |position| {
         let old = text[position];
@@ -128,7 +128,7 @@ fn with_one_byte_changed(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 }
 
 #[test]
-fn method_parameters_and_headers_are_signed_as_a_whole() {
+fn added_or_swapped_parts_are_rejected() {
     for form in FORMS {
         for method in [Method::GET, Method::PUT, Method::DELETE, Method::HEAD] {
             assert!(is_mismatch(&tampered(form, |request| *request.method_mut() = method)), "{form:?}");
@@ -152,7 +152,7 @@ fn method_parameters_and_headers_are_signed_as_a_whole() {
 }
 
 #[test]
-fn the_resource_is_signed_whatever_the_host_says() {
+fn resource_is_verified_independently_of_the_host() {
     for form in FORMS {
         let request = signed(form);
         let for_resource =
@@ -166,7 +166,7 @@ fn the_resource_is_signed_whatever_the_host_says() {
 }
 
 #[test]
-fn credentials_are_held_against_id_secret_and_token() {
+fn id_secret_and_token_must_match() {
     let resource = Resource::from(&target());
     for form in FORMS {
         let request = signed(form);
@@ -185,17 +185,19 @@ fn credentials_are_held_against_id_secret_and_token() {
 }
 
 #[test]
-fn a_mismatch_tells_the_string_to_sign_but_not_the_signature() {
+fn mismatch_reports_string_to_sign_but_no_signature() {
     let mut request = call(&["doc-001"]);
     let signature = Signer::new(&target(), with_token()).sign(&mut request, time());
     let other = Credentials::new(calls::ACCESS_KEY_ID, calls::canary::WRONG_SECRET).unwrap();
     let outcome = verify_for(&request, &Resource::from(&target()), &other);
-    let Err(Unauthorized::SignatureMismatch { string_to_sign, .. }) = outcome else { panic!("{outcome:?}") };
+    let Err(Unauthorized::SignatureMismatch { string_to_sign, .. }) = &outcome else { panic!("{outcome:?}") };
     assert_eq!(string_to_sign, signature.string_to_sign());
+    let expected = Signer::new(&target(), other).sign(&mut call(&["doc-001"]), time()).to_string();
+    assert!(![expected, signature.to_string()].iter().any(|signature| format!("{outcome:?}").contains(signature)));
 }
 
 #[test]
-fn what_is_not_signed_may_change() {
+fn unsigned_parts_may_change() {
     for form in FORMS {
         let accepts = |what: &str, tamper: fn(&mut Request<Bytes>)| assert_eq!(tampered(form, tamper), Ok(()), "{form:?} {what}");
         accepts("user-agent", |request| set(request, "user-agent", "another"));
@@ -223,24 +225,24 @@ fn add_to_query(request: &mut Request<Bytes>, piece: &str) {
     *request.uri_mut() = format!("{}{piece}", request.uri()).parse().unwrap();
 }
 
-/// What is signed and what is acted upon must be one thing: nothing may be there twice.
+/// If a part were repeated, one value could be verified and the other one used.
 #[test]
-fn what_is_ambiguous_is_refused() {
-    let refuses = |form, expected: (&'static str, &'static str), tamper: &dyn Fn(&mut Request<Bytes>)| {
+fn repeated_parts_are_rejected() {
+    let rejects = |form, expected: (&'static str, &'static str), tamper: &dyn Fn(&mut Request<Bytes>)| {
         assert_eq!(malformed(&tampered(form, tamper)), Some(expected), "{form:?}");
     };
     let both = ("authorization", "must be in the header or in the query, not in both");
-    refuses(Form::Header, both, &|request| add_to_query(request, "&x-oss-signature=00"));
-    refuses(Form::Header, both, &|request| add_to_query(request, "&x%2Doss%2Ddate=20231216T162057Z"));
-    refuses(Form::Query, both, &|request| set(request, "authorization", "OSS4-HMAC-SHA256 Credential=a"));
+    rejects(Form::Header, both, &|request| add_to_query(request, "&x-oss-signature=00"));
+    rejects(Form::Header, both, &|request| add_to_query(request, "&x%2Doss%2Ddate=20231216T162057Z"));
+    rejects(Form::Query, both, &|request| set(request, "authorization", "OSS4-HMAC-SHA256 Credential=a"));
 
     for name in ["content-type", "content-md5", "x-oss-meta", "x-trace"] {
         for form in FORMS {
-            refuses(form, ("signed header", "must have one value"), &|request| again(request, name));
+            rejects(form, ("signed header", "must have one value"), &|request| repeat_header(request, name));
         }
     }
     for name in ["authorization", "x-oss-date", "x-oss-content-sha256", "x-oss-security-token"] {
-        refuses(Form::Header, (name, "must come once"), &|request| again(request, name));
+        rejects(Form::Header, (name, "must not be repeated"), &|request| repeat_header(request, name));
     }
     for name in [
         "x-oss-signature-version",
@@ -251,35 +253,35 @@ fn what_is_ambiguous_is_refused() {
         "x-oss-additional-headers",
         "x-oss-signature",
     ] {
-        refuses(Form::Query, (name, "must come once"), &|request| add_to_query(request, &format!("&{name}=1")));
+        rejects(Form::Query, (name, "must not be repeated"), &|request| add_to_query(request, &format!("&{name}=1")));
     }
     for part in ["Credential=a", "AdditionalHeaders=b", "Signature=c"] {
-        refuses(Form::Header, ("authorization", "must have each part once"), &|request| {
+        rejects(Form::Header, ("authorization", "must not repeat a part"), &|request| {
             edit_authorization(request, |value| format!("{value},{part}"));
         });
     }
 }
 
 #[test]
-fn a_signature_has_one_spelling() {
-    let refused = Some(("signature", "must be 64 lower-case hex digits"));
+fn signature_in_upper_case_is_rejected() {
+    let expected = Some(("signature", "must be 64 lower-case hex digits"));
     let in_header = tampered(Form::Header, |request| {
         edit_authorization(request, |value| {
             let (before, signature) = value.split_once("Signature=").unwrap();
             format!("{before}Signature={}", signature.to_uppercase())
         });
     });
-    assert_eq!(malformed(&in_header), refused);
+    assert_eq!(malformed(&in_header), expected);
     let in_query = tampered(Form::Query, |request| {
         let uri = request.uri().to_string();
         let (before, signature) = uri.split_once("x-oss-signature=").unwrap();
         *request.uri_mut() = format!("{before}x-oss-signature={}", signature.to_uppercase()).parse().unwrap();
     });
-    assert_eq!(malformed(&in_query), refused);
+    assert_eq!(malformed(&in_query), expected);
 }
 
 #[test]
-fn the_scope_is_that_of_the_date_and_the_resource() {
+fn scope_must_match_date_and_resource() {
     for (part, other) in [("20231216", "20231217"), ("cn-hangzhou", "cn-beijing"), ("oss/", "s3/"), ("aliyun_v4", "aws4")] {
         let in_header = tampered(Form::Header, |request| edit_authorization(request, |value| value.replacen(part, other, 1)));
         assert!(is_scope_mismatch(&in_header, "20231216/cn-hangzhou/oss/aliyun_v4_request"), "{in_header:?}");
@@ -290,7 +292,7 @@ fn is_scope_mismatch(outcome: &Result<(), Unauthorized>, scope: &str) -> bool {
     matches!(outcome, Err(Unauthorized::ScopeMismatch { expected, .. }) if expected == scope)
 }
 
-/// Part and rule.
+/// The part and the rule of a malformed authorization.
 fn malformed(outcome: &Result<(), Unauthorized>) -> Option<(&'static str, &'static str)> {
     match outcome {
         Err(Unauthorized::Malformed { part, rule, .. }) => Some((part, rule)),
@@ -298,7 +300,7 @@ fn malformed(outcome: &Result<(), Unauthorized>) -> Option<(&'static str, &'stat
     }
 }
 
-fn again(request: &mut Request<Bytes>, name: &'static str) {
+fn repeat_header(request: &mut Request<Bytes>, name: &'static str) {
     let value = request.headers()[name].clone();
     request.headers_mut().append(name, value);
 }

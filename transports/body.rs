@@ -1,12 +1,14 @@
-//! Bodies, read whole and within a limit.
+//! Reading whole bodies, within a limit.
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-/// Reads `body` to its end, or until `admit` refuses it, which is told how many bytes it would have by then.
+/// Reads `body` to its end. Calls `admit` with the new total size before it stores a chunk, and
+/// stops if that fails.
 ///
-/// Into one piece at once: kept apart until the end, as `http_body_util` does, chunks of one byte take a hundred times their size.
+/// Copies the chunks into one buffer. A list of chunks, as in `http_body_util`, takes a hundred
+/// times the memory of a body that arrives in chunks of one byte.
 pub(super) async fn read_whole<E>(
     mut body: Incoming,
     mut admit: impl FnMut(usize) -> Result<(), E>,
@@ -19,7 +21,7 @@ pub(super) async fn read_whole<E>(
             Some(Err(error)) => return Err(broken(error)),
             None => return Ok(whole.freeze()),
         };
-        // What is no data is a trailer, which means nothing here.
+        // Ignores trailers.
         if let Ok(data) = frame.into_data() {
             admit(whole.len() + data.len())?;
             whole.extend_from_slice(&data);

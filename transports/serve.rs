@@ -1,4 +1,4 @@
-//! A handler of requests, or the emulator, on a socket: how it meets clients in any language.
+//! Serves a request handler or the emulator on a socket, for clients in any language.
 
 mod body_memory;
 mod connections;
@@ -6,7 +6,7 @@ mod exchange;
 mod faulty;
 mod handler;
 mod options;
-mod patience;
+mod write_timeout;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -23,18 +23,21 @@ use connections::Stop;
 
 pub use options::ServerOptions;
 
-/// The largest body of a request that reaches the handler, in bytes: 4 MiB. A larger one gets 413.
+/// The maximum size of a request body, in bytes: 4 MiB. A larger one gets 413 and does not reach
+/// the handler.
 ///
-/// 500 keys of 1,024 characters of four bytes each come to 2 MiB.
+/// The largest valid body, 500 keys of 1,024 characters of four bytes, has 2 MiB.
 pub const MAX_REQUEST_BODY: usize = 4 * 1024 * 1024;
 
-/// An HTTP/1.1 server on a thread of its own, so that it serves blocking and asynchronous clients alike.
+/// An HTTP/1.1 server on its own thread, so that it serves blocking and asynchronous clients alike.
 ///
-/// A handler is called for one request at a time. Its answer goes out as it is; only the framing is added, no `date`
-/// either. If it panics, the client gets 500 and the next request is served. Heads are limited to 32 KiB, bodies to
-/// [`MAX_REQUEST_BODY`]; how long clients may take, and how many they may be, is a matter of [`ServerOptions`].
+/// The handler gets one request at a time. Its response is sent unchanged: the server adds the
+/// framing, but not even a `date`. If the handler panics, the client gets 500 and the server goes
+/// on. Request heads are limited to 32 KiB, bodies to [`MAX_REQUEST_BODY`]. [`ServerOptions`]
+/// limits the time that clients may take, and their number.
 ///
-/// Dropping the server stops it at once, in the middle of requests; [`shutdown`](Self::shutdown) lets them end.
+/// Dropping the server stops it at once, even during requests. [`shutdown`](Self::shutdown) lets
+/// them finish.
 ///
 /// ```
 /// use std::net::Ipv4Addr;
@@ -50,16 +53,16 @@ pub const MAX_REQUEST_BODY: usize = 4 * 1024 * 1024;
 pub struct Server {
     addr: SocketAddr,
     stop: Option<oneshot::Sender<Stop>>,
-    #[expect(clippy::disallowed_types, reason = "the server runs on a thread of its own")]
+    #[expect(clippy::disallowed_types, reason = "the server runs on its own thread")]
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Server {
-    /// Binds `addr` and serves `handler` there; port 0 picks a free port, which [`addr`](Self::addr) tells.
+    /// Binds `addr` and serves `handler`. Port 0 picks a free port; see [`addr`](Self::addr).
     ///
     /// # Errors
     ///
-    /// What the operating system says to binding the address, or to starting the thread.
+    /// The error of the operating system, if the address cannot be bound or the thread not started.
     pub fn start<H>(addr: SocketAddr, handler: H) -> io::Result<Self>
     where
         H: FnMut(Request<Bytes>) -> Response<Bytes> + Send + 'static,
@@ -67,11 +70,12 @@ impl Server {
         ServerOptions::new().start(addr, handler)
     }
 
-    /// Serves `emulator` at the times of the machine's clocks; it stays within reach, to be set up and looked into.
+    /// Serves `emulator` with the time of the system clock. It can be changed and inspected
+    /// meanwhile.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -88,19 +92,21 @@ impl Server {
         ServerOptions::new().start_emulator(addr, emulator)
     }
 
-    /// Serves `emulator` behind `network`, whose virtual time is the time since this call: it delays requests and answers, and
-    /// does to them what its faults say. Both stay within reach; whoever locks both locks the network first.
+    /// Serves `emulator` behind `network`, which delays requests and responses and injects its
+    /// faults. Its virtual time is the time since this call. Both can be changed and inspected
+    /// meanwhile. To lock both, lock the network first.
     ///
-    /// The network is this server's alone, for the server names the requests that it sends. An answer goes to its client,
-    /// unless that has gone away or has been answered. A failure cuts the connection without an answer. Where nothing comes,
-    /// the connection stays open until the client goes away or the server ends. What is under way by then goes nowhere.
+    /// Do not share the network with another server: the ids of the requests would clash. A
+    /// response goes to its client, unless that has disconnected or already got one. A failure
+    /// closes the connection without a response. If there is neither, the connection stays open
+    /// until the client disconnects or the server stops. Whatever is then still under way is lost.
     ///
-    /// A real network can say one thing that this one cannot. A refused connection is here one that is closed once the request
-    /// is read: a client must take it for a request that may have arrived.
+    /// One fault differs from a real network. A refused connection is accepted here, and closed
+    /// once the request is read, so that a client must assume that the request may have arrived.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -122,11 +128,12 @@ impl Server {
         ServerOptions::new().start_faulty(addr, emulator, network)
     }
 
-    /// Serves from a new thread what `answering` makes there: it answers requests, or cuts their connections with `None`.
-    #[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a socket to serve on, and a thread to serve from")]
-    fn spawn<A>(addr: SocketAddr, options: &ServerOptions, answering: impl FnOnce() -> A + Send + 'static) -> io::Result<Self>
+    /// Serves on a new thread. `make_service` runs there and returns the service, which maps
+    /// requests to responses. `None` closes the connection.
+    #[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the server has a socket and a thread")]
+    fn spawn<S>(addr: SocketAddr, options: &ServerOptions, make_service: impl FnOnce() -> S + Send + 'static) -> io::Result<Self>
     where
-        A: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> + 'static,
+        S: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> + 'static,
     {
         let listener = std::net::TcpListener::bind(addr)?;
         listener.set_nonblocking(true)?;
@@ -134,8 +141,8 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let options = options.clone();
         let (ready, started) = std::sync::mpsc::sync_channel(1);
-        // The runtime is made on its thread, because one must not be dropped inside another, which
-        // is where an asynchronous caller would drop it when the start fails.
+        // The runtime is created on its thread. If the start fails, an asynchronous caller would
+        // drop it inside its own runtime, which panics.
         let thread = std::thread::Builder::new().name(format!("serve {addr}")).spawn(move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
@@ -145,7 +152,7 @@ impl Server {
                 match TcpListener::from_std(listener) {
                     Ok(listener) => {
                         drop(ready.send(Ok(())));
-                        connections::serve(listener, options, answering(), stopped).await;
+                        connections::serve(listener, options, make_service(), stopped).await;
                     }
                     Err(error) => drop(ready.send(Err(error))),
                 }
@@ -155,24 +162,25 @@ impl Server {
         Ok(Self { addr, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// The address served, with the port that was picked.
+    /// The address, with the actual port.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// `http://` and the address: an endpoint for clients.
+    /// `http://` and the address, to use as an endpoint.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// Stops accepting, lets requests under way end for up to 5 seconds, and cuts what is left.
+    /// Stops accepting connections, waits up to 5 seconds for requests to finish, and closes the
+    /// rest.
     ///
-    /// Blocks the thread meanwhile; idle connections are closed without waiting.
+    /// Blocks the current thread. Idle connections are closed at once.
     pub fn shutdown(mut self) {
         if let Some(stop) = self.stop.take() {
-            // An error means that the server has ended already.
+            // An error means that the server has already stopped.
             let _ = stop.send(Stop);
         }
     }
@@ -182,7 +190,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of the serving thread was printed where it happened; a destructor has no better place for it.
+            // The panic of a thread is printed by the thread itself.
             let _ = thread.join();
         }
     }

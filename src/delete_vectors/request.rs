@@ -13,18 +13,20 @@ use crate::{Invalid, KeyBatch, Target};
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const SUB_RESOURCE: &str = "deleteVectors";
 
-/// One call: delete these keys from that index.
+/// One `DeleteVectors` call: the keys, and the index to delete them from.
 ///
-/// Deleting a key that is not there is no error, and what is deleted is gone. On a 5xx a part of the keys may have been
-/// deleted; the whole batch is safe to send again.
+/// Deleting a missing key is not an error, and a deletion cannot be undone. After a 5xx some of the
+/// keys may have been deleted; sending the whole batch again is safe.
 ///
 /// ```
 /// use oss_delete_vectors::{DeleteVectors, KeyBatch, Target};
 ///
-/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket")
+///     .index_name("vectorindex1")
+///     .build()?;
 /// let call = DeleteVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?);
 /// let request = call.to_request();
-/// assert_eq!(&request.body()[..], br#"{"indexName":"vectorindex1","keys":["doc-001","doc-002"]}"#);
+/// assert_eq!(request.body(), r#"{"indexName":"vectorindex1","keys":["doc-001","doc-002"]}"#);
 /// assert_eq!(DeleteVectors::parse_request(&target, &request)?, call);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -35,42 +37,45 @@ pub struct DeleteVectors {
 }
 
 impl DeleteVectors {
-    /// Deletes `keys` from the index of `target`.
+    /// A call that deletes `keys` from the index of `target`.
     #[must_use]
     pub fn new(target: &Target, keys: KeyBatch) -> Self {
         Self { target: target.clone(), keys }
     }
 
-    /// Where to delete.
+    /// The index to delete from.
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// What to delete.
+    /// The keys to delete.
     #[must_use]
     pub fn keys(&self) -> &KeyBatch {
         &self.keys
     }
 
-    /// The request, all but its signature: `POST {uri}` with `content-type`, `content-md5`, `user-agent` and the JSON body.
+    /// The unsigned request: `POST {uri}` with `content-type`, `content-md5`, `user-agent` and the
+    /// JSON body.
     ///
-    /// `Content-MD5` is what ties the keys to the signature, which covers no payload. A clone of the request shares the body;
-    /// to send it again, sign the clone again.
+    /// `Content-MD5` ties the keys to the signature, which does not cover the payload. A clone of
+    /// the request shares its body. To send a request again, sign a clone again.
     #[must_use]
     pub fn to_request(&self) -> Request<Bytes> {
         build(&self.target, &self.keys)
     }
 
-    /// Reads a request as the service does that `target` is a bucket of. The index is the one that the request names.
+    /// Parses a request to the bucket of `target`, as the service does. The index comes from the
+    /// request.
     ///
-    /// Nothing is taken from the request's host or path, and its authorization is not looked at; see
-    /// [`Authorization`](crate::signing::Authorization). A key may come twice and counts once, for the reference limits the unique
-    /// ones. Members that the call does not know are passed over; there the service may judge otherwise.
+    /// Ignores the host, the path and the authorization; see
+    /// [`Authorization`](crate::signing::Authorization). Duplicate keys count once, because the
+    /// reference limits the number of unique keys. Unknown members are ignored; the service may
+    /// reject them.
     ///
     /// # Errors
     ///
-    /// [`RequestError`], in this order: not this call, a digest that is not the body's, not JSON, a parameter.
+    /// [`RequestError`]. Its variants are checked in the order of their declaration.
     pub fn parse_request<B: AsRef<[u8]>>(target: &Target, request: &Request<B>) -> Result<Self, RequestError> {
         if !Self::is_call(request) {
             return Err(RequestError::NotDeleteVectors);
@@ -85,7 +90,7 @@ impl DeleteVectors {
         }
         let json = serde_json::from_slice(body).map_err(|error| RequestError::MalformedJson(error.to_string()))?;
         let Value::Object(members) = json else {
-            return Err(RequestError::MalformedJson("the body must be an object".to_owned()));
+            return Err(RequestError::MalformedJson("must be an object".to_owned()));
         };
         let index_name = match members.get("indexName") {
             None | Some(Value::Null) => None,
@@ -104,11 +109,11 @@ impl DeleteVectors {
         Ok(Self { target, keys: KeyBatch::new(keys).map_err(RequestError::InvalidParameter)? })
     }
 
-    /// Whether `request` is this call, by method and sub-resource: `POST ...?deleteVectors`, with or without `=`.
+    /// Whether `request` is a `DeleteVectors` call: `POST ...?deleteVectors`, with or without `=`.
     #[must_use]
     pub fn is_call<B>(request: &Request<B>) -> bool {
         let query = request.uri().query().unwrap_or_default();
-        let is_sub_resource = |piece: &str| piece.strip_prefix(SUB_RESOURCE).is_some_and(|rest| matches!(rest, "" | "="));
+        let is_sub_resource = |part: &str| part.strip_prefix(SUB_RESOURCE).is_some_and(|rest| matches!(rest, "" | "="));
         request.method() == Method::POST && query.split('&').any(is_sub_resource)
     }
 }
@@ -122,7 +127,7 @@ pub(crate) fn build(target: &Target, keys: &KeyBatch) -> Request<Bytes> {
     *request.method_mut() = Method::POST;
     *request.uri_mut() = target.uri().clone();
     let headers = request.headers_mut();
-    headers.reserve(8); // with those of the signature: no second allocation
+    headers.reserve(8); // Includes the headers of the signature, to allocate once.
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_MD5, HeaderValue::from_str(md5).expect("base64 is ASCII"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("oss-delete-vectors/", env!("CARGO_PKG_VERSION"))));
@@ -130,7 +135,7 @@ pub(crate) fn build(target: &Target, keys: &KeyBatch) -> Request<Bytes> {
 }
 
 fn to_json(index_name: Option<&str>, keys: &KeyBatch) -> Vec<u8> {
-    // The size to the byte where nothing is escaped: `Bytes` then takes the allocation as it is.
+    // The exact size if nothing is escaped, so that `Bytes` reuses the allocation.
     let name_len = index_name.map_or(0, |index_name| r#""indexName":"","#.len() + index_name.len());
     let keys_len = keys.text().len() + r#""","#.len() * keys.len() - 1;
     let mut json = Vec::with_capacity(r#"{"keys":[]}"#.len() + name_len + keys_len);
@@ -142,7 +147,7 @@ fn to_json(index_name: Option<&str>, keys: &KeyBatch) -> Vec<u8> {
     }
     json.extend_from_slice(br#""keys":["#);
     if is_plain(keys.text()) {
-        // As most batches are, and then for a fraction of the cost.
+        // True for most batches, and much faster.
         for (position, key) in keys.bytes().enumerate() {
             json.extend_from_slice(if position == 0 { br#"""# } else { br#"",""# });
             json.extend_from_slice(key);
@@ -164,20 +169,20 @@ fn write_string(json: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(json, text).expect("a string is JSON");
 }
 
-/// Whether JSON has `text` as it is, nothing escaped. Stops nowhere early, so that it is done many bytes at a time.
+/// Whether `text` needs no escapes in JSON. Never returns early, so that it compiles to SIMD code.
 fn is_plain(text: &str) -> bool {
     !text.bytes().fold(false, |is_escaped, byte| is_escaped | (byte < b' ') | (byte == b'"') | (byte == b'\\'))
 }
 
-/// Why a request is no `DeleteVectors` call, in the order in which the service checks.
+/// Why a request is not a valid `DeleteVectors` call. The service checks in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// Another method or another sub-resource.
+    /// The method or the sub-resource is another one.
     NotDeleteVectors,
-    /// `Content-MD5` is not that of the body.
+    /// `Content-MD5` does not match the body.
     InvalidDigest,
-    /// The body is not JSON, or not of the shape that it should have; with the reason.
+    /// The body is not JSON, or a member has the wrong type; with the reason.
     MalformedJson(String),
     /// A parameter breaks a rule.
     InvalidParameter(Invalid),
@@ -187,17 +192,17 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotDeleteVectors => f.write_str("the request is not POST ?deleteVectors"),
-            Self::InvalidDigest => f.write_str("content-md5 is not that of the body"),
-            Self::MalformedJson(reason) => write!(f, "the body is not the JSON that it should be: {reason}"),
-            Self::InvalidParameter(refused) => refused.fmt(f),
+            Self::InvalidDigest => f.write_str("content-md5 does not match the body"),
+            Self::MalformedJson(reason) => write!(f, "malformed body: {reason}"),
+            Self::InvalidParameter(invalid) => invalid.fmt(f),
         }
     }
 }
 
-/// It has no source: the text of what is wrong with a parameter is its own.
+/// Has no source: its own text includes the one of `InvalidParameter`.
 impl std::error::Error for RequestError {}
 
-/// The service's answer to such a request.
+/// The response of the service to such a request.
 impl From<RequestError> for ServiceError {
     fn from(error: RequestError) -> Self {
         let (status, code) = match &error {
@@ -215,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_body_is_the_json_that_a_library_writes_whatever_has_to_be_escaped() {
+    fn body_equals_what_serde_json_writes() {
         let characters = (0..=255).filter_map(char::from_u32).chain(['\u{2028}', '\u{fffd}', '👩']);
         for text in characters.map(|character| format!("a{character}b")) {
             for keys in [&["plain", &text][..], &["plain"]] {
@@ -228,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_escapes_has_the_size_that_was_set_aside_for_it() {
+    fn body_without_escapes_is_allocated_exactly() {
         for keys in [&["a"][..], &["a", "bc", "def"]] {
             for index_name in [None, Some("i")] {
                 let json = to_json(index_name, &KeyBatch::new(keys).unwrap());

@@ -3,7 +3,8 @@ use std::borrow::Cow;
 use http::Request;
 use http::header::HOST;
 
-/// The bucket that a request is addressed to, in virtual-hosted or in path style; empty where it names none.
+/// The bucket that a request is addressed to, in virtual-hosted or path style. Empty if it has
+/// none.
 ///
 /// `{bucket}-{account id}` before the first dot of the host is virtual-hosted style, whatever the rest of the host is, an IP
 /// address included, and in any case, as host names are. `Host` counts before the URI's authority, which is all there is over HTTP/2.

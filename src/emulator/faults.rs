@@ -4,49 +4,53 @@ use std::str::FromStr;
 use crate::Invalid;
 use crate::random::Random;
 
-/// What a [`FaultyNetwork`](super::FaultyNetwork) can do to a request or to its answer.
+/// What a [`FaultyNetwork`](super::FaultyNetwork) can do to a request or its response.
 ///
-/// What is left out on purpose: an answer that says clearly, in the service's own way, that a request was refused or that it
-/// was executed, when the opposite is true. No client could tell.
+/// One fault is left out on purpose: a well-formed response of the service that is wrong, and
+/// reports a request as rejected or executed when the opposite is true. No client could detect it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// No connection: the request is surely not sent.
+    /// The connection is refused, so that the request is certainly not sent.
     ConnectionRefused,
-    /// The request never arrives. Half of them end in a reset connection, of the others nothing is heard.
+    /// The request never arrives. Half of these end with a connection reset, the others with
+    /// silence.
     LostRequest,
-    /// The request arrives up to two minutes late: after its sender has given it up, maybe.
+    /// The request arrives up to two minutes late, possibly after the client has given up.
     LateRequest,
-    /// The request arrives with a byte of its body changed, which its `Content-MD5` tells.
+    /// A byte of the body is changed on the way, so that `Content-MD5` does not match.
     CorruptedRequest,
-    /// The request arrives a second time, up to ten seconds later, as through a proxy that sends again on its own; unless the
-    /// service refused the first. The second answer goes nowhere.
+    /// The request arrives a second time, up to ten seconds later, as if a proxy had retried it,
+    /// unless the service rejected the first one. The second response is lost.
     RepeatedRequest,
-    /// The service throttles: most often 503 with one of its codes, and then a part of the keys may be deleted; 429 else.
-    /// A third of the answers ask to wait, 1 to 20 seconds.
+    /// The service throttles. Mostly a 503 with one of its codes, after which some of the keys may
+    /// be deleted; otherwise a 429. A third of the responses ask the client to wait for 1 to 20
+    /// seconds.
     Throttle,
-    /// The service fails, 500, 503 or 408, after it has deleted none, some or all of the keys.
+    /// The service fails with 500, 503 or 408 after it has deleted none, some or all of the keys.
     ServerError,
-    /// The request is executed, and its answer lost. Half of them end in a reset connection, of the others nothing is heard.
+    /// The request is executed and its response lost. Half of these end with a connection reset,
+    /// the others with silence.
     LostAnswer,
-    /// The answer comes up to three minutes late.
+    /// The response arrives up to three minutes late.
     LateAnswer,
-    /// The answer comes a second time, up to ten seconds later.
+    /// The response arrives a second time, up to ten seconds later.
     RepeatedAnswer,
-    /// The answer's body breaks off. Half of them look complete, as over a connection that ends with the body; the others, and
-    /// those that have no body, are told as failures.
+    /// The body of the response is truncated. Half of these look complete, as if the end of the
+    /// connection delimited the body. The others, and those without a body, are failures.
     TruncatedAnswer,
-    /// A proxy answers in the service's place with a page of its own: 200, 302, 404, 405, 500, 502, 503 or 504, and without the
-    /// service's request id. The request has arrived nevertheless.
+    /// A proxy replaces the response with a page of its own: status 200, 302, 404, 405, 500, 502,
+    /// 503 or 504, without a request id. The service has handled the request.
     Page,
-    /// The answer comes with another status on it: 302, 408, 500, 502, 503 or 504.
+    /// The status of the response is changed to 302, 408, 500, 502, 503 or 504.
     FlippedStatus,
-    /// The request is the first to meet an [`Outage`](super::Outage), of any kind, 1 to 120 seconds long.
+    /// An [`Outage`](super::Outage) of any kind begins with this request. It lasts 1 to 120
+    /// seconds.
     Outage,
 }
 
 impl Fault {
-    /// All faults there are.
+    /// All faults.
     pub const ALL: &'static [Self] = &[
         Self::ConnectionRefused,
         Self::LostRequest,
@@ -66,7 +70,7 @@ impl Fault {
 
     pub(super) const COUNT: usize = Self::ALL.len();
 
-    /// Its name, such as `lost-answer`.
+    /// The name, such as `lost-answer`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -101,11 +105,11 @@ impl fmt::Display for Fault {
 impl FromStr for Fault {
     type Err = Invalid;
 
-    /// Reads a fault's name.
+    /// Parses the name of a fault.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] with the field `fault`, whose rule has all names.
+    /// [`Invalid`] with the field `fault`, whose rule lists all names.
     fn from_str(name: &str) -> Result<Self, Invalid> {
         let found = Self::ALL.iter().copied().find(|fault| fault.as_str() == name);
         let rule = "must be one of connection-refused, lost-request, late-request, corrupted-request, repeated-request, throttle, \
@@ -114,9 +118,9 @@ impl FromStr for Fault {
     }
 }
 
-/// How probable each fault is, for each request on its own; 0 for all of them at first.
+/// The probability of each fault, per request. 0 by default.
 ///
-/// Written as `name=probability`, joined by commas:
+/// The text form is `name=probability`, joined by commas:
 ///
 /// ```
 /// use oss_delete_vectors::emulator::{Fault, Faults};
@@ -136,17 +140,17 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// No faults: a network that only takes its time.
+    /// No faults: the network only adds latency.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Sets how probable `fault` is, 0 to 1.
+    /// Sets the probability of `fault`, 0 to 1.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when `probability` is no number from 0 to 1.
+    /// [`Invalid`] if `probability` is not a number from 0 to 1.
     pub fn with(mut self, fault: Fault, probability: f64) -> Result<Self, Invalid> {
         if !(0.0..=1.0).contains(&probability) {
             return Err(invalid_probability(fault, &probability.to_string()));
@@ -155,7 +159,7 @@ impl Faults {
         Ok(self)
     }
 
-    /// How probable `fault` is, 0 to 1.
+    /// The probability of `fault`, 0 to 1.
     #[must_use]
     pub fn probability(&self, fault: Fault) -> f64 {
         self.probabilities[fault.index()]
@@ -163,7 +167,7 @@ impl Faults {
 
     /// Whether `fault` happens this time.
     pub(super) fn strikes(&self, fault: Fault, random: &mut Random) -> bool {
-        // A number is drawn whatever the probability: to change one fault does not change when the others happen.
+        // Always draws a number, so that changing one probability does not move the other faults.
         random.fraction() < self.probability(fault)
     }
 }
@@ -171,12 +175,13 @@ impl Faults {
 impl FromStr for Faults {
     type Err = Invalid;
 
-    /// Reads `name=probability`, joined by commas; the last of two with the same name counts. The empty text is no faults.
+    /// Parses `name=probability`, joined by commas. The last one of the same name wins. Empty text
+    /// means no faults.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] with the field `faults` where a piece has no `=`, `fault` where a name is none, and `probability of {fault}` where
-    /// what follows is no number from 0 to 1.
+    /// [`Invalid`] with the field `faults` if a part has no `=`, `fault` if a name is unknown, or
+    /// `probability of {fault}` if that is not a number from 0 to 1.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let pieces = text.split(',').map(str::trim).filter(|piece| !piece.is_empty());
         pieces.into_iter().try_fold(Self::none(), |faults, piece| {
@@ -190,7 +195,7 @@ impl FromStr for Faults {
     }
 }
 
-/// As it is read, in the order of [`Fault::ALL`].
+/// The form that `FromStr` parses, in the order of [`Fault::ALL`].
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set = Fault::ALL

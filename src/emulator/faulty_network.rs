@@ -10,16 +10,18 @@ use crate::bulk::Failure;
 use crate::random::Random;
 use crate::{Now, ServiceError, code};
 
-/// The way between a client and an [`Emulator`], in virtual time: it delays and reorders, and does whatever [`Faults`] say.
+/// The network between a client and an [`Emulator`], in virtual time. Delays and reorders requests
+/// and responses, and injects [`Faults`].
 ///
-/// A value like the emulator: requests go in at a time, what becomes of them comes out in the order of time, and nothing waits.
-/// The same seed and the same inputs give the same faults. `I` is the client's name for a request, such as a
-/// [`TransmitId`](crate::bulk::TransmitId).
+/// It does no IO and never waits: `send` takes requests, and `poll` returns events in the order of
+/// time. The same seed and inputs give the same faults. `I` is the client's id of a request, such
+/// as a [`TransmitId`](crate::bulk::TransmitId).
 ///
-/// For every request there is at most one fault on the way there ([`ConnectionRefused`](Fault::ConnectionRefused) to
-/// [`RepeatedRequest`](Fault::RepeatedRequest)), at most one in the service, for requests that pass all its checks
-/// ([`Throttle`](Fault::Throttle), [`ServerError`](Fault::ServerError)), and at most one on the way back
-/// ([`LostAnswer`](Fault::LostAnswer) to [`FlippedStatus`](Fault::FlippedStatus)).
+/// A request meets at most one fault on its way to the service
+/// ([`ConnectionRefused`](Fault::ConnectionRefused) to
+/// [`RepeatedRequest`](Fault::RepeatedRequest)), at most one in the service if it passes all checks
+/// ([`Throttle`](Fault::Throttle), [`ServerError`](Fault::ServerError)), and at most one on the way
+/// back ([`LostAnswer`](Fault::LostAnswer) to [`FlippedStatus`](Fault::FlippedStatus)).
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
@@ -27,7 +29,9 @@ use crate::{Now, ServiceError, code};
 /// use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, NetworkEvent};
 /// use oss_delete_vectors::{Credentials, Key, Now, Target};
 ///
-/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket")
+///     .index_name("vectorindex1")
+///     .build()?;
 /// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), (0..9000).map(|n| format!("doc-{n}")))?;
 /// let mut network = FaultyNetwork::new(7, "lost-answer=0.3,server-error=0.3".parse()?);
@@ -61,47 +65,48 @@ use crate::{Now, ServiceError, code};
 pub struct FaultyNetwork<I> {
     faults: Faults,
     random: Random,
-    /// Of a whole round trip: the least, and what may be added.
+    /// The minimum and the jitter of a round trip.
     latency: (Duration, Duration),
     outage: Option<(Outage, Duration)>,
-    /// By time; the number keeps what happens at one time in the order in which it was decided.
+    /// Ordered by time, and by number for events at the same time.
     under_way: BTreeMap<(Duration, u64), UnderWay<I>>,
     decided: u64,
     injected: [u64; Fault::COUNT],
 }
 
-/// How the service is gone for a while.
+/// A way in which the service is unavailable for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outage {
-    /// Connections are refused: requests are surely not sent.
+    /// Connections are refused, so that requests are certainly not sent.
     Refused,
-    /// A gateway answers 503 with a page of its own. Nothing arrives at the service.
+    /// A gateway returns 503 with a page of its own. Nothing reaches the service.
     Unavailable,
-    /// Requests go nowhere, and nothing is heard of them.
+    /// Requests are lost, and there are no responses.
     Silent,
 }
 
-/// What happened in the network.
+/// An event in the network.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NetworkEvent<I> {
-    /// The service has dealt with a request. The client does not see this; a test that knows the truth does.
+    /// The service has handled a request. Clients do not see this; it tells tests what really
+    /// happened.
     #[non_exhaustive]
     Arrived {
         /// The request's.
         id: I,
-        /// How many keys were deleted, from the first on, whether they were there or not.
+        /// The number of keys deleted, counted from the first, whether they existed or not.
         executed: usize,
-        /// The service's own status, whatever becomes of the answer.
+        /// The status that the service returned, before any faults.
         status: StatusCode,
     },
-    /// To be handed to the client.
+    /// Pass this to the client.
     #[non_exhaustive]
     Delivered {
         /// The request's.
         id: I,
-        /// An answer, or why there is none.
+        /// The response, or the reason why there is none.
         answer: Result<Response<Bytes>, Failure>,
     },
 }
@@ -111,7 +116,7 @@ pub enum NetworkEvent<I> {
 enum Arrival {
     Only,
     First,
-    /// Its answer goes nowhere.
+    /// Its response is lost.
     Second,
 }
 
@@ -121,14 +126,14 @@ enum UnderWay<I> {
     Answer { id: I, answer: Result<Response<Bytes>, Failure> },
 }
 
-/// How far answers and requests are behind that are late, at most.
+/// The maximum delays.
 const LATE_REQUEST: Duration = Duration::from_secs(120);
 const LATE_ANSWER: Duration = Duration::from_secs(180);
 const REPEATED: Duration = Duration::from_secs(10);
 const LONGEST_OUTAGE: Duration = Duration::from_secs(120);
 
 impl<I: Copy> FaultyNetwork<I> {
-    /// A network with these faults. A round trip takes 5 to 15 ms at first.
+    /// A network with these faults. A round trip takes 5 to 15 ms by default.
     #[must_use]
     pub fn new(seed: u64, faults: Faults) -> Self {
         Self {
@@ -142,15 +147,16 @@ impl<I: Copy> FaultyNetwork<I> {
         }
     }
 
-    /// How long a round trip takes: `least`, and a random part of `jitter` more. Requests, and answers, overtake each other
-    /// where there is jitter.
+    /// Sets the time of a round trip: `least` plus a random part of `jitter`. With jitter, requests
+    /// and responses overtake each other.
     #[must_use]
     pub fn with_latency(mut self, least: Duration, jitter: Duration) -> Self {
         self.latency = (least, jitter);
         self
     }
 
-    /// Lets the service be gone until `end`, whatever the faults say. What has left already arrives.
+    /// Begins an outage until `end`, in addition to the faults. What is already under way still
+    /// arrives.
     pub fn begin_outage(&mut self, outage: Outage, end: Duration) {
         self.outage = Some((outage, end));
     }
@@ -161,7 +167,7 @@ impl<I: Copy> FaultyNetwork<I> {
         self.injected[fault.index()]
     }
 
-    /// When something happens next; `None` where nothing is under way.
+    /// The time of the next event. `None` if nothing is under way.
     #[must_use]
     pub fn next_event(&self) -> Option<Duration> {
         self.under_way.first_key_value().map(|(&(at, _), _)| at)
@@ -205,8 +211,7 @@ impl<I: Copy> FaultyNetwork<I> {
         }
     }
 
-    /// The next thing that has happened by `now`; `None` where there is nothing new. `now.wall` is the time by the service's
-    /// clock.
+    /// The next event up to `now`, or `None`. `now.wall` is the time of the service's clock.
     pub fn poll(&mut self, now: Now, emulator: &mut Emulator) -> Option<NetworkEvent<I>> {
         let at = self.next_event().filter(|&at| at <= now.monotonic)?;
         Some(match self.under_way.pop_first().expect("there is one").1 {
@@ -228,7 +233,7 @@ impl<I: Copy> FaultyNetwork<I> {
         })
     }
 
-    /// What the service makes of a request that passes its checks.
+    /// Decides whether the service fails a request that passes its checks.
     fn fail_in_service(&mut self, keys: usize) -> Option<PlannedAnswer> {
         let deleted_keys = self.random.below(keys + 1);
         match self.first_of(&[Fault::Throttle, Fault::ServerError])? {
@@ -238,7 +243,7 @@ impl<I: Copy> FaultyNetwork<I> {
                     1..4 => ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "slow down"),
                     _ => ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast"),
                 };
-                // A 429 is a clear refusal.
+                // A 429 is clearly rejected.
                 let deleted_keys = if error.may_have_deleted() { deleted_keys } else { 0 };
                 let asks = self.random.below(3) == 0;
                 let wait = Duration::from_secs(1 + self.random.next() % 20);
@@ -349,7 +354,7 @@ impl<I: Copy> FaultyNetwork<I> {
     }
 }
 
-/// Says nothing in the service's name: a page, an empty body, or JSON of something else.
+/// A response that is not from the service: a page, an empty body, or other JSON.
 fn page(status: StatusCode, random: &mut Random) -> Response<Bytes> {
     let body = match random.below(4) {
         0 => String::new(),

@@ -7,36 +7,38 @@ use crate::signing::{Authorization, RequestDate, Resource, Unauthorized};
 use crate::{DeleteVectors, Deleted, Key, Now, RequestError, ServiceError, code};
 
 impl Emulator {
-    /// Answers one request at the time `now`. Every answer carries a request id and a date.
+    /// Handles one request at the time `now`. Every response has a request id and a date.
     ///
-    /// Checks, the first that fails being the answer:
+    /// The first check that fails decides the response:
     ///
-    /// | check | answer |
+    /// | check | response |
     /// |---|---|
     /// | `POST ?deleteVectors` | 405 `MethodNotAllowed` |
-    /// | an authorization, and one that can be read | 403 `AccessDenied` |
-    /// | signed within 15 minutes; presigned: not expired | 403 `RequestTimeTooSkewed`; `AccessDenied` |
+    /// | the authorization is present and well-formed | 403 `AccessDenied` |
+    /// | signed within 15 minutes; if presigned, not expired | 403 `RequestTimeTooSkewed`; `AccessDenied` |
     /// | the AccessKey id is known | 403 `InvalidAccessKeyId` |
-    /// | scope and signature | 403 `SignatureDoesNotMatch`, with the string to sign |
-    /// | the security token is that of the id; it has not expired | 403 `InvalidSecurityToken`; `SecurityTokenExpired` |
+    /// | the scope and the signature match | 403 `SignatureDoesNotMatch`, with the string to sign |
+    /// | the security token belongs to the id; it has not expired | 403 `InvalidSecurityToken`; `SecurityTokenExpired` |
     /// | the user is not disabled | 403 `UserDisable` |
     /// | the bucket exists | 404 `NoSuchBucket` |
-    /// | `oss:DeleteVectors` is allowed on it | 403 `AccessDenied`, with action and resource |
-    /// | `Content-MD5`, where there is one | 400 `InvalidDigest` |
-    /// | the body is JSON of the right shape | 400 `MalformedJson` |
-    /// | 1 to 500 unique keys of 1 to 1024 characters; an index name, and a valid one | 400 `VectorIndexParameterInvalid` |
-    /// | none of the keys is [refused](Self::refuse_keys) | 400 `VectorIndexParameterInvalid` |
+    /// | `oss:DeleteVectors` is allowed on the bucket | 403 `AccessDenied`, with action and resource |
+    /// | `Content-MD5`, if present, matches the body | 400 `InvalidDigest` |
+    /// | the body is JSON with members of the right types | 400 `MalformedJson` |
+    /// | 1 to 500 unique keys of 1 to 1024 characters; a valid index name | 400 `VectorIndexParameterInvalid` |
+    /// | no key is in [`refuse_keys`](Self::refuse_keys) | 400 `VectorIndexParameterInvalid` |
     /// | the index exists | 404 `NoSuchVectorIndex` |
-    /// | the rate limit | 503 `QpsLimitExceeded` |
+    /// | the request is within the rate limit | 503 `QpsLimitExceeded` |
     ///
-    /// Then it deletes, and answers `204`. A guess, where the reference is silent: that the index name must not be missing, and
-    /// that what is wrong with an authorization is `AccessDenied`.
+    /// If all checks pass, deletes the keys and returns 204. Two responses are guesses, because the
+    /// reference does not document them: those to a missing index name and to a malformed
+    /// authorization.
     pub fn handle<B: AsRef<[u8]>>(&mut self, now: Now, request: &Request<B>) -> Response<Bytes> {
         self.handle_failing(now, request, |_| None).0
     }
 
-    /// As [`handle`](Self::handle), but a request that passes every check fails where `fail` says so, which is told how many keys
-    /// it holds. Also how many keys were executed: the first so many of the request are gone.
+    /// Like [`handle`](Self::handle), but for a request that passes all checks, `fail` decides
+    /// whether it fails, given its number of keys. Also returns the number of keys deleted, counted
+    /// from the first.
     pub(super) fn handle_failing<B: AsRef<[u8]>>(
         &mut self,
         now: Now,
@@ -45,10 +47,10 @@ impl Emulator {
     ) -> (Response<Bytes>, usize) {
         self.requests += 1;
         let request_id = format!("{:024X}", self.requests);
-        let refused = |error: ServiceError| error.with_request_id(&request_id).with_date(now.wall).to_response();
+        let respond = |error: ServiceError| error.with_request_id(&request_id).with_date(now.wall).to_response();
         let call = match self.admit(now, request) {
             Ok(call) => call,
-            Err(error) => return (refused(error), 0),
+            Err(error) => return (respond(error), 0),
         };
         let Some(PlannedAnswer { error, deleted_keys }) = self.failures.pop_front().or_else(|| fail(call.keys().len())) else {
             let executed = self.execute(&call, call.keys().len());
@@ -57,10 +59,10 @@ impl Emulator {
             return (response, executed);
         };
         let executed = self.execute(&call, deleted_keys);
-        (refused(error), executed)
+        (respond(error), executed)
     }
 
-    /// Deletes the first `keys` of the call; how many that were.
+    /// Deletes the first `keys` keys of the call. Returns how many there were.
     fn execute(&mut self, call: &DeleteVectors, keys: usize) -> usize {
         let (bucket, index_name) = (call.target().bucket(), call.target().index_name().unwrap_or_default());
         let bucket = self.buckets.get_mut(bucket).expect("the call was admitted");
@@ -73,7 +75,7 @@ impl Emulator {
         executed
     }
 
-    /// The call that passes every check.
+    /// Makes all checks, and returns the parsed call.
     fn admit<B: AsRef<[u8]>>(&mut self, now: Now, request: &Request<B>) -> Result<DeleteVectors, ServiceError> {
         if !DeleteVectors::is_call(request) {
             return Err(RequestError::NotDeleteVectors.into());
@@ -93,27 +95,27 @@ impl Emulator {
         check_index_name(index_name).map_err(RequestError::InvalidParameter)?;
 
         if let Some(key) = call.keys().iter().find(|key| self.refused_keys.contains(key.as_str())) {
-            let message = format!("the key {:?} is refused", key.as_str());
+            let message = format!("the key {:?} is not allowed", key.as_str());
             return Err(ServiceError::new(StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID, message));
         }
         if !bucket.indexes.contains_key(index_name) {
             return Err(not_found(code::NO_SUCH_VECTOR_INDEX, format!("there is no index {index_name} in {resource}")));
         }
         if self.rate_limit.as_mut().is_some_and(|limit| !limit.admits(now.monotonic)) {
-            let message = "the limit of requests a second is exceeded";
+            let message = "too many requests per second";
             return Err(ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, message));
         }
         Ok(call)
     }
 
-    /// Who sent the request, for sure.
+    /// The identity that signed the request.
     fn authenticate<B>(&self, now: Now, request: &Request<B>, resource: &Resource) -> Result<&super::Identity, ServiceError> {
-        let authorization = Authorization::parse(request).map_err(refusal)?;
-        authorization.check_date(now.wall).map_err(refusal)?;
+        let authorization = Authorization::parse(request).map_err(unauthorized)?;
+        authorization.check_date(now.wall).map_err(unauthorized)?;
         let Some(identity) = self.identities.get(authorization.access_key_id()) else {
             return Err(forbidden(code::INVALID_ACCESS_KEY_ID, "the AccessKey id is unknown"));
         };
-        authorization.verify(request, resource, &identity.credentials).map_err(refusal)?;
+        authorization.verify(request, resource, &identity.credentials).map_err(unauthorized)?;
         if identity.credentials.expiration().is_some_and(|expiration| expiration <= now.wall) {
             return Err(forbidden(code::SECURITY_TOKEN_EXPIRED, "the security token has expired"));
         }
@@ -124,15 +126,15 @@ impl Emulator {
     }
 }
 
-fn refusal(why: Unauthorized) -> ServiceError {
-    let code = match &why {
+fn unauthorized(reason: Unauthorized) -> ServiceError {
+    let code = match &reason {
         Unauthorized::TimeTooSkewed => code::REQUEST_TIME_TOO_SKEWED,
         Unauthorized::ScopeMismatch { .. } | Unauthorized::SignatureMismatch { .. } => code::SIGNATURE_DOES_NOT_MATCH,
         Unauthorized::SecurityTokenMismatch => code::INVALID_SECURITY_TOKEN,
         Unauthorized::Missing | Unauthorized::Malformed { .. } | Unauthorized::OutsideValidity => code::ACCESS_DENIED,
     };
-    let error = forbidden(code, why.to_string());
-    match why {
+    let error = forbidden(code, reason.to_string());
+    match reason {
         Unauthorized::SignatureMismatch { string_to_sign } => error.with_field("StringToSign", string_to_sign),
         _ => error,
     }

@@ -1,24 +1,24 @@
 use crate::Credentials;
 
-/// Someone who may send requests: credentials, and what they allow.
+/// Credentials that the emulator accepts, and their permissions.
 ///
-/// STS credentials stop being valid at their [expiration](Credentials::with_expiration).
+/// They are valid until their [expiration](Credentials::with_expiration).
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub(super) credentials: Credentials,
-    /// `None`: all of them.
+    /// `None` allows all buckets.
     buckets: Option<Vec<String>>,
     pub(super) is_disabled: bool,
 }
 
 impl Identity {
-    /// Someone who may delete from every index of the account.
+    /// An identity that may delete from every index of the account.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
         Self { credentials, buckets: None, is_disabled: false }
     }
 
-    /// Allows `oss:DeleteVectors` on these buckets alone; on none where there are none.
+    /// Allows `oss:DeleteVectors` on these buckets only. An empty list allows none.
     #[must_use]
     pub fn allowed_on<I>(mut self, buckets: I) -> Self
     where
@@ -29,7 +29,7 @@ impl Identity {
         self
     }
 
-    /// Refuses everything with `UserDisable`.
+    /// Disables the user: all requests are rejected with `UserDisable`.
     #[must_use]
     pub fn disabled(mut self) -> Self {
         self.is_disabled = true;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::Invalid;
 
-/// A limit on requests: a token bucket, full at the start.
+/// A limit on requests: a token bucket that starts full.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
     per_second: f64,
@@ -12,11 +12,11 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// Lets `per_second` requests through a second, and as many as `depth` at once after a pause.
+    /// Allows `per_second` requests per second, and bursts of up to `depth` requests after a pause.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when `per_second` is negative or no finite number, or when `depth` is 0.
+    /// [`Invalid`] if `per_second` is negative or not finite, or if `depth` is 0.
     pub fn new(per_second: f64, depth: u32) -> Result<Self, Invalid> {
         if !per_second.is_finite() || per_second < 0.0 {
             return Err(Invalid::new("rate limit", "must be 0 or more requests a second", &per_second.to_string()));
@@ -28,7 +28,7 @@ impl RateLimit {
         Ok(Self { per_second, depth, tokens: depth, filled_at: None })
     }
 
-    /// Whether a request at this monotonic time is let through.
+    /// Whether a request at this monotonic time is within the limit.
     pub(super) fn admits(&mut self, monotonic: Duration) -> bool {
         let passed = monotonic.saturating_sub(self.filled_at.unwrap_or(monotonic));
         self.filled_at = Some(monotonic.max(self.filled_at.unwrap_or_default()));
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_bucket_lets_its_depth_through_at_once_and_then_its_rate() {
+    fn bucket_allows_its_depth_and_then_its_rate() {
         let mut limit = RateLimit::new(10.0, 5).unwrap();
         let admitted = |limit: &mut RateLimit, from: u64, to: u64| {
             (from..to).filter(|&millis| limit.admits(Duration::from_millis(millis))).count()
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_make_no_sense_are_refused() {
+    fn invalid_limits_are_rejected() {
         for (per_second, depth) in [(-1.0, 1), (f64::NAN, 1), (f64::INFINITY, 1), (1.0, 0)] {
             assert!(RateLimit::new(per_second, depth).is_err(), "{per_second} {depth}");
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Key, KeyBatch};
 
-/// The keys of a [`KeyBatch`], in the order in which they first came; see [`KeyBatch::iter`].
+/// The keys of a [`KeyBatch`]; see [`KeyBatch::iter`].
 #[derive(Clone)]
 pub struct Keys<'a> {
     pub(super) batch: &'a KeyBatch,
@@ -37,7 +37,7 @@ impl ExactSizeIterator for Keys<'_> {}
 
 impl FusedIterator for Keys<'_> {}
 
-/// The keys that are left.
+/// Prints the remaining keys.
 impl fmt::Debug for Keys<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.clone().map(Key::as_str)).finish()

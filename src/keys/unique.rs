@@ -2,21 +2,23 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 
-/// An index over the unique keys of one batch: open addressing with linear probing over the keys' positions.
+/// A hash set of the keys of one batch: open addressing with linear probing. It stores positions
+/// instead of keys.
 ///
-/// The hash has a fixed seed, for the same input must always do the same thing. Someone who picks keys that collide gains little:
-/// a batch has at most 500, so they cost a few hundred comparisons each and never more.
+/// The hash has a fixed seed, because the same input must always have the same result. Keys chosen
+/// to collide do little harm: a batch has at most 500, so that each costs a few hundred
+/// comparisons.
 pub(super) struct UniqueIndex {
-    /// A power of two, at least twice as many as there are keys.
+    /// The length is a power of two, and at least twice the number of keys.
     slots: Vec<Slot>,
     len: usize,
 }
 
 #[derive(Clone, Copy)]
 struct Slot {
-    /// Position + 1 of the key; 0 is free.
+    /// The position of the key plus 1, or 0 if the slot is free.
     key: u16,
-    /// Bits of the key's hash that chose no slot: what they tell apart need not be compared.
+    /// Bits of the hash that do not select the slot. Keys with different tags need no comparison.
     tag: u16,
 }
 
@@ -29,13 +31,14 @@ impl Slot {
 }
 
 impl UniqueIndex {
-    const LEAST_SLOTS: usize = 8;
+    const MIN_SLOTS: usize = 8;
 
     pub(super) fn with_capacity(keys: usize) -> Self {
-        Self { slots: vec![FREE; (2 * keys).next_power_of_two().max(Self::LEAST_SLOTS)], len: 0 }
+        Self { slots: vec![FREE; (2 * keys).next_power_of_two().max(Self::MIN_SLOTS)], len: 0 }
     }
 
-    /// Takes `key` as the next one, unless it is there already: `false`, then. `key_at` gives the keys taken so far.
+    /// Adds `key` at the next position. `false` if it is already there. `key_at` returns earlier
+    /// keys.
     pub(super) fn insert<'a>(&mut self, key: &str, key_at: impl Fn(usize) -> &'a str) -> bool {
         if 2 * (self.len + 1) > self.slots.len() {
             self.grow(&key_at);
@@ -53,7 +56,7 @@ impl UniqueIndex {
         self.slots[self.slot_for(key, key_at).0].key != 0
     }
 
-    /// The slot that holds `key`, or the free one where it belongs, and the key's tag.
+    /// The slot that holds `key`, or the free slot for it, and the tag of `key`.
     #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
     fn slot_for<'a>(&self, key: &str, key_at: impl Fn(usize) -> &'a str) -> (usize, u16) {
         let mut hasher = FixedState::default().build_hasher();

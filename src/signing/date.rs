@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::HeaderValue;
 use httpdate::HttpDate;
 
-/// The date of one request in the spellings that the wire has for it.
+/// The date of a request, in the formats used on the wire.
 ///
-/// A time before 1970 or after 9999 becomes the nearest one that can be written: it is off by years either way, which the
-/// service says (`RequestTimeTooSkewed`) and tells the right time.
+/// A time before 1970 or after 9999 becomes the nearest one that can be written. The service
+/// rejects such a date either way (`RequestTimeTooSkewed`), and its response has the right time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestDate {
-    /// Since 1970.
+    /// Since 1970-01-01T00:00:00Z.
     seconds: u64,
     /// `YYYYMMDDTHHMMSSZ`.
     iso8601: [u8; 16],
@@ -39,7 +39,7 @@ impl RequestDate {
         time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).min(LAST_SECOND)
     }
 
-    /// Reads `YYYYMMDDTHHMMSSZ`; `None` for anything else, days that no calendar has among them.
+    /// Parses `YYYYMMDDTHHMMSSZ`. `None` for anything else, including days that do not exist.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_suffix('Z').filter(|text| text.len() == 15 && text.is_ascii())?;
         let (day, second) = digits.split_once('T').filter(|(day, _)| day.len() == 8)?;
@@ -57,7 +57,7 @@ impl RequestDate {
         }
         let days = days_from_civil(year, month, day);
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
-        // 31 February comes back as a day of March.
+        // 31 February would come out as a day in March.
         (civil_from_days(days) == (year, month, day)).then(|| Self::new(UNIX_EPOCH + Duration::from_secs(seconds)))
     }
 
@@ -65,7 +65,7 @@ impl RequestDate {
         UNIX_EPOCH + Duration::from_secs(self.seconds)
     }
 
-    /// Whether `time` is written as this date.
+    /// Whether `time` falls into the second of this date.
     pub(crate) fn is_of(&self, time: SystemTime) -> bool {
         Self::seconds(time) == self.seconds
     }
@@ -80,7 +80,7 @@ impl RequestDate {
         &self.iso8601()[..8]
     }
 
-    /// As the `Date` header has it: `Sat, 16 Dec 2023 16:20:57 GMT`.
+    /// The value of a `Date` header: `Sat, 16 Dec 2023 16:20:57 GMT`.
     pub(crate) fn rfc1123(&self) -> HeaderValue {
         let mut text = [0; 29];
         write!(&mut text[..], "{}", HttpDate::from(self.time())).expect("every date is 29 bytes long");
@@ -95,8 +95,8 @@ fn write_digits(out: &mut [u8], mut value: u64) {
     }
 }
 
-/// Year, month and day of the given day since 1970-01-01, in the Gregorian calendar. Counts in years that begin in March, so
-/// that the leap day comes last.
+/// The year, month and day of a day since 1970-01-01, in the Gregorian calendar. Years begin in
+/// March here, so that the leap day is the last of its year.
 fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468; // since 0000-03-01
     let (era, day_of_era) = (days / 146_097, days % 146_097);
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_agree_with_httpdate_on_every_day_of_eight_centuries() {
+    fn dates_agree_with_httpdate_for_800_years() {
         for day in 0..300_000_u64 {
             let date = RequestDate::new(UNIX_EPOCH + Duration::from_secs(day * 86_400 + day % 86_400));
             let http = date.rfc1123();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn times_that_cannot_be_written_become_the_nearest_that_can() {
+    fn times_out_of_range_are_clamped() {
         assert_eq!(RequestDate::new(UNIX_EPOCH - Duration::from_secs(1)).iso8601(), "19700101T000000Z");
         let far = UNIX_EPOCH + Duration::from_secs(LAST_SECOND + 1);
         assert_eq!(RequestDate::new(far).iso8601(), "99991231T235959Z");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_refused() {
+    fn malformed_dates_are_rejected() {
         for text in [
             "",
             "20231216",

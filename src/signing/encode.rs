@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-/// Appends `bytes` to `out`, percent-encoded: `A-Za-z0-9-._~` stay, hex digits are upper case.
+/// Appends `bytes` to `out`, percent-encoded except for `A-Za-z0-9-._~`, with upper-case digits.
 pub(super) fn percent_encode(bytes: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in bytes {
@@ -11,7 +11,7 @@ pub(super) fn percent_encode(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// What a query parameter's text stands for: `+` is a space, and a `%` that begins no escape stays what it is.
+/// Decodes the text of a query parameter. `+` is a space; a `%` without two hex digits stays.
 pub(super) fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         return Cow::Borrowed(text);
@@ -47,7 +47,7 @@ pub(super) fn hex(bytes: &[u8; 32]) -> [u8; 64] {
     out
 }
 
-/// The 32 bytes that 64 lower-case hex digits stand for. One spelling only: a signature has no second form.
+/// Decodes 64 lower-case hex digits. Rejects upper case, so that a signature has one form only.
 pub(super) fn unhex(text: &[u8]) -> Option<[u8; 32]> {
     if text.len() != 64 || text.iter().any(u8::is_ascii_uppercase) {
         return None;
@@ -77,14 +77,14 @@ mod tests {
     }
 
     #[test]
-    fn percent_decoding_takes_what_is_no_escape_as_it_is() {
+    fn percent_decoding_keeps_invalid_escapes() {
         for (text, meaning) in [("a+b", "a b"), ("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("%2f%2F", "//"), ("100%25", "100%")] {
             assert_eq!(percent_decode(text.as_bytes()), meaning.as_bytes(), "{text}");
         }
     }
 
     #[test]
-    fn hex_has_one_spelling() {
+    fn hex_has_one_form() {
         let bytes = std::array::from_fn(|index| u8::try_from(index * 8).unwrap());
         assert_eq!(unhex(&hex(&bytes)), Some(bytes));
         for text in ["", "00", &"0".repeat(63), &"0".repeat(66), &"A".repeat(64), &"g".repeat(64), &"é".repeat(32)] {

@@ -5,8 +5,9 @@ use crate::{Invalid, Target};
 
 /// What a request is signed for: a bucket of an account in a region.
 ///
-/// Account and bucket may be any strings, the region any that a scope can hold, so that requests of other clients, whose rules
-/// may differ, can be signed and verified too. For requests of this crate, make it from a [`Target`].
+/// The account and the bucket may be any strings, and the region any that fits into a scope. This
+/// way requests of other clients, whose rules may differ, can be signed and verified too. For
+/// requests of this crate, convert a [`Target`] into a `Resource`.
 ///
 /// ```
 /// use oss_delete_vectors::signing::Resource;
@@ -27,8 +28,8 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when `region` is empty or has anything but visible ASCII, or one of the characters `/` and `,`, which end
-    /// the part of the authorization that it stands in.
+    /// [`Invalid`] if `region` is empty, or contains anything but visible ASCII without `/` and
+    /// `,`. These two separate the parts of an authorization.
     pub fn new(region: &str, account_id: &str, bucket: &str) -> Result<Self, Invalid> {
         if region.is_empty() || !region.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b',')) {
             return Err(Invalid::new("region", "must be visible ASCII without '/' and ','", region));
@@ -36,7 +37,7 @@ impl Resource {
         Ok(Self::of(region, account_id, bucket))
     }
 
-    /// With a region that was checked before, or that is only held against others.
+    /// Skips the check of the region: it is known to be valid, or is only compared with others.
     pub(crate) fn of(region: &str, account_id: &str, bucket: &str) -> Self {
         let name = format!("acs:ossvector:{region}:{account_id}:{bucket}");
         let mut canonical_uri = vec![b'/'];
@@ -50,13 +51,13 @@ impl Resource {
         Self { region: region.to_owned(), name, canonical_uri }
     }
 
-    /// The region, which is also a part of the scope.
+    /// The region, which is also part of the scope.
     #[must_use]
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// `/acs%3Aossvector%3A{region}%3A{account}%3A{bucket}/`, whatever host and path the request goes to.
+    /// `/acs%3Aossvector%3A{region}%3A{account}%3A{bucket}/`, independent of the host and path.
     pub(super) fn canonical_uri(&self) -> &[u8] {
         &self.canonical_uri
     }
@@ -68,14 +69,14 @@ impl From<&Target> for Resource {
     }
 }
 
-// By hand, because the canonical URI is bytes, and says nothing that the name does not.
+// Not derived: the canonical URI would print as bytes, and adds nothing to the name.
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resource").field("region", &self.region).field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// The name that access policies use: `acs:ossvector:{region}:{account id}:{bucket}`.
+/// The name used in access policies: `acs:ossvector:{region}:{account id}:{bucket}`.
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)

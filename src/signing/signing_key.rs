@@ -5,11 +5,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// How much stack is wiped: more than HMAC uses.
+/// How much stack is wiped, in bytes: more than HMAC uses.
 const STACK: usize = 2048;
 
-/// A secret narrowed to a scope, which is one day, one region and the product: the keyed HMAC state, ready to sign. Wiped on
-/// drop.
+/// The key derived from a secret for one scope, that is, one day, region and product. Held as a
+/// keyed HMAC state, which is wiped on drop.
 pub(super) struct SigningKey {
     scope: String,
     state: Hmac<Sha256>,
@@ -29,7 +29,7 @@ impl SigningKey {
         })
     }
 
-    /// What the key signs for; it begins with the day.
+    /// The scope that the key is for. It begins with the day.
     pub(super) fn scope(&self) -> &str {
         &self.scope
     }
@@ -38,7 +38,7 @@ impl SigningKey {
         on_wiped_stack(|| self.mac(string_to_sign).finalize().into_bytes().into())
     }
 
-    /// Whether `signature` is that of `string_to_sign`, compared in constant time.
+    /// Whether `signature` is the one of `string_to_sign`. Compares in constant time.
     pub(super) fn verify(&self, string_to_sign: &[u8], signature: &[u8; 32]) -> bool {
         on_wiped_stack(|| self.mac(string_to_sign).verify_slice(signature).is_ok())
     }
@@ -48,8 +48,8 @@ impl SigningKey {
     }
 }
 
-/// Overwrites the stack that `work` has used: values that were moved leave copies there, which nobody drops. The result must not
-/// be one of them.
+/// Overwrites the stack used by `work`. Values that were moved leave copies there, and no
+/// destructor wipes those. The result must not be a secret on the stack.
 fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
     #[inline(never)]
     fn use_stack<T>(work: impl FnOnce() -> T) -> T {

@@ -6,21 +6,20 @@ use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Request;
 use zeroize::Zeroizing;
 
-use super::canonical_request::{additional_headers, is_signed_by_default, parameters};
+use super::canonical_request::{CanonicalRequest, additional_headers, is_signed_by_default, parameters};
 use super::encode::unhex;
-use super::signer::Signature;
 use super::signing_key::SigningKey;
-use super::string_to_sign;
+use super::string_to_sign::{SignedText, scope};
 use super::{ALGORITHM, RequestDate, Resource, UNSIGNED_PAYLOAD, name};
 use crate::Credentials;
 
 /// How far a request's date may be from the server's clock.
 const TOLERANCE: Duration = Duration::from_secs(15 * 60);
 
-/// The authorization that a request carries: who signed, when and how. Read from the request, and not to be believed before
+/// The authorization of a request: who signed it, when and how. Do not trust it before
 /// [`verify`](Authorization::verify).
 ///
-/// The three steps stand apart because a server has to look up the secret between them:
+/// The steps are separate because a server looks up the secret between them:
 ///
 /// ```
 /// # use std::time::{Duration, UNIX_EPOCH};
@@ -32,7 +31,7 @@ const TOLERANCE: Duration = Duration::from_secs(15 * 60);
 /// # Signer::new(resource.clone(), credentials.clone()).sign(&mut request, now);
 /// let authorization = Authorization::parse(&request)?;
 /// authorization.check_date(now)?;
-/// assert_eq!(authorization.access_key_id(), "LTAI5tExample"); // look it up: here are its credentials
+/// assert_eq!(authorization.access_key_id(), "LTAI5tExample"); // look up its credentials
 /// authorization.verify(&request, &resource, &credentials)?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -41,7 +40,7 @@ pub struct Authorization {
     form: AuthorizationForm,
     access_key_id: String,
     date: RequestDate,
-    /// As it was sent.
+    /// As sent.
     scope: String,
     /// Sorted and unique.
     additional_headers: Vec<HeaderName>,
@@ -57,18 +56,19 @@ pub enum AuthorizationForm {
     Header,
     /// In the query: a presigned request.
     Query {
-        /// How long after its date the request is good.
+        /// How long the request is valid, counted from its date.
         expires: Duration,
     },
 }
 
 impl Authorization {
-    /// Reads the authorization of `request`, of either form.
+    /// Reads the authorization of `request`, in either form.
     ///
     /// # Errors
     ///
-    /// [`Unauthorized::Missing`] and [`Unauthorized::Malformed`]. Both forms at once, a part that comes twice or a signed
-    /// header with two values are malformed: what was signed and what is acted upon must be one thing.
+    /// [`Unauthorized::Missing`] and [`Unauthorized::Malformed`]. Both forms at once, a repeated
+    /// part and a signed header with two values are malformed. Otherwise one value could be
+    /// verified and another one used.
     pub fn parse<B>(request: &Request<B>) -> Result<Self, Unauthorized> {
         let query = QueryForm::parse(request.uri().query().unwrap_or_default())?;
         let authorization = match (request.headers().contains_key(AUTHORIZATION), query) {
@@ -100,7 +100,7 @@ impl Authorization {
                 _ => return Err(malformed("authorization", "must be Credential=..[,AdditionalHeaders=..],Signature=..")),
             };
             if slot.replace(value).is_some() {
-                return Err(malformed("authorization", "must have each part once"));
+                return Err(malformed("authorization", "must not repeat a part"));
             }
         }
         Self::new(
@@ -121,11 +121,11 @@ impl Authorization {
         security_token: Option<&str>,
         signature: &str,
     ) -> Result<Self, Unauthorized> {
-        // Read from the end: an access key id may hold slashes, a scope may not.
+        // From the end, because an AccessKey id may contain slashes.
         let (before_scope, _) = credential
             .rmatch_indices('/')
             .nth(3)
-            .ok_or(malformed("credential", "must be an access key id and a scope of four parts"))?;
+            .ok_or(malformed("credential", "must be an AccessKey id and a scope of four parts"))?;
         let (access_key_id, scope) = (&credential[..before_scope], &credential[before_scope + 1..]);
         let name = |name: &str| HeaderName::from_bytes(name.as_bytes());
         let mut additional_headers = match additional_headers {
@@ -149,30 +149,31 @@ impl Authorization {
         })
     }
 
-    /// Where the request carries it.
+    /// Where the request carries its authorization.
     #[must_use]
     pub fn form(&self) -> AuthorizationForm {
         self.form
     }
 
-    /// Who claims to have signed.
+    /// The AccessKey id that claims to have signed.
     #[must_use]
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id
     }
 
-    /// When the request claims to have been signed.
+    /// The time at which the request claims to have been signed.
     #[must_use]
     pub fn date(&self) -> SystemTime {
         self.date.time()
     }
 
-    /// Whether the request is of this time: in the header form at most 15 minutes off either way, presigned from 15 minutes
-    /// before its date until it expires.
+    /// Checks that the request is valid at `now`: in the header form within 15 minutes of its date,
+    /// in the query form from 15 minutes before its date until it expires.
     ///
     /// # Errors
     ///
-    /// [`Unauthorized::TimeTooSkewed`] in the header form, [`Unauthorized::OutsideValidity`] in the query form.
+    /// [`Unauthorized::TimeTooSkewed`] in the header form, [`Unauthorized::OutsideValidity`] in the
+    /// query form.
     pub fn check_date(&self, now: SystemTime) -> Result<(), Unauthorized> {
         let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let (date, now, tolerance) = (seconds(self.date.time()), seconds(now), TOLERANCE.as_secs());
@@ -188,29 +189,32 @@ impl Authorization {
         }
     }
 
-    /// Whether `credentials` signed `request`, as it is, for `resource`, and with the security token that belongs to them.
-    /// The signature is compared in constant time. The body is no part of it: hold that against `Content-MD5`.
+    /// Checks that `credentials` signed exactly this `request` for `resource`, and that the request
+    /// has their security token. Compares the signature in constant time. The signature does not
+    /// cover the body: compare that with `Content-MD5`.
     ///
     /// # Errors
     ///
-    /// [`Unauthorized::ScopeMismatch`], [`Unauthorized::SignatureMismatch`], [`Unauthorized::SecurityTokenMismatch`].
+    /// [`Unauthorized::ScopeMismatch`], [`Unauthorized::SignatureMismatch`],
+    /// [`Unauthorized::SecurityTokenMismatch`].
     pub fn verify<B>(&self, request: &Request<B>, resource: &Resource, credentials: &Credentials) -> Result<(), Unauthorized> {
-        let scope = string_to_sign::scope(&self.date, resource.region());
-        if self.scope != scope {
-            return Err(Unauthorized::ScopeMismatch { expected: scope });
+        let expected = scope(&self.date, resource.region());
+        if self.scope != expected {
+            return Err(Unauthorized::ScopeMismatch { expected });
         }
-        let key = SigningKey::derive(credentials.access_key_secret(), scope);
-        let additional = additional_headers(request.headers(), &self.additional_headers);
-        let mut matches = false;
-        let expected = Signature::new(request, resource, &self.date, key.scope(), &additional, |string_to_sign| {
-            // The signature of the header form does not cover the id: without this, one secret would speak for any.
-            let is_signer = self.access_key_id == credentials.access_key_id();
-            matches = key.verify(string_to_sign, &self.signature) && is_signer;
-            // The right signature is nobody's to know: not even by way of the value returned.
-            self.signature
-        });
-        if !matches {
-            return Err(Unauthorized::SignatureMismatch { string_to_sign: expected.string_to_sign().to_owned() });
+        let canonical = CanonicalRequest {
+            method: request.method(),
+            resource,
+            query: request.uri().query().unwrap_or_default(),
+            headers: request.headers(),
+            additional: &additional_headers(request.headers(), &self.additional_headers),
+        };
+        let text = SignedText::new(&canonical, &self.date, &self.scope);
+        let key = SigningKey::derive(credentials.access_key_secret(), expected);
+        let is_match = key.verify(text.string_to_sign(), &self.signature);
+        // In the header form the signature does not cover the id, so compare it as well.
+        if !is_match || self.access_key_id != credentials.access_key_id() {
+            return Err(Unauthorized::SignatureMismatch { string_to_sign: text.string_to_sign_text().to_owned() });
         }
         if self.security_token.as_deref().map(String::as_str) != credentials.security_token() {
             return Err(Unauthorized::SecurityTokenMismatch);
@@ -232,13 +236,13 @@ impl fmt::Debug for Authorization {
     }
 }
 
-/// The one value of a header, as text. Its doubles are found with those of all signed headers.
+/// The value of a header that must not be repeated.
 fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Unauthorized> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => value.to_str().map(|text| Some(text.trim())).map_err(|_| malformed(name, "must be ASCII")),
-        (Some(_), Some(_)) => Err(malformed(name, "must come once")),
+        (Some(_), Some(_)) => Err(malformed(name, "must not be repeated")),
     }
 }
 
@@ -246,7 +250,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>
 struct QueryForm([Option<Zeroizing<String>>; name::QUERY_FORM.len()]);
 
 impl QueryForm {
-    /// `None` where there is none of them.
+    /// `None` if the query has none of them.
     fn parse(query: &str) -> Result<Option<Self>, Unauthorized> {
         let mut found = Self(Default::default());
         for (name, value) in parameters(query) {
@@ -254,7 +258,7 @@ impl QueryForm {
             let known = name::QUERY_FORM[index];
             let value = String::from_utf8(value.into_owned()).map_err(|_| malformed(known, "must be UTF-8"))?;
             if found.0[index].replace(Zeroizing::new(value)).is_some() {
-                return Err(malformed(known, "must come once"));
+                return Err(malformed(known, "must not be repeated"));
             }
         }
         Ok(found.0.iter().any(Option::is_some).then_some(found))
@@ -292,31 +296,31 @@ const fn malformed(part: &'static str, rule: &'static str) -> Unauthorized {
 pub enum Unauthorized {
     /// The request carries no authorization.
     Missing,
-    /// The authorization cannot be read.
+    /// The authorization cannot be parsed.
     #[non_exhaustive]
     Malformed {
-        /// The part of it, such as `x-oss-date`.
+        /// The invalid part, such as `x-oss-date`.
         part: &'static str,
         /// The rule that the part breaks.
         rule: &'static str,
     },
-    /// The request was signed more than 15 minutes before or after the server's time.
+    /// The date of the request is more than 15 minutes before or after the server's time.
     TimeTooSkewed,
-    /// The presigned request has expired, or is of the future.
+    /// The presigned request has expired, or is not valid yet.
     OutsideValidity,
-    /// The scope is not that of the request's date and of the resource.
+    /// The scope does not match the date of the request and the resource.
     #[non_exhaustive]
     ScopeMismatch {
-        /// The scope that it should have been.
+        /// The right scope.
         expected: String,
     },
-    /// The signature is not that of this request, this resource and these credentials.
+    /// The signature does not match the request, the resource and the credentials.
     #[non_exhaustive]
     SignatureMismatch {
-        /// The server's string to sign, to be held against the signer's.
+        /// The string to sign as computed here. Compare it with the signer's.
         string_to_sign: String,
     },
-    /// The request's security token is not that of the credentials.
+    /// The security token of the request is not the one of the credentials.
     SecurityTokenMismatch,
 }
 
@@ -329,7 +333,7 @@ impl fmt::Display for Unauthorized {
             Self::OutsideValidity => f.write_str("the presigned request has expired or is not valid yet"),
             Self::ScopeMismatch { expected } => write!(f, "the scope must be {expected}"),
             Self::SignatureMismatch { .. } => f.write_str("the signature does not match the request"),
-            Self::SecurityTokenMismatch => f.write_str("the security token does not belong to the access key id"),
+            Self::SecurityTokenMismatch => f.write_str("the security token does not belong to the AccessKey id"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One call of one user at one time, for tests that change a thing about it.
+//! One call with fixed credentials and time, for tests to modify.
 #![allow(dead_code, reason = "every test file uses its part")]
 
 #[path = "canary.rs"]
@@ -39,12 +39,12 @@ pub(crate) fn time() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_702_743_657)
 }
 
-/// The call that deletes `keys`, not signed.
+/// An unsigned call that deletes `keys`.
 pub(crate) fn call(keys: &[&str]) -> Request<Bytes> {
     DeleteVectors::new(&target(), KeyBatch::new(keys).unwrap()).to_request()
 }
 
-/// A call with a body that this crate would not write, and the digest that belongs to it.
+/// A call with any body, and the digest of that body.
 pub(crate) fn call_with_body(body: impl Into<Bytes>) -> Request<Bytes> {
     let mut request = call(&["any"]);
     *request.body_mut() = body.into();
@@ -52,19 +52,19 @@ pub(crate) fn call_with_body(body: impl Into<Bytes>) -> Request<Bytes> {
     request
 }
 
-/// Sets the digest of the body that the request has by now.
+/// Updates the digest to the current body.
 pub(crate) fn digest_anew(request: &mut Request<Bytes>) {
     let digest = Base64::encode_string(&Md5::digest(request.body()));
     request.headers_mut().insert("content-md5", HeaderValue::try_from(digest).unwrap());
 }
 
-/// Signs `request` in the header, in good time.
+/// Signs `request` in the header, at [`time`].
 pub(crate) fn signed(mut request: Request<Bytes>) -> Request<Bytes> {
     Signer::new(&target(), long_lived()).sign(&mut request, time());
     request
 }
 
-/// Signs `request` in the query, in good time.
+/// Signs `request` in the query, at [`time`].
 pub(crate) fn presigned(mut request: Request<Bytes>, expires: Duration) -> Request<Bytes> {
     Signer::new(&target(), long_lived()).presign(&mut request, time(), expires).unwrap();
     request

@@ -1,4 +1,4 @@
-//! The golden cases of `tests/fixtures`, as values; see the README there.
+//! The golden cases in `tests/fixtures`; see the README there.
 #![allow(dead_code, reason = "every test file reads its part")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,13 +10,13 @@ use http::{Request, Response};
 use oss_delete_vectors::Credentials;
 use serde_json::Value;
 
-/// A case of `signing.json`: what the official SDK was told, and the requests that it signed.
+/// A case of `signing.json`: the inputs of the official SDK, and the requests that it signed.
 pub(crate) struct SigningCase {
     pub(crate) id: String,
     inputs: Value,
-    /// The body in the SDK's own spelling of JSON.
+    /// With the JSON of the SDK as the body.
     pub(crate) sdk: SignedBySdk,
-    /// The body in compact, raw UTF-8 JSON.
+    /// With compact JSON in raw UTF-8 as the body.
     pub(crate) compact: SignedBySdk,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct SignedBySdk {
     pub(crate) signature: String,
 }
 
-/// Where a case carries its authorization.
+/// The form of the authorization.
 #[derive(PartialEq)]
 pub(crate) enum Form {
     Header,
@@ -46,7 +46,7 @@ impl SigningCase {
         let method = string(&sdk["method"]);
         let headers = headers(&sdk["headers"]);
         let mut compact_headers = headers.clone();
-        // Replaces what is there, name by name.
+        // Replaces headers of the same name.
         compact_headers.extend(self::headers(&compact["headers_changed"]));
         Self {
             id: string(&case["id"]).to_owned(),
@@ -56,22 +56,22 @@ impl SigningCase {
         }
     }
 
-    /// A member of `inputs` that is text.
+    /// A text member of `inputs`.
     pub(crate) fn input(&self, name: &str) -> &str {
         string(&self.inputs[name])
     }
 
-    /// A member of `inputs` that is text or null.
+    /// A text member of `inputs` that may be null.
     pub(crate) fn optional(&self, name: &str) -> Option<&str> {
         self.inputs[name].as_str()
     }
 
-    /// A member of `inputs` that is a flag.
+    /// A boolean member of `inputs`.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.inputs[name].as_bool().expect("a flag")
     }
 
-    /// A member of `inputs` that is an array of text.
+    /// An array of texts in `inputs`.
     pub(crate) fn texts(&self, name: &str) -> Vec<&str> {
         array(&self.inputs[name]).iter().map(string).collect()
     }
@@ -89,19 +89,19 @@ impl SigningCase {
     }
 
     pub(crate) fn form(&self) -> Form {
-        // The SDK's own validity, where it was given none.
+        // The default of the SDK.
         const DEFAULT_EXPIRES: u64 = 900;
         match self.input("auth") {
             "header" => Form::Header,
             "query" => Form::Query { expires: Duration::from_secs(self.inputs["expires"].as_u64().unwrap_or(DEFAULT_EXPIRES)) },
-            other => panic!("{other} is no form"),
+            other => panic!("unknown form {other}"),
         }
     }
 
     pub(crate) fn credentials(&self) -> Credentials {
         Credentials::new(self.input("access_key_id"), self.input("access_key_secret"))
             .and_then(|pair| pair.with_security_token(self.optional("security_token").unwrap_or_default()))
-            .unwrap_or_else(|refused| panic!("{}: {refused}", self.id))
+            .unwrap_or_else(|error| panic!("{}: {error}", self.id))
     }
 }
 
@@ -118,7 +118,7 @@ impl SignedBySdk {
         }
     }
 
-    /// The request before it was signed.
+    /// The request before signing.
     pub(crate) fn unsigned(&self) -> Request<Bytes> {
         let mut request = self.request.clone();
         for name in ["authorization", "date", "x-oss-date", "x-oss-content-sha256", "x-oss-security-token"] {
@@ -132,20 +132,20 @@ impl SignedBySdk {
     }
 }
 
-/// A case of `errors.json`: what a server answered, and what the official SDK made of it.
+/// A case of `errors.json`: the responses of a server, and the result of the official SDK.
 pub(crate) struct ErrorCase {
     pub(crate) id: String,
     pub(crate) level: Level,
-    /// The first answer; `None` where the transport failed.
+    /// The first response. `None` if the transport failed.
     pub(crate) response: Option<Response<Bytes>>,
-    /// One answer after another, the last one repeating.
+    /// All responses in order. The last one repeats.
     pub(crate) responses: Vec<Option<Response<Bytes>>>,
     pub(crate) expected: Value,
     /// The members of `expected` that a client should reproduce.
     pub(crate) compare: Vec<String>,
 }
 
-/// How far a case is a model to follow.
+/// How far the crate should follow a case.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Level {
     Full,
@@ -165,7 +165,7 @@ impl ErrorCase {
                 "full" => Level::Full,
                 "no_message" => Level::NoMessage,
                 "quirk" => Level::Quirk,
-                other => panic!("{other} is no level"),
+                other => panic!("unknown level {other}"),
             },
             response: response(&case["responses"][0]),
             responses: array(&case["responses"]).iter().map(response).collect(),
@@ -175,20 +175,20 @@ impl ErrorCase {
     }
 }
 
-fn response(answer: &Value) -> Option<Response<Bytes>> {
-    if answer.get("transport_error").is_some() {
+fn response(case: &Value) -> Option<Response<Bytes>> {
+    if case.get("transport_error").is_some() {
         return None;
     }
-    let body = match (answer["body_text"].as_str(), answer["body_base64"].as_str()) {
+    let body = match (case["body_text"].as_str(), case["body_base64"].as_str()) {
         (Some(text), None) => text.as_bytes().to_vec(),
         (None, Some(base64)) => Base64::decode_vec(base64).expect("base64"),
-        _ => panic!("an answer has one body"),
+        _ => panic!("a response has one body"),
     };
-    assert_eq!(Some(body.len() as u64), answer["body_length"].as_u64());
+    assert_eq!(Some(body.len() as u64), case["body_length"].as_u64());
     let mut response = Response::new(Bytes::from(body));
-    let status = answer["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
+    let status = case["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
     *response.status_mut() = status.try_into().expect("a status");
-    *response.headers_mut() = headers(&answer["headers"]);
+    *response.headers_mut() = headers(&case["headers"]);
     Some(response)
 }
 
@@ -197,11 +197,11 @@ fn elements(json: &str) -> Vec<Value> {
 }
 
 fn array(value: &Value) -> &Vec<Value> {
-    value.as_array().unwrap_or_else(|| panic!("{value} is no array"))
+    value.as_array().unwrap_or_else(|| panic!("{value} is not an array"))
 }
 
 fn string(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no string"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string"))
 }
 
 fn headers(members: &Value) -> HeaderMap {

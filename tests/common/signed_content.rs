@@ -1,18 +1,18 @@
-//! What a signature covers of a request, read without the crate's own canonical request: two requests whose signed content
-//! differs cannot both be accepted.
+//! The parts of a request that a signature covers, extracted independently of the crate's canonical
+//! request. Two requests with different signed content cannot both be accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::{HeaderMap, Request};
 
-/// All that was signed, and by whom it is said to be.
+/// Everything that is signed, and the claimed signer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SignedContent {
     method: String,
-    /// Decoded and sorted, the signature among them where it is one.
+    /// Decoded and sorted, including the signature of the query form.
     parameters: Vec<(Vec<u8>, Vec<u8>)>,
     headers: BTreeMap<String, Vec<u8>>,
-    /// The parts of the `Authorization` header, but for the names of headers that it adds.
+    /// The parts of the `Authorization` header, without the names of additional headers.
     authorization: BTreeSet<String>,
 }
 
@@ -56,7 +56,7 @@ fn trimmed(value: &[u8]) -> Vec<u8> {
     str::from_utf8(value).map_or_else(|_| value.trim_ascii().to_vec(), |text| text.trim().as_bytes().to_vec())
 }
 
-/// Of a query as a server reads it.
+/// The parameters of a query, as a server reads them.
 fn parameters(query: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut parameters = Vec::new();
     for piece in query.split('&').filter(|piece| !piece.is_empty()) {
@@ -65,7 +65,7 @@ fn parameters(query: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
         parameters.push((decoded(name), decoded(value)));
     }
     parameters.sort();
-    // One without name and value, where it is the only one, is written as none is. It says nothing.
+    // A single parameter without name and value has the same canonical form as no parameter.
     let is_nothing = parameters.len() == 1 && parameters[0] == (Vec::new(), Vec::new());
     if is_nothing { Vec::new() } else { parameters }
 }

@@ -1,4 +1,4 @@
-//! Heads, bodies and chunks that are too large, cut, or make no sense, and many requests on one connection.
+//! Invalid, oversized and truncated heads, bodies and chunks, and pipelined requests.
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -7,7 +7,7 @@ use oss_delete_vectors::transports::{MAX_REQUEST_BODY, ServerOptions};
 
 use crate::service::{Service, call, rest, signed, text, write_until_closed};
 
-/// A good request with its framing left out: what `framing` says comes in its place, and after the body.
+/// A valid request with its framing replaced by `framing`, and its content by `body`.
 fn framed(framing: &str, body: impl FnOnce(&str) -> String) -> String {
     let request = text(&signed(call("examplebucket", &["a"])));
     let (head, content) = request.split_once("content-length: ").unwrap();
@@ -20,14 +20,14 @@ fn chunk(content: &str) -> String {
 }
 
 #[test]
-fn a_request_that_makes_no_sense_is_refused() {
+fn malformed_requests_are_rejected() {
     let mut service = Service::start(&ServerOptions::new());
     let good = text(&signed(call("examplebucket", &["a"])));
     let with = |line: &str| good.replacen("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"), 1);
     let length = good.split_once("content-length: ").unwrap().1.split_once('\r').unwrap().0.to_owned();
     let chunked = "transfer-encoding: chunked";
     for (name, request, expected) in [
-        ("no HTTP", "\x16\x03\x01\x02\0\x01\0".to_owned(), "HTTP/1.1 400 "),
+        ("not HTTP", "\x16\x03\x01\x02\0\x01\0".to_owned(), "HTTP/1.1 400 "),
         ("HTTP/0.9", "GET /\r\n\r\n".to_owned(), "HTTP/1.1 400 "),
         ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), ""),
         ("a thousand headers", with("a: b\r\n".repeat(1000).trim_end()), "HTTP/1.1 431 "),
@@ -49,9 +49,9 @@ fn a_request_that_makes_no_sense_is_refused() {
         ),
         ("no length", framed("a: b", str::to_owned), "InvalidDigest"),
         ("length too short", framed("content-length: 2", str::to_owned), "InvalidDigest"),
-        ("coding that is none", framed("transfer-encoding: xchunked", chunk), "HTTP/1.1 400 "),
-        ("chunks inside something", framed("transfer-encoding: chunked, gzip", chunk), "HTTP/1.1 400 "),
-        ("chunk size that is no number", framed(chunked, |_| "x\r\n".to_owned()), "HTTP/1.1 400 "),
+        ("unknown coding", framed("transfer-encoding: xchunked", chunk), "HTTP/1.1 400 "),
+        ("chunked before another coding", framed("transfer-encoding: chunked, gzip", chunk), "HTTP/1.1 400 "),
+        ("chunk size that is not a number", framed(chunked, |_| "x\r\n".to_owned()), "HTTP/1.1 400 "),
         ("negative chunk size", framed(chunked, |_| "-1\r\n".to_owned()), "HTTP/1.1 400 "),
         ("chunk size beyond 64 bits", framed(chunked, |_| "10000000000000001\r\n".to_owned()), "HTTP/1.1 400 "),
         ("chunk longer than its size", framed(chunked, |content| format!("1\r\n{content}\r\n0\r\n\r\n")), "HTTP/1.1 400 "),
@@ -61,14 +61,14 @@ fn a_request_that_makes_no_sense_is_refused() {
             "HTTP/1.1 400 ",
         ),
     ] {
-        let answer = service.answer(&request);
-        assert!(answer.contains(expected) && !answer.contains("HTTP/1.1 2"), "{name}: {answer}");
+        let response = service.exchange(&request);
+        assert!(response.contains(expected) && !response.contains("HTTP/1.1 2"), "{name}: {response}");
         service.check(name, 0);
     }
 }
 
 #[test]
-fn what_is_too_large_is_refused_as_it_comes() {
+fn oversized_parts_are_rejected() {
     let mut service = Service::start(&ServerOptions::new());
     let good = text(&signed(call("examplebucket", &["a"])));
     let more = |line: &str| good.replacen("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"), 1);
@@ -80,27 +80,27 @@ fn what_is_too_large_is_refused_as_it_comes() {
         ("100,000 extensions", framed(chunked, |_| format!("1;{}", "a=b;".repeat(100_000))), "HTTP/1.1 400 "),
         ("100,000 trailers", framed(chunked, |content| chunk(content) + "0\r\n" + &"a: b\r\n".repeat(100_000)), "HTTP/1.1 400 "),
     ] {
-        let answer = service.answer(&request);
-        // The end of the connection may overtake the answer, because what was sent was not all read.
-        assert!(answer.is_empty() || answer.starts_with(expected), "{name}: {answer}");
+        let response = service.exchange(&request);
+        // The response may be lost, because the server closes before it has read everything.
+        assert!(response.is_empty() || response.starts_with(expected), "{name}: {response}");
         service.check(name, 0);
     }
 }
 
-/// Each held apart, they would take a hundred times as much as they are.
+/// A list of such chunks would take a hundred times their size.
 #[test]
-fn chunks_of_one_byte_are_a_body_like_any_other() {
+fn body_in_one_byte_chunks_is_limited() {
     let mut service = Service::start(&ServerOptions::new());
     let mut stream = service.connect();
     stream.write_all(framed("transfer-encoding: chunked", |_| String::new()).as_bytes()).unwrap();
     let chunks = "1\r\nx\r\n".repeat(1024);
-    // What is over the limit the buffers of the sockets may take, but not four times as much.
+    // The buffers of the sockets may take more than the limit, but not four times as much.
     write_until_closed(&mut stream, &chunks, 4 * MAX_REQUEST_BODY / 1024);
     service.check("chunks of one byte", 0);
 }
 
 #[test]
-fn what_is_cut_short_is_not_executed() {
+fn truncated_requests_are_not_executed() {
     let mut service = Service::start(&ServerOptions::new());
     let good = text(&signed(call("examplebucket", &["a"])));
     let chunked = framed("transfer-encoding: chunked", |content| chunk(content) + "0\r\n\r\n");
@@ -109,38 +109,38 @@ fn what_is_cut_short_is_not_executed() {
             let mut stream = service.connect();
             stream.write_all(&request.as_bytes()[..end]).unwrap();
             stream.shutdown(Shutdown::Write).unwrap();
-            let answer = rest(&mut stream);
-            assert!(!answer.starts_with("HTTP/1.1 2"), "{end}: {answer}");
+            let response = rest(&mut stream);
+            assert!(!response.starts_with("HTTP/1.1 2"), "{end}: {response}");
         }
-        service.check("cut short", 0);
-        assert!(service.answer(request).starts_with("HTTP/1.1 204 "));
+        service.check("truncated", 0);
+        assert!(service.exchange(request).starts_with("HTTP/1.1 204 "));
         service.check("whole", 1);
     }
 }
 
 #[test]
-fn a_length_beside_chunks_smuggles_nothing() {
+fn length_with_chunks_smuggles_no_request() {
     let mut service = Service::start(&ServerOptions::new());
     let hidden = text(&signed(call("examplebucket", &["a"])));
     for framing in ["content-length: 5\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 5"] {
-        // The one who believes the length takes what follows for a second request.
+        // A server that believes the length takes the rest for a second request.
         let request = framed(framing, |_| format!("0\r\n\r\n{hidden}"));
-        let answer = service.answer(request);
-        assert!(!answer.contains("HTTP/1.1 204 "), "{answer}");
+        let response = service.exchange(request);
+        assert!(!response.contains("HTTP/1.1 204 "), "{response}");
         service.check(framing, 0);
     }
 }
 
 #[test]
-fn requests_in_one_go_have_their_answers_in_their_order() {
+fn pipelined_requests_get_responses_in_order() {
     let mut service = Service::start(&ServerOptions::new());
     let good = text(&signed(call("examplebucket", &["a"]))).replace("connection: close\r\n", "");
     let forged = good.replacen("LTAI5tExample", "LTAI5tAnother", 1);
     let last = text(&signed(call("examplebucket", &["b"])));
-    let answer = service.answer(format!("{}{last}{good}", format!("{good}{forged}").repeat(100)));
-    let statuses: Vec<&str> = answer.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    let response = service.exchange(format!("{}{last}{good}", format!("{good}{forged}").repeat(100)));
+    let statuses: Vec<&str> = response.split("HTTP/1.1 ").skip(1).map(|response| &response[..3]).collect();
     let expected: Vec<&str> = ["204", "403"].into_iter().cycle().take(200).chain(["204"]).collect();
-    // What follows the request that ends the connection is nobody's.
+    // Ignores what follows the request that closes the connection.
     assert_eq!(statuses, expected);
     service.check("pipelining", 101);
 }

@@ -1,5 +1,5 @@
-//! Clients that mean harm, against the served emulator: it goes on, deletes nothing without a valid signature, and holds no more
-//! than it may.
+//! Hostile clients of the served emulator. It keeps serving, deletes nothing without a valid
+//! signature, and stays within its memory.
 #![cfg(feature = "serve")]
 
 #[path = "../common/canary.rs"]
@@ -10,10 +10,10 @@ mod service;
 mod signatures;
 mod slow;
 
-/// Counts what the server and its clients hold: all tests of this binary at once.
+/// Counts the memory of the server and its clients, for all tests of this binary together.
 #[global_allocator]
 static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);
 
-/// What they may hold at most, in bytes: mostly what is read of a thousand beginnings of requests. One body in chunks of a byte,
-/// each kept apart, would be four times as much.
+/// The maximum heap, in bytes. Most of it are the buffers of a thousand unfinished requests. A list
+/// of the chunks of a single body in one-byte chunks would take four times as much.
 const HEAP: usize = 64 * 1024 * 1024;

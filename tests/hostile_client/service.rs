@@ -1,4 +1,4 @@
-//! The served emulator, and clients that write what they like.
+//! The served emulator, and raw clients.
 
 use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -14,8 +14,8 @@ use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Target};
 use crate::canary::SECRET;
 use crate::{ALLOCATOR, HEAP};
 
-/// Ends a test that would hang otherwise; nothing is expected to take this long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Ends a test that hangs.
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Service {
     emulator: Arc<Mutex<Emulator>>,
@@ -34,31 +34,31 @@ impl Service {
 
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.server.addr()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+        stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream
     }
 
-    /// Sends `request`, and nothing more, and reads to the end of the connection.
-    pub(crate) fn answer(&self, request: impl AsRef<[u8]>) -> String {
+    /// Sends only `request`, and reads until the connection is closed.
+    pub(crate) fn exchange(&self, request: impl AsRef<[u8]>) -> String {
         let mut stream = self.connect();
-        // The server may answer, and close, before it has read all.
+        // The server may respond and close before it has read everything.
         let _ = stream.write_all(request.as_ref());
         rest(&mut stream)
     }
 
-    /// Expects that `keys` keys were deleted since the last time, none of another bucket, that the service still does what it is
-    /// there for, and that nobody holds more than they may.
+    /// Asserts that `keys` keys were deleted since the last check and none in the other bucket,
+    /// that the service still works, and that the heap is within its limit.
     pub(crate) fn check(&mut self, case: &str, keys: u64) {
         assert_eq!(self.deleted_keys(), self.deleted_keys + keys, "{case}");
-        let answer = self.answer(text(&signed(call("examplebucket", &["a"]))));
-        assert!(answer.starts_with("HTTP/1.1 204 "), "{case}: then {answer}");
+        let response = self.exchange(text(&signed(call("examplebucket", &["a"]))));
+        assert!(response.starts_with("HTTP/1.1 204 "), "{case}: then {response}");
         self.deleted_keys += keys + 1;
         assert_eq!(self.deleted_keys(), self.deleted_keys, "{case}");
         assert!(self.emulator.lock().unwrap().contains("otherbucket", "index", "a"), "{case}");
         let heap = ALLOCATOR.max_allocated();
-        println!("{case}: the heap had {heap} bytes at most so far");
-        assert!(heap < HEAP, "{case}: the heap had {heap} bytes");
+        println!("{case}: maximum heap so far: {heap} bytes");
+        assert!(heap < HEAP, "{case}: the heap has {heap} bytes");
     }
 
     pub(crate) fn deleted_keys(&self) -> u64 {
@@ -66,18 +66,18 @@ impl Service {
     }
 }
 
-/// What comes until the connection ends, in whichever way.
+/// Reads until the connection is closed or reset.
 pub(crate) fn rest(stream: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
-    let ended = stream.read_to_end(&mut answer);
-    assert!(!ended.is_err_and(|error| is_timeout(&error)), "it stays open after {}", String::from_utf8_lossy(&answer));
-    String::from_utf8(answer).unwrap()
+    let mut response = Vec::new();
+    let ended = stream.read_to_end(&mut response);
+    assert!(!ended.is_err_and(|error| is_timeout(&error)), "still open after {}", String::from_utf8_lossy(&response));
+    String::from_utf8(response).unwrap()
 }
 
-/// Writes `text` over and over, until the server has closed the connection, which it must have after `most` of them.
+/// Writes `text` repeatedly until the server closes the connection, at most `most` times.
 pub(crate) fn write_until_closed(stream: &mut TcpStream, text: &str, most: usize) {
     let error = (0..most).find_map(|_| stream.write_all(text.as_bytes()).err());
-    assert!(error.is_some_and(|error| !is_timeout(&error)), "it stays open");
+    assert!(error.is_some_and(|error| !is_timeout(&error)), "still open");
 }
 
 pub(crate) fn is_timeout(error: &Error) -> bool {
@@ -85,7 +85,7 @@ pub(crate) fn is_timeout(error: &Error) -> bool {
 }
 
 pub(crate) fn target(bucket: &str) -> Target {
-    // In path style, and with a host that is none of this service's: the host is no part of what is signed.
+    // Path style, with any host: the signature does not cover the host.
     let target = Target::builder("cn-hangzhou", "1234567890123456", bucket).index_name("index");
     target.endpoint("http://127.0.0.1".parse().unwrap()).build().unwrap()
 }
@@ -98,13 +98,13 @@ pub(crate) fn call(bucket: &str, keys: &[&str]) -> Request<bytes::Bytes> {
     DeleteVectors::new(&target(bucket), KeyBatch::new(keys).unwrap()).to_request()
 }
 
-/// Signs for `examplebucket`, whatever the request says.
+/// Signs for `examplebucket`, even if the request is for another bucket.
 pub(crate) fn signed(mut request: Request<bytes::Bytes>) -> Request<bytes::Bytes> {
     Signer::new(&target("examplebucket"), credentials()).sign(&mut request, SystemTime::now());
     request
 }
 
-/// As it is on the wire. The connection is to end with the answer.
+/// The bytes on the wire. Asks to close the connection after the response.
 pub(crate) fn text(request: &Request<bytes::Bytes>) -> String {
     let target = request.uri().path_and_query().unwrap();
     let mut text = format!("{} {target} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n", request.method());

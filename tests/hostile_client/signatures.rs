@@ -1,4 +1,4 @@
-//! Requests that are forged, changed, replayed, or signed for something else.
+//! Forged, modified and replayed requests, and those signed for something else.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use oss_delete_vectors::transports::ServerOptions;
 use crate::canary::{SECRET, WRONG_SECRET};
 use crate::service::{Service, call, credentials, signed, target, text};
 
-/// A change to a good request, and what the answer to it begins with or, where it is an error, has in it.
+/// A change to a valid request, and a part of its response: the beginning if it deletes.
 type Trick = (&'static str, fn(String) -> String, &'static str);
 
 const TRICKS: &[Trick] = &[
@@ -31,11 +31,11 @@ const TRICKS: &[Trick] = &[
     ("a path within", |request| request.replacen("/examplebucket/", "/examplebucket/%2e%2e/otherbucket/", 1), "DoesNotMatch"),
     ("an encoded path", |request| request.replacen("/examplebucket/", "/%6ftherbucket/", 1), "SignatureDoesNotMatch"),
     ("a doubled slash", |request| request.replacen("/examplebucket/", "//examplebucket/", 1), "SignatureDoesNotMatch"),
-    ("doubled authorization", |request| double(&request, "authorization"), "AccessDenied"),
-    ("doubled date", |request| double(&request, "x-oss-date"), "AccessDenied"),
-    ("doubled digest", |request| double(&request, "content-md5"), "AccessDenied"),
-    ("doubled content type", |request| double(&request, "content-type"), "AccessDenied"),
-    ("a signed header more", |request| more(&request, "x-oss-meta-a: b"), "SignatureDoesNotMatch"),
+    ("doubled authorization", |request| with_line_twice(&request, "authorization"), "AccessDenied"),
+    ("doubled date", |request| with_line_twice(&request, "x-oss-date"), "AccessDenied"),
+    ("doubled digest", |request| with_line_twice(&request, "content-md5"), "AccessDenied"),
+    ("doubled content type", |request| with_line_twice(&request, "content-type"), "AccessDenied"),
+    ("a signed header with_line", |request| with_line(&request, "x-oss-meta-a: b"), "SignatureDoesNotMatch"),
     ("a line break in a value", |request| request.replacen("?deleteVectors", "?deleteVectors&a=%0d%0ab:c", 1), "DoesNotMatch"),
     ("in absolute form", |request| request.replacen("/examplebucket/", "http://b.test/examplebucket/", 1), "HTTP/1.1 204 "),
     (
@@ -43,25 +43,25 @@ const TRICKS: &[Trick] = &[
         |request| request.replacen("/examplebucket/", "http://b.test/otherbucket/", 1),
         "DoesNotMatch",
     ),
-    ("an unsigned header more", |request| more(&request, "user-agent: x"), "HTTP/1.1 204 "),
+    ("an unsigned header with_line", |request| with_line(&request, "user-agent: x"), "HTTP/1.1 204 "),
 ];
 
 #[test]
-fn what_is_not_signed_as_it_is_deletes_nothing() {
+fn modified_requests_delete_nothing() {
     let mut service = Service::start(&ServerOptions::new());
     let request = text(&signed(call("examplebucket", &["a"])));
     for (name, trick, expected) in TRICKS {
         let tricky = trick(request.clone());
         assert_ne!(tricky, request, "{name}");
-        let answer = service.answer(&tricky);
+        let response = service.exchange(&tricky);
         let deletes = expected.starts_with("HTTP");
-        assert!(if deletes { answer.starts_with(expected) } else { answer.contains(expected) }, "{name}: {answer}");
+        assert!(if deletes { response.starts_with(expected) } else { response.contains(expected) }, "{name}: {response}");
         service.check(name, deletes.into());
     }
 }
 
 #[test]
-fn a_signature_is_good_for_its_time_and_no_longer() {
+fn signatures_expire() {
     let mut service = Service::start(&ServerOptions::new());
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let now = SystemTime::now();
@@ -74,10 +74,10 @@ fn a_signature_is_good_for_its_time_and_no_longer() {
         let mut request = call("examplebucket", &["a"]);
         Signer::new(&target("examplebucket"), credentials()).sign(&mut request, signed_at);
         let request = text(&request);
-        // Sent again it is the same request, and is answered alike: the service has no memory of signatures.
+        // A replay gets the same response: the service does not remember signatures.
         for _ in 0..2 {
-            let answer = service.answer(&request);
-            assert!(answer.contains(expected), "{answer}");
+            let response = service.exchange(&request);
+            assert!(response.contains(expected), "{response}");
             service.check(expected, expected.starts_with("HTTP").into());
         }
     }
@@ -85,14 +85,14 @@ fn a_signature_is_good_for_its_time_and_no_longer() {
     {
         let mut request = call("examplebucket", &["a"]);
         Signer::new(&target("examplebucket"), credentials()).presign(&mut request, signed_at, minutes(4)).unwrap();
-        let answer = service.answer(text(&request));
-        assert!(answer.contains(expected), "{answer}");
+        let response = service.exchange(text(&request));
+        assert!(response.contains(expected), "{response}");
         service.check(expected, expected.starts_with("HTTP").into());
     }
 }
 
 #[test]
-fn a_presigned_request_is_what_was_signed() {
+fn modified_presigned_requests_are_rejected() {
     let mut service = Service::start(&ServerOptions::new());
     let mut request = call("examplebucket", &["a"]);
     Signer::new(&target("examplebucket"), credentials())
@@ -102,7 +102,7 @@ fn a_presigned_request_is_what_was_signed() {
     let both = |request: &str| {
         let authorization = text(&signed(call("examplebucket", &["a"])));
         let line = authorization.lines().find(|line| line.starts_with("authorization")).unwrap().to_owned();
-        more(request, &line)
+        with_line(request, &line)
     };
     for (name, tricky, expected) in [
         ("in the header as well", both(&request), "AccessDenied"),
@@ -114,27 +114,27 @@ fn a_presigned_request_is_what_was_signed() {
         ("another key", request.replace(r#"["a"]"#, r#"["b"]"#), "InvalidDigest"),
     ] {
         assert_ne!(tricky, request, "{name}");
-        let answer = service.answer(&tricky);
-        assert!(answer.contains(expected), "{name}: {answer}");
+        let response = service.exchange(&tricky);
+        assert!(response.contains(expected), "{name}: {response}");
         service.check(name, 0);
     }
 }
 
 #[test]
-fn nobody_without_the_secret_signs() {
+fn wrong_secrets_are_rejected() {
     let mut service = Service::start(&ServerOptions::new());
     for (name, secret) in [
         ("another", WRONG_SECRET),
         ("a part", &SECRET[1..]),
-        ("more", &format!("{SECRET}0")),
+        ("with_line", &format!("{SECRET}0")),
         ("a letter", "y"),
         ("the id", "LTAI5tExample"),
     ] {
         let others = Credentials::new("LTAI5tExample", secret).unwrap();
         let mut request = call("examplebucket", &["a", "b"]);
         Signer::new(&target("examplebucket"), others).sign(&mut request, SystemTime::now());
-        let answer = service.answer(text(&request));
-        assert!(answer.contains("SignatureDoesNotMatch"), "{answer}");
+        let response = service.exchange(text(&request));
+        assert!(response.contains("SignatureDoesNotMatch"), "{response}");
         service.check(name, 0);
     }
 }
@@ -154,12 +154,12 @@ fn without(request: &str, name: &str) -> String {
     request.replacen(line(request, name), "", 1)
 }
 
-fn double(request: &str, name: &str) -> String {
+fn with_line_twice(request: &str, name: &str) -> String {
     let line = line(request, name);
     request.replacen(line, &line.repeat(2), 1)
 }
 
-fn more(request: &str, line: &str) -> String {
+fn with_line(request: &str, line: &str) -> String {
     request.replacen("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"), 1)
 }
 

@@ -1,4 +1,4 @@
-//! Clients that take their time, or more of it than there is.
+//! Slow clients.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,26 +8,26 @@ use oss_delete_vectors::transports::ServerOptions;
 
 use crate::service::{Service, call, is_timeout, rest, signed, text, write_until_closed};
 
-/// Sends `bytes` over and over, one at a time, until the server has had enough, and returns what it said.
+/// Sends `bytes` repeatedly, one at a time, until the connection is closed. Returns the response.
 fn drip(stream: &mut TcpStream, bytes: &[u8]) -> String {
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     for byte in bytes.iter().cycle() {
-        // The pause is a read: it ends early where there is something to read.
+        // The read timeout is the pause between bytes.
         let mut buffer = [0; 1024];
         match stream.read(&mut buffer) {
             Ok(0) => break,
-            Ok(read) => answer.extend_from_slice(&buffer[..read]),
+            Ok(read) => response.extend_from_slice(&buffer[..read]),
             Err(error) if !is_timeout(&error) => break,
             Err(_) if stream.write_all(&[*byte]).is_err() => break,
             Err(_) => {}
         }
     }
-    String::from_utf8(answer).unwrap()
+    String::from_utf8(response).unwrap()
 }
 
 #[test]
-fn whoever_takes_too_long_has_to_go() {
+fn slow_clients_are_disconnected() {
     let mut service = Service::start(&ServerOptions::new().client_timeout(Duration::from_millis(300)));
     let good = text(&signed(call("examplebucket", &["a"])));
     let keep_alive = good.replace("connection: close\r\n", "");
@@ -43,20 +43,20 @@ fn whoever_takes_too_long_has_to_go() {
 
     let mut stream = service.connect();
     stream.write_all(b"POST /").unwrap();
-    let answer = drip(&mut stream, b"x");
-    assert!(!answer.contains("204"), "{answer}");
+    let response = drip(&mut stream, b"x");
+    assert!(!response.contains("204"), "{response}");
     service.check("slow target", 0);
 
     let mut stream = service.connect();
     stream.write_all(b"POST / HTTP/1.1\r\n").unwrap();
-    let answer = drip(&mut stream, b"a: b\r\n");
-    assert!(!answer.contains("204"), "{answer}");
+    let response = drip(&mut stream, b"a: b\r\n");
+    assert!(!response.contains("204"), "{response}");
     service.check("slow headers", 0);
 
     let mut stream = service.connect();
     stream.write_all(&good.as_bytes()[..body]).unwrap();
-    let answer = drip(&mut stream, b" ");
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    let response = drip(&mut stream, b" ");
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
     service.check("slow body", 0);
 
     let mut stream = service.connect();
@@ -67,17 +67,17 @@ fn whoever_takes_too_long_has_to_go() {
     let mut stream = service.connect();
     let chunked = good.split_once("content-length").unwrap().0;
     stream.write_all(format!("{chunked}transfer-encoding: chunked\r\n\r\n").as_bytes()).unwrap();
-    let answer = drip(&mut stream, b"1\r\nx\r\n");
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    let response = drip(&mut stream, b"1\r\nx\r\n");
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
     service.check("slow chunks", 0);
 }
 
 #[test]
-fn whoever_reads_no_answers_has_to_go() {
+fn clients_that_do_not_read_are_disconnected() {
     let mut service = Service::start(&ServerOptions::new().client_timeout(Duration::from_millis(300)));
     let mut stream = service.connect();
-    // Answers fill the buffers of both sockets, until the server cannot write, and so does not read, and cuts the connection.
+    // Responses fill the buffers of both sockets until the server cannot write, and times out.
     let requests = "GET / HTTP/1.1\r\n\r\n".repeat(1000);
     write_until_closed(&mut stream, &requests, usize::MAX);
-    service.check("answers that nobody reads", 0);
+    service.check("unread responses", 0);
 }

@@ -1,4 +1,5 @@
-//! Whatever is answered, in whatever order, the report adds up after each step, and each key is told of once.
+//! For any responses in any order, the report adds up after each step, and each key is reported
+//! once.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,14 +15,14 @@ use crate::canary::SECRET;
 use crate::cases;
 
 #[derive(Debug, Clone)]
-enum Answer {
-    Is(Response<Bytes>),
+enum Reply {
+    Response(Response<Bytes>),
     Failed(Failure),
-    /// None until the machine's own deadline.
+    /// No response before the timeout of the state machine.
     Silence,
 }
 
-fn answer() -> impl Strategy<Value = Answer> {
+fn reply() -> impl Strategy<Value = Reply> {
     let codes = [
         code::QPS_LIMIT_EXCEEDED,
         code::VECTOR_INDEX_PARAMETER_INVALID,
@@ -37,19 +38,20 @@ fn answer() -> impl Strategy<Value = Answer> {
             Some(seconds) => error.with_retry_after(Duration::from_secs(u64::from(seconds))),
             None => error,
         };
-        Answer::Is(error.to_response())
+        Reply::Response(error.to_response())
     });
-    // Those that do not stop a run.
-    let refusal = select(vec![(400, codes[1]), (503, codes[0]), (500, codes[2])]);
-    let refusal = refusal
-        .prop_map(|(status, code)| Answer::Is(ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m").to_response()));
+    // Errors that do not stop a run.
+    let mild = select(vec![(400, codes[1]), (503, codes[0]), (500, codes[2])]);
+    let mild = mild.prop_map(|(status, code)| {
+        Reply::Response(ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m").to_response())
+    });
     prop_oneof![
-        3 => Just(Answer::Is(Deleted::new("id").to_response())),
-        4 => refusal,
+        3 => Just(Reply::Response(Deleted::new("id").to_response())),
+        4 => mild,
         1 => error,
-        1 => Just(Answer::Failed(Failure::may_have_arrived("reset"))),
-        1 => Just(Answer::Failed(Failure::surely_not_sent("refused"))),
-        1 => Just(Answer::Silence),
+        1 => Just(Reply::Failed(Failure::may_have_arrived("reset"))),
+        1 => Just(Reply::Failed(Failure::surely_not_sent("refused"))),
+        1 => Just(Reply::Silence),
     ]
 }
 
@@ -62,38 +64,38 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn the_report_adds_up(answers in vec((answer(), any::<Index>()), 1..60), keys in 1..3000_u32, attempts in 1..4_u32) {
+    fn report_adds_up_and_each_key_is_reported_once(replies in vec((reply(), any::<Index>()), 1..60), keys in 1..3000_u32, attempts in 1..4_u32) {
         let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
         let options = BulkOptions::new().rate(Rate::Unlimited).max_attempts(attempts).concurrency(4);
         let mut bulk = BulkDelete::new(&target, Credentials::new("id", SECRET).unwrap(), options).unwrap();
-        // Every third key a second time.
+        // Every third key is pushed four times.
         for number in (0..keys).flat_map(|number| [number, number - number % 3]) {
             bulk.push(Key::new(&format!("k{number}")).unwrap()).unwrap();
         }
         bulk.finish();
 
         let mut now = Now::new(Duration::ZERO, UNIX_EPOCH);
-        let (mut answers, mut waiting) = (answers.into_iter(), Vec::new());
-        let mut told = vec![0_u8; 2 * usize::try_from(keys).unwrap()];
+        let (mut replies, mut waiting) = (replies.into_iter(), Vec::new());
+        let mut reported = vec![0_u8; 2 * usize::try_from(keys).unwrap()];
         let mut outcomes = 0;
         while !bulk.is_finished() {
             waiting.extend(std::iter::from_fn(|| bulk.poll_transmit(now)).map(|transmit| transmit.id));
-            let answer = answers.next();
-            let is_silent = matches!(answer, Some((Answer::Silence, _)));
-            match answer {
-                // The end of the script is the end of the run.
+            let reply = replies.next();
+            let is_silent = matches!(reply, Some((Reply::Silence, _)));
+            match reply {
+                // The run ends with the script.
                 None => bulk.abort(),
                 Some(_) if waiting.is_empty() => {}
-                Some((answer, index)) => {
+                Some((reply, index)) => {
                     let id = waiting.swap_remove(index.index(waiting.len()));
-                    match answer {
-                        Answer::Is(response) => bulk.handle_response(now, id, &response),
-                        Answer::Failed(failure) => bulk.handle_failure(now, id, failure),
-                        Answer::Silence => {}
+                    match reply {
+                        Reply::Response(response) => bulk.handle_response(now, id, &response),
+                        Reply::Failed(failure) => bulk.handle_failure(now, id, failure),
+                        Reply::Silence => {}
                     }
                 }
             }
-            // Rarely, for it is the end of whatever is on its way.
+            // Only if necessary, because it times out all requests in flight.
             if let Some(due) = bulk.poll_timeout().filter(|_| is_silent || waiting.is_empty()) {
                 now = Now::new(due.max(now.monotonic), now.wall);
                 bulk.handle_timeout(now);
@@ -105,13 +107,13 @@ proptest! {
                     _ => continue,
                 };
                 outcomes += keys as u64;
-                positions.for_each(|position| told[usize::try_from(position).unwrap()] += 1);
+                positions.for_each(|position| reported[usize::try_from(position).unwrap()] += 1);
             }
             let report = bulk.report();
             prop_assert_eq!(sum(report), u64::from(2 * keys));
             prop_assert_eq!(report.deleted + report.rejected + report.unconfirmed + report.not_attempted, outcomes);
         }
         prop_assert_eq!(bulk.report().pending(), 0);
-        prop_assert_eq!(told.iter().position(|&times| times != 1), None);
+        prop_assert_eq!(reported.iter().position(|&times| times != 1), None);
     }
 }

@@ -1,4 +1,4 @@
-//! However keys come in, they leave in batches that one request takes, in their order, each once.
+//! However keys are pushed, they are sent in valid batches, in their order, each once per batch.
 
 use std::collections::HashSet;
 use std::time::{Duration, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::canary::SECRET;
 use crate::cases;
 
-/// Keys `first..first + count`, and whether the source pauses after them.
+/// Keys `first..first + count`, and whether the source then pauses.
 fn pushes() -> impl Strategy<Value = Vec<(u32, u32, bool)>> {
     vec((0..1500_u32, prop_oneof![1..10_u32, 400..700_u32], any::<bool>()), 1..6)
 }
@@ -20,8 +20,8 @@ proptest! {
     #![proptest_config(cases(40))]
 
     #[test]
-    fn batches_are_bounded_ordered_and_without_duplicates(pushes in pushes(), suffix in prop_oneof![Just(0), Just(1000_usize)]) {
-        // Keys of more than a thousand characters of four bytes make the longest bodies there are.
+    fn batches_are_limited_ordered_and_unique(pushes in pushes(), suffix in prop_oneof![Just(0), Just(1000_usize)]) {
+        // Long keys of four-byte characters make the largest bodies.
         let text = |number: u32| format!("{number:05}{}", "\u{10ffff}".repeat(suffix));
         let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
         let options = BulkOptions::new().rate(Rate::Unlimited).concurrency(1000);

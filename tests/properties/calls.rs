@@ -1,4 +1,4 @@
-//! A call is read as it was written, whatever its keys and its index are.
+//! Any call survives a round trip.
 
 use base64ct::{Base64, Encoding};
 use bytes::Bytes;
@@ -19,20 +19,20 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn keys_come_out_as_they_went_in(keys in keys(30), index_name in text(1..=20)) {
+    fn calls_round_trip(keys in keys(30), index_name in text(1..=20)) {
         let call = DeleteVectors::new(&target(&index_name), keys);
         let request = call.to_request();
         prop_assert_eq!(&DeleteVectors::parse_request(&target("other"), &request).unwrap(), &call);
-        // Anybody's reader of JSON sees the same.
+        // Any JSON parser reads the same.
         let body: Value = serde_json::from_slice(request.body()).unwrap();
         let texts: Vec<&str> = call.keys().iter().map(Key::as_str).collect();
         prop_assert_eq!(body, json!({ "indexName": index_name, "keys": texts }));
         prop_assert_eq!(request.headers()["content-md5"].to_str().unwrap(), Base64::encode_string(&Md5::digest(request.body())));
     }
 
-    /// As the official SDK spells them.
+    /// The official SDK escapes keys like this.
     #[test]
-    fn keys_may_be_escaped(keys in keys(30)) {
+    fn escaped_keys_are_parsed(keys in keys(30)) {
         let escaped = |key: Key<'_>| key.as_str().encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
         let members: Vec<String> = keys.iter().map(|key| format!("\"{}\"", escaped(key))).collect();
         let body = format!("{{\"keys\": [{}], \"indexName\": \"i\"}}", members.join(", "));
@@ -42,14 +42,14 @@ proptest! {
     }
 
     #[test]
-    fn a_text_is_a_key_by_its_characters(text in prop_oneof![text(0..=3), text(1020..=1030)]) {
+    fn key_length_is_counted_in_characters(text in prop_oneof![text(0..=3), text(1020..=1030)]) {
         let is_key = (1..=1024).contains(&text.chars().count());
         prop_assert_eq!(Key::new(&text).is_ok(), is_key);
         prop_assert_eq!(KeyBatch::new([&text]).is_ok(), is_key);
     }
 
     #[test]
-    fn an_error_says_what_it_was_made_of(status in 400..600_u16, code in text(1..=20), message in text(0..=40), ec in "[ -~]{1,9}") {
+    fn service_errors_round_trip(status in 400..600_u16, code in text(1..=20), message in text(0..=40), ec in "[ -~]{1,9}") {
         let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code.as_str(), message.as_str()).with_ec(ec.as_str());
         let read = DeleteVectors::parse_response(&error.to_response()).unwrap_err();
         prop_assert_eq!((read.status().as_u16(), read.code(), read.message(), read.ec()), (status, &*code, &*message, Some(&*ec)));

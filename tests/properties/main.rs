@@ -1,5 +1,6 @@
-//! What holds of any value, tried on values that are made at random, the same in every run. `PROPTEST_CASES` and
-//! `PROPTEST_RNG_SEED` try more and others; what fails then becomes a test of its own, so that nothing is kept in a file.
+//! Property tests with random values, the same in every run. Set `PROPTEST_CASES` and
+//! `PROPTEST_RNG_SEED` to try more and other values. Turn a failure into a normal test: no
+//! regression file is kept.
 
 #[path = "../common/canary.rs"]
 mod canary;
@@ -15,7 +16,7 @@ mod strategies;
 
 use proptest::test_runner::{Config, RngSeed};
 
-/// So many cases of a property, unless the environment says otherwise.
+/// The number of cases, unless the environment overrides it.
 fn cases(cases: u32) -> Config {
     let from_environment = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     Config {

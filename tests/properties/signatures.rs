@@ -1,4 +1,4 @@
-//! What was signed is accepted, and nothing else is.
+//! Signed requests are accepted, and modified ones are not.
 
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
@@ -15,7 +15,7 @@ proptest! {
     #![proptest_config(cases(1000))]
 
     #[test]
-    fn what_is_signed_is_accepted(signing in signing()) {
+    fn signed_requests_are_accepted(signing in signing()) {
         let signed = signing.signed();
         prop_assert_eq!(signing.verify(&signed), Ok(()));
         let authorization = Authorization::parse(&signed).unwrap();
@@ -26,7 +26,7 @@ proptest! {
     }
 
     #[test]
-    fn a_signature_is_for_its_signer_and_its_resource_alone((signing, other) in (signing(), signing())) {
+    fn other_signers_and_resources_are_rejected((signing, other) in (signing(), signing())) {
         let signed = signing.signed();
         let (credentials, resource) = (other.credentials.clone(), other.resource.clone());
         if credentials.access_key_id() != signing.credentials.access_key_id() {
@@ -40,17 +40,17 @@ proptest! {
     }
 
     #[test]
-    fn one_byte_changed_in_what_is_signed_is_refused(signing in signing(), place: Index, at: Index, byte in 32..=255_u8) {
+    fn changes_of_signed_bytes_are_rejected(signing in signing(), place: Index, at: Index, byte in 32..=255_u8) {
         let signed = signing.signed();
-        // What is no request is refused before anyone could verify it.
+        // An invalid request never reaches the verification.
         if let Some(changed) = with_one_byte_changed(&signed, place, at, byte) {
-            let says_the_same = SignedContent::of(&changed) == SignedContent::of(&signed);
-            prop_assert!(says_the_same || signing.verify(&changed).is_err(), "{:?} {:?}", changed, changed.headers());
+            let is_equivalent = SignedContent::of(&changed) == SignedContent::of(&signed);
+            prop_assert!(is_equivalent || signing.verify(&changed).is_err(), "{:?} {:?}", changed, changed.headers());
         }
     }
 
     #[test]
-    fn one_byte_changed_in_what_is_not_signed_is_accepted(signing in signing(), at: Index, byte in b'a'..=b'z') {
+    fn changes_of_unsigned_bytes_are_accepted(signing in signing(), at: Index, byte in b'a'..=b'z') {
         let mut changed = signing.signed();
         let path = String::from_utf8(replaced(changed.uri().path().as_bytes(), at, byte)).unwrap();
         let path_and_query = format!("/{}?{}", path.trim_start_matches('/'), changed.uri().query().unwrap_or_default());
@@ -60,7 +60,7 @@ proptest! {
     }
 }
 
-/// In the query or in one of the headers; `None` where that makes no request.
+/// Changes a byte of the query or of a header. `None` if the result is not a valid request.
 fn with_one_byte_changed(signed: &Request<Bytes>, place: Index, at: Index, byte: u8) -> Option<Request<Bytes>> {
     let mut changed = signed.clone();
     let names: Vec<HeaderName> = signed.headers().keys().cloned().collect();

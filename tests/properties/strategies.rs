@@ -1,4 +1,4 @@
-//! Values of every kind that the crate takes.
+//! Strategies for all values that the crate takes.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use proptest::sample::select;
 
 use crate::canary::SECRET;
 
-/// Any text of so many characters, none of them out of bounds.
+/// Any text of `length` characters.
 pub(crate) fn text(length: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = String> {
     let character =
         prop_oneof![3 => any::<char>(), 1 => select(vec!['\0', '"', '\\', '/', '\u{7f}', '\u{2028}', 'é', '😀', ' '])];
@@ -25,14 +25,14 @@ pub(crate) fn key() -> impl Strategy<Value = String> {
 }
 
 pub(crate) fn keys(most: usize) -> impl Strategy<Value = KeyBatch> {
-    vec(key(), 1..=most).prop_map(|keys| KeyBatch::new(keys).expect("keys, and not too many"))
+    vec(key(), 1..=most).prop_map(|keys| KeyBatch::new(keys).expect("valid keys, and not too many"))
 }
 
 fn credentials() -> impl Strategy<Value = Credentials> {
     let secret = text(0..=40).prop_map(|text| format!("s{}{SECRET}", text.replace(char::is_control, "")));
     let token = prop_oneof!["", "[!-~]([ -~]{0,60}[!-~])?"];
     ("[!-+\\--~]([ -+\\--~]{0,20}[!-+\\--~])?", secret, token).prop_map(|(id, secret, token)| {
-        Credentials::new(id, secret).and_then(|pair| pair.with_security_token(token)).expect("what both take")
+        Credentials::new(id, secret).and_then(|pair| pair.with_security_token(token)).expect("valid credentials")
     })
 }
 
@@ -55,14 +55,14 @@ fn headers() -> impl Strategy<Value = HeaderMap> {
     vec((name, value), 0..8).prop_map(|headers| {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            // One value each: others are not signed.
+            // One value per header: others cannot be signed.
             map.insert(HeaderName::try_from(name).expect("a name"), HeaderValue::from_bytes(&value).expect("a value"));
         }
         map
     })
 }
 
-/// Pieces of a query, well spelt or not, some of them a signature's.
+/// Parts of a query, with valid and invalid escapes. Some belong to a signature.
 pub(crate) fn query_piece() -> impl Strategy<Value = String> {
     let name = prop_oneof!["[a-zA-Z0-9._~%+/-]{0,6}", "(%[0-9a-fA-F]{2}){1,3}", "x(-|%2d)oss-(date|signature|expires|other)"];
     (name, prop_oneof!["", "=[a-zA-Z0-9._~%+=/?:@!$'()*,;-]{0,8}", "=(%[0-9a-fA-F]{2}){1,4}"])
@@ -86,7 +86,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request<Bytes>> {
     })
 }
 
-/// Who signs what, when, in which form and with which headers beside those that always are.
+/// Everything that a signature depends on. `expires` selects the query form.
 #[derive(Debug, Clone)]
 pub(crate) struct Signing {
     pub(crate) request: Request<Bytes>,
@@ -114,7 +114,7 @@ impl Signing {
         Signer::new(self.resource.clone(), self.credentials.clone()).with_additional_headers(self.additional.clone())
     }
 
-    /// Signs `request` and gives its canonical request.
+    /// Signs `request`, and returns the canonical request.
     pub(crate) fn sign(&self, request: &mut Request<Bytes>) -> Vec<u8> {
         let signer = self.signer();
         let signature = match self.expires {

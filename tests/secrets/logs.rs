@@ -1,4 +1,4 @@
-//! Logs at every level, of this crate and of all that it uses: an application may listen to them all.
+//! Logs of this crate and its dependencies, at every level, contain no secret.
 
 use std::convert::Infallible;
 use std::io;
@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use crate::calls::canary::{self, WRONG_TOKEN};
 use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, long_lived, target, with_token};
 
-/// What was logged, to `tracing` and to `log`.
+/// Collects what is logged with `tracing` and `log`.
 #[derive(Clone, Default)]
 struct Logs(Arc<Mutex<Vec<u8>>>);
 
@@ -44,7 +44,7 @@ impl log::Log for Logs {
     fn flush(&self) {}
 }
 
-/// A service that knows the credentials with a token, and has trouble.
+/// A service with a rate limit and some failures.
 fn serve(keys: &[String]) -> (Server, Target) {
     let mut emulator = Emulator::with_vectors(&target(), with_token(), keys).unwrap();
     emulator.set_rate_limit(Some(RateLimit::new(50.0, 1).unwrap()));
@@ -56,7 +56,7 @@ fn serve(keys: &[String]) -> (Server, Target) {
 }
 
 #[test]
-fn no_level_of_any_of_them_has_a_secret() {
+fn logs_contain_no_secret() {
     let logs = Logs::default();
     let writer = logs.clone();
     let subscriber = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_span_events(FmtSpan::FULL);

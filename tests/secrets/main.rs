@@ -1,4 +1,4 @@
-//! No secret is in anything that the crate prints, or makes others print.
+//! No secret appears in anything that the crate prints, or makes others print.
 
 #[path = "../common/calls.rs"]
 mod calls;

@@ -1,4 +1,4 @@
-//! Panics of those who print what they have at hand: the message and the backtrace, from whichever thread.
+//! Panics that print the values at hand contain no secret: neither the message nor the backtrace.
 
 use std::backtrace::Backtrace;
 use std::convert::Infallible;
@@ -17,8 +17,8 @@ use oss_delete_vectors::{Credentials, Deleted, ServiceError, code};
 use crate::calls::canary::{self, WRONG_SECRET, WRONG_TOKEN};
 use crate::calls::{ACCESS_KEY_ID, SECRET, TOKEN, call, target, time, with_token};
 
-/// What panics have said.
-static SAID: Mutex<String> = Mutex::new(String::new());
+/// The text of the panics.
+static PRINTED: Mutex<String> = Mutex::new(String::new());
 
 type Case = (&'static str, fn(&mut BulkDelete));
 
@@ -65,24 +65,24 @@ fn without_path() -> Request<Bytes> {
 }
 
 #[test]
-fn none_says_a_secret() {
+fn panics_contain_no_secret() {
     let default = take_hook();
     set_hook(Box::new(move |panic| {
-        writeln!(SAID.lock().unwrap(), "{panic}\n{}", Backtrace::force_capture()).unwrap();
+        writeln!(PRINTED.lock().unwrap(), "{panic}\n{}", Backtrace::force_capture()).unwrap();
         default(panic);
     }));
-    let said = || std::mem::take(&mut *SAID.lock().unwrap());
+    let printed = || std::mem::take(&mut *PRINTED.lock().unwrap());
     for (name, run) in RUNS {
         let mut bulk = BulkDelete::new(&target(), with_token(), BulkOptions::new()).unwrap();
         catch_unwind(AssertUnwindSafe(|| run(&mut bulk))).unwrap_err();
-        let said = said();
-        assert!(said.contains(&format!("{name}: ")), "{said}");
-        canary::assert_not_in(&said);
+        let printed = printed();
+        assert!(printed.contains(&format!("{name}: ")), "{printed}");
+        canary::assert_not_in(&printed);
     }
     for unwrap in UNWRAPPED {
         catch_unwind(unwrap).unwrap_err();
-        let said = said();
-        assert!(said.contains("called `Result::unwrap()` on an `Err` value: "), "{said}");
-        canary::assert_not_in(&said);
+        let printed = printed();
+        assert!(printed.contains("called `Result::unwrap()` on an `Err` value: "), "{printed}");
+        canary::assert_not_in(&printed);
     }
 }

@@ -1,4 +1,4 @@
-//! What can be printed shows no secret.
+//! `Debug` and `Display` show no secret.
 
 use std::fmt::{Debug, Display};
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn display(value: &dyn Display) {
 }
 
 #[test]
-fn credentials_show_what_they_are_and_not_what_they_hold() {
+fn credentials_show_no_secret() {
     let shown = format!("{:?}", with_token());
     assert_eq!(shown, r#"Credentials { access_key_id: "LTAI5tExample", has_security_token: true, expiration: None, .. }"#);
     debug(&with_token().with_expiration(time()));
@@ -42,16 +42,16 @@ fn signing_and_verifying_show_no_secret() {
     let signature = signer.sign(&mut request, time());
     debug(&signature);
     display(&signature);
-    // Whoever has it can send the request: it goes nowhere by accident.
+    // Anyone who has the signature can send the request.
     assert_eq!(format!("{signature:?}"), "Signature { .. }");
     canary::assert_not_in(signature.string_to_sign());
 
     let authorization = Authorization::parse(&request).unwrap();
     debug(&authorization);
     let others = Credentials::new("LTAI5tExample", WRONG_SECRET).unwrap();
-    let refused = authorization.verify(&request, &Resource::from(&target()), &others).unwrap_err();
-    debug(&refused);
-    display(&refused);
+    let error = authorization.verify(&request, &Resource::from(&target()), &others).unwrap_err();
+    debug(&error);
+    display(&error);
 
     signer.presign(&mut request, time(), Duration::from_secs(60)).unwrap();
     debug(&Authorization::parse(&request).unwrap());
@@ -70,26 +70,26 @@ fn a_signed_request_shows_neither_signature_nor_token() {
 }
 
 #[test]
-fn refusals_show_no_secret() {
+fn errors_show_no_secret() {
     for broken in [format!("{SECRET}\n"), format!(" {SECRET}"), format!("{SECRET}\0")] {
-        let refused = [
+        let error = [
             Credentials::new("id", broken.as_str()).unwrap_err(),
             with_token().with_security_token(broken).unwrap_err(),
             format!("https://user:{SECRET}@example.com").parse::<Endpoint>().unwrap_err(),
         ];
-        for refused in &refused {
-            debug(refused);
-            display(refused);
-            assert_eq!(refused.value(), None);
+        for error in &error {
+            debug(error);
+            display(error);
+            assert_eq!(error.value(), None);
         }
     }
     let mut request = call(&["a"]);
     let value = format!("OSS4-HMAC-SHA256 {SECRET}={TOKEN}");
     Signer::new(&target(), with_token()).sign(&mut request, time());
     request.headers_mut().insert(AUTHORIZATION, HeaderValue::try_from(value).unwrap());
-    let refused = Authorization::parse(&request).unwrap_err();
-    debug(&refused);
-    display(&refused);
+    let error = Authorization::parse(&request).unwrap_err();
+    debug(&error);
+    display(&error);
 }
 
 #[cfg(feature = "emulator")]
@@ -104,9 +104,9 @@ fn the_emulator_shows_no_secret() {
     let mut request = call(&["a"]);
     let others = Credentials::new("LTAI5tExample", WRONG_SECRET).unwrap().with_security_token(TOKEN).unwrap();
     Signer::new(&target(), others).sign(&mut request, time());
-    let answer = emulator.handle(Now::new(Duration::ZERO, time()), &request);
-    assert!(str::from_utf8(answer.body()).unwrap().contains("StringToSign"));
-    debug(&answer);
+    let response = emulator.handle(Now::new(Duration::ZERO, time()), &request);
+    assert!(str::from_utf8(response.body()).unwrap().contains("StringToSign"));
+    debug(&response);
 }
 
 #[test]
@@ -120,8 +120,8 @@ fn runs_show_no_secret() {
     debug(&bulk);
     debug(&Run::new(&mut bulk));
     display(&bulk.checkpoint());
-    let refused = ServiceError::new(StatusCode::FORBIDDEN, code::SECURITY_TOKEN_EXPIRED, "expired");
-    bulk.handle_response(now, transmit.id, &refused.to_response());
+    let error = ServiceError::new(StatusCode::FORBIDDEN, code::SECURITY_TOKEN_EXPIRED, "expired");
+    bulk.handle_response(now, transmit.id, &error.to_response());
     while let Some(event) = bulk.poll_event() {
         debug(&event);
     }
@@ -131,7 +131,7 @@ fn runs_show_no_secret() {
     display(&error);
 }
 
-/// A key that is derived from the secret signs for a day.
+/// A derived key can sign for a whole day.
 #[test]
 fn nothing_shows_a_derived_key() {
     let signer = Signer::new(&target(), with_token());
@@ -152,7 +152,7 @@ fn nothing_shows_a_derived_key() {
             assert!(!shown.contains(form), "{shown}");
         }
     }
-    // They are those that sign.
+    // The derived key is the right one.
     let signed = mac(&key, signature.string_to_sign().as_bytes());
     assert_eq!(signature.to_string(), signed.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
 }

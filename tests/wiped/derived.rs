@@ -1,4 +1,4 @@
-//! The keys that a secret is narrowed to, worked out in a process of its own, for this one is searched for them.
+//! Derives keys from a secret in another process, because the tests search this one for them.
 
 use std::env;
 use std::process::Command;
@@ -10,25 +10,25 @@ use sha2::block_api::compress256;
 use crate::memory::Needle;
 
 const TEST: &str = "derived::worked_out";
-/// Says of what, to the other process.
+/// Passes the secret and the scope to the other process.
 const VARIABLE: &str = "DERIVED_FROM";
 
-/// Of each step to `scope`, and the two halves of HMAC's state at the end.
+/// The key of each part of `scope`, and the two halves of the final HMAC state.
 pub(crate) fn derived(secret: &Needle, scope: &str) -> Vec<Needle> {
     let mut process = Command::new(env::current_exe().unwrap());
     process.args(["--ignored", "--exact", "--nocapture", TEST]).env(VARIABLE, format!("{} {scope}", secret.to_hex()));
     let output = process.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    let needles: Vec<Needle> = told.lines().filter_map(|line| line.strip_prefix("needle ")).map(Needle::from_hex).collect();
-    assert_eq!(needles.len(), 6, "{told}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let needles: Vec<Needle> = stdout.lines().filter_map(|line| line.strip_prefix("needle ")).map(Needle::from_hex).collect();
+    assert_eq!(needles.len(), 6, "{stdout}");
     needles
 }
 
 #[test]
-#[ignore = "run by the others"]
+#[ignore = "run by the other tests"]
 fn worked_out() {
-    let told = env::var(VARIABLE).unwrap_or_else(|_| format!("{} a/b/c/d", Needle::random(30).to_hex()));
-    let (secret, scope) = told.split_once(' ').unwrap();
+    let input = env::var(VARIABLE).unwrap_or_else(|_| format!("{} a/b/c/d", Needle::random(30).to_hex()));
+    let (secret, scope) = input.split_once(' ').unwrap();
     let mut key = format!("aliyun_v4{}", Needle::from_hex(secret).text()).into_bytes();
     println!();
     for step in scope.split('/') {

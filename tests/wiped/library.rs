@@ -1,4 +1,4 @@
-//! What credentials, signers and verifiers leave.
+//! What credentials, signers and verifiers leave in memory.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use crate::calls::{ACCESS_KEY_ID, SECRET, call, target, time};
 use crate::derived::derived;
 use crate::memory::{Needle, copies, left_alone};
 
-/// The secret is to be in one place.
+/// Credentials with exactly one copy of the secret.
 fn credentials(secret: &Needle) -> Credentials {
     Credentials::new(ACCESS_KEY_ID, secret.text()).unwrap()
 }
@@ -37,20 +37,20 @@ fn clones_of_credentials_share_one_copy() {
 }
 
 #[test]
-fn what_is_refused_is_wiped() {
-    let refusals: [fn(&Needle) -> Invalid; 3] = [
+fn invalid_secrets_are_wiped() {
+    let invalid: [fn(&Needle) -> Invalid; 3] = [
         |secret| Credentials::new(ACCESS_KEY_ID, with_line_break(secret)).unwrap_err(),
         |secret| Credentials::new("", secret.text()).unwrap_err(),
         |token| Credentials::new(ACCESS_KEY_ID, SECRET).unwrap().with_security_token(with_line_break(token)).unwrap_err(),
     ];
-    for refuse in refusals {
+    for refuse in invalid {
         let secret = Needle::random(500);
-        left_alone(|| refuse(&secret), |refused| assert_eq!(copies([&secret]), [0], "{refused}"));
+        left_alone(|| refuse(&secret), |error| assert_eq!(copies([&secret]), [0], "{error}"));
     }
 }
 
 #[test]
-fn signers_hold_the_key_of_the_day_alone() {
+fn signers_hold_only_the_key_of_the_day() {
     let secret = Needle::random(55);
     let [before, last] =
         ["20231217", "20231218"].map(|day| derived(&secret, &format!("{day}/cn-hangzhou/oss/aliyun_v4_request")));

@@ -1,6 +1,7 @@
-//! Secrets, and the keys derived from them, are nowhere in memory once their last holder is gone, and nowhere else before.
+//! Secrets and the keys derived from them exist only once in memory, and are wiped when their last
+//! owner is dropped.
 //!
-//! A needle that is found while its holder lives shows that the search finds what there is.
+//! Each test also finds its secret while the owner is alive, which proves that the search works.
 #![cfg(target_os = "linux")]
 
 #[path = "../common/calls.rs"]

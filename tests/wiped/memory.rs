@@ -1,4 +1,4 @@
-//! What is in the memory of a process, as the system shows it: `/proc/PID/maps` and `/proc/PID/mem`.
+//! Searches the memory of a process with `/proc/PID/maps` and `/proc/PID/mem`.
 
 use std::fs::{File, read_to_string};
 use std::hash::{BuildHasher, RandomState};
@@ -10,10 +10,10 @@ use std::thread;
 use zeroize::Zeroize;
 
 const PAGE: usize = 4096;
-/// What a needle is masked with. HMAC masks keys as well, with other bytes.
+/// Masks needles. HMAC masks keys with other bytes.
 const MASK: u8 = 0xa5;
 
-/// Bytes to look for, masked, so that the search does not find them here.
+/// Bytes to search for. Masked, so that the search does not find them here.
 pub(crate) struct Needle(Vec<u8>);
 
 impl Needle {
@@ -21,7 +21,8 @@ impl Needle {
         Self(bytes.iter().map(|byte| byte ^ MASK).collect())
     }
 
-    /// So many random letters, which are nowhere yet. Few would do, but memory of a common size is soon written over once it is free.
+    /// Random letters that exist nowhere yet. Use an unusual length: freed memory of a common size
+    /// is soon overwritten.
     pub(crate) fn random(length: usize) -> Self {
         let letter = |_| b'a' + (RandomState::new().hash_one(()) % 26) as u8;
         Self((0..length).map(|number| letter(number) ^ MASK).collect())
@@ -31,14 +32,14 @@ impl Needle {
         self.0.iter().map(|byte| char::from(byte ^ MASK))
     }
 
-    /// All letters, in one place.
+    /// The unmasked letters, in one allocation.
     pub(crate) fn text(&self) -> String {
         let mut text = String::with_capacity(self.0.len());
         text.extend(self.letters());
         text
     }
 
-    /// For another process, masked.
+    /// Masked, to pass to another process.
     pub(crate) fn to_hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -49,21 +50,20 @@ impl Needle {
     }
 }
 
-/// How many copies of each needle are in this process.
+/// The number of copies of each needle in this process.
 pub(crate) fn copies<'a>(needles: impl IntoIterator<Item = &'a Needle>) -> Vec<usize> {
     copies_in("self", needles)
 }
 
-/// How many copies of each needle are in a process: of its first half or of its second, whichever are more, as they are or with
-/// every byte masked alike, as HMAC masks keys.
+/// The number of copies of each needle in a process. Counts each half, plain or with all bytes
+/// masked by the same value, as in HMAC, and returns the larger number.
 pub(crate) fn copies_in<'a>(process: &str, needles: impl IntoIterator<Item = &'a Needle>) -> Vec<usize> {
-    // One search at a time: each would find what another has just read.
+    // One search at a time, because a search would find the buffer of another one.
     static SEARCH: Mutex<()> = Mutex::new(());
     let _alone = SEARCH.lock().unwrap_or_else(PoisonError::into_inner);
     let halves = needles.into_iter().flat_map(|Needle(bytes)| <[_; 2]>::from(bytes.split_at(bytes.len() / 2)));
     let mut halves: Vec<(&[u8], usize)> = halves.map(|half| (half, 0)).collect();
-    let memory =
-        File::open(format!("/proc/{process}/mem")).expect("the system shows a process its own memory and its children's");
+    let memory = File::open(format!("/proc/{process}/mem")).expect("a process can read its own memory and that of its children");
     for line in read_to_string(format!("/proc/{process}/maps")).unwrap().lines() {
         let mut words = line.split(' ');
         let (from, to) = words.next().unwrap().split_once('-').unwrap();
@@ -75,13 +75,14 @@ pub(crate) fn copies_in<'a>(process: &str, needles: impl IntoIterator<Item = &'a
     halves.chunks(2).map(|halves| halves[0].1.max(halves[1].1)).collect()
 }
 
-/// Counts the needles from one address to another. What was read is gone before the next page is read, which may be the one
-/// of the buffer itself. The end of a page stays, for a needle may begin there, and is too short to be one.
+/// Counts the needles in a range of addresses. Wipes each page from the buffer before it reads the
+/// next one, which may be the buffer itself. Keeps the end of a page, where a needle may begin; it
+/// is too short to be a whole one.
 fn search(memory: &File, from: u64, to: u64, needles: &mut [(&[u8], usize)]) {
     let longest = needles.iter().map(|(needle, _)| needle.len()).max().unwrap();
     let mut buffer = vec![0; longest - 1 + PAGE];
     for address in (from..to).step_by(PAGE) {
-        // Unmapped since, or a device.
+        // Unmapped in the meantime, or a device.
         if memory.read_exact_at(&mut buffer[longest - 1..], address).is_err() {
             break;
         }
@@ -89,9 +90,9 @@ fn search(memory: &File, from: u64, to: u64, needles: &mut [(&[u8], usize)]) {
             continue;
         }
         for (needle, copies) in &mut *needles {
-            // Those that end in this page.
+            // Needles that end in this page.
             for window in buffer[longest - needle.len()..].windows(needle.len()) {
-                // Masked with nothing is the needle itself.
+                // A mask of 0 would match the masked needle itself.
                 let mask = window[0] ^ needle[0];
                 *copies += usize::from(mask != 0 && window.iter().zip(*needle).all(|(a, b)| a ^ b == mask));
             }
@@ -102,7 +103,7 @@ fn search(memory: &File, from: u64, to: u64, needles: &mut [(&[u8], usize)]) {
     buffer.zeroize();
 }
 
-/// Does `work`, and then `search`, while the stack of `work` stays as it was left.
+/// Runs `work` and then `search`, with the stack of `work` still in place.
 pub(crate) fn left_alone<T: Send>(work: impl FnOnce() -> T + Send, search: impl FnOnce(T)) {
     let ((done, results), (searched, end)) = (channel(), channel::<()>());
     thread::scope(|scope| {

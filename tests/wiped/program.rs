@@ -1,4 +1,4 @@
-//! What the program holds while it waits for an answer, wherever its credentials come from.
+//! What the program holds in memory during a request, for each source of credentials.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use crate::calls::{ACCESS_KEY_ID, ACCOUNT_ID, BUCKET, INDEX, REGION};
 use crate::derived::derived;
 use crate::memory::{Needle, copies_in};
 
-/// The secret, and the keys of the day, while `delete-vectors` waits for an answer.
+/// Counts the secret and its derived keys while `delete-vectors` waits for a response.
 fn found(secret: &Needle, transport: &str, options: &[&str], environment: &[(&str, String)]) -> Vec<usize> {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
@@ -33,10 +33,10 @@ fn found(secret: &Needle, transport: &str, options: &[&str], environment: &[(&st
 
 const TRANSPORTS: [&str; 2] = ["hyper", "ureq"];
 
-/// In one place, and the state of the key of the day.
+/// One copy of the secret, and the HMAC state of the key of the day.
 const NEEDED: [usize; 7] = [1, 0, 0, 0, 0, 1, 1];
 
-/// A file for one test, removed with the value.
+/// A file for one test, deleted on drop.
 struct File(PathBuf);
 
 impl File {
@@ -58,7 +58,7 @@ impl Drop for File {
 }
 
 #[test]
-fn of_the_environment_the_system_keeps_a_copy() {
+fn secret_in_the_environment_stays_in_the_environment() {
     for transport in TRANSPORTS {
         let secret = Needle::random(3000);
         let environment = [("OSS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()), ("OSS_ACCESS_KEY_SECRET", secret.text())];
@@ -67,7 +67,7 @@ fn of_the_environment_the_system_keeps_a_copy() {
 }
 
 #[test]
-fn of_a_configuration_file_nothing_is_left() {
+fn config_file_is_wiped() {
     for transport in TRANSPORTS {
         let secret = Needle::random(3000);
         let filler = "# nothing\n".repeat(1000);
@@ -78,7 +78,7 @@ fn of_a_configuration_file_nothing_is_left() {
 }
 
 #[test]
-fn of_what_a_credential_process_prints_nothing_is_left() {
+fn output_of_credential_process_is_wiped() {
     for transport in TRANSPORTS {
         let secret = Needle::random(3000);
         let escaped: String = secret.letters().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();

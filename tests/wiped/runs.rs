@@ -1,4 +1,4 @@
-//! What a run leaves, on either loop, over sockets and without: nothing of the credentials that were renewed on the way.
+//! Runs leave no copies of renewed credentials, in either loop, with and without sockets.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -18,7 +18,7 @@ use crate::memory::{Needle, copies, left_alone};
 
 const KEYS: [&str; 2] = ["a", "b"];
 
-/// The emulator, on a socket as well.
+/// The emulator, also on a socket.
 #[derive(Clone)]
 struct Service {
     emulator: Arc<Mutex<Emulator>>,
@@ -42,7 +42,7 @@ impl Service {
     }
 }
 
-/// One day, so that the keys of the day are known.
+/// Always the same day, so that the derived keys are known.
 fn now() -> Now {
     static START: OnceLock<Instant> = OnceLock::new();
     Now::new(START.get_or_init(Instant::now).elapsed(), time())
@@ -52,7 +52,8 @@ fn credentials(id: &str, secret: &Needle) -> Credentials {
     Credentials::new(id, secret.text()).unwrap()
 }
 
-/// Does `run`, whose first credentials the service does not know, and holds what it leaves against what is still needed.
+/// Starts `run` with credentials that the service does not know, and checks which secrets it
+/// leaves.
 fn check(run: impl FnOnce(&mut BulkDelete, &Service, Credentials) + Send) {
     let [earlier, later] = [(); 2].map(|()| Needle::random(55));
     let scope = format!("20231216/{REGION}/oss/aliyun_v4_request");

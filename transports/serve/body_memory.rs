@@ -1,8 +1,8 @@
-//! What all bodies of requests may have together.
+//! The limit on the memory of all request bodies together.
 
 use std::cell::Cell;
 
-/// Bytes that are left to have.
+/// The number of bytes left.
 pub(super) struct BodyMemory(Cell<usize>);
 
 impl BodyMemory {
@@ -10,20 +10,20 @@ impl BodyMemory {
         Self(Cell::new(limit))
     }
 
-    /// The share of one request, of nothing as yet.
+    /// The share of one request, initially empty.
     pub(super) fn share(&self) -> Share<'_> {
         Share { memory: self, bytes: 0 }
     }
 }
 
-/// Given back when it is dropped.
+/// Returned when dropped.
 pub(super) struct Share<'a> {
     memory: &'a BodyMemory,
     bytes: usize,
 }
 
 impl Share<'_> {
-    /// Has `bytes` in all, which is no less than before. `false` where there are not so many left.
+    /// Grows the share to `bytes` in total. `false` if there are not enough left. Must not shrink.
     pub(super) fn grow_to(&mut self, bytes: usize) -> bool {
         let left = self.memory.0.get().checked_sub(bytes - self.bytes);
         if let Some(left) = left {

@@ -1,4 +1,4 @@
-//! Connections: accepted, served, and ended.
+//! Accepts, serves and closes connections.
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -19,54 +19,58 @@ use tokio::time::{sleep, timeout};
 use super::ServerOptions;
 use super::body_memory::BodyMemory;
 use super::exchange::exchange;
-use super::patience::Patience;
+use super::write_timeout::WriteTimeout;
 
-/// The head of a request: a presigned URI with a long security token takes a few KiB.
+/// The maximum head of a request. A presigned URI with a long security token takes a few KiB.
 const MAX_HEAD: usize = 32 * 1024;
 
-/// What is read of a request at once, and answers that are not taken: more than a head, and no more than there is a use for.
+/// The maximum buffer of a connection, each for reading and for unsent responses. Must hold a head.
 const MAX_BUFFER: usize = 64 * 1024;
 
-/// How long requests under way may take to end.
+/// How long a shutdown waits for requests to finish.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How the server is to end. A sender dropped without a word means at once.
+/// Asks for a graceful shutdown. Dropping the sender instead stops the server at once.
 pub(super) struct Stop;
 
-/// Accepts until told to stop. Connections are tasks of the surrounding `LocalSet` and end with it.
-pub(super) async fn serve<A>(listener: TcpListener, options: ServerOptions, answering: A, stopped: oneshot::Receiver<Stop>)
+/// Serves until `stopped` resolves. Connections are tasks of the surrounding `LocalSet`, and end
+/// with it.
+pub(super) async fn serve<S>(listener: TcpListener, options: ServerOptions, service: S, stopped: oneshot::Receiver<Stop>)
 where
-    A: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> + 'static,
+    S: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> + 'static,
 {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(options.client_timeout).auto_date_header(false);
     builder.max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFER);
     let connections = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
-    let time = options.client_timeout;
-    let shared = Rc::new((answering, BodyMemory::new(options.max_body_memory)));
+    let permits = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
+    let time_limit = options.client_timeout;
+    let shared = Rc::new((service, BodyMemory::new(options.max_body_memory)));
 
     let accepting = async {
         loop {
-            let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes it");
+            let permit = Arc::clone(&permits).acquire_owned().await.expect("the semaphore stays open");
             let Ok((stream, _)) = listener.accept().await else {
-                // Out of file descriptors, most likely: wait for some connection to end rather than spin.
+                // Most likely out of file descriptors: wait for a connection to end instead of
+                // spinning.
                 sleep(Duration::from_millis(20)).await;
                 continue;
             };
-            // Answers are small and written whole; without it they may wait for an acknowledgement.
+            // Responses are small and written at once. With Nagle's algorithm they could be
+            // delayed.
             let _ = stream.set_nodelay(true);
             let shared = Rc::clone(&shared);
             let service = service_fn(move |request| {
                 let shared = Rc::clone(&shared);
-                async move { exchange(request, &shared.0, time, &shared.1).await }
+                async move { exchange(request, &shared.0, time_limit, &shared.1).await }
             });
-            let stream = TokioIo::new(Patience::new(stream, time));
+            let stream = TokioIo::new(WriteTimeout::new(stream, time_limit));
             let connection = connections.watch(builder.serve_connection(stream, service));
-            // An error here is the client's, what it sent is no HTTP, or it went away; or a cut that was asked for.
+            // Errors are expected: malformed HTTP, a disconnected client, or a connection that we
+            // close.
             tokio::task::spawn_local(async {
                 let _ = connection.await;
-                drop(place);
+                drop(permit);
             });
         }
     };
@@ -77,7 +81,7 @@ where
     }
 }
 
-/// Runs `work`, which has no end of its own, until `signal` comes.
+/// Runs `work` until `signal` resolves.
 async fn until<T>(work: impl Future<Output = ()>, signal: impl Future<Output = T>) -> Option<T> {
     let (mut work, mut signal) = (pin!(work), pin!(signal));
     future::poll_fn(|context| {

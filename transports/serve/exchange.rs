@@ -1,4 +1,4 @@
-//! One request, read whole, and its answer.
+//! Reads one whole request and responds to it.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,37 +13,37 @@ use super::MAX_REQUEST_BODY;
 use super::body_memory::{BodyMemory, Share};
 use crate::transports::body::read_whole;
 
-/// The connection ends without an answer.
+/// Closes the connection without a response.
 #[derive(Debug)]
-pub(super) struct Cut;
+pub(super) struct Disconnect;
 
-impl fmt::Display for Cut {
+impl fmt::Display for Disconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no answer, as the network wants it")
+        f.write_str("disconnected without a response")
     }
 }
 
-impl std::error::Error for Cut {}
+impl std::error::Error for Disconnect {}
 
-/// Hands to `answering` what was read whole and within the limits.
-pub(super) async fn exchange<A>(
+/// Calls `service` with a request that was read completely and within the limits.
+pub(super) async fn exchange<S>(
     request: Request<Incoming>,
-    answering: &A,
-    time: Duration,
+    service: &S,
+    time_limit: Duration,
     memory: &BodyMemory,
-) -> Result<Response<Full<Bytes>>, Cut>
+) -> Result<Response<Full<Bytes>>, Disconnect>
 where
-    A: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>>,
+    S: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>>,
 {
     let (head, body) = request.into_parts();
-    // Until the request has its answer.
+    // Held until there is a response.
     let mut share = memory.share();
-    let answer = match timeout(time, read(body, &mut share)).await {
-        Ok(Ok(body)) => answering(Request::from_parts(head, body)).await.ok_or(Cut)?,
-        Ok(Err(status)) => bare(status),
-        Err(_) => bare(StatusCode::REQUEST_TIMEOUT),
+    let response = match timeout(time_limit, read(body, &mut share)).await {
+        Ok(Ok(body)) => service(Request::from_parts(head, body)).await.ok_or(Disconnect)?,
+        Ok(Err(status)) => empty_response(status),
+        Err(_) => empty_response(StatusCode::REQUEST_TIMEOUT),
     };
-    Ok(answer.map(Full::new))
+    Ok(response.map(Full::new))
 }
 
 async fn read(body: Incoming, share: &mut Share<'_>) -> Result<Bytes, StatusCode> {
@@ -58,8 +58,9 @@ async fn read(body: Incoming, share: &mut Share<'_>) -> Result<Bytes, StatusCode
     read_whole(body, admit, |_| StatusCode::BAD_REQUEST).await
 }
 
-/// An answer of the server's own. The connection ends with it, as part of the request may still be on the way.
-pub(super) fn bare(status: StatusCode) -> Response<Bytes> {
+/// A response of the server itself. It closes the connection, because part of the request may still
+/// be under way.
+pub(super) fn empty_response(status: StatusCode) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

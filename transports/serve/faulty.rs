@@ -1,4 +1,4 @@
-//! The way through a faulty network, in real time.
+//! Serves the emulator through a faulty network, in real time.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -13,105 +13,108 @@ use tokio::time::timeout;
 use super::super::clock::Clock;
 use crate::emulator::{Emulator, FaultyNetwork, NetworkEvent};
 
-/// What a client does.
-enum Act {
-    Waits {
+/// A message to the task that runs the network.
+enum Message {
+    Waiting {
         id: u64,
-        answer: oneshot::Sender<Response<Bytes>>,
+        response: oneshot::Sender<Response<Bytes>>,
     },
-    /// It has its answer, or waits no longer.
-    Leaves {
+    /// The client has its response, or has disconnected.
+    Gone {
         id: u64,
     },
 }
 
-/// Answers with what the network delivers, and starts the task that carries.
-pub(super) fn answering(
+/// Returns a service that responds with what the network delivers, and starts the task that runs
+/// the network.
+pub(super) fn service(
     clock: Clock,
     emulator: Arc<Mutex<Emulator>>,
     network: Arc<Mutex<FaultyNetwork<u64>>>,
 ) -> impl AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> {
-    let (acts, inbox) = mpsc::unbounded_channel();
-    let carrier = Carrier { clock, emulator, network: Arc::clone(&network), waiting: BTreeMap::new() };
-    tokio::task::spawn_local(carrier.carry(inbox));
-    sending(clock, network, acts)
+    let (messages, inbox) = mpsc::unbounded_channel();
+    let driver = Driver { clock, emulator, network: Arc::clone(&network), waiting: BTreeMap::new() };
+    tokio::task::spawn_local(driver.run(inbox));
+    client_service(clock, network, messages)
 }
 
-/// Sends requests, and waits for their answers.
-fn sending(
+/// Sends requests into the network, and waits for their responses.
+fn client_service(
     clock: Clock,
     network: Arc<Mutex<FaultyNetwork<u64>>>,
-    acts: mpsc::UnboundedSender<Act>,
+    messages: mpsc::UnboundedSender<Message>,
 ) -> impl AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> {
     let next_id = Cell::new(0);
     async move |request| {
         let id = next_id.replace(next_id.get() + 1);
-        let (answer, answered) = oneshot::channel();
-        // This wakes the carrier, which looks at the network when this task waits: both are of one thread.
-        acts.send(Act::Waits { id, answer }).ok()?;
+        let (response, delivered) = oneshot::channel();
+        // Wakes the driver. It polls the network once this task waits, as both run on one thread.
+        messages.send(Message::Waiting { id, response }).ok()?;
         network.lock().unwrap_or_else(PoisonError::into_inner).send(clock.elapsed(), id, request);
-        // A client that goes away drops this future in the middle.
-        let _leaving = Leaving { id, acts: &acts };
-        answered.await.ok()
+        // hyper drops this future if the client disconnects.
+        let _gone = NotifyGone { id, messages: &messages };
+        delivered.await.ok()
     }
 }
 
-/// Tells when it is dropped.
-struct Leaving<'a> {
+/// Sends [`Message::Gone`] when dropped.
+struct NotifyGone<'a> {
     id: u64,
-    acts: &'a mpsc::UnboundedSender<Act>,
+    messages: &'a mpsc::UnboundedSender<Message>,
 }
 
-impl Drop for Leaving<'_> {
+impl Drop for NotifyGone<'_> {
     fn drop(&mut self) {
-        // An error means that the server ends.
-        let _ = self.acts.send(Act::Leaves { id: self.id });
+        // An error means that the server is stopping.
+        let _ = self.messages.send(Message::Gone { id: self.id });
     }
 }
 
-struct Carrier {
+/// Runs the network, and delivers its responses to the clients.
+struct Driver {
     clock: Clock,
     emulator: Arc<Mutex<Emulator>>,
     network: Arc<Mutex<FaultyNetwork<u64>>>,
-    /// Clients without an answer: as many as there are connections, at most. To drop one cuts its connection.
+    /// Clients that wait for a response, at most one per connection. Dropping a sender closes the
+    /// connection.
     waiting: BTreeMap<u64, oneshot::Sender<Response<Bytes>>>,
 }
 
-impl Carrier {
-    /// Ends with the server.
-    async fn carry(mut self, mut inbox: mpsc::UnboundedReceiver<Act>) {
+impl Driver {
+    /// Runs until the server stops.
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
         loop {
-            let act = match self.deliver() {
+            let message = match self.deliver() {
                 Some(pause) => timeout(pause, inbox.recv()).await,
                 None => Ok(inbox.recv().await),
             };
-            match act {
-                Ok(Some(act)) => self.note(act),
+            match message {
+                Ok(Some(message)) => self.handle(message),
                 Ok(None) => return,
                 Err(_) => {}
             }
         }
     }
 
-    fn note(&mut self, act: Act) {
-        match act {
-            Act::Waits { id, answer } => drop(self.waiting.insert(id, answer)),
-            Act::Leaves { id } => drop(self.waiting.remove(&id)),
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Waiting { id, response } => drop(self.waiting.insert(id, response)),
+            Message::Gone { id } => drop(self.waiting.remove(&id)),
         }
     }
 
-    /// Hands out what has arrived by now; how long until something else does.
+    /// Delivers what has arrived by now. Returns the time until the next event.
     fn deliver(&mut self) -> Option<Duration> {
         let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
         let mut emulator = self.emulator.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         while let Some(event) = network.poll(now, &mut emulator) {
-            // Who has been answered, or has gone away, is not among those who wait.
+            // A client that has got a response, or has disconnected, is no longer waiting.
             if let NetworkEvent::Delivered { id, answer } = event
                 && let Some(client) = self.waiting.remove(&id)
                 && let Ok(response) = answer
             {
-                // An error means that the client is about to leave.
+                // An error means that the client has just disconnected.
                 let _ = client.send(response);
             }
         }
@@ -127,21 +130,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_that_goes_away_leaves_nothing_behind() {
+    fn disconnected_client_is_forgotten() {
         let clock = Clock::start();
         let emulator = Arc::new(Mutex::new(Emulator::new("cn-hangzhou", "1234567890123456")));
         let network = FaultyNetwork::new(1, "lost-request=1".parse().unwrap()).with_latency(Duration::ZERO, Duration::ZERO);
         let network = Arc::new(Mutex::new(network));
-        let mut carrier = Carrier { clock, emulator, network: Arc::clone(&network), waiting: BTreeMap::new() };
-        let (acts, mut inbox) = mpsc::unbounded_channel();
-        let answering = sending(clock, network, acts);
+        let mut driver = Driver { clock, emulator, network: Arc::clone(&network), waiting: BTreeMap::new() };
+        let (messages, mut inbox) = mpsc::unbounded_channel();
+        let service = client_service(clock, network, messages);
         {
-            let mut answer = pin!(answering(Request::new(Bytes::new())));
-            assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-            carrier.note(inbox.try_recv().unwrap());
-            assert_eq!(carrier.waiting.len(), 1);
+            let mut response = pin!(service(Request::new(Bytes::new())));
+            assert!(response.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            driver.handle(inbox.try_recv().unwrap());
+            assert_eq!(driver.waiting.len(), 1);
         }
-        carrier.note(inbox.try_recv().unwrap());
-        assert!(carrier.waiting.is_empty() && inbox.is_empty());
+        driver.handle(inbox.try_recv().unwrap());
+        assert!(driver.waiting.is_empty() && inbox.is_empty());
     }
 }

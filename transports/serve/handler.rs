@@ -1,4 +1,4 @@
-//! A handler, called for one request at a time.
+//! Calls a handler for one request at a time.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,17 +6,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
-use super::exchange::bare;
+use super::exchange::empty_response;
 
-/// Answers with what `handler` says.
-pub(super) fn answering<H>(handler: H) -> impl AsyncFn(Request<Bytes>) -> Option<Response<Bytes>>
+/// A service that responds with what `handler` returns.
+pub(super) fn service<H>(handler: H) -> impl AsyncFn(Request<Bytes>) -> Option<Response<Bytes>>
 where
     H: FnMut(Request<Bytes>) -> Response<Bytes>,
 {
     let handler = RefCell::new(handler);
     async move |request| {
-        // No `await` while the handler is borrowed, and the thread is the only one: it is never borrowed twice.
-        let answer = catch_unwind(AssertUnwindSafe(|| (handler.borrow_mut())(request)));
-        Some(answer.unwrap_or_else(|_| bare(StatusCode::INTERNAL_SERVER_ERROR)))
+        // There is one thread, and no `await` during the borrow, so that it cannot be borrowed
+        // twice.
+        let response = catch_unwind(AssertUnwindSafe(|| (handler.borrow_mut())(request)));
+        Some(response.unwrap_or_else(|_| empty_response(StatusCode::INTERNAL_SERVER_ERROR)))
     }
 }

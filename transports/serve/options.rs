@@ -1,4 +1,4 @@
-//! What a server allows its clients.
+//! Limits of a server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use super::super::clock::Clock;
 use super::{Server, faulty, handler};
 use crate::emulator::{Emulator, FaultyNetwork};
 
-/// What a [`Server`] allows its clients: how long they may take, how many they may be, and what they may have it hold.
+/// Limits of a [`Server`]: the time that clients may take, their number, and their memory.
 ///
 /// ```
 /// use std::net::Ipv4Addr;
@@ -21,7 +21,9 @@ use crate::emulator::{Emulator, FaultyNetwork};
 /// # use oss_delete_vectors::transports::ServerOptions;
 ///
 /// let options = ServerOptions::new().client_timeout(Duration::from_secs(2)).max_connections(100);
-/// let server = options.start((Ipv4Addr::LOCALHOST, 0).into(), |request| http::Response::new(request.into_body()))?;
+/// let server = options.start((Ipv4Addr::LOCALHOST, 0).into(), |request| {
+///     http::Response::new(request.into_body())
+/// })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -32,64 +34,67 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// The defaults, as told with each setting.
+    /// The default limits; see each setting.
     #[must_use]
     pub fn new() -> Self {
         Self { client_timeout: Duration::from_secs(30), max_connections: 10_240, max_body_memory: 256 * 1024 * 1024 }
     }
 
-    /// How long a client may take to send the head of a request, to send its body, and to take any of an answer, each; then its
-    /// connection ends. It also bounds how long a connection may idle, so make it longer than clients keep idle connections. 30
-    /// seconds if not set. Over a day is taken as a day.
+    /// How long a client may take to send the head of a request, to send its body, and to read any
+    /// part of a response. Each has this limit; then the connection is closed. It also limits how
+    /// long a connection may be idle, so choose it longer than clients keep idle connections.
+    /// Default: 30 seconds. At most one day.
     #[must_use]
     pub fn client_timeout(self, limit: Duration) -> Self {
         Self { client_timeout: limit.min(MAX_TIMEOUT), ..self }
     }
 
-    /// Connections at once; 10,240 if not set, and 1 at least. Whoever comes on top of them waits until one ends. Each has up to
-    /// 64 KiB of a request read, besides its body.
+    /// The maximum number of open connections. Further clients wait until one is closed. Each
+    /// connection buffers up to 64 KiB, in addition to the body of its request. Default: 10,240. At
+    /// least 1.
     #[must_use]
     pub fn max_connections(self, limit: usize) -> Self {
         Self { max_connections: limit.max(1), ..self }
     }
 
-    /// What all requests that are not answered yet may have in their bodies together, in bytes; 256 MiB if not set. A request
-    /// that would exceed it gets 503.
+    /// The maximum size of the bodies of all open requests together, in bytes. A request that would
+    /// exceed it gets 503. Default: 256 MiB.
     #[must_use]
     pub fn max_body_memory(self, limit: usize) -> Self {
         Self { max_body_memory: limit, ..self }
     }
 
-    /// As [`Server::start`].
+    /// Same as [`Server::start`], with these limits.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Same as [`Server::start`].
     pub fn start<H>(&self, addr: SocketAddr, handler: H) -> io::Result<Server>
     where
         H: FnMut(Request<Bytes>) -> Response<Bytes> + Send + 'static,
     {
-        Server::spawn(addr, self, || handler::answering(handler))
+        Server::spawn(addr, self, || handler::service(handler))
     }
 
-    /// As [`Server::start_emulator`].
+    /// Same as [`Server::start_emulator`], with these limits.
     ///
     /// # Errors
     ///
-    /// As [`Server::start`].
+    /// Same as [`Server::start`].
     pub fn start_emulator(&self, addr: SocketAddr, emulator: Arc<Mutex<Emulator>>) -> io::Result<Server> {
         let clock = Clock::start();
         self.start(addr, move |request| {
-            // A panic while it was held left it between two requests at worst: it checks before it changes anything.
+            // A poisoned lock is harmless: the emulator makes all checks before it changes
+            // anything.
             emulator.lock().unwrap_or_else(PoisonError::into_inner).handle(clock.now(), &request)
         })
     }
 
-    /// As [`Server::start_faulty`].
+    /// Same as [`Server::start_faulty`], with these limits.
     ///
     /// # Errors
     ///
-    /// As [`Server::start`].
+    /// Same as [`Server::start`].
     pub fn start_faulty(
         &self,
         addr: SocketAddr,
@@ -97,7 +102,7 @@ impl ServerOptions {
         network: Arc<Mutex<FaultyNetwork<u64>>>,
     ) -> io::Result<Server> {
         let clock = Clock::start();
-        Server::spawn(addr, self, move || faulty::answering(clock, emulator, network))
+        Server::spawn(addr, self, move || faulty::service(clock, emulator, network))
     }
 }
 
