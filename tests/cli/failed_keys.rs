@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use oss_delete_vectors::transports::Server;
-use oss_delete_vectors::{Deleted, ServiceError};
+use oss_delete_vectors::{Deleted, ServiceError, code};
 
 use crate::books::{delete, many};
 use crate::program::{CREDENTIALS, File, PLACE, command, finish};
@@ -139,12 +140,10 @@ fn a_failed_key_is_in_the_file_while_the_run_goes_on() {
     let free = Arc::clone(&is_free);
     let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request: http::Request<bytes::Bytes>| {
         let has = |key: &str| request.body().windows(key.len()).any(|part| part == key.as_bytes());
-        let begun = Instant::now();
-        while has("doc-00599") && !free.load(Ordering::SeqCst) && begun.elapsed() < Duration::from_secs(30) {
-            std::thread::yield_now();
-        }
+        let error = |status, code| ServiceError::new(status, code, "no").with_request_id("id").to_response();
         match has("doc-00001") {
-            true => ServiceError::new(http::StatusCode::BAD_REQUEST, "Bad", "bad keys").with_request_id("id").to_response(),
+            _ if has("doc-00599") && !free.load(Ordering::SeqCst) => error(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN),
+            true => error(StatusCode::BAD_REQUEST, "Bad"),
             false => Deleted::new("id").to_response(),
         }
     });

@@ -1,5 +1,6 @@
-//! A million keys through a faulty network, killed again and again: all are gone in the end, and little is sent twice. And runs that
-//! only list their failed keys: what was reported failed a second before the kill is in the file.
+//! A million keys through a faulty network, killed again and again: all are gone in the end, and
+//! little is sent twice. And runs that only list their failed keys: what was reported failed a
+//! second before the kill is in the file.
 //!
 //! `KILL_KEYS=10000000` makes it more. What each kill cost is printed with `--nocapture`.
 #![cfg(unix)]

@@ -1,4 +1,5 @@
-//! Two runs at once: the second one on the same output file ends before it sends anything, and says who uses the file.
+//! Two runs at once: the second one on the same output file ends before it sends anything, and says
+//! who uses the file.
 #![cfg(unix)]
 
 use std::fs;

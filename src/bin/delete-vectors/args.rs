@@ -172,11 +172,11 @@ pub(crate) struct How {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Books")]
 pub(crate) struct BookPaths {
-    /// Save to this file how far the run is; the same command goes on from there
+    /// Save to this file how far the run is; the same command resumes it, with the same keys
     #[arg(long, value_name = "PATH", conflicts_with = "emulator")]
     pub(crate) checkpoint: Option<PathBuf>,
 
-    /// Write the keys that were not deleted to this file, a line of JSON each
+    /// Write the keys that were not deleted to this file, a line of JSON each; empty if there are none
     #[arg(long, value_name = "PATH")]
     pub(crate) failed_keys: Option<PathBuf>,
 }

@@ -20,8 +20,12 @@ use crate::text::{count, grouped};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How often the files are written: every second, which is how often it is asked for, and no two clocks read the same.
+/// How often the files are written: every second, which is how often it is asked for, and no two
+/// clocks read the same.
 const INTERVAL: Duration = Duration::from_millis(900);
+
+/// Reading so many keys takes a while.
+const MANY: u64 = 1_000_000;
 
 pub(crate) struct Books {
     checkpoint: Option<CheckpointFile>,
@@ -33,8 +37,8 @@ pub(crate) struct Books {
     options: String,
     /// Of keys in the file of failed keys.
     errors: Errors,
-    /// Keys that failed and are not in the file yet. Those that are not settled get there last: the checkpoint does not cover
-    /// them, and the run that resumes this one sends them.
+    /// Keys that failed and are not in the file yet. Those that are not settled get there last: the
+    /// checkpoint does not cover them, and the run that resumes this one sends them.
     failed: Vec<FailedKeys>,
     request_id: Option<String>,
     begun: Instant,
@@ -61,7 +65,8 @@ impl Books {
         if let Some(Saved { run, failed_keys, .. }) = &resumed
             && run.settled().len() == 0
         {
-            // Nothing was done that another target or other keys could contradict, unless lines would be cut off.
+            // Nothing was done that another target or other keys could contradict, unless lines
+            // would be cut off.
             let path = paths.failed_keys.as_ref().filter(|_| failed_keys.is_some());
             if path.and_then(|path| path.metadata().ok()).is_none_or(|metadata| metadata.len() == 0) {
                 resumed = None;
@@ -119,13 +124,18 @@ impl Books {
         Ok(BulkDelete::resume(target, credentials, options, run)?)
     }
 
-    /// Reads the keys that the run of the checkpoint had, as far as it settled any, and compares them.
+    /// Reads the keys that the run of the checkpoint had, as far as it settled any, and compares
+    /// them.
     ///
     /// # Errors
     ///
     /// If they differ, or cannot be read.
     pub(crate) fn check_keys(&self, keys: &mut Keys) -> Result<(), BoxError> {
         let Some(Saved { run, keys: mark, options, .. }) = &self.resumed else { return Ok(()) };
+        if mark.position >= MANY {
+            let count = grouped(mark.position);
+            complain(format_args!("note: reading {count} keys, to compare them with those of the checkpoint"));
+        }
         if keys.check(mark, run.settled()).map_err(|trouble| trouble.text)? {
             return Ok(());
         }
@@ -140,7 +150,8 @@ impl Books {
         format!("--checkpoint {path}: {reason}\nhelp: {help}").into()
     }
 
-    /// Opens what is written to, and writes the first checkpoint: a disk that is full is found out before anything is sent.
+    /// Opens what is written to, and writes the first checkpoint: a disk that is full is found out
+    /// before anything is sent.
     pub(crate) fn begin(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         if let Some(path) = &self.failed_keys_path {
             let covered = self.resumed.as_ref().and_then(|saved| saved.failed_keys.as_ref());
@@ -179,7 +190,8 @@ impl Books {
         if self.saved_at.is_none_or(|at| at.elapsed() >= INTERVAL) { self.save(bulk) } else { Ok(()) }
     }
 
-    /// Closes the files: keys that are not settled come last, and the checkpoint is removed if it is of no use.
+    /// Closes the files: keys that are not settled come last, and the checkpoint is removed if it
+    /// is of no use.
     pub(crate) fn end(&mut self, bulk: &BulkDelete, is_all_deleted: bool) -> Result<(), BoxError> {
         if !is_all_deleted {
             self.save(bulk)?;

@@ -1,4 +1,4 @@
-//! `--checkpoint`: how far a run is, in a file that survives whatever happens to the run and to the machine.
+//! `--checkpoint`: how far a run is, in a file that survives a crash of the run and of the system.
 
 mod disk;
 
@@ -92,7 +92,8 @@ impl Saved {
     }
 }
 
-/// The file. What is written takes the place of what was there at once and as a whole, or not at all.
+/// The file. What is written takes the place of what was there at once and as a whole, or not at
+/// all.
 pub(crate) struct CheckpointFile<D = FileSystem> {
     /// As people call it.
     path: PathBuf,
@@ -106,7 +107,8 @@ impl CheckpointFile {
         Self { path: path.to_owned(), place: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), disk: FileSystem }
     }
 
-    /// What an earlier run saved; `None` if there is no such file, or an empty one, as `mktemp` makes it.
+    /// What an earlier run saved; `None` if there is no such file, or an empty one, as `mktemp`
+    /// makes it.
     pub(crate) fn load(&self) -> Result<Option<Saved>, CheckpointError> {
         let text = match fs::read_to_string(&self.place) {
             Ok(text) if text.trim().is_empty() => return Ok(None),
@@ -118,6 +120,21 @@ impl CheckpointFile {
             let help = "to begin anew, remove this file, or name another one";
             CheckpointError { path: self.path.clone(), reason: format!("{reason}\nhelp: {help}") }
         })
+    }
+
+    pub(crate) fn save(&mut self, saved: &Saved) -> Result<(), CheckpointError> {
+        self.replace(saved.to_text().as_bytes()).map_err(|error| {
+            let _ = fs::remove_file(temporary(&self.place));
+            self.not_written(&error)
+        })
+    }
+
+    fn not_written(&self, error: &io::Error) -> CheckpointError {
+        if error.kind() != io::ErrorKind::ResourceBusy {
+            return self.failed("cannot be written", error);
+        }
+        let help = "help: if this file is mounted by itself, mount its folder instead";
+        self.failed("cannot be replaced by a new file", format_args!("{error}\n{help}"))
     }
 
     pub(crate) fn remove(&self) -> Result<(), CheckpointError> {
@@ -133,17 +150,8 @@ impl<D: Disk> CheckpointFile<D> {
         &self.path
     }
 
-    pub(crate) fn save(&mut self, saved: &Saved) -> Result<(), CheckpointError> {
-        self.replace(saved.to_text().as_bytes()).map_err(|error| match error.kind() {
-            io::ErrorKind::ResourceBusy => self.failed(
-                "cannot be replaced by a new one",
-                format_args!("{error}\nhelp: if it is mounted by itself, mount its folder instead"),
-            ),
-            _ => self.failed("cannot be written", error),
-        })
-    }
-
-    /// Until the rename the old file is as it was; the new one is complete on the disk before it has the name.
+    /// Until the rename the old file is as it was; the new one is complete on the disk before it
+    /// has the name.
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
         let temporary = temporary(&self.place);
         let mut file = self.disk.create(&temporary)?;
@@ -159,7 +167,8 @@ impl<D: Disk> CheckpointFile<D> {
     }
 }
 
-/// Where a checkpoint is written before it gets its name: next to it, and under a name that nothing else has.
+/// Where a checkpoint is written before it gets its name: next to it, and under a name that nothing
+/// else has.
 pub(crate) fn temporary(path: &Path) -> PathBuf {
     let mut name = path.to_owned().into_os_string();
     name.push(".delete-vectors-tmp");
@@ -231,6 +240,14 @@ mod tests {
             assert_ne!(other, text);
             assert!(Saved::parse(&other).is_err(), "{time}");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_is_reported() {
+        let error = io::Error::from_raw_os_error(if cfg!(windows) { 170 } else { 16 });
+        let text = CheckpointFile::new(Path::new("c")).not_written(&error).to_string();
+        assert!(text.starts_with("--checkpoint c: cannot be replaced by a new file: "), "{text}");
+        assert!(text.ends_with("\nhelp: if this file is mounted by itself, mount its folder instead"), "{text}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! `--failed-keys`: every key that was read and not deleted, a line of JSON each, which `--keys-from` takes back.
+//! `--failed-keys`: every key that was read and not deleted, a line of JSON each, which
+//! `--keys-from` takes back.
 //!
-//! A file belongs to one run, and each of its lines says which. A run that begins takes an empty file only, so that all lines of a
-//! file have the same run.
+//! A file belongs to one run, and each of its lines says which. A run that begins takes an empty
+//! file only, so that all lines of a file have the same run.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
@@ -34,13 +35,14 @@ pub(crate) struct FailedKeysFile {
     is_new: bool,
     /// Whether there is a disk below it.
     is_file: bool,
-    /// What could not be written. The file then tells too little for good, even where there is room again.
+    /// What could not be written. The file then tells too little for good, even where there is room
+    /// again.
     broken: Option<FailedKeysError>,
 }
 
 impl FailedKeysFile {
-    /// Opens the file of a run that begins. A file that is not empty is left alone: it may hold what another run could not delete,
-    /// or what this run is to read.
+    /// Opens the file of a run that begins. A file that is not empty is left alone: it may hold
+    /// what another run could not delete, or what this run is to read.
     pub(crate) fn create(path: &Path) -> Result<Self, FailedKeysError> {
         let run = format!("{:016x}", RandomState::new().hash_one(()));
         let file = Self::open(path, run)?;
@@ -50,7 +52,8 @@ impl FailedKeysFile {
         Ok(file)
     }
 
-    /// Opens the file of a run that is resumed, and cuts off what the checkpoint does not cover: those keys are sent again.
+    /// Opens the file of a run that is resumed, and cuts off what the checkpoint does not cover:
+    /// those keys are sent again.
     pub(crate) fn reopen(path: &Path, covered: &Covered) -> Result<Self, FailedKeysError> {
         let Covered { run, bytes } = covered;
         let mut file = Self::open(path, run.clone())?;
@@ -76,8 +79,8 @@ impl FailedKeysFile {
         Ok(file)
     }
 
-    /// What begins at `start`, after a whole line. A run that was killed may have torn its last line; a system that crashed
-    /// leaves zeros.
+    /// What begins at `start`, after a whole line. A run that was killed may have torn its last
+    /// line; a system that crashed leaves zeros.
     fn line_at(&self, start: u64) -> io::Result<Line> {
         let mut file = BufReader::new(File::open(&self.path)?);
         if start > 0 {
@@ -150,7 +153,8 @@ impl FailedKeysFile {
         self.bytes == 0
     }
 
-    /// `{"key":..,"outcome":..,"code":..,"message":..,"request_id":..,"run":..}` for each key; `null` if there is no such thing.
+    /// `{"key":..,"outcome":..,"code":..,"message":..,"request_id":..,"run":..}` for each key; `null`
+    /// if there is no such thing.
     pub(crate) fn write(&mut self, failed: &FailedKeys) -> Result<(), FailedKeysError> {
         let text = |text: Option<&str>| json_line(&Value::from(text));
         let error = failed.error.as_ref();

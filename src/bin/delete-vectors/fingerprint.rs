@@ -1,6 +1,8 @@
-//! What ties a checkpoint to its keys: a running hash over the keys, in the order of their positions.
+//! What ties a checkpoint to its keys: a running hash over the keys, in the order of their
+//! positions.
 //!
-//! It covers whatever decides which key a position means: the inputs, their order, their format, and what is skipped.
+//! It covers whatever decides which key a position means: the inputs, their order, their format,
+//! and what is skipped.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -40,9 +42,11 @@ impl Mark {
     }
 }
 
-/// The hash of the keys read so far, with marks on the way. It is shared: one thread reads keys, another one saves marks.
+/// The hash of the keys read so far, with marks on the way. It is shared: one thread reads keys,
+/// another one saves marks.
 ///
-/// Marks before what is settled are dropped. The keys in memory are bounded, and so are the marks of those that are not settled.
+/// Marks before what is settled are dropped. The keys in memory are bounded, and so are the marks
+/// of those that are not settled.
 #[derive(Default)]
 pub(crate) struct Fingerprint(Mutex<Option<Running>>);
 
@@ -79,7 +83,8 @@ impl Fingerprint {
         }
     }
 
-    /// The first mark at or past `settled`, the end of the last settled range. The next call may not ask for an earlier one.
+    /// The first mark at or past `settled`, the end of the last settled range. The next call may
+    /// not ask for an earlier one.
     pub(crate) fn mark(&self, settled: u64) -> Mark {
         let mut running = self.lock();
         let running = running.as_mut().expect("a run with a checkpoint started it");
@@ -108,8 +113,9 @@ pub(crate) fn end_of(settled: &Settled) -> u64 {
 
 /// Keys that were read ahead to check them, for the run to take.
 ///
-/// Only keys that are not settled are kept, which are as many as a run has under way. The run skips settled positions whatever
-/// their key is. One settled key stands for all of them: if it were sent, it would be deleted once more and no more than that.
+/// Only keys that are not settled are kept, which are as many as a run has under way. The run skips
+/// settled positions whatever their key is. One settled key stands for all of them: if it were
+/// sent, it would be deleted once more and no more than that.
 #[derive(Default)]
 pub(crate) struct ReadAhead {
     settled: Settled,

@@ -1,7 +1,8 @@
 //! A lock for the whole run on a file that the run writes to: no two runs write to the same file.
 //!
-//! The lock is on a file of its own next to it, because a checkpoint is replaced at each save. The file system releases the lock
-//! of a process that ends in any way, so that what a killed run leaves behind blocks nobody.
+//! The lock is on a file of its own next to it, because a checkpoint is replaced at each save. The
+//! file system releases the lock of a process that ends in any way, so that what a killed run
+//! leaves behind blocks nobody.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -24,8 +25,8 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Locks `path`. `None` if this is no file that could be locked: a device or a pipe, which several runs may write to, or a
-    /// file on a file system without locks, which is reported.
+    /// Locks `path`. `None` if this is no file that could be locked: a device or a pipe, which
+    /// several runs may write to, or a file on a file system without locks, which is reported.
     ///
     /// # Errors
     ///
@@ -52,13 +53,24 @@ impl Lock {
         }
     }
 
-    /// `None` if the file that was locked has lost its name: the run that held the lock has just ended.
+    /// `None` if the file that was locked has lost its name: the run that held it has just ended.
     fn try_take(place: &Path) -> Result<Option<Self>, TryLockError> {
         if fs::symlink_metadata(place).is_ok_and(|metadata| metadata.is_symlink()) {
             fs::remove_file(place)?;
         }
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(place)?;
-        FileExt::try_lock(&file)?;
+        let mut options = OpenOptions::new();
+        let mut file = match options.read(true).write(true).create(true).truncate(false).open(place) {
+            // It is of another user, and can be locked nevertheless.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(place).map_err(|_| error)?,
+            file => file?,
+        };
+        match FileExt::try_lock(&file) {
+            Err(TryLockError::Error(error)) => {
+                let _ = fs::remove_file(place);
+                return Err(TryLockError::Error(error));
+            }
+            locked => locked?,
+        }
         if !has_name(&file, place)? {
             return Ok(None);
         }
@@ -74,7 +86,8 @@ impl Lock {
 }
 
 impl Drop for Lock {
-    /// The name goes while the lock is held. Whoever opened the file before sees that it has no name, and tries again.
+    /// The name goes while the lock is held. Whoever opened the file before sees that it has no
+    /// name, and tries again.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.place);
     }

@@ -1,4 +1,5 @@
-//! One file is one thing: what is written takes the place of no input, and of nothing else that is written.
+//! One file is one thing: what is written takes the place of no input, and of nothing else that is
+//! written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,8 +45,8 @@ fn differ(written: (&str, &Path), others: &[(&str, &Path)], place: &Path) -> Res
     }
 }
 
-/// The file that a path leads to, which need not be there; `None` for devices and pipes, which several may write to, and for
-/// paths that lead nowhere.
+/// The file that a path leads to, which need not be there; `None` for devices and pipes, which
+/// several may write to, and for paths that lead nowhere.
 pub(crate) fn resolved(path: &Path) -> Option<PathBuf> {
     match fs::canonicalize(path) {
         Ok(path) => fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()).then_some(path),

@@ -49,7 +49,8 @@ impl Disk for FileSystem {
     }
 }
 
-/// Returns when the names in the folder of `path` are on the disk, as far as the file system can do that.
+/// Returns when the names in the folder of `path` are on the disk, as far as the file system can do
+/// that.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     // Elsewhere a folder cannot be opened, and a rename lasts by itself.
     if !cfg!(unix) {
@@ -64,7 +65,8 @@ pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     }
 }
 
-/// File systems that cannot sync a folder (SMB, FUSE, WSL) say so in different ways: `EINVAL`, `ENOTSUP`, `ENOSYS`, `EBADF`.
+/// File systems that cannot sync a folder (SMB, FUSE, WSL) say so in different ways: `EINVAL`,
+/// `ENOTSUP`, `ENOSYS`, `EBADF`.
 fn unless_unsupported(error: io::Error) -> io::Result<()> {
     const EBADF: i32 = 9;
     match error.kind() {
