@@ -30,7 +30,7 @@ mod program {
     pub(crate) mod text;
 }
 // As the program names them.
-use program::{errors, fingerprint, key_lines, text};
+use program::{errors, fingerprint, text};
 
 pub use bulk_delete::bulk_delete;
 pub use checkpoint_file::checkpoint_file;
