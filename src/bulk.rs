@@ -185,6 +185,8 @@ pub struct BulkDelete {
     /// Keys that are settled and were not deleted: rejected, unconfirmed and not attempted.
     given_up: [u64; 3],
     settled: Settled,
+    /// Rejected before the first success, positions and keys: not settled until a success shows that it was the keys.
+    unproven: (Settled, u64),
 }
 
 /// How far the run is.
@@ -262,6 +264,7 @@ impl BulkDelete {
             report: Report::default(),
             given_up: [0; 3],
             settled: Settled::default(),
+            unproven: Default::default(),
             options,
         })
     }

@@ -11,7 +11,7 @@ use crate::program::checkpoint::Saved;
 /// Any text as a checkpoint file of the program, and as a checkpoint of the library.
 pub fn checkpoint_file(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    if let Some(saved) = Saved::parse(text) {
+    if let Ok(saved) = Saved::parse(text) {
         let again = Saved::parse(&saved.to_text()).expect("what was read can be written");
         assert_eq!(Saved { elapsed: saved.elapsed, ..again }, saved);
         check(&saved.run);

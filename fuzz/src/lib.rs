@@ -22,15 +22,15 @@ mod xorshift;
 mod program {
     pub(crate) mod checkpoint;
     pub(crate) mod errors;
+    pub(crate) mod fingerprint;
     #[path = "../key_lines.rs"]
     pub(crate) mod key_lines;
     #[path = "config/ossutilconfig.rs"]
     pub(crate) mod ossutilconfig;
-    pub(crate) mod source;
     pub(crate) mod text;
 }
 // As the program names them.
-use program::{errors, key_lines, source, text};
+use program::{errors, fingerprint, text};
 
 pub use bulk_delete::bulk_delete;
 pub use checkpoint_file::checkpoint_file;

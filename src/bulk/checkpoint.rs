@@ -13,8 +13,11 @@ use crate::{Credentials, Invalid, Target};
 /// from their beginning, and passes over those that had their outcome. What was sent and had no outcome yet is sent again, which
 /// does no harm. Its report goes on where that of the first run was.
 ///
-/// Keys that were cut short by the end of the run are not settled: those that a stop left unsent, or that an abort left without
-/// an answer, are sent again.
+/// These keys are not settled, and are sent again:
+///
+/// - keys that the end of the run interrupted: a stop left them unsent, or an abort left them without a response;
+/// - keys that were rejected before anything was deleted, unless a deletion followed in the same run. With a wrong index or
+///   dimension every key is rejected, so that such a rejection says nothing about the keys.
 ///
 /// **Nothing here checks that the keys are the same**: keep the size of their source and a hash of it beside the checkpoint. A
 /// [`Run`](crate::transports::Run) whose source is shorter than what was settled ends with an error; any other mistake it cannot see.
@@ -67,6 +70,13 @@ impl Checkpoint {
         checkpoint.report.pushed = settled.len();
         checkpoint.report.duplicates = settled.len() - checkpoint.outcomes().expect("fewer than there are positions");
         checkpoint
+    }
+
+    /// What the run deletes from, as text: `acs:ossvector:{region}:{account id}:{bucket}/{index}`, followed by ` at {host}` if
+    /// the endpoint is not one of OSS.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
     }
 
     /// What is settled, by position of push.

@@ -104,7 +104,8 @@ pub enum Event {
         /// The service's id of the request.
         request_id: Option<String>,
     },
-    /// Keys left the run without being deleted.
+    /// Keys left the run without being deleted. [`BulkDelete::settled`](super::BulkDelete::settled) says whether a run that
+    /// resumes this one skips them.
     Failed(FailedKeys),
     /// The service wants fewer requests. Nothing is lost, and nothing is to be done.
     #[non_exhaustive]

@@ -17,6 +17,11 @@ impl BulkDelete {
         self.report.deleted += batch.keys.len() as u64;
         let positions = batch.span.clone();
         self.settled.insert(positions.clone());
+        if !matches!(self.phase, Phase::Stopped(_)) {
+            let (rejected, keys) = std::mem::take(&mut self.unproven);
+            std::iter::once(0..rejected.prefix()).chain(rejected.ranges()).for_each(|range| self.settled.insert(range));
+            self.given_up[0] += keys;
+        }
         self.events.push_back(Event::Deleted { keys: batch.keys.len(), positions, request_id });
     }
 
@@ -28,10 +33,16 @@ impl BulkDelete {
             KeyOutcome::NotAttempted => (&mut self.report.not_attempted, 2),
         };
         *count += batch.keys.len() as u64;
-        // The end of the run cuts them short: one that resumes it has them before it.
+        // Keys that the end of the run interrupts are not settled: the run that resumes it sends them. Nor are those rejected
+        // before the first success, unless one follows: with a wrong target every key is rejected.
         if !matches!(self.phase, Phase::Stopped(_)) {
-            self.given_up[given_up] += batch.keys.len() as u64;
-            self.settled.insert(batch.span.clone());
+            let is_unproven = outcome == KeyOutcome::Rejected && !self.history.had_success;
+            let (settled, settled_keys) = match &mut self.unproven {
+                (unproven, keys) if is_unproven => (unproven, keys),
+                _ => (&mut self.settled, &mut self.given_up[given_up]),
+            };
+            settled.insert(batch.span.clone());
+            *settled_keys += batch.keys.len() as u64;
         }
         let Batch { keys, span: positions, requests, last_error: error, .. } = batch;
         self.events.push_back(Event::Failed(FailedKeys { keys, positions, outcome, error, requests }));

@@ -107,6 +107,35 @@ fn keys_that_a_stop_cut_short_are_sent_again_and_those_given_up_are_not() {
 }
 
 #[test]
+fn keys_rejected_before_the_first_success_are_sent_again() {
+    let first_bad = |bad: u64| move |call: &Call<'_>| if call.positions.start < bad { refused() } else { deleted() };
+    // Keys, how many of them are rejected, and what is settled and rejected in the checkpoint.
+    for (keys, bad, stops, settled, rejected) in [
+        // Eight rejected keys in a row stop the run: it was not the keys.
+        (500, 500, true, 0, 0),
+        // The run ends, and nothing was deleted.
+        (3, 3, false, 0, 0),
+        // It was the keys, as the last one shows.
+        (4, 3, false, 4, 3),
+    ] {
+        let options = || BulkOptions::new().concurrency(1).rate(Rate::Unlimited);
+        let mut first = Run::new(options(), first_bad(bad)).keys((0..keys).map(key));
+        first.until(|_| false);
+        assert_eq!(first.stopped().is_some(), stops, "{keys}");
+        let report = first.bulk.report();
+        assert_eq!((report.deleted, report.rejected, report.pending()), (keys - bad, bad, 0));
+        let failed: usize = first.failed().map(|failed| failed.keys.len()).sum();
+        assert_eq!(failed as u64, bad, "each key is in one event");
+        let checkpoint = saved(&first.bulk);
+        assert_eq!((checkpoint.settled().len(), checkpoint.report().rejected), (settled, rejected), "{keys}");
+
+        let second = resume(&checkpoint, options(), |_| deleted(), keys).delete_all();
+        let deleted = keys - rejected;
+        assert_eq!((second.bulk.report().deleted, second.bulk.report().rejected), (deleted, rejected), "{keys}");
+    }
+}
+
+#[test]
 fn an_abort_leaves_what_was_in_flight_to_the_next_run() {
     let mut first =
         Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |_| Answer::Silence).keys((0..4000).map(key));
@@ -199,6 +228,7 @@ fn a_checkpoint_is_for_one_index_at_one_service() {
         Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name(index).endpoint(endpoint).build().unwrap()
     };
     let checkpoint = checkpoint_text().parse::<Checkpoint>().unwrap();
+    assert_eq!(checkpoint.target(), "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1");
     assert!(checkpoint.check_target(&target()).is_ok());
     assert!(checkpoint.check_target(&with("internal", "vectorindex1")).is_ok(), "the same vectors by another way");
     for (other, name) in [

@@ -1,21 +1,25 @@
-//! A million keys through a faulty network, killed again and again: all are gone in the end, and little is sent twice.
+//! A million keys through a faulty network, killed again and again: all are gone in the end, and
+//! little is sent twice. And runs that only list their failed keys: what was reported failed a
+//! second before the kill is in the file.
 //!
 //! `KILL_KEYS=10000000` makes it more. What each kill cost is printed with `--nocapture`.
 #![cfg(unix)]
 
+use std::collections::HashSet;
 use std::env;
 use std::fs::{self, File as StdFile};
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use oss_delete_vectors::bulk::Checkpoint;
 use oss_delete_vectors::emulator::{Emulator, FaultyNetwork, RateLimit};
 use oss_delete_vectors::transports::Server;
+use oss_delete_vectors::{Deleted, ServiceError};
 use serde_json::Value;
 
-use crate::program::{CREDENTIALS, File, PLACE, command, credentials, finish, target};
+use crate::program::{CREDENTIALS, File, PLACE, command, credentials, finish, run, target};
 use crate::xorshift::Xorshift;
 
 const KILLS: u64 = 5;
@@ -88,4 +92,66 @@ fn from_a_file() {
 #[test]
 fn from_stdin() {
     survive("kill-stdin", "ureq", true);
+}
+
+/// Without a checkpoint the file of failed keys is all that is left of a run that is killed.
+#[test]
+fn failed_keys_outlive_a_kill() {
+    let mut random = Xorshift::new(7);
+    for round in 0..6 {
+        let name = format!("kill-failed-{round}");
+        let keys = File::new(&name, "txt", (0..200_000).map(|number| format!("doc-{number:06}\n")).collect::<String>());
+        let failed = File::none(&name, "jsonl");
+        let refused: Arc<Mutex<Vec<(Instant, String)>>> = Arc::default();
+        let seen = Arc::clone(&refused);
+        // A batch is rejected as long as it holds a key that ends with 7.
+        let handler = move |request: http::Request<bytes::Bytes>| {
+            let body: Value = serde_json::from_slice(request.body()).unwrap();
+            let keys: Vec<&str> = body["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+            let bad: Vec<&str> = keys.iter().copied().filter(|key| key.ends_with('7')).collect();
+            if bad.is_empty() {
+                return Deleted::new("id").to_response();
+            }
+            if keys.len() == 1 {
+                seen.lock().unwrap().push((Instant::now(), keys[0].to_owned()));
+            }
+            ServiceError::new(http::StatusCode::BAD_REQUEST, "Bad", "bad keys").with_request_id("id").to_response()
+        };
+        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), handler).unwrap();
+        let url = server.url();
+        let options = ["--index-name", "vectorindex1", "--force", "--endpoint", &url, "--keys-from", keys.path()];
+        let transport = if round % 2 == 0 { "hyper" } else { "ureq" };
+        let options = [&options[..], &["--failed-keys", failed.path(), "--transport", transport]].concat();
+        let mut command = command(PLACE.into_iter().chain(options), &CREDENTIALS);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lifetime = Duration::from_millis(1200 + random.below(1500) as u64);
+        while refused.lock().unwrap().first().is_none_or(|(at, _)| at.elapsed() < lifetime) {
+            std::thread::yield_now();
+            assert!(child.try_wait().unwrap().is_none(), "{:?}", finish(child));
+        }
+        let written_at = fs::metadata(failed.path()).unwrap().modified().unwrap();
+        child.kill().unwrap();
+        let since_written = written_at.elapsed().unwrap();
+        finish(child);
+        let killed_at = Instant::now();
+
+        let text = failed.read();
+        let (whole, torn) = text.rsplit_once('\n').unwrap_or_default();
+        assert!(torn.is_empty() || torn.starts_with("{\"key\":\""), "{torn:?}");
+        let listed: HashSet<String> =
+            whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["key"].as_str().unwrap().to_owned()).collect();
+        // What the system took to write and to kill comes on top of the second.
+        let margin = Duration::from_secs(1).max(since_written) + Duration::from_millis(500);
+        let refused = refused.lock().unwrap();
+        let due = refused.iter().filter(|(at, _)| killed_at - *at > margin);
+        let lost: Vec<_> = due.clone().filter(|(_, key)| !listed.contains(key)).collect();
+        println!("{name}: {} of {} listed, {} due after {lifetime:?}", listed.len(), refused.len(), due.count());
+        assert!(lost.is_empty(), "{lost:?}");
+        drop(refused);
+
+        let whole = File::new(&format!("{name}-whole"), "jsonl", format!("{whole}\n"));
+        let dry_run = ["--index-name", "vectorindex1", "--dry-run", "--keys-from", whole.path()];
+        let run = run(PLACE.into_iter().chain(dry_run), &CREDENTIALS);
+        assert_eq!(run.code, Some(0), "{run:?}");
+    }
 }

@@ -11,10 +11,12 @@ mod config_file;
 #[cfg(unix)]
 mod credential_process;
 mod dry_run;
+mod failed_keys;
 mod home;
 mod interrupt;
 mod keys_from;
 mod kill;
+mod locks;
 mod memory;
 mod outcomes;
 #[allow(dead_code, reason = "the transports' tests use more of it")]
@@ -22,6 +24,7 @@ mod outcomes;
 mod peer;
 mod program;
 mod rehearsal;
+mod resume;
 mod secrets;
 mod terminal;
 mod usage;

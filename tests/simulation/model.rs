@@ -23,6 +23,8 @@ pub(crate) struct Model {
     deleted: BTreeSet<u64>,
     /// Settled, start to end, as far as events told.
     settled: BTreeMap<u64, u64>,
+    /// Rejected before anything was deleted: not settled until something is.
+    unproven: Vec<Range<u64>>,
     /// The machine told that it stopped: what fails from here on was cut short, and is not settled.
     has_stopped: bool,
     counts: Counts,
@@ -66,6 +68,7 @@ impl Model {
             in_flight: BTreeMap::new(),
             deleted: BTreeSet::new(),
             settled: BTreeMap::new(),
+            unproven: Vec::new(),
             has_stopped: false,
             counts: Counts::default(),
             throttled: 0,
@@ -202,9 +205,17 @@ impl Model {
             assert_eq!(place.outcome, None, "{range:?} has a second outcome, {outcome:?}");
             place.outcome = Some(outcome);
         }
-        if self.has_stopped && outcome != Outcome::Deleted {
-            return;
+        match outcome {
+            Outcome::Deleted if self.has_stopped => {}
+            Outcome::Deleted => std::mem::take(&mut self.unproven).iter().for_each(|range| self.cover(range)),
+            Outcome::Failed(_) if self.has_stopped => return,
+            Outcome::Failed(KeyOutcome::Rejected) if self.counts.deleted == 0 => return self.unproven.push(range.clone()),
+            Outcome::Failed(_) => {}
         }
+        self.cover(range);
+    }
+
+    fn cover(&mut self, range: &Range<u64>) {
         let end = self.settled.remove(&range.end).unwrap_or(range.end);
         let before = self.settled.range_mut(..range.start).next_back().filter(|(_, its_end)| **its_end == range.start);
         match before {

@@ -23,6 +23,8 @@ pub(super) struct Books {
     resumed: Report,
     /// Of what is told by now, that which is settled.
     settled: Report,
+    /// Rejected before anything was deleted: settled once something is.
+    unproven: Vec<Range<u64>>,
     is_stopped: bool,
 }
 
@@ -108,6 +110,12 @@ impl Books {
                 self.report.deleted += keys as u64;
                 self.settled.deleted += keys as u64;
                 self.tell(&positions, true);
+                if !self.is_stopped {
+                    for positions in std::mem::take(&mut self.unproven) {
+                        self.settled.rejected += self.keys(&positions).len() as u64;
+                        self.positions[indexes(&positions)].iter_mut().for_each(|position| position.is_settled = true);
+                    }
+                }
             }
             Event::Failed(failed) => self.fail(&failed),
             Event::Throttled { .. } => self.report.throttled += 1,
@@ -123,7 +131,13 @@ impl Books {
         let may_be_gone = indexes(positions).any(|at| self.positions[at].is_original && self.positions[at].may_be_gone);
         assert!(!may_be_gone || *outcome == KeyOutcome::Unconfirmed, "{positions:?} may be gone, and are told {outcome}");
         assert!(*requests > 0 || (*outcome == KeyOutcome::NotAttempted && error.is_none()));
-        for report in [Some(&mut self.report), (!self.is_stopped).then_some(&mut self.settled)].into_iter().flatten() {
+        // With nothing deleted a rejection says nothing about the keys: a run that resumes this one sends them again.
+        let is_unproven = *outcome == KeyOutcome::Rejected && self.settled.deleted == 0;
+        let is_settled = !self.is_stopped && !is_unproven;
+        if is_unproven && !self.is_stopped {
+            self.unproven.push(positions.clone());
+        }
+        for report in [Some(&mut self.report), is_settled.then_some(&mut self.settled)].into_iter().flatten() {
             let count = match outcome {
                 KeyOutcome::Rejected => &mut report.rejected,
                 KeyOutcome::Unconfirmed => &mut report.unconfirmed,
@@ -131,7 +145,7 @@ impl Books {
             };
             *count += keys.len() as u64;
         }
-        self.tell(positions, !self.is_stopped);
+        self.tell(positions, is_settled);
     }
 
     fn tell(&mut self, range: &Range<u64>, is_settled: bool) {
@@ -182,6 +196,7 @@ impl Books {
         (self.pushed, self.is_stopped) = (0, false);
         self.filling.clear();
         self.confirmed.clear();
+        self.unproven.clear();
     }
 }
 

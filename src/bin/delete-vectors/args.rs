@@ -81,6 +81,18 @@ pub(crate) struct What {
     pub(crate) on_bad_key: OnBadKey,
 }
 
+impl What {
+    /// The options that decide on the keys, but for keys on the command line themselves.
+    pub(crate) fn to_options(&self) -> String {
+        let arrays = self.keys.iter().map(|keys| format!("--keys {}", if keys.starts_with("file://") { keys } else { "[..]" }));
+        let paths = self.keys_from.iter().map(|path| format!("--keys-from {}", path.display()));
+        let format =
+            self.keys_format.and_then(|format| Some(format!("--keys-format {}", format.to_possible_value()?.get_name())));
+        let skip = (self.on_bad_key == OnBadKey::Skip).then(|| "--on-bad-key skip".to_owned());
+        arrays.chain(paths).chain(format).chain(skip).collect::<Vec<_>>().join(" ")
+    }
+}
+
 #[derive(clap::Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct Place {
@@ -160,11 +172,11 @@ pub(crate) struct How {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Books")]
 pub(crate) struct BookPaths {
-    /// Save to this file how far the run is; the same command goes on from there
+    /// Save to this file how far the run is; the same command resumes it, with the same keys
     #[arg(long, value_name = "PATH", conflicts_with = "emulator")]
     pub(crate) checkpoint: Option<PathBuf>,
 
-    /// Write the keys that were not deleted to this file, a line of JSON each
+    /// Write the keys that were not deleted to this file, a line of JSON each; empty if there are none
     #[arg(long, value_name = "PATH")]
     pub(crate) failed_keys: Option<PathBuf>,
 }

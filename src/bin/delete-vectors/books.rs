@@ -1,135 +1,234 @@
-//! What is written down during a run: keys that failed, why, and how far it is.
+//! The output files of a run: keys that failed, why, and how far the run is.
 
+use std::mem;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, Report};
-use oss_delete_vectors::{Credentials, Invalid, Target};
+use oss_delete_vectors::{Credentials, Target};
 
-use crate::args::BookPaths;
-use crate::checkpoint::{CheckpointFile, Saved};
+use crate::args::{BookPaths, What};
+use crate::checkpoint::{CheckpointFile, Covered, Saved};
+use crate::console::complain;
 use crate::errors::Errors;
 use crate::failed_keys::FailedKeysFile;
-use crate::source::{Identity, Source};
+use crate::fingerprint::end_of;
+use crate::keys::{Keys, Reading};
+use crate::lock::Lock;
+use crate::text::{count, grouped};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How often the checkpoint is written: every second, which is how often it is asked for, and no two clocks read the same.
+/// How often the files are written: every second, which is how often it is asked for, and no two
+/// clocks read the same.
 const INTERVAL: Duration = Duration::from_millis(900);
+
+/// Reading so many keys takes a while.
+const MANY: u64 = 1_000_000;
 
 pub(crate) struct Books {
     checkpoint: Option<CheckpointFile>,
     resumed: Option<Saved>,
     failed_keys: Option<FailedKeysFile>,
     failed_keys_path: Option<PathBuf>,
-    identities: Box<dyn Fn() -> Vec<Identity> + Send>,
-    /// Of keys that are settled.
+    reading: Arc<Reading>,
+    /// The options that the keys are read by.
+    options: String,
+    /// Of keys in the file of failed keys.
     errors: Errors,
-    /// What the end of the run cut short: told last, and not covered by the checkpoint, so that it is sent when the run is resumed.
-    cut_short: Vec<FailedKeys>,
-    has_stopped: bool,
+    /// Keys that failed and are not in the file yet. Those that are not settled get there last: the
+    /// checkpoint does not cover them, and the run that resumes this one sends them.
+    failed: Vec<FailedKeys>,
     request_id: Option<String>,
     begun: Instant,
     saved_at: Option<Instant>,
+    /// All was written, and every key that was read has its outcome for good.
+    is_settled: bool,
+    _locks: Vec<Lock>,
 }
 
 impl Books {
-    /// Reads the checkpoint, where there is one, and checks that it is of this target and of these keys. Writes nothing yet.
-    pub(crate) fn open(paths: &BookPaths, target: &Target, source: &mut Source) -> Result<Self, BoxError> {
+    /// Locks the files, and reads the checkpoint if there is one. Writes nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// If another run uses one of the files, or the checkpoint cannot be read.
+    pub(crate) fn open(paths: &BookPaths, what: &What, reading: Arc<Reading>) -> Result<Self, BoxError> {
+        let written = [("--checkpoint", &paths.checkpoint), ("--failed-keys", &paths.failed_keys)];
+        let written = written.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)));
+        let locks = written.map(|(option, path)| Lock::take(option, path)).filter_map(Result::transpose);
+        let locks = locks.collect::<Result<_, _>>()?;
+
         let checkpoint = paths.checkpoint.as_deref().map(CheckpointFile::new);
-        let resumed = checkpoint.as_ref().map(CheckpointFile::load).transpose()?.flatten();
-        if let (Some(file), Some(saved)) = (&checkpoint, &resumed) {
-            let refused = |reason: &dyn std::fmt::Display| format!("--checkpoint {}: {reason}", file.path().display());
-            let of_another = |reason: &dyn std::fmt::Display| refused(&format_args!("{reason}; to begin anew, remove this file"));
-            saved.run.check_target(target).map_err(|invalid| of_another(&invalid))?;
-            source.check(&saved.inputs).map_err(|error| of_another(&error))?;
-            if saved.failed_keys.is_some_and(|bytes| bytes > 0) && paths.failed_keys.is_none() {
-                return Err(refused(&"its run wrote failed keys to a file: name it with --failed-keys").into());
+        let mut resumed = checkpoint.as_ref().map(CheckpointFile::load).transpose()?.flatten();
+        if let Some(Saved { run, failed_keys, .. }) = &resumed
+            && run.settled().len() == 0
+        {
+            // Nothing was done that another target or other keys could contradict, unless lines
+            // would be cut off.
+            let path = paths.failed_keys.as_ref().filter(|_| failed_keys.is_some());
+            if path.and_then(|path| path.metadata().ok()).is_none_or(|metadata| metadata.len() == 0) {
+                resumed = None;
             }
+        }
+        if let (Some(file), Some(Saved { failed_keys: Some(Covered { bytes: 1.., .. }), .. }), None) =
+            (&checkpoint, &resumed, &paths.failed_keys)
+        {
+            let path = file.path().display();
+            let reason = "its run wrote failed keys to a file\nhelp: name that file with --failed-keys";
+            return Err(format!("--checkpoint {path}: {reason}").into());
+        }
+        if checkpoint.is_some() {
+            reading.fingerprint.start();
         }
         Ok(Self {
             checkpoint,
             failed_keys: None,
             failed_keys_path: paths.failed_keys.clone(),
-            identities: Box::new(source.identities()),
+            reading,
+            options: what.to_options(),
             errors: resumed.as_ref().map(|saved| saved.errors.clone()).unwrap_or_default(),
             resumed,
-            cut_short: Vec::new(),
-            has_stopped: false,
+            failed: Vec::new(),
             request_id: None,
             begun: Instant::now(),
             saved_at: None,
+            is_settled: false,
+            _locks: locks,
         })
     }
 
-    /// How far an earlier run came that this one goes on with.
+    /// How far an earlier run came that this one resumes.
     pub(crate) fn resumed(&self) -> Option<Report> {
         self.resumed.as_ref().map(|saved| saved.run.report())
     }
 
-    pub(crate) fn new_run(&self, target: &Target, credentials: Credentials, options: BulkOptions) -> Result<BulkDelete, Invalid> {
-        match &self.resumed {
-            Some(saved) => BulkDelete::resume(target, credentials, options, &saved.run),
-            None => BulkDelete::new(target, credentials, options),
+    /// A run that begins, or resumes the one of the checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// If an option is invalid, or the checkpoint is of another target.
+    pub(crate) fn new_run(
+        &self,
+        target: &Target,
+        credentials: Credentials,
+        options: BulkOptions,
+    ) -> Result<BulkDelete, BoxError> {
+        let Some(Saved { run, .. }) = &self.resumed else { return Ok(BulkDelete::new(target, credentials, options)?) };
+        if run.check_target(target).is_err() {
+            let this = BulkDelete::new(target, credentials, options)?.checkpoint();
+            let (saved, this) = (run.target().escape_debug(), this.target().escape_debug());
+            return Err(self.refused(format_args!("the checkpoint is of {saved}, and this run deletes from {this}")));
         }
+        Ok(BulkDelete::resume(target, credentials, options, run)?)
     }
 
-    /// Opens what is written to, and writes the first checkpoint: a disk that is full is found out before anything is sent.
+    /// Reads the keys that the run of the checkpoint had, as far as it settled any, and compares
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// If they differ, or cannot be read.
+    pub(crate) fn check_keys(&self, keys: &mut Keys) -> Result<(), BoxError> {
+        let Some(Saved { run, keys: mark, options, .. }) = &self.resumed else { return Ok(()) };
+        if mark.position >= MANY {
+            let count = grouped(mark.position);
+            complain(format_args!("note: reading {count} keys, to compare them with those of the checkpoint"));
+        }
+        if keys.check(mark, run.settled()).map_err(|trouble| trouble.text)? {
+            return Ok(());
+        }
+        let (position, options) = (grouped(mark.position), options.escape_debug());
+        Err(self
+            .refused(format_args!("the keys differ from those of its run before position {position} (that run had {options})")))
+    }
+
+    fn refused(&self, reason: impl std::fmt::Display) -> BoxError {
+        let path = self.checkpoint.as_ref().map(|file| file.path().display().to_string()).unwrap_or_default();
+        let help = "give the options and the keys of that run; or, to begin anew, remove this file";
+        format!("--checkpoint {path}: {reason}\nhelp: {help}").into()
+    }
+
+    /// Opens what is written to, and writes the first checkpoint: a disk that is full is found out
+    /// before anything is sent.
     pub(crate) fn begin(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         if let Some(path) = &self.failed_keys_path {
-            let covered = self.resumed.as_ref().and_then(|saved| saved.failed_keys);
+            let covered = self.resumed.as_ref().and_then(|saved| saved.failed_keys.as_ref());
             self.failed_keys = Some(match covered {
-                Some(bytes) => FailedKeysFile::reopen(path, bytes)?,
+                Some(covered) => FailedKeysFile::reopen(path, covered)?,
                 None => FailedKeysFile::create(path)?,
             });
+            let Report { rejected, unconfirmed, not_attempted, .. } = self.resumed().unwrap_or_default();
+            let failed = rejected + unconfirmed + not_attempted;
+            if covered.is_none() && failed > 0 {
+                complain(format_args!(
+                    "warning: --failed-keys {}: {} that failed before this run was resumed are in no file: \
+                     {} rejected, {} unconfirmed, {} not attempted",
+                    path.display(),
+                    count(failed, "key"),
+                    grouped(rejected),
+                    grouped(unconfirmed),
+                    grouped(not_attempted),
+                ));
+            }
         }
         self.begun = Instant::now();
-        self.save(bulk)
+        self.save(bulk).inspect_err(|_| self.failed_keys.take().into_iter().for_each(FailedKeysFile::remove_if_unused))
     }
 
-    pub(crate) fn take(&mut self, event: Event) -> Result<(), BoxError> {
+    pub(crate) fn take(&mut self, event: Event) {
         match event {
             Event::Deleted { request_id, .. } => self.request_id = request_id,
-            Event::Stopped(_) => self.has_stopped = true,
-            Event::Failed(failed) if self.has_stopped => self.cut_short.push(failed),
-            Event::Failed(failed) => {
-                if let Some(error) = &failed.error {
-                    self.errors.add(error, failed.keys.len());
-                }
-                if let Some(file) = &mut self.failed_keys {
-                    file.write(&failed)?;
-                }
-            }
+            Event::Failed(failed) => self.failed.push(failed),
             _ => {}
         }
-        Ok(())
     }
 
-    /// Writes the checkpoint where it is time to.
+    /// Writes the files if it is time to.
     pub(crate) fn keep(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         if self.saved_at.is_none_or(|at| at.elapsed() >= INTERVAL) { self.save(bulk) } else { Ok(()) }
     }
 
-    /// Closes the books: the keys that were cut short come last, and the checkpoint goes if there is nothing left to do.
+    /// Closes the files: keys that are not settled come last, and the checkpoint is removed if it
+    /// is of no use.
     pub(crate) fn end(&mut self, bulk: &BulkDelete, is_all_deleted: bool) -> Result<(), BoxError> {
         if !is_all_deleted {
             self.save(bulk)?;
         }
-        for failed in std::mem::take(&mut self.cut_short) {
-            if let Some(error) = &failed.error {
-                self.errors.add(error, failed.keys.len());
-            }
-            if let Some(file) = &mut self.failed_keys {
-                file.write(&failed)?;
-            }
-        }
-        if let Some(file) = &mut self.failed_keys {
+        let failed = mem::take(&mut self.failed);
+        self.write(failed)?;
+        let is_for_nothing = bulk.settled().len() == 0 && self.failed_keys.as_ref().is_none_or(FailedKeysFile::is_empty);
+        if let Some(file) = self.failed_keys.as_mut() {
             file.sync()?;
         }
-        if let Some(file) = self.checkpoint.as_ref().filter(|_| is_all_deleted) {
+        if is_for_nothing {
+            self.failed_keys.take().into_iter().for_each(FailedKeysFile::remove_if_unused);
+        }
+        if let Some(file) = self.checkpoint.as_ref().filter(|_| is_all_deleted || is_for_nothing) {
             file.remove()?;
         }
+        self.is_settled = self.checkpoint.is_none() || bulk.settled().len() == bulk.position();
         Ok(())
+    }
+
+    /// What to do about keys that were not deleted; `None` if these files are of no help.
+    pub(crate) fn advice(&self, is_input_complete: bool) -> Option<String> {
+        let again = "what is gone already does no harm";
+        let checkpoint = self.checkpoint.as_ref().filter(|_| self.saved_at.is_some());
+        let failed_keys = self.failed_keys.as_ref().filter(|file| self.is_settled && !file.is_empty());
+        match (checkpoint, failed_keys) {
+            (Some(_), _) if !self.is_settled || !is_input_complete => Some("to go on, run the same command again".to_owned()),
+            (_, Some(file)) => {
+                let (path, others) = (file.path().display(), if checkpoint.is_some() { " and --checkpoint" } else { "" });
+                Some(format!("to try these keys again: --keys-from {path}, with another --failed-keys{others}; {again}"))
+            }
+            (Some(file), None) => {
+                let path = file.path().display();
+                Some(format!("to try all keys again, remove {path} and add --failed-keys PATH; {again}"))
+            }
+            (None, None) => None,
+        }
     }
 
     /// Whether the same command goes on where this run ended.
@@ -153,12 +252,35 @@ impl Books {
 
     /// Failed keys first: the checkpoint says that they are written.
     fn save(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
+        self.saved_at = Some(Instant::now());
+        // Without a checkpoint no run resumes this one, and sends the others again.
+        let is_final = |failed: &FailedKeys| self.checkpoint.is_none() || bulk.settled().contains(failed.positions.start);
+        let (settled, others) = mem::take(&mut self.failed).into_iter().partition(is_final);
+        self.failed = others;
+        self.write(settled)?;
+        self.failed_keys.as_mut().map_or(Ok(()), FailedKeysFile::sync)?;
         let elapsed = self.elapsed();
         let Some(file) = &mut self.checkpoint else { return Ok(()) };
-        self.saved_at = Some(Instant::now());
-        let failed_keys = self.failed_keys.as_mut().map(FailedKeysFile::sync).transpose()?;
-        let (run, inputs, errors) = (bulk.checkpoint(), (self.identities)(), self.errors.clone());
-        file.save(&Saved { run, inputs, failed_keys, errors, elapsed })?;
+        file.save(&Saved {
+            run: bulk.checkpoint(),
+            keys: self.reading.fingerprint.mark(end_of(bulk.settled())),
+            options: self.options.clone(),
+            failed_keys: self.failed_keys.as_ref().map(FailedKeysFile::covered),
+            errors: self.errors.clone(),
+            elapsed,
+        })?;
+        Ok(())
+    }
+
+    fn write(&mut self, failed: Vec<FailedKeys>) -> Result<(), BoxError> {
+        for failed in failed {
+            if let Some(error) = &failed.error {
+                self.errors.add(error, failed.keys.len());
+            }
+            if let Some(file) = &mut self.failed_keys {
+                file.write(&failed)?;
+            }
+        }
         Ok(())
     }
 }

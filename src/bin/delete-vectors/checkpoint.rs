@@ -1,4 +1,4 @@
-//! `--checkpoint`: how far a run is, in a file that survives whatever happens to the run and to the machine.
+//! `--checkpoint`: how far a run is, in a file that survives a crash of the run and of the system.
 
 mod disk;
 
@@ -11,40 +11,63 @@ use oss_delete_vectors::bulk::Checkpoint;
 use serde_json::{Value, json};
 
 use self::disk::Disk;
-pub(crate) use self::disk::FileSystem;
+pub(crate) use self::disk::{FileSystem, sync_folder_of};
 use crate::errors::Errors;
-use crate::source::Identity;
+use crate::fingerprint::Mark;
 
 /// What such a file says.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Saved {
     pub(crate) run: Checkpoint,
-    /// What the keys were read from.
-    pub(crate) inputs: Vec<Identity>,
-    /// Of the file with the failed keys, the bytes that tell of settled ones; `None` where there is no such file.
-    pub(crate) failed_keys: Option<u64>,
+    /// At or past the last settled key: the keys that a run must have to resume this one.
+    pub(crate) keys: Mark,
+    /// The options that the keys were read by, for messages.
+    pub(crate) options: String,
+    /// The file of failed keys; `None` if the run has none.
+    pub(crate) failed_keys: Option<Covered>,
     /// Why settled keys were not deleted.
     pub(crate) errors: Errors,
     pub(crate) elapsed: Duration,
 }
 
-/// A file that another version of this program may write anew must say so.
-const VERSION: u64 = 1;
+/// The part of a file of failed keys that a checkpoint covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Covered {
+    /// Which run wrote the file.
+    pub(crate) run: String,
+    /// The bytes with settled keys.
+    pub(crate) bytes: u64,
+}
+
+/// A file that another version of this program may read in another way has another number.
+const VERSION: u64 = 2;
 
 /// Longer than any run and all that resume it: to what is read, time is added.
 const LONGEST: Duration = Duration::from_secs(1 << 32);
 
 impl Saved {
-    /// The text of such a file; `None` where no run wrote it.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        Self::from_json(&serde_json::from_str(text).ok()?)
+    /// Reads the text of such a file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let value: Option<Value> = serde_json::from_str(text).ok();
+        let version = value.as_ref().and_then(|value| value.get("version")?.as_u64());
+        match version {
+            Some(version) if version != VERSION => {
+                Err(format!("is a checkpoint of version {version}, and this program reads version {VERSION}"))
+            }
+            _ => value.as_ref().and_then(Self::from_json).ok_or_else(|| "is not a checkpoint of this program".to_owned()),
+        }
     }
 
     pub(crate) fn to_text(&self) -> String {
         let text = json!({
             "version": VERSION,
-            "inputs": self.inputs.iter().map(Identity::to_json).collect::<Vec<_>>(),
-            "failed_keys": self.failed_keys,
+            "keys": self.keys.to_json(),
+            "options": self.options,
+            "failed_keys": self.failed_keys.as_ref().map(|Covered { run, bytes }| json!({ "run": run, "bytes": bytes })),
             "errors": self.errors.to_json(),
             "elapsed_seconds": self.elapsed.as_secs_f64(),
             "run": serde_json::from_str::<Value>(&self.run.to_string()).expect("a checkpoint is JSON"),
@@ -53,17 +76,15 @@ impl Saved {
     }
 
     fn from_json(value: &Value) -> Option<Self> {
-        if value.get("version")?.as_u64()? != VERSION {
-            return None;
-        }
-        let inputs = value.get("inputs")?.as_array()?.iter().map(Identity::from_json).collect::<Option<_>>()?;
+        value.get("version")?;
         let failed_keys = match value.get("failed_keys")? {
             Value::Null => None,
-            bytes => Some(bytes.as_u64()?),
+            file => Some(Covered { run: file.get("run")?.as_str()?.to_owned(), bytes: file.get("bytes")?.as_u64()? }),
         };
         Some(Self {
             run: value.get("run")?.to_string().parse().ok()?,
-            inputs,
+            keys: Mark::from_json(value.get("keys")?)?,
+            options: value.get("options")?.as_str()?.to_owned(),
             failed_keys,
             errors: Errors::from_json(value.get("errors")?)?,
             elapsed: Duration::try_from_secs_f64(value.get("elapsed_seconds")?.as_f64()?).ok().filter(|&time| time <= LONGEST)?,
@@ -71,29 +92,53 @@ impl Saved {
     }
 }
 
-/// The file. What is written takes the place of what was there at once and as a whole, or not at all.
+/// The file. What is written takes the place of what was there at once and as a whole, or not at
+/// all.
 pub(crate) struct CheckpointFile<D = FileSystem> {
+    /// As people call it.
     path: PathBuf,
+    /// Where it is, through links: a link stays one.
+    place: PathBuf,
     disk: D,
 }
 
 impl CheckpointFile {
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), disk: FileSystem }
+        Self { path: path.to_owned(), place: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), disk: FileSystem }
     }
 
-    /// What an earlier run saved; `None` where there is no such file.
+    /// What an earlier run saved; `None` if there is no such file, or an empty one, as `mktemp`
+    /// makes it.
     pub(crate) fn load(&self) -> Result<Option<Saved>, CheckpointError> {
-        let text = match fs::read_to_string(&self.path) {
+        let text = match fs::read_to_string(&self.place) {
+            Ok(text) if text.trim().is_empty() => return Ok(None),
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed("cannot be read", error)),
         };
-        Saved::parse(&text).map(Some).ok_or_else(|| self.failed("not a checkpoint that this version of the program wrote", ""))
+        Saved::parse(&text).map(Some).map_err(|reason| {
+            let help = "to begin anew, remove this file, or name another one";
+            CheckpointError { path: self.path.clone(), reason: format!("{reason}\nhelp: {help}") }
+        })
+    }
+
+    pub(crate) fn save(&mut self, saved: &Saved) -> Result<(), CheckpointError> {
+        self.replace(saved.to_text().as_bytes()).map_err(|error| {
+            let _ = fs::remove_file(temporary(&self.place));
+            self.not_written(&error)
+        })
+    }
+
+    fn not_written(&self, error: &io::Error) -> CheckpointError {
+        if error.kind() != io::ErrorKind::ResourceBusy {
+            return self.failed("cannot be written", error);
+        }
+        let help = "help: if this file is mounted by itself, mount its folder instead";
+        self.failed("cannot be replaced by a new file", format_args!("{error}\n{help}"))
     }
 
     pub(crate) fn remove(&self) -> Result<(), CheckpointError> {
-        match fs::remove_file(&self.path) {
+        match fs::remove_file(&self.place) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed("cannot be removed", error)),
             _ => Ok(()),
         }
@@ -105,27 +150,25 @@ impl<D: Disk> CheckpointFile<D> {
         &self.path
     }
 
-    pub(crate) fn save(&mut self, saved: &Saved) -> Result<(), CheckpointError> {
-        self.replace(saved.to_text().as_bytes()).map_err(|error| self.failed("cannot be written", error))
-    }
-
-    /// Until the rename the old file is as it was; the new one is complete on the disk before it has the name.
+    /// Until the rename the old file is as it was; the new one is complete on the disk before it
+    /// has the name.
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let temporary = temporary(&self.path);
+        let temporary = temporary(&self.place);
         let mut file = self.disk.create(&temporary)?;
         file.write_all(bytes)?;
         self.disk.sync(&mut file)?;
         drop(file);
-        self.disk.rename(&temporary, &self.path)?;
-        self.disk.sync_folder_of(&self.path)
+        self.disk.rename(&temporary, &self.place)?;
+        self.disk.sync_folder_of(&self.place)
     }
 
     fn failed(&self, what: &'static str, reason: impl fmt::Display) -> CheckpointError {
-        CheckpointError { path: self.path.clone(), what, reason: reason.to_string() }
+        CheckpointError { path: self.path.clone(), reason: format!("{what}: {reason}") }
     }
 }
 
-/// Where a checkpoint is written before it gets its name: next to it, and under a name that nothing else has.
+/// Where a checkpoint is written before it gets its name: next to it, and under a name that nothing
+/// else has.
 pub(crate) fn temporary(path: &Path) -> PathBuf {
     let mut name = path.to_owned().into_os_string();
     name.push(".delete-vectors-tmp");
@@ -136,14 +179,12 @@ pub(crate) fn temporary(path: &Path) -> PathBuf {
 #[derive(Debug)]
 pub(crate) struct CheckpointError {
     path: PathBuf,
-    what: &'static str,
     reason: String,
 }
 
 impl fmt::Display for CheckpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "--checkpoint {}: {}", self.path.display(), self.what)?;
-        if self.reason.is_empty() { Ok(()) } else { write!(f, ": {}", self.reason) }
+        write!(f, "--checkpoint {}: {}", self.path.display(), self.reason)
     }
 }
 
@@ -156,13 +197,14 @@ mod tests {
 
     use super::disk::simulated::{Crash, SimulatedDisk};
     use super::*;
+    use crate::fingerprint::Fingerprint;
 
     const OLD: &[u8] = b"old checkpoint";
     const NEW: &[u8] = b"a new and longer checkpoint";
 
     /// A file that holds `OLD`, on a disk where the `at`th operation from now on goes wrong.
     fn file(at: usize, is_fatal: bool) -> CheckpointFile<SimulatedDisk> {
-        let mut file = CheckpointFile { path: "/runs/checkpoint".into(), disk: SimulatedDisk::default() };
+        let mut file = CheckpointFile { path: "c".into(), place: "/runs/checkpoint".into(), disk: SimulatedDisk::default() };
         file.replace(OLD).unwrap();
         file.disk.fail_after(at, is_fatal);
         file
@@ -181,15 +223,31 @@ mod tests {
         let bulk =
             BulkDelete::new(&target, Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(), BulkOptions::new())
                 .unwrap();
-        let (errors, elapsed) = (Errors::default(), Duration::from_secs(1));
-        let saved = Saved { run: bulk.checkpoint(), inputs: Vec::new(), failed_keys: Some(7), errors, elapsed };
+        let fingerprint = Fingerprint::default();
+        fingerprint.start();
+        let saved = Saved {
+            run: bulk.checkpoint(),
+            keys: fingerprint.mark(0),
+            options: "--keys-from -".to_owned(),
+            failed_keys: Some(Covered { run: "1f".to_owned(), bytes: 7 }),
+            errors: Errors::default(),
+            elapsed: Duration::from_secs(1),
+        };
         let text = saved.to_text();
-        assert_eq!(Saved::parse(&text), Some(saved));
+        assert_eq!(Saved::parse(&text), Ok(saved));
         for time in ["-1.0", "4294967297.0", "1e19", "1e300"] {
             let other = text.replace(r#""elapsed_seconds":1.0"#, &format!(r#""elapsed_seconds":{time}"#));
             assert_ne!(other, text);
-            assert_eq!(Saved::parse(&other), None, "{time}");
+            assert!(Saved::parse(&other).is_err(), "{time}");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_is_reported() {
+        let error = io::Error::from_raw_os_error(if cfg!(windows) { 170 } else { 16 });
+        let text = CheckpointFile::new(Path::new("c")).not_written(&error).to_string();
+        assert!(text.starts_with("--checkpoint c: cannot be replaced by a new file: "), "{text}");
+        assert!(text.ends_with("\nhelp: if this file is mounted by itself, mount its folder instead"), "{text}");
     }
 
     #[test]

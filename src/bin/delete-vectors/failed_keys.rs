@@ -1,6 +1,11 @@
-//! `--failed-keys`: every key that was read and not deleted, a line of JSON each, which `--keys-from` takes back.
+//! `--failed-keys`: every key that was read and not deleted, a line of JSON each, which
+//! `--keys-from` takes back.
+//!
+//! A file belongs to one run, and each of its lines says which. A run that begins takes an empty
+//! file only, so that all lines of a file have the same run.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::{error, fmt};
@@ -8,6 +13,7 @@ use std::{error, fmt};
 use oss_delete_vectors::bulk::FailedKeys;
 use serde_json::Value;
 
+use crate::checkpoint::{Covered, sync_folder_of};
 use crate::text::json_line;
 
 /// How every line begins.
@@ -19,89 +25,148 @@ const LONGEST_LINE: u64 = 1024 * 1024;
 pub(crate) struct FailedKeysFile {
     path: PathBuf,
     file: BufWriter<File>,
+    /// Which run writes it.
+    run: String,
     /// How long it is, with what is still buffered.
     bytes: u64,
+    /// Whether something was written that may not be on the disk.
+    is_dirty: bool,
+    /// Whether it was not there before.
+    is_new: bool,
     /// Whether there is a disk below it.
     is_file: bool,
-    /// What could not be written. The file then tells too little for good, even where there is room again.
+    /// What could not be written. The file then tells too little for good, even where there is room
+    /// again.
     broken: Option<FailedKeysError>,
 }
 
 impl FailedKeysFile {
-    /// Opens the file of a run that begins. One that holds something is left alone: it may be what another run could not delete,
-    /// or what this one is to read.
+    /// Opens the file of a run that begins. A file that is not empty is left alone: it may hold
+    /// what another run could not delete, or what this run is to read.
     pub(crate) fn create(path: &Path) -> Result<Self, FailedKeysError> {
-        let file = Self::open(path)?;
+        let run = format!("{:016x}", RandomState::new().hash_one(()));
+        let file = Self::open(path, run)?;
         if file.bytes > 0 {
             return Err(file.error("it is not empty; name another file, or remove this one"));
         }
         Ok(file)
     }
 
-    /// Opens the file of a run that is resumed, and cuts off what the checkpoint does not cover: those keys are sent again.
-    pub(crate) fn reopen(path: &Path, covered: u64) -> Result<Self, FailedKeysError> {
-        let mut file = Self::open(path)?;
+    /// Opens the file of a run that is resumed, and cuts off what the checkpoint does not cover:
+    /// those keys are sent again.
+    pub(crate) fn reopen(path: &Path, covered: &Covered) -> Result<Self, FailedKeysError> {
+        let Covered { run, bytes } = covered;
+        let mut file = Self::open(path, run.clone())?;
         if !file.is_file {
             return Ok(file);
         }
-        if file.bytes < covered {
+        if file.bytes < *bytes {
             return Err(file.error("it is shorter than when the checkpoint was written"));
         }
-        if !Self::is_of_a_run(path, covered).map_err(|error| file.error(error))? {
+        let first = file.line_at(0).map_err(|error| file.error(error))?;
+        let rest = file.line_at(*bytes).map_err(|error| file.error(error))?;
+        if first == Line::Other || rest == Line::Other {
+            return Err(file.error("its lines are of another run than the checkpoint; name the file of that run"));
+        }
+        if rest == Line::Invalid {
             let reason =
-                format!("after {covered} bytes of the checkpoint's run comes what no run wrote; name the file of that run");
+                format!("after {bytes} bytes of the checkpoint's run comes what no run wrote; name the file of that run");
             return Err(file.error(reason));
         }
-        let cut = |file: &mut File| file.set_len(covered).and_then(|()| file.seek(SeekFrom::Start(covered)));
+        let cut = |file: &mut File| file.set_len(*bytes).and_then(|()| file.seek(SeekFrom::Start(*bytes)));
         cut(file.file.get_mut()).map_err(|error| file.error(error))?;
-        file.bytes = covered;
+        file.bytes = *bytes;
         Ok(file)
     }
 
-    /// Whether what is to be cut off begins as what a run writes, after a whole line: the file could be one that has nothing to do
-    /// with it. A run that was killed may have torn the line; a machine that crashed leaves zeros.
-    fn is_of_a_run(path: &Path, covered: u64) -> io::Result<bool> {
-        let mut file = BufReader::new(File::open(path)?);
-        if covered > 0 {
+    /// What begins at `start`, after a whole line. A run that was killed may have torn its last
+    /// line; a system that crashed leaves zeros.
+    fn line_at(&self, start: u64) -> io::Result<Line> {
+        let mut file = BufReader::new(File::open(&self.path)?);
+        if start > 0 {
             let mut last = [0];
-            file.seek(SeekFrom::Start(covered - 1))?;
+            file.seek(SeekFrom::Start(start - 1))?;
             file.read_exact(&mut last)?;
             if last != *b"\n" {
-                return Ok(false);
+                return Ok(Line::Invalid);
             }
         }
         let mut line = Vec::new();
         file.take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        let is_torn = || {
+            let has_end = line.ends_with(b"\n");
+            let is_beginning = line.starts_with(BEGINNING) || BEGINNING.starts_with(&line);
+            !has_end && (is_beginning || line.iter().all(|&byte| byte == 0))
+        };
         Ok(match serde_json::from_slice::<Value>(&line) {
-            Ok(line) => line.get("key").is_some() && line.get("outcome").is_some(),
-            Err(_) if line.ends_with(b"\n") => false,
-            Err(_) => line.starts_with(BEGINNING) || BEGINNING.starts_with(&line) || line.iter().all(|&byte| byte == 0),
+            Ok(line) if line.get("run").is_some_and(|run| *run == *self.run) => Line::Own,
+            Ok(line) if line.get("key").is_some() && line.get("outcome").is_some() => Line::Other,
+            Err(_) if is_torn() => Line::Own,
+            _ => Line::Invalid,
         })
     }
 
-    fn open(path: &Path) -> Result<Self, FailedKeysError> {
+    fn open(path: &Path, run: String) -> Result<Self, FailedKeysError> {
         let opened = || {
-            let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+            let mut options = OpenOptions::new();
+            options.write(true);
+            let (file, is_new) = match options.clone().create_new(true).open(path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (options.create(true).open(path)?, false),
+                file => (file?, true),
+            };
             let metadata = file.metadata()?;
-            Ok((file, metadata))
+            Ok((file, is_new, metadata))
         };
-        let (file, metadata) = opened().map_err(|error: io::Error| FailedKeysError::new(path, error))?;
+        let (file, is_new, metadata) = opened().map_err(|error: io::Error| FailedKeysError::new(path, error))?;
         let is_file = metadata.is_file();
         let bytes = if is_file { metadata.len() } else { 0 };
-        Ok(Self { path: path.to_owned(), file: BufWriter::new(file), bytes, is_file, broken: None })
+        let file = Self {
+            path: path.to_owned(),
+            file: BufWriter::new(file),
+            run,
+            bytes,
+            is_dirty: false,
+            is_new,
+            is_file,
+            broken: None,
+        };
+        // Its lines are synced each second, which is worth nothing if its name is lost.
+        if is_new && let Err(error) = sync_folder_of(path) {
+            file.remove_if_unused();
+            return Err(FailedKeysError::new(path, error));
+        }
+        Ok(file)
     }
 
-    /// `{"key":..,"outcome":..,"code":..,"message":..,"request_id":..}` for each key; `null` where there is nothing to say.
+    /// Removes the file if this run created it, and wrote nothing to it.
+    pub(crate) fn remove_if_unused(self) {
+        if self.is_new && self.bytes == 0 {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// `{"key":..,"outcome":..,"code":..,"message":..,"request_id":..,"run":..}` for each key; `null`
+    /// if there is no such thing.
     pub(crate) fn write(&mut self, failed: &FailedKeys) -> Result<(), FailedKeysError> {
         let text = |text: Option<&str>| json_line(&Value::from(text));
         let error = failed.error.as_ref();
         let rest = format!(
-            r#""outcome":"{}","code":{},"message":{},"request_id":{}}}"#,
+            r#""outcome":"{}","code":{},"message":{},"request_id":{},"run":{}}}"#,
             failed.outcome,
             text(error.and_then(|error| error.code.as_deref())),
             text(error.map(|error| error.message.as_str())),
             text(error.and_then(|error| error.request_id.as_deref())),
+            text(Some(&self.run)),
         );
+        self.is_dirty = true;
         for key in &failed.keys {
             let line = format!("{{\"key\":{},{rest}\n", text(Some(key.as_str())));
             let written = self.file.write_all(line.as_bytes());
@@ -111,10 +176,19 @@ impl FailedKeysFile {
         Ok(())
     }
 
-    /// Comes back when all lines are on the disk, and says how many bytes they are.
-    pub(crate) fn sync(&mut self) -> Result<u64, FailedKeysError> {
-        let synced = self.file.flush().and_then(|()| if self.is_file { self.file.get_ref().sync_data() } else { Ok(()) });
-        self.check(synced).map(|()| self.bytes)
+    /// Returns when all lines are on the disk.
+    pub(crate) fn sync(&mut self) -> Result<(), FailedKeysError> {
+        if self.is_dirty {
+            let synced = self.file.flush().and_then(|()| if self.is_file { self.file.get_ref().sync_data() } else { Ok(()) });
+            self.check(synced)?;
+            self.is_dirty = false;
+        }
+        self.check(Ok(()))
+    }
+
+    /// What a checkpoint covers that is written now.
+    pub(crate) fn covered(&self) -> Covered {
+        Covered { run: self.run.clone(), bytes: self.bytes }
     }
 
     fn check(&mut self, result: io::Result<()>) -> Result<(), FailedKeysError> {
@@ -127,6 +201,17 @@ impl FailedKeysFile {
     fn error(&self, reason: impl fmt::Display) -> FailedKeysError {
         FailedKeysError::new(&self.path, reason)
     }
+}
+
+/// Who wrote a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// This run, or there is no line.
+    Own,
+    /// Another run.
+    Other,
+    /// No run.
+    Invalid,
 }
 
 /// What is wrong with the file.

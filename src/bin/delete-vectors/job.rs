@@ -49,8 +49,7 @@ impl Job<'_> {
             }
         };
         let on_event = |event: Event| {
-            let (books, unwritten) = &mut *notes.borrow_mut();
-            note(books.take(event), unwritten);
+            notes.borrow_mut().0.take(event);
         };
         let on_progress = |bulk: &BulkDelete| {
             progress.show(bulk);

@@ -8,11 +8,13 @@ use std::{io, thread, vec};
 
 use futures_core::Stream;
 use oss_delete_vectors::KeyBatch;
+use oss_delete_vectors::bulk::Settled;
 use oss_delete_vectors::transports::StopHandle;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::args::OnBadKey;
 use crate::console::Console;
+use crate::fingerprint::{Fingerprint, Mark, ReadAhead};
 use crate::source::{Source, Trouble};
 
 /// How many bad lines are told one by one.
@@ -25,6 +27,7 @@ pub(crate) struct Keys {
     stop: StopHandle,
     console: Console,
     reading: Arc<Reading>,
+    read_ahead: ReadAhead,
     has_ended: bool,
 }
 
@@ -36,6 +39,7 @@ pub(crate) struct Reading {
     /// What ended it before the end of the input.
     trouble: Mutex<Option<Trouble>>,
     has_ended: AtomicBool,
+    pub(crate) fingerprint: Fingerprint,
 }
 
 impl Reading {
@@ -61,7 +65,24 @@ impl Reading {
 
 impl Keys {
     pub(crate) fn new(source: Source, on_bad_key: OnBadKey, stop: StopHandle, console: Console, reading: Arc<Reading>) -> Self {
-        Self { source, on_bad_key, stop, console, reading, has_ended: false }
+        Self { source, on_bad_key, stop, console, reading, read_ahead: ReadAhead::default(), has_ended: false }
+    }
+
+    /// Reads as far as `mark`, and says whether those are the keys before it. The run gets them all the same. Of the keys at
+    /// `settled` positions nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// What ended the input before the mark.
+    pub(crate) fn check(&mut self, mark: &Mark, settled: &Settled) -> Result<bool, Trouble> {
+        let mut read = ReadAhead::new(settled.clone());
+        while read.end() < mark.position
+            && let Some(key) = self.next()
+        {
+            read.push(key);
+        }
+        self.read_ahead = read;
+        self.reading.trouble().map_or(Ok(self.reading.fingerprint.is_at(mark)), Err)
     }
 
     /// A stream of the same keys, read on a thread of its own, a batch or two ahead.
@@ -71,7 +92,7 @@ impl Keys {
             while let Some(key) = self.next() {
                 let mut keys = vec![key];
                 // What is there goes on at once, however little.
-                while keys.len() < KeyBatch::MAX_KEYS && self.source.has_more_at_hand() {
+                while keys.len() < KeyBatch::MAX_KEYS && (!self.read_ahead.is_empty() || self.source.has_more_at_hand()) {
                     let Some(key) = self.next() else { break };
                     keys.push(key);
                 }
@@ -88,9 +109,13 @@ impl Iterator for Keys {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
+        if let Some(key) = self.read_ahead.pop() {
+            return Some(key);
+        }
         while !self.has_ended {
             match self.source.next() {
                 Some(Ok(key)) => {
+                    self.reading.fingerprint.add(&key);
                     self.reading.keys.fetch_add(1, Ordering::Release);
                     return Some(key);
                 }

@@ -8,12 +8,14 @@ mod console;
 mod dry_run;
 mod errors;
 mod failed_keys;
+mod fingerprint;
 mod generate;
 mod interrupt;
 mod job;
 #[path = "../key_lines.rs"]
 mod key_lines;
 mod keys;
+mod lock;
 mod log;
 mod paths;
 mod progress;
@@ -72,23 +74,23 @@ fn run(args: &Args) -> Result<ExitCode, BoxError> {
     if args.how.dry_run { dry_run(args, config, source) } else { delete(args, config, source) }
 }
 
-fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, BoxError> {
+fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxError> {
     let Config { target, credentials: credential_source, transport } = config;
     let transport_options = transport.timeout(args.how.timeout);
     let credentials = credential_source.credentials()?;
     let rehearsal = args.place.emulator.then(|| Rehearsal::start(&target, credentials.clone())).transpose()?;
     let target = rehearsal.as_ref().map_or(&target, Rehearsal::target);
-    let mut books = Books::open(&args.books, target, &mut source)?;
-    let mut bulk = books.new_run(target, credentials, bulk_options(args))?;
-    let question = Question { target, source: &source, resumed: books.resumed() };
-    let is_confirmed = args.how.force || rehearsal.is_some() || question.is_confirmed()?;
-
     let reading = Arc::new(Reading::default());
+    let mut books = Books::open(&args.books, &args.what, Arc::clone(&reading))?;
+    let mut bulk = books.new_run(target, credentials, bulk_options(args))?;
+    let question = Question { target, source: &source, resumed: books.resumed() }.to_string();
     let mut progress = Progress::new(args.output.progress, &source, Arc::clone(&reading));
     let console = progress.console();
     log::start(args.output.verbose, console.clone());
     let stop = StopHandle::new();
-    let keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console.clone(), Arc::clone(&reading));
+    let mut keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console.clone(), Arc::clone(&reading));
+    books.check_keys(&mut keys)?;
+    let is_confirmed = args.how.force || rehearsal.is_some() || question::is_confirmed(&question)?;
     let requests_before = bulk.report().requests;
     let stopped = if is_confirmed {
         books.begin(&bulk)?;

@@ -1,10 +1,11 @@
-//! One file is one thing: what is written takes the place of no input, and of nothing else that is written.
+//! One file is one thing: what is written takes the place of no input, and of nothing else that is
+//! written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::args::Args;
-use crate::checkpoint;
+use crate::{checkpoint, lock};
 
 /// Checks that the files of the command line are different ones, however they are spelled.
 ///
@@ -18,12 +19,14 @@ pub(crate) fn check(args: &Args) -> Result<(), String> {
     let mut others: Vec<(&str, &Path)> = arrays.chain(lines).collect();
     for written in failed_keys {
         differ(written, &others, written.1)?;
+        differ(written, &others, &lock::place(written.1))?;
         others.push(written);
     }
     if let Some(path) = &args.books.checkpoint {
         let written = ("--checkpoint", path.as_path());
         differ(written, &others, path)?;
         differ(written, &others, &checkpoint::temporary(path))?;
+        differ(written, &others, &lock::place(path))?;
     }
     Ok(())
 }
@@ -42,9 +45,9 @@ fn differ(written: (&str, &Path), others: &[(&str, &Path)], place: &Path) -> Res
     }
 }
 
-/// The file that a path leads to, which need not be there; `None` for devices and pipes, which several may write to, and for
-/// paths that lead nowhere.
-fn resolved(path: &Path) -> Option<PathBuf> {
+/// The file that a path leads to, which need not be there; `None` for devices and pipes, which
+/// several may write to, and for paths that lead nowhere.
+pub(crate) fn resolved(path: &Path) -> Option<PathBuf> {
     match fs::canonicalize(path) {
         Ok(path) => fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()).then_some(path),
         Err(_) => {

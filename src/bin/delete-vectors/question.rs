@@ -18,12 +18,10 @@ pub(crate) struct Question<'a> {
     pub(crate) resumed: Option<Report>,
 }
 
-impl Question<'_> {
-    /// Asks on the terminal whether to go on, wherever stdin comes from; whatever is not a yes is a no.
-    pub(crate) fn is_confirmed(&self) -> Result<bool, QuestionError> {
-        let (input, output) = terminal().map_err(|_| QuestionError::NoTerminal)?;
-        ask(&self.to_string(), BufReader::new(input), output).map_err(QuestionError::Io)
-    }
+/// Asks on the terminal whether to go on, wherever stdin comes from; whatever is not a yes is a no.
+pub(crate) fn is_confirmed(question: &str) -> Result<bool, QuestionError> {
+    let (input, output) = terminal().map_err(|_| QuestionError::NoTerminal)?;
+    ask(question, BufReader::new(input), output).map_err(QuestionError::Io)
 }
 
 impl fmt::Display for Question<'_> {

@@ -1,6 +1,6 @@
 //! The keys, from the command line, from files and from stdin: one after the other, as a stream.
 
-mod identity;
+mod counted;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,19 +12,17 @@ use std::{error, fmt, vec};
 
 use oss_delete_vectors::Key;
 
-pub(crate) use self::identity::Identity;
-use self::identity::{Head, Tee};
+use self::counted::Counted;
 use crate::key_lines::{BadLine, Format, KeyLines};
 
 /// The most that is read of a JSON array: it is held in memory.
 const LONGEST_ARRAY: u64 = 8 * 1024 * 1024;
 
-type Reader = BufReader<Tee<Box<dyn Read + Send>>>;
+type Reader = BufReader<Counted<Box<dyn Read + Send>>>;
 
 /// All inputs, in the order of the command line: `--keys` before `--keys-from`. An iterator of keys.
 pub(crate) struct Source {
     inputs: VecDeque<(String, Input)>,
-    heads: Vec<Arc<Head>>,
     /// Keys, where all of them are in memory.
     count: Option<usize>,
     /// Bytes, where all inputs tell how many they have.
@@ -41,12 +39,11 @@ impl Source {
     /// Opens all inputs. Of JSON arrays all is read, of others nothing.
     pub(crate) fn open(arrays: &[String], paths: &[PathBuf], format: Option<Format>) -> Result<Self, SourceError> {
         let read = Arc::new(AtomicU64::new(0));
-        let mut source = Self { inputs: VecDeque::new(), heads: Vec::new(), count: Some(0), size: Some(0), read };
+        let mut source = Self { inputs: VecDeque::new(), count: Some(0), size: Some(0), read };
         for array in arrays {
             let (name, json) = read_array(array)?;
             let keys = parse_array(&json).map_err(|reason| SourceError::new(&name, reason))?;
             source.count = source.count.map(|count| count + keys.len());
-            source.heads.push(Arc::new(Head::of_bytes(&json)));
             source.inputs.push_back((name, Input::Array(keys.into_iter())));
         }
         if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
@@ -63,24 +60,19 @@ impl Source {
         let refused = |reason: &str| SourceError::new(&format!("--keys-from {name}"), reason);
         let format = format.map_or_else(|| Format::of_path(path), Ok).map_err(refused)?;
         let unreadable = |error: io::Error| refused(&format!("cannot be read: {error}"));
-        let (reader, head): (Box<dyn Read + Send>, _) = if is_stdin(path) {
-            (Box::new(io::stdin()), Head::new(None))
+        let (reader, size): (Box<dyn Read + Send>, _) = if is_stdin(path) {
+            (Box::new(io::stdin()), None)
         } else {
-            let mut file = File::open(path).map_err(unreadable)?;
-            let kind = file.metadata().map_err(unreadable)?.file_type();
-            if kind.is_dir() {
+            let file = File::open(path).map_err(unreadable)?;
+            let metadata = file.metadata().map_err(unreadable)?;
+            if metadata.is_dir() {
                 return Err(refused("cannot be read: it is a folder"));
             }
-            let head = if kind.is_file() { Head::of_file(&mut file).map_err(unreadable)? } else { Head::new(None) };
-            (Box::new(file), head)
+            (Box::new(file), metadata.is_file().then_some(metadata.len()))
         };
-        let size = head.size();
-        let head = Arc::new(head);
-        let noted = size.is_none().then(|| Arc::clone(&head));
-        let reader = BufReader::with_capacity(64 * 1024, Tee::new(reader, noted, Arc::clone(&self.read)));
+        let reader = BufReader::with_capacity(64 * 1024, Counted::new(reader, Arc::clone(&self.read)));
         self.size = self.size.zip(size).map(|(sum, size)| sum + size);
         self.count = None;
-        self.heads.push(head);
         self.inputs.push_back((name, Input::Lines(KeyLines::new(reader, format))));
         Ok(())
     }
@@ -103,36 +95,6 @@ impl Source {
     /// The names of all inputs, for people.
     pub(crate) fn names(&self) -> String {
         self.inputs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
-    }
-
-    /// What the inputs are known by, now and later: the heads of pipes are known as far as they were read.
-    pub(crate) fn identities(&self) -> impl Fn() -> Vec<Identity> + Send + use<> {
-        let heads = self.heads.clone();
-        move || heads.iter().map(|head| head.identity()).collect()
-    }
-
-    /// Checks that the inputs are those that were known by `known`. Reads their heads to see.
-    pub(crate) fn check(&mut self, known: &[Identity]) -> Result<(), SourceError> {
-        if self.inputs.len() != known.len() {
-            let (now, then) = (self.inputs.len(), known.len());
-            return Err(SourceError::new(
-                "the keys",
-                format!("they come from {now} inputs, and those of the checkpoint from {then}"),
-            ));
-        }
-        for ((name, input), (head, known)) in self.inputs.iter_mut().zip(self.heads.iter().zip(known)) {
-            let other = |what: &str| SourceError::new(name, format!("not the input of the checkpoint: {what}"));
-            if head.size() != known.size {
-                return Err(other("its size is another"));
-            }
-            if let (Input::Lines(lines), None) = (input, known.size) {
-                lines.reader.get_mut().read_ahead(known.head).map_err(|error| SourceError::new(name, error))?;
-            }
-            if head.identity() != *known {
-                return Err(other("it begins otherwise"));
-            }
-        }
-        Ok(())
     }
 
     /// Whether the next key is there without waiting for the outside.

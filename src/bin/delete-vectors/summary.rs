@@ -183,14 +183,14 @@ impl Summary<'_> {
             }
             Some(error) => error.advice(self.target).map(Into::into),
             None if matches!(self.stopped, Some(Stopped::BadLine(_))) => {
-                // A line that is mended makes another input, and the checkpoint is not of that one.
                 let how =
                     if self.books.can_be_resumed() { "to go on, run the same command again" } else { "mend it, or try again" };
                 Some(format!("{how} with --on-bad-key skip, which passes over such lines"))
             }
-            None if self.books.can_be_resumed() => Some("to go on, run the same command again".to_owned()),
-            None if self.report.unconfirmed > 0 => Some("send them again: what is gone already does no harm".to_owned()),
-            None => None,
+            None => {
+                let again = "send them again: what is gone already does no harm";
+                self.books.advice(self.input_complete).or_else(|| (self.report.unconfirmed > 0).then(|| again.to_owned()))
+            }
         }
     }
 }

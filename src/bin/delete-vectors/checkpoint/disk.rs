@@ -45,12 +45,34 @@ impl Disk for FileSystem {
     }
 
     fn sync_folder_of(&mut self, path: &Path) -> io::Result<()> {
-        // Elsewhere a folder cannot be opened, and a rename lasts by itself.
-        if cfg!(unix) {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
-        }
-        Ok(())
+        sync_folder_of(path)
+    }
+}
+
+/// Returns when the names in the folder of `path` are on the disk, as far as the file system can do
+/// that.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    // Elsewhere a folder cannot be opened, and a rename lasts by itself.
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match File::open(folder) {
+        Ok(folder) => folder.sync_all().or_else(unless_unsupported),
+        // A folder that may be written to need not be one that may be read.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// File systems that cannot sync a folder (SMB, FUSE, WSL) say so in different ways: `EINVAL`,
+/// `ENOTSUP`, `ENOSYS`, `EBADF`.
+fn unless_unsupported(error: io::Error) -> io::Result<()> {
+    const EBADF: i32 = 9;
+    match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => Ok(()),
+        _ if error.raw_os_error() == Some(EBADF) => Ok(()),
+        _ => Err(error),
     }
 }
 
@@ -208,5 +230,25 @@ pub(super) mod simulated {
             self.synced_names.clone_from(&self.names);
             Ok(())
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_synced_is_no_error() {
+        let einval = File::open("/proc").unwrap().sync_all().unwrap_err();
+        assert_eq!(einval.kind(), io::ErrorKind::InvalidInput, "this system has another folder that cannot be synced");
+        sync_folder_of(Path::new("/proc/checkpoint")).unwrap();
+        sync_folder_of(Path::new("checkpoint")).unwrap();
+        // EBADF, EINVAL, ENOSYS, EOPNOTSUPP; EIO, ENOSPC, EROFS, EDQUOT.
+        for (code, is_ignored) in
+            [(9, true), (22, true), (38, true), (95, true), (5, false), (28, false), (30, false), (122, false)]
+        {
+            assert_eq!(unless_unsupported(io::Error::from_raw_os_error(code)).is_ok(), is_ignored, "{code}");
+        }
+        assert!(sync_folder_of(Path::new("/no/such/folder/checkpoint")).is_err());
     }
 }

@@ -1,0 +1,164 @@
+//! `--failed-keys` over several runs: a file belongs to one of them.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use oss_delete_vectors::transports::Server;
+use oss_delete_vectors::{Deleted, ServiceError, code};
+
+use crate::books::{delete, many};
+use crate::program::{CREDENTIALS, File, PLACE, command, finish};
+
+#[test]
+fn failed_keys_of_a_run_that_is_resumed_are_kept_together() {
+    let (service, keys) = many("kept-together", 3000);
+    service.emulator().refuse_keys(["doc-00001"]);
+    let checkpoint = File::none("kept-together", "checkpoint");
+    let failed = File::none("kept-together", "jsonl");
+    let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path()];
+    let with_failed = [&options[..], &["--failed-keys", failed.path()]].concat();
+    assert_eq!(delete(&service, &with_failed).code, Some(1));
+    assert_eq!(failed.read().lines().count(), 1);
+
+    let without = delete(&service, &options);
+    let expected = "its run wrote failed keys to a file\nhelp: name that file with --failed-keys";
+    assert_eq!(without.stderr, format!("error: --checkpoint {}: {expected}\n", checkpoint.path()));
+    fs::write(failed.path(), "").unwrap();
+    let shorter = delete(&service, &with_failed);
+    let expected = "cannot be written: it is shorter than when the checkpoint was written";
+    assert_eq!(shorter.stderr, format!("error: --failed-keys {}: {expected}\n", failed.path()));
+    assert_eq!((without.code, shorter.code), (Some(2), Some(2)));
+}
+
+#[test]
+fn a_run_that_is_resumed_cuts_off_only_what_a_run_wrote() {
+    let (service, keys) = many("cuts-off", 3000);
+    service.allow(0);
+    let checkpoint = File::none("cuts-off", "checkpoint");
+    let failed = File::none("cuts-off", "jsonl");
+    let with =
+        |path: &str| delete(&service, &["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", path]);
+    assert_eq!(with(failed.path()).code, Some(1));
+    let cut_short = failed.read();
+    assert!(cut_short.lines().count() > 0);
+    service.allow(u64::MAX);
+
+    let requests = service.requests();
+    let torn = [&cut_short[..40], &cut_short[..3], &"\0".repeat(100)];
+    for foreign in ["doc-00001\n", "{\"key\":\"doc-00001\"}\n", "{\"key\":\"doc-00001\"}", "[default]\n\n", "\n"] {
+        let other = File::new("cuts-off-other", "jsonl", foreign);
+        let run = with(other.path());
+        let expected =
+            "cannot be written: after 0 bytes of the checkpoint's run comes what no run wrote; name the file of that run";
+        assert_eq!(run.stderr, format!("error: --failed-keys {}: {expected}\n", other.path()));
+        assert_eq!((run.code, other.read().as_str(), service.requests()), (Some(2), foreign, requests));
+    }
+    for ours in torn {
+        // It ends where it was killed, each time.
+        service.allow(0);
+        fs::write(failed.path(), ours).unwrap();
+        let run = with(failed.path());
+        assert_eq!(run.code, Some(1), "{ours:?}: {run:?}");
+        assert!(failed.read().starts_with("{\"key\":\"doc-"), "{ours:?}");
+    }
+    service.allow(u64::MAX);
+    let last = with(failed.path());
+    assert_eq!((last.code, last.counts()[0], failed.read().as_str()), (Some(0), 3000, ""), "{last:?}");
+}
+
+#[test]
+fn what_is_covered_ends_with_a_line() {
+    let (service, keys) = many("ends-with-a-line", 3000);
+    service.emulator().refuse_keys(["doc-00001"]);
+    let checkpoint = File::none("ends-with-a-line", "checkpoint");
+    let failed = File::none("ends-with-a-line", "jsonl");
+    let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
+    assert_eq!(delete(&service, &options).code, Some(1));
+    let other = failed.read().replacen("doc-00001", "doc-00001 of another run", 1).repeat(2);
+    fs::write(failed.path(), &other).unwrap();
+    let run = delete(&service, &options);
+    assert_eq!((run.code, failed.read()), (Some(2), other), "{run:?}");
+}
+
+#[test]
+fn lines_of_another_run_are_not_cut_off() {
+    for rejects in [false, true] {
+        let (service, keys) = many(&format!("another-run-{rejects}"), 3000);
+        if rejects {
+            service.emulator().refuse_keys(["doc-00001"]);
+        }
+        let first = File::none(&format!("another-run-first-{rejects}"), "checkpoint");
+        let second = File::none(&format!("another-run-second-{rejects}"), "checkpoint");
+        let failed = File::none(&format!("another-run-{rejects}"), "jsonl");
+        let with = |checkpoint: &File| {
+            let books = ["--checkpoint", checkpoint.path(), "--failed-keys", failed.path(), "-j", "1"];
+            delete(&service, &[&["--keys-from", keys.path()], &books[..]].concat())
+        };
+        service.allow(if rejects { 25 } else { 3 });
+        assert_eq!(with(&first).code, Some(1));
+        // After a kill it may be empty; or somebody makes room for the next job.
+        fs::write(failed.path(), "").unwrap();
+        service.allow(u64::MAX);
+        service.emulator().refuse_keys(["doc-00002"]);
+        assert_eq!(with(&second).code, Some(1));
+        let (lines, requests) = (failed.read(), service.requests());
+        assert!(!lines.is_empty());
+        let resumed = with(&first);
+        let expected = "cannot be written: its lines are of another run than the checkpoint; name the file of that run";
+        let expected = format!("error: --failed-keys {}: {expected}\n", failed.path());
+        assert_eq!((resumed.code, resumed.stderr), (Some(2), expected));
+        assert_eq!((failed.read(), service.requests()), (lines, requests));
+    }
+}
+
+#[test]
+fn keys_that_failed_before_the_file_was_named_are_reported() {
+    let (service, keys) = many("named-later", 3000);
+    service.emulator().refuse_keys(["doc-00001", "doc-00002"]);
+    let (checkpoint, failed) = (File::none("named-later", "checkpoint"), File::none("named-later", "jsonl"));
+    let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path()];
+    assert_eq!(delete(&service, &options).counts()[..2], [2998, 2]);
+    let run = delete(&service, &[&options[..], &["--failed-keys", failed.path()]].concat());
+    let expected = format!(
+        "warning: --failed-keys {}: 2 keys that failed before this run was resumed are in no file: \
+         2 rejected, 0 unconfirmed, 0 not attempted\n",
+        failed.path()
+    );
+    assert!(run.code == Some(1) && run.stderr.starts_with(&expected), "{run:?}");
+}
+
+#[test]
+fn a_failed_key_is_in_the_file_while_the_run_goes_on() {
+    let (_, keys) = many("goes-on-failed", 600);
+    let failed = File::none("goes-on-failed", "jsonl");
+    let is_free = Arc::new(AtomicBool::new(false));
+    let free = Arc::clone(&is_free);
+    let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request: http::Request<bytes::Bytes>| {
+        let has = |key: &str| request.body().windows(key.len()).any(|part| part == key.as_bytes());
+        let error = |status, code| ServiceError::new(status, code, "no").with_request_id("id").to_response();
+        match has("doc-00001") {
+            _ if has("doc-00599") && !free.load(Ordering::SeqCst) => error(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN),
+            true => error(StatusCode::BAD_REQUEST, "Bad"),
+            false => Deleted::new("id").to_response(),
+        }
+    });
+    let server = server.unwrap();
+    let url = server.url();
+    let options = ["--index-name", "vectorindex1", "--force", "--endpoint", &url, "--keys-from", keys.path()];
+    let options = PLACE.into_iter().chain(options).chain(["--failed-keys", failed.path()]);
+    let child = command(options, &CREDENTIALS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    let is_listed = || fs::read_to_string(failed.path()).is_ok_and(|text| text.starts_with("{\"key\":\"doc-00001\","));
+    while !is_listed() {
+        std::thread::yield_now();
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is not in the file");
+    }
+    is_free.store(true, Ordering::SeqCst);
+    let run = finish(child);
+    assert_eq!((run.code, failed.read().lines().count()), (Some(1), 1), "{run:?}");
+}

@@ -1,0 +1,143 @@
+//! Two runs at once: the second one on the same output file ends before it sends anything, and says
+//! who uses the file.
+#![cfg(unix)]
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use oss_delete_vectors::Deleted;
+use oss_delete_vectors::transports::Server;
+
+use crate::program::{CREDENTIALS, File, PLACE, Run, command, finish, run};
+
+const LOCK: &str = ".delete-vectors-lock";
+
+/// Keys that two runs may have, and a service that answers once it is told to.
+struct Held {
+    server: Server,
+    keys: File,
+    requests: Arc<AtomicU64>,
+    is_free: Arc<AtomicU64>,
+}
+
+impl Held {
+    fn new(test: &str) -> Self {
+        let (requests, is_free) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (count, free) = (Arc::clone(&requests), Arc::clone(&is_free));
+        let handler = move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let begun = Instant::now();
+            while free.load(Ordering::SeqCst) == 0 && begun.elapsed() < Duration::from_secs(30) {
+                std::thread::yield_now();
+            }
+            Deleted::new("id").to_response()
+        };
+        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), handler).unwrap();
+        Self { server, keys: File::new(test, "txt", "doc-001\ndoc-002\n"), requests, is_free }
+    }
+
+    fn options(&self, books: &[&str]) -> Vec<String> {
+        let url = self.server.url();
+        let base = ["--index-name", "vectorindex1", "--force", "--endpoint", &url, "--keys-from", self.keys.path()];
+        PLACE.iter().chain(&base).chain(books).map(|&option| option.to_owned()).collect()
+    }
+
+    /// A run that waits for the service.
+    fn spawn(&self, books: &[&str]) -> Child {
+        let options = self.options(books);
+        let mut command = command(options.iter().map(String::as_str), &CREDENTIALS);
+        let before = self.requests.load(Ordering::SeqCst);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while self.requests.load(Ordering::SeqCst) == before {
+            std::thread::yield_now();
+            assert!(child.try_wait().unwrap().is_none(), "{:?}", finish(child));
+        }
+        child
+    }
+
+    fn run(&self, books: &[&str]) -> Run {
+        let options = self.options(books);
+        run(options.iter().map(String::as_str), &CREDENTIALS)
+    }
+}
+
+#[test]
+fn the_second_run_says_who_uses_the_file_and_ends() {
+    for option in ["--checkpoint", "--failed-keys"] {
+        let held = Held::new(&format!("held{option}"));
+        let file = File::none(&format!("held{option}"), "out");
+        let lock = format!("{}{LOCK}", file.path());
+        let first = held.spawn(&[option, file.path()]);
+        let before = fs::read_to_string(file.path()).unwrap();
+        // By another name as well.
+        let link = File::none(&format!("held-link{option}"), "out");
+        std::os::unix::fs::symlink(file.path(), link.path()).unwrap();
+        for path in [file.path(), link.path()] {
+            let second = held.run(&[option, path]);
+            let expected = format!("error: {option} {path}: another run is using this file (pid {}, since ", first.id());
+            let is_held = second.stderr.starts_with(&expected) && second.stderr.contains("help: wait until it has ended");
+            assert!(is_held && second.code == Some(2) && second.stdout.is_empty(), "{second:?}");
+        }
+        assert_eq!((held.requests.load(Ordering::SeqCst), fs::read_to_string(file.path()).unwrap()), (1, before));
+        held.is_free.store(1, Ordering::SeqCst);
+        assert_eq!(finish(first).code, Some(0));
+        assert!(!fs::exists(&lock).unwrap(), "a run that ends leaves no lock");
+        assert_eq!(held.run(&[option, file.path()]).code, Some(0));
+    }
+}
+
+#[test]
+fn the_lock_of_a_killed_run_blocks_nobody() {
+    let held = Held::new("killed-holder");
+    let checkpoint = File::none("killed-holder", "checkpoint");
+    let lock = File::none("killed-holder", &format!("checkpoint{LOCK}"));
+    let mut first = held.spawn(&["--checkpoint", checkpoint.path()]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(lock.read().starts_with("pid "));
+    held.is_free.store(1, Ordering::SeqCst);
+    let second = held.run(&["--checkpoint", checkpoint.path()]);
+    assert_eq!((second.code, second.stderr.as_str(), lock.exists()), (Some(0), "", false), "{second:?}");
+}
+
+#[test]
+fn a_lock_is_taken_through_no_link() {
+    let held = Held::new("lock-link");
+    held.is_free.store(1, Ordering::SeqCst);
+    let checkpoint = File::none("lock-link", "checkpoint");
+    let precious = File::new("lock-link-precious", "txt", "precious");
+    let lock = File::none("lock-link", &format!("checkpoint{LOCK}"));
+    std::os::unix::fs::symlink(precious.path(), lock.path()).unwrap();
+    let run = held.run(&["--checkpoint", checkpoint.path()]);
+    assert_eq!((run.code, precious.read().as_str(), lock.exists()), (Some(0), "precious", false), "{run:?}");
+}
+
+/// Many at once, again and again: exactly one at a time gets the file, and none is torn.
+#[test]
+fn runs_at_once_on_one_file_exclude_each_other() {
+    let held = Held::new("at-once");
+    held.is_free.store(1, Ordering::SeqCst);
+    let failed = File::none("at-once", "jsonl");
+    let checkpoint = File::none("at-once", "checkpoint");
+    let mut ended = [0, 0];
+    for _ in 0..10 {
+        let books = ["--failed-keys", failed.path(), "--checkpoint", checkpoint.path()];
+        let options = held.options(&books);
+        let spawn = || {
+            let mut command = command(options.iter().map(String::as_str), &CREDENTIALS);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let children: Vec<Child> = (0..4).map(|_| spawn()).collect();
+        for run in children.into_iter().map(finish) {
+            let is_held = run.code == Some(2) && run.stderr.contains("another run is using this file");
+            assert!(run.code == Some(0) || is_held, "{run:?}");
+            ended[usize::from(is_held)] += 1;
+        }
+    }
+    assert!(ended[0] >= 10, "{ended:?}");
+    assert!(!checkpoint.exists());
+}
