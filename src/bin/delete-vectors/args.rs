@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Parser, ValueEnum};
 
-use crate::key_lines::Format as KeyFormat;
+use crate::key_lines::{Format as KeyFormat, Rules};
 
 /// 9999-12-31T23:59:59Z, the last second that a date on the wire can say.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -72,13 +72,20 @@ pub(crate) struct What {
     #[arg(long, value_name = "PATH")]
     pub(crate) keys_from: Vec<PathBuf>,
 
-    /// What a line holds; a file's ending says it, if not this
+    /// What a line holds; without it, the name and the content of each file decide
     #[arg(long, value_name = "lines|jsonl", hide_possible_values = true)]
     pub(crate) keys_format: Option<KeyFormat>,
 
     /// What a line that holds no key does to the run
     #[arg(long, value_name = "fail|skip", hide_possible_values = true, default_value = "fail")]
     pub(crate) on_bad_key: OnBadKey,
+}
+
+impl What {
+    /// How the lines of `--keys-from` are read.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules { format: self.keys_format, skips_bad_lines: self.on_bad_key == OnBadKey::Skip }
+    }
 }
 
 #[derive(clap::Args)]

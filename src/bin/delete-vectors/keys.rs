@@ -71,8 +71,8 @@ impl Keys {
             while let Some(key) = self.next() {
                 let mut keys = vec![key];
                 // What is there goes on at once, however little.
-                while keys.len() < KeyBatch::MAX_KEYS && self.source.has_more_at_hand() {
-                    let Some(key) = self.next() else { break };
+                while keys.len() < KeyBatch::MAX_KEYS {
+                    let Some(key) = self.next_at_hand() else { break };
                     keys.push(key);
                 }
                 if sender.blocking_send(keys).is_err() {
@@ -84,34 +84,59 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// The next key, if it is there without waiting for the outside.
+    fn next_at_hand(&mut self) -> Option<String> {
+        while !self.has_ended {
+            let read = self.source.next_at_hand()?;
+            if let Some(key) = self.take(read) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// Counts a key, or deals with what is none.
+    fn take(&mut self, read: Result<String, Trouble>) -> Option<String> {
+        match read {
+            Ok(key) => {
+                self.reading.keys.fetch_add(1, Ordering::Release);
+                return Some(key);
+            }
+            Err(trouble) if trouble.can_go_on && self.on_bad_key == OnBadKey::Skip => {
+                let before = self.reading.bad_lines.fetch_add(1, Ordering::Relaxed);
+                if before < BAD_LINES_TOLD {
+                    self.console.say(format_args!("warning: skipped: {}", trouble.text));
+                } else if before == BAD_LINES_TOLD {
+                    self.console.say("warning: further lines that are skipped are counted, and not told");
+                }
+            }
+            Err(trouble) => {
+                *self.reading.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+                // Before the end: then what waits is not sent.
+                self.stop.stop();
+                self.has_ended = true;
+            }
+        }
+        None
+    }
+}
+
 impl Iterator for Keys {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
         while !self.has_ended {
-            match self.source.next() {
-                Some(Ok(key)) => {
-                    self.reading.keys.fetch_add(1, Ordering::Release);
-                    return Some(key);
+            let Some(read) = self.source.next() else {
+                self.has_ended = true;
+                for name in self.source.take_empty() {
+                    self.console.say(format_args!("warning: {name} holds no keys"));
                 }
-                None => {
-                    self.has_ended = true;
-                    self.reading.has_ended.store(true, Ordering::Release);
-                }
-                Some(Err(trouble)) if trouble.can_go_on && self.on_bad_key == OnBadKey::Skip => {
-                    let before = self.reading.bad_lines.fetch_add(1, Ordering::Relaxed);
-                    if before < BAD_LINES_TOLD {
-                        self.console.say(format_args!("warning: skipped: {}", trouble.text));
-                    } else if before == BAD_LINES_TOLD {
-                        self.console.say("warning: further lines that are skipped are counted, and not told");
-                    }
-                }
-                Some(Err(trouble)) => {
-                    *self.reading.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
-                    // Before the end: then what waits is not sent.
-                    self.stop.stop();
-                    self.has_ended = true;
-                }
+                self.reading.has_ended.store(true, Ordering::Release);
+                return None;
+            };
+            if let Some(key) = self.take(read) {
+                return Some(key);
             }
         }
         None

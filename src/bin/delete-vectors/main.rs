@@ -9,6 +9,8 @@ mod dry_run;
 mod errors;
 mod failed_keys;
 mod generate;
+#[path = "../input_text.rs"]
+mod input_text;
 mod interrupt;
 mod job;
 #[path = "../key_lines.rs"]
@@ -30,7 +32,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use oss_delete_vectors::bulk::{BulkOptions, Rate};
+use oss_delete_vectors::bulk::{BulkOptions, Rate, Report};
 use oss_delete_vectors::transports::StopHandle;
 
 use args::{Args, Format, When};
@@ -45,6 +47,7 @@ use question::Question;
 use rehearsal::Rehearsal;
 use source::Source;
 use summary::{Stopped, Summary};
+use text::count;
 
 /// Some vectors are not deleted.
 const INCOMPLETE: u8 = 1;
@@ -68,7 +71,7 @@ fn run(args: &Args) -> Result<ExitCode, BoxError> {
     }
     let config = Config::read(args, |name| std::env::var_os(name))?;
     paths::check(args)?;
-    let source = Source::open(&args.what.keys, &args.what.keys_from, args.what.keys_format)?;
+    let source = Source::open(&args.what.keys, &args.what.keys_from, args.what.rules())?;
     if args.how.dry_run { dry_run(args, config, source) } else { delete(args, config, source) }
 }
 
@@ -80,8 +83,11 @@ fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, B
     let target = rehearsal.as_ref().map_or(&target, Rehearsal::target);
     let mut books = Books::open(&args.books, target, &mut source)?;
     let mut bulk = books.new_run(target, credentials, bulk_options(args))?;
-    let question = Question { target, source: &source, resumed: books.resumed() };
-    let is_confirmed = args.how.force || rehearsal.is_some() || question.is_confirmed()?;
+    let is_confirmed = args.how.force || rehearsal.is_some() || {
+        let survey = source.survey()?;
+        let is_empty = survey.as_ref().is_some_and(|survey| survey.keys == 0);
+        is_empty || Question { target, source: &source, survey, resumed: books.resumed() }.is_confirmed()?
+    };
 
     let reading = Arc::new(Reading::default());
     let mut progress = Progress::new(args.output.progress, &source, Arc::clone(&reading));
@@ -133,7 +139,7 @@ fn delete(args: &Args, config: Config, mut source: Source) -> Result<ExitCode, B
     let code = match &summary.stopped {
         _ if summary.is_all_deleted() && closed.is_ok() => ExitCode::SUCCESS,
         Some(Stopped::Interrupted) => ExitCode::from(INTERRUPTED),
-        Some(Stopped::Trouble(_) | Stopped::BadLine(_)) if !was_sent => ExitCode::from(UNUSABLE),
+        Some(Stopped::Trouble(_) | Stopped::Unreadable(_) | Stopped::BadLine(_)) if !was_sent => ExitCode::from(UNUSABLE),
         _ => ExitCode::from(INCOMPLETE),
     };
     if let Err(error) = closed.map_err(|error| error.to_string())
@@ -169,9 +175,17 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
     let reading = Arc::new(Reading::default());
     let console = Progress::new(When::Never, &source, Arc::clone(&reading)).console();
     let keys = Keys::new(source, args.what.on_bad_key, StopHandle::new(), console, Arc::clone(&reading));
-    let code =
-        print(ExitCode::SUCCESS, |stdout| dry_run::write_requests(&target, credentials, time, keys, BufWriter::new(stdout)));
-    reading.trouble().map_or(Ok(code), |trouble| Err(trouble.text.into()))
+    let mut written = Report::default();
+    let code = print(ExitCode::SUCCESS, |stdout| {
+        written = dry_run::write_requests(&target, credentials, time, keys, BufWriter::new(stdout))?;
+        Ok(())
+    });
+    if let Some(trouble) = reading.trouble() {
+        return Err(trouble.into());
+    }
+    let (requests, keys) = (count(written.requests, "request"), count(written.pushed - written.duplicates, "key"));
+    complain(format_args!("{requests} for {keys}; nothing was sent"));
+    Ok(code)
 }
 
 /// Writes to stdout. A reader that has gone away has seen what it wanted: no error.

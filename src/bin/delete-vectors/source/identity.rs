@@ -1,7 +1,6 @@
 //! What an input is known by: its size, and the hash of its head.
 
-use std::fs::File;
-use std::io::{self, Cursor, Read, Seek};
+use std::io::{self, Cursor, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -61,16 +60,6 @@ impl Head {
         head
     }
 
-    /// Of a file that was not read yet, and that begins anew afterwards.
-    pub(super) fn of_file(file: &mut File) -> io::Result<Self> {
-        let head = Self::new(Some(file.metadata()?.len()));
-        let mut bytes = Vec::new();
-        file.by_ref().take(HEAD as u64).read_to_end(&mut bytes)?;
-        head.add(&bytes);
-        file.rewind()?;
-        Ok(head)
-    }
-
     pub(super) fn size(&self) -> Option<u64> {
         self.size
     }
@@ -81,7 +70,7 @@ impl Head {
         Identity { size: self.size, head: *len as u64, sha256 }
     }
 
-    fn add(&self, bytes: &[u8]) {
+    pub(super) fn add(&self, bytes: &[u8]) {
         let mut state = self.lock();
         let count = bytes.len().min(HEAD - state.len);
         state.hash.update(&bytes[..count]);
