@@ -22,6 +22,8 @@ mod xorshift;
 mod program {
     pub(crate) mod checkpoint;
     pub(crate) mod errors;
+    #[path = "../input_text.rs"]
+    pub(crate) mod input_text;
     #[path = "../key_lines.rs"]
     pub(crate) mod key_lines;
     #[path = "config/ossutilconfig.rs"]
@@ -30,7 +32,7 @@ mod program {
     pub(crate) mod text;
 }
 // As the program names them.
-use program::{errors, key_lines, source, text};
+use program::{errors, input_text, key_lines, source, text};
 
 pub use bulk_delete::bulk_delete;
 pub use checkpoint_file::checkpoint_file;

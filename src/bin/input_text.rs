@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn text_is_text() {
-        for text in ["", "\u{feff}", "\u{feff}doc-1", "doc-1\n", "BZh", "PAR1-001", "PK-1", "ключ", "\u{1f600}", "7z", "Obj"] {
+        for text in ["", "\u{feff}", "\u{feff}doc-1", "doc-1\n", "BZh", "PAR1-001", "PK-1", "ключ", "\u{1f600}", "7z", "Obj"]
+        {
             let expected = text.strip_prefix('\u{feff}').unwrap_or(text);
             assert_eq!(checked(text.as_bytes()), Ok(expected.as_bytes()), "{text:?}");
         }

@@ -1,7 +1,7 @@
 //! Keys, one a line: as they are, or as JSON. Both programs read them so.
 
 #[path = "key_lines/format.rs"]
-mod format;
+pub(crate) mod format;
 #[path = "key_lines/input.rs"]
 mod input;
 #[path = "key_lines/unchanged.rs"]
@@ -151,7 +151,8 @@ impl<R: BufRead> KeyLines<R> {
         }
         match parse(&self.line, self.syntax) {
             Ok(key) => {
-                if let Some(Err(error)) = self.file.as_ref().filter(|_| self.keys.is_multiple_of(KEYS_PER_LOOK)).map(|file| file.check())
+                if let Some(Err(error)) =
+                    self.file.as_ref().filter(|_| self.keys.is_multiple_of(KEYS_PER_LOOK)).map(|file| file.check())
                 {
                     return self.end(BadLine::reading(self.lines, error));
                 }

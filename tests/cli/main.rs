@@ -12,6 +12,9 @@ mod config_file;
 mod credential_process;
 mod dry_run;
 mod home;
+mod input_changes;
+#[cfg(unix)]
+mod input_formats;
 mod interrupt;
 mod keys_from;
 mod kill;

@@ -48,9 +48,9 @@ pub(crate) struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// The complete lines that are UTF-8 and not blank, each with its number.
     fn lines(self) -> impl Iterator<Item = (u64, &'a str)> + Clone {
-        let text = input_text::without_mark(self.bytes);
-        let complete = if self.is_all { text.len() } else { text.iter().rposition(|&b| b == b'\n').unwrap_or(0) };
-        let lines = text[..complete].split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let Self { bytes, is_all } = self;
+        let complete = if is_all { bytes.len() } else { bytes.iter().rposition(|&byte| byte == b'\n').unwrap_or(0) };
+        let lines = bytes[..complete].split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let lines = lines.map(|line| str::from_utf8(input_text::without_mark(line)).unwrap_or_default());
         (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty())
     }
@@ -65,8 +65,11 @@ impl<'a> Sample<'a> {
 impl Syntax {
     /// Decides how an input is read. A refusal comes before anything of it is given out.
     pub(crate) fn of(sample: Sample<'_>, path: &Path, rules: Rules) -> Result<Self, Refusal> {
-        input_text::checked(sample.bytes)
-            .map_err(|not_text| Refusal { line: None, reason: not_text.to_string(), help: Some(not_text.help()) })?;
+        input_text::checked(sample.bytes).map_err(|not_text| Refusal {
+            line: None,
+            reason: not_text.to_string(),
+            help: Some(not_text.help()),
+        })?;
         let first = sample.lines().next();
         let is_of_failed_keys = first.is_some_and(|(_, line)| is_failed_key(line));
         let syntax = match rules.format {
@@ -119,10 +122,11 @@ fn refuse_unlike(sample: Sample<'_>, rules: Rules) -> Result<(), Refusal> {
     if let Some(unlike) = Unlike::of_line(line).or_else(|| Unlike::of_first(line)) {
         return Err(refusal(first, line, unlike));
     }
-    if let Some(unlike) = Unlike::of_lines(lines.clone().map(|(_, line)| line), sample.is_all) {
+    if let Some(unlike) = Unlike::of_lines(&lines.clone().map(|(_, line)| line), sample.is_all) {
         return Err(refusal(first, line, unlike));
     }
-    let mut others = lines.filter(|_| !rules.skips_bad_lines).filter_map(|(number, line)| Some((number, line, Unlike::of_line(line)?)));
+    let mut others =
+        lines.filter(|_| !rules.skips_bad_lines).filter_map(|(number, line)| Some((number, line, Unlike::of_line(line)?)));
     others.next().map_or(Ok(()), |(number, line, unlike)| Err(refusal(number, line, unlike)))
 }
 

@@ -156,3 +156,107 @@ fn grouped(number: u64) -> String {
     let groups = digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).expect("digits"));
     groups.collect::<Vec<_>>().join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Write};
+
+    use super::*;
+    use crate::key_lines::{KeyInput, KeyLines, Rules};
+
+    /// A file of its own for a test, removed with the value.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str, text: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("unchanged-{}-{name}", std::process::id()));
+            fs::write(&path, text).unwrap();
+            Self(path)
+        }
+
+        fn open(&self) -> File {
+            File::options().write(true).open(&self.0).unwrap()
+        }
+
+        /// What is read of it after `change`, and after `keys` keys.
+        fn read(&self, keys: usize, change: impl FnOnce(&Self)) -> Vec<Result<String, String>> {
+            let KeyInput { syntax, reader, file, .. } = KeyInput::open(&self.0, Rules::default()).unwrap();
+            let mut lines = KeyLines::new(BufReader::new(reader), syntax, file);
+            let mut read: Vec<_> = lines.by_ref().take(keys).collect();
+            change(self);
+            read.extend(lines);
+            read.into_iter().map(|key| key.map_err(|error| error.to_string())).collect()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_change_before_the_first_key_is_seen() {
+        type Change = fn(&Scratch);
+        let append: Change = |file| File::options().append(true).open(&file.0).unwrap().write_all(b"c\n").unwrap();
+        let hour: Change = |file| file.open().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let replace: Change = |file| {
+            let other = Scratch::new("replacing", "a\nb\n");
+            fs::rename(&other.0, &file.0).unwrap();
+        };
+        for (change, reason) in [
+            (append, "its size was 4 bytes and is 6"),
+            (|file| file.open().set_len(3).unwrap(), "its size was 4 bytes and is 3"),
+            (|file| fs::remove_file(&file.0).unwrap(), "it was removed or renamed"),
+            (hour, "it was written to"),
+            (replace, "another file has its name now"),
+        ] {
+            if cfg!(not(unix)) && reason.starts_with("another") {
+                continue;
+            }
+            let file = Scratch::new("first", "a\nb\n");
+            assert_eq!(file.read(0, change), [Err(format!("changed while it was read: {reason}"))]);
+        }
+    }
+
+    #[test]
+    fn a_change_is_seen_within_as_many_keys_as_a_request_has() {
+        let file = Scratch::new("within", &"doc\n".repeat(2000));
+        let read = file.read(700, |file| file.open().set_len(1).unwrap());
+        let reason = "changed while it was read: its size was 8,000 bytes and is 1".to_owned();
+        assert_eq!((read.len(), read.last()), (1001, Some(&Err(reason))));
+    }
+
+    #[test]
+    fn the_last_line_needs_no_end_and_the_true_end_of_the_file() {
+        for change in [false, true] {
+            let file = Scratch::new("last", "doc-1\ndoc-2");
+            let read = file.read(1, |file| {
+                if change {
+                    file.open().set_len(9).unwrap();
+                }
+            });
+            let reason = "changed while it was read: its size was 11 bytes and is 9".to_owned();
+            let expected = if change { Err(reason) } else { Ok("doc-2".to_owned()) };
+            assert_eq!(read, [Ok("doc-1".to_owned()), expected]);
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_size_is_read_to_its_end() {
+        if cfg!(target_os = "linux") {
+            let path = Path::new("/proc/self/status");
+            let file = Arc::new(Unchanged::of(&File::open(path).unwrap(), None).unwrap().unwrap());
+            let mut text = String::new();
+            UnchangedReader::new(Arc::clone(&file)).read_to_string(&mut text).unwrap();
+            assert!(file.size() == 0 && text.contains("Pid:"), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

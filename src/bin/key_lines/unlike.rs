@@ -64,7 +64,7 @@ impl Unlike {
     }
 
     /// What lines look like together; `is_all` if there are no others.
-    pub(crate) fn of_lines<'a>(lines: impl Iterator<Item = &'a str> + Clone, is_all: bool) -> Option<Self> {
+    pub(crate) fn of_lines<'a>(lines: &(impl Iterator<Item = &'a str> + Clone), is_all: bool) -> Option<Self> {
         let number = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let is_item = |line: &str| {
             let numbered = &line[line.len() - number(line)..];
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn lines_together_may_be_a_table_or_a_list() {
-        let of = |lines: &[&str], is_all| Unlike::of_lines(lines.iter().copied(), is_all);
+        let of = |lines: &[&str], is_all| Unlike::of_lines(&lines.iter().copied(), is_all);
         for (lines, unlike) in [
             (&["doc-1,doc-2"][..], Some(Unlike::Commas)),
             (&["doc-1,2024,x", "doc-2,2025,y"], Some(Unlike::Commas)),
