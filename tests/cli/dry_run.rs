@@ -84,10 +84,12 @@ fn a_bad_line_ends_it_as_it_would_a_run() {
     let file = File::new("dry-run-bad", "jsonl", "\"a\"\nb\n");
     let run = dry_run(&["--index-name", "vectorindex1", "--keys-from", file.path()], &CREDENTIALS);
     assert_eq!(run.code, Some(2), "{run:?}");
-    assert!(
-        run.stderr.ends_with(&format!("error: {}, line 2: not JSON: expected value at line 1 column 1\n", file.path())),
-        "{run:?}"
+    let expected = format!(
+        "error: {}, line 2: not JSON: expected value at line 1 column 1\n\
+         help: correct it, or try again with --on-bad-key skip, which leaves out such lines\n",
+        file.path(),
     );
+    assert!(run.stderr.ends_with(&expected), "{run:?}");
 }
 
 #[test]

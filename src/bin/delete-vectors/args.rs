@@ -20,6 +20,15 @@ const NOTES: &str = r#"Credentials come from the first of these that has any, an
     mode is External, process-command
 Region, endpoint and account-id of the profile count where no option and no variable says them.
 
+Keys of --keys-from are one a line, as UTF-8 text:
+  Line ends, blank lines and byte order marks are left out. The last line needs no line end.
+  Lines of .jsonl and .ndjson files are JSON: a string, or an object with the member key.
+  Files of --failed-keys are recognised by any name.
+  JSON, CSV, tables, lists, comments, pages, control characters and blanks around a key are
+    refused: --keys-format jsonl reads JSON, --keys-format lines takes each line as it is.
+  Compressed, binary and UTF-16 input is refused, and a file that changes ends the run.
+  --on-bad-key skip ends too when over 1,000 lines, and most of all lines, hold no key.
+
 Examples:
   What    delete-vectors --emulator --index-name vectorindex1 --keys '["doc-001","doc-002"]'
   Where   delete-vectors --region cn-hangzhou --account-id 1234567890123456 \

@@ -225,6 +225,9 @@ impl Iterator for Source {
     }
 }
 
+/// What else to do about a line without a key.
+pub(crate) const SKIP: &str = "with --on-bad-key skip, which leaves out such lines";
+
 /// What is wrong with an input in the middle of it, and where: `keys.txt, line 7: not UTF-8`.
 #[derive(Debug, Clone)]
 pub(crate) struct Trouble {
@@ -242,10 +245,15 @@ impl Trouble {
     }
 }
 
+/// With the help on a line of its own.
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
-        self.help.map_or(Ok(()), |help| write!(f, "\nhelp: {help}"))
+        match self.help {
+            Some(help) => write!(f, "\nhelp: {help}"),
+            None if self.can_go_on => write!(f, "\nhelp: correct it, or try again {SKIP}"),
+            None => Ok(()),
+        }
     }
 }
 

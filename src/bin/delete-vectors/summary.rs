@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::books::{Books, BoxError};
 use crate::rehearsal::Vectors;
-use crate::source::Trouble;
+use crate::source::{SKIP, Trouble};
 use crate::text::{clock, count, grouped, json_line};
 
 /// How a run ended, with all that is to be said about it.
@@ -198,7 +198,7 @@ impl Summary<'_> {
                 // A corrected line makes another input, and the checkpoint is not of that one.
                 let how =
                     if self.books.can_be_resumed() { "to go on, run the same command again" } else { "correct it, or try again" };
-                Some(format!("{how} with --on-bad-key skip, which leaves out such lines"))
+                Some(format!("{how} {SKIP}"))
             }
             None if self.books.can_be_resumed() => Some("to go on, run the same command again".to_owned()),
             None if self.report.unconfirmed > 0 => Some("send them again: what is gone already does no harm".to_owned()),

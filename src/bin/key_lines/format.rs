@@ -89,11 +89,8 @@ impl Syntax {
             Self::Given => {}
             Self::Guessed => refuse_unlike(sample, rules)?,
             Self::Json => {
-                if let Some((number, line)) = first.filter(|_| !rules.skips_bad_lines)
-                    && let Err(error) = serde_json::from_str::<Value>(line)
-                {
-                    let reason = format!("not JSON: {error}, in {}", excerpt(line));
-                    return Err(Refusal::new(Some(number), reason, "add --keys-format lines if each line is a key as it is"));
+                if let Some((number, line)) = first.filter(|_| !rules.skips_bad_lines) {
+                    refuse_not_json(number, line)?;
                 }
             }
         }
@@ -128,6 +125,23 @@ fn refuse_unlike(sample: Sample<'_>, rules: Rules) -> Result<(), Refusal> {
     let mut others =
         lines.filter(|_| !rules.skips_bad_lines).filter_map(|(number, line)| Some((number, line, Unlike::of_line(line)?)));
     others.next().map_or(Ok(()), |(number, line, unlike)| Err(refusal(number, line, unlike)))
+}
+
+/// Refuses a first line that shows that lines are not JSON, each by itself.
+fn refuse_not_json(number: u64, line: &str) -> Result<(), Refusal> {
+    const JSON: &str = "write a JSON string, or an object with the member key, on each line: jq -c";
+    let error = match serde_json::from_str::<Value>(line) {
+        Ok(Value::Array(_)) => {
+            let reason = format!("looks like a JSON array ({}); expected JSON with one key a line", excerpt(line));
+            return Err(Refusal::new(Some(number), reason, &format!("{JSON} '.[]'")));
+        }
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let reason = format!("not JSON: {error}, in {}", excerpt(line));
+    let is_like_json = line.trim_start().starts_with(['"', '{', '[']);
+    let help = if is_like_json { JSON } else { "add --keys-format lines if each line is a key as it is" };
+    Err(Refusal::new(Some(number), reason, help))
 }
 
 /// Whether this is a line of a file that `--failed-keys` wrote.
@@ -247,6 +261,20 @@ mod tests {
                 None,
                 ", line 1: not JSON: expected value at line 1 column 1, in doc-1\n\
                  help: add --keys-format lines if each line is a key as it is",
+            ),
+            (
+                "a.jsonl",
+                "[\"a\",\"b\"]",
+                None,
+                ", line 1: looks like a JSON array ([\"a\",\"b\"]); expected JSON with one key a line\n\
+                 help: write a JSON string, or an object with the member key, on each line: jq -c '.[]'",
+            ),
+            (
+                "-",
+                "{\n  \"key\": \"a\"\n}",
+                Some(Format::Jsonl),
+                ", line 1: not JSON: EOF while parsing an object at line 1 column 1, in {\n\
+                 help: write a JSON string, or an object with the member key, on each line: jq -c",
             ),
             (
                 "a.json",

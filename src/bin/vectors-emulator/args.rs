@@ -15,6 +15,9 @@ Examples:
   vectors-emulator --index-name vectorindex1 --keys-from keys.txt --max-qps 50
   vectors-emulator --faults lost-answer=0.05,server-error=0.1 --seed 7
 
+Keys are read as delete-vectors --keys-from reads them: one a line, JSON in .jsonl and .ndjson files.
+What looks like another format is refused; --keys-format lines takes each line as it is.
+
 Faults:
   on the way there  connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage
   in the service    throttle, server-error
