@@ -1,4 +1,5 @@
-//! Files of keys: each line is a key or is reported by its number, in whatever pieces the file comes in.
+//! Files of keys: each line is a key or is reported by its number, in whatever pieces the file
+//! comes in.
 
 use std::io::BufReader;
 use std::path::Path;
@@ -31,7 +32,8 @@ pub fn key_file(data: &[u8]) {
     }
 }
 
-/// How the file is read is decided for any part of it, and a refusal is short and fit for a terminal.
+/// How the file is read is decided for any part of it, and a refusal is short and fit for a
+/// terminal.
 fn decisions(data: &[u8]) {
     for (length, is_all) in [(data.len(), true), (data.len(), false), (data.len() / 2, false)] {
         let sample = Sample { bytes: &data[..length], is_all };
@@ -49,7 +51,8 @@ fn decisions(data: &[u8]) {
     }
 }
 
-/// A file that `--failed-keys` wrote of these keys is recognised by any name, and read back exactly.
+/// A file that `--failed-keys` wrote of these keys is recognised by any name, and read back
+/// exactly.
 fn failed_keys(keys: &[&String]) {
     let line = |key: &&String| {
         let key = json_line(&Value::from(key.as_str()));

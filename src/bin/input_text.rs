@@ -1,4 +1,5 @@
-//! Text that people hand in: keys, settings, certificates, credentials. One place knows byte order marks and other encodings.
+//! Text that people hand in: keys, settings, certificates, credentials. One place knows byte order
+//! marks and other encodings.
 
 use std::{error, fmt};
 
@@ -19,7 +20,8 @@ pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
 ///
 /// # Errors
 ///
-/// If they are compressed, in another encoding, or binary. That every byte is UTF-8 is left to the reader, who knows the line.
+/// If they are compressed, in another encoding, or binary. That every byte is UTF-8 is left to the
+/// reader, who knows the line.
 pub(crate) fn checked(bytes: &[u8]) -> Result<&[u8], NotText> {
     match NotText::of(bytes) {
         Some(not_text) => Err(not_text),
@@ -42,7 +44,8 @@ pub(crate) enum NotText {
     Nul,
 }
 
-/// What files of a format begin with. None of it is the beginning of a key that anyone would write on a line.
+/// What files of a format begin with. None of it is the beginning of a key that anyone would write
+/// on a line.
 const FORMATS: [(&[u8], NotText); 26] = [
     (b"\x1f\x8b", NotText::Packed("gzip data", "gzip -dc")),
     (b"\x1f\x9d", NotText::Packed("data of compress", "gzip -dc")),

@@ -3,7 +3,7 @@
 #[path = "key_lines/format.rs"]
 pub(crate) mod format;
 #[path = "key_lines/input.rs"]
-mod input;
+pub(crate) mod input;
 #[path = "key_lines/unchanged.rs"]
 mod unchanged;
 #[path = "key_lines/unlike.rs"]
@@ -119,7 +119,8 @@ impl<R: BufRead> KeyLines<R> {
         if self.line.ends_with(b"\r") {
             self.line.pop();
         }
-        // Files that were joined have marks in the middle. Who gave the format may mean a key that begins with one.
+        // Files that were joined have marks in the middle. Who gave the format may mean a key that
+        // begins with one.
         if self.lines == 0 || self.syntax != Syntax::Given {
             let mark = self.line.len() - input_text::without_mark(&self.line).len();
             self.line.drain(..mark);
@@ -176,7 +177,8 @@ impl<R: BufRead> KeyLines<R> {
 }
 
 impl<R: Read> KeyLines<BufReader<R>> {
-    /// The next key or bad line, if it is there without waiting for the outside. Blank lines on the way are left out.
+    /// The next key or bad line, if it is there without waiting for the outside. Blank lines on the
+    /// way are left out.
     pub(crate) fn next_at_hand(&mut self) -> Option<Result<String, BadLine>> {
         while self.reader.buffer().contains(&b'\n') {
             match self.step() {
@@ -298,7 +300,7 @@ mod tests {
             assert_eq!(keys("", syntax), [""; 0]);
             assert_eq!(keys("\u{feff}", syntax), [""; 0]);
         }
-        // Whoever gives the format means what else a line holds.
+        // With --keys-format lines all of a line is the key.
         let text = "a\n\u{feff}b\n \"c\" \n\r\rd\r\r\ne\tf";
         assert_eq!(keys(text, Syntax::Given), ["a", "\u{feff}b", " \"c\" ", "\r\rd\r", "e\tf"]);
     }

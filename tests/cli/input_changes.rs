@@ -27,7 +27,8 @@ fn file(test: &str) -> File {
     File::new(test, "txt", (0..KEYS).map(line).collect::<String>())
 }
 
-/// A run over the lines of `KEYS` keys, and the keys that were sent. `change` is called when the first request comes.
+/// A run over the lines of `KEYS` keys, and the keys that were sent. `change` is called when the
+/// first request comes.
 fn run_while(
     file: &File,
     transport: &str,

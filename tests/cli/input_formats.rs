@@ -1,4 +1,5 @@
-//! Input that is no lines of keys, and text in other encodings: refused with the reason before anything is sent.
+//! Input that is no lines of keys, and text in other encodings: refused with the reason before
+//! anything is sent.
 
 use crate::home::Home;
 use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run, run_with_stdin};

@@ -129,17 +129,17 @@ fn bad_lines_may_be_skipped_and_are_counted() {
             "{line}"
         );
     }
-    assert_eq!(told[20], "warning: further lines that are skipped are counted, and not told");
+    assert_eq!(told[20], "warning: further skipped lines are counted, and not reported");
 }
 
 #[test]
-fn inputs_that_cannot_be_read_are_refused_before_anything_is_sent() {
+fn unreadable_inputs_are_refused_before_anything_is_sent() {
     let service = Service::start();
     let json = File::new("array", "json", "[\"doc-001\"]");
     let folder = env!("CARGO_TARGET_TMPDIR");
     let array = format!(
         "error: --keys-from {}: a .json file is one array, and no lines of keys\nhelp: give an array with --keys file://PATH; \
-         for a JSON string or an object in each line add --keys-format jsonl\n",
+         for a JSON string or an object on each line add --keys-format jsonl\n",
         json.path()
     );
     for (options, expected) in [

@@ -44,7 +44,7 @@ fn a_yes_deletes_and_a_no_sends_nothing() {
 }
 
 #[test]
-fn the_question_is_asked_on_the_terminal_though_keys_come_from_stdin_and_output_goes_elsewhere() {
+fn the_terminal_is_asked_though_stdin_and_stdout_are_not_it() {
     let service = Service::start();
     let line = r"printf 'doc-001\ndoc-002\n' | $program --keys-from - >/dev/null 2>&1";
     let run = on_terminal(&service, line, "y\n");

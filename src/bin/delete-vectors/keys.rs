@@ -1,4 +1,4 @@
-//! The keys as the loops take them: those that are none end the run, or are passed over.
+//! The keys as the loops take them. A line without a key ends the run, or is skipped.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,8 +15,8 @@ use crate::args::OnBadKey;
 use crate::console::Console;
 use crate::source::{Source, Trouble};
 
-/// How many bad lines are told one by one.
-const BAD_LINES_TOLD: u64 = 20;
+/// As many bad lines are reported one by one.
+const BAD_LINES_REPORTED: u64 = 20;
 
 /// The iterator of keys.
 pub(crate) struct Keys {
@@ -44,7 +44,7 @@ impl Reading {
         self.keys.load(Ordering::Acquire)
     }
 
-    /// How many lines were passed over.
+    /// How many lines were skipped.
     pub(crate) fn bad_lines(&self) -> u64 {
         self.bad_lines.load(Ordering::Relaxed)
     }
@@ -96,7 +96,7 @@ impl Keys {
         None
     }
 
-    /// Counts a key, or deals with what is none.
+    /// Counts a key, or reports why there is none.
     fn take(&mut self, read: Result<String, Trouble>) -> Option<String> {
         match read {
             Ok(key) => {
@@ -105,10 +105,10 @@ impl Keys {
             }
             Err(trouble) if trouble.can_go_on && self.on_bad_key == OnBadKey::Skip => {
                 let before = self.reading.bad_lines.fetch_add(1, Ordering::Relaxed);
-                if before < BAD_LINES_TOLD {
+                if before < BAD_LINES_REPORTED {
                     self.console.say(format_args!("warning: skipped: {}", trouble.text));
-                } else if before == BAD_LINES_TOLD {
-                    self.console.say("warning: further lines that are skipped are counted, and not told");
+                } else if before == BAD_LINES_REPORTED {
+                    self.console.say("warning: further skipped lines are counted, and not reported");
                 }
             }
             Err(trouble) => {

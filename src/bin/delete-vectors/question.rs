@@ -22,7 +22,8 @@ pub(crate) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Asks on the terminal whether to go on, wherever stdin comes from; whatever is not a yes is a no.
+    /// Asks on the terminal whether to go on, wherever stdin comes from; whatever is not a yes is a
+    /// no.
     pub(crate) fn is_confirmed(&self) -> Result<bool, QuestionError> {
         let (input, output) = terminal().map_err(|_| QuestionError::NoTerminal)?;
         ask(&self.to_string(), BufReader::new(input), output).map_err(QuestionError::Io)

@@ -15,20 +15,22 @@ use oss_delete_vectors::Key;
 pub(crate) use self::identity::Identity;
 use self::identity::{Head, Tee};
 use crate::input_text;
-use crate::key_lines::{BadLine, KeyInput, KeyLines, Refusal, Rules};
+use crate::key_lines::{BadLine, KeyInput, KeyLines, Refusal, Rules, input};
 
 /// The most that is read of a JSON array: it is held in memory.
 const LONGEST_ARRAY: u64 = 8 * 1024 * 1024;
 
 type Reader = BufReader<Tee<Box<dyn Read + Send>>>;
 
-/// The most bytes that are read before the question, to say in it what the keys are: some seconds of reading.
+/// The most bytes that are read before the question, to say in it what the keys are: some seconds
+/// of reading.
 const LONGEST_SURVEY: u64 = 256 * 1024 * 1024;
 
 /// The name of an array on the command line; it is no input that people know by a name.
 const ARGUMENT: &str = "--keys";
 
-/// All inputs, in the order of the command line: `--keys` before `--keys-from`. An iterator of keys.
+/// All inputs, in the order of the command line: `--keys` before `--keys-from`. An iterator of
+/// keys.
 pub(crate) struct Source {
     inputs: VecDeque<(String, Input)>,
     heads: Vec<Arc<Head>>,
@@ -67,7 +69,8 @@ impl Survey {
 }
 
 impl Source {
-    /// Opens all inputs. Of JSON arrays all is read, of others the beginning: what is plainly no lines of keys is refused here.
+    /// Opens all inputs. Of JSON arrays all is read, of others the beginning: what is plainly no
+    /// lines of keys is refused here.
     pub(crate) fn open(arrays: &[String], paths: &[PathBuf], rules: Rules) -> Result<Self, SourceError> {
         let mut source = Self {
             inputs: VecDeque::new(),
@@ -84,14 +87,12 @@ impl Source {
             source.heads.push(Arc::new(Head::of_bytes(&json)));
             source.inputs.push_back((name, Input::Array(keys.into_iter())));
         }
-        if paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        if paths.iter().filter(|path| input::is_stdin(path)).count() > 1 {
             return Err(SourceError::new("--keys-from -", "stdin can be read once"));
         }
         for path in paths {
-            let input = KeyInput::open(path, rules).map_err(|refusal| {
-                let name = if path.as_os_str() == "-" { "stdin".to_owned() } else { path.display().to_string() };
-                SourceError { input: format!("--keys-from {name}"), refusal }
-            })?;
+            let input = KeyInput::open(path, rules)
+                .map_err(|refusal| SourceError { input: format!("--keys-from {}", input::name(path)), refusal })?;
             source.add(input);
         }
         Ok(source)
@@ -113,12 +114,13 @@ impl Source {
         self.inputs.push_back((name, Input::Lines(KeyLines::new(reader, syntax, file))));
     }
 
-    /// Reads all inputs once, beside the reading of the run, to say what keys they hold. `None` if one of them can only be read
-    /// once, or if they have more than 256 MiB together.
+    /// Reads all inputs once, beside the reading of the run, to say what keys they hold. `None` if
+    /// one of them can only be read once, or if they have more than 256 MiB together.
     ///
     /// # Errors
     ///
-    /// For what would end the run as well: a file that changed, and a bad line unless such lines are skipped.
+    /// For what would end the run as well: a file that changed, and a bad line unless such lines
+    /// are skipped.
     pub(crate) fn survey(&self) -> Result<Option<Survey>, Trouble> {
         if self.is_stream && self.size.is_none_or(|size| size > LONGEST_SURVEY) {
             return Ok(None);
@@ -164,7 +166,8 @@ impl Source {
         std::mem::take(&mut self.empty)
     }
 
-    /// What the inputs are known by, now and later: the heads of pipes are known as far as they were read.
+    /// What the inputs are known by, now and later: the heads of pipes are known as far as they
+    /// were read.
     pub(crate) fn identities(&self) -> impl Fn() -> Vec<Identity> + Send + use<> {
         let heads = self.heads.clone();
         move || heads.iter().map(|head| head.identity()).collect()
@@ -285,7 +288,7 @@ fn parse_array(json: &[u8]) -> Result<Vec<String>, String> {
     let keys: Vec<String> = serde_json::from_slice(json)
         .map_err(|error| format!(r#"not a JSON array of strings like '["doc-001","doc-002"]': {error}"#))?;
     if keys.is_empty() {
-        return Err("must be one key or more, and is none".to_owned());
+        return Err("must hold one key or more, and is empty".to_owned());
     }
     for (position, key) in keys.iter().enumerate() {
         Key::new(key).map_err(|invalid| format!("[{position}]: {invalid}"))?;

@@ -104,14 +104,16 @@ impl Syntax {
             Some("json") => Err(Refusal::new(
                 None,
                 "a .json file is one array, and no lines of keys",
-                "give an array with --keys file://PATH; for a JSON string or an object in each line add --keys-format jsonl",
+                "give an array with --keys file://PATH; \
+                 for a JSON string or an object on each line add --keys-format jsonl",
             )),
             _ => Ok(Self::Guessed),
         }
     }
 }
 
-/// Refuses lines that are no keys, as far as the sample goes. Where bad lines are left out, the first one counts, and all together.
+/// Refuses lines that are no keys, as far as the sample goes. Where bad lines are left out, the
+/// first one counts, and all together.
 fn refuse_unlike(sample: Sample<'_>, rules: Rules) -> Result<(), Refusal> {
     let lines = sample.lines();
     let Some((first, line)) = lines.clone().next() else { return Ok(()) };
@@ -281,7 +283,7 @@ mod tests {
                 "[\"a\"]",
                 None,
                 ": a .json file is one array, and no lines of keys\nhelp: give an array with --keys file://PATH; \
-                 for a JSON string or an object in each line add --keys-format jsonl",
+                 for a JSON string or an object on each line add --keys-format jsonl",
             ),
             (
                 "failed.jsonl",

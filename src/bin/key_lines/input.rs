@@ -9,7 +9,8 @@ use super::LONGEST_LINE;
 use super::format::{Refusal, Rules, Sample, Syntax};
 use super::unchanged::{Unchanged, UnchangedReader};
 
-/// As many bytes are looked at before anything is given out; of a pipe, those that are there with its first line.
+/// As many bytes are looked at before anything is given out; of a pipe, those that are there with
+/// its first line.
 const SAMPLE: usize = 64 * 1024;
 
 /// An input of which nothing was given out yet.
@@ -25,10 +26,10 @@ pub(crate) struct KeyInput {
 }
 
 impl KeyInput {
-    /// Opens `path`, or stdin for `-`, and looks at its beginning. Waits for the first line of a pipe.
+    /// Opens `path`, or stdin for `-`, and looks at its beginning. Waits for the first line of a
+    /// pipe.
     pub(crate) fn open(path: &Path, rules: Rules) -> Result<Self, Refusal> {
-        let is_stdin = path.as_os_str() == "-";
-        let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
+        let (is_stdin, name) = (is_stdin(path), name(path));
         let unreadable = |error: io::Error| Refusal { line: None, reason: format!("cannot be read: {error}"), help: None };
         let (mut reader, file, waits): (Box<dyn Read + Send>, _, _) = if is_stdin {
             match stdin_file().map_err(unreadable)? {
@@ -74,6 +75,15 @@ fn look(reader: &mut dyn Read, waits: bool) -> io::Result<(Vec<u8>, bool)> {
             return Ok((sample, count == 0));
         }
     }
+}
+
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The name of an input, for people.
+pub(crate) fn name(path: &Path) -> String {
+    if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() }
 }
 
 /// stdin, if it is a regular file.

@@ -1,4 +1,5 @@
-//! Regular files that must not change while they are read: half a line is no key, and two halves of two files are no list.
+//! Regular files that must not change while they are read: half a line is no key, and two halves of
+//! two files are no list.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
@@ -99,7 +100,8 @@ impl Unchanged {
     }
 }
 
-/// Reads such a file. What is given out was read before the file changed, and its end is its true end.
+/// Reads such a file. What is given out was read before the file changed, and its end is its true
+/// end.
 pub(crate) struct UnchangedReader {
     file: Arc<Unchanged>,
     position: u64,

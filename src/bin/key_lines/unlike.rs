@@ -1,7 +1,8 @@
 //! Lines that are no keys, as far as anyone can tell: JSON, CSV, tables, lists, pages.
 //!
-//! A key may be any text, so each of these may be one. But a key that does not exist is no error of the service: what is taken for
-//! a key by mistake is reported as deleted, and what it stands for stays. A refusal costs one option, so doubt means to refuse.
+//! A key may be any text, so each of these may be one. But a key that does not exist is no error of
+//! the service: what is taken for a key by mistake is reported as deleted, and what it stands for
+//! stays. A refusal costs one option, so doubt means to refuse.
 
 use serde_json::Value;
 
@@ -144,14 +145,20 @@ impl Unlike {
         match self {
             Self::JsonLines => "add --keys-format jsonl, or --keys-format lines if these are the keys themselves",
             Self::JsonArray | Self::JsonPart => {
-                "write each key on a line of its own: jq -r '.[]'; or add --keys-format lines if these are the keys themselves"
+                "write each key on a line of its own: jq -r '.[]'; \
+                 or add --keys-format lines if these are the keys themselves"
             }
-            Self::Tsv => "keep the column of the keys: cut -f 1; or add --keys-format lines if these are the keys themselves",
+            Self::Tsv => {
+                "keep the column of the keys: cut -f 1; \
+                 or add --keys-format lines if these are the keys themselves"
+            }
             Self::CarriageReturn => {
-                "end each line with a line feed: tr '\\r' '\\n'; or add --keys-format lines if these are the keys themselves"
+                "end each line with a line feed: tr '\\r' '\\n'; \
+                 or add --keys-format lines if these are the keys themselves"
             }
             Self::Quoted | Self::Csv | Self::Commas | Self::Words | Self::List | Self::Table => {
-                "keep the keys alone, one a line; or add --keys-format lines if these are the keys themselves"
+                "keep the keys alone, one a line; \
+                 or add --keys-format lines if these are the keys themselves"
             }
             _ => "remove it, or add --keys-format lines if this is a key",
         }
