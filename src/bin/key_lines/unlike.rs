@@ -30,7 +30,7 @@ pub(crate) enum Unlike {
     Heading,
 }
 
-/// First lines that name a column.
+/// Names of a column or a member of keys.
 const HEADINGS: [&str; 8] = ["key", "keys", "id", "ids", "vector_key", "vector_keys", "vectorkey", "vector_id"];
 
 impl Unlike {
@@ -52,7 +52,7 @@ impl Unlike {
         if line.strip_prefix('<').is_some_and(is_markup) {
             return Some(Self::Markup);
         }
-        if HEADINGS.iter().any(|heading| line.eq_ignore_ascii_case(heading)) {
+        if Self::is_heading(line) {
             return Some(Self::Heading);
         }
         if line == "---" {
@@ -69,7 +69,9 @@ impl Unlike {
         let number = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let is_item = |line: &str| {
             let numbered = &line[line.len() - number(line)..];
-            ["- ", "* ", "+ "].iter().any(|bullet| line.starts_with(bullet))
+            let name = line.split_once(": ").map(|(name, _)| name);
+            name.is_some_and(Self::is_heading)
+                || ["- ", "* ", "+ "].iter().any(|bullet| line.starts_with(bullet))
                 || (numbered.len() < line.len() && (numbered.starts_with(". ") || numbered.starts_with(") ")))
         };
         let mut first = lines.clone();
@@ -83,6 +85,10 @@ impl Unlike {
         };
         // One line of a pipe is not enough to say so.
         ((is_all || first.next().is_some()) && (is_table(',') || is_table(';'))).then_some(Self::Commas)
+    }
+
+    fn is_heading(text: &str) -> bool {
+        HEADINGS.iter().any(|heading| text.eq_ignore_ascii_case(heading))
     }
 
     fn of_char(c: char) -> Option<Self> {
@@ -336,6 +342,8 @@ mod tests {
             (&["* doc-1", "- doc-2"], Some(Unlike::List)),
             (&["1. doc-1", "2. doc-2"], Some(Unlike::List)),
             (&["10) doc-1"], Some(Unlike::List)),
+            (&["id: doc-1", "- id: doc-2"], Some(Unlike::List)),
+            (&["id:doc-1", "id:doc-2"], None),
             (&["Smith, John", "Sinclair"], None),
             (&["a,b", "c,d,e"], None),
             (&["- doc-1", "doc-2"], None),
