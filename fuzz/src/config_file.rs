@@ -13,7 +13,7 @@ pub fn config_file(data: &[u8]) {
     for (name, values) in &read {
         assert!(profiles.get(&name.to_ascii_uppercase()).is_some(), "names have no case");
         for (line, value) in values.iter().flatten() {
-            let there = text.strip_prefix('\u{feff}').unwrap_or(text).split('\n').nth(line - 1).expect("a line of the file");
+            let there = text.split('\n').nth(line - 1).expect("a line of the file");
             assert!(!value.is_empty() && there.trim_ascii().ends_with(value), "{value:?} is not what line {line} has");
         }
     }

@@ -23,6 +23,8 @@ mod program {
     pub(crate) mod checkpoint;
     pub(crate) mod errors;
     pub(crate) mod fingerprint;
+    #[path = "../input_text.rs"]
+    pub(crate) mod input_text;
     #[path = "../key_lines.rs"]
     pub(crate) mod key_lines;
     #[path = "config/ossutilconfig.rs"]
@@ -30,7 +32,7 @@ mod program {
     pub(crate) mod text;
 }
 // As the program names them.
-use program::{errors, fingerprint, text};
+use program::{errors, fingerprint, input_text, key_lines, source, text};
 
 pub use bulk_delete::bulk_delete;
 pub use checkpoint_file::checkpoint_file;

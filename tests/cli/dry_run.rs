@@ -34,7 +34,8 @@ fn the_line_is_what_the_official_sdks_sign() {
     assert_eq!(
         run.stderr,
         "warning: each request holds a signature by your credentials, and their security token if there is one: \
-         within 15 minutes of its date, whoever has it can send it\n",
+         within 15 minutes of its date, whoever has it can send it\n\
+         1 request for 2 keys; nothing was sent\n",
     );
     assert_eq!(run.code, Some(0));
 }
@@ -75,6 +76,7 @@ fn every_request_of_many_keys_is_a_line() {
     assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 101]);
     assert_eq!((sent[0][0].as_str(), sent[0][1].as_str(), sent[0][2].as_str()), ("first", "doc-0000", "doc-0001"));
     assert_eq!(sent[2].last().unwrap(), "doc-1099");
+    assert!(run.stderr.ends_with("\n3 requests for 1,101 keys; nothing was sent\n"), "{run:?}");
 }
 
 #[test]
@@ -82,10 +84,12 @@ fn a_bad_line_ends_it_as_it_would_a_run() {
     let file = File::new("dry-run-bad", "jsonl", "\"a\"\nb\n");
     let run = dry_run(&["--index-name", "vectorindex1", "--keys-from", file.path()], &CREDENTIALS);
     assert_eq!(run.code, Some(2), "{run:?}");
-    assert!(
-        run.stderr.ends_with(&format!("error: {}, line 2: not JSON: expected value at line 1 column 1\n", file.path())),
-        "{run:?}"
+    let expected = format!(
+        "error: {}, line 2: not JSON: expected value at line 1 column 1\n\
+         help: correct it, or try again with --on-bad-key skip, which leaves out such lines\n",
+        file.path(),
     );
+    assert!(run.stderr.ends_with(&expected), "{run:?}");
 }
 
 #[test]

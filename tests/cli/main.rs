@@ -13,6 +13,9 @@ mod credential_process;
 mod dry_run;
 mod failed_keys;
 mod home;
+mod input_changes;
+#[cfg(unix)]
+mod input_formats;
 mod interrupt;
 mod keys_from;
 mod kill;

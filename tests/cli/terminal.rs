@@ -24,8 +24,8 @@ fn on_terminal(service: &Service, line: &str, typed: &str) -> Run {
     run
 }
 
-const QUESTION: &str =
-    "Delete 2 vectors from vectorindex1 in bucket examplebucket (account 1234567890123456, region cn-hangzhou, host 127.0.0.1:";
+const QUESTION: &str = "Delete 2 keys, doc-001 .. doc-002, from vectorindex1 in bucket examplebucket \
+                        (account 1234567890123456, region cn-hangzhou, host 127.0.0.1:";
 
 #[test]
 fn a_yes_deletes_and_a_no_sends_nothing() {
@@ -35,6 +35,7 @@ fn a_yes_deletes_and_a_no_sends_nothing() {
         let run = on_terminal(&service, line, no);
         assert_eq!((run.code, service.requests()), (Some(1), 0), "{run:?}");
         assert!(run.stdout.contains(QUESTION) && run.stdout.contains("? [y/N] "), "{run:?}");
+        assert!(run.stdout.contains("note: nothing was sent\r\n"), "{run:?}");
         assert!(run.stdout.ends_with("Deleted 0 vectors from vectorindex1\r\n"), "{run:?}");
     }
     let run = on_terminal(&service, line, "y\n");
@@ -43,15 +44,30 @@ fn a_yes_deletes_and_a_no_sends_nothing() {
 }
 
 #[test]
-fn the_question_is_asked_on_the_terminal_though_keys_come_from_stdin_and_output_goes_elsewhere() {
+fn the_terminal_is_asked_though_stdin_and_stdout_are_not_it() {
     let service = Service::start();
     let line = r"printf 'doc-001\ndoc-002\n' | $program --keys-from - >/dev/null 2>&1";
     let run = on_terminal(&service, line, "y\n");
     assert_eq!((run.code, service.left()), (Some(0), 7), "{run:?}");
-    assert!(
-        run.stdout.contains("Delete the vectors of all keys in stdin from vectorindex1 in bucket examplebucket ("),
-        "{run:?}"
-    );
+    assert!(run.stdout.contains("Delete all keys in stdin from vectorindex1 in bucket examplebucket ("), "{run:?}");
+}
+
+#[test]
+fn the_question_counts_the_keys_of_files() {
+    let file = File::new("asked", "txt", (1..=5000).map(|number| format!("doc-{number:06}\n")).collect::<String>());
+    let service = Service::start();
+    let run = on_terminal(&service, &format!("$program --keys-from {}", file.path()), "n\n");
+    let expected = format!("Delete 5,000 keys from {}, doc-000001 .. doc-005000, from vectorindex1 in", file.path());
+    assert!(run.stdout.contains(&expected), "{run:?}");
+    // What would end the run is reported before the question.
+    let file = File::new("asked-bad", "txt", format!("doc-001\n{}\n", "x".repeat(1025)));
+    let run = on_terminal(&service, &format!("$program --keys-from {}", file.path()), "");
+    assert!(run.stdout.contains("line 2: key must be 1 to 1024 characters") && !run.stdout.contains("[y/N]"), "{run:?}");
+    // No keys, no question.
+    let file = File::new("asked-empty", "txt", "\n");
+    let run = on_terminal(&service, &format!("$program --keys-from {}", file.path()), "");
+    assert!(run.stdout.contains("holds no keys") && !run.stdout.contains("[y/N]"), "{run:?}");
+    assert_eq!((run.code, service.requests()), (Some(0), 0));
 }
 
 #[test]

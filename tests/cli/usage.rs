@@ -137,7 +137,7 @@ fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
         (&too_large.argument(), "more than 8 MiB"),
         ("file:///no/such/file", "--keys: cannot read \"/no/such/file\": No such file"),
         ("file:///", "--keys: cannot read \"/\": "),
-        ("[]", "--keys: must be one key or more, and is none"),
+        ("[]", "--keys: must hold one key or more, and is empty"),
         (r#"["doc-001",""]"#, r#"--keys: [1]: key must be 1 to 1024 characters, not """#),
         (&long, "--keys: [1]: key must be 1 to 1024 characters"),
     ] {

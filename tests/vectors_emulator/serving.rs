@@ -35,12 +35,12 @@ fn a_run_over_all_keys_of_a_file_empties_the_index() {
 
 #[test]
 fn keys_come_from_lines_json_lines_and_stdin_together() {
-    let text = KeysFile::new("keys.txt", "a\r\nb c\n\n\"d\"\n");
+    let text = KeysFile::new("keys.txt", "a\r\nb c\n\nd\n");
     let json = KeysFile::new("keys.jsonl", "\"e\\nf\"\n{\"key\":\"g\",\"distance\":0.5}\n");
     let ndjson = KeysFile::new("keys.ndjson", "\"a\"\n");
     let arguments = ["--keys-from", text.path(), "--keys-from", json.path(), "--keys-from", ndjson.path(), "--keys-from", "-"];
     let program = Program::run(&arguments, &KEY_PAIR, "h\n");
-    program.delete(credentials(), &["b c", "\"d\"", "e\nf", "g", "h"]).unwrap();
+    program.delete(credentials(), &["b c", "d", "e\nf", "g", "h"]).unwrap();
     assert_eq!(program.stop().tally(), json!({ "requests": 1, "keys": 5, "deleted": 5, "remaining": 1 }));
 }
 

@@ -93,6 +93,22 @@ fn keys_that_are_none_are_named_with_file_and_line() {
         let stderr = refused(&["--keys-from", file.path()], &KEY_PAIR, "");
         assert!(stderr.starts_with(&format!("error: {}, line {line}: ", file.path())), "{name}: {stderr}");
     }
+    for (name, content, expected) in [
+        (
+            "part-00000",
+            "{\"id\":\"a\"}\n",
+            ", line 1: looks like JSON Lines ({\"id\":\"a\"}); expected one key a line\nhelp: add ",
+        ),
+        ("table", "a\tb\n", ", line 1: looks like columns with tabs between (a\\tb); expected one key a line\nhelp: keep "),
+        ("keys.gz", "\u{1}\0", ": holds NUL bytes, so it is binary; expected UTF-8 text\nhelp: check "),
+        ("plain.jsonl", "a\n", ", line 1: not JSON: expected value at line 1 column 1, in a\nhelp: add --keys-format lines "),
+    ] {
+        let file = KeysFile::new(name, content);
+        let stderr = refused(&["--keys-from", file.path()], &KEY_PAIR, "");
+        assert!(stderr.starts_with(&format!("error: --keys-from {}{expected}", file.path())), "{stderr}");
+    }
+    let stderr = refused(&["--keys-format", "lines"], &KEY_PAIR, "");
+    assert!(stderr.contains("--keys-from"), "{stderr}");
     let stderr = refused(&["--keys-from", "-"], &KEY_PAIR, &long);
     assert!(stderr.starts_with("error: stdin, line 1: key must be 1 to 1024 characters"), "{stderr}");
     let stderr = refused(&["--keys-from", "/no/such/file"], &KEY_PAIR, "");

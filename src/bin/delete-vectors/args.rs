@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Parser, ValueEnum};
 
-use crate::key_lines::Format as KeyFormat;
+use crate::key_lines::{Format as KeyFormat, Rules};
 
 /// 9999-12-31T23:59:59Z, the last second that a date on the wire can say.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -19,6 +19,15 @@ const NOTES: &str = r#"Credentials come from the first of these that has any, an
   the profile in ~/.ossutilconfig: access-key-id, access-key-secret and sts-token, or, where
     mode is External, process-command
 Region, endpoint and account-id of the profile count where no option and no variable says them.
+
+Keys of --keys-from are one a line, as UTF-8 text:
+  Line ends, blank lines and byte order marks are left out. The last line needs no line end.
+  Lines of .jsonl and .ndjson files are JSON: a string, or an object with the member key.
+  Files of --failed-keys are recognised by any name.
+  JSON, CSV, tables, lists, comments, pages, control characters and blanks around a key are
+    refused: --keys-format jsonl reads JSON, --keys-format lines takes each line as it is.
+  Compressed, binary and UTF-16 input is refused, and a file that changes ends the run.
+  --on-bad-key skip ends too when over 1,000 lines, and most of all lines, hold no key.
 
 Examples:
   What    delete-vectors --emulator --index-name vectorindex1 --keys '["doc-001","doc-002"]'
@@ -72,7 +81,7 @@ pub(crate) struct What {
     #[arg(long, value_name = "PATH")]
     pub(crate) keys_from: Vec<PathBuf>,
 
-    /// What a line holds; a file's ending says it, if not this
+    /// What a line holds; without it, the name and the content of each file decide
     #[arg(long, value_name = "lines|jsonl", hide_possible_values = true)]
     pub(crate) keys_format: Option<KeyFormat>,
 
@@ -90,6 +99,11 @@ impl What {
             self.keys_format.and_then(|format| Some(format!("--keys-format {}", format.to_possible_value()?.get_name())));
         let skip = (self.on_bad_key == OnBadKey::Skip).then(|| "--on-bad-key skip".to_owned());
         arrays.chain(paths).chain(format).chain(skip).collect::<Vec<_>>().join(" ")
+    }
+
+    /// How the lines of `--keys-from` are read.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules { format: self.keys_format, skips_bad_lines: self.on_bad_key == OnBadKey::Skip }
     }
 }
 

@@ -5,20 +5,21 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::Request;
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, Report};
 use oss_delete_vectors::{Credentials, Deleted, Key, Now, Target};
 use serde_json::{Map, Value};
 
 use crate::text::json_line;
 
 /// Runs the machine on a service that deletes everything, at a time that stands still, and writes what it would send.
+/// The report counts it.
 pub(crate) fn write_requests(
     target: &Target,
     credentials: Credentials,
     time: SystemTime,
     keys: impl Iterator<Item = String>,
     mut output: impl Write,
-) -> io::Result<()> {
+) -> io::Result<Report> {
     let options = BulkOptions::new().concurrency(1).rate(Rate::Unlimited);
     let mut bulk = BulkDelete::new(target, credentials, options).expect("options within their ranges");
     let now = Now::new(Duration::ZERO, time);
@@ -34,7 +35,8 @@ pub(crate) fn write_requests(
             while bulk.poll_event().is_some() {}
         }
     }
-    output.flush()
+    output.flush()?;
+    Ok(bulk.report())
 }
 
 /// `{"method":..,"url":..,"headers":{..},"body":..}`: by hand, for people read it from the left, and the body can be long.

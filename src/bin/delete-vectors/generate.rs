@@ -12,8 +12,11 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("index_name", "--index-name vectorindex1"),
     ("keys", r#"--keys '["doc-001","doc-002"]', or --keys file://keys.json"#),
     ("keys_from", "--keys-from keys.txt --keys-from more.jsonl; or grep ^old- keys.txt | delete-vectors ... --keys-from -"),
-    ("keys_format", "zcat keys.jsonl.gz | delete-vectors ... --keys-from - --keys-format jsonl"),
-    ("on_bad_key", "--keys-from keys.txt --on-bad-key skip"),
+    (
+        "keys_format",
+        "zcat keys.jsonl.gz | delete-vectors ... --keys-from - --keys-format jsonl; --keys-format lines takes any line",
+    ),
+    ("on_bad_key", "--keys-from keys.txt --on-bad-key skip, to leave out and count lines that hold no key"),
     ("region", "--region cn-hangzhou"),
     ("account_id", "--account-id 1234567890123456"),
     ("bucket", "--bucket examplebucket"),

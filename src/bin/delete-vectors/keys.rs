@@ -1,4 +1,4 @@
-//! The keys as the loops take them: those that are none end the run, or are passed over.
+//! The keys as the loops take them. A line without a key ends the run, or is skipped.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,8 +17,8 @@ use crate::console::Console;
 use crate::fingerprint::{Fingerprint, Mark, ReadAhead};
 use crate::source::{Source, Trouble};
 
-/// How many bad lines are told one by one.
-const BAD_LINES_TOLD: u64 = 20;
+/// As many bad lines are reported one by one.
+const BAD_LINES_REPORTED: u64 = 20;
 
 /// The iterator of keys.
 pub(crate) struct Keys {
@@ -48,7 +48,7 @@ impl Reading {
         self.keys.load(Ordering::Acquire)
     }
 
-    /// How many lines were passed over.
+    /// How many lines were skipped.
     pub(crate) fn bad_lines(&self) -> u64 {
         self.bad_lines.load(Ordering::Relaxed)
     }
@@ -92,8 +92,8 @@ impl Keys {
             while let Some(key) = self.next() {
                 let mut keys = vec![key];
                 // What is there goes on at once, however little.
-                while keys.len() < KeyBatch::MAX_KEYS && (!self.read_ahead.is_empty() || self.source.has_more_at_hand()) {
-                    let Some(key) = self.next() else { break };
+                while keys.len() < KeyBatch::MAX_KEYS {
+                    let Some(key) = self.next_at_hand() else { break };
                     keys.push(key);
                 }
                 if sender.blocking_send(keys).is_err() {
@@ -105,6 +105,48 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// The next key, if it is there without waiting for the outside.
+    fn next_at_hand(&mut self) -> Option<String> {
+        if let Some(key) = self.read_ahead.pop() {
+            return Some(key);
+        }
+        while !self.has_ended {
+            let read = self.source.next_at_hand()?;
+            if let Some(key) = self.take(read) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// Counts a key, or reports why there is none.
+    fn take(&mut self, read: Result<String, Trouble>) -> Option<String> {
+        match read {
+            Ok(key) => {
+                self.reading.fingerprint.add(&key);
+                self.reading.keys.fetch_add(1, Ordering::Release);
+                return Some(key);
+            }
+            Err(trouble) if trouble.can_go_on && self.on_bad_key == OnBadKey::Skip => {
+                let before = self.reading.bad_lines.fetch_add(1, Ordering::Relaxed);
+                if before < BAD_LINES_REPORTED {
+                    self.console.say(format_args!("warning: skipped: {}", trouble.text));
+                } else if before == BAD_LINES_REPORTED {
+                    self.console.say("warning: further skipped lines are counted, and not reported");
+                }
+            }
+            Err(trouble) => {
+                *self.reading.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+                // Before the end: then what waits is not sent.
+                self.stop.stop();
+                self.has_ended = true;
+            }
+        }
+        None
+    }
+}
+
 impl Iterator for Keys {
     type Item = String;
 
@@ -113,30 +155,16 @@ impl Iterator for Keys {
             return Some(key);
         }
         while !self.has_ended {
-            match self.source.next() {
-                Some(Ok(key)) => {
-                    self.reading.fingerprint.add(&key);
-                    self.reading.keys.fetch_add(1, Ordering::Release);
-                    return Some(key);
+            let Some(read) = self.source.next() else {
+                self.has_ended = true;
+                for name in self.source.take_empty() {
+                    self.console.say(format_args!("warning: {name} holds no keys"));
                 }
-                None => {
-                    self.has_ended = true;
-                    self.reading.has_ended.store(true, Ordering::Release);
-                }
-                Some(Err(trouble)) if trouble.can_go_on && self.on_bad_key == OnBadKey::Skip => {
-                    let before = self.reading.bad_lines.fetch_add(1, Ordering::Relaxed);
-                    if before < BAD_LINES_TOLD {
-                        self.console.say(format_args!("warning: skipped: {}", trouble.text));
-                    } else if before == BAD_LINES_TOLD {
-                        self.console.say("warning: further lines that are skipped are counted, and not told");
-                    }
-                }
-                Some(Err(trouble)) => {
-                    *self.reading.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
-                    // Before the end: then what waits is not sent.
-                    self.stop.stop();
-                    self.has_ended = true;
-                }
+                self.reading.has_ended.store(true, Ordering::Release);
+                return None;
+            };
+            if let Some(key) = self.take(read) {
+                return Some(key);
             }
         }
         None

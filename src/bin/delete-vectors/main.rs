@@ -10,6 +10,8 @@ mod errors;
 mod failed_keys;
 mod fingerprint;
 mod generate;
+#[path = "../input_text.rs"]
+mod input_text;
 mod interrupt;
 mod job;
 #[path = "../key_lines.rs"]
@@ -32,7 +34,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use oss_delete_vectors::bulk::{BulkOptions, Rate};
+use oss_delete_vectors::bulk::{BulkOptions, Rate, Report};
 use oss_delete_vectors::transports::StopHandle;
 
 use args::{Args, Format, When};
@@ -47,6 +49,7 @@ use question::Question;
 use rehearsal::Rehearsal;
 use source::Source;
 use summary::{Stopped, Summary};
+use text::count;
 
 /// Some vectors are not deleted.
 const INCOMPLETE: u8 = 1;
@@ -70,7 +73,7 @@ fn run(args: &Args) -> Result<ExitCode, BoxError> {
     }
     let config = Config::read(args, |name| std::env::var_os(name))?;
     paths::check(args)?;
-    let source = Source::open(&args.what.keys, &args.what.keys_from, args.what.keys_format)?;
+    let source = Source::open(&args.what.keys, &args.what.keys_from, args.what.rules())?;
     if args.how.dry_run { dry_run(args, config, source) } else { delete(args, config, source) }
 }
 
@@ -83,14 +86,18 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     let reading = Arc::new(Reading::default());
     let mut books = Books::open(&args.books, &args.what, Arc::clone(&reading))?;
     let mut bulk = books.new_run(target, credentials, bulk_options(args))?;
-    let question = Question { target, source: &source, resumed: books.resumed() }.to_string();
+    let is_asked = !args.how.force && rehearsal.is_none();
+    let survey = if is_asked { source.survey()? } else { None };
+    // There is nothing to agree to if no key is there.
+    let is_asked = is_asked && survey.as_ref().is_none_or(|survey| survey.keys > 0);
+    let question = Question { target, source: &source, survey, resumed: books.resumed() }.to_string();
     let mut progress = Progress::new(args.output.progress, &source, Arc::clone(&reading));
     let console = progress.console();
     log::start(args.output.verbose, console.clone());
     let stop = StopHandle::new();
     let mut keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console.clone(), Arc::clone(&reading));
     books.check_keys(&mut keys)?;
-    let is_confirmed = args.how.force || rehearsal.is_some() || question::is_confirmed(&question)?;
+    let is_confirmed = !is_asked || question::is_confirmed(&question)?;
     let requests_before = bulk.report().requests;
     let stopped = if is_confirmed {
         books.begin(&bulk)?;
@@ -135,7 +142,7 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     let code = match &summary.stopped {
         _ if summary.is_all_deleted() && closed.is_ok() => ExitCode::SUCCESS,
         Some(Stopped::Interrupted) => ExitCode::from(INTERRUPTED),
-        Some(Stopped::Trouble(_) | Stopped::BadLine(_)) if !was_sent => ExitCode::from(UNUSABLE),
+        Some(Stopped::Trouble(_) | Stopped::Unreadable(_) | Stopped::BadLine(_)) if !was_sent => ExitCode::from(UNUSABLE),
         _ => ExitCode::from(INCOMPLETE),
     };
     if let Err(error) = closed.map_err(|error| error.to_string())
@@ -171,9 +178,17 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
     let reading = Arc::new(Reading::default());
     let console = Progress::new(When::Never, &source, Arc::clone(&reading)).console();
     let keys = Keys::new(source, args.what.on_bad_key, StopHandle::new(), console, Arc::clone(&reading));
-    let code =
-        print(ExitCode::SUCCESS, |stdout| dry_run::write_requests(&target, credentials, time, keys, BufWriter::new(stdout)));
-    reading.trouble().map_or(Ok(code), |trouble| Err(trouble.text.into()))
+    let mut written = Report::default();
+    let code = print(ExitCode::SUCCESS, |stdout| {
+        written = dry_run::write_requests(&target, credentials, time, keys, BufWriter::new(stdout))?;
+        Ok(())
+    });
+    if let Some(trouble) = reading.trouble() {
+        return Err(trouble.into());
+    }
+    let (requests, keys) = (count(written.requests, "request"), count(written.pushed - written.duplicates, "key"));
+    complain(format_args!("{requests} for {keys}; nothing was sent"));
+    Ok(code)
 }
 
 /// Writes to stdout. A reader that has gone away has seen what it wanted: no error.

@@ -7,13 +7,16 @@ use std::{error, fmt};
 use oss_delete_vectors::Target;
 use oss_delete_vectors::bulk::Report;
 
-use crate::source::Source;
+use crate::key_lines::excerpt;
+use crate::source::{Source, Survey};
 use crate::text::{count, grouped};
 
 /// What is to be agreed to.
 pub(crate) struct Question<'a> {
     pub(crate) target: &'a Target,
     pub(crate) source: &'a Source,
+    /// What keys it holds, if that is known.
+    pub(crate) survey: Option<Survey>,
     /// What an earlier run did of it.
     pub(crate) resumed: Option<Report>,
 }
@@ -27,10 +30,21 @@ pub(crate) fn is_confirmed(question: &str) -> Result<bool, QuestionError> {
 impl fmt::Display for Question<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = self.target;
-        f.write_str("Delete ")?;
-        match self.source.count() {
-            Some(keys) => f.write_str(&count(keys as u64, "vector"))?,
-            None => write!(f, "the vectors of all keys in {}", self.source.names().escape_debug())?,
+        let names = self.source.names();
+        match &self.survey {
+            Some(Survey { keys, ends }) => {
+                write!(f, "Delete {}", count(*keys, "key"))?;
+                if !names.is_empty() {
+                    write!(f, " from {}", names.escape_debug())?;
+                }
+                match ends {
+                    Some((first, last)) if *keys > 1 => write!(f, ", {} .. {},", excerpt(first), excerpt(last))?,
+                    Some((first, _)) => write!(f, ", {},", excerpt(first))?,
+                    None => {}
+                }
+            }
+            // Of keys on the command line it would be known.
+            None => write!(f, "Delete all keys in {}", names.escape_debug())?,
         }
         write!(
             f,
@@ -85,30 +99,53 @@ impl error::Error for QuestionError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key_lines::Rules;
 
-    fn question(index_name: &str, keys: &str, resumed: Option<Report>) -> String {
+    fn question(index_name: &str, source: &Source, resumed: Option<Report>) -> String {
         let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name(index_name).build().unwrap();
-        let source = Source::open(&[keys.to_owned()], &[], None).unwrap();
-        Question { target: &target, source: &source, resumed }.to_string()
+        let survey = source.survey().unwrap();
+        Question { target: &target, source, survey, resumed }.to_string()
+    }
+
+    fn array(keys: &str) -> Source {
+        Source::open(&[keys.to_owned()], &[], Rules::default()).unwrap()
+    }
+
+    const PLACE: &str = " from vectorindex1 in bucket examplebucket (account 1234567890123456, region cn-hangzhou, \
+                         host examplebucket-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com)? [y/N] ";
+
+    #[test]
+    fn names_the_target_and_the_keys() {
+        let long = format!(r#"["a","{}"]"#, "x".repeat(1000));
+        for (keys, expected) in [
+            (r#"["doc-001","b","doc-003"]"#, "Delete 3 keys, doc-001 .. doc-003,"),
+            (r#"["doc-001"]"#, "Delete 1 key, doc-001,"),
+            (r#"["a\u001b[2K\r","\u202eb"]"#, "Delete 2 keys, a\\u{1b}[2K\\r .. \\u{202e}b,"),
+            (&long, &format!("Delete 2 keys, a .. {}…,", "x".repeat(40))),
+        ] {
+            assert_eq!(question("vectorindex1", &array(keys), None), format!("{expected}{PLACE}"));
+        }
     }
 
     #[test]
-    fn names_the_target_and_how_many_vectors() {
-        assert_eq!(
-            question("vectorindex1", r#"["doc-001","doc-002","doc-003"]"#, None),
-            "Delete 3 vectors from vectorindex1 in bucket examplebucket (account 1234567890123456, region cn-hangzhou, \
-             host examplebucket-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com)? [y/N] ",
-        );
+    fn names_files_with_the_count_of_their_keys() {
+        let path = std::env::temp_dir().join(format!("question-{}.txt", std::process::id()));
+        std::fs::write(&path, (1..=200_000).map(|number| format!("doc-{number:06}\n")).collect::<String>()).unwrap();
+        let source = Source::open(&[r#"["first"]"#.to_owned()], std::slice::from_ref(&path), Rules::default()).unwrap();
+        let expected = format!("Delete 200,001 keys from {}, first .. doc-200000,{PLACE}", path.display());
+        assert_eq!(question("vectorindex1", &source, None), expected);
+        // The survey takes nothing from the run.
+        assert_eq!(source.count(), 200_001);
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]
-    fn names_the_inputs_where_nobody_knows_how_many_keys_they_hold_and_what_was_done() {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
-        let source = Source::open(&[], &["-".into()], None).unwrap();
+    fn names_inputs_of_unknown_length_and_what_was_done() {
+        let null = Source::open(&[], &["/dev/null".into()], Rules::default()).unwrap();
         let mut report = Report::default();
         report.pushed = 1_234_567;
-        let question = Question { target: &target, source: &source, resumed: Some(report) }.to_string();
-        assert!(question.starts_with("Delete the vectors of all keys in stdin from i in bucket examplebucket ("), "{question}");
+        let question = question("i", &null, Some(report));
+        assert!(question.starts_with("Delete all keys in /dev/null from i in bucket examplebucket ("), "{question}");
         assert!(question.ends_with("), going on after 1,234,567 of them? [y/N] "), "{question}");
     }
 
@@ -125,7 +162,7 @@ mod tests {
 
     #[test]
     fn an_index_name_cannot_rewrite_the_question() {
-        let question = question("harmless\r\x1b[2K", r#"["doc-001"]"#, None);
+        let question = question("harmless\r\x1b[2K", &array(r#"["doc-001"]"#), None);
         assert!(!question.contains(char::is_control), "{question:?}");
     }
 }

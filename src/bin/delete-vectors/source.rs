@@ -5,7 +5,7 @@ mod counted;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::{error, fmt, vec};
@@ -13,21 +13,33 @@ use std::{error, fmt, vec};
 use oss_delete_vectors::Key;
 
 use self::counted::Counted;
-use crate::key_lines::{BadLine, Format, KeyLines};
+use crate::input_text;
+use crate::key_lines::{BadLine, KeyInput, KeyLines, Refusal, Rules, input};
 
 /// The most that is read of a JSON array: it is held in memory.
 const LONGEST_ARRAY: u64 = 8 * 1024 * 1024;
 
 type Reader = BufReader<Counted<Box<dyn Read + Send>>>;
 
-/// All inputs, in the order of the command line: `--keys` before `--keys-from`. An iterator of keys.
+/// The most bytes that are read before the question, to say in it what the keys are: some seconds
+/// of reading.
+const LONGEST_SURVEY: u64 = 256 * 1024 * 1024;
+
+/// The name of an array on the command line; it is no input that people know by a name.
+const ARGUMENT: &str = "--keys";
+
+/// All inputs, in the order of the command line: `--keys` before `--keys-from`. An iterator of
+/// keys.
 pub(crate) struct Source {
     inputs: VecDeque<(String, Input)>,
-    /// Keys, where all of them are in memory.
-    count: Option<usize>,
+    /// Some inputs are read as a stream.
+    is_stream: bool,
     /// Bytes, where all inputs tell how many they have.
     size: Option<u64>,
     read: Arc<AtomicU64>,
+    skips_bad_lines: bool,
+    /// Inputs that ended without a key.
+    empty: Vec<String>,
 }
 
 enum Input {
@@ -35,56 +47,97 @@ enum Input {
     Lines(KeyLines<Reader>),
 }
 
+/// All keys of inputs that can be read twice.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// Duplicates among them.
+    pub(crate) keys: u64,
+    /// The first key and the last one.
+    pub(crate) ends: Option<(String, String)>,
+}
+
+impl Survey {
+    fn add(&mut self, key: String) {
+        self.keys += 1;
+        match &mut self.ends {
+            Some((_, last)) => *last = key,
+            None => self.ends = Some((key.clone(), key)),
+        }
+    }
+}
+
 impl Source {
-    /// Opens all inputs. Of JSON arrays all is read, of others nothing.
-    pub(crate) fn open(arrays: &[String], paths: &[PathBuf], format: Option<Format>) -> Result<Self, SourceError> {
-        let read = Arc::new(AtomicU64::new(0));
-        let mut source = Self { inputs: VecDeque::new(), count: Some(0), size: Some(0), read };
+    /// Opens all inputs. Of JSON arrays all is read, of others the beginning: what is plainly no
+    /// lines of keys is refused here.
+    pub(crate) fn open(arrays: &[String], paths: &[PathBuf], rules: Rules) -> Result<Self, SourceError> {
+        let mut source = Self {
+            inputs: VecDeque::new(),
+            is_stream: false,
+            size: Some(0),
+            read: Arc::new(AtomicU64::new(0)),
+            skips_bad_lines: rules.skips_bad_lines,
+            empty: Vec::new(),
+        };
         for array in arrays {
             let (name, json) = read_array(array)?;
-            let keys = parse_array(&json).map_err(|reason| SourceError::new(&name, reason))?;
-            source.count = source.count.map(|count| count + keys.len());
+            let keys = parse_array(&json).map_err(|reason| SourceError::new("--keys", reason))?;
             source.inputs.push_back((name, Input::Array(keys.into_iter())));
         }
-        if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
+        if paths.iter().filter(|path| input::is_stdin(path)).count() > 1 {
             return Err(SourceError::new("--keys-from -", "stdin can be read once"));
         }
         for path in paths {
-            source.open_lines(path, format)?;
+            let input = KeyInput::open(path, rules)
+                .map_err(|refusal| SourceError { input: format!("--keys-from {}", input::name(path)), refusal })?;
+            source.add(input);
         }
         Ok(source)
     }
 
-    fn open_lines(&mut self, path: &Path, format: Option<Format>) -> Result<(), SourceError> {
-        let name = if is_stdin(path) { "stdin".to_owned() } else { format!("{}", path.display()) };
-        let refused = |reason: &str| SourceError::new(&format!("--keys-from {name}"), reason);
-        let format = format.map_or_else(|| Format::of_path(path), Ok).map_err(refused)?;
-        let unreadable = |error: io::Error| refused(&format!("cannot be read: {error}"));
-        let (reader, size): (Box<dyn Read + Send>, _) = if is_stdin(path) {
-            (Box::new(io::stdin()), None)
-        } else {
-            let file = File::open(path).map_err(unreadable)?;
-            let metadata = file.metadata().map_err(unreadable)?;
-            if metadata.is_dir() {
-                return Err(refused("cannot be read: it is a folder"));
-            }
-            (Box::new(file), metadata.is_file().then_some(metadata.len()))
-        };
+    fn add(&mut self, input: KeyInput) {
+        let KeyInput { name, syntax, reader, file } = input;
+        // stdin has a size too if it is a file, but cannot be read twice.
+        let size = file.as_ref().filter(|file| file.has_name()).map(|file| file.size());
         let reader = BufReader::with_capacity(64 * 1024, Counted::new(reader, Arc::clone(&self.read)));
         self.size = self.size.zip(size).map(|(sum, size)| sum + size);
-        self.count = None;
-        self.inputs.push_back((name, Input::Lines(KeyLines::new(reader, format))));
-        Ok(())
+        self.is_stream = true;
+        self.inputs.push_back((name, Input::Lines(KeyLines::new(reader, syntax, file))));
     }
 
-    /// How many keys there are, duplicates among them, where that is known beforehand.
-    pub(crate) fn count(&self) -> Option<usize> {
-        self.count
+    /// Reads all inputs once, beside the reading of the run, to say what keys they hold. `None` if
+    /// one of them can only be read once, or if they have more than 256 MiB together.
+    ///
+    /// # Errors
+    ///
+    /// For what would end the run as well: a file that changed, and a bad line unless such lines
+    /// are skipped.
+    pub(crate) fn survey(&self) -> Result<Option<Survey>, Trouble> {
+        if self.is_stream && self.size.is_none_or(|size| size > LONGEST_SURVEY) {
+            return Ok(None);
+        }
+        let mut survey = Survey::default();
+        for (name, input) in &self.inputs {
+            let trouble = |bad_line| Trouble::new(&bad_line, name);
+            match input {
+                Input::Array(keys) => keys.as_slice().iter().for_each(|key| survey.add(key.clone())),
+                Input::Lines(lines) => {
+                    let Some(lines) = lines.again().map_err(trouble)? else { return Ok(None) };
+                    for key in lines {
+                        match key {
+                            Ok(key) => survey.add(key),
+                            Err(BadLine::NoKey { .. }) if self.skips_bad_lines => {}
+                            Err(bad_line) => return Err(trouble(bad_line)),
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Some(survey))
     }
 
     /// How many bytes there are to read, where that is known beforehand.
     pub(crate) fn size(&self) -> Option<u64> {
-        self.size.filter(|_| self.count.is_none())
+        self.size.filter(|_| self.is_stream)
     }
 
     /// How many bytes were read, now and later.
@@ -92,17 +145,22 @@ impl Source {
         Arc::clone(&self.read)
     }
 
-    /// The names of all inputs, for people.
+    /// The names of all inputs that have one, for people.
     pub(crate) fn names(&self) -> String {
-        self.inputs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+        let names = self.inputs.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| *name != ARGUMENT).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether the next key is there without waiting for the outside.
-    pub(crate) fn has_more_at_hand(&self) -> bool {
-        match self.inputs.front() {
-            Some((_, Input::Array(keys))) => keys.len() > 0,
-            Some((_, Input::Lines(lines))) => lines.reader.buffer().contains(&b'\n'),
-            None => false,
+    /// The names of inputs that ended without a key since this was last asked.
+    pub(crate) fn take_empty(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.empty)
+    }
+
+    /// The next key or trouble, if it is there without waiting for the outside.
+    pub(crate) fn next_at_hand(&mut self) -> Option<Result<String, Trouble>> {
+        match self.inputs.front_mut()? {
+            (_, Input::Array(keys)) => keys.next().map(Ok),
+            (name, Input::Lines(lines)) => lines.next_at_hand().map(|key| key.map_err(|bad_line| Trouble::new(&bad_line, name))),
         }
     }
 }
@@ -116,35 +174,57 @@ impl Iterator for Source {
                 Input::Array(keys) => keys.next().map(Ok),
                 Input::Lines(lines) => lines.next(),
             };
-            match next {
-                Some(Ok(key)) => return Some(Ok(key)),
-                Some(Err(error)) => {
-                    let can_go_on = matches!(error, BadLine::NoKey { .. });
-                    return Some(Err(Trouble { text: error.in_input(name), can_go_on }));
-                }
-                None => _ = self.inputs.pop_front(),
+            if let Some(key) = next {
+                return Some(key.map_err(|bad_line| Trouble::new(&bad_line, name)));
+            }
+            if let Some((name, Input::Lines(lines))) = self.inputs.pop_front()
+                && lines.is_empty()
+            {
+                self.empty.push(name);
             }
         }
         None
     }
 }
 
+/// What else to do about a line without a key.
+pub(crate) const SKIP: &str = "with --on-bad-key skip, which leaves out such lines";
+
 /// What is wrong with an input in the middle of it, and where: `keys.txt, line 7: not UTF-8`.
 #[derive(Debug, Clone)]
 pub(crate) struct Trouble {
     pub(crate) text: String,
+    /// What to do about it, if there is more to do than to correct a line.
+    pub(crate) help: Option<&'static str>,
     /// A line is bad, and those after it can be read.
     pub(crate) can_go_on: bool,
 }
 
-fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
+impl Trouble {
+    fn new(bad_line: &BadLine, name: &str) -> Self {
+        let can_go_on = matches!(bad_line, BadLine::NoKey { .. });
+        Self { text: bad_line.in_input(name), help: bad_line.help(), can_go_on }
+    }
 }
+
+/// With the help on a line of its own.
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        match self.help {
+            Some(help) => write!(f, "\nhelp: {help}"),
+            None if self.can_go_on => write!(f, "\nhelp: correct it, or try again {SKIP}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl error::Error for Trouble {}
 
 /// The name and the text of what `--keys` says: JSON, or `file://PATH` of a file that holds it.
 fn read_array(argument: &str) -> Result<(String, Vec<u8>), SourceError> {
     let Some(path) = argument.strip_prefix("file://") else {
-        return Ok(("--keys".to_owned(), argument.as_bytes().to_vec()));
+        return Ok((ARGUMENT.to_owned(), input_text::without_mark(argument.as_bytes()).to_vec()));
     };
     let read = || {
         let mut json = Vec::new();
@@ -156,14 +236,18 @@ fn read_array(argument: &str) -> Result<(String, Vec<u8>), SourceError> {
         Ok(json)
     };
     let json = read().map_err(|error| SourceError::new("--keys", format!("cannot read {path:?}: {error}")))?;
-    Ok(("--keys".to_owned(), json))
+    let json = input_text::checked(&json).map_err(|not_text| {
+        let reason = format!("{path:?} {not_text}");
+        SourceError { input: "--keys".to_owned(), refusal: Refusal { line: None, reason, help: Some(not_text.help()) } }
+    })?;
+    Ok((path.to_owned(), json.to_vec()))
 }
 
 fn parse_array(json: &[u8]) -> Result<Vec<String>, String> {
     let keys: Vec<String> = serde_json::from_slice(json)
         .map_err(|error| format!(r#"not a JSON array of strings like '["doc-001","doc-002"]': {error}"#))?;
     if keys.is_empty() {
-        return Err("must be one key or more, and is none".to_owned());
+        return Err("must hold one key or more, and is empty".to_owned());
     }
     for (position, key) in keys.iter().enumerate() {
         Key::new(key).map_err(|invalid| format!("[{position}]: {invalid}"))?;
@@ -175,18 +259,18 @@ fn parse_array(json: &[u8]) -> Result<Vec<String>, String> {
 #[derive(Debug)]
 pub(crate) struct SourceError {
     input: String,
-    reason: String,
+    refusal: Refusal,
 }
 
 impl SourceError {
     fn new(input: &str, reason: impl fmt::Display) -> Self {
-        Self { input: input.to_owned(), reason: reason.to_string() }
+        Self { input: input.to_owned(), refusal: Refusal { line: None, reason: reason.to_string(), help: None } }
     }
 }
 
 impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.input, self.reason)
+        write!(f, "{}{}", self.input, self.refusal)
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::books::{Books, BoxError};
 use crate::rehearsal::Vectors;
-use crate::source::Trouble;
+use crate::source::{SKIP, Trouble};
 use crate::text::{clock, count, grouped, json_line};
 
 /// How a run ended, with all that is to be said about it.
@@ -32,16 +32,18 @@ pub(crate) enum Stopped {
     Declined,
     /// Ctrl-C.
     Interrupted,
-    /// Input that cannot be read, or books that cannot be written.
+    /// Output files that cannot be written.
     Trouble(String),
+    /// Input of which no more can be read.
+    Unreadable(Trouble),
     /// A line that holds no key.
-    BadLine(String),
+    BadLine(Trouble),
     Run(RunError),
 }
 
 impl Stopped {
     pub(crate) fn reading(trouble: Trouble) -> Self {
-        if trouble.can_go_on { Self::BadLine(trouble.text) } else { Self::Trouble(trouble.text) }
+        if trouble.can_go_on { Self::BadLine(trouble) } else { Self::Unreadable(trouble) }
     }
 
     /// Whether this has been told as the reason.
@@ -132,7 +134,10 @@ impl Summary<'_> {
 
     /// What went wrong, what that means for the vectors, and what to do about it: lines for stderr.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        if self.is_all_deleted() || matches!(self.stopped, Some(Stopped::Declined)) {
+        if matches!(self.stopped, Some(Stopped::Declined)) {
+            return vec!["note: nothing was sent".to_owned()];
+        }
+        if self.is_all_deleted() {
             return Vec::new();
         }
         let mut lines: Vec<String> = self.stopped_because().map(|reason| format!("error: {reason}")).into_iter().collect();
@@ -157,7 +162,8 @@ impl Summary<'_> {
         match self.stopped.as_ref()? {
             Stopped::Declined => None,
             Stopped::Interrupted => Some("interrupted".to_owned()),
-            Stopped::Trouble(reason) | Stopped::BadLine(reason) => Some(reason.clone()),
+            Stopped::Trouble(reason) => Some(reason.clone()),
+            Stopped::Unreadable(trouble) | Stopped::BadLine(trouble) => Some(trouble.text.clone()),
             Stopped::Run(error) => match error.kind() {
                 RunErrorKind::Stopped(StopReason::Refused(error)) => Some(error.to_string()),
                 RunErrorKind::Stopped(StopReason::CredentialsMissing) => {
@@ -176,16 +182,25 @@ impl Summary<'_> {
         reason.attempt_error()
     }
 
+    /// What to do about the input that ended the run.
+    fn reading_help(&self) -> Option<&'static str> {
+        match self.stopped.as_ref()? {
+            Stopped::Unreadable(trouble) | Stopped::BadLine(trouble) => trouble.help,
+            _ => None,
+        }
+    }
+
     fn advice(&self) -> Option<String> {
         match self.last_error() {
             Some(error) if error.status.is_none() && error.message.contains("UnknownIssuer") => {
                 Some("name the file of the authority that signed the certificate with --ca-file".to_owned())
             }
             Some(error) => error.advice(self.target).map(Into::into),
+            None if self.reading_help().is_some() => self.reading_help().map(str::to_owned),
             None if matches!(self.stopped, Some(Stopped::BadLine(_))) => {
                 let how =
-                    if self.books.can_be_resumed() { "to go on, run the same command again" } else { "mend it, or try again" };
-                Some(format!("{how} with --on-bad-key skip, which passes over such lines"))
+                    if self.books.can_be_resumed() { "to go on, run the same command again" } else { "correct it, or try again" };
+                Some(format!("{how} {SKIP}"))
             }
             None => {
                 let again = "send them again: what is gone already does no harm";

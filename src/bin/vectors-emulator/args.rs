@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use clap::Parser;
 use oss_delete_vectors::emulator::Faults;
 
+use crate::key_lines::Format;
+
 const NOTES: &str = r#"The AccessKey pair that clients must sign with comes from the environment:
   OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, and OSS_SESSION_TOKEN where they are to send one
 
@@ -12,6 +14,9 @@ Examples:
   OSS_ACCESS_KEY_ID=example-id OSS_ACCESS_KEY_SECRET=example-secret vectors-emulator --listen 127.0.0.1:9000
   vectors-emulator --index-name vectorindex1 --keys-from keys.txt --max-qps 50
   vectors-emulator --faults lost-answer=0.05,server-error=0.1 --seed 7
+
+Keys are read as delete-vectors --keys-from reads them: one a line, JSON in .jsonl and .ndjson files.
+What looks like another format is refused; --keys-format lines takes each line as it is.
 
 Faults:
   on the way there  connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage
@@ -68,9 +73,13 @@ pub(crate) struct Vectors {
     #[arg(long, value_name = "NAME", default_value = "vectorindex1")]
     pub(crate) index_name: String,
 
-    /// Their keys, a line each, JSON in .jsonl and .ndjson; - is stdin; repeatable [default: doc-001 to doc-999]
+    /// Their keys, one a line, of a file, or - for stdin; may be given more than once [default: doc-001 to doc-999]
     #[arg(long, value_name = "PATH")]
     pub(crate) keys_from: Vec<String>,
+
+    /// What a line holds; without it, the name and the content of each file decide
+    #[arg(long, value_name = "lines|jsonl", hide_possible_values = true, requires = "keys_from")]
+    pub(crate) keys_format: Option<Format>,
 }
 
 #[derive(clap::Args)]

@@ -1,19 +1,27 @@
 //! The keys of the vectors, read one by one.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::BufReader;
 use std::path::Path;
 
-use crate::key_lines::{Format, KeyLines};
+use crate::key_lines::{KeyInput, KeyLines, Rules, input};
 
 /// The keys of a file, or of stdin for `-`. An error says what is wrong, and where.
-pub(crate) fn read(path: &str) -> Result<impl Iterator<Item = Result<String, String>>, String> {
-    let refused = |reason: &str| format!("--keys-from {path}: {reason}");
-    let format = Format::of_path(Path::new(path)).map_err(refused)?;
-    let unreadable = |error: io::Error| refused(&format!("cannot be read: {error}"));
-    let (name, reader): (_, Box<dyn Read>) = match path {
-        "-" => ("stdin".to_owned(), Box::new(io::stdin())),
-        path => (path.to_owned(), Box::new(File::open(path).map_err(unreadable)?)),
-    };
-    Ok(KeyLines::new(BufReader::new(reader), format).map(move |key| key.map_err(|bad| bad.in_input(&name))))
+pub(crate) fn read(path: &str, rules: Rules) -> Result<impl Iterator<Item = Result<String, String>>, String> {
+    let path = Path::new(path);
+    let input = KeyInput::open(path, rules).map_err(|refusal| format!("--keys-from {}{refusal}", input::name(path)))?;
+    let KeyInput { name, syntax, reader, file, .. } = input;
+    let mut keys = KeyLines::new(BufReader::new(reader), syntax, file);
+    let mut has_ended = false;
+    Ok(std::iter::from_fn(move || {
+        let key = keys.next();
+        if key.is_none() && keys.is_empty() && !std::mem::replace(&mut has_ended, true) {
+            crate::complain(format_args!("warning: {name} holds no keys"));
+        }
+        key.map(|key| {
+            key.map_err(|bad| {
+                let help = bad.help().map(|help| format!("\nhelp: {help}"));
+                bad.in_input(&name) + &help.unwrap_or_default()
+            })
+        })
+    }))
 }

@@ -2,6 +2,9 @@
 
 mod args;
 mod config;
+#[path = "../input_text.rs"]
+mod input_text;
+#[allow(dead_code, unused_imports, reason = "a part of it serves delete-vectors alone")]
 #[path = "../key_lines.rs"]
 mod key_lines;
 mod keys;
@@ -34,7 +37,7 @@ fn main() -> ExitCode {
 /// An error means that nothing was served.
 fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let Config { addr, target, credentials } = Config::read(args, |name| std::env::var_os(name))?;
-    let mut emulator = service::emulator(&target, credentials, &args.vectors.keys_from)?;
+    let mut emulator = service::emulator(&target, credentials, &args.vectors)?;
     emulator.set_rate_limit(args.trouble.max_qps.map(service::rate_limit));
 
     let (signal, signalled) = mpsc::channel();

@@ -10,19 +10,21 @@ use oss_delete_vectors::transports::Server;
 use oss_delete_vectors::{Credentials, Target};
 use serde_json::{Map, Value, json};
 
-use crate::args::Trouble;
+use crate::args::{Trouble, Vectors};
+use crate::key_lines::Rules;
 use crate::keys;
 
 /// Vectors of the index where no keys are given.
 const EXAMPLES: u32 = 999;
 
-/// The bucket and the index of `target`, with a vector for each key in `files`, for `credentials` to delete from.
-pub(crate) fn emulator(target: &Target, credentials: Credentials, files: &[String]) -> Result<Emulator, Box<dyn Error>> {
-    let examples = if files.is_empty() { EXAMPLES } else { 0 };
+/// The bucket and the index of `target`, with a vector for each key in its files, for `credentials` to delete from.
+pub(crate) fn emulator(target: &Target, credentials: Credentials, options: &Vectors) -> Result<Emulator, Box<dyn Error>> {
+    let examples = if options.keys_from.is_empty() { EXAMPLES } else { 0 };
     let mut emulator = Emulator::with_vectors(target, credentials, (1..=examples).map(|number| format!("doc-{number:03}")))
         .map_err(|invalid| format!("--index-name: {invalid}"))?;
-    for file in files {
-        for key in keys::read(file)? {
+    let rules = Rules { format: options.keys_format, skips_bad_lines: false };
+    for file in &options.keys_from {
+        for key in keys::read(file, rules)? {
             emulator.put_vectors(target.bucket(), target.index_name().unwrap_or_default(), [key?])?;
         }
     }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::error::ConfigError;
 use super::ossutilconfig::{Profile, Profiles};
 use super::wiped;
+use crate::input_text;
 
 /// In the home directory.
 const DEFAULT_NAME: &str = ".ossutilconfig";
@@ -75,12 +76,16 @@ impl ConfigFile {
     }
 }
 
-/// Reads a file that is not over all measure.
+/// Reads a file of text, without a byte order mark, if it is not larger than any such file is.
 pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let content = wiped::read_to_end(File::open(path)?.take(MAX_FILE + 1))?;
+    let mut content = wiped::read_to_end(File::open(path)?.take(MAX_FILE + 1))?;
     if content.len() as u64 > MAX_FILE {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 MiB"));
     }
+    let text = input_text::checked(&content).map_err(|not_text| io::Error::new(io::ErrorKind::InvalidData, not_text))?;
+    let mark = content.len() - text.len();
+    // In place, so that there is no copy that nobody wipes.
+    content.drain(..mark);
     Ok(content)
 }
 

@@ -25,14 +25,14 @@ pub(crate) struct Value<'a> {
 }
 
 impl<'a> Profiles<'a> {
-    /// Reads lines that end in LF or CRLF, after a byte order mark or none. Lines that begin with `#` or `;` are comments; values
+    /// Reads lines that end in LF or CRLF. Lines that begin with `#` or `;` are comments; values
     /// are trimmed, and otherwise what stands there: quotes, backslashes, `#` and `=` are part of them.
     ///
     /// Other sections and keys are ossutil's, and passed over whatever they hold.
     pub(crate) fn parse(text: &'a str) -> Result<Self, SyntaxError> {
         let mut profiles: Vec<Profile<'a>> = Vec::new();
         let mut section = Section::None;
-        for (line, text) in (1..).zip(text.strip_prefix('\u{feff}').unwrap_or(text).split('\n')) {
+        for (line, text) in (1..).zip(text.split('\n')) {
             let text = text.trim_ascii();
             if text.is_empty() || text.starts_with(['#', ';']) {
                 continue;
@@ -159,8 +159,8 @@ mod tests {
         let text = "# mine\n[default]\nregion=cn-hangzhou\n\n ; yours\n[profile prod]\n  accessKeyID = id \n\tmode\t=\tAK\t\n";
         let expected = ["2:default 3:region=cn-hangzhou", "6:prod 7:access-key-id=id 8:mode=AK"];
         assert_eq!(parsed(text), expected);
-        assert_eq!(parsed(&format!("\u{feff}{}", text.replace('\n', "\r\n"))), expected);
-        for nothing in ["", "\u{feff}", "# nothing", "\r\n\n"] {
+        assert_eq!(parsed(&text.replace('\n', "\r\n")), expected);
+        for nothing in ["", "# nothing", "\r\n\n"] {
             assert!(parsed(nothing).is_empty(), "{nothing:?}");
         }
     }

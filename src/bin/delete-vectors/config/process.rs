@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::error::ConfigError;
 use super::mode::Mode;
 use super::wiped;
+use crate::input_text::{self, NotText};
 
 /// How long the program may take: it may have to ask someone for a password.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -103,6 +104,7 @@ impl Drop for Running {
 ///
 /// Whether they have expired is not checked: a clock that is wrong would reject good credentials, and the service knows.
 fn read(output: &[u8]) -> Result<Credentials, Failure> {
+    let output = input_text::checked(output).map_err(Failure::NotText)?;
     let whole: &RawValue = serde_json::from_slice(output).map_err(Failure::NotJson)?;
     if !whole.get().starts_with('{') {
         return Err(Failure::Member("output", "must be a JSON object"));
@@ -154,6 +156,7 @@ enum Failure {
     Slow(Duration),
     Long,
     Status(ExitStatus),
+    NotText(NotText),
     NotJson(serde_json::Error),
     Member(&'static str, &'static str),
     Refused(Invalid),
@@ -168,6 +171,7 @@ impl fmt::Display for ProcessError {
             Failure::Slow(limit) => write!(f, "the program did not end within {limit:?}"),
             Failure::Long => write!(f, "the program printed more than {} KiB", MAX_OUTPUT / 1024),
             Failure::Status(status) => write!(f, "the program failed: {status}"),
+            Failure::NotText(not_text) => write!(f, "the program's output {not_text}"),
             Failure::NotJson(error) => write!(f, "the program's output must be a JSON object: {error}"),
             Failure::Member(name, rule) => write!(f, "the program's {name} {rule}"),
             Failure::Refused(invalid) => write!(f, "the program's {} {}", invalid.field(), invalid.rule()),

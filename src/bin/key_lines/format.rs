@@ -1,0 +1,324 @@
+//! Which format an input is in: what the option says, else its name and its first lines together.
+
+use std::fmt;
+use std::path::Path;
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use super::unlike::Unlike;
+use crate::input_text;
+
+/// What a line holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    // A key as it is.
+    Lines,
+    // A JSON string, or an object with the member `key`.
+    Jsonl,
+}
+
+/// What the options say about lines.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rules {
+    /// `None`: it follows from each input.
+    pub(crate) format: Option<Format>,
+    /// Lines that hold no key are left out, and do not end the run.
+    pub(crate) skips_bad_lines: bool,
+}
+
+/// How the lines of an input are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    /// A key as it is, whatever it looks like.
+    Given,
+    /// A key as it is, unless it looks like something else.
+    Guessed,
+    Json,
+}
+
+/// The beginning of an input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// There is no more.
+    pub(crate) is_all: bool,
+}
+
+impl<'a> Sample<'a> {
+    /// The complete lines that are UTF-8 and not blank, each with its number.
+    fn lines(self) -> impl Iterator<Item = (u64, &'a str)> + Clone {
+        let Self { bytes, is_all } = self;
+        let complete = if is_all { bytes.len() } else { bytes.iter().rposition(|&byte| byte == b'\n').unwrap_or(0) };
+        let lines = bytes[..complete].split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let lines = lines.map(|line| str::from_utf8(input_text::without_mark(line)).unwrap_or_default());
+        (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty())
+    }
+
+    /// Whether it has a whole line that is not blank.
+    pub(crate) fn has_line(self) -> bool {
+        let complete = self.bytes.iter().rposition(|&b| b == b'\n').unwrap_or(0);
+        !input_text::without_mark(&self.bytes[..complete]).trim_ascii().is_empty()
+    }
+}
+
+impl Syntax {
+    /// Decides how an input is read. A refusal comes before anything of it is given out.
+    pub(crate) fn of(sample: Sample<'_>, path: &Path, rules: Rules) -> Result<Self, Refusal> {
+        input_text::checked(sample.bytes).map_err(|not_text| Refusal {
+            line: None,
+            reason: not_text.to_string(),
+            help: Some(not_text.help()),
+        })?;
+        let first = sample.lines().next();
+        let is_of_failed_keys = first.is_some_and(|(_, line)| is_failed_key(line));
+        let syntax = match rules.format {
+            Some(Format::Jsonl) => Self::Json,
+            Some(Format::Lines) => match first {
+                Some((number, line)) if is_of_failed_keys => {
+                    let reason = format!("is a line of --failed-keys ({}), not a key", excerpt(line));
+                    let help = "leave out --keys-format lines: such files are recognised, and read as JSON Lines";
+                    return Err(Refusal::new(Some(number), reason, help));
+                }
+                _ => Self::Given,
+            },
+            None if is_of_failed_keys => Self::Json,
+            None => Self::of_name(path)?,
+        };
+        match syntax {
+            Self::Given => {}
+            Self::Guessed => refuse_unlike(sample, rules)?,
+            Self::Json => {
+                if let Some((number, line)) = first.filter(|_| !rules.skips_bad_lines) {
+                    refuse_not_json(number, line)?;
+                }
+            }
+        }
+        Ok(syntax)
+    }
+
+    /// By the ending of a file's name.
+    fn of_name(path: &Path) -> Result<Self, Refusal> {
+        match path.extension().unwrap_or_default().to_ascii_lowercase().to_str() {
+            Some("jsonl" | "ndjson") => Ok(Self::Json),
+            Some("json") => Err(Refusal::new(
+                None,
+                "a .json file is one array, and no lines of keys",
+                "give an array with --keys file://PATH; \
+                 for a JSON string or an object on each line add --keys-format jsonl",
+            )),
+            _ => Ok(Self::Guessed),
+        }
+    }
+}
+
+/// Refuses lines that are no keys, as far as the sample goes. Where bad lines are left out, the
+/// first one counts, and all together.
+fn refuse_unlike(sample: Sample<'_>, rules: Rules) -> Result<(), Refusal> {
+    let lines = sample.lines();
+    let Some((first, line)) = lines.clone().next() else { return Ok(()) };
+    let refusal = |number, line, unlike| Refusal::unlike(number, line, unlike);
+    if let Some(unlike) = Unlike::of_line(line).or_else(|| Unlike::of_first(line)) {
+        return Err(refusal(first, line, unlike));
+    }
+    if let Some(unlike) = Unlike::of_lines(&lines.clone().map(|(_, line)| line), sample.is_all) {
+        return Err(refusal(first, line, unlike));
+    }
+    let mut others =
+        lines.filter(|_| !rules.skips_bad_lines).filter_map(|(number, line)| Some((number, line, Unlike::of_line(line)?)));
+    others.next().map_or(Ok(()), |(number, line, unlike)| Err(refusal(number, line, unlike)))
+}
+
+/// Refuses a first line that shows that lines are not JSON, each by itself.
+fn refuse_not_json(number: u64, line: &str) -> Result<(), Refusal> {
+    const JSON: &str = "write a JSON string, or an object with the member key, on each line: jq -c";
+    let error = match serde_json::from_str::<Value>(line) {
+        Ok(Value::Array(_)) => {
+            let reason = format!("looks like a JSON array ({}); expected JSON with one key a line", excerpt(line));
+            return Err(Refusal::new(Some(number), reason, &format!("{JSON} '.[]'")));
+        }
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let reason = format!("not JSON: {error}, in {}", excerpt(line));
+    let is_like_json = line.trim_start().starts_with(['"', '{', '[']);
+    let help = if is_like_json { JSON } else { "add --keys-format lines if each line is a key as it is" };
+    Err(Refusal::new(Some(number), reason, help))
+}
+
+/// Whether this is a line of a file that `--failed-keys` wrote.
+fn is_failed_key(line: &str) -> bool {
+    line.trim_start().starts_with('{')
+        && serde_json::from_str::<Value>(line)
+            .is_ok_and(|line| ["key", "outcome"].iter().all(|member| line.get(member).is_some_and(Value::is_string)))
+}
+
+/// Why an input cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Counted from 1.
+    pub(crate) line: Option<u64>,
+    pub(crate) reason: String,
+    /// What to do about it.
+    pub(crate) help: Option<String>,
+}
+
+impl Refusal {
+    fn new(line: Option<u64>, reason: impl Into<String>, help: &str) -> Self {
+        Self { line, reason: reason.into(), help: Some(help.to_owned()) }
+    }
+
+    fn unlike(number: u64, line: &str, unlike: Unlike) -> Self {
+        Self::new(Some(number), looks_like(line, unlike), unlike.help())
+    }
+}
+
+/// `, line 1: looks like ..` behind the name of the input, or `: is gzip data`, and the help on a line of its own.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, ", line {line}")?;
+        }
+        write!(f, ": {}", self.reason)?;
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, "\nhelp: {help}"))
+    }
+}
+
+/// `looks like JSON Lines ({"id":"doc-1"}); expected one key a line`.
+pub(super) fn looks_like(line: &str, unlike: Unlike) -> String {
+    format!("looks like {} ({}); expected one key a line", unlike.name(), excerpt(line))
+}
+
+/// The beginning of a text, fit for a terminal.
+pub(crate) fn excerpt(text: &str) -> String {
+    const LENGTH: usize = 40;
+    let mut excerpt = String::new();
+    for c in text.chars().take(LENGTH) {
+        match c {
+            '"' | '\'' => excerpt.push(c),
+            c => excerpt.extend(c.escape_debug()),
+        }
+    }
+    if text.chars().nth(LENGTH).is_some() {
+        excerpt.push('…');
+    }
+    excerpt
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn syntax(path: &str, text: impl AsRef<[u8]>, format: Option<Format>) -> Result<Syntax, String> {
+        let sample = Sample { bytes: text.as_ref(), is_all: true };
+        let rules = Rules { format, skips_bad_lines: false };
+        Syntax::of(sample, Path::new(path), rules).map_err(|refusal| refusal.to_string())
+    }
+
+    const FAILED: &str = "{\"key\":\"doc-1\",\"outcome\":\"rejected\",\"code\":null,\"message\":null,\"request_id\":null}\n";
+
+    #[test]
+    fn name_and_content_decide_together() {
+        for (path, text, expected) in [
+            ("a.txt", "doc-1\n", Syntax::Guessed),
+            ("-", "\n\u{feff}\n", Syntax::Guessed),
+            ("a", "", Syntax::Guessed),
+            ("json", "doc-1", Syntax::Guessed),
+            ("a.jsonl", "\"doc-1\"\n", Syntax::Json),
+            ("A.NDJSON", "{\"key\":\"doc-1\"}", Syntax::Json),
+            ("failed.txt", FAILED, Syntax::Json),
+            ("-", FAILED, Syntax::Json),
+            ("a.json", FAILED, Syntax::Json),
+            ("-", &format!("\n\u{feff}\n {FAILED}"), Syntax::Json),
+        ] {
+            assert_eq!(syntax(path, text, None), Ok(expected), "{path}: {text}");
+        }
+    }
+
+    #[test]
+    fn an_option_settles_it() {
+        for text in ["\"doc-1\"", "{\"id\":1}", "a\tb", "a,b", " a", "key", "<html>", "[1]", "- a"] {
+            assert!(syntax("-", text, None).is_err(), "{text}");
+            for path in ["-", "a.jsonl", "a.json"] {
+                assert_eq!(syntax(path, text, Some(Format::Lines)), Ok(Syntax::Given), "{text}");
+            }
+        }
+        assert_eq!(syntax("a.json", "\"a\"", Some(Format::Jsonl)), Ok(Syntax::Json));
+    }
+
+    #[test]
+    fn refusals_name_line_reason_and_option() {
+        let lines = Some(Format::Lines);
+        for (path, text, format, expected) in [
+            (
+                "part-00000",
+                "\n{\"id\":\"doc-1\"}\n",
+                None,
+                ", line 2: looks like JSON Lines ({\"id\":\"doc-1\"}); expected one key a line\n\
+                 help: add --keys-format jsonl, or --keys-format lines if these are the keys themselves",
+            ),
+            (
+                "a.jsonl",
+                "doc-1\n",
+                None,
+                ", line 1: not JSON: expected value at line 1 column 1, in doc-1\n\
+                 help: add --keys-format lines if each line is a key as it is",
+            ),
+            (
+                "a.jsonl",
+                "[\"a\",\"b\"]",
+                None,
+                ", line 1: looks like a JSON array ([\"a\",\"b\"]); expected JSON with one key a line\n\
+                 help: write a JSON string, or an object with the member key, on each line: jq -c '.[]'",
+            ),
+            (
+                "-",
+                "{\n  \"key\": \"a\"\n}",
+                Some(Format::Jsonl),
+                ", line 1: not JSON: EOF while parsing an object at line 1 column 1, in {\n\
+                 help: write a JSON string, or an object with the member key, on each line: jq -c",
+            ),
+            (
+                "a.json",
+                "[\"a\"]",
+                None,
+                ": a .json file is one array, and no lines of keys\nhelp: give an array with --keys file://PATH; \
+                 for a JSON string or an object on each line add --keys-format jsonl",
+            ),
+            (
+                "failed.jsonl",
+                FAILED,
+                lines,
+                ", line 1: is a line of --failed-keys ({\"key\":\"doc-1\",\"outcome\":\"rejected\",\"cod…), not a key\n\
+                 help: leave out --keys-format lines: such files are recognised, and read as JSON Lines",
+            ),
+        ] {
+            assert_eq!(syntax(path, text, format).err().unwrap_or_default(), expected, "{path}");
+        }
+        for format in [None, lines, Some(Format::Jsonl)] {
+            let refused = syntax("keys.txt", b"\x1f\x8b\x08\0", format).unwrap_err();
+            assert_eq!(refused, ": is gzip data; expected UTF-8 text\nhelp: unpack it first: gzip -dc");
+        }
+    }
+
+    #[test]
+    fn later_lines_are_looked_at_unless_bad_ones_are_skipped() {
+        let text = format!("{}\"doc-1\"\n", "doc-0\n".repeat(1000));
+        assert!(syntax("-", &text, None).unwrap_err().starts_with(", line 1001: looks like JSON Lines"));
+        let of = |text: &str, is_all| {
+            let rules = Rules { format: None, skips_bad_lines: true };
+            Syntax::of(Sample { bytes: text.as_bytes(), is_all }, Path::new("-"), rules)
+        };
+        assert_eq!(of(&text, true), Ok(Syntax::Guessed));
+        assert!(of("\"doc-1\"\n", true).is_err(), "the first line is");
+        // A line that is not complete says nothing yet.
+        assert_eq!(of("doc-1\n\"do", false), Ok(Syntax::Guessed));
+        assert_eq!(of("\"do", false), Ok(Syntax::Guessed));
+    }
+
+    #[test]
+    fn an_excerpt_is_short_and_fit_for_a_terminal() {
+        assert_eq!(excerpt("\"a\" 'b' \u{1b}[m\u{202e}"), "\"a\" 'b' \\u{1b}[m\\u{202e}");
+        assert_eq!(excerpt(&"x".repeat(41)), format!("{}…", "x".repeat(40)));
+    }
+}
