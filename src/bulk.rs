@@ -42,14 +42,17 @@ mod batch;
 mod checkpoint;
 mod clock;
 mod decide;
+mod doubt;
 mod event;
 mod failure;
 mod options;
 mod outage;
 mod pacer;
+mod positions;
 mod report;
 mod settle;
 mod settled;
+mod startup;
 mod trace;
 mod transmits;
 
@@ -63,8 +66,10 @@ use self::back_off::BackOff;
 use self::batch::{Batch, Filling};
 use self::clock::Clock;
 use self::decide::{History, Setback};
+use self::doubt::Doubt;
 use self::outage::Outage;
 use self::pacer::Pacer;
+use self::startup::Startup;
 pub(crate) use self::trace::Span;
 use crate::{Credentials, Invalid, Key, Now, Target};
 
@@ -73,6 +78,7 @@ pub use self::checkpoint::Checkpoint;
 pub use self::event::{Event, FailedKeys, KeyOutcome, StopReason};
 pub use self::failure::Failure;
 pub use self::options::{BulkOptions, Rate};
+pub use self::positions::Positions;
 pub use self::report::Report;
 pub use self::settled::Settled;
 pub use self::transmits::{Transmit, TransmitId};
@@ -172,8 +178,10 @@ pub struct BulkDelete {
     in_flight: BTreeMap<TransmitId, InFlight>,
     next_id: u64,
     halving: Option<Halving>,
-    /// Single keys refused before the first success.
+    /// Single keys rejected before the first success.
     refused_keys: u32,
+    doubt: Doubt,
+    startup: Startup,
     history: History,
     authority: Authority,
     back_off: BackOff,
@@ -252,6 +260,8 @@ impl BulkDelete {
             next_id: 0,
             halving: None,
             refused_keys: 0,
+            doubt: Doubt::default(),
+            startup: Startup::default(),
             history: History::default(),
             authority: Authority::new(target, credentials, &options),
             back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),

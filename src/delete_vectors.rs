@@ -11,11 +11,12 @@
 
 pub mod code;
 mod error_document;
+mod meaning;
 mod request;
 mod response;
 mod service_error;
 
-pub(crate) use code::Asks;
+pub(crate) use meaning::Meaning;
 pub(crate) use request::build as build_request;
 pub use request::{DeleteVectors, RequestError};
 pub use response::Deleted;

@@ -183,7 +183,8 @@ pub(crate) struct BatchBuilder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inserted {
     New,
-    Duplicate,
+    /// Of the key with this number.
+    Duplicate(u16),
     /// The key is new and the batch holds [`KeyBatch::MAX_KEYS`] already: it was not taken.
     Full,
 }
@@ -196,14 +197,16 @@ impl BatchBuilder {
 
     pub(crate) fn insert(&mut self, key: Key<'_>) -> Inserted {
         let Self { batch, seen } = self;
-        if batch.len() == KeyBatch::MAX_KEYS {
-            let is_known = seen.contains(key.0, |index| batch.text_of(index));
-            batch.duplicates += usize::from(is_known);
-            return if is_known { Inserted::Duplicate } else { Inserted::Full };
-        }
-        if !seen.insert(key.0, |index| batch.text_of(index)) {
+        let found = match batch.len() {
+            KeyBatch::MAX_KEYS => match seen.find(key.0, |index| batch.text_of(index)) {
+                None => return Inserted::Full,
+                found => found,
+            },
+            _ => seen.insert(key.0, |index| batch.text_of(index)),
+        };
+        if let Some(of) = found {
             batch.duplicates += 1;
-            return Inserted::Duplicate;
+            return Inserted::Duplicate(of);
         }
         if batch.text.is_empty() {
             // The keys of an index mostly are of one length, so that hardly any batch grows again.

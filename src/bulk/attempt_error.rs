@@ -66,7 +66,11 @@ impl AttemptError {
 
     /// What of the answer decides.
     fn service_error(&self) -> Option<ServiceError> {
-        Some(ServiceError::new(self.status?, self.code.as_deref()?, ""))
+        let error = ServiceError::new(self.status?, self.code.as_deref()?, "");
+        Some(match &self.request_id {
+            Some(request_id) => error.with_request_id(request_id),
+            None => error,
+        })
     }
 }
 

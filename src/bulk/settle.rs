@@ -15,13 +15,13 @@ impl BulkDelete {
 
     pub(super) fn settle_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
         self.report.deleted += batch.keys.len() as u64;
-        let positions = batch.span.clone();
-        self.settled.insert(positions.clone());
+        let positions = batch.positions();
+        positions.ranges().for_each(|range| self.settled.insert(range));
         self.events.push_back(Event::Deleted { keys: batch.keys.len(), positions, request_id });
     }
 
     pub(super) fn settle_failed(&mut self, batch: Batch) {
-        let outcome = batch.outcome();
+        let (outcome, positions) = (batch.outcome(), batch.positions());
         let (count, given_up) = match outcome {
             KeyOutcome::Rejected => (&mut self.report.rejected, 0),
             KeyOutcome::Unconfirmed => (&mut self.report.unconfirmed, 1),
@@ -31,9 +31,9 @@ impl BulkDelete {
         // The end of the run cuts them short: one that resumes it has them before it.
         if !matches!(self.phase, Phase::Stopped(_)) {
             self.given_up[given_up] += batch.keys.len() as u64;
-            self.settled.insert(batch.span.clone());
+            positions.ranges().for_each(|range| self.settled.insert(range));
         }
-        let Batch { keys, span: positions, requests, last_error: error, .. } = batch;
+        let Batch { keys, requests, last_error: error, .. } = batch;
         self.events.push_back(Event::Failed(FailedKeys { keys, positions, outcome, error, requests }));
     }
 }

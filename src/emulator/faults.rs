@@ -22,11 +22,15 @@ pub enum Fault {
     /// The request arrives a second time, up to ten seconds later, as through a proxy that sends again on its own; unless the
     /// service refused the first. The second answer goes nowhere.
     RepeatedRequest,
-    /// The service throttles: most often 503 with one of its codes, and then a part of the keys may be deleted; 429 else.
+    /// The service throttles: most often 503 with one of its codes, and then a part of the keys may be deleted; else 429, or 400
+    /// with the code of an API gateway, `Throttling.User`.
     /// A third of the answers ask to wait, 1 to 20 seconds.
     Throttle,
-    /// The service fails, 500, 503 or 408, after it has deleted none, some or all of the keys.
+    /// The service fails, 500, 503, 408 or 400 `RequestTimeout`, after it has deleted none, some or all of the keys.
     ServerError,
+    /// The service rejects the request for something that passes, or with a code that is not documented: 400, 401 or 409. Nothing
+    /// is deleted.
+    Rejection,
     /// The request is executed, and its answer lost. Half of them end in a reset connection, of the others nothing is heard.
     LostAnswer,
     /// The answer comes up to three minutes late.
@@ -36,8 +40,8 @@ pub enum Fault {
     /// The answer's body breaks off. Half of them look complete, as over a connection that ends with the body; the others, and
     /// those that have no body, are told as failures.
     TruncatedAnswer,
-    /// A proxy answers in the service's place with a page of its own: 200, 302, 404, 405, 500, 502, 503 or 504, and without the
-    /// service's request id. The request has arrived nevertheless.
+    /// A proxy answers in the service's place with a page of its own, or with nothing but a status, a bare 204 among them: 2xx, 302,
+    /// 4xx or 5xx, without the service's request id. The request has arrived nevertheless.
     Page,
     /// The answer comes with another status on it: 302, 408, 500, 502, 503 or 504.
     FlippedStatus,
@@ -55,6 +59,7 @@ impl Fault {
         Self::RepeatedRequest,
         Self::Throttle,
         Self::ServerError,
+        Self::Rejection,
         Self::LostAnswer,
         Self::LateAnswer,
         Self::RepeatedAnswer,
@@ -77,6 +82,7 @@ impl Fault {
             Self::RepeatedRequest => "repeated-request",
             Self::Throttle => "throttle",
             Self::ServerError => "server-error",
+            Self::Rejection => "rejection",
             Self::LostAnswer => "lost-answer",
             Self::LateAnswer => "late-answer",
             Self::RepeatedAnswer => "repeated-answer",
@@ -109,7 +115,8 @@ impl FromStr for Fault {
     fn from_str(name: &str) -> Result<Self, Invalid> {
         let found = Self::ALL.iter().copied().find(|fault| fault.as_str() == name);
         let rule = "must be one of connection-refused, lost-request, late-request, corrupted-request, repeated-request, throttle, \
-                    server-error, lost-answer, late-answer, repeated-answer, truncated-answer, page, flipped-status, outage";
+                    server-error, rejection, lost-answer, late-answer, repeated-answer, truncated-answer, page, flipped-status, \
+                    outage";
         found.ok_or_else(|| Invalid::new("fault", rule, name))
     }
 }

@@ -43,7 +43,8 @@ fn what_is_settled_is_not_sent_again_and_the_report_goes_on() {
     let positions = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&positions);
     let service = move |call: &Call<'_>| {
-        seen.borrow_mut().push((call.positions.start, call.positions.end, call.keys));
+        let range = call.positions.ranges().next().unwrap();
+        seen.borrow_mut().push((range.start, range.end, call.keys));
         deleted()
     };
     let second = resume(&checkpoint, BulkOptions::new(), service, 5000).delete_all();
