@@ -14,7 +14,7 @@
 //!                                  |                        |
 //!                                  |<----- delayed <--------+  failed, with attempts left: after a back-off
 //!                                  |                        |
-//!                                  |<----- two halves <-----+  refused for what is in it
+//!                                  |<----- two halves <-----+  rejected for what is in it
 //!                                  |           ^            |
 //!                                  |           +-- parked <-+  the same, while another one is halved
 //!                                                           |
@@ -25,13 +25,16 @@
 //! - **Settled** is a batch that was deleted, has no attempts left, is refused and cannot be halved, or whose run has stopped:
 //!   [`BulkDelete::stop`] settles at once what is not in flight, [`BulkDelete::abort`] that too. [`KeyOutcome`] says what it may
 //!   have suffered on its way, from all its attempts together.
-//! - **Parked** are batches only before the first success. Then a refusal may mean that everything will be refused, and one batch alone
-//!   is halved to find out.
-//! - **In an outage**, eight batches that fail with no answer of the service between, one request goes out at a time, ever more
-//!   rarely; no attempt counts, and the batch that failed goes behind the others.
-//! - **Under a rate that does not answer to refusals**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch is delayed.
+//! - **Parked** are batches only before the first success. Then a rejected batch may mean that everything will be rejected, and one
+//!   batch alone is split to find out.
+//! - **In an outage**, eight batches that fail with no deletion between, one request goes out at a time, ever more rarely. No attempt
+//!   counts, and the batch that failed goes behind the others. Before the first success a single failure has the same effect, and a
+//!   minute or ten attempts end the run.
+//! - **In doubt**, after eight single keys that were rejected one after another, batches from elsewhere in the input go out as
+//!   probes, one at a time. If they are rejected too, it is not the keys, and the run stops.
+//! - **Under a rate that does not adapt**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch is delayed.
 //!
-//! What answer leads where is [on the crate page](crate#what-to-do-about-an-error), and how fast batches leave,
+//! What each response leads to is [on the crate page](crate#what-to-do-about-an-error), and how fast batches leave,
 //! [too](crate#pacing).
 
 mod answers;

@@ -120,7 +120,7 @@
 //!
 //! | status | code | keys may be gone | before the first deletion | after it | what to do |
 //! |---|---|---|---|---|---|
-//! | not 4xx | `QpsLimitExceeded`, `TotalQpsLimitExceeded`, `MetaOperationQpsLimitExceeded`, `ActiveRequestLimitExceeded`, `CpuLimitExceeded`, `SlowDown`, `Throttling`, `Throttling.*` | yes | slow down | slow down | send more slowly |
+//! | not 4xx, 405, 407, 408, 411 | `QpsLimitExceeded`, `TotalQpsLimitExceeded`, `MetaOperationQpsLimitExceeded`, `ActiveRequestLimitExceeded`, `CpuLimitExceeded`, `SlowDown`, `Throttling`, `Throttling.*` | yes | slow down | slow down | send more slowly |
 //! | 4xx | the same | no | slow down | slow down | send more slowly |
 //! | 503 | none | yes | slow down | slow down | send more slowly: a gateway limits requests |
 //! | 429 | none, and no request id | yes | slow down | slow down | send more slowly: a gateway limits requests |
@@ -132,9 +132,9 @@
 //! | 4xx | `RequestTimeout` | yes | retry | retry | send it again |
 //! | 4xx | `RequestTimeTooSkewed` | no | sign again | sign again | set the clock |
 //! | 4xx | `SecurityTokenExpired`, `InvalidSecurityToken`, `InvalidAccessKeyId` | no | renew credentials | renew credentials | get other credentials |
+//! | 401, 409 | any | no | retry | retry | read the message |
 //! | 4xx | `InvalidDigest`, `BadRequest` | no | retry | retry | send it again |
 //! | 4xx | `VectorIndexParameterInvalid`, `MalformedJson`, `EntityTooLarge` | no | split | split | check the index name and the keys |
-//! | 401, 409 | any | no | retry | retry | read the message |
 //! | 4xx | `SignatureDoesNotMatch` | no | stop | stop | check the AccessKey secret, the region and the account id |
 //! | 4xx | `AccessDenied` | no | stop | stop | allow the action `oss:DeleteVectors` |
 //! | 4xx | `UserDisable` | no | stop | stop | enable the account or the user, or pay what is due |

@@ -51,12 +51,7 @@ impl BulkDelete {
             Err(setback) => setback,
         };
         let verdict = decide(&setback, self.history);
-        let failed = Failed {
-            verdict,
-            sent_at,
-            is_from_oss: is_from_oss(&setback),
-            error: AttemptError::of(&setback),
-        };
+        let failed = Failed { verdict, sent_at, is_from_oss: is_from_oss(&setback), error: AttemptError::of(&setback) };
         batch.remember(&setback, failed.error.clone(), may_have_deleted(&setback));
         if slows_down(&setback) {
             self.pacer.refused(now, latency);

@@ -94,7 +94,6 @@ pub(super) fn is_from_oss(setback: &Setback) -> bool {
     matches!(setback, Setback::Refused(error) if error.is_from_oss())
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,14 +174,16 @@ mod tests {
         let rows = rows();
         let listed = rows.iter().filter(|row| row.code.starts_with('`')).flat_map(|row| row.code.split(", "));
         let listed: Vec<String> = listed.map(|code| code.trim_matches('`').replace('*', "User")).collect();
-        let codes = listed.iter().map(|code| Some(code.as_str())).chain([None, Some("Unheard"), Some("Throttlings"), Some("slowdown")]);
+        let codes =
+            listed.iter().map(|code| Some(code.as_str())).chain([None, Some("Unheard"), Some("Throttlings"), Some("slowdown")]);
         let codes: Vec<Option<&str>> = codes.chain([Some(code::METHOD_NOT_ALLOWED), Some(code::INTERNAL_ERROR)]).collect();
         let fresh = History::default();
         let proven = History { had_success: true, had_answer: true, unreachable: 0 };
         let mut used = vec![false; rows.len()];
         for status in 100..=999 {
             for (code, has_request_id) in codes.iter().flat_map(|code| [(*code, false), (*code, true)]) {
-                let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code.unwrap_or(code::BAD_ERROR_RESPONSE), "m");
+                let error =
+                    ServiceError::new(StatusCode::from_u16(status).unwrap(), code.unwrap_or(code::BAD_ERROR_RESPONSE), "m");
                 let error = if has_request_id { error.with_request_id("id") } else { error };
                 let setback = Setback::Refused(error);
                 let first = rows.iter().position(|row| row.fits(status, code, has_request_id)).expect("some row fits");

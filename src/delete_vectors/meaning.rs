@@ -44,9 +44,8 @@ impl Meaning {
             (_, Some(code::INVALID_ACCESS_KEY_ID | code::INVALID_SECURITY_TOKEN | code::SECURITY_TOKEN_EXPIRED)) => {
                 Self::WrongCredentials
             }
-            (_, Some(code::BAD_REQUEST | code::INVALID_DIGEST)) => Self::Passing,
+            (401 | 409, _) | (_, Some(code::BAD_REQUEST | code::INVALID_DIGEST)) => Self::Passing,
             (_, Some(code::VECTOR_INDEX_PARAMETER_INVALID | code::MALFORMED_JSON | code::ENTITY_TOO_LARGE)) => Self::BadKeys,
-            (401 | 409, _) => Self::Passing,
             (
                 _,
                 Some(

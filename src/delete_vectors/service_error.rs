@@ -236,7 +236,9 @@ impl ServiceError {
     pub fn may_have_deleted(&self) -> bool {
         match self.meaning() {
             Meaning::Failed | Meaning::NotFromOss => true,
-            Meaning::Throttled => !self.is_named() || !self.0.status.is_client_error(),
+            Meaning::Throttled => {
+                !self.is_from_oss() || !self.0.status.is_client_error() || self.0.status == StatusCode::REQUEST_TIMEOUT
+            }
             _ => false,
         }
     }
@@ -264,7 +266,9 @@ impl ServiceError {
             code::NO_SUCH_VECTOR_INDEX => return Some(format!("check the index name, {target}").into()),
             code => match (code::advice(code), self.meaning()) {
                 (Some(advice), _) => advice,
-                (None, Meaning::NotFromOss) => "check the endpoint: the response is not from OSS, and the batch may be gone in part",
+                (None, Meaning::NotFromOss) => {
+                    "check the endpoint: the response is not from OSS, and the batch may be gone in part"
+                }
                 (None, Meaning::Throttled) => "send again, more slowly",
                 _ if self.may_have_deleted() => "send again: the batch may be gone in part",
                 _ if self.is_retryable() => "send again",

@@ -76,7 +76,8 @@ fn rejected_ones_are_asked_for_again_with_a_back_off() {
     }
     // For good: until the timeout is over, and then with the reason.
     let options = BulkOptions::new().renews_credentials(55 * SECOND);
-    let run = Run::as_whom(pair("old"), options, knowing(&["new"])).provider(|_| Some((Duration::ZERO, pair("old")))).delete(5000);
+    let run =
+        Run::as_whom(pair("old"), options, knowing(&["new"])).provider(|_| Some((Duration::ZERO, pair("old")))).delete(5000);
     assert!(matches!(run.stopped(), Some(StopReason::Credentials(_))));
     let rejected = Duration::from_millis(10);
     assert_eq!(run.now, rejected + 55 * SECOND);

@@ -65,7 +65,11 @@ fn an_outage_is_given_up_when_the_caller_says_so() {
         });
         assert_eq!(began.as_ref(), Some(error), "{number}: {name}");
         assert!((600 * SECOND..640 * SECOND).contains(&run.now), "{number}: {name}: {:?}", run.now);
-        assert_eq!(run.bulk.checkpoint().report().deleted, run.bulk.checkpoint().settled().len(), "{number}: {name}: costs a key");
+        assert_eq!(
+            run.bulk.checkpoint().report().deleted,
+            run.bulk.checkpoint().settled().len(),
+            "{number}: {name}: costs a key"
+        );
     }
 }
 

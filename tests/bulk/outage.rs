@@ -16,7 +16,9 @@ fn down(from: usize, until: Duration, answer: impl Fn() -> Answer) -> impl Fn(&C
 
 #[test]
 fn two_hours_down_in_mid_run_lose_nothing() {
-    for answer in [not_sent, lost, || page(502), || page(403), || error(503, "ServiceUnavailable"), || error(500, code::INTERNAL_ERROR)] {
+    for answer in
+        [not_sent, lost, || page(502), || page(403), || error(503, "ServiceUnavailable"), || error(500, code::INTERNAL_ERROR)]
+    {
         let run = Run::new(BulkOptions::new(), down(20, 2 * HOUR, answer)).delete(100_000);
         assert_eq!((run.outcomes(), run.stopped()), ([100_000, 0, 0, 0], None));
         assert_eq!(run.outages(), (1, 1));

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, Failure, KeyOutcome, Positions, StopReason, TransmitId};
+use oss_delete_vectors::bulk::{
+    BulkDelete, BulkOptions, Event, FailedKeys, Failure, KeyOutcome, Positions, StopReason, TransmitId,
+};
 use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target};
 
 use crate::canary::SECRET;

@@ -122,7 +122,8 @@ fn what_fails_after_the_first_deletion_is_waited_out() {
     assert_eq!((run.outcomes(), run.stopped()), ([20_000, 0, 0, 0], None));
     assert_eq!(run.outages(), (1, 1));
     assert!(run.now > Duration::from_secs(86_400) && run.now < Duration::from_secs(86_400 + 60) + LATENCY);
-    let Some((_, Event::OutageBegan { error, .. })) = run.events.iter().find(|(_, event)| matches!(event, Event::OutageBegan { .. }))
+    let Some((_, Event::OutageBegan { error, .. })) =
+        run.events.iter().find(|(_, event)| matches!(event, Event::OutageBegan { .. }))
     else {
         panic!("no outage")
     };

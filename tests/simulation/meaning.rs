@@ -52,8 +52,11 @@ fn of_error(error: &ServiceError) -> (Meaning, bool) {
         code::REQUEST_TIME_TOO_SKEWED => Meaning::Skewed { date: error.date() },
         code::SECURITY_TOKEN_EXPIRED | code::INVALID_SECURITY_TOKEN | code::INVALID_ACCESS_KEY_ID => Meaning::Credentials,
         code::VECTOR_INDEX_PARAMETER_INVALID | code::MALFORMED_JSON => Meaning::Refused,
-        code::ACCESS_DENIED | code::SIGNATURE_DOES_NOT_MATCH | code::USER_DISABLE => Meaning::Fatal,
-        code::NO_SUCH_BUCKET | code::NO_SUCH_VECTOR_INDEX => Meaning::Fatal,
+        code::ACCESS_DENIED
+        | code::SIGNATURE_DOES_NOT_MATCH
+        | code::USER_DISABLE
+        | code::NO_SUCH_BUCKET
+        | code::NO_SUCH_VECTOR_INDEX => Meaning::Fatal,
         _ => Meaning::Failed,
     };
     (meaning, !is_rejection)

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use oss_delete_vectors::Key;
 use oss_delete_vectors::bulk::{BulkDelete, Event, FailedKeys, KeyOutcome, Positions, Transmit, TransmitId};
 use oss_delete_vectors::emulator::Emulator;
-use oss_delete_vectors::Key;
 
 use crate::keys::{Pushed, indexes};
 use crate::meaning::Meaning;
@@ -106,7 +106,10 @@ impl Model {
         assert!(self.transmits.last_key_value().is_none_or(|(&last, _)| last < transmit.id), "ids rise");
         // Duplicates go where their key goes.
         let keys: BTreeSet<usize> = self.pushed.originals(range).map(|place| self.pushed.keys[place]).collect();
-        assert!(places.iter().all(|&place| keys.contains(&self.pushed.keys[place])), "{range:?} has a duplicate of another batch");
+        assert!(
+            places.iter().all(|&place| keys.contains(&self.pushed.keys[place])),
+            "{range:?} has a duplicate of another batch"
+        );
         for place in places {
             let place = &mut self.places[place];
             assert!(!place.is_in_flight, "{range:?} is in flight twice");

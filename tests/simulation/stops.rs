@@ -150,9 +150,8 @@ impl Grounds {
             }
             StopReason::Clock(_) => self.hopeless_clock,
             StopReason::Credentials(_) => {
-                let is_over = |provider: Provider| {
-                    self.credentials_refused_since.is_some_and(|since| now - since >= provider.patience)
-                };
+                let is_over =
+                    |provider: Provider| self.credentials_refused_since.is_some_and(|since| now - since >= provider.patience);
                 self.hopeless_credentials || (self.refused_credentials >= 2 && scenario.provider.is_some_and(is_over))
             }
             StopReason::CredentialsMissing => {

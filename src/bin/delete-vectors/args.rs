@@ -265,7 +265,9 @@ mod tests {
         for (text, seconds) in seconds {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "0", "m", "-1", "+1", "1.5h", "1 h", "1w", "1hh", "366d", "1H", "99999999999999999999d", "5\u{661}m", "never"] {
+        for text in
+            ["", "0", "m", "-1", "+1", "1.5h", "1 h", "1w", "1hh", "366d", "1H", "99999999999999999999d", "5\u{661}m", "never"]
+        {
             assert!(duration(text).is_err(), "{text}");
         }
     }
