@@ -16,6 +16,7 @@ mod interrupt;
 mod keys_from;
 mod kill;
 mod memory;
+mod outage;
 mod outcomes;
 #[allow(dead_code, reason = "the transports' tests use more of it")]
 #[path = "../transports/peer.rs"]
