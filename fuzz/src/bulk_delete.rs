@@ -252,10 +252,11 @@ impl<'a> Run<'a> {
 }
 
 fn options(script: &mut Script<'_>) -> BulkOptions {
+    let base = script.duration().max(Duration::from_millis(10));
     let mut options = BulkOptions::new()
         .concurrency(script.pick(&[1, 2, 3, 8, 16, 100, 10_000]))
         .max_attempts(script.pick(&[1, 2, 3, 10, u32::MAX]))
-        .back_off(script.duration(), script.duration())
+        .back_off(base, script.duration().max(base))
         .answer_timeout(script.duration().max(Duration::from_nanos(1)))
         .seed(u64::from(script.byte()))
         .rate(script.pick(&[

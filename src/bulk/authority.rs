@@ -122,6 +122,7 @@ impl Authority {
             self.had_time |= service_time < expiration;
             if !self.is_void && self.had_time && service_time >= expiration {
                 self.is_void = true;
+                self.rejected = None;
                 // The timeout begins with the need, not with the question that was asked ahead.
                 if let Some(asked) = &mut self.asked {
                     asked.since = now;

@@ -74,7 +74,7 @@ fn an_outage_is_given_up_when_the_caller_says_so() {
 }
 
 #[test]
-fn unlisted_codes_of_other_statuses_stop_the_run_after_ten_attempts() {
+fn unlisted_codes_of_other_statuses_stop_the_run() {
     for status in [402, 403, 404, 412, 418] {
         let service = |call: &Call<'_>| if call.number < 20 { deleted() } else { error(status, "Unheard") };
         let run = Run::new(BulkOptions::new(), service).delete(500_000);

@@ -99,7 +99,7 @@ fn a_batch_that_always_fails_does_not_keep_an_outage_going() {
 }
 
 #[test]
-fn passing_rejections_spend_attempts_and_are_an_outage_in_the_end() {
+fn passing_rejections_spend_attempts_in_the_end() {
     // Ten batches, the last that are left. OSS itself answers, so that their attempts count.
     let service = |call: &Call<'_>| if call.number == 0 { deleted() } else { error(409, "Unknown") };
     let run = Run::new(BulkOptions::new(), service).delete(5500);

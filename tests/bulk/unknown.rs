@@ -63,7 +63,7 @@ fn a_limit_in_other_words_is_found_as_any_limit() {
 }
 
 #[test]
-fn a_single_key_with_an_unlisted_code_is_rejected_after_ten_attempts() {
+fn a_key_with_an_unlisted_code_is_rejected_after_ten_attempts() {
     let responses: [fn() -> Answer; 3] = [|| error(400, "Unheard"), || codeless(400), || error(413, "Unheard")];
     for response in responses {
         for bad in [0, 777, 9_999] {
