@@ -14,7 +14,7 @@
 //!                                  |                        |
 //!                                  |<----- delayed <--------+  failed, with attempts left: after a back-off
 //!                                  |                        |
-//!                                  |<----- two halves <-----+  refused for what is in it
+//!                                  |<----- two halves <-----+  rejected for what is in it
 //!                                  |           ^            |
 //!                                  |           +-- parked <-+  the same, while another one is halved
 //!                                                           |
@@ -25,13 +25,16 @@
 //! - **Settled** is a batch that was deleted, has no attempts left, is refused and cannot be halved, or whose run has stopped:
 //!   [`BulkDelete::stop`] settles at once what is not in flight, [`BulkDelete::abort`] that too. [`KeyOutcome`] says what it may
 //!   have suffered on its way, from all its attempts together.
-//! - **Parked** are batches only before the first success. Then a refusal may mean that everything will be refused, and one batch alone
-//!   is halved to find out.
-//! - **In an outage**, eight batches that fail with no answer of the service between, one request goes out at a time, ever more
-//!   rarely; no attempt counts, and the batch that failed goes behind the others.
-//! - **Under a rate that does not answer to refusals**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch is delayed.
+//! - **Parked** are batches only before the first success. Then a rejected batch may mean that everything will be rejected, and one
+//!   batch alone is split to find out.
+//! - **In an outage**, eight batches that fail with no deletion between, one request goes out at a time, ever more rarely. No attempt
+//!   counts, and the batch that failed goes behind the others. Before the first success a single failure has the same effect, and a
+//!   minute or ten attempts end the run.
+//! - **In doubt**, after eight single keys that were rejected one after another, batches from elsewhere in the input go out as
+//!   probes, one at a time. If they are rejected too, it is not the keys, and the run stops.
+//! - **Under a rate that does not adapt**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch is delayed.
 //!
-//! What answer leads where is [on the crate page](crate#what-to-do-about-an-error), and how fast batches leave,
+//! What each response leads to is [on the crate page](crate#what-to-do-about-an-error), and how fast batches leave,
 //! [too](crate#pacing).
 
 mod answers;
@@ -42,14 +45,17 @@ mod batch;
 mod checkpoint;
 mod clock;
 mod decide;
+mod doubt;
 mod event;
 mod failure;
 mod options;
 mod outage;
 mod pacer;
+mod positions;
 mod report;
 mod settle;
 mod settled;
+mod startup;
 mod trace;
 mod transmits;
 
@@ -63,8 +69,10 @@ use self::back_off::BackOff;
 use self::batch::{Batch, Filling};
 use self::clock::Clock;
 use self::decide::{History, Setback};
+use self::doubt::Doubt;
 use self::outage::Outage;
 use self::pacer::Pacer;
+use self::startup::Startup;
 pub(crate) use self::trace::Span;
 use crate::{Credentials, Invalid, Key, Now, Target};
 
@@ -73,6 +81,7 @@ pub use self::checkpoint::Checkpoint;
 pub use self::event::{Event, FailedKeys, KeyOutcome, StopReason};
 pub use self::failure::Failure;
 pub use self::options::{BulkOptions, Rate};
+pub use self::positions::Positions;
 pub use self::report::Report;
 pub use self::settled::Settled;
 pub use self::transmits::{Transmit, TransmitId};
@@ -172,8 +181,10 @@ pub struct BulkDelete {
     in_flight: BTreeMap<TransmitId, InFlight>,
     next_id: u64,
     halving: Option<Halving>,
-    /// Single keys refused before the first success.
+    /// Single keys rejected before the first success.
     refused_keys: u32,
+    doubt: Doubt,
+    startup: Startup,
     history: History,
     authority: Authority,
     back_off: BackOff,
@@ -254,6 +265,8 @@ impl BulkDelete {
             next_id: 0,
             halving: None,
             refused_keys: 0,
+            doubt: Doubt::default(),
+            startup: Startup::default(),
             history: History::default(),
             authority: Authority::new(target, credentials, &options),
             back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),

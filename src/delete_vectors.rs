@@ -11,13 +11,14 @@
 
 pub mod code;
 mod error_document;
+mod meaning;
 mod redact;
 mod request;
 mod response;
 mod service_error;
 mod xml;
 
-pub(crate) use code::Asks;
+pub(crate) use meaning::Meaning;
 pub(crate) use request::build as build_request;
 pub use request::{DeleteVectors, RequestError};
 pub use response::Deleted;

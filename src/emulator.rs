@@ -80,6 +80,8 @@ pub struct Emulator {
     identities: BTreeMap<String, Identity>,
     /// Requests with one of these keys are rejected.
     refused_keys: BTreeSet<Box<str>>,
+    /// Keys that the service always fails over.
+    failing_keys: BTreeSet<Box<str>>,
     rate_limit: Option<RateLimit>,
     failures: VecDeque<PlannedAnswer>,
     requests: u64,
@@ -110,6 +112,7 @@ impl Emulator {
             buckets: BTreeMap::new(),
             identities: BTreeMap::new(),
             refused_keys: BTreeSet::new(),
+            failing_keys: BTreeSet::new(),
             rate_limit: None,
             failures: VecDeque::new(),
             requests: 0,
@@ -185,6 +188,15 @@ impl Emulator {
         I::Item: Into<Box<str>>,
     {
         self.refused_keys.extend(keys.into_iter().map(Into::into));
+    }
+
+    /// Fails every request that holds one of `keys` with `500 InternalError`, from now on, and deletes nothing of it.
+    pub fn fail_keys<I>(&mut self, keys: I)
+    where
+        I: IntoIterator,
+        I::Item: Into<Box<str>>,
+    {
+        self.failing_keys.extend(keys.into_iter().map(Into::into));
     }
 
     /// Sets the rate limit. `None`, the default, means no limit.

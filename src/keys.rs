@@ -186,7 +186,8 @@ pub(crate) struct BatchBuilder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inserted {
     New,
-    Duplicate,
+    /// The key with this number in the batch is the same.
+    Duplicate(u16),
     /// The key was not added: it is new, but the batch already holds [`KeyBatch::MAX_KEYS`].
     Full,
 }
@@ -199,14 +200,16 @@ impl BatchBuilder {
 
     pub(crate) fn insert(&mut self, key: Key<'_>) -> Inserted {
         let Self { batch, seen } = self;
-        if batch.len() == KeyBatch::MAX_KEYS {
-            let is_known = seen.contains(key.0, |index| batch.text_of(index));
-            batch.duplicates += usize::from(is_known);
-            return if is_known { Inserted::Duplicate } else { Inserted::Full };
-        }
-        if !seen.insert(key.0, |index| batch.text_of(index)) {
+        let found = match batch.len() {
+            KeyBatch::MAX_KEYS => match seen.find(key.0, |index| batch.text_of(index)) {
+                None => return Inserted::Full,
+                found => found,
+            },
+            _ => seen.insert(key.0, |index| batch.text_of(index)),
+        };
+        if let Some(of) = found {
             batch.duplicates += 1;
-            return Inserted::Duplicate;
+            return Inserted::Duplicate(of);
         }
         if batch.text.is_empty() {
             // Most indexes have keys of one length, so that a batch rarely grows again.

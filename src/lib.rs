@@ -110,27 +110,60 @@
 //!
 //! # What to do about an error
 //!
-//! [`ServiceError`] answers three questions, [`is_throttling`](ServiceError::is_throttling),
-//! [`may_have_deleted`](ServiceError::may_have_deleted) and [`is_retryable`](ServiceError::is_retryable), and says in words what to
-//! mend, [`advice`](ServiceError::advice). What is sent again is signed anew; deleting twice does no harm, unless the vector was put
-//! back in between. [`code`] has every code that is known.
+//! [`ServiceError`] answers four questions, [`is_throttling`](ServiceError::is_throttling),
+//! [`may_have_deleted`](ServiceError::may_have_deleted), [`is_retryable`](ServiceError::is_retryable) and
+//! [`is_from_oss`](ServiceError::is_from_oss), and says in words what to do, [`advice`](ServiceError::advice). What is sent again is
+//! signed anew. Deleting twice does no harm, unless the vector was put back in between. [`code`] has every code that is known.
 //!
-//! | answer | what to do | what a run does by itself |
-//! |---|---|---|
-//! | 503 with a throttling code, such as `QpsLimitExceeded`, `SlowDown`; 429 | send it again, more slowly: part of it may be gone after a 503 | just that, as often as it takes |
-//! | 500 `InternalError`, any other 5xx, 408, no answer | send it again: part of it may be gone | sends it ten times; then *unconfirmed* |
-//! | no connection, so that it was surely not sent | send it again | sends it ten times; then *not attempted*; stops after three where nothing ever answered |
-//! | 400 `InvalidDigest`, `BadRequest`; 401 | send it again | sends it ten times; then *rejected* |
-//! | 409, of which the service's reference says nothing | what the message says | the same |
-//! | 400 `VectorIndexParameterInvalid`, `MalformedJson`, any other; 413 `EntityTooLarge` | check the index name and the keys | halves the batch until bad keys stand alone: *rejected* |
-//! | 403 `RequestTimeTooSkewed` | set the clock | signs with the time of the service, which it learns from the answer |
-//! | 403 `SecurityTokenExpired`, `InvalidSecurityToken`, `InvalidAccessKeyId` | get other credentials | asks its provider; stops where there is none |
-//! | 403 `SignatureDoesNotMatch` | check the AccessKey secret, the region and the account id | stops |
-//! | 403 `AccessDenied` | allow the action `oss:DeleteVectors` | stops |
-//! | 403 `UserDisable` | enable the account or the user, or pay what is due | stops |
-//! | 404 `NoSuchBucket`, `NoSuchVectorIndex` | check region, account id, bucket and index name | stops |
-//! | 3xx, 405 `MethodNotAllowed`, 407, 411; 2xx, 403 or 404 that is not the service's (`BadErrorResponse`) | check the endpoint, and what stands before it | stops before its first success; later sends it ten times, then *unconfirmed* |
-//! | any other 4xx | what the message says | stops |
+//! Keys are deleted if the response is a 2xx with `x-oss-request-id` and without an error. For all others this is the table by
+//! which a run decides. The first row that fits counts.
+//!
+//! | status | code | keys may be gone | before the first deletion | after it | what to do |
+//! |---|---|---|---|---|---|
+//! | not 4xx, 405, 407, 408, 411 | `QpsLimitExceeded`, `TotalQpsLimitExceeded`, `MetaOperationQpsLimitExceeded`, `ActiveRequestLimitExceeded`, `CpuLimitExceeded`, `SlowDown`, `Throttling`, `Throttling.*` | yes | slow down | slow down | send more slowly |
+//! | 4xx | the same | no | slow down | slow down | send more slowly |
+//! | 503 | none | yes | slow down | slow down | send more slowly: a gateway limits requests |
+//! | 429 | none, and no request id | yes | slow down | slow down | send more slowly: a gateway limits requests |
+//! | 429 | any | no | slow down | slow down | send more slowly |
+//! | 5xx, 408 | any | yes | retry | retry | send it again |
+//! | 1xx, 2xx, 3xx, 405, 407, 411 | any | yes | stop | retry | not from OSS, or not to this call: check the endpoint |
+//! | 413 | none, and no request id | yes | stop | retry, then split | not from OSS: check the proxy's limits |
+//! | 4xx | none, and no request id | yes | stop | retry | not from OSS: check the endpoint, and what is before it |
+//! | 4xx | `RequestTimeout` | yes | retry | retry | send it again |
+//! | 4xx | `RequestTimeTooSkewed` | no | sign again | sign again | set the clock |
+//! | 4xx | `SecurityTokenExpired`, `InvalidSecurityToken`, `InvalidAccessKeyId` | no | renew credentials | renew credentials | get other credentials |
+//! | 401, 409 | any | no | retry | retry | read the message |
+//! | 4xx | `InvalidDigest`, `BadRequest` | no | retry | retry | send it again |
+//! | 4xx | `VectorIndexParameterInvalid`, `MalformedJson`, `EntityTooLarge` | no | split | split | check the index name and the keys |
+//! | 4xx | `SignatureDoesNotMatch` | no | stop | stop | check the AccessKey secret, the region and the account id |
+//! | 4xx | `AccessDenied` | no | stop | stop | allow the action `oss:DeleteVectors` |
+//! | 4xx | `UserDisable` | no | stop | stop | enable the account or the user, or pay what is due |
+//! | 4xx | `NoSuchBucket`, `NoSuchVectorIndex` | no | stop | stop | check region, account id, bucket and index name |
+//! | 400, 413 | any | no | retry, then split | retry, then split | read the message |
+//! | 4xx | none | no | retry | retry | read the message |
+//! | 4xx | any | no | retry, then stop | retry, then stop | read the message |
+//! | no response | may have been sent | yes | retry | retry | check the network |
+//! | no response | surely not sent | no | retry | retry | check the region, the endpoint and the network |
+//!
+//! - **Slow down**: it leaves again, more slowly, and no attempt is spent.
+//! - **Retry**: it leaves again after a back-off. After ten attempts its keys are given up: *unconfirmed* where they may be gone after
+//!   any of the attempts, else *rejected*, or *not attempted* if it was surely never sent.
+//! - **Split**: it leaves in two halves, until bad keys stand alone: *rejected*. If nothing but rejected keys comes back, batches from
+//!   elsewhere in the input go out as probes; if those are rejected too, the run stops, because it is not the keys.
+//! - **Retry, then split**: the second time it fails it leaves in two halves, with a back-off that grows with each split. A single key
+//!   is retried, and given up after ten attempts. The pace falls meanwhile, since an unknown code may be a limit.
+//! - **Retry, then stop**: the run stops after ten attempts.
+//! - **Sign again**: with the time of the service, which it learns from the response; **renew credentials**: it asks its provider,
+//!   with a back-off until the provider's timeout is over, and stops where there is none.
+//!
+//! **Before the first deletion** every kind of failure stops the run after ten attempts or a minute, whichever comes first, and three
+//! connections that fail from the start stop it at once. Throttling stops it after a minute. Time that `Retry-After` asked for does
+//! not count; a request that hangs until its own timeout can take longer.
+//!
+//! **After it** a run waits as long as it takes, or as
+//! [`give_up_after`](bulk::BulkOptions::give_up_after) allows. When eight batches have failed with no deletion between, or a limit has let
+//! nothing through for a minute, that is an outage, and reported: one request at a time goes out, attempts do not count, and no key is
+//! given up. Only if no key is left that has not failed, attempts count that OSS itself answered.
 //!
 //! # Pacing
 //!
@@ -141,11 +174,11 @@
 //!
 //! ```text
 //! requests/s: # accepted, x refused; the limit is 60, from 20 s on 30, from 40 s on 60
-//!  80 |x
-//!  70 |x                                                  x
-//!  60 |####################                               #########
-//!  50 |####################x                             ##########
-//!  40 |####################x                             ##########
+//!  80 |
+//!  70 |x                                                   x
+//!  60 |####################                                ########
+//!  50 |####################x                               ########
+//!  40 |####################x                              #########
 //!  30 |############################################################
 //!  20 |############################################################
 //!  10 |############################################################

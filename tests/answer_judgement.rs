@@ -16,20 +16,24 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Deleted, 
 fn only_the_service_can_say_that_keys_are_deleted() {
     let id = ("x-oss-request-id", "ID");
     for (status, headers, body, is_deleted) in [
-        (204, &[][..], "", true),
-        (204, &[id], "", true),
+        (204, &[id][..], "", true),
         (200, &[id], "", true),
         (200, &[id], " \r\n", true),
         (200, &[id], "{}", true),
         (200, &[id], "null", true),
         (202, &[id], r#"{"RequestId":"ID"}"#, true),
-        // Somebody on the way says so.
+        // Something on the way says so. The official SDKs take a bare 204 for a deletion; nginx says it with `return 204;`.
+        (204, &[], "", false),
+        (204, &[("x-oss-request-id", "")], "", false),
+        (204, &[("date", "Sat, 16 Dec 2023 16:20:57 GMT"), ("server", "AliyunOSS")], "", false),
+        (299, &[], "", false),
         (200, &[], "", false),
         (200, &[("x-oss-request-id", " ")], "", false),
         (202, &[], "{}", false),
         (200, &[id], "<html>", false),
         (200, &[id], "ok", false),
         // The service says otherwise.
+        (204, &[id, ("x-oss-err", "")], "", false),
         (200, &[id], r#"{"Error":{"Code":"InternalError"}}"#, false),
         (200, &[id], r#"{"error":{}}"#, false),
         (200, &[id], r#"{"Code":"InternalError"}"#, false),
@@ -55,6 +59,7 @@ fn an_error_is_judged_by_status_and_code() {
     let broken = (true, false, true);
     // Not the service's own, which may have done anything.
     let foreign = (false, false, true);
+    let throttled_and_rejected = (true, true, false);
     for (status, code, expected) in [
         (100, code::BAD_ERROR_RESPONSE, foreign),
         (200, code::BAD_ERROR_RESPONSE, foreign),
@@ -64,6 +69,21 @@ fn an_error_is_judged_by_status_and_code() {
         (400, code::MALFORMED_JSON, refused),
         (400, code::INVALID_DIGEST, refused_but_retryable),
         (400, code::BAD_REQUEST, refused_but_retryable),
+        (400, code::REQUEST_TIMEOUT, broken),
+        (400, code::THROTTLING, throttled_and_rejected),
+        (400, "Throttling.User", throttled_and_rejected),
+        (429, "Throttling.Api", throttled_and_rejected),
+        (503, "Throttling.Api", throttled),
+        (200, "Throttling.User", throttled),
+        (400, "ThrottlingX", refused),
+        (400, "Unheard", refused),
+        (400, code::BAD_ERROR_RESPONSE, foreign),
+        (401, code::BAD_ERROR_RESPONSE, foreign),
+        (409, code::BAD_ERROR_RESPONSE, foreign),
+        (413, code::BAD_ERROR_RESPONSE, foreign),
+        (418, code::BAD_ERROR_RESPONSE, foreign),
+        (429, code::BAD_ERROR_RESPONSE, throttled),
+        (503, code::BAD_ERROR_RESPONSE, throttled),
         (401, code::ACCESS_DENIED, refused_but_retryable),
         (401, code::INVALID_ACCESS_KEY_ID, refused),
         (403, code::ACCESS_DENIED, refused),
@@ -97,6 +117,29 @@ fn an_error_is_judged_by_status_and_code() {
         let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m");
         let judgement = (error.is_retryable(), error.is_throttling(), error.may_have_deleted());
         assert_eq!(judgement, expected, "{status} {code}");
+    }
+}
+
+#[test]
+fn a_request_id_without_a_code_is_from_oss() {
+    for (status, expected) in [
+        (400, (false, false, false)),
+        (401, (true, false, false)),
+        (403, (false, false, false)),
+        (404, (false, false, false)),
+        (409, (false, false, false)),
+        (413, (false, false, false)),
+        (429, (true, true, false)),
+        (500, (true, false, true)),
+        (503, (true, true, true)),
+    ] {
+        let error = answer(status, &[("x-oss-request-id", "ID")], "").unwrap_err();
+        assert_eq!((error.is_retryable(), error.is_throttling(), error.may_have_deleted()), expected, "{status}");
+        assert!(error.is_from_oss(), "{status}");
+        assert!(!answer(status, &[], "").unwrap_err().is_from_oss(), "{status}");
+    }
+    for status in [200, 302, 405, 407, 411] {
+        assert!(!answer(status, &[("x-oss-request-id", "ID")], "<html>").unwrap_err().is_from_oss(), "{status}");
     }
 }
 
@@ -138,7 +181,7 @@ fn an_error_says_what_to_do() {
         (
             302,
             code::BAD_ERROR_RESPONSE,
-            Some("check the endpoint: the answer is not the service's, and the batch may be gone in part".to_owned()),
+            Some("check the endpoint: the response is not from OSS, and the batch may be gone in part".to_owned()),
         ),
     ] {
         let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m");

@@ -85,6 +85,8 @@ fn every_code_arrives() {
         code::ACTIVE_REQUEST_LIMIT_EXCEEDED,
         code::CPU_LIMIT_EXCEEDED,
         code::SLOW_DOWN,
+        code::THROTTLING,
+        code::REQUEST_TIMEOUT,
         code::BAD_ERROR_RESPONSE,
         "SomethingNew",
         "\"",

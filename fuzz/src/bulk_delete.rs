@@ -4,10 +4,9 @@ mod books;
 mod script;
 mod service;
 
-use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, Rate, TransmitId};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, Positions, Rate, TransmitId};
 use oss_delete_vectors::{Credentials, DeleteVectors, Key, KeyBatch, Now};
 
 use self::books::{Books, text};
@@ -37,7 +36,7 @@ struct Run<'a> {
 
 struct Sent {
     id: TransmitId,
-    positions: Range<u64>,
+    positions: Positions,
     is_executed: bool,
 }
 
@@ -143,7 +142,7 @@ impl<'a> Run<'a> {
     }
 
     /// Twice, for the second time must change nothing.
-    fn hand_in(&mut self, id: TransmitId, positions: &Range<u64>, answer: Answer) {
+    fn hand_in(&mut self, id: TransmitId, positions: &Positions, answer: Answer) {
         match answer {
             Answer::Deletion(response) => {
                 self.books.confirm(positions);
@@ -231,7 +230,7 @@ impl<'a> Run<'a> {
             while self.transmit() {
                 let sent = self.sent.last_mut().expect("it was sent just now");
                 sent.is_executed = true;
-                self.books.execute(&sent.positions.clone());
+                self.books.execute(&sent.positions);
             }
             while let Some(event) = self.bulk.poll_event() {
                 if matches!(event, Event::CredentialsNeeded) {
@@ -253,10 +252,11 @@ impl<'a> Run<'a> {
 }
 
 fn options(script: &mut Script<'_>) -> BulkOptions {
+    let base = script.duration().max(Duration::from_millis(10));
     let mut options = BulkOptions::new()
         .concurrency(script.pick(&[1, 2, 3, 8, 16, 100, 10_000]))
         .max_attempts(script.pick(&[1, 2, 3, 10, u32::MAX]))
-        .back_off(script.duration(), script.duration())
+        .back_off(base, script.duration().max(base))
         .answer_timeout(script.duration().max(Duration::from_nanos(1)))
         .seed(u64::from(script.byte()))
         .rate(script.pick(&[

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
-use http::Response;
+use http::{Response, StatusCode};
 
 use super::clock::Correction;
-use super::decide::{Verdict, decide, may_have_deleted};
+use super::decide::{Verdict, decide, is_from_oss, may_have_deleted, slows_down};
+use super::doubt;
+use super::outage;
+use super::pacer::LONGEST_HOLD;
 use super::{AttemptError, Batch, BulkDelete, Event, Failure, Halving, InFlight, Phase, Setback, StopReason, TransmitId};
 use crate::{Credentials, DeleteVectors, Deleted, Now};
-
-/// Single keys refused before anything was deleted that stop the run: so many bad ones in a row are no accident.
-const REFUSED_KEYS: u32 = 8;
 
 impl BulkDelete {
     /// Takes the answer to a transmit, whatever its status. Of unknown ids, and of those that had their answer, nothing is taken.
@@ -51,11 +51,10 @@ impl BulkDelete {
             Err(setback) => setback,
         };
         let verdict = decide(&setback, self.history);
-        let may_be_gone = may_have_deleted(&setback);
-        let error = AttemptError::of(&setback);
-        batch.remember(&setback, error.clone(), may_be_gone);
-        if verdict != Verdict::Throttled {
-            batch.throttled = 0;
+        let failed = Failed { verdict, sent_at, is_from_oss: is_from_oss(&setback), error: AttemptError::of(&setback) };
+        batch.remember(&setback, failed.error.clone(), may_have_deleted(&setback));
+        if slows_down(&setback) {
+            self.pacer.refused(now, latency);
         }
         let service_error = match setback {
             Setback::Refused(error) => Some(error),
@@ -64,87 +63,134 @@ impl BulkDelete {
         let retry_after = service_error.as_ref().and_then(|error| error.retry_after(self.now.wall));
         if let Some(delay) = retry_after {
             self.pacer.hold(now, delay);
+            self.startup.hold(now, delay.min(LONGEST_HOLD));
         }
-        if verdict == Verdict::Throttled {
+        if verdict == Verdict::SlowDown {
             self.report.throttled += 1;
-            self.pacer.refused(now, latency);
+        } else {
+            batch.throttled = 0;
         }
-        // Refusals and throttles are answers too; what failed, and what may be anyone's answer, is none.
-        let is_answered = service_error.is_some() && (!may_be_gone || verdict == Verdict::Throttled);
-        if is_answered && self.outage.answered() {
-            self.events.push_back(Event::OutageEnded);
+        if verdict == Verdict::Split {
+            self.progressed();
         }
         if matches!(self.phase, Phase::Stopped(_)) {
             return self.settle_failed(batch);
         }
         match verdict {
-            Verdict::Throttled => {
-                batch.throttled += 1;
+            Verdict::SlowDown => {
                 self.events.push_back(Event::Throttled { per_second: self.pacer.per_second(), retry_after });
-                if self.pacer.is_deaf() {
-                    let delay = self.back_off.after(batch.throttled);
-                    self.delay(batch, delay);
-                } else {
-                    self.ready.push_front(batch);
-                }
+                self.slow_down(batch, failed);
             }
-            Verdict::Retry => self.retry(batch, sent_at, error, is_answered),
-            Verdict::Halve => self.refuse(batch, error),
+            Verdict::Retry | Verdict::RetryThenSplit | Verdict::RetryThenStop => self.retry(batch, failed),
+            Verdict::Split => self.refuse(batch, failed.error),
             Verdict::SignAgain => {
                 let date = service_error.and_then(|error| error.date());
                 let generation = self.clock.generation();
                 match self.clock.refused(clock_generation, self.now.wall, date) {
                     Correction::Known => self.ready.push_front(batch),
-                    Correction::Useless => self.stop_over(batch, StopReason::Clock(error)),
+                    Correction::Useless => self.stop_over(batch, StopReason::Clock(failed.error)),
                 }
                 if self.clock.generation() != generation {
                     self.events.push_back(Event::ClockCorrected);
                 }
             }
             Verdict::AskCredentials => {
-                if self.authority.refused(self.now, credentials_generation) {
+                if self.authority.rejected(self.now, credentials_generation, &failed.error) {
+                    self.stop_over(batch, StopReason::Credentials(failed.error));
+                } else {
                     self.ready.push_front(batch);
                     self.observe(self.now);
-                } else {
-                    self.stop_over(batch, StopReason::Credentials(error));
                 }
             }
             Verdict::Stop => {
-                let is_answer = service_error.is_some();
-                let reason = if is_answer { StopReason::Refused(error) } else { StopReason::Unreachable(error) };
-                self.stop_over(batch, reason);
+                let is_response = service_error.is_some();
+                let reason = if is_response { StopReason::Refused } else { StopReason::Unreachable };
+                self.stop_over(batch, reason(failed.error));
             }
         }
     }
 
     fn conclude_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
         self.history.had_success = true;
-        if self.outage.answered() {
-            self.events.push_back(Event::OutageEnded);
-        }
+        self.startup.succeeded();
+        self.doubt.deleted();
+        self.progressed();
         self.settle_deleted(batch, request_id);
-        self.leave_family(batch.family);
-        // From here on a refusal tells of the keys, and every batch may be halved at once.
+        self.leave_family(batch.origin);
+        // From here on a rejected batch says something of its keys, and every batch may be split at once.
         self.halving = None;
         if !matches!(self.phase, Phase::Stopped(_)) {
             for parked in std::mem::take(&mut self.parked) {
-                let error = parked.last_error.clone().expect("it was refused");
+                let error = parked.last_error.clone().expect("it was rejected");
                 self.refuse(parked, error);
             }
         }
     }
 
-    fn retry(&mut self, mut batch: Batch, sent_at: Duration, error: AttemptError, is_answered: bool) {
+    /// Something was deleted, or the service gave its verdict on keys.
+    fn progressed(&mut self) {
+        if let Some(lasted) = self.outage.progressed(self.now.monotonic) {
+            self.events.push_back(Event::OutageEnded { lasted });
+        }
+    }
+
+    /// An attempt was throttled: none is spent.
+    fn slow_down(&mut self, mut batch: Batch, failed: Failed) {
+        let now = self.now.monotonic;
+        batch.throttled += 1;
+        if self.startup.failed(now, failed.sent_at, &failed.error, true) {
+            return self.stop_over(batch, StopReason::NoSuccess(failed.error));
+        }
+        self.outage.throttled(now);
+        self.report_outage(&failed.error);
+        if self.outage.is_open() {
+            let back_off = &mut self.back_off;
+            self.outage.probed(now, failed.sent_at, |failures| back_off.after(failures));
+            self.ready.push_back(batch);
+        } else if self.pacer.is_deaf() {
+            let delay = self.back_off.after(batch.throttled);
+            self.delay(batch, delay);
+        } else {
+            self.ready.push_front(batch);
+        }
+    }
+
+    fn retry(&mut self, mut batch: Batch, failed: Failed) {
+        let Failed { verdict, sent_at, is_from_oss, error } = failed;
         let (back_off, now) = (&mut self.back_off, self.now.monotonic);
-        if !is_answered && self.outage.failed(now, sent_at, batch.span.start, |failures| back_off.after(failures)) {
-            self.events.push_back(Event::OutageBegan);
+        let is_starting = !self.startup.is_over();
+        let has_got_on = self.outage.is_fresh(&batch);
+        // Before the first success a single failure is reason enough to go one at a time.
+        let most = if is_starting { 1 } else { outage::BATCHES };
+        self.outage.failed(now, sent_at, &mut batch, most, |failures| back_off.after(failures));
+        if self.startup.failed(now, sent_at, &error, false) {
+            return self.stop_over(batch, StopReason::NoSuccess(error));
         }
-        if !self.outage.is_open() {
-            batch.attempts += 1;
+        self.report_outage(&error);
+        // No batch can be blamed while nothing gets on and others are left to try.
+        let counts = is_starting
+            || verdict == Verdict::RetryThenStop
+            || if self.outage.is_open() {
+                is_from_oss && !matches!(self.phase, Phase::Pushing) && !self.has_fresh_batch()
+            } else {
+                has_got_on || !self.has_fresh_batch()
+            };
+        batch.attempts += u32::from(counts);
+        batch.failures += 1;
+        let is_last = batch.attempts >= self.options.max_attempts;
+        // Where a body is too large only smaller ones get on, and to split costs no key.
+        let is_too_large = error.status == Some(StatusCode::PAYLOAD_TOO_LARGE);
+        let is_tried = is_last || batch.attempts + batch.splits >= 2;
+        if verdict == Verdict::RetryThenSplit && batch.keys.len() > 1 && ((counts && is_tried) || is_too_large) {
+            return self.split_later(batch, error);
         }
-        if batch.attempts >= self.options.max_attempts {
-            self.leave_family(batch.family);
-            return self.settle_failed(batch);
+        if is_last && verdict == Verdict::RetryThenStop {
+            return self.stop_over(batch, StopReason::Refused(error));
+        }
+        if is_last {
+            let origin = batch.origin;
+            self.settle_failed(batch);
+            return self.leave_family(origin);
         }
         self.report.retries += 1;
         self.events.push_back(Event::Retrying { keys: batch.keys.len(), error });
@@ -152,67 +198,110 @@ impl BulkDelete {
             // The circuit decides when the next request goes out; another batch has its turn, for this one may be to blame.
             self.ready.push_back(batch);
         } else {
-            let delay = self.back_off.after(batch.attempts);
+            let delay = self.back_off.after(batch.failures);
             self.delay(batch, delay);
         }
     }
 
-    /// The service refused a batch for what is in it.
+    /// Before the first success the run stops long before an outage would be news.
+    fn report_outage(&mut self, error: &AttemptError) {
+        if !self.startup.is_over() {
+            return;
+        }
+        if let Some(lasted) = self.outage.report(self.now.monotonic, error) {
+            self.events.push_back(Event::OutageBegan { error: error.clone(), lasted });
+        }
+    }
+
+    /// Whether a batch is left that has not failed since something got on last.
+    fn has_fresh_batch(&self) -> bool {
+        let in_flight = self.in_flight.values().map(|attempt| &attempt.batch);
+        let mut unsettled = self.ready.iter().chain(self.delayed.values()).chain(&self.parked).chain(in_flight);
+        unsettled.any(|batch| self.outage.is_fresh(batch))
+    }
+
+    /// Splits a batch that was rejected for something that may not be its keys: with a back-off that grows from part to part.
+    fn split_later(&mut self, mut batch: Batch, error: AttemptError) {
+        self.events.push_back(Event::Halved { keys: batch.keys.len(), error });
+        batch.splits += 1;
+        // Each part is a batch of its own to the outage: an unknown error of everything must not split everything to single keys.
+        batch.failed_under = None;
+        let splits = batch.splits;
+        self.grow_family(batch.origin);
+        let (first, second) = batch.split();
+        for part in [second, first] {
+            if self.outage.is_open() {
+                self.ready.push_front(part);
+            } else {
+                let delay = self.back_off.after(splits + 1);
+                self.delay(part, delay);
+            }
+        }
+    }
+
+    /// The service rejected a batch for what is in it.
     fn refuse(&mut self, batch: Batch, error: AttemptError) {
-        let is_other = self.halving.is_some_and(|halving| batch.family != Some(halving.family));
+        let is_other = self.halving.is_some_and(|halving| batch.origin != halving.family);
         if !self.history.had_success && is_other {
             return self.parked.push_back(batch);
         }
-        if batch.keys.len() > 1 {
-            self.events.push_back(Event::Halved { keys: batch.keys.len(), error });
-        } else if !self.history.had_success {
-            self.refused_keys += 1;
-            if self.refused_keys >= REFUSED_KEYS {
-                return self.stop_over(batch, StopReason::KeysRefused(error));
-            }
+        let is_single = batch.keys.len() == 1;
+        let is_not_the_keys = if self.history.had_success {
+            let has_untried = self.ready.iter().any(Batch::is_untried);
+            self.doubt.rejected(&batch, has_untried)
+        } else {
+            self.refused_keys += u32::from(is_single);
+            self.refused_keys >= doubt::KEYS
+        };
+        if is_not_the_keys {
+            return self.stop_over(batch, StopReason::KeysRefused(error));
         }
-        self.halve_or_reject(batch);
+        if !is_single {
+            self.events.push_back(Event::Halved { keys: batch.keys.len(), error });
+        }
+        self.split_or_reject(batch);
     }
 
-    fn halve_or_reject(&mut self, mut batch: Batch) {
+    fn split_or_reject(&mut self, batch: Batch) {
         if batch.keys.len() == 1 {
-            let family = batch.family;
+            let origin = batch.origin;
             self.settle_failed(batch);
-            return self.leave_family(family);
+            return self.leave_family(origin);
         }
-        if !self.history.had_success {
-            match &mut self.halving {
-                Some(halving) => halving.pieces += 1,
-                None => {
-                    let family = batch.span.start;
-                    batch.family = Some(family);
-                    self.halving = Some(Halving { family, pieces: 2 });
-                }
-            }
+        if !self.history.had_success && self.halving.is_none() {
+            self.halving = Some(Halving { family: batch.origin, pieces: 1 });
         }
-        let (first, second) = batch.halve();
+        self.grow_family(batch.origin);
+        let (first, second) = batch.split();
         self.ready.push_front(second);
         self.ready.push_front(first);
     }
 
+    /// A batch becomes two, one more than its family had.
+    fn grow_family(&mut self, origin: u64) {
+        if let Some(halving) = self.halving.as_mut().filter(|halving| halving.family == origin) {
+            halving.pieces += 1;
+        }
+    }
+
     /// A piece of the batch that is halved has its outcome; after the last one the next refused batch has its turn, and those of
     /// one key, which end there, let the next but one have it.
-    fn leave_family(&mut self, family: Option<u64>) {
-        let Some(halving) = self.halving.as_mut().filter(|halving| family == Some(halving.family)) else { return };
+    fn leave_family(&mut self, origin: u64) {
+        let Some(halving) = self.halving.as_mut().filter(|halving| halving.family == origin) else { return };
         halving.pieces -= 1;
         if halving.pieces == 0 {
             self.halving = None;
             while self.halving.is_none()
                 && let Some(parked) = self.parked.pop_front()
             {
-                let error = parked.last_error.clone().expect("it was refused");
+                let error = parked.last_error.clone().expect("it was rejected");
                 self.refuse(parked, error);
             }
         }
     }
 
     fn delay(&mut self, batch: Batch, delay: Duration) {
-        self.delayed.insert((self.now.monotonic.saturating_add(delay), batch.span.start), batch);
+        self.delayed.insert((self.now.monotonic.saturating_add(delay), batch.start()), batch);
     }
 
     /// Stops the run over the answer to `batch`, whose keys have their outcome by the same rule as any others.
@@ -220,4 +309,12 @@ impl BulkDelete {
         self.stop_because(reason);
         self.settle_failed(batch);
     }
+}
+
+/// What came of an attempt that is not final for the batch.
+struct Failed {
+    verdict: Verdict,
+    sent_at: Duration,
+    is_from_oss: bool,
+    error: AttemptError,
 }

@@ -71,8 +71,12 @@ impl AttemptError {
     /// What of the answer decides.
     fn service_error(&self) -> Option<ServiceError> {
         let error = ServiceError::new(self.status?, self.code.as_deref()?, "");
-        Some(match &self.endpoint {
+        let error = match &self.endpoint {
             Some(endpoint) => error.with_field("Endpoint", endpoint),
+            None => error,
+        };
+        Some(match &self.request_id {
+            Some(request_id) => error.with_request_id(request_id),
             None => error,
         })
     }

@@ -1,20 +1,21 @@
 use std::time::{Duration, SystemTime};
 
-use super::BulkOptions;
+use super::{AttemptError, BulkOptions, StopReason};
 use crate::signing::Signer;
 use crate::{Credentials, Now, Target};
 
 /// As whom requests are signed, and when someone has to be asked for other credentials.
 ///
-/// As with the clock, credentials have generations: a refusal of older ones means no more than to sign again.
+/// As with the clock, credentials have generations: if older ones are rejected, that means no more than to sign again. Those that
+/// come may be rejected as well, for a provider has a cache: then it is asked again, less and less often, until its timeout is over.
 #[derive(Debug)]
 pub(super) struct Authority {
     signer: Signer,
     generation: u32,
-    /// Refused generations in a row, none of which had a success.
-    refused_generations: u32,
+    /// Since when no credentials are accepted.
+    rejected: Option<Rejected>,
     pub(super) can_renew: bool,
-    patience: Duration,
+    timeout: Duration,
     asked: Option<Asked>,
     /// Whether the present credentials were refused, or have expired: nothing is sent until there are others.
     is_void: bool,
@@ -23,6 +24,13 @@ pub(super) struct Authority {
     had_time: bool,
     /// Until when credentials that came are not asked for again ahead of their expiry: they may be the best there are.
     content_until: Duration,
+}
+
+#[derive(Debug)]
+struct Rejected {
+    since: Duration,
+    generations: u32,
+    error: AttemptError,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,17 +43,17 @@ struct Asked {
 const AHEAD: Duration = Duration::from_secs(300);
 /// How long after an unanswered question it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
-/// Generations that are refused before that is final: those that were in use, and those that were asked for once more.
-const FATAL_GENERATIONS: u32 = 3;
+/// How long after credentials that came were rejected others are asked for: twice as long each time, up to [`ASK_AGAIN`].
+const ASK_ANEW: Duration = Duration::from_secs(1);
 
 impl Authority {
     pub(super) fn new(target: &Target, credentials: Credentials, options: &BulkOptions) -> Self {
         Self {
             signer: Signer::new(target, credentials),
             generation: 0,
-            refused_generations: 0,
+            rejected: None,
             can_renew: options.renews_credentials,
-            patience: options.credentials_timeout,
+            timeout: options.credentials_timeout,
             asked: None,
             is_void: false,
             had_time: false,
@@ -66,24 +74,35 @@ impl Authority {
         !self.is_void
     }
 
+    /// Whether credentials are on trial, because those before them were rejected: one request finds out.
+    pub(super) fn is_on_trial(&self) -> bool {
+        self.rejected.is_some()
+    }
+
     pub(super) fn succeeded(&mut self, generation: u32) {
         if generation == self.generation {
-            self.refused_generations = 0;
+            self.rejected = None;
         }
     }
 
-    /// A request signed under `generation` was refused for its credentials. Whether that can be mended.
-    pub(super) fn refused(&mut self, now: Now, generation: u32) -> bool {
+    /// A request signed under `generation` was rejected for its credentials. Whether there is nobody to ask for others.
+    pub(super) fn rejected(&mut self, now: Now, generation: u32, error: &AttemptError) -> bool {
         if generation != self.generation || self.is_void {
-            return true;
-        }
-        self.refused_generations += 1;
-        if !self.can_renew || self.refused_generations >= FATAL_GENERATIONS {
             return false;
         }
+        if !self.can_renew {
+            return true;
+        }
+        let now = now.monotonic;
+        let rejected = self.rejected.get_or_insert(Rejected { since: now, generations: 0, error: error.clone() });
+        rejected.error = error.clone();
+        rejected.generations += 1;
+        // At once the first time; those that came and were rejected may be what the provider has in its cache.
+        let factor = rejected.generations.checked_sub(2).map_or(0, |doubled| 1 << doubled.min(8));
+        let again_at = now.saturating_add((factor * ASK_ANEW).min(ASK_AGAIN));
         self.is_void = true;
-        self.ask(now.monotonic);
-        true
+        self.asked = Some(Asked { since: self.asked.map_or(now, |asked| asked.since), again_at });
+        false
     }
 
     pub(super) fn renew(&mut self, now: Duration, credentials: Credentials) {
@@ -103,7 +122,8 @@ impl Authority {
             self.had_time |= service_time < expiration;
             if !self.is_void && self.had_time && service_time >= expiration {
                 self.is_void = true;
-                // Patience begins with the need, not with the question that was asked ahead.
+                self.rejected = None;
+                // The timeout begins with the need, not with the question that was asked ahead.
                 if let Some(asked) = &mut self.asked {
                     asked.since = now;
                 }
@@ -122,9 +142,20 @@ impl Authority {
         }
     }
 
-    /// Whether credentials that are needed did not come in time.
-    pub(super) fn is_overdue(&self, now: Duration) -> bool {
-        self.is_void && self.asked.is_some_and(|asked| now >= asked.since.saturating_add(self.patience))
+    /// Why to stop, where credentials that are needed did not come in time, or none that came were accepted.
+    pub(super) fn overdue(&self, now: Duration) -> Option<StopReason> {
+        self.deadline().filter(|&deadline| deadline <= now)?;
+        Some(match &self.rejected {
+            Some(Rejected { generations: 2.., error, .. }) => StopReason::Credentials(error.clone()),
+            _ => StopReason::CredentialsMissing,
+        })
+    }
+
+    /// It begins where nothing can be sent any more: before that its end would be past, and due for ever.
+    fn deadline(&self) -> Option<Duration> {
+        let asked = self.asked.filter(|_| self.is_void)?;
+        let since = self.rejected.as_ref().map_or(asked.since, |rejected| rejected.since);
+        Some(since.saturating_add(self.timeout))
     }
 
     /// When to poll again, at the latest.
@@ -136,9 +167,7 @@ impl Authority {
             now.saturating_add(left).max(self.content_until)
         });
         let expires = expiration.and_then(until).map(|left| now.saturating_add(left));
-        // Patience ends only where nothing can be sent without an answer; before that its end would be past, and due for ever.
-        let overdue = self.asked.filter(|_| self.is_void).map(|asked| asked.since.saturating_add(self.patience));
-        let asked = self.asked.map(|asked| asked.again_at.min(overdue.unwrap_or(Duration::MAX)).max(now));
+        let asked = self.asked.map(|asked| asked.again_at.min(self.deadline().unwrap_or(Duration::MAX)).max(now));
         [ahead, expires, asked].into_iter().flatten().min()
     }
 
@@ -170,10 +199,11 @@ mod tests {
             assert_eq!(next, at(expected).0);
             (now, wall) = at(expected);
         }
-        assert!(!authority.is_overdue(now), "they hold until 400");
+        assert!(authority.overdue(now).is_none(), "they hold until 400");
         (now, wall) = at(400);
-        assert!(authority.poll(now, wall) && !authority.is_valid() && !authority.is_overdue(now));
+        assert!(authority.poll(now, wall) && !authority.is_valid() && authority.overdue(now).is_none());
         assert_eq!(authority.next_poll(now, wall), Some(at(410).0));
-        assert!(!authority.is_overdue(at(459).0) && authority.is_overdue(at(460).0), "patience begins with the need");
+        assert_eq!(authority.overdue(at(459).0), None, "the timeout begins with the need");
+        assert_eq!(authority.overdue(at(460).0), Some(StopReason::CredentialsMissing));
     }
 }

@@ -1,6 +1,8 @@
+use http::StatusCode;
+
 use super::Failure;
 use crate::ServiceError;
-use crate::delete_vectors::Asks;
+use crate::delete_vectors::Meaning;
 
 /// What came of one attempt that deleted nothing for sure.
 #[derive(Debug)]
@@ -14,21 +16,25 @@ pub(super) enum Setback {
 pub(super) struct History {
     /// Some batch was deleted.
     pub(super) had_success: bool,
-    /// Some answer came, whichever.
+    /// Some response came, whichever.
     pub(super) had_answer: bool,
-    /// Attempts that were surely not sent, before the first answer.
+    /// Attempts that were surely not sent, before the first response.
     pub(super) unreachable: u32,
 }
 
 /// What to do with the batch of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Back to the front, more slowly; no attempt spent.
-    Throttled,
+    /// Again, more slowly; no attempt spent.
+    SlowDown,
     /// Again, after a back-off; an attempt spent.
     Retry,
-    /// In halves, to find the bad keys.
-    Halve,
+    /// As [`Retry`](Self::Retry), and in two halves if that does not help; a single key is given up in the end.
+    RetryThenSplit,
+    /// As [`Retry`](Self::Retry), and a stop if that does not help.
+    RetryThenStop,
+    /// In two halves, to find the bad keys.
+    Split,
     /// Again at once, with the right date.
     SignAgain,
     /// Again at once, with new credentials.
@@ -37,26 +43,31 @@ pub(super) enum Verdict {
     Stop,
 }
 
-/// How often the service may be out of reach before its first answer: as often as the official SDKs try.
+/// How often the service may be out of reach before its first response: as often as the official SDKs try.
 const UNREACHABLE: u32 = 3;
 
-/// The decision table. What the batch's keys may have suffered is a question of its own: [`may_have_deleted`].
+/// The decision table, as on the crate page. Whether the keys may be gone is decided separately: [`may_have_deleted`].
 pub(super) fn decide(setback: &Setback, history: History) -> Verdict {
-    match setback {
-        Setback::Failed(failure) if !failure.is_surely_not_sent() || history.had_answer => Verdict::Retry,
-        Setback::Failed(_) if history.unreachable < UNREACHABLE => Verdict::Retry,
-        Setback::Failed(_) => Verdict::Stop,
-        Setback::Refused(error) => match (error.asks(), error.status().as_u16()) {
-            (Some(Asks::Slower), _) => Verdict::Throttled,
-            (Some(Asks::NewDate), _) => Verdict::SignAgain,
-            (Some(Asks::NewCredentials), _) => Verdict::AskCredentials,
-            (Some(Asks::Again), _) | (None, 409) => Verdict::Retry,
-            // Not the service, or not the call: from the start it is the endpoint that is wrong, later something passing.
-            _ if error.is_foreign() && history.had_success => Verdict::Retry,
-            _ if error.is_foreign() => Verdict::Stop,
-            (_, 400 | 413) => Verdict::Halve,
-            _ => Verdict::Stop,
-        },
+    let error = match setback {
+        Setback::Refused(error) => error,
+        Setback::Failed(failure) => {
+            let is_out_of_reach = failure.is_surely_not_sent() && !history.had_answer && history.unreachable >= UNREACHABLE;
+            return if is_out_of_reach { Verdict::Stop } else { Verdict::Retry };
+        }
+    };
+    match error.meaning() {
+        Meaning::Throttled => Verdict::SlowDown,
+        // From the start it is the endpoint that is wrong; later it is something that passes.
+        Meaning::NotFromOss if !history.had_success => Verdict::Stop,
+        // Another limit of a proxy's: half the keys may pass.
+        Meaning::NotFromOss if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Verdict::RetryThenSplit,
+        Meaning::Failed | Meaning::NotFromOss | Meaning::Passing | Meaning::NoCode => Verdict::Retry,
+        Meaning::WrongDate => Verdict::SignAgain,
+        Meaning::WrongCredentials => Verdict::AskCredentials,
+        Meaning::BadKeys => Verdict::Split,
+        Meaning::MaybeBadKeys => Verdict::RetryThenSplit,
+        Meaning::Unknown => Verdict::RetryThenStop,
+        Meaning::Final => Verdict::Stop,
     }
 }
 
@@ -68,59 +79,131 @@ pub(super) fn may_have_deleted(setback: &Setback) -> bool {
     }
 }
 
+/// Whether the pace has to fall: it may be a limit that speaks.
+pub(super) fn slows_down(setback: &Setback) -> bool {
+    match setback {
+        Setback::Failed(_) => false,
+        Setback::Refused(error) => {
+            matches!(error.meaning(), Meaning::Throttled | Meaning::MaybeBadKeys | Meaning::NoCode | Meaning::Unknown)
+        }
+    }
+}
+
+/// Whether OSS itself sent the response.
+pub(super) fn is_from_oss(setback: &Setback) -> bool {
+    matches!(setback, Setback::Refused(error) if error.is_from_oss())
+}
+
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-
     use super::*;
     use crate::code;
-    use Verdict::{AskCredentials, Halve, Retry, SignAgain, Stop, Throttled};
+
+    /// A row of the table on the crate page.
+    struct Row<'a> {
+        status: &'a str,
+        code: &'a str,
+        may_be_gone: bool,
+        before: Verdict,
+        after: Verdict,
+    }
+
+    fn rows() -> Vec<Row<'static>> {
+        let page = include_str!("../lib.rs");
+        let table = page.lines().skip_while(|line| !line.starts_with("//! | status | code |")).skip(2);
+        let mut rows: Vec<Row<'_>> = Vec::new();
+        for line in table.map_while(|line| line.strip_prefix("//! | ")) {
+            let cells: Vec<&str> = line.trim_end_matches('|').split('|').map(str::trim).collect();
+            let [status, code, may_be_gone, before, after, _] = cells[..] else { panic!("{line}") };
+            let code = if code == "the same" { rows[rows.len() - 1].code } else { code };
+            let may_be_gone = may_be_gone == "yes";
+            rows.push(Row { status, code, may_be_gone, before: verdict(before), after: verdict(after) });
+        }
+        rows
+    }
+
+    fn verdict(cell: &str) -> Verdict {
+        match cell {
+            "slow down" => Verdict::SlowDown,
+            "retry" => Verdict::Retry,
+            "retry, then split" => Verdict::RetryThenSplit,
+            "retry, then stop" => Verdict::RetryThenStop,
+            "split" => Verdict::Split,
+            "sign again" => Verdict::SignAgain,
+            "renew credentials" => Verdict::AskCredentials,
+            "stop" => Verdict::Stop,
+            other => panic!("{other} is no verdict"),
+        }
+    }
+
+    impl Row<'_> {
+        fn fits(&self, status: u16, code: Option<&str>, has_request_id: bool) -> bool {
+            self.fits_status(status) && self.fits_code(code, has_request_id)
+        }
+
+        fn fits_status(&self, status: u16) -> bool {
+            self.status.split(", ").any(|cell| match cell {
+                "no response" => false,
+                "not 4xx" => status / 100 != 4,
+                "5xx" => status >= 500,
+                _ => match cell.strip_suffix("xx") {
+                    Some(class) => status / 100 == class.parse::<u16>().unwrap(),
+                    None => status == cell.parse::<u16>().unwrap(),
+                },
+            })
+        }
+
+        fn fits_code(&self, code: Option<&str>, has_request_id: bool) -> bool {
+            match self.code {
+                "any" => true,
+                "none" => code.is_none(),
+                "none, and no request id" => code.is_none() && !has_request_id,
+                codes => codes.split(", ").any(|listed| {
+                    let listed = listed.trim_matches('`');
+                    code.is_some_and(|code| match listed.strip_suffix('*') {
+                        Some(prefix) => code.starts_with(prefix),
+                        None => code == listed,
+                    })
+                }),
+            }
+        }
+    }
 
     #[test]
-    fn every_answer_has_one_verdict_before_and_after_the_first_success() {
+    fn the_table_on_the_crate_page_is_the_function() {
+        let rows = rows();
+        let listed = rows.iter().filter(|row| row.code.starts_with('`')).flat_map(|row| row.code.split(", "));
+        let listed: Vec<String> = listed.map(|code| code.trim_matches('`').replace('*', "User")).collect();
+        let codes =
+            listed.iter().map(|code| Some(code.as_str())).chain([None, Some("Unheard"), Some("Throttlings"), Some("slowdown")]);
+        let codes: Vec<Option<&str>> = codes.chain([Some(code::METHOD_NOT_ALLOWED), Some(code::INTERNAL_ERROR)]).collect();
         let fresh = History::default();
         let proven = History { had_success: true, had_answer: true, unreachable: 0 };
-        for (status, code, before, after, may_be_gone) in [
-            (503, code::QPS_LIMIT_EXCEEDED, Throttled, Throttled, true),
-            (503, code::SLOW_DOWN, Throttled, Throttled, true),
-            (429, "SomeCode", Throttled, Throttled, false),
-            (503, code::BAD_ERROR_RESPONSE, Retry, Retry, true),
-            (500, code::INTERNAL_ERROR, Retry, Retry, true),
-            (408, code::BAD_ERROR_RESPONSE, Retry, Retry, true),
-            (401, "X", Retry, Retry, false),
-            (409, "X", Retry, Retry, false),
-            (400, code::INVALID_DIGEST, Retry, Retry, false),
-            (400, code::BAD_REQUEST, Retry, Retry, false),
-            (400, code::VECTOR_INDEX_PARAMETER_INVALID, Halve, Halve, false),
-            (400, code::MALFORMED_JSON, Halve, Halve, false),
-            (400, "Unknown", Halve, Halve, false),
-            (413, code::ENTITY_TOO_LARGE, Halve, Halve, false),
-            (403, code::REQUEST_TIME_TOO_SKEWED, SignAgain, SignAgain, false),
-            (403, code::SECURITY_TOKEN_EXPIRED, AskCredentials, AskCredentials, false),
-            (403, code::INVALID_SECURITY_TOKEN, AskCredentials, AskCredentials, false),
-            (403, code::INVALID_ACCESS_KEY_ID, AskCredentials, AskCredentials, false),
-            (403, code::ACCESS_DENIED, Stop, Stop, false),
-            (403, code::SIGNATURE_DOES_NOT_MATCH, Stop, Stop, false),
-            (403, code::USER_DISABLE, Stop, Stop, false),
-            (404, code::NO_SUCH_BUCKET, Stop, Stop, false),
-            (404, code::NO_SUCH_VECTOR_INDEX, Stop, Stop, false),
-            (412, "X", Stop, Stop, false),
-            (403, code::BAD_ERROR_RESPONSE, Stop, Retry, true),
-            (404, code::BAD_ERROR_RESPONSE, Stop, Retry, true),
-            (410, code::BAD_ERROR_RESPONSE, Stop, Retry, true),
-            (400, code::BAD_ERROR_RESPONSE, Halve, Halve, false),
-            (413, code::BAD_ERROR_RESPONSE, Halve, Halve, false),
-            (401, code::BAD_ERROR_RESPONSE, Retry, Retry, false),
-            (405, code::METHOD_NOT_ALLOWED, Stop, Retry, true),
-            (407, "X", Stop, Retry, true),
-            (411, "X", Stop, Retry, true),
-            (307, "X", Stop, Retry, true),
-            (200, code::BAD_ERROR_RESPONSE, Stop, Retry, true),
-        ] {
-            let setback = Setback::Refused(ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m"));
-            assert_eq!(decide(&setback, fresh), before, "{status} {code}");
-            assert_eq!(decide(&setback, proven), after, "{status} {code}");
-            assert_eq!(may_have_deleted(&setback), may_be_gone, "{status} {code}");
+        let mut used = vec![false; rows.len()];
+        for status in 100..=999 {
+            for (code, has_request_id) in codes.iter().flat_map(|code| [(*code, false), (*code, true)]) {
+                let error =
+                    ServiceError::new(StatusCode::from_u16(status).unwrap(), code.unwrap_or(code::BAD_ERROR_RESPONSE), "m");
+                let error = if has_request_id { error.with_request_id("id") } else { error };
+                let setback = Setback::Refused(error);
+                let first = rows.iter().position(|row| row.fits(status, code, has_request_id)).expect("some row fits");
+                used[first] = true;
+                let row = &rows[first];
+                let expected = (row.before, row.after, row.may_be_gone);
+                let decided = (decide(&setback, fresh), decide(&setback, proven), may_have_deleted(&setback));
+                assert_eq!(decided, expected, "{status} {code:?}, request id: {has_request_id}");
+            }
+        }
+        for (row, used) in rows.iter().zip(used) {
+            assert_eq!(used, row.status != "no response", "{} {}", row.status, row.code);
+        }
+        for (failure, code) in
+            [(Failure::may_have_arrived("reset"), "may have been sent"), (Failure::surely_not_sent("refused"), "surely not sent")]
+        {
+            let setback = Setback::Failed(failure);
+            let row = rows.iter().find(|row| row.code == code).unwrap();
+            let decided = (decide(&setback, fresh), decide(&setback, proven), may_have_deleted(&setback));
+            assert_eq!(decided, (row.before, row.after, row.may_be_gone), "{code}");
         }
     }
 
@@ -128,9 +211,9 @@ mod tests {
     fn out_of_reach_from_the_start_is_tried_three_times() {
         let failed = Setback::Failed(Failure::surely_not_sent("no such host"));
         let seen = |unreachable, had_answer| History { unreachable, had_answer, had_success: false };
-        assert_eq!(decide(&failed, seen(2, false)), Retry);
-        assert_eq!(decide(&failed, seen(3, false)), Stop);
-        assert_eq!(decide(&failed, seen(9, true)), Retry);
-        assert_eq!(decide(&Setback::Failed(Failure::may_have_arrived("reset")), seen(9, false)), Retry);
+        assert_eq!(decide(&failed, seen(2, false)), Verdict::Retry);
+        assert_eq!(decide(&failed, seen(3, false)), Verdict::Stop);
+        assert_eq!(decide(&failed, seen(9, true)), Verdict::Retry);
+        assert_eq!(decide(&Setback::Failed(Failure::may_have_arrived("reset")), seen(9, false)), Verdict::Retry);
     }
 }

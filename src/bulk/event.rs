@@ -1,14 +1,13 @@
 use std::fmt;
-use std::ops::Range;
 use std::time::Duration;
 
-use super::AttemptError;
+use super::{AttemptError, Positions};
 use crate::KeyBatch;
 
 /// What became of keys that were not deleted. That there are these three and no others is a promise: match them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyOutcome {
-    /// Some attempt was refused, and none may have deleted: the keys are as they were. Mend what the error says, or leave them out.
+    /// Some attempt was rejected, and none may have deleted: the keys are as they were. Fix what the error says, or leave them out.
     Rejected,
     /// Some attempt may have deleted them, and none confirmed it. Send them again: deleting twice does no harm, unless someone
     /// put a vector back under the same key in between.
@@ -41,8 +40,8 @@ impl fmt::Display for KeyOutcome {
 pub struct FailedKeys {
     /// The keys, each once.
     pub keys: KeyBatch,
-    /// Where they were pushed, counted from 0; duplicates are among them, and what an earlier run had settled in between.
-    pub positions: Range<u64>,
+    /// Where they were pushed, their duplicates included.
+    pub positions: Positions,
     /// What is true of all of them.
     pub outcome: KeyOutcome,
     /// The last error; `None` where they met none: never sent, or in flight for the first time when the run was aborted.
@@ -86,7 +85,8 @@ pub struct FailedKeys {
 ///     }
 /// }
 /// let [(outcome, positions, Some(error))] = &not_deleted[..] else { panic!("{not_deleted:?}") };
-/// assert_eq!((*outcome, positions.clone(), bulk.report().deleted), (KeyOutcome::Rejected, 777..778, 1233));
+/// assert_eq!((*outcome, bulk.report().deleted), (KeyOutcome::Rejected, 1233));
+/// assert_eq!(*positions, 777..778);
 /// assert_eq!(error.code.as_deref(), Some("VectorIndexParameterInvalid"));
 /// # }
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -99,8 +99,8 @@ pub enum Event {
     Deleted {
         /// Unique keys of the batch.
         keys: usize,
-        /// Where they were pushed, counted from 0; duplicates are among them, and what an earlier run had settled in between.
-        positions: Range<u64>,
+        /// Where they were pushed, their duplicates included.
+        positions: Positions,
         /// The service's id of the request.
         request_id: Option<String>,
     },
@@ -123,7 +123,7 @@ pub enum Event {
         /// What went wrong.
         error: AttemptError,
     },
-    /// A batch was refused as a whole and is cut in two, to find the keys that are to blame.
+    /// A batch was rejected as a whole and is split in two, to find the bad keys.
     #[non_exhaustive]
     Halved {
         /// Unique keys of the batch.
@@ -136,10 +136,22 @@ pub enum Event {
     /// Credentials have expired, are about to, or were refused: hand others to
     /// [`handle_credentials`](super::BulkDelete::handle_credentials). Asked again every 10 seconds.
     CredentialsNeeded,
-    /// Nothing succeeds: from now on one request at a time, ever more rarely.
-    OutageBegan,
-    /// Something succeeded again.
-    OutageEnded,
+    /// Nothing gets on any more: eight batches or more have failed since the last deletion, or a limit has let nothing through for a
+    /// minute. From now on requests leave ever more rarely, and attempts do not count. Not before the first deletion: there, a
+    /// minute or ten attempts stop the run.
+    #[non_exhaustive]
+    OutageBegan {
+        /// The error that began it.
+        error: AttemptError,
+        /// Time since its first failure.
+        lasted: Duration,
+    },
+    /// Something was deleted again, or the service gave its verdict on keys.
+    #[non_exhaustive]
+    OutageEnded {
+        /// Time since the first failure of the outage.
+        lasted: Duration,
+    },
     /// No request will be sent any more; what is in flight is awaited. Keys that fail from here on were cut short, and a run that
     /// [resumes](super::BulkDelete::resume) this one sends them again.
     Stopped(StopReason),
@@ -151,20 +163,24 @@ pub enum Event {
 pub enum StopReason {
     /// The caller wanted it.
     Requested,
-    /// The service, or something before it, refuses every such request.
+    /// The service rejects every such request, or something that is not OSS responds in its place.
     Refused(AttemptError),
-    /// The service is out of reach, and was from the start.
+    /// The service is out of reach, and was from the start: three connections in a row failed.
     Unreachable(AttemptError),
-    /// Eight single keys were refused before anything was deleted: it is not the keys. Look at the index name.
+    /// Nothing was deleted within a minute, or in ten attempts, from the start. Time that `Retry-After` asked for does not count, up to
+    /// an hour. One request that hangs until its own timeout can take longer.
+    NoSuccess(AttemptError),
+    /// It is not the keys. Before anything was deleted, eight single keys were rejected: look at the index name. Later, eight batches
+    /// or more were rejected with no deletion between, some of them as probes from elsewhere in the input.
     KeysRefused(AttemptError),
-    /// Requests are refused for their date, even when it is the service's own, or the service does not tell its own.
+    /// Requests are rejected for their date, even when it is the service's own, or the service does not give its own.
     Clock(AttemptError),
-    /// Credentials were refused, and there are no others, or they were refused as well.
+    /// Credentials were rejected, and there is nobody to ask for others, or none that came in time were accepted.
     Credentials(AttemptError),
     /// Credentials were asked for and did not come in time.
     CredentialsMissing,
-    /// An outage lasted longer than it may.
-    Outage,
+    /// An outage lasted longer than [`BulkOptions::give_up_after`](super::BulkOptions::give_up_after) allows.
+    Outage(AttemptError),
 }
 
 impl StopReason {
@@ -174,10 +190,12 @@ impl StopReason {
         match self {
             Self::Refused(error)
             | Self::Unreachable(error)
+            | Self::NoSuccess(error)
             | Self::KeysRefused(error)
             | Self::Clock(error)
-            | Self::Credentials(error) => Some(error),
-            Self::Requested | Self::CredentialsMissing | Self::Outage => None,
+            | Self::Credentials(error)
+            | Self::Outage(error) => Some(error),
+            Self::Requested | Self::CredentialsMissing => None,
         }
     }
 }
@@ -186,13 +204,14 @@ impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Requested => f.write_str("stopped on request"),
-            Self::Refused(error) => write!(f, "refused: {error}"),
+            Self::Refused(error) => write!(f, "rejected: {error}"),
             Self::Unreachable(error) => write!(f, "the service is out of reach: {error}"),
-            Self::KeysRefused(error) => write!(f, "keys are refused one by one, so it is not the keys: {error}"),
-            Self::Clock(error) => write!(f, "refused for the date, and no answer helps: {error}"),
-            Self::Credentials(error) => write!(f, "the credentials are refused: {error}"),
+            Self::NoSuccess(error) => write!(f, "nothing was deleted in a minute or ten attempts: {error}"),
+            Self::KeysRefused(error) => write!(f, "too many keys are rejected, so it is not the keys: {error}"),
+            Self::Clock(error) => write!(f, "rejected for the date, and no response helps: {error}"),
+            Self::Credentials(error) => write!(f, "the credentials are rejected: {error}"),
             Self::CredentialsMissing => f.write_str("new credentials did not come in time"),
-            Self::Outage => f.write_str("the outage lasted too long"),
+            Self::Outage(error) => write!(f, "the outage lasted too long: {error}"),
         }
     }
 }

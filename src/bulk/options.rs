@@ -47,6 +47,8 @@ pub struct BulkOptions {
     pub(super) seed: Option<u64>,
 }
 
+const LEAST_BACK_OFF: Duration = Duration::from_millis(10);
+
 impl BulkOptions {
     /// The defaults, as told with each setting.
     #[must_use]
@@ -79,16 +81,18 @@ impl BulkOptions {
         self
     }
 
-    /// How often a batch is sent before its keys are given up, at least once; 10 if not set. Throttled attempts, those
-    /// during an outage and those that only lacked the right date or credentials do not count.
+    /// How often a batch is sent before its keys are given up, at least once; 10 if not set. Throttled attempts, those during an
+    /// outage and those that only lacked the right date or credentials do not count. Once every batch that is left has failed in an
+    /// outage, and no keys can come any more, those count that OSS itself answered.
     #[must_use]
     pub fn max_attempts(mut self, max_attempts: u32) -> Self {
         self.max_attempts = max_attempts;
         self
     }
 
-    /// Full-jitter exponential back-off between the attempts of one batch: a random time up to `base`, doubled with every
-    /// attempt and at most `cap`; 0.2 s and 20 s if not set.
+    /// Full-jitter exponential back-off between the attempts of one batch, and between probes in an outage: a random time up to
+    /// `base`, doubled with every attempt and at most `cap`; 0.2 s and 20 s if not set. `base` is at least 10 ms, and `cap` at
+    /// least `base`: a back-off of nothing would make a storm of every outage.
     #[must_use]
     pub fn back_off(mut self, base: Duration, cap: Duration) -> Self {
         self.back_off = (base, cap);
@@ -103,8 +107,9 @@ impl BulkOptions {
         self
     }
 
-    /// Stops the run when an outage lasts so long; never if not set. An outage is eight batches or more that fail with no answer
-    /// of the service between; attempts do not count then, so that without this a run outlives an outage of any length.
+    /// Stops the run when an outage lasts so long; never if not set. An outage is eight batches or more that fail with no deletion
+    /// between, or a limit that lets nothing through for a minute. Attempts do not count then, so that without this a run outlives
+    /// an outage of any length. Before the first deletion a run always stops after a minute or ten attempts.
     #[must_use]
     pub fn give_up_after(mut self, outage: Duration) -> Self {
         self.give_up_after = Some(outage);
@@ -149,6 +154,13 @@ impl BulkOptions {
         }
         if self.max_attempts == 0 {
             return Err(Invalid::new("max attempts", "must be at least 1", "0"));
+        }
+        let (base, cap) = self.back_off;
+        if base < LEAST_BACK_OFF {
+            return Err(Invalid::new("back-off", "must be at least 10ms", &format!("{base:?}")));
+        }
+        if cap < base {
+            return Err(Invalid::new("cap of the back-off", "must be at least its base", &format!("{cap:?}")));
         }
         if self.answer_timeout.is_zero() {
             return Err(Invalid::new("answer timeout", "must be above 0", "0ns"));

@@ -101,7 +101,7 @@ const REFUSED_ALONE: u64 = 8;
 /// Refusals alone for so long are no limit.
 const BLACKOUT: Duration = Duration::from_secs(15);
 /// The longest `Retry-After` that is honoured.
-const LONGEST_HOLD: Duration = Duration::from_secs(300);
+pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(300);
 
 impl Pacer {
     pub(super) fn new(rate: Rate, concurrency: usize) -> Self {

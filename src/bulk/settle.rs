@@ -15,8 +15,8 @@ impl BulkDelete {
 
     pub(super) fn settle_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
         self.report.deleted += batch.keys.len() as u64;
-        let positions = batch.span.clone();
-        self.settled.insert(positions.clone());
+        let positions = batch.positions();
+        positions.ranges().for_each(|range| self.settled.insert(range));
         if !matches!(self.phase, Phase::Stopped(_)) {
             let (rejected, keys) = std::mem::take(&mut self.unproven);
             std::iter::once(0..rejected.prefix()).chain(rejected.ranges()).for_each(|range| self.settled.insert(range));
@@ -26,7 +26,7 @@ impl BulkDelete {
     }
 
     pub(super) fn settle_failed(&mut self, batch: Batch) {
-        let outcome = batch.outcome();
+        let (outcome, positions) = (batch.outcome(), batch.positions());
         let (count, given_up) = match outcome {
             KeyOutcome::Rejected => (&mut self.report.rejected, 0),
             KeyOutcome::Unconfirmed => (&mut self.report.unconfirmed, 1),
@@ -41,10 +41,10 @@ impl BulkDelete {
                 (unproven, keys) if is_unproven => (unproven, keys),
                 _ => (&mut self.settled, &mut self.given_up[given_up]),
             };
-            settled.insert(batch.span.clone());
+            positions.ranges().for_each(|range| settled.insert(range));
             *settled_keys += batch.keys.len() as u64;
         }
-        let Batch { keys, span: positions, requests, last_error: error, .. } = batch;
+        let Batch { keys, requests, last_error: error, .. } = batch;
         self.events.push_back(Event::Failed(FailedKeys { keys, positions, outcome, error, requests }));
     }
 }

@@ -68,8 +68,8 @@ mod on {
             }
             Event::ClockCorrected => info!(target: TARGET, "clock corrected"),
             Event::CredentialsNeeded => info!(target: TARGET, "credentials needed"),
-            Event::OutageBegan => warn!(target: TARGET, "outage began"),
-            Event::OutageEnded => info!(target: TARGET, "outage ended"),
+            Event::OutageBegan { error, .. } => warn!(target: TARGET, %error, "outage began"),
+            Event::OutageEnded { lasted } => info!(target: TARGET, lasted = lasted.as_secs(), "outage ended"),
             Event::Stopped(StopReason::Requested) => info!(target: TARGET, "stopped on request"),
             Event::Stopped(reason) => warn!(target: TARGET, %reason, "stopped"),
         }

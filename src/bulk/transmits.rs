@@ -1,10 +1,9 @@
-use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 
-use super::{BulkDelete, Event, Failure, InFlight, MOST_EVENTS, Phase, Span, StopReason};
+use super::{Batch, BulkDelete, Event, Failure, InFlight, MOST_EVENTS, Phase, Positions, Span, StopReason};
 use crate::Now;
 
 /// One attempt, for as long as the run lasts.
@@ -21,8 +20,8 @@ pub struct Transmit {
     pub request: Request<Bytes>,
     /// How many keys it holds.
     pub keys: usize,
-    /// Where they were pushed, counted from 0; duplicates are among them, and what an earlier run had settled in between.
-    pub positions: Range<u64>,
+    /// Where they were pushed, their duplicates included.
+    pub positions: Positions,
     /// For what is logged while it is sent.
     pub(crate) span: Span,
 }
@@ -48,6 +47,9 @@ impl BulkDelete {
         }
         let position = self.next_ready()?;
         let mut batch = self.ready.remove(position)?;
+        if self.doubt.is_open() && batch.is_untried() {
+            self.doubt.probe(&batch);
+        }
         batch.requests += 1;
         self.report.requests += 1;
         let mut request = batch.request(&self.target);
@@ -55,7 +57,7 @@ impl BulkDelete {
         let id = TransmitId(self.next_id);
         self.next_id += 1;
         self.pacer.sent(self.now.monotonic);
-        let (keys, positions) = (batch.keys.len(), batch.span.clone());
+        let (keys, positions) = (batch.keys.len(), batch.positions());
         let span = Span::of_transmit(id.0, keys, batch.requests);
         let attempt = InFlight {
             batch,
@@ -82,9 +84,10 @@ impl BulkDelete {
         };
         let service_time = self.clock.service_time(self.now.wall);
         let credentials = self.authority.next_poll(self.now.monotonic, service_time);
-        let outage = self.outage.since().zip(self.options.give_up_after).map(|(since, most)| since.saturating_add(most));
         let is_running = !matches!(self.phase, Phase::Stopped(_)) && !self.is_finished();
-        [answer, transmit, credentials.filter(|_| is_running), outage.filter(|_| is_running)].into_iter().flatten().min()
+        let deadlines = [credentials, self.outage_deadline(), self.startup_deadline()];
+        let deadlines = deadlines.map(|deadline| deadline.filter(|_| is_running));
+        [answer, transmit].into_iter().chain(deadlines).flatten().min()
     }
 
     /// Does what is due at `now`. To call it too often does no harm.
@@ -98,22 +101,44 @@ impl BulkDelete {
             let message = format!("no answer within {timeout:?}");
             self.handle_failure(now, id, Failure::may_have_arrived(message));
         }
-        if self.authority.is_overdue(now.monotonic) {
-            self.stop_because(StopReason::CredentialsMissing);
+        if let Some(reason) = self.authority.overdue(now.monotonic) {
+            self.stop_because(reason);
         }
-        let outage = self.outage.since().zip(self.options.give_up_after);
-        if !self.is_finished() && outage.is_some_and(|(since, most)| since.saturating_add(most) <= now.monotonic) {
-            self.stop_because(StopReason::Outage);
+        let is_over = |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now.monotonic);
+        if self.is_finished() {
+            return;
+        }
+        if is_over(self.outage_deadline()) {
+            let error = self.outage.error().expect("it was reported").clone();
+            self.stop_because(StopReason::Outage(error));
+        } else if is_over(self.startup_deadline()) {
+            let error = self.startup.error().expect("an attempt failed").clone();
+            self.stop_because(StopReason::NoSuccess(error));
         }
     }
 
-    /// Takes note of the time: batches whose back-off is over are ready, ahead of those that were never sent.
+    fn outage_deadline(&self) -> Option<Duration> {
+        self.outage.since().zip(self.options.give_up_after).map(|(since, most)| since.saturating_add(most))
+    }
+
+    /// What is in flight is awaited: it may be the first success. Nor can anything fail that waits for credentials.
+    fn startup_deadline(&self) -> Option<Duration> {
+        self.startup.deadline().filter(|_| self.in_flight.is_empty() && self.authority.is_valid())
+    }
+
+    /// Takes note of the time: batches whose back-off is over are ready.
     pub(super) fn observe(&mut self, now: Now) {
         self.now = Now::new(now.monotonic.max(self.now.monotonic), now.wall);
         while let Some(entry) = self.delayed.first_entry()
             && entry.key().0 <= self.now.monotonic
         {
-            self.ready.push_front(entry.remove());
+            let batch = entry.remove();
+            // If nothing has got on since it failed, others have their turn first: they show whether it is to blame.
+            if self.outage.is_fresh(&batch) {
+                self.ready.push_front(batch);
+            } else {
+                self.ready.push_back(batch);
+            }
         }
         let is_running = !matches!(self.phase, Phase::Stopped(_)) && !self.is_finished();
         if is_running && self.authority.poll(self.now.monotonic, self.clock.service_time(now.wall)) {
@@ -125,13 +150,14 @@ impl BulkDelete {
         if matches!(self.phase, Phase::Stopped(_))
             || self.events.len() >= MOST_EVENTS
             || !self.authority.is_valid()
+            || self.startup.is_overdue(self.now.monotonic)
             || self.in_flight.len() >= self.options.concurrency
             || (self.takes_turns() && !self.in_flight.is_empty())
         {
             return Gate::Closed;
         }
         let has_ready = self.next_ready().is_some();
-        let back_off = self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch.family)).map(|(&(due, _), _)| due);
+        let back_off = self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch)).map(|(&(due, _), _)| due);
         let batch = if has_ready { Some(Duration::ZERO) } else { back_off };
         let (Some(batch), Some(slot)) = (batch, self.pacer.next_send(self.in_flight.len())) else { return Gate::Closed };
         let time = batch.max(slot).max(self.outage.next_probe().unwrap_or_default());
@@ -140,20 +166,35 @@ impl BulkDelete {
 
     /// Where in `ready` the next batch to send is.
     fn next_ready(&self) -> Option<usize> {
-        self.ready.iter().position(|batch| self.has_its_turn(batch.family))
+        match self.next_probe_of_doubt() {
+            // The farthest from those that were rejected: it is the least like them.
+            Some(probe) => Some(probe),
+            None => self.ready.iter().position(|batch| self.has_its_turn(batch)),
+        }
     }
 
-    /// Whether requests go out one at a time: probes in an outage, and pieces of the first batch that is halved.
+    /// Whether requests go out one at a time: probes, and parts of the first batch that is split.
     fn takes_turns(&self) -> bool {
-        self.outage.is_open() || self.exclusive_family().is_some()
+        self.outage.is_open()
+            || self.authority.is_on_trial()
+            || self.exclusive_family().is_some()
+            || self.next_probe_of_doubt().is_some()
     }
 
-    /// Before anything was deleted a refusal may mean that all will be refused: then one batch alone finds that out.
+    /// Where in `ready` a batch is that shows whether the keys are to blame, where that is in doubt.
+    fn next_probe_of_doubt(&self) -> Option<usize> {
+        if !self.history.had_success || !self.doubt.is_open() {
+            return None;
+        }
+        self.ready.iter().rposition(Batch::is_untried)
+    }
+
+    /// Before anything was deleted a rejected batch may mean that all will be rejected: then one batch alone finds that out.
     fn exclusive_family(&self) -> Option<u64> {
         self.halving.filter(|_| !self.history.had_success).map(|halving| halving.family)
     }
 
-    fn has_its_turn(&self, family: Option<u64>) -> bool {
-        self.exclusive_family().is_none_or(|exclusive| family == Some(exclusive))
+    fn has_its_turn(&self, batch: &Batch) -> bool {
+        self.exclusive_family().is_none_or(|exclusive| batch.origin == exclusive)
     }
 }

@@ -4,6 +4,8 @@
 
 /// 400: `Content-MD5` is not base64, or not that of 16 bytes; or it is not that of the body. Send it again.
 pub const INVALID_DIGEST: &str = "InvalidDigest";
+/// 400: the body came too slowly. Send it again: a part of the keys may be gone.
+pub const REQUEST_TIMEOUT: &str = "RequestTimeout";
 /// 400: the request as a whole is not understood. Send it again, as the official SDKs do.
 pub const BAD_REQUEST: &str = "BadRequest";
 /// 400: a parameter is invalid: too many keys, a bad key, a bad index name. Check the last two.
@@ -47,40 +49,28 @@ pub const ACTIVE_REQUEST_LIMIT_EXCEEDED: &str = "ActiveRequestLimitExceeded";
 pub const CPU_LIMIT_EXCEEDED: &str = "CpuLimitExceeded";
 /// 503: too many requests. Send it again, more slowly.
 pub const SLOW_DOWN: &str = "SlowDown";
+/// 400, 429 or 503, of the API gateway: too many requests. So are `Throttling.User`, `Throttling.Api` and every other code that
+/// begins with `Throttling.`. Send it again, more slowly.
+pub const THROTTLING: &str = "Throttling";
 
-/// Not the service's: stands for the code of an answer that has none, as in the official SDKs. Check what answers in its place.
+/// Not a code of OSS: stands for the code of a response that has none, as in the official SDKs. Check the endpoint.
 pub const BAD_ERROR_RESPONSE: &str = "BadErrorResponse";
 
-/// What an error asks of the caller before the same keys are sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asks {
-    /// To send more slowly.
-    Slower,
-    /// Nothing: to send again.
-    Again,
-    /// To sign with the service's date.
-    NewDate,
-    /// To sign with other credentials.
-    NewCredentials,
-}
-
-/// What `code` asks for, whatever its status. `None` where the status alone tells.
-pub(super) fn asks(code: &str) -> Option<Asks> {
-    Some(match code {
+/// Whether `code` says that requests come too fast, whatever the status.
+pub(super) fn is_throttling(code: &str) -> bool {
+    matches!(
+        code,
         QPS_LIMIT_EXCEEDED
-        | TOTAL_QPS_LIMIT_EXCEEDED
-        | META_OPERATION_QPS_LIMIT_EXCEEDED
-        | ACTIVE_REQUEST_LIMIT_EXCEEDED
-        | CPU_LIMIT_EXCEEDED
-        | SLOW_DOWN => Asks::Slower,
-        BAD_REQUEST | INVALID_DIGEST => Asks::Again,
-        REQUEST_TIME_TOO_SKEWED => Asks::NewDate,
-        INVALID_ACCESS_KEY_ID | INVALID_SECURITY_TOKEN | SECURITY_TOKEN_EXPIRED => Asks::NewCredentials,
-        _ => return None,
-    })
+            | TOTAL_QPS_LIMIT_EXCEEDED
+            | META_OPERATION_QPS_LIMIT_EXCEEDED
+            | ACTIVE_REQUEST_LIMIT_EXCEEDED
+            | CPU_LIMIT_EXCEEDED
+            | SLOW_DOWN
+            | THROTTLING
+    ) || code.strip_prefix(THROTTLING).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// What to do about `code`, in words, where that is the same for all targets and more than it [`asks`] for.
+/// What to do about `code`, in words, where that is the same for all targets.
 pub(super) fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
         INVALID_ACCESS_KEY_ID => "check the AccessKey id",

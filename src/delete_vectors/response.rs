@@ -66,8 +66,8 @@ impl Deleted {
 impl DeleteVectors {
     /// Reads the answer to a call.
     ///
-    /// [`Deleted`] is a `204`, or another 2xx that comes with `x-oss-request-id` and without an error in its body: a page that
-    /// some proxy answers with `200` has deleted nothing.
+    /// [`Deleted`] is a 2xx that comes with `x-oss-request-id` and without an error in its body. A page that a proxy answers with
+    /// `200`, and a bare `204`, delete nothing.
     ///
     /// # Errors
     ///
@@ -95,15 +95,10 @@ impl DeleteVectors {
 
     fn parse<B: AsRef<[u8]>>(response: &Response<B>, secrets: &Secrets<'_>) -> Result<Deleted, ServiceError> {
         let request_id = text(response.headers(), header::REQUEST_ID);
-        let is_deleted = match response.status() {
-            StatusCode::NO_CONTENT => true,
-            status => {
-                status.is_success()
-                    && request_id.is_some()
-                    && !response.headers().contains_key(header::ERR)
-                    && is_empty_or_without_error(response.body().as_ref())
-            }
-        };
+        let is_deleted = response.status().is_success()
+            && request_id.is_some()
+            && !response.headers().contains_key(header::ERR)
+            && is_empty_or_without_error(response.body().as_ref());
         if is_deleted {
             let request_id = request_id.map(|id| secrets.redact(id));
             Ok(Deleted { request_id, qos_delay: qos_delay(response.headers()) })

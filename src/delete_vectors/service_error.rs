@@ -7,9 +7,10 @@ use http::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::code::{self, Asks};
+use super::code;
 use super::error_document::{ErrorDocument, shown};
 use super::header;
+use super::meaning::Meaning;
 use super::redact::Secrets;
 use super::response::{date, insert, insert_qos_delay, qos_delay, text};
 use crate::escape::escape;
@@ -198,49 +199,61 @@ impl ServiceError {
     }
 
     /// Whether to send the same again, signed anew: status 401, 408, 429 and 5xx; codes `BadRequest`, `InvalidDigest` and
-    /// `RequestTimeTooSkewed`, once the date is right; and codes that say [to slow down](Self::is_throttling). Not where it takes
-    /// other credentials.
+    /// `RequestTimeout`; `RequestTimeTooSkewed`, once the date is right; and codes that say [to slow down](Self::is_throttling).
+    /// Not where it takes other credentials, and not a 401 that is [not from OSS](Self::is_from_oss).
     ///
-    /// The official SDKs judge so as well, with these differences: they do not send again on `InvalidDigest`, nor on a throttling
-    /// code whose status is no 5xx; and they send again on a 401 or 5xx whose code asks for other credentials. A
-    /// [`BulkDelete`](crate::bulk::BulkDelete) also sends again on 409, with a limit as for all.
+    /// The official SDKs decide likewise, with these differences: they do not send again on `InvalidDigest` and `RequestTimeout`,
+    /// nor on a throttling code whose status is not 5xx; and they send again on any 401. A
+    /// [`BulkDelete`](crate::bulk::BulkDelete) also sends again on 409 and on codes that are not listed, a limited number of times.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.asks(), Some(Asks::Slower | Asks::Again | Asks::NewDate))
+        match self.meaning() {
+            Meaning::Throttled | Meaning::Failed | Meaning::WrongDate => true,
+            Meaning::Passing => self.0.status != StatusCode::CONFLICT,
+            _ => false,
+        }
     }
 
-    /// Whether requests come too fast: a throttling code, or status 429. Send the same again, more slowly.
+    /// Whether requests come too fast: a throttling code, status 429, or a 503 without a code, which is how gateways say it. Send
+    /// the same again, more slowly.
     #[must_use]
     pub fn is_throttling(&self) -> bool {
-        self.asks() == Some(Asks::Slower)
+        self.meaning() == Meaning::Throttled
     }
 
-    /// What is to be done before the same keys are sent again; `None` where that would not help.
-    pub(crate) fn asks(&self) -> Option<Asks> {
-        match (self.0.status.as_u16(), code::asks(self.code())) {
-            (429, _) => Some(Asks::Slower),
-            (_, Some(asks)) => Some(asks),
-            (401 | 408 | 500.., None) => Some(Asks::Again),
-            _ => None,
-        }
+    /// Whether OSS sent this response to this call: it has a code or a request id, and none of the statuses that OSS never gives
+    /// here (1xx, 3xx, 405, 407, 411, a 2xx that is not a deletion). Otherwise a proxy, a gateway or another server did, and it says
+    /// nothing about the keys: check the endpoint, and what is before it.
+    #[must_use]
+    pub fn is_from_oss(&self) -> bool {
+        self.is_named() && !matches!(self.0.status.as_u16(), 100..400 | 405 | 407 | 411)
     }
 
-    /// Whether a part of the keys, or all, may be gone in spite of the error: any 5xx, throttling among them; 408; and an answer
-    /// that is none of the service's to this call, which says nothing of what the service did: 1xx, a 2xx that is not clearly the
-    /// service's, 3xx, 405, 407, 411, and a 403, 404 or rarer 4xx without a code. All others say that the call was refused.
+    /// What it means, for one call and for a run alike.
+    pub(crate) fn meaning(&self) -> Meaning {
+        Meaning::of(self.0.status, self.known_code(), self.request_id().is_some())
+    }
+
+    /// Whether a part of the keys, or all, may be gone in spite of the error: any 5xx, throttling among them; 408 and
+    /// `RequestTimeout`; and a response that is [not from OSS](Self::is_from_oss), which does not say what OSS did with the request.
+    /// All others say that the call was rejected.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {
-        self.is_foreign() || matches!(self.0.status.as_u16(), 408 | 500..)
+        match self.meaning() {
+            Meaning::Failed | Meaning::NotFromOss => true,
+            Meaning::Throttled => {
+                !self.is_from_oss() || !self.0.status.is_client_error() || self.0.status == StatusCode::REQUEST_TIMEOUT
+            }
+            _ => false,
+        }
     }
 
-    /// Whether the answer is none that the service gives to this call.
-    pub(crate) fn is_foreign(&self) -> bool {
-        match self.0.status.as_u16() {
-            100..400 | 405 | 407 | 411 => true,
-            // What these say needs no code.
-            400 | 401 | 408 | 409 | 413 | 429 => false,
-            status => status < 500 && self.code() == code::BAD_ERROR_RESPONSE,
-        }
+    fn is_named(&self) -> bool {
+        self.known_code().is_some() || self.request_id().is_some()
+    }
+
+    fn known_code(&self) -> Option<&str> {
+        Some(self.code()).filter(|&code| code != code::BAD_ERROR_RESPONSE)
     }
 
     /// The endpoint that the service names, where the request went to another one than the bucket's: host and port.
@@ -266,14 +279,14 @@ impl ServiceError {
                 return Some(format!("check region, account id and bucket of {resource}, and the endpoint: {host}").into());
             }
             code::NO_SUCH_VECTOR_INDEX => return Some(format!("check the index name, {target}").into()),
-            code => match (code::advice(code), self.asks()) {
+            code => match (code::advice(code), self.meaning()) {
                 (Some(advice), _) => advice,
-                (None, Some(Asks::Slower)) => "send again, more slowly",
-                _ if self.is_foreign() => {
-                    "check the endpoint: the answer is not the service's, and the batch may be gone in part"
+                (None, Meaning::NotFromOss) => {
+                    "check the endpoint: the response is not from OSS, and the batch may be gone in part"
                 }
+                (None, Meaning::Throttled) => "send again, more slowly",
                 _ if self.may_have_deleted() => "send again: the batch may be gone in part",
-                (None, Some(Asks::Again)) => "send again",
+                _ if self.is_retryable() => "send again",
                 _ => return None,
             },
         }))

@@ -24,11 +24,15 @@ pub enum Fault {
     /// unless the service rejected the first one. The second response is lost.
     RepeatedRequest,
     /// The service throttles. Mostly a 503 with one of its codes, after which some of the keys may
-    /// be deleted; otherwise a 429. A third of the responses ask the client to wait for 1 to 20
-    /// seconds.
+    /// be deleted; otherwise a 429, or a 400 with the code of an API gateway, `Throttling.User`. A
+    /// third of the responses ask the client to wait for 1 to 20 seconds.
     Throttle,
-    /// The service fails with 500, 503 or 408 after it has deleted none, some or all of the keys.
+    /// The service fails with 500, 503, 408 or 400 `RequestTimeout` after it has deleted none, some
+    /// or all of the keys.
     ServerError,
+    /// The service rejects the request for a reason that passes, or with a code that is not
+    /// documented: 400, 401 or 409. Nothing is deleted.
+    Rejection,
     /// The request is executed and its response lost. Half of these end with a connection reset,
     /// the others with silence.
     LostAnswer,
@@ -39,8 +43,9 @@ pub enum Fault {
     /// The body of the response is truncated. Half of these look complete, as if the end of the
     /// connection delimited the body. The others, and those without a body, are failures.
     TruncatedAnswer,
-    /// A proxy replaces the response with a page of its own: status 200, 302, 404, 405, 500, 502,
-    /// 503 or 504, without a request id. The service has handled the request.
+    /// A proxy replaces the response with a page of its own, or with nothing but a status, a bare
+    /// 204 among them: 2xx, 302, 4xx or 5xx, without a request id. The service has handled the
+    /// request.
     Page,
     /// The status of the response is changed to 302, 408, 500, 502, 503 or 504.
     FlippedStatus,
@@ -59,6 +64,7 @@ impl Fault {
         Self::RepeatedRequest,
         Self::Throttle,
         Self::ServerError,
+        Self::Rejection,
         Self::LostAnswer,
         Self::LateAnswer,
         Self::RepeatedAnswer,
@@ -81,6 +87,7 @@ impl Fault {
             Self::RepeatedRequest => "repeated-request",
             Self::Throttle => "throttle",
             Self::ServerError => "server-error",
+            Self::Rejection => "rejection",
             Self::LostAnswer => "lost-answer",
             Self::LateAnswer => "late-answer",
             Self::RepeatedAnswer => "repeated-answer",
@@ -113,7 +120,8 @@ impl FromStr for Fault {
     fn from_str(name: &str) -> Result<Self, Invalid> {
         let found = Self::ALL.iter().copied().find(|fault| fault.as_str() == name);
         let rule = "must be one of connection-refused, lost-request, late-request, corrupted-request, repeated-request, throttle, \
-                    server-error, lost-answer, late-answer, repeated-answer, truncated-answer, page, flipped-status, outage";
+                    server-error, rejection, lost-answer, late-answer, repeated-answer, truncated-answer, page, flipped-status, \
+                    outage";
         found.ok_or_else(|| Invalid::new("fault", rule, name))
     }
 }

@@ -20,7 +20,7 @@ use crate::{Now, ServiceError, code};
 /// A request meets at most one fault on its way to the service
 /// ([`ConnectionRefused`](Fault::ConnectionRefused) to
 /// [`RepeatedRequest`](Fault::RepeatedRequest)), at most one in the service if it passes all checks
-/// ([`Throttle`](Fault::Throttle), [`ServerError`](Fault::ServerError)), and at most one on the way
+/// ([`Throttle`](Fault::Throttle) to [`Rejection`](Fault::Rejection)), and at most one on the way
 /// back ([`LostAnswer`](Fault::LostAnswer) to [`FlippedStatus`](Fault::FlippedStatus)).
 ///
 /// ```
@@ -84,6 +84,10 @@ pub enum Outage {
     Unavailable,
     /// Requests are lost, and there are no responses.
     Silent,
+    /// A proxy responds with this status and a page of its own. Nothing arrives at the service.
+    Page(StatusCode),
+    /// The service responds with this status and code to whatever comes, and deletes nothing.
+    Error(StatusCode, &'static str),
 }
 
 /// An event in the network.
@@ -190,6 +194,14 @@ impl<I: Copy> FaultyNetwork<I> {
                     self.decide(back, UnderWay::Answer { id, answer });
                 }
                 Outage::Silent => {}
+                Outage::Page(status) => {
+                    let answer = Ok(page(status, &mut self.random));
+                    self.decide(back, UnderWay::Answer { id, answer });
+                }
+                Outage::Error(status, code) => {
+                    let error = ServiceError::new(status, code, "not now").with_request_id("outage");
+                    self.decide(back, UnderWay::Answer { id, answer: Ok(error.to_response()) });
+                }
             }
             return;
         }
@@ -236,22 +248,35 @@ impl<I: Copy> FaultyNetwork<I> {
     /// Decides whether the service fails a request that passes its checks.
     fn fail_in_service(&mut self, keys: usize) -> Option<PlannedAnswer> {
         let deleted_keys = self.random.below(keys + 1);
-        match self.first_of(&[Fault::Throttle, Fault::ServerError])? {
+        match self.first_of(&[Fault::Throttle, Fault::ServerError, Fault::Rejection])? {
             Fault::Throttle => {
-                let error = match self.random.below(8) {
+                let error = match self.random.below(9) {
                     0 => ServiceError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "too fast"),
-                    1..4 => ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "slow down"),
+                    1 => ServiceError::new(StatusCode::BAD_REQUEST, "Throttling.User", "too fast"),
+                    2..5 => ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "slow down"),
                     _ => ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast"),
                 };
-                // A 429 is clearly rejected.
+                // A 4xx is a clear rejection.
                 let deleted_keys = if error.may_have_deleted() { deleted_keys } else { 0 };
                 let asks = self.random.below(3) == 0;
                 let wait = Duration::from_secs(1 + self.random.next() % 20);
                 Some(PlannedAnswer { error: if asks { error.with_retry_after(wait) } else { error }, deleted_keys })
             }
+            Fault::Rejection => {
+                let (status, code) = self.random.pick(&[
+                    (StatusCode::BAD_REQUEST, code::BAD_REQUEST),
+                    (StatusCode::BAD_REQUEST, "SomethingNew"),
+                    (StatusCode::BAD_REQUEST, code::BAD_ERROR_RESPONSE),
+                    (StatusCode::UNAUTHORIZED, "SomethingNew"),
+                    (StatusCode::FORBIDDEN, code::BAD_ERROR_RESPONSE),
+                    (StatusCode::CONFLICT, "SomethingNew"),
+                ]);
+                Some(PlannedAnswer { error: ServiceError::new(status, code, "rejected for now"), deleted_keys: 0 })
+            }
             _ => {
                 let (status, code) = self.random.pick(&[
                     (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR),
+                    (StatusCode::BAD_REQUEST, code::REQUEST_TIMEOUT),
                     (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
                     (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
                 ]);
@@ -283,8 +308,15 @@ impl<I: Copy> FaultyNetwork<I> {
             Some(Fault::Page) => {
                 let status = self.random.pick(&[
                     StatusCode::OK,
+                    StatusCode::NO_CONTENT,
                     StatusCode::FOUND,
+                    StatusCode::BAD_REQUEST,
+                    StatusCode::UNAUTHORIZED,
+                    StatusCode::FORBIDDEN,
                     StatusCode::NOT_FOUND,
+                    StatusCode::CONFLICT,
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    StatusCode::TOO_MANY_REQUESTS,
                     StatusCode::METHOD_NOT_ALLOWED,
                     StatusCode::INTERNAL_SERVER_ERROR,
                     StatusCode::BAD_GATEWAY,

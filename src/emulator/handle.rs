@@ -105,6 +105,9 @@ impl Emulator {
             let message = "too many requests per second";
             return Err(ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, message));
         }
+        if call.keys().iter().any(|key| self.failing_keys.contains(key.as_str())) {
+            return Err(ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "a key always fails"));
+        }
         Ok(call)
     }
 

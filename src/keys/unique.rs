@@ -37,23 +37,24 @@ impl UniqueIndex {
         Self { slots: vec![FREE; (2 * keys).next_power_of_two().max(Self::MIN_SLOTS)], len: 0 }
     }
 
-    /// Adds `key` at the next position. `false` if it is already there. `key_at` returns earlier
-    /// keys.
-    pub(super) fn insert<'a>(&mut self, key: &str, key_at: impl Fn(usize) -> &'a str) -> bool {
+    /// Adds `key` at the next position, unless it is already there: then returns its position.
+    /// `key_at` returns earlier keys.
+    pub(super) fn insert<'a>(&mut self, key: &str, key_at: impl Fn(usize) -> &'a str) -> Option<u16> {
         if 2 * (self.len + 1) > self.slots.len() {
             self.grow(&key_at);
         }
         let (index, tag) = self.slot_for(key, &key_at);
-        if self.slots[index].key != 0 {
-            return false;
+        if let Some(found) = self.slots[index].key.checked_sub(1) {
+            return Some(found);
         }
         self.slots[index] = Slot::of(self.len, tag);
         self.len += 1;
-        true
+        None
     }
 
-    pub(super) fn contains<'a>(&self, key: &str, key_at: impl Fn(usize) -> &'a str) -> bool {
-        self.slots[self.slot_for(key, key_at).0].key != 0
+    /// The number of `key`, where it is there.
+    pub(super) fn find<'a>(&self, key: &str, key_at: impl Fn(usize) -> &'a str) -> Option<u16> {
+        self.slots[self.slot_for(key, key_at).0].key.checked_sub(1)
     }
 
     /// The slot that holds `key`, or the free slot for it, and the tag of `key`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Rate, TransmitId};
 use oss_delete_vectors::{Deleted, Key, Now};
 
-use crate::run::{Run, credentials, deleted, key, start, target};
+use crate::run::{Run, SECOND, credentials, deleted, key, start, target};
 
 fn bulk(options: BulkOptions) -> BulkDelete {
     BulkDelete::new(&target(), credentials(), options).unwrap()
@@ -142,12 +142,19 @@ fn options_out_of_their_range_are_refused_by_name() {
         (options().rate(Rate::Adaptive { max_qps: Some(-1.0) }), r#"requests a second must be 0.001 to 1000000, not "-1""#),
         (options().rate(Rate::Adaptive { max_qps: Some(2e6) }), r#"requests a second must be 0.001 to 1000000, not "2000000""#),
         (options().max_attempts(0), r#"max attempts must be at least 1, not "0""#),
+        (options().back_off(Duration::ZERO, SECOND), r#"back-off must be at least 10ms, not "0ns""#),
+        (options().back_off(Duration::from_micros(9999), SECOND), r#"back-off must be at least 10ms, not "9.999ms""#),
+        (options().back_off(SECOND, SECOND / 2), r#"cap of the back-off must be at least its base, not "500ms""#),
         (options().answer_timeout(Duration::ZERO), r#"answer timeout must be above 0, not "0ns""#),
     ] {
         let refused = BulkDelete::new(&target(), credentials(), options).unwrap_err();
         assert_eq!(refused.to_string(), expected);
     }
-    for options in [options().concurrency(1).max_attempts(1), options().concurrency(10_000).rate(Rate::Fixed(1e6))] {
+    let shortest = Duration::from_millis(10);
+    for options in [
+        options().concurrency(1).max_attempts(1).back_off(shortest, shortest),
+        options().concurrency(10_000).rate(Rate::Fixed(1e6)),
+    ] {
         assert!(BulkDelete::new(&target(), credentials(), options).is_ok());
     }
 }

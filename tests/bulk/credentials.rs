@@ -66,17 +66,25 @@ fn those_that_come_late_go_on_where_it_stood() {
 }
 
 #[test]
-fn wrong_ones_are_asked_for_once_more_and_then_it_is_final() {
-    let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"]))
-        .provider(|asked| Some((SECOND, if asked < 1 { pair("wrong") } else { pair("new") })))
-        .delete(600);
-    assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (4, [600, 0, 0, 0], None));
-
-    let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"]))
-        .provider(|asked| Some((SECOND, if asked < 2 { pair("wrong") } else { pair("new") })))
-        .delete(600);
+fn rejected_ones_are_asked_for_again_with_a_back_off() {
+    // The provider has the old ones in its cache for a while.
+    for cached in [1, 2, 5] {
+        let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"]))
+            .provider(|asked| Some((SECOND / 100, if asked < cached { pair("old") } else { pair("new") })))
+            .delete(600);
+        assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (3 + cached, [600, 0, 0, 0], None), "{cached}");
+    }
+    // For good: until the timeout is over, and then with the reason.
+    let options = BulkOptions::new().renews_credentials(55 * SECOND);
+    let run =
+        Run::as_whom(pair("old"), options, knowing(&["new"])).provider(|_| Some((Duration::ZERO, pair("old")))).delete(5000);
     assert!(matches!(run.stopped(), Some(StopReason::Credentials(_))));
-    assert_eq!((run.requests.len(), run.outcomes()), (3, [0, 500, 0, 100]));
+    let rejected = Duration::from_millis(10);
+    assert_eq!(run.now, rejected + 55 * SECOND);
+    let since: Vec<u64> = asked(&run).into_iter().map(|at| (at - rejected).as_secs()).collect();
+    assert_eq!(since, [0, 1, 3, 7, 15, 25, 35, 45]);
+    // Two at first, then one each time.
+    assert_eq!(run.requests.len(), 2 + since.len());
 }
 
 #[test]

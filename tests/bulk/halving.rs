@@ -25,7 +25,8 @@ fn one_bad_key_among_ten_thousand_is_found_and_the_others_are_deleted() {
         let failed: Vec<_> = run.failed().collect();
         assert_eq!(failed.len(), 1);
         assert_eq!(failed[0].keys.iter().map(|key| key.as_str().to_owned()).collect::<Vec<_>>(), [key(poison)]);
-        assert_eq!((failed[0].outcome, failed[0].positions.clone()), (KeyOutcome::Rejected, poison..poison + 1));
+        assert_eq!(failed[0].outcome, KeyOutcome::Rejected);
+        assert_eq!(failed[0].positions, poison..poison + 1);
         // 20 batches, and 2 pieces for each of the 8 or 9 halvings on the way to one of 500.
         let halvings = run.count(|event| matches!(event, Event::Halved { .. }));
         assert!((8..=9).contains(&halvings));
@@ -38,28 +39,62 @@ fn every_bad_key_is_found() {
     let poison = [3, 4, 77, 600, 601, 1999];
     let run = Run::new(BulkOptions::new(), refusing(&poison)).delete(2000);
     assert_eq!(run.outcomes(), [1994, 6, 0, 0]);
-    let mut found: Vec<u64> = run.failed().map(|failed| failed.positions.start).collect();
+    let mut found: Vec<u64> = run.failed().map(|failed| failed.positions.first()).collect();
     found.sort_unstable();
     assert_eq!(found, poison);
 }
 
+/// By outcome, and by position: what the key is that stands there.
+fn attributed(run: &Run<'_>) -> Vec<(u64, bool)> {
+    let mut positions: Vec<(u64, bool)> = Vec::new();
+    for (_, event) in &run.events {
+        match event {
+            Event::Deleted { positions: deleted, .. } => positions.extend(deleted.iter().map(|position| (position, true))),
+            Event::Failed(failed) => positions.extend(failed.positions.iter().map(|position| (position, false))),
+            _ => {}
+        }
+    }
+    positions.sort_unstable();
+    positions
+}
+
 #[test]
-fn duplicates_of_a_halved_batch_settle_with_the_keys_around_them() {
-    // Positions 0..6 hold a b a c b d; c is bad.
-    let keys = [1, 2, 1, 3, 2, 4].map(key);
-    let run = Run::new(BulkOptions::new(), refusing(&[3])).keys(keys.into_iter()).delete_all();
-    assert_eq!(run.outcomes(), [3, 1, 0, 0]);
-    let report = run.bulk.report();
-    assert_eq!((report.pushed, report.duplicates, run.bulk.settled().prefix()), (6, 2, 6));
-    let failed = run.failed().next().unwrap();
-    assert_eq!((failed.positions.clone(), failed.keys.len()), (3..5, 1));
+fn a_duplicate_has_the_outcome_of_its_key() {
+    // c is bad. Its duplicates stand among keys that are deleted, and those of a and b after it.
+    for keys in [
+        &[1, 2, 1, 3, 2, 4][..],
+        &[3, 1, 2, 3, 4, 3, 5, 6, 3],
+        &[1, 3, 3, 3, 1, 2, 2, 1],
+        &[3, 3, 3],
+        &[1, 2, 4, 5, 6, 7, 8, 3, 1, 3, 8, 3, 3, 9, 1],
+    ] {
+        let run = Run::new(BulkOptions::new(), refusing(&[3])).keys(keys.iter().map(|&number| key(number))).delete_all();
+        let expected: Vec<(u64, bool)> = (0..).zip(keys).map(|(position, &number)| (position, number != 3)).collect();
+        assert_eq!(attributed(&run), expected, "{keys:?}");
+        let report = run.bulk.report();
+        assert_eq!((report.rejected, report.pushed), (1, keys.len() as u64));
+        assert_eq!(
+            (report.deleted + report.rejected + report.duplicates, run.bulk.settled().prefix()),
+            (report.pushed, report.pushed)
+        );
+    }
+}
+
+#[test]
+fn thousands_of_duplicates_are_attributed_too() {
+    // Each key three times, far apart; every hundredth is bad.
+    let keys: Vec<u64> = (0..3).flat_map(|_| 0..400).chain((0..30_000).map(|number| number % 2)).collect();
+    let poison: Vec<u64> = (0..400).step_by(100).collect();
+    let run = Run::new(BulkOptions::new(), refusing(&poison)).keys(keys.iter().map(|&number| key(number))).delete_all();
+    let expected: Vec<(u64, bool)> = (0..).zip(&keys).map(|(position, number)| (position, number % 100 != 0)).collect();
+    assert_eq!(attributed(&run), expected);
 }
 
 #[test]
 fn before_the_first_success_one_batch_at_a_time_is_halved() {
     let sizes = RefCell::new(Vec::new());
     let refuse_all = |call: &Call<'_>| {
-        sizes.borrow_mut().push((call.positions.start / 500, call.keys));
+        sizes.borrow_mut().push((call.positions.first() / 500, call.keys));
         error(400, code::VECTOR_INDEX_PARAMETER_INVALID)
     };
     let run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), refuse_all).delete(10_000);
@@ -100,8 +135,8 @@ fn a_refused_batch_that_may_have_deleted_before_leaves_unconfirmed_keys() {
 }
 
 #[test]
-fn too_large_malformed_and_unknown_refusals_are_halved_too() {
-    for (status, code) in [(413, code::ENTITY_TOO_LARGE), (400, code::MALFORMED_JSON), (400, "Unheard")] {
+fn too_large_and_malformed_batches_are_split() {
+    for (status, code) in [(413, code::ENTITY_TOO_LARGE), (400, code::MALFORMED_JSON)] {
         let run = Run::new(BulkOptions::new(), |call| if call.keys > 100 { error(status, code) } else { deleted() }).delete(500);
         let sizes: Vec<usize> = run.requests.iter().map(|&(_, keys)| keys).collect();
         assert_eq!(sizes.iter().max(), Some(&500));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use oss_delete_vectors::bulk::{BulkOptions, StopReason};
 use oss_delete_vectors::code;
 
-use crate::run::{Answer, Run, SECOND, deleted, error, lost, not_sent};
+use crate::run::{Answer, Call, Run, SECOND, deleted, error, lost, not_sent};
 
 fn one() -> BulkOptions {
     BulkOptions::new().concurrency(1)
@@ -34,7 +34,7 @@ fn clear_refusals_and_what_was_not_sent_leave_the_keys_as_they_were() {
 #[test]
 fn ten_attempts_and_the_keys_are_unconfirmed() {
     // Another batch succeeds in between, so that it is no outage.
-    let run = Run::new(one(), |call| if call.positions.start == 0 { error(500, code::INTERNAL_ERROR) } else { deleted() })
+    let run = Run::new(one(), |call| if call.positions.first() == 0 { error(500, code::INTERNAL_ERROR) } else { deleted() })
         .delete(40 * 500);
     assert_eq!(run.outcomes(), [39 * 500, 0, 500, 0]);
     assert_eq!((run.requests.len(), run.failed().next().unwrap().requests), (49, 10));
@@ -49,14 +49,14 @@ fn a_deletion_after_failures_is_a_deletion() {
 
 #[test]
 fn an_answer_that_never_comes_ends_by_a_deadline() {
-    let options = one().answer_timeout(30 * SECOND).max_attempts(3);
+    let options = one().answer_timeout(10 * SECOND).max_attempts(3);
     let run = Run::new(options, |_| Answer::Silence).delete(500);
     assert_eq!((run.requests.len(), run.outcomes()), (3, [0, 0, 500, 0]));
     let message = run.failed().next().unwrap().error.as_ref().unwrap().message.clone();
-    assert_eq!(message, "no answer within 30s");
+    assert_eq!(message, "no answer within 10s");
     let between: Vec<Duration> = run.requests.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
-    assert!(between.iter().all(|&time| time >= 30 * SECOND && time < 31 * SECOND), "{between:?}");
-    assert_eq!(run.now, run.requests[2].0 + 30 * SECOND);
+    assert!(between.iter().all(|&time| time >= 10 * SECOND && time < 11 * SECOND), "{between:?}");
+    assert_eq!(run.now, run.requests[2].0 + 10 * SECOND);
 }
 
 #[test]
@@ -94,8 +94,8 @@ fn the_deadlines_of_a_lifetime_are_none() {
     let options = one().answer_timeout(Duration::MAX).give_up_after(Duration::MAX).renews_credentials(Duration::MAX);
     let options = options.back_off(SECOND, Duration::MAX);
     let run = Run::new(options, |call| match call.number {
-        0..8 => error(500, code::INTERNAL_ERROR),
-        8 => error(403, code::SECURITY_TOKEN_EXPIRED),
+        1..9 => error(500, code::INTERNAL_ERROR),
+        9 => error(403, code::SECURITY_TOKEN_EXPIRED),
         _ => deleted(),
     })
     .provider(|_| Some((SECOND, crate::run::credentials())))
@@ -105,10 +105,9 @@ fn the_deadlines_of_a_lifetime_are_none() {
 
 #[test]
 fn attempts_that_throttle_count_for_nothing() {
-    let run =
-        Run::new(one().max_attempts(1), |call| if call.number < 30 { error(503, code::QPS_LIMIT_EXCEEDED) } else { deleted() })
-            .delete(500);
-    assert_eq!((run.requests.len(), run.outcomes(), run.bulk.report().throttled), (31, [500, 0, 0, 0], 30));
+    let service = |call: &Call<'_>| if (1..31).contains(&call.number) { error(503, code::QPS_LIMIT_EXCEEDED) } else { deleted() };
+    let run = Run::new(one().max_attempts(1), service).delete(1000);
+    assert_eq!((run.requests.len(), run.outcomes(), run.bulk.report().throttled), (32, [1000, 0, 0, 0], 30));
 }
 
 #[test]

@@ -43,7 +43,8 @@ fn what_is_settled_is_not_sent_again_and_the_report_goes_on() {
     let positions = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&positions);
     let service = move |call: &Call<'_>| {
-        seen.borrow_mut().push((call.positions.start, call.positions.end, call.keys));
+        let range = call.positions.ranges().next().unwrap();
+        seen.borrow_mut().push((range.start, range.end, call.keys));
         deleted()
     };
     let second = resume(&checkpoint, BulkOptions::new(), service, 5000).delete_all();
@@ -108,7 +109,7 @@ fn keys_that_a_stop_cut_short_are_sent_again_and_those_given_up_are_not() {
 
 #[test]
 fn keys_rejected_before_the_first_success_are_sent_again() {
-    let first_bad = |bad: u64| move |call: &Call<'_>| if call.positions.start < bad { refused() } else { deleted() };
+    let first_bad = |bad: u64| move |call: &Call<'_>| if call.positions.first() < bad { refused() } else { deleted() };
     // Keys, how many of them are rejected, and what is settled and rejected in the checkpoint.
     for (keys, bad, stops, settled, rejected) in [
         // Eight rejected keys in a row stop the run: it was not the keys.

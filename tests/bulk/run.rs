@@ -1,12 +1,13 @@
 //! A run in virtual time against a service that is a closure: it jumps from one thing that happens to the next.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, Failure, KeyOutcome, StopReason, TransmitId};
+use oss_delete_vectors::bulk::{
+    BulkDelete, BulkOptions, Event, FailedKeys, Failure, KeyOutcome, Positions, StopReason, TransmitId,
+};
 use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target};
 
 use crate::canary::SECRET;
@@ -27,7 +28,7 @@ pub(crate) struct Call<'a> {
     pub(crate) at: Duration,
     pub(crate) request: &'a Request<Bytes>,
     pub(crate) keys: usize,
-    pub(crate) positions: Range<u64>,
+    pub(crate) positions: Positions,
 }
 
 pub(crate) enum Answer {
@@ -47,6 +48,16 @@ pub(crate) fn error(status: u16, code: &str) -> Answer {
 
 pub(crate) fn service_error(status: u16, code: &str) -> ServiceError {
     ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m").with_request_id("id").with_date(start())
+}
+
+/// Of something that is not OSS: no code, no request id.
+pub(crate) fn page(status: u16) -> Answer {
+    Answer::Is(Response::builder().status(status).body("<html>no</html>".into()).unwrap())
+}
+
+/// Of OSS, but the body with the code is lost.
+pub(crate) fn codeless(status: u16) -> Answer {
+    Answer::Is(Response::builder().status(status).header("x-oss-request-id", "id").body(Bytes::new()).unwrap())
 }
 
 pub(crate) fn not_sent() -> Answer {
@@ -240,6 +251,12 @@ impl<'a> Run<'a> {
 
     pub(crate) fn failed(&self) -> impl Iterator<Item = &FailedKeys> {
         self.events.iter().filter_map(|(_, event)| if let Event::Failed(failed) = event { Some(failed) } else { None })
+    }
+
+    /// How many outages began, and how many ended.
+    pub(crate) fn outages(&self) -> (usize, usize) {
+        let began = self.count(|event| matches!(event, Event::OutageBegan { .. }));
+        (began, self.count(|event| matches!(event, Event::OutageEnded { .. })))
     }
 
     /// Keys by outcome: deleted, rejected, unconfirmed, not attempted. All of them, and as the events told.

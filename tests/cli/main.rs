@@ -21,6 +21,7 @@ mod keys_from;
 mod kill;
 mod locks;
 mod memory;
+mod outage;
 mod outcomes;
 #[allow(dead_code, reason = "the transports' tests use more of it")]
 #[path = "../transports/peer.rs"]

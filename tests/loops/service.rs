@@ -73,5 +73,5 @@ pub(crate) fn real_time() -> Now {
 
 /// Back-off that does not keep tests waiting.
 pub(crate) fn options() -> BulkOptions {
-    BulkOptions::new().back_off(Duration::from_millis(1), Duration::from_millis(2))
+    BulkOptions::new().back_off(Duration::from_millis(10), Duration::from_millis(10))
 }

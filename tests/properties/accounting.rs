@@ -107,7 +107,7 @@ proptest! {
                     _ => continue,
                 };
                 outcomes += keys as u64;
-                positions.for_each(|position| reported[usize::try_from(position).unwrap()] += 1);
+                positions.iter().for_each(|position| reported[usize::try_from(position).unwrap()] += 1);
             }
             let report = bulk.report();
             prop_assert_eq!(sum(report), u64::from(2 * keys));

@@ -66,7 +66,7 @@ fn logs_contain_no_secret() {
 
     let keys: Vec<String> = (0..2000).map(|number| format!("doc-{number}")).collect();
     let stale = long_lived().with_security_token(WRONG_TOKEN).unwrap();
-    let options = BulkOptions::new().max_attempts(3).back_off(Duration::from_millis(1), Duration::from_millis(2));
+    let options = BulkOptions::new().max_attempts(3).back_off(Duration::from_millis(10), Duration::from_millis(10));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (hyper, ureq) = (HyperTransport::new(&TransportOptions::new()), UreqTransport::new(&TransportOptions::new()));
     for is_async in [true, false] {

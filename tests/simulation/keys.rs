@@ -1,7 +1,8 @@
 //! What was pushed, in the simulation's own books: which push is a duplicate of which, and which batch it belongs to.
 
 use std::collections::HashSet;
-use std::ops::Range;
+
+use oss_delete_vectors::bulk::Positions;
 
 /// Most unique keys of a batch.
 const FULL: usize = 500;
@@ -65,15 +66,15 @@ impl Pushed {
         }
     }
 
-    /// Positions in `range` that a request for it names.
-    pub(crate) fn originals(&self, range: &Range<u64>) -> impl Iterator<Item = usize> + use<'_> {
-        positions(range).filter(|&position| self.is_original[position])
+    /// Those of `positions` that a request for them names.
+    pub(crate) fn originals(&self, positions: &Positions) -> impl Iterator<Item = usize> + use<'_> {
+        indexes(positions).into_iter().filter(|&position| self.is_original[position])
     }
 
-    /// The body of a request for `range`.
-    pub(crate) fn body(&self, range: &Range<u64>) -> String {
+    /// The body of a request for `positions`.
+    pub(crate) fn body(&self, positions: &Positions) -> String {
         let mut body = String::from(r#"{"indexName":"vectorindex1","keys":["#);
-        for (count, position) in self.originals(range).enumerate() {
+        for (count, position) in self.originals(positions).enumerate() {
             body.push_str(if count > 0 { ",\"" } else { "\"" });
             body.push_str(&self.texts[self.keys[position]].0);
             body.push('"');
@@ -95,6 +96,6 @@ impl Pushed {
     }
 }
 
-pub(crate) fn positions(range: &Range<u64>) -> Range<usize> {
-    usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()
+pub(crate) fn indexes(positions: &Positions) -> Vec<usize> {
+    positions.iter().map(|position| usize::try_from(position).unwrap()).collect()
 }

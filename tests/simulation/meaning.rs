@@ -40,19 +40,24 @@ pub(crate) fn meaning(answer: &Result<Response<Bytes>, Failure>) -> (Meaning, bo
 
 fn of_error(error: &ServiceError) -> (Meaning, bool) {
     let status = error.status().as_u16();
-    let is_foreign =
-        matches!(status, 100..400 | 405 | 407 | 411) || (matches!(status, 403 | 404) && error.code() == code::BAD_ERROR_RESPONSE);
-    let may_have_deleted = status >= 500 || status == 408 || is_foreign;
+    let has_code = error.code() != code::BAD_ERROR_RESPONSE;
+    let is_anonymous = !has_code && error.request_id().is_none();
+    let is_rejection = (400..500).contains(&status) && !is_anonymous && !matches!(status, 405 | 407 | 408 | 411);
     let meaning = match error.code() {
-        code::QPS_LIMIT_EXCEEDED | code::SLOW_DOWN => Meaning::Throttled,
+        code::QPS_LIMIT_EXCEEDED | code::SLOW_DOWN | "Throttling.User" => Meaning::Throttled,
+        _ if status == 429 || (status == 503 && !has_code) => Meaning::Throttled,
+        _ if status >= 500 || status == 408 => Meaning::Failed,
+        _ if !is_rejection => Meaning::Foreign,
+        code::REQUEST_TIMEOUT => return (Meaning::Failed, true),
         code::REQUEST_TIME_TOO_SKEWED => Meaning::Skewed { date: error.date() },
         code::SECURITY_TOKEN_EXPIRED | code::INVALID_SECURITY_TOKEN | code::INVALID_ACCESS_KEY_ID => Meaning::Credentials,
-        code::INVALID_DIGEST => Meaning::Failed,
-        _ if status == 429 => Meaning::Throttled,
-        _ if status >= 500 || status == 408 => Meaning::Failed,
-        _ if is_foreign => Meaning::Foreign,
-        _ if status == 400 => Meaning::Refused,
-        _ => Meaning::Fatal,
+        code::VECTOR_INDEX_PARAMETER_INVALID | code::MALFORMED_JSON => Meaning::Refused,
+        code::ACCESS_DENIED
+        | code::SIGNATURE_DOES_NOT_MATCH
+        | code::USER_DISABLE
+        | code::NO_SUCH_BUCKET
+        | code::NO_SUCH_VECTOR_INDEX => Meaning::Fatal,
+        _ => Meaning::Failed,
     };
-    (meaning, may_have_deleted)
+    (meaning, !is_rejection)
 }

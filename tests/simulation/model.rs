@@ -1,14 +1,13 @@
 //! The simulation's own account of a run: what every position of push has been through, and what must be true of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::time::Duration;
 
-use oss_delete_vectors::bulk::{BulkDelete, Event, FailedKeys, KeyOutcome, Transmit, TransmitId};
+use oss_delete_vectors::Key;
+use oss_delete_vectors::bulk::{BulkDelete, Event, FailedKeys, KeyOutcome, Positions, Transmit, TransmitId};
 use oss_delete_vectors::emulator::Emulator;
-use oss_delete_vectors::{Key, code};
 
-use crate::keys::{Pushed, positions};
+use crate::keys::{Pushed, indexes};
 use crate::meaning::Meaning;
 use crate::scenario::Scenario;
 
@@ -16,7 +15,7 @@ pub(crate) struct Model {
     pub(crate) pushed: Pushed,
     places: Vec<Place>,
     /// All transmits there ever were.
-    transmits: BTreeMap<TransmitId, Range<u64>>,
+    transmits: BTreeMap<TransmitId, Positions>,
     /// Those without an answer, and when they were sent.
     pub(crate) in_flight: BTreeMap<TransmitId, Duration>,
     /// Answered as deleted, and not told by an event yet.
@@ -24,7 +23,7 @@ pub(crate) struct Model {
     /// Settled, start to end, as far as events told.
     settled: BTreeMap<u64, u64>,
     /// Rejected before anything was deleted: not settled until something is.
-    unproven: Vec<Range<u64>>,
+    unproven: Vec<Positions>,
     /// The machine told that it stopped: what fails from here on was cut short, and is not settled.
     has_stopped: bool,
     counts: Counts,
@@ -36,6 +35,7 @@ pub(crate) struct Model {
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     requests: u32,
+    is_in_flight: bool,
     met_error: bool,
     was_refused: bool,
     may_be_gone: bool,
@@ -100,19 +100,25 @@ impl Model {
 
     pub(crate) fn sent(&mut self, now: Duration, transmit: &Transmit) {
         let range = &transmit.positions;
-        assert!(!range.is_empty() && range.end <= self.places.len() as u64, "{range:?} was not pushed");
+        let places = indexes(range);
+        assert!(*places.last().expect("there is one") < self.places.len(), "{range:?} was not pushed");
         assert!((1..=500).contains(&transmit.keys), "{} keys in a batch", transmit.keys);
         assert_eq!(transmit.keys, self.pushed.originals(range).count());
         assert_eq!(transmit.request.body(), self.pushed.body(range).as_bytes(), "the body is that of other keys");
-        assert_eq!(self.pushed.batch[positions(range).start], self.pushed.batch[positions(range).end - 1], "of two batches");
+        assert!(places.iter().all(|&place| self.pushed.batch[place] == self.pushed.batch[places[0]]), "of two batches");
         assert!(self.transmits.last_key_value().is_none_or(|(&last, _)| last < transmit.id), "ids rise");
-        for id in self.in_flight.keys() {
-            let other = &self.transmits[id];
-            assert!(other.end <= range.start || range.end <= other.start, "{range:?} is in flight with {other:?}");
-        }
-        for place in &mut self.places[positions(range)] {
+        // Duplicates go where their key goes.
+        let keys: BTreeSet<usize> = self.pushed.originals(range).map(|place| self.pushed.keys[place]).collect();
+        assert!(
+            places.iter().all(|&place| keys.contains(&self.pushed.keys[place])),
+            "{range:?} has a duplicate of another batch"
+        );
+        for place in places {
+            let place = &mut self.places[place];
+            assert!(!place.is_in_flight, "{range:?} is in flight twice");
             assert_eq!(place.outcome, None, "{range:?} is sent after its outcome");
             place.requests += 1;
+            place.is_in_flight = true;
         }
         self.transmits.insert(transmit.id, range.clone());
         self.in_flight.insert(transmit.id, now);
@@ -131,13 +137,15 @@ impl Model {
         }
         let range = self.transmits[&id].clone();
         let was_refused = !matches!(meaning, Meaning::Deleted | Meaning::NotSent);
-        for place in &mut self.places[positions(&range)] {
+        for place in indexes(&range) {
+            let place = &mut self.places[place];
+            place.is_in_flight = false;
             place.may_be_gone |= may_be_gone;
             place.was_refused |= was_refused;
             place.met_error = true;
         }
         if meaning == Meaning::Deleted {
-            self.deleted.insert(range.start);
+            self.deleted.insert(range.first());
         }
         true
     }
@@ -145,8 +153,10 @@ impl Model {
     /// Nothing more is waited for.
     pub(crate) fn aborted(&mut self) {
         for id in std::mem::take(&mut self.in_flight).into_keys() {
-            let range = positions(&self.transmits[&id]);
-            self.places[range].iter_mut().for_each(|place| place.may_be_gone = true);
+            for place in indexes(&self.transmits[&id]) {
+                self.places[place].may_be_gone = true;
+                self.places[place].is_in_flight = false;
+            }
         }
     }
 
@@ -154,7 +164,7 @@ impl Model {
     pub(crate) fn told(&mut self, event: &Event, scenario: &Scenario, is_stopping: bool) {
         match event {
             Event::Deleted { keys, positions: range, .. } => {
-                assert!(self.deleted.remove(&range.start), "{range:?} is told deleted, and no answer said so");
+                assert!(self.deleted.remove(&range.first()), "{range:?} is told deleted, and no answer said so");
                 assert_eq!(*keys, self.pushed.originals(range).count());
                 self.counts.deleted += *keys as u64;
                 self.settle(range, Outcome::Deleted);
@@ -170,10 +180,10 @@ impl Model {
         let FailedKeys { keys, positions: range, outcome, error, requests, .. } = failed;
         let texts = self.pushed.originals(range).map(|position| self.pushed.text(self.pushed.keys[position]));
         assert!(texts.eq(keys.iter().map(Key::as_str)), "{range:?} failed with other keys than were pushed");
-        let in_flight = |id| self.transmits[id].start < range.end && range.start < self.transmits[id].end;
-        assert!(!self.in_flight.keys().any(in_flight), "{range:?} has its outcome in flight");
-        assert!(!self.deleted.contains(&range.start), "{range:?} was deleted and is told {outcome}");
-        for place in &self.places[positions(range)] {
+        assert!(!self.deleted.contains(&range.first()), "{range:?} was deleted and is told {outcome}");
+        for place in indexes(range) {
+            let place = &self.places[place];
+            assert!(!place.is_in_flight, "{range:?} has its outcome in flight");
             let expected = match place {
                 Place { may_be_gone: true, .. } => KeyOutcome::Unconfirmed,
                 Place { was_refused: true, .. } => KeyOutcome::Rejected,
@@ -184,12 +194,9 @@ impl Model {
             assert_eq!(error.is_some(), place.met_error, "{range:?}");
         }
         if !is_stopping && *requests < scenario.max_attempts {
-            // Nothing but a refusal of this very key ends a batch before its attempts are spent. A 400 that broke off tells no
-            // code: it may have been a body changed on its way.
+            // Nothing but a rejection of this very key ends a batch before its attempts are spent.
             let position = self.pushed.originals(range).next().unwrap();
-            let is_poison = scenario.poison.contains(&self.pushed.keys[position]);
-            let code = error.as_ref().and_then(|error| error.code.as_deref());
-            let is_alone = keys.len() == 1 && (is_poison || code == Some(code::BAD_ERROR_RESPONSE));
+            let is_alone = keys.len() == 1 && scenario.poison.contains(&self.pushed.keys[position]);
             assert!(is_alone, "{range:?} is told {outcome} after {requests} requests: {error:?}");
         }
         *match outcome {
@@ -200,8 +207,9 @@ impl Model {
         self.settle(range, Outcome::Failed(*outcome));
     }
 
-    fn settle(&mut self, range: &Range<u64>, outcome: Outcome) {
-        for place in &mut self.places[positions(range)] {
+    fn settle(&mut self, range: &Positions, outcome: Outcome) {
+        for place in indexes(range) {
+            let place = &mut self.places[place];
             assert_eq!(place.outcome, None, "{range:?} has a second outcome, {outcome:?}");
             place.outcome = Some(outcome);
         }
@@ -215,12 +223,14 @@ impl Model {
         self.cover(range);
     }
 
-    fn cover(&mut self, range: &Range<u64>) {
-        let end = self.settled.remove(&range.end).unwrap_or(range.end);
-        let before = self.settled.range_mut(..range.start).next_back().filter(|(_, its_end)| **its_end == range.start);
-        match before {
-            Some((_, its_end)) => *its_end = end,
-            None => assert_eq!(self.settled.insert(range.start, end), None),
+    fn cover(&mut self, positions: &Positions) {
+        for range in positions.ranges() {
+            let end = self.settled.remove(&range.end).unwrap_or(range.end);
+            let before = self.settled.range_mut(..range.start).next_back().filter(|(_, its_end)| **its_end == range.start);
+            match before {
+                Some((_, its_end)) => *its_end = end,
+                None => assert_eq!(self.settled.insert(range.start, end), None),
+            }
         }
     }
 
@@ -258,7 +268,7 @@ impl Model {
     fn check_memory(&self, scenario: &Scenario) {
         let prefix = self.settled.first_key_value().filter(|&(&start, _)| start == 0).map_or(0, |(_, &end)| end);
         let unsettled =
-            positions(&(prefix..self.places.len() as u64)).filter(|&position| self.places[position].outcome.is_none());
+            (usize::try_from(prefix).unwrap()..self.places.len()).filter(|&position| self.places[position].outcome.is_none());
         // One more than can_push lets in: what was being filled is flushed on top.
         let most = 2 * scenario.concurrency + 16 + 1;
         let batches = self.pushed.closed_batches(unsettled);
@@ -273,10 +283,11 @@ impl Model {
             executed[key] |= place.executed;
             let outcome = place.outcome.unwrap_or_else(|| panic!("position {position} is lost"));
             if !self.pushed.is_original[position] {
-                // A duplicate has the outcome of the batch around it, and its original is in the same batch.
-                let original =
-                    (0..position).rev().find(|&before| self.pushed.keys[before] == key && self.pushed.is_original[before]);
-                assert_eq!(original.map(|original| self.pushed.batch[original]), Some(self.pushed.batch[position]));
+                // A duplicate has the outcome of its key, which is in the same batch.
+                let is_original = |&before: &usize| self.pushed.keys[before] == key && self.pushed.is_original[before];
+                let original = (0..position).rev().find(is_original).expect("it is a duplicate of something");
+                assert_eq!(self.pushed.batch[original], self.pushed.batch[position]);
+                assert_eq!(self.places[original].outcome, Some(outcome), "a duplicate at {position} of {original}");
                 continue;
             }
             let text = self.pushed.text(key);

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use http::StatusCode;
 use oss_delete_vectors::bulk::{BulkOptions, Rate};
+use oss_delete_vectors::code;
 use oss_delete_vectors::emulator::{Fault, Faults, Outage};
 
 use crate::random::Random;
@@ -19,6 +21,8 @@ pub(crate) struct Scenario {
     pub(crate) pushes: Vec<usize>,
     /// Keys that have every request refused that holds them.
     pub(crate) poison: BTreeSet<usize>,
+    /// Keys that have every request fail that holds them.
+    pub(crate) cursed: BTreeSet<usize>,
     pub(crate) source: Source,
     pub(crate) limit: Option<(f64, u32)>,
     pub(crate) faults: Faults,
@@ -98,6 +102,7 @@ impl Scenario {
         let source = source(random);
         let (token, provider) = credentials(random);
         let poison = poison(random, &pushes);
+        let cursed = cursed(random, &pushes);
         let faults = faults(random);
         // Roughly: at least what full batches take.
         let requests = (pushes.len() as f64 * source.flush.max(0.002)).max(1.0);
@@ -120,6 +125,7 @@ impl Scenario {
             lateness: if random.chance(0.3) { Duration::from_millis(50) } else { Duration::ZERO },
             pushes,
             poison,
+            cursed,
             source,
             faults,
             token,
@@ -199,6 +205,40 @@ fn poison(random: &mut Random, pushes: &[usize]) -> BTreeSet<usize> {
     }
 }
 
+/// So few that they do not fill all the room there is for batches: then it is an outage.
+fn cursed(random: &mut Random, pushes: &[usize]) -> BTreeSet<usize> {
+    let unique = pushes.iter().max().map_or(0, |last| last + 1);
+    match random.size(0..10) {
+        0 if unique > 0 => (0..random.size(1..12)).map(|_| random.size(0..unique)).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// What the way to the service, or the service itself, responds to everything for a while.
+fn outage(random: &mut Random) -> Outage {
+    let status = |status: u16| StatusCode::from_u16(status).unwrap();
+    match random.size(0..8) {
+        0 => Outage::Refused,
+        1 => Outage::Unavailable,
+        2 => Outage::Silent,
+        3..6 => Outage::Page(status(random.pick(&[200, 204, 302, 400, 401, 403, 404, 407, 409, 413, 418, 429, 500, 502]))),
+        _ => {
+            let (number, code) = random.pick(&[
+                (400, code::BAD_REQUEST),
+                (400, code::REQUEST_TIMEOUT),
+                (400, "SomethingNew"),
+                (400, "Throttling.User"),
+                (401, code::BAD_ERROR_RESPONSE),
+                (403, code::BAD_ERROR_RESPONSE),
+                (409, "SomethingNew"),
+                (500, code::INTERNAL_ERROR),
+                (503, code::QPS_LIMIT_EXCEEDED),
+            ]);
+            Outage::Error(status(number), code)
+        }
+    }
+}
+
 fn limit(random: &mut Random) -> (f64, u32) {
     let per_second = random.log(0.5, 2000.0);
     (per_second, u32::try_from(random.range(1..3 + per_second as u64)).unwrap())
@@ -255,8 +295,8 @@ fn script(random: &mut Random, requests: f64) -> Vec<(Trigger, Action)> {
                     Action::Jump(if random.chance(0.5) { random.pick(&SMALL_JUMPS) } else { random.pick(&LARGE_JUMPS) })
                 }
                 15..20 => {
-                    let outage = random.pick(&[Outage::Refused, Outage::Unavailable, Outage::Silent]);
-                    Action::Outage(outage, Duration::from_secs_f64(random.log(1.0, 7200.0)))
+                    let longest = if random.chance(0.1) { 3.0 * 86_400.0 } else { 7200.0 };
+                    Action::Outage(outage(random), Duration::from_secs_f64(random.log(1.0, longest)))
                 }
                 _ => Action::Rotate,
             };

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use oss_delete_vectors::bulk::{StopReason, TransmitId};
 
 use crate::meaning::Meaning;
-use crate::scenario::Scenario;
+use crate::scenario::{Provider, Scenario};
 
 #[derive(Default)]
 pub(crate) struct Grounds {
@@ -16,12 +16,18 @@ pub(crate) struct Grounds {
     last_success: Duration,
     not_sent: u32,
     refused_keys: u32,
+    /// Before the first success: attempts that failed, and when the first that failed or was throttled was sent.
+    failures: u32,
+    first_failure: Option<Duration>,
+    /// Batches that failed, or that were rejected, since the last success.
+    refused_since: u32,
     fatal: bool,
     is_over: bool,
     clock: Generation,
     hopeless_clock: bool,
     credentials: Generation,
     refused_credentials: u32,
+    credentials_refused_since: Option<Duration>,
     /// When others came last.
     credentials_since: Duration,
     hopeless_credentials: bool,
@@ -62,24 +68,40 @@ impl Grounds {
         self.credentials_since = now;
     }
 
-    /// An attempt with so many keys ended before the run was stopped. Whether the clock is to be corrected.
-    pub(crate) fn answered(&mut self, now: Duration, id: TransmitId, meaning: Meaning, keys: usize, scenario: &Scenario) -> bool {
+    /// An attempt with so many keys, sent at `sent_at`, ended before the run was stopped. Whether the clock is to be corrected.
+    pub(crate) fn answered(
+        &mut self,
+        now: Duration,
+        sent_at: Duration,
+        id: TransmitId,
+        meaning: Meaning,
+        keys: usize,
+        scenario: &Scenario,
+    ) -> bool {
+        if !self.had_success && matches!(meaning, Meaning::Failed | Meaning::NotSent | Meaning::Throttled) {
+            self.failures += u32::from(meaning != Meaning::Throttled);
+            self.first_failure.get_or_insert(sent_at);
+        }
         match meaning {
             Meaning::Deleted => {
+                self.refused_since = 0;
                 self.had_success = true;
                 self.last_success = now;
                 self.clock.is_proven |= self.clock.holds(id);
                 if self.credentials.holds(id) {
                     self.refused_credentials = 0;
+                    self.credentials_refused_since = None;
                 }
             }
             Meaning::NotSent if !self.had_answer => self.not_sent += 1,
             Meaning::Refused if keys == 1 && !self.had_success => self.refused_keys += 1,
+            Meaning::Refused => self.refused_since += 1,
             Meaning::Skewed { date } if self.clock.holds(id) => return self.skewed(date),
             Meaning::Credentials if self.credentials.holds(id) && !self.credentials.is_refused => {
                 self.credentials.is_refused = true;
                 self.refused_credentials += 1;
-                self.hopeless_credentials = scenario.provider.is_none() || self.refused_credentials >= 3;
+                self.hopeless_credentials = scenario.provider.is_none();
+                self.credentials_refused_since.get_or_insert(now);
             }
             Meaning::Foreign if !self.had_success => self.fatal = true,
             Meaning::Fatal => self.fatal = true,
@@ -105,6 +127,9 @@ impl Grounds {
 
     pub(crate) fn check(&mut self, now: Duration, stopped: Option<&StopReason>, scenario: &Scenario) {
         let Some(reason) = stopped else {
+            // What was in flight when the first one failed counts for two; and so may the last one.
+            let most = 10 + u32::try_from(scenario.concurrency).unwrap();
+            assert!(self.had_success || self.failures < most, "goes on after {} failures from the start", self.failures);
             assert!(!self.is_requested, "stopped, and it goes on");
             assert!(!self.fatal, "goes on after a fatal answer");
             assert!(!self.hopeless_clock, "goes on with a clock that cannot be mended");
@@ -118,13 +143,21 @@ impl Grounds {
             StopReason::Requested => self.is_requested,
             StopReason::Refused(_) => self.fatal,
             StopReason::Unreachable(_) => self.not_sent >= 3,
-            StopReason::KeysRefused(_) => self.refused_keys >= 8,
+            StopReason::KeysRefused(_) => self.refused_keys >= 8 || self.refused_since >= 16,
+            StopReason::NoSuccess(_) => {
+                let is_late = self.first_failure.is_some_and(|first| now >= first + Duration::from_secs(60));
+                !self.had_success && (self.failures >= 10 || is_late)
+            }
             StopReason::Clock(_) => self.hopeless_clock,
-            StopReason::Credentials(_) => self.hopeless_credentials,
+            StopReason::Credentials(_) => {
+                let is_over =
+                    |provider: Provider| self.credentials_refused_since.is_some_and(|since| now - since >= provider.patience);
+                self.hopeless_credentials || (self.refused_credentials >= 2 && scenario.provider.is_some_and(is_over))
+            }
             StopReason::CredentialsMissing => {
                 scenario.provider.is_some_and(|provider| now - self.credentials_since >= provider.patience)
             }
-            StopReason::Outage => scenario.give_up_after.is_some_and(|longest| now - self.last_success >= longest),
+            StopReason::Outage(_) => scenario.give_up_after.is_some_and(|longest| now - self.last_success >= longest),
             _ => false,
         };
         assert!(is_justified, "nothing led to this: {reason}");

@@ -43,8 +43,8 @@ impl Tally {
             Event::Halved { .. } => "halved",
             Event::ClockCorrected => "clock corrected",
             Event::CredentialsNeeded => "credentials needed",
-            Event::OutageBegan => "outage began",
-            Event::OutageEnded => "outage ended",
+            Event::OutageBegan { .. } => "outage began",
+            Event::OutageEnded { .. } => "outage ended",
             Event::Stopped(_) => "stopped",
             _ => "another",
         };
@@ -57,11 +57,12 @@ impl Tally {
             Some(StopReason::Requested) => "requested",
             Some(StopReason::Refused(_)) => "refused",
             Some(StopReason::Unreachable(_)) => "unreachable",
+            Some(StopReason::NoSuccess(_)) => "no success",
             Some(StopReason::KeysRefused(_)) => "keys refused",
             Some(StopReason::Clock(_)) => "clock",
             Some(StopReason::Credentials(_)) => "credentials",
             Some(StopReason::CredentialsMissing) => "credentials missing",
-            Some(StopReason::Outage) => "outage",
+            Some(StopReason::Outage(_)) => "outage",
             Some(_) => "another",
         };
         self.add(Kind::End, end, 1);
@@ -92,7 +93,7 @@ impl Tally {
         let events = events.into_iter().chain(["outage ended", "stopped"]).map(|name| (Kind::Event, name));
         let ends =
             ["finished", "requested", "refused", "unreachable", "keys refused", "clock", "credentials", "credentials missing"];
-        let ends = ends.into_iter().chain(["outage"]).map(|name| (Kind::End, name));
+        let ends = ends.into_iter().chain(["outage", "no success"]).map(|name| (Kind::End, name));
         let keys = ["deleted", "rejected", "unconfirmed", "not attempted", "duplicates"].map(|name| (Kind::Keys, name));
         let faults = Fault::ALL.iter().copied().map(|fault| (Kind::Fault, fault.as_str()));
         for expected in events.chain(ends).chain(keys).chain(faults) {

@@ -26,8 +26,8 @@ pub(crate) const INDEX: &str = "vectorindex1";
 const START: Duration = Duration::from_secs(1_702_743_657);
 /// More than any run takes that comes to an end.
 const MOST_STEPS: u64 = 400_000;
-/// Longer than any run takes, with outages of two hours, keys that come one in five seconds and a request in ten.
-const LONGEST: Duration = Duration::from_secs(3 * 86_400);
+/// Longer than any run takes, with three outages of three days, keys that come one in five seconds and a request in ten.
+const LONGEST: Duration = Duration::from_secs(12 * 86_400);
 /// More than happens at one moment.
 const MOST_STEPS_AT_ONCE: u64 = 20_000;
 
@@ -63,6 +63,7 @@ impl<'a> World<'a> {
         let model = Model::new(keys);
         let mut emulator = Emulator::new("cn-hangzhou", "1234567890123456");
         emulator.put_vectors(BUCKET, INDEX, model.pushed.texts()).unwrap();
+        emulator.fail_keys(scenario.cursed.iter().map(|&key| model.pushed.text(key)));
         emulator.refuse_keys(scenario.poison.iter().map(|&key| model.pushed.text(key)));
         emulator.set_rate_limit(scenario.limit.map(|(per_second, depth)| RateLimit::new(per_second, depth).unwrap()));
         let mut people = People::new(scenario);
@@ -252,6 +253,7 @@ impl<'a> World<'a> {
         self.trace.note(self.now, || format!("{id:?} answered: {answer:?}"));
         let (meaning, may_be_gone) = meaning(answer);
         let before = (self.bulk.report(), self.bulk.stopped().is_some());
+        let sent_at = self.model.in_flight.get(&id).copied();
         let is_live = self.model.answered(id, meaning, may_be_gone);
         match answer {
             Ok(response) => self.bulk.handle_response(self.client_now(), id, response),
@@ -266,7 +268,8 @@ impl<'a> World<'a> {
             self.grounds.had_answer();
         }
         if !before.1 {
-            self.grounds.answered(self.now, id, meaning, self.model.keys_of(id), self.scenario);
+            let sent_at = sent_at.expect("it was in flight");
+            self.grounds.answered(self.now, sent_at, id, meaning, self.model.keys_of(id), self.scenario);
         }
     }
 
@@ -274,7 +277,11 @@ impl<'a> World<'a> {
         let timeout = self.scenario.answer_timeout;
         let overdue = self.model.in_flight.iter().filter(|&(_, &sent_at)| sent_at + timeout <= self.now);
         for id in overdue.map(|(&id, _)| id).collect::<Vec<_>>() {
+            let sent_at = self.model.in_flight[&id];
             self.model.answered(id, Meaning::Failed, true);
+            if self.bulk.stopped().is_none() {
+                self.grounds.answered(self.now, sent_at, id, Meaning::Failed, self.model.keys_of(id), self.scenario);
+            }
         }
         let skew = self.skew;
         self.bulk.handle_timeout(self.client_now());

@@ -226,7 +226,7 @@ impl Days {
         match event {
             Event::Deleted { positions, .. } => {
                 // Those that failed before, and are settled, are no part of it.
-                for position in positions.filter(|position| !self.failed.contains(position)) {
+                for position in positions.iter().filter(|position| !self.failed.contains(position)) {
                     assert!(!self.is_there(position), "{position} is reported deleted, and is there");
                 }
             }
@@ -234,7 +234,7 @@ impl Days {
                 // Keys that a stop cut short are no part of the checkpoint, which decides on them.
                 let position = |key: Key<'_>| key.as_str().trim_start_matches("doc-").parse().unwrap();
                 for position in failed.keys.iter().map(position) {
-                    assert!(failed.positions.contains(&position), "{position} is not in {:?}", failed.positions);
+                    assert!(failed.positions.contains(position), "{position} is not in {:?}", failed.positions);
                     self.failed.insert(position);
                 }
             }
@@ -243,7 +243,7 @@ impl Days {
                 let delay = if self.random.chance(0.08) { LENGTH } else { self.random.millis(0..60_000) };
                 self.reply_at = Some(self.now + delay);
             }
-            Event::OutageBegan => tally.add("outages noticed", 1),
+            Event::OutageBegan { .. } => tally.add("outages noticed", 1),
             Event::ClockCorrected => tally.add("clocks corrected", 1),
             _ => {}
         }

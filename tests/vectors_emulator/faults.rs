@@ -47,7 +47,7 @@ fn a_run_through_faults_accounts_for_every_key() {
     let file = KeysFile::new("faults.txt", keys.join("\n"));
     let faults = "server-error=0.2,repeated-request=0.2,truncated-answer=0.2,repeated-answer=0.2";
     let program = Program::start(&["--keys-from", file.path(), "--faults", faults]);
-    let options = BulkOptions::new().back_off(Duration::from_millis(1), Duration::from_millis(2));
+    let options = BulkOptions::new().back_off(Duration::from_millis(10), Duration::from_millis(10));
     let transport = UreqTransport::new(&TransportOptions::new());
     let report = transport.delete_all(&program.target(), credentials(), keys, options).unwrap();
     assert_eq!((report.pending(), report.rejected, report.not_attempted), (0, 0, 0), "{report:?}");

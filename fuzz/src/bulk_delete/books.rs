@@ -1,9 +1,8 @@
 //! What became of each position of the input, in books that know nothing of the machine but what it tells.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
-use oss_delete_vectors::bulk::{BulkDelete, Checkpoint, Event, FailedKeys, KeyOutcome, Report};
+use oss_delete_vectors::bulk::{BulkDelete, Checkpoint, Event, FailedKeys, KeyOutcome, Positions, Report};
 use oss_delete_vectors::{Key, KeyBatch};
 
 #[derive(Default)]
@@ -16,7 +15,7 @@ pub(super) struct Books {
     /// Numbers of the keys in the batch that fills.
     filling: HashSet<u16>,
     /// Answers of this run that confirmed a deletion, by where the request's keys stood.
-    confirmed: HashSet<Range<u64>>,
+    confirmed: HashSet<Positions>,
     /// Of this run, but for what an earlier one settled.
     report: Report,
     /// What an earlier run settled.
@@ -80,13 +79,13 @@ impl Books {
     }
 
     /// The keys that a batch at `range` has, each once.
-    pub(super) fn keys(&self, range: &Range<u64>) -> Vec<String> {
+    pub(super) fn keys(&self, range: &Positions) -> Vec<String> {
         indexes(range).filter(|&at| self.positions[at].is_original).map(|at| text(self.input[at])).collect()
     }
 
     /// A request for the keys at `range` goes out.
-    pub(super) fn send(&mut self, range: &Range<u64>) {
-        assert!(range.end <= self.pushed as u64);
+    pub(super) fn send(&mut self, range: &Positions) {
+        assert!(range.iter().all(|position| position < self.pushed as u64));
         self.report.requests += 1;
         for at in indexes(range) {
             assert!(!self.positions[at].is_told, "position {at} had its outcome");
@@ -94,11 +93,11 @@ impl Books {
     }
 
     /// The keys at `range` may be gone from here on.
-    pub(super) fn execute(&mut self, range: &Range<u64>) {
+    pub(super) fn execute(&mut self, range: &Positions) {
         indexes(range).for_each(|at| self.positions[at].may_be_gone = true);
     }
 
-    pub(super) fn confirm(&mut self, range: &Range<u64>) {
+    pub(super) fn confirm(&mut self, range: &Positions) {
         self.confirmed.insert(range.clone());
     }
 
@@ -148,8 +147,9 @@ impl Books {
         self.tell(positions, is_settled);
     }
 
-    fn tell(&mut self, range: &Range<u64>, is_settled: bool) {
-        for position in &mut self.positions[indexes(range)] {
+    fn tell(&mut self, range: &Positions, is_settled: bool) {
+        for at in indexes(range) {
+            let position = &mut self.positions[at];
             assert!(!position.is_told, "{range:?} was told twice");
             position.is_told = true;
             position.is_settled |= is_settled;
@@ -200,6 +200,6 @@ impl Books {
     }
 }
 
-fn indexes(range: &Range<u64>) -> Range<usize> {
-    usize::try_from(range.start).expect("a position")..usize::try_from(range.end).expect("a position")
+fn indexes(positions: &Positions) -> impl Iterator<Item = usize> + '_ {
+    positions.iter().map(|position| usize::try_from(position).expect("a position"))
 }

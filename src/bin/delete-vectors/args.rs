@@ -11,6 +11,9 @@ use crate::key_lines::{Format as KeyFormat, Rules};
 /// 9999-12-31T23:59:59Z, the last second that a date on the wire can say.
 const LAST_SECOND: u64 = 253_402_300_799;
 
+/// A year in seconds.
+const LONGEST_OUTAGE: u64 = 365 * 86_400;
+
 const NOTES: &str = r#"Credentials come from the first of these that has any, and never from two:
   --credential-process, which prints what External mode of the Alibaba Cloud CLI expects:
     {"mode":"StsToken","access_key_id":"..","access_key_secret":"..","sts_token":"..",
@@ -174,6 +177,10 @@ pub(crate) struct How {
     #[arg(long, value_name = "N", default_value = "10")]
     pub(crate) max_attempts: u32,
 
+    /// Stop when an outage has lasted this long, such as 90, 30m, 2h or 1d; without it, wait for its end
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) give_up_after: Option<Duration>,
+
     /// Longest time that a call may take
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) timeout: Duration,
@@ -254,5 +261,40 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
     match text.parse() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("must be a whole number of seconds, 1 to 86400"),
+    }
+}
+
+/// Seconds, or a number with a unit.
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    let (number, unit) = match text.as_bytes().last() {
+        Some(b's') => (&text[..text.len() - 1], 1),
+        Some(b'm') => (&text[..text.len() - 1], 60),
+        Some(b'h') => (&text[..text.len() - 1], 3600),
+        Some(b'd') => (&text[..text.len() - 1], 86_400),
+        _ => (text, 1),
+    };
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = number.parse().ok().filter(|_| is_number).and_then(|number: u64| number.checked_mul(unit));
+    match seconds {
+        Some(seconds @ 1..=LONGEST_OUTAGE) => Ok(Duration::from_secs(seconds)),
+        _ => Err("must be a whole number of seconds, or of minutes, hours or days such as 30m, 2h or 1d, from 1s to 365d"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_seconds_or_have_a_unit() {
+        let seconds = [("1", 1), ("90", 90), ("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86_400), ("365d", LONGEST_OUTAGE)];
+        for (text, seconds) in seconds {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in
+            ["", "0", "m", "-1", "+1", "1.5h", "1 h", "1w", "1hh", "366d", "1H", "99999999999999999999d", "5\u{661}m", "never"]
+        {
+            assert!(duration(text).is_err(), "{text}");
+        }
     }
 }

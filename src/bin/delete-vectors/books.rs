@@ -254,7 +254,7 @@ impl Books {
     fn save(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         self.saved_at = Some(Instant::now());
         // Without a checkpoint no run resumes this one, and sends the others again.
-        let is_final = |failed: &FailedKeys| self.checkpoint.is_none() || bulk.settled().contains(failed.positions.start);
+        let is_final = |failed: &FailedKeys| self.checkpoint.is_none() || bulk.settled().contains(failed.positions.first());
         let (settled, others) = mem::take(&mut self.failed).into_iter().partition(is_final);
         self.failed = others;
         self.write(settled)?;

@@ -32,6 +32,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("concurrency", "--concurrency 64, or -j 64"),
     ("max_qps", "--max-qps 5, to leave the rest of the limit to others"),
     ("max_attempts", "--max-attempts 3"),
+    ("give_up_after", "--give-up-after 2h"),
     ("timeout", "--timeout 20"),
     ("transport", "--transport ureq"),
     ("checkpoint", "--keys-from keys.txt --checkpoint keys.checkpoint"),

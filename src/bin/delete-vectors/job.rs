@@ -16,6 +16,7 @@ use crate::args::Client;
 use crate::books::{Books, BoxError};
 use crate::config::{CredentialProcess, CredentialSource};
 use crate::keys::Keys;
+use crate::outage_lines::OutageLines;
 use crate::progress::Progress;
 
 /// What a run is made of.
@@ -42,6 +43,7 @@ impl Job<'_> {
         let Self { client, options, bulk, keys, credentials, books, progress, stop } = self;
         let interval = progress.interval();
         let notes = RefCell::new((books, None));
+        let outage_lines = RefCell::new(OutageLines::new(progress.console()));
         let note = |written: Result<(), BoxError>, unwritten: &mut Option<_>| {
             if let Err(error) = written {
                 unwritten.get_or_insert(error);
@@ -49,10 +51,12 @@ impl Job<'_> {
             }
         };
         let on_event = |event: Event| {
+            outage_lines.borrow_mut().take(&event);
             notes.borrow_mut().0.take(event);
         };
         let on_progress = |bulk: &BulkDelete| {
             progress.show(bulk);
+            outage_lines.borrow_mut().show();
             let (books, unwritten) = &mut *notes.borrow_mut();
             if unwritten.is_none() {
                 note(books.keep(bulk), unwritten);

@@ -19,6 +19,7 @@ mod key_lines;
 mod keys;
 mod lock;
 mod log;
+mod outage_lines;
 mod paths;
 mod progress;
 mod question;
@@ -158,13 +159,17 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
 }
 
 fn bulk_options(args: &Args) -> BulkOptions {
-    BulkOptions::new()
+    let options = BulkOptions::new()
         .concurrency(args.how.concurrency)
         .rate(Rate::Adaptive { max_qps: args.how.max_qps })
         .max_attempts(args.how.max_attempts)
         .answer_timeout(args.how.timeout + BEYOND_TIMEOUT)
         // Other runs that share a limit are not to have the same jitter.
-        .seed(RandomState::new().hash_one(()))
+        .seed(RandomState::new().hash_one(()));
+    match args.how.give_up_after {
+        Some(outage) => options.give_up_after(outage),
+        None => options,
+    }
 }
 
 fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxError> {

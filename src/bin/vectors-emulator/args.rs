@@ -20,7 +20,7 @@ What looks like another format is refused; --keys-format lines takes each line a
 
 Faults:
   on the way there  connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage
-  in the service    throttle, server-error
+  in the service    throttle, server-error, rejection
   on the way back   lost-answer, late-answer, repeated-answer, truncated-answer, page, flipped-status
 
 SIGTERM and SIGINT end it: requests under way have 5 seconds, then a line of JSON tells what was done.

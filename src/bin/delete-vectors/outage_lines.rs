@@ -1,0 +1,75 @@
+//! Lines about an outage: when it begins, every minute while it lasts, and when it ends. On a terminal or not: a run that waits must
+//! say so.
+
+use std::time::{Duration, Instant};
+
+use oss_delete_vectors::bulk::Event;
+
+use crate::console::Console;
+use crate::text::clock;
+
+const INTERVAL: Duration = Duration::from_secs(60);
+
+pub(crate) struct OutageLines {
+    console: Console,
+    outage: Option<Outage>,
+}
+
+struct Outage {
+    began: Instant,
+    error: String,
+    told_at: Instant,
+}
+
+impl OutageLines {
+    pub(crate) fn new(console: Console) -> Self {
+        Self { console, outage: None }
+    }
+
+    pub(crate) fn take(&mut self, event: &Event) {
+        match event {
+            Event::OutageBegan { error, lasted, .. } => {
+                let now = Instant::now();
+                let began = now.checked_sub(*lasted).unwrap_or(now);
+                let outage = Outage { began, error: error.to_string(), told_at: now };
+                self.console.say(outage.line(now));
+                self.outage = Some(outage);
+            }
+            Event::OutageEnded { lasted, .. } => {
+                self.outage = None;
+                self.console.say(format_args!("deleting again after {}", clock(*lasted)));
+            }
+            // The summary says why.
+            Event::Stopped(_) => self.outage = None,
+            _ => {}
+        }
+    }
+
+    /// To be called every second or so.
+    pub(crate) fn show(&mut self) {
+        let now = Instant::now();
+        if let Some(outage) = self.outage.as_mut().filter(|outage| now - outage.told_at >= INTERVAL) {
+            outage.told_at = now;
+            self.console.say(outage.line(now));
+        }
+    }
+}
+
+impl Outage {
+    fn line(&self, now: Instant) -> String {
+        format!("nothing deleted for {}: {}", clock(now - self.began), self.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_long_and_why() {
+        let began = Instant::now();
+        let outage = Outage { began, error: "connection refused (127.0.0.1:9000)".to_owned(), told_at: began };
+        let line = outage.line(began + Duration::from_secs(30));
+        assert_eq!(line, "nothing deleted for 0:30: connection refused (127.0.0.1:9000)");
+    }
+}

@@ -1,0 +1,71 @@
+use std::time::Duration;
+
+use super::AttemptError;
+
+/// The time before the first deletion of this process, in which every kind of failure ends the run: after ten attempts, or after a
+/// minute, whichever comes first.
+#[derive(Debug, Default)]
+pub(super) struct Startup {
+    is_over: bool,
+    failures: u32,
+    /// When the first attempt that failed was sent, and when it failed.
+    first: Option<(Duration, Duration)>,
+    /// Until when the service asked to wait, and how long in all.
+    held_until: Duration,
+    held: Duration,
+    error: Option<AttemptError>,
+}
+
+/// Failed attempts that end the run.
+const ATTEMPTS: u32 = 10;
+/// Of the attempts that were in flight together when the first one failed, so many count: one moment is not ten attempts.
+const IN_FLIGHT: u32 = 2;
+/// Time without a deletion that ends the run.
+const TIME: Duration = Duration::from_secs(60);
+/// Time that `Retry-After` asked for and that does not count, at most.
+const MOST_HELD: Duration = Duration::from_secs(3600);
+
+impl Startup {
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        *self = Self { is_over: true, ..Self::default() };
+    }
+
+    /// The service asked to wait.
+    pub(super) fn hold(&mut self, now: Duration, delay: Duration) {
+        let until = now.saturating_add(delay);
+        let longer = until.saturating_sub(self.held_until.max(now));
+        self.held = self.held.saturating_add(longer).min(MOST_HELD);
+        self.held_until = self.held_until.max(until);
+    }
+
+    /// An attempt that was sent at `sent_at` failed, or was throttled, which is no failure. Whether that ends the run.
+    pub(super) fn failed(&mut self, now: Duration, sent_at: Duration, error: &AttemptError, is_throttled: bool) -> bool {
+        if self.is_over {
+            return false;
+        }
+        let &mut (_, first_failed_at) = self.first.get_or_insert((sent_at, now));
+        if !is_throttled && (sent_at >= first_failed_at || self.failures < IN_FLIGHT) {
+            self.failures += 1;
+        }
+        self.error = Some(error.clone());
+        self.failures >= ATTEMPTS || self.is_overdue(now)
+    }
+
+    /// When the minute is over, if anything failed.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.first.and_then(|(sent_at, _)| sent_at.checked_add(TIME + self.held))
+    }
+
+    pub(super) fn is_overdue(&self, now: Duration) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The last error.
+    pub(super) fn error(&self) -> Option<&AttemptError> {
+        self.error.as_ref()
+    }
+}

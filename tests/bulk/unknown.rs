@@ -1,0 +1,149 @@
+//! Codes that are not listed, and rejections without end: mild to keys, and bounded.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
+use oss_delete_vectors::{DeleteVectors, code};
+
+use crate::run::{Answer, Call, Run, SECOND, codeless, deleted, error, key, page, target};
+
+/// Responds with `response` to what holds a key of `bad`.
+fn rejecting(bad: impl IntoIterator<Item = u64>, response: impl Fn() -> Answer) -> impl Fn(&Call<'_>) -> Answer {
+    let bad: BTreeSet<String> = bad.into_iter().map(key).collect();
+    move |call| {
+        let read = DeleteVectors::parse_request(&target(), call.request).unwrap();
+        if read.keys().iter().any(|key| bad.contains(key.as_str())) { response() } else { deleted() }
+    }
+}
+
+#[test]
+fn two_bad_seconds_cost_no_key_and_few_requests() {
+    let responses: [(&str, fn() -> Answer); 6] = [
+        ("RequestTimeout", || error(400, code::REQUEST_TIMEOUT)),
+        ("Throttling.User", || error(400, "Throttling.User")),
+        ("Throttling", || error(400, code::THROTTLING)),
+        ("unlisted", || error(400, "Unheard")),
+        ("codeless", || codeless(400)),
+        ("409", || error(409, "Unheard")),
+    ];
+    for (name, response) in responses {
+        for from in [0, 1] {
+            let wrong = from * SECOND / 2..(from + 4) * SECOND / 2;
+            let service = |call: &Call<'_>| if wrong.contains(&call.at) { response() } else { deleted() };
+            let rate = Rate::Adaptive { max_qps: Some(20.0) };
+            let run = Run::new(BulkOptions::new().rate(rate), service).delete(20_000);
+            assert_eq!((run.outcomes(), run.stopped()), ([20_000, 0, 0, 0], None), "{name} {from}");
+            assert!(run.requests.len() < 40 + 60, "{name} {from}: {}", run.requests.len());
+        }
+    }
+}
+
+#[test]
+fn a_limit_in_other_words_is_found_as_any_limit() {
+    // So many requests a second: told by a code of the gateway, and by a 503 of nginx.
+    for (name, response) in
+        [("gateway", (|| error(400, "Throttling.User")) as fn() -> Answer), ("nginx", || page(503)), ("429", || page(429))]
+    {
+        let tokens = RefCell::new((5.0_f64, 0.0_f64));
+        let service = |call: &Call<'_>| {
+            let (left, at) = &mut *tokens.borrow_mut();
+            let now = call.at.as_secs_f64();
+            (*left, *at) = ((*left + 5.0 * (now - *at)).min(5.0), now);
+            if *left < 1.0 {
+                return response();
+            }
+            *left -= 1.0;
+            deleted()
+        };
+        let run = Run::new(BulkOptions::new(), service).delete(200_000);
+        assert_eq!((run.outcomes(), run.stopped()), ([200_000, 0, 0, 0], None), "{name}");
+        assert!(run.requests.len() < 400 + 120, "{name}: {} requests for 400 batches", run.requests.len());
+    }
+}
+
+#[test]
+fn a_key_with_an_unlisted_code_is_rejected_after_ten_attempts() {
+    let responses: [fn() -> Answer; 3] = [|| error(400, "Unheard"), || codeless(400), || error(413, "Unheard")];
+    for response in responses {
+        for bad in [0, 777, 9_999] {
+            let run = Run::new(BulkOptions::new(), rejecting([bad], response)).delete(10_000);
+            assert_eq!((run.outcomes(), run.stopped()), ([9_999, 1, 0, 0], None), "{bad}");
+            let failed = run.failed().next().unwrap();
+            assert_eq!(failed.positions, bad..bad + 1);
+            // The batch twice (once if it is too large), seven or eight halves on the way to the key, ten times the key; and some that
+            // do not count, because nothing else had got on.
+            assert!((18..=26).contains(&failed.requests), "{}", failed.requests);
+        }
+    }
+    // A proxy's own limit on the size of a body.
+    let service = |call: &Call<'_>| if call.keys > 100 && call.number > 0 { page(413) } else { deleted() };
+    let run = Run::new(BulkOptions::new(), service).delete(5000);
+    assert_eq!((run.outcomes(), run.stopped()), ([5000, 0, 0, 0], None));
+}
+
+#[test]
+fn rejections_without_end_stop_the_run() {
+    for concurrency in [1, 4, 16, 64] {
+        for rate in [Rate::Adaptive { max_qps: None }, Rate::Unlimited] {
+            for keys in [5000, 20_000, 1_000_000] {
+                let options = BulkOptions::new().concurrency(concurrency).rate(rate);
+                let service =
+                    |call: &Call<'_>| if call.number == 0 { deleted() } else { error(400, code::VECTOR_INDEX_PARAMETER_INVALID) };
+                let run = Run::new(options, service).delete(keys);
+                let context = format!("{concurrency} {rate:?} {keys}: {} requests", run.requests.len());
+                assert!(matches!(run.stopped(), Some(StopReason::KeysRefused(_))), "{context}");
+                assert!(run.requests.len() < 700, "{context}");
+                assert!(run.bulk.report().rejected < 64 * 500 + 3000, "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_stretch_of_bad_keys_is_rejected_key_by_key() {
+    for (from, to) in [(1000, 3000), (700, 5300), (500, 10_500)] {
+        for concurrency in [4, 16] {
+            let service = rejecting(from..to, || error(400, code::VECTOR_INDEX_PARAMETER_INVALID));
+            let options = BulkOptions::new().concurrency(concurrency);
+            let mut run = Run::new(options, service).keys((0..20_000).map(key));
+            while !run.bulk.is_finished() {
+                run.until(|run| run.requests.len() % 10_000 == 9_999);
+                if !run.bulk.is_finished() {
+                    run.step();
+                    run.drain();
+                }
+            }
+            let bad = to - from;
+            assert_eq!((run.outcomes(), run.stopped()), ([20_000 - bad, bad, 0, 0], None), "{from}..{to} at {concurrency}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_always_draw_a_500_end_with_the_run() {
+    for cursed in [1, 7, 8, 9, 20] {
+        for at_the_end in [false, true] {
+            let first = if at_the_end { 40 - cursed } else { 1 };
+            let bad = (first..first + cursed).map(|batch| 500 * batch + 7);
+            let run = Run::new(BulkOptions::new(), rejecting(bad, || error(500, code::INTERNAL_ERROR))).delete(20_000);
+            assert_eq!((run.outcomes(), run.stopped()), ([20_000 - 500 * cursed, 0, 500 * cursed, 0], None), "{cursed}");
+            assert!(run.now < 60 * 60 * SECOND, "{cursed}: {:?}", run.now);
+        }
+    }
+}
+
+#[test]
+fn a_limit_that_lets_nothing_through_is_an_outage() {
+    for response in [(|| error(503, code::QPS_LIMIT_EXCEEDED)) as fn() -> Answer, || page(503), || error(400, "Throttling")] {
+        for rate in [Rate::Adaptive { max_qps: None }, Rate::Fixed(5.0)] {
+            let service = |call: &Call<'_>| if call.number < 10 { deleted() } else { response() };
+            let run = Run::new(BulkOptions::new().rate(rate).give_up_after(300 * SECOND), service).delete(100_000);
+            assert!(matches!(run.stopped(), Some(StopReason::Outage(_))), "{:?}", run.stopped());
+            let began = run.events.iter().find(|(_, event)| matches!(event, Event::OutageBegan { .. })).unwrap().0;
+            assert!((60 * SECOND..90 * SECOND).contains(&began), "{rate:?}: {began:?}");
+            assert!((300 * SECOND..310 * SECOND).contains(&run.now), "{:?}", run.now);
+            assert_eq!(run.bulk.checkpoint().report().deleted, 5000);
+        }
+    }
+}
