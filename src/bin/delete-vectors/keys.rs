@@ -1,15 +1,9 @@
 //! The keys as the loops take them: those that are none end the run, or are passed over.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::{io, thread, vec};
 
-use futures_core::Stream;
-use oss_delete_vectors::KeyBatch;
 use oss_delete_vectors::transports::StopHandle;
-use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::args::OnBadKey;
 use crate::console::Console;
@@ -63,25 +57,6 @@ impl Keys {
     pub(crate) fn new(source: Source, on_bad_key: OnBadKey, stop: StopHandle, console: Console, reading: Arc<Reading>) -> Self {
         Self { source, on_bad_key, stop, console, reading, has_ended: false }
     }
-
-    /// A stream of the same keys, read on a thread of its own, a batch or two ahead.
-    pub(crate) fn into_stream(mut self) -> io::Result<KeyStream> {
-        let (sender, receiver) = channel(2);
-        thread::Builder::new().name("keys".to_owned()).spawn(move || {
-            while let Some(key) = self.next() {
-                let mut keys = vec![key];
-                // What is there goes on at once, however little.
-                while keys.len() < KeyBatch::MAX_KEYS && self.source.has_more_at_hand() {
-                    let Some(key) = self.next() else { break };
-                    keys.push(key);
-                }
-                if sender.blocking_send(keys).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(KeyStream { receiver, keys: Vec::new().into_iter() })
-    }
 }
 
 impl Iterator for Keys {
@@ -115,28 +90,5 @@ impl Iterator for Keys {
             }
         }
         None
-    }
-}
-
-/// Keys that are read on another thread.
-pub(crate) struct KeyStream {
-    receiver: Receiver<Vec<String>>,
-    keys: vec::IntoIter<String>,
-}
-
-impl Stream for KeyStream {
-    type Item = String;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<String>> {
-        loop {
-            if let Some(key) = self.keys.next() {
-                return Poll::Ready(Some(key));
-            }
-            match self.receiver.poll_recv(context) {
-                Poll::Ready(Some(keys)) => self.keys = keys.into_iter(),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
     }
 }

@@ -13,6 +13,7 @@ mod interrupt;
 mod job;
 #[path = "../key_lines.rs"]
 mod key_lines;
+mod key_stream;
 mod keys;
 mod log;
 mod paths;

@@ -134,15 +134,6 @@ impl Source {
         }
         Ok(())
     }
-
-    /// Whether the next key is there without waiting for the outside.
-    pub(crate) fn has_more_at_hand(&self) -> bool {
-        match self.inputs.front() {
-            Some((_, Input::Array(keys))) => keys.len() > 0,
-            Some((_, Input::Lines(lines))) => lines.reader.buffer().contains(&b'\n'),
-            None => false,
-        }
-    }
 }
 
 impl Iterator for Source {
