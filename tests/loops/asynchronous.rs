@@ -292,6 +292,44 @@ fn a_panic_comes_out_and_the_report_is_exact_after_abort() {
     service.check(bulk.report(), "the transport");
 }
 
+/// A waker whose drop uses the stop handle.
+struct Asks(StopHandle);
+
+impl std::task::Wake for Asks {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        let _ = format!("{:?}", self.0);
+    }
+}
+
+#[test]
+fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
+    let ends: [(&str, fn(&StopHandle)); 4] =
+        [("replaced", |_| {}), ("stopped", StopHandle::stop), ("aborted", StopHandle::abort), ("cloned", |stop| drop(stop.clone()))];
+    for (case, end) in ends {
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let (service, stop) = (Service::with_keys(0), StopHandle::new());
+            let mut bulk = service.bulk(options());
+            let send = async |_request: Request<_>| pending::<Result<_, Failure>>().await;
+            let run = Run::new(&mut bulk).stop_handle(&stop);
+            let mut run = Box::pin(run.run_async(Feed::default(), send, |_| pending::<()>()));
+            for _ in 0..2 {
+                // The last clone of it is the one that the handle has.
+                let waker = Waker::from(Arc::new(Asks(stop.clone())));
+                assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            }
+            end(&stop);
+            drop(run);
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|error| panic!("{case}: {error}"));
+    }
+}
+
 #[test]
 fn the_future_can_go_to_another_thread() {
     let service = Service::with_keys(0);

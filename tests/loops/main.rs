@@ -5,6 +5,8 @@
 mod async_io_transport;
 #[cfg(feature = "async")]
 mod asynchronous;
+#[cfg(feature = "async")]
+mod ages;
 mod blocking;
 #[path = "../common/canary.rs"]
 mod canary;
@@ -18,6 +20,8 @@ mod service;
 #[cfg(all(feature = "serve", any(feature = "async", feature = "ureq")))]
 mod sockets;
 mod source;
+#[cfg(target_os = "linux")]
+mod threads;
 #[cfg(all(feature = "tracing", feature = "async"))]
 mod traces;
 #[cfg(feature = "async")]
