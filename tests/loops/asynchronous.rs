@@ -314,19 +314,26 @@ fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
         std::thread::spawn(move || {
             let (service, stop) = (Service::with_keys(0), StopHandle::new());
             let mut bulk = service.bulk(options());
-            let send = async |_request: Request<_>| pending::<Result<_, Failure>>().await;
+            let request = Mutex::new(None::<Waker>);
+            let send = |_request| {
+                poll_fn(|context| {
+                    *request.lock().unwrap() = Some(context.waker().clone());
+                    Poll::<Result<_, Failure>>::Pending
+                })
+            };
             let run = Run::new(&mut bulk).stop_handle(&stop);
-            let mut run = Box::pin(run.run_async(Feed::default(), send, |_| pending::<()>()));
+            let mut run = Box::pin(run.run_async(stream_iter([key(0)]), send, |_| pending::<()>()));
             for _ in 0..2 {
-                // The last clone of it is the one that the handle has.
                 let waker = Waker::from(Arc::new(Asks(stop.clone())));
                 assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                // Whoever woke the task has let go of its waker: the handle has the last one.
+                request.lock().unwrap().take().unwrap().wake();
             }
             end(&stop);
             drop(run);
             done.send(()).unwrap();
         });
-        is_done.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|error| panic!("{case}: {error}"));
+        is_done.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|error| panic!("{case}: {error}"));
     }
 }
 
