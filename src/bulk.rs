@@ -259,6 +259,7 @@ impl BulkDelete {
     /// Sends nothing more. What was not sent has its outcome at once; what is in flight is awaited.
     ///
     /// A run that is finished stays as it ended.
+    #[doc(alias = "cancel")]
     pub fn stop(&mut self) {
         if !self.is_finished() {
             self.stop_because(StopReason::Requested);

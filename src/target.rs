@@ -149,7 +149,8 @@ impl TargetBuilder {
     /// [`Invalid`] naming the field:
     /// - `region`: 1 to 63 characters of `a-z`, `0-9` and `-`, with no `-` at either end;
     /// - `account id`: 1 to 32 digits;
-    /// - `bucket`: 3 to 63 characters of `a-z`, `0-9` and `-`, with no `-` at either end;
+    /// - `bucket`: 3 to 63 characters of `a-z`, `0-9` and `-`, with no `-` at either end, and
+    ///   without the account id: not `examplebucket-1234567890123456`, the form that hosts have;
     /// - `index name`: not empty;
     /// - `host`: must be a DNS name once the bucket and the account id stand before the endpoint's. Bucket and account id
     ///   share one label of 63 characters; where they do not fit, the service can be reached in path style alone.
@@ -165,6 +166,9 @@ impl TargetBuilder {
         if !is_name(&bucket, 3) {
             let rule = "must be 3 to 63 characters of a-z, 0-9 and '-', with no '-' at either end";
             return Err(Invalid::new("bucket", rule, &bucket));
+        }
+        if bucket.strip_suffix(&account_id).is_some_and(|name| name.ends_with('-')) {
+            return Err(Invalid::new("bucket", "must be without '-' and the account id at its end", &bucket));
         }
         let index_name = index_name.as_deref().map(parse_index_name).transpose()?;
         let uri = request_uri(&endpoint, &region, &account_id, &bucket)?;

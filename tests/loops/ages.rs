@@ -47,7 +47,8 @@ fn requests_that_hang_for_a_month_are_let_go() {
         }
     };
     let run = Run::new(&mut bulk).clock(|| time.now());
-    let error = time.block_on(run.run_async(stream_iter((0..20_000).map(key)), send, |duration| time.sleep(duration))).unwrap_err();
+    let error =
+        time.block_on(run.run_async(stream_iter((0..20_000).map(key)), send, |duration| time.sleep(duration))).unwrap_err();
     assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Outage)), "{error}");
     assert!(time.now().monotonic > 31 * DAY && sent.get() > 10_000, "{} in {:?}", sent.get(), time.now());
     assert_eq!((most.get(), alive.get()), (4, 0));

@@ -113,7 +113,10 @@ fn keys_that_were_read_ahead_of_a_stop_are_not_attempted() {
     let mut bulk = service.bulk(options().concurrency(1));
     let run = Run::new(&mut bulk).stop_handle(&stop).on_event(|event| {
         if let Event::Failed(failed) = event {
-            assert_eq!((failed.outcome, failed.positions.end), (KeyOutcome::NotAttempted, failed.positions.start + failed.keys.len() as u64));
+            assert_eq!(
+                (failed.outcome, failed.positions.end),
+                (KeyOutcome::NotAttempted, failed.positions.start + failed.keys.len() as u64)
+            );
             unsent.extend(failed.keys.iter().map(|key| key.to_string()));
         }
     });

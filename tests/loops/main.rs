@@ -1,12 +1,12 @@
 //! Both loops, each in every way that it can be run: with threads, in virtual time, on two runtimes, over sockets and without.
 #![cfg(feature = "emulator")]
 
+#[cfg(feature = "async")]
+mod ages;
 #[cfg(all(feature = "async", feature = "serve"))]
 mod async_io_transport;
 #[cfg(feature = "async")]
 mod asynchronous;
-#[cfg(feature = "async")]
-mod ages;
 mod blocking;
 #[path = "../common/canary.rs"]
 mod canary;

@@ -25,6 +25,8 @@ use std::task::Waker;
 /// assert_eq!(stopped.report().pending(), 0);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "cancel")]
+#[doc(alias = "cancellation")]
 #[derive(Clone, Default)]
 pub struct StopHandle {
     shared: Arc<Mutex<Shared>>,

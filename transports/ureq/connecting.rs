@@ -1,4 +1,5 @@
 //! How ureq comes by a connection: with name lookup as a part of it, and with errors that say so.
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "an adapter looks names up")]
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -83,7 +84,7 @@ impl Resolver for Lookup {
         };
         let found = match name.parse::<SocketAddr>() {
             Ok(addr) => vec![addr],
-            Err(_) => look_up(name, timeout, spawn)?,
+            Err(_) => look_up(&name, timeout, spawn)?,
         };
         let mut addrs = self.empty();
         for addr in config.ip_family().keep_wanted(found.into_iter()).take(MOST_ADDRS) {
@@ -102,13 +103,9 @@ fn spawn(work: Work) -> io::Result<()> {
     Builder::new().name("lookup".to_owned()).spawn(work).map(drop)
 }
 
-fn look_up(
-    name: String,
-    timeout: NextTimeout,
-    spawn: impl FnOnce(Work) -> io::Result<()>,
-) -> Result<Vec<SocketAddr>, ureq::Error> {
+fn look_up(name: &str, timeout: NextTimeout, spawn: impl FnOnce(Work) -> io::Result<()>) -> Result<Vec<SocketAddr>, ureq::Error> {
     let (found, lookup) = channel();
-    let on_thread = name.clone();
+    let on_thread = name.to_owned();
     let work = Box::new(move || _ = found.send(on_thread.to_socket_addrs().map(Vec::from_iter)));
     if timeout.after.is_not_happening() || spawn(work).is_err() {
         return Ok(name.to_socket_addrs()?.collect());
@@ -147,9 +144,9 @@ mod tests {
     fn without_a_thread_names_are_looked_up_all_the_same() {
         let none = |_| Err(io::Error::from(io::ErrorKind::WouldBlock));
         for spawn in [spawn as fn(Work) -> io::Result<()>, none] {
-            let addrs = look_up("localhost:80".to_owned(), timeout(), spawn).unwrap();
+            let addrs = look_up("localhost:80", timeout(), spawn).unwrap();
             assert!(addrs.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 80), "{addrs:?}");
-            assert!(look_up("no such name:80".to_owned(), timeout(), spawn).is_err());
+            assert!(look_up("no such name:80", timeout(), spawn).is_err());
         }
     }
 
@@ -157,20 +154,24 @@ mod tests {
     fn a_lookup_ends_with_its_timeout_or_its_thread() {
         let at_once = NextTimeout { after: Duration::ZERO.into(), ..timeout() };
         let (keeper, kept) = channel();
-        let kept_waiting = look_up("localhost:80".to_owned(), at_once, |work| Ok(keeper.send(work).unwrap()));
+        let kept_waiting = look_up("localhost:80", at_once, |work| {
+            keeper.send(work).unwrap();
+            Ok(())
+        });
         assert!(matches!(kept_waiting, Err(ureq::Error::Timeout(Timeout::Resolve))), "{kept_waiting:?}");
         drop(kept);
-        let died = look_up("localhost:80".to_owned(), timeout(), |work| Ok(drop(work)));
+        let died = look_up("localhost:80", timeout(), |work| {
+            drop(work);
+            Ok(())
+        });
         assert!(matches!(died, Err(ureq::Error::Io(_))), "{died:?}");
     }
 
     #[test]
     fn ip_addresses_need_no_lookup() {
-        for (uri, expected) in [
-            ("http://127.0.0.1:9000/", "127.0.0.1:9000"),
-            ("https://127.0.0.1/", "127.0.0.1:443"),
-            ("http://[::1]/", "[::1]:80"),
-        ] {
+        for (uri, expected) in
+            [("http://127.0.0.1:9000/", "127.0.0.1:9000"), ("https://127.0.0.1/", "127.0.0.1:443"), ("http://[::1]/", "[::1]:80")]
+        {
             let addrs = Lookup.resolve(&uri.parse().unwrap(), &Config::default(), timeout()).unwrap();
             assert_eq!(addrs[..], [expected.parse().unwrap()], "{uri}");
         }

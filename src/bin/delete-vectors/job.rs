@@ -17,6 +17,7 @@ use crate::books::{Books, BoxError};
 use crate::config::{CredentialProcess, CredentialSource};
 use crate::key_stream::KeyStream;
 use crate::keys::Keys;
+use crate::log::Pace;
 use crate::progress::Progress;
 
 /// What a run is made of.
@@ -44,6 +45,7 @@ impl Job<'_> {
     pub(crate) fn run(self) -> io::Result<Ended> {
         let Self { client, options, bulk, keys, credentials, books, progress, stop } = self;
         let interval = progress.interval();
+        let mut pace = Pace::default();
         let notes = RefCell::new((books, None));
         let note = |written: Result<(), BoxError>, unwritten: &mut Option<_>| {
             if let Err(error) = written {
@@ -57,6 +59,7 @@ impl Job<'_> {
         };
         let on_progress = |bulk: &BulkDelete| {
             progress.show(bulk);
+            pace.log(bulk);
             let (books, unwritten) = &mut *notes.borrow_mut();
             if unwritten.is_none() {
                 note(books.keep(bulk), unwritten);
@@ -68,6 +71,7 @@ impl Job<'_> {
             CredentialSource::Process(process) => drive(run.credentials(Provider(process)), client, options, keys),
         };
         progress.end();
+        pace.log_last(bulk);
         let (outcome, unsent) = outcome?;
         let (books, mut unwritten) = notes.into_inner();
         note(take_unsent(bulk, &unsent, books), &mut unwritten);
