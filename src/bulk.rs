@@ -52,6 +52,7 @@ mod options;
 mod outage;
 mod pacer;
 mod positions;
+mod push;
 mod report;
 mod settle;
 mod settled;
@@ -74,7 +75,7 @@ use self::outage::Outage;
 use self::pacer::Pacer;
 use self::startup::Startup;
 pub(crate) use self::trace::Span;
-use crate::{Credentials, Invalid, Key, Now, Target};
+use crate::{Credentials, Invalid, Now, Target};
 
 pub use self::attempt_error::AttemptError;
 pub use self::checkpoint::Checkpoint;
@@ -82,6 +83,7 @@ pub use self::event::{Event, FailedKeys, KeyOutcome, StopReason};
 pub use self::failure::Failure;
 pub use self::options::{BulkOptions, Rate};
 pub use self::positions::Positions;
+pub use self::push::PushError;
 pub use self::report::Report;
 pub use self::settled::Settled;
 pub use self::transmits::{Transmit, TransmitId};
@@ -228,18 +230,6 @@ struct Halving {
     pieces: usize,
 }
 
-/// A key was not taken: the run is at its end, or [`BulkDelete::can_push`] would have said no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PushError(());
-
-impl fmt::Display for PushError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no key can be pushed now: drain transmits and events, and ask can_push")
-    }
-}
-
-impl std::error::Error for PushError {}
-
 /// Events that wait before nothing new is begun.
 const MOST_EVENTS: usize = 64;
 
@@ -282,52 +272,10 @@ impl BulkDelete {
         })
     }
 
-    /// Adds a key. It is sent when its batch is full, or at [`flush`](Self::flush) or [`finish`](Self::finish). In a run that was
-    /// [resumed](Self::resume) it is passed over where its position is settled.
-    ///
-    /// # Errors
-    ///
-    /// [`PushError`] where [`can_push`](Self::can_push) is `false`; the key is then no part of the run.
-    pub fn push(&mut self, key: Key<'_>) -> Result<(), PushError> {
-        if !self.can_push() {
-            return Err(PushError(()));
-        }
-        let position = self.position;
-        self.position += 1;
-        while self.passed_over.front().is_some_and(|range| range.end <= position) {
-            self.passed_over.pop_front();
-        }
-        if self.passed_over.front().is_some_and(|range| range.start <= position) {
-            return Ok(());
-        }
-        if let Some(batch) = self.filling.take_before(position) {
-            self.ready.push_back(batch);
-        }
-        let (is_duplicate, batch) = self.filling.push(position, key);
-        self.report.pushed += 1;
-        self.report.duplicates += u64::from(is_duplicate);
-        if let Some(batch) = batch {
-            self.ready.push_back(batch);
-        }
-        Ok(())
-    }
-
-    /// Sends what was pushed without waiting for a full batch.
-    pub fn flush(&mut self) {
-        self.ready.extend(self.filling.take());
-    }
-
-    /// Says that no more keys come.
-    pub fn finish(&mut self) {
-        self.flush();
-        if matches!(self.phase, Phase::Pushing) {
-            self.phase = Phase::Finishing;
-        }
-    }
-
     /// Sends nothing more. What was not sent has its outcome at once; what is in flight is awaited.
     ///
     /// A run that is finished stays as it ended.
+    #[doc(alias = "cancel")]
     pub fn stop(&mut self) {
         if !self.is_finished() {
             self.stop_because(StopReason::Requested);
@@ -375,6 +323,7 @@ impl BulkDelete {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         !matches!(self.phase, Phase::Pushing)
+            && self.filling.len() == 0
             && self.ready.is_empty()
             && self.delayed.is_empty()
             && self.parked.is_empty()
@@ -417,6 +366,14 @@ impl BulkDelete {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// Whether a transmit still waits for its response. `false` once it was answered, timed out or
+    /// aborted: then nothing waits for it any more, and the loop can drop its request.
+    /// [`in_flight`](Self::in_flight) says how many there are: a loop that holds more has some to drop.
+    #[must_use]
+    pub fn is_in_flight(&self, id: TransmitId) -> bool {
+        self.in_flight.contains_key(&id)
     }
 }
 

@@ -48,6 +48,7 @@ impl Endpoint {
 
     /// `https://{region}-internal.oss-vectors.aliyuncs.com`: reached from inside the region's network.
     #[must_use]
+    #[doc(alias = "vpc")]
     pub const fn internal() -> Self {
         Self { scheme: Scheme::HTTPS, host: Host::Internal, path_style: false }
     }

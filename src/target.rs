@@ -150,8 +150,10 @@ impl TargetBuilder {
     /// [`Invalid`] naming the field:
     /// - `region`: 1 to 63 characters of `a-z`, `0-9` and `-`, with no `-` at either end;
     /// - `account id`: 1 to 32 digits;
-    /// - `bucket`: 3 to 32 characters of `a-z`, `0-9` and `-`, with no `-` at either end; not an ARN, such as
-    ///   `acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1`, whose parts are to be given one by one;
+    /// - `bucket`: 3 to 32 characters of `a-z`, `0-9` and `-`, with no `-` at either end; without
+    ///   the account id, unlike in `examplebucket-1234567890123456`, the form that hosts have; not
+    ///   an ARN, such as `acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1`,
+    ///   whose parts are to be given one by one;
     /// - `index name`: not empty, not an ARN;
     /// - `host`: must be a DNS name once the bucket and the account id stand before the endpoint's. Bucket and account id
     ///   share one label of 63 characters; where they do not fit, the service can be reached in path style alone.
@@ -170,6 +172,9 @@ impl TargetBuilder {
         if !is_name(&bucket, 3..=32) {
             let rule = "must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end";
             return Err(Invalid::new("bucket", rule, &bucket));
+        }
+        if bucket.strip_suffix(&account_id).is_some_and(|name| name.ends_with('-')) {
+            return Err(Invalid::new("bucket", "must be without '-' and the account id at its end", &bucket));
         }
         let index_name = index_name.as_deref().map(parse_index_name).transpose()?;
         let uri = request_uri(&endpoint, &region, &account_id, &bucket)?;

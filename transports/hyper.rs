@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::body::read_whole;
 use super::call::{outcome, signed};
-use super::options::{IDLE_TIMEOUT, MAX_IDLE, peer, timed_out};
+use super::options::{IDLE_TIMEOUT, MAX_IDLE, UserAgent, peer, timed_out};
 use super::{CallError, MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
 use crate::signing::Signer;
 use crate::{DeleteVectors, Deleted};
@@ -59,6 +59,7 @@ pub struct HyperTransport {
     request: Arc<dyn Fn(Request<Full<Bytes>>) -> ResponseFuture + Send + Sync>,
     connect_timeout: Duration,
     timeout: Duration,
+    user_agent: UserAgent,
 }
 
 impl HyperTransport {
@@ -88,6 +89,7 @@ impl HyperTransport {
     ///
     /// let plain = HyperTransport::with_connector(HttpConnector::new(), &TransportOptions::new());
     /// ```
+    #[doc(alias = "proxy")]
     #[must_use]
     pub fn with_connector<C>(connector: C, options: &TransportOptions) -> Self
     where
@@ -105,7 +107,12 @@ impl HyperTransport {
             .http1_max_headers(128)
             .build(connector);
         let request = Arc::new(move |request| client.request(request));
-        Self { request, connect_timeout: options.connect_timeout, timeout: options.timeout }
+        Self {
+            request,
+            connect_timeout: options.connect_timeout,
+            timeout: options.timeout,
+            user_agent: options.user_agent.clone(),
+        }
     }
 
     /// Deletes one batch: signs as of now, sends once, reads the answer. For more keys, and for retries, see
@@ -138,6 +145,7 @@ impl HyperTransport {
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let mut request = request.map(Full::new);
+        self.user_agent.apply(request.headers_mut());
         // Set by the client just before it hands the request to a connection. Until then nothing can have been sent.
         let connection = capture_connection(&mut request);
         let handed_over = || connection.connection_metadata().is_some();

@@ -23,6 +23,24 @@
 //! Both transports speak HTTP/1.1, reuse connections, and use rustls with the *ring* provider; the
 //! process-wide default provider is neither read nor set. Neither looks at the environment: a proxy
 //! is used only where one is handed in.
+//!
+//! # Metrics
+//!
+//! There is no metrics facade to set up: take the numbers where they are and hand them to yours.
+//!
+//! * [`Run::on_progress`] shows the [`BulkDelete`](crate::bulk::BulkDelete) every so often:
+//!   [`report`](crate::bulk::BulkDelete::report) has the counters (deleted, throttled, retries, requests),
+//!   [`in_flight`](crate::bulk::BulkDelete::in_flight) and
+//!   [`per_second`](crate::bulk::BulkDelete::per_second) the gauges.
+//! * [`Run::on_event`] gives each [`Event`](crate::bulk::Event): throttles, retries, outages and their ends.
+//! * With feature `tracing` each request is a span, whose duration is its latency.
+//!
+//! # Thread safety
+//!
+//! * Transports, [`StopHandle`], [`Target`](crate::Target) and [`Credentials`](crate::Credentials) are
+//!   `Send + Sync` and cheap to clone. Clones of a transport share its connections.
+//! * A `BulkDelete` is `Send + Sync`, and one loop drives it through `&mut`.
+//! * Two runs do not share their pace. One run over all keys is faster than two that throttle each other.
 
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod algorithm;

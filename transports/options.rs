@@ -3,13 +3,14 @@
 use std::time::Duration;
 use std::{error, fmt, io};
 
-use http::Uri;
 use http::uri::Scheme;
+use http::{HeaderMap, HeaderValue, Uri, header};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::{MAX_TIMEOUT, TransportError};
+use crate::Invalid;
 
 /// How long an idle connection is kept. Shorter than servers and the proxies before them commonly
 /// wait, so that a request is rarely handed to a connection that the other side is just closing.
@@ -31,13 +32,31 @@ pub struct TransportOptions {
     pub(super) connect_timeout: Duration,
     pub(super) timeout: Duration,
     pub(super) extra_roots: Vec<CertificateDer<'static>>,
+    pub(super) user_agent: UserAgent,
+}
+
+/// What is sent in the place of a request's own `user-agent`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct UserAgent(Option<HeaderValue>);
+
+impl UserAgent {
+    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+        if let Some(value) = &self.0 {
+            headers.insert(header::USER_AGENT, value.clone());
+        }
+    }
 }
 
 impl TransportOptions {
     /// 10 seconds to connect, 60 seconds for the whole call, the public roots only.
     #[must_use]
     pub fn new() -> Self {
-        Self { connect_timeout: Duration::from_secs(10), timeout: Duration::from_secs(60), extra_roots: Vec::new() }
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(60),
+            extra_roots: Vec::new(),
+            user_agent: UserAgent::default(),
+        }
     }
 
     /// The time for a connection to stand: name lookup, TCP, a proxy's `CONNECT` and TLS together;
@@ -60,6 +79,30 @@ impl TransportOptions {
         Self { timeout: limit.min(MAX_TIMEOUT), ..self }
     }
 
+    /// Sends this `user-agent` in the place of the one that a request has, which names this crate.
+    ///
+    /// A [`Signer`](crate::signing::Signer) does not sign it. A request whose signature covers
+    /// `user-agent` all the same is refused by the service where this changes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] naming the field `user agent`: empty, or not of visible ASCII characters and spaces.
+    ///
+    /// ```
+    /// # use oss_delete_vectors::transports::TransportOptions;
+    /// let options = TransportOptions::new().user_agent("purge-documents/1.0")?;
+    /// # Ok::<_, oss_delete_vectors::Invalid>(())
+    /// ```
+    #[doc(alias = "user-agent")]
+    pub fn user_agent(self, user_agent: &str) -> Result<Self, Invalid> {
+        let is_text = |byte: u8| matches!(byte, b' '..=b'~');
+        let value = HeaderValue::from_str(user_agent).ok().filter(|_| user_agent.bytes().all(is_text));
+        let value = value.filter(|_| !user_agent.trim().is_empty());
+        let rule = "must be visible ASCII characters and spaces, and not empty";
+        let value = value.ok_or_else(|| Invalid::new("user agent", rule, user_agent))?;
+        Ok(Self { user_agent: UserAgent(Some(value)), ..self })
+    }
+
     /// Trusts the certificates in `pem`, beside the public roots and those added before: for a
     /// private gateway, or a proxy that opens TLS. An error that says `UnknownIssuer` asks for this. Sections other than
     /// certificates are skipped.
@@ -74,6 +117,9 @@ impl TransportOptions {
     /// # use oss_delete_vectors::transports::TransportOptions;
     /// assert!(TransportOptions::new().extra_roots(b"").is_err());
     /// ```
+    #[doc(alias = "cert")]
+    #[doc(alias = "certificate")]
+    #[doc(alias = "ca")]
     pub fn extra_roots(mut self, pem: &[u8]) -> Result<Self, InvalidRoots> {
         let mut anchors = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {

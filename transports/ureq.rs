@@ -15,7 +15,7 @@ use ureq::{Agent, Proxy};
 
 use self::connecting::{Connecting, LookupWhenConnecting, NotConnected};
 use super::call::{outcome, signed};
-use super::options::{IDLE_TIMEOUT, MAX_IDLE, peer, timed_out};
+use super::options::{IDLE_TIMEOUT, MAX_IDLE, UserAgent, peer, timed_out};
 use super::{BoxError, CallError, MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
 use crate::signing::Signer;
 use crate::{DeleteVectors, Deleted, Invalid};
@@ -50,6 +50,7 @@ use crate::{DeleteVectors, Deleted, Invalid};
 #[derive(Clone)]
 pub struct UreqTransport {
     agent: Agent,
+    user_agent: UserAgent,
 }
 
 impl UreqTransport {
@@ -74,6 +75,7 @@ impl UreqTransport {
     /// let through = UreqTransport::with_proxy(&TransportOptions::new(), "http://proxy.example.com:8080")?;
     /// # Ok::<_, oss_delete_vectors::Invalid>(())
     /// ```
+    #[doc(alias = "proxy")]
     pub fn with_proxy(options: &TransportOptions, proxy: &str) -> Result<Self, Invalid> {
         let rule = "must be [http|https|socks4|socks4a|socks5://][user:password@]host[:port]";
         let proxy = Proxy::new(proxy).map_err(|_| Invalid::without_value("proxy", rule))?;
@@ -98,7 +100,10 @@ impl UreqTransport {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .build();
-        Self { agent: Agent::with_parts(config, Connecting::default(), LookupWhenConnecting) }
+        Self {
+            agent: Agent::with_parts(config, Connecting::default(), LookupWhenConnecting),
+            user_agent: options.user_agent.clone(),
+        }
     }
 
     /// Deletes one batch: signs as of now, sends once, reads the answer. For more keys, and for retries, see
@@ -128,7 +133,8 @@ impl UreqTransport {
     }
 
     fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        self.user_agent.apply(&mut head.headers);
         let timeouts = self.agent.config().timeouts();
         let (timeout, connect_timeout) = (timeouts.global, timeouts.connect.min(timeouts.global));
         let response = self.agent.run(Request::from_parts(head, &body[..])).map_err(|error| match error {

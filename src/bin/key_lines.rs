@@ -176,21 +176,6 @@ impl<R: BufRead> KeyLines<R> {
     }
 }
 
-impl<R: Read> KeyLines<BufReader<R>> {
-    /// The next key or bad line, if it is there without waiting for the outside. Blank lines on the
-    /// way are left out.
-    pub(crate) fn next_at_hand(&mut self) -> Option<Result<String, BadLine>> {
-        while self.reader.buffer().contains(&b'\n') {
-            match self.step() {
-                Step::Key(key) => return Some(key),
-                Step::Blank => {}
-                Step::End => return None,
-            }
-        }
-        None
-    }
-}
-
 impl<R: BufRead> Iterator for KeyLines<R> {
     type Item = Result<String, BadLine>;
 

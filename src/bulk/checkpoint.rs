@@ -68,6 +68,7 @@ impl Checkpoint {
     fn new(target: &Target, settled: &Settled, report: Report) -> Self {
         let mut checkpoint = Self { target: target_name(target), settled: settled.clone(), report };
         checkpoint.report.pushed = settled.len();
+        checkpoint.report.input_complete = false;
         checkpoint.report.duplicates = settled.len() - checkpoint.outcomes().expect("fewer than there are positions");
         checkpoint
     }
@@ -134,6 +135,7 @@ impl Checkpoint {
             requests: count("requests")?,
             throttled: count("throttled")?,
             retries: count("retries")?,
+            input_complete: false,
         };
         let mut checkpoint = Self { target, settled, report };
         checkpoint.report.duplicates = report.pushed.checked_sub(checkpoint.outcomes()?)?;

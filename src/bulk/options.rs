@@ -84,6 +84,8 @@ impl BulkOptions {
     /// How often a batch is sent before its keys are given up, at least once; 10 if not set. Throttled attempts, those during an
     /// outage and those that only lacked the right date or credentials do not count. Once every batch that is left has failed in an
     /// outage, and no keys can come any more, those count that OSS itself answered.
+    #[doc(alias = "retry")]
+    #[doc(alias = "retries")]
     #[must_use]
     pub fn max_attempts(mut self, max_attempts: u32) -> Self {
         self.max_attempts = max_attempts;

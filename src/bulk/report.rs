@@ -22,6 +22,9 @@ pub struct Report {
     pub throttled: u64,
     /// Batches that were to be sent again because an attempt failed.
     pub retries: u64,
+    /// Whether the run was given every key of its input: [`finish`](super::BulkDelete::finish) was
+    /// called before it stopped.
+    pub input_complete: bool,
 }
 
 impl Report {
@@ -31,10 +34,11 @@ impl Report {
         self.pushed - self.deleted - self.rejected - self.unconfirmed - self.not_attempted - self.duplicates
     }
 
-    /// Whether every key that was pushed is deleted. Of keys that were never pushed, because the run stopped, it knows nothing.
+    /// Whether every key of the input is deleted. `false` while more may come, and where the run
+    /// stopped before the end of its input: those keys were never pushed.
     #[must_use]
     pub fn is_all_deleted(&self) -> bool {
-        self.deleted + self.duplicates == self.pushed
+        self.input_complete && self.deleted + self.duplicates == self.pushed
     }
 }
 
@@ -44,10 +48,11 @@ mod tests {
 
     #[test]
     fn all_is_deleted_where_no_key_has_another_outcome_or_none() {
-        let all = Report { pushed: 7, deleted: 5, duplicates: 2, ..Report::default() };
-        assert!(all.is_all_deleted() && Report::default().is_all_deleted());
+        let all = Report { pushed: 7, deleted: 5, duplicates: 2, input_complete: true, ..Report::default() };
+        assert!(all.is_all_deleted() && Report { input_complete: true, ..Report::default() }.is_all_deleted());
         for other in [
             Report { pushed: 8, ..all },
+            Report { input_complete: false, ..all },
             Report { pushed: 8, rejected: 1, ..all },
             Report { pushed: 8, unconfirmed: 1, ..all },
             Report { pushed: 8, not_attempted: 1, ..all },

@@ -71,6 +71,14 @@ impl BulkDelete {
         Some(Transmit { id, request, keys, positions, span })
     }
 
+    /// Whether [`poll_transmit`](Self::poll_transmit) would hand out a request now. For a loop that
+    /// has to get something first, such as a thread: a request that was handed out is to be sent at once.
+    #[must_use]
+    pub fn wants_transmit(&mut self, now: Now) -> bool {
+        self.observe(now);
+        self.gate() == Gate::Open
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time; `None` where only something that
     /// comes in moves the run on. Ask after transmits and events are drained.
     #[must_use]

@@ -225,15 +225,15 @@ fn what_is_wrong_with_the_file_is_told_with_its_line_and_nothing_of_it() {
                 .to_owned()
         }),
         (format!("[default]\n{pair}region = CN\naccount-id=1"), &["--profile", "default"], {
-            "region in [default] of FILE, line 4: region must be 1 to 63 characters of a-z, 0-9 and '-', with no '-' at either end, \
+            "region in [default] of FILE, line 4: must be 1 to 63 characters of a-z, 0-9 and '-', with no '-' at either end, \
              not \"CN\""
                 .to_owned()
         }),
         (format!("[default]\n{pair}region=r\naccount-id=me"), &[], {
-            "account-id in [default] of FILE, line 5: account id must be 1 to 32 digits, not \"me\"".to_owned()
+            "account-id in [default] of FILE, line 5: must be 1 to 32 digits, not \"me\"".to_owned()
         }),
         (format!("[default]\n{pair}region=r\naccount-id=1\n\nsts-token = a\u{1}{WRONG_SECRET}"), &[], {
-            "sts-token in [default] of FILE, line 7: security token must be printable ASCII without spaces at the ends".to_owned()
+            "sts-token in [default] of FILE, line 7: must be printable ASCII without spaces at the ends".to_owned()
         }),
         (format!("[default]\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}\u{1}\nregion=r\naccount-id=1"), &[], {
             "access-key-secret in [default] of FILE, line 3: access key secret must not be empty, have white space at the ends or \
@@ -255,7 +255,7 @@ fn an_endpoint_of_the_file_is_refused_with_its_line() {
     let home = Home::with_config("config_file-endpoint", "[default]\nregion=r\naccount-id=1\nendpoint = ftp://x\n");
     let run = delete(&home, &[], &CREDENTIALS);
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
-    let expected = format!("error: endpoint in [default] of {}, line 4: endpoint must be ", home.file(".ossutilconfig"));
+    let expected = format!("error: endpoint in [default] of {}, line 4: must be ", home.file(".ossutilconfig"));
     assert!(run.stderr.starts_with(&expected), "{run:?}");
 }
 

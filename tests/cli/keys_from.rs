@@ -77,7 +77,12 @@ fn a_bad_line_ends_the_run_with_its_place_and_nothing_more_is_sent() {
         let run = delete(&service, &["--keys-from", file.path(), "--transport", transport], "");
         assert_eq!((run.code, service.requests(), service.left()), (Some(2), 0, 9), "{run:?}");
         let reason = format!("{}, line 3: not JSON: expected ident at line 1 column 2", file.path());
-        assert_eq!(run.stderr, format!("error: {reason}\nnote: nothing was deleted\nhelp: correct it, or try again {SKIP}\n"));
+        assert_eq!(
+            run.stderr,
+            format!(
+                "error: {reason}\nnote: nothing was deleted\nnote: 2 keys were read; the rest of the input was neither read nor sent\nhelp: correct it, or try again {SKIP}\n"
+            )
+        );
         assert_eq!((&run.json()["error"]["message"], &run.json()["input_complete"]), (&reason.into(), &false.into()));
         assert_eq!(run.counts()[..3], [0, 0, 0], "what was read has its outcome: {run:?}");
     }

@@ -26,6 +26,8 @@ mod outcomes;
 #[allow(dead_code, reason = "the transports' tests use more of it")]
 #[path = "../transports/peer.rs"]
 mod peer;
+#[cfg(unix)]
+mod pipes;
 mod program;
 mod rehearsal;
 mod resume;

@@ -70,7 +70,7 @@ fn rejected() {
     let text = run(arguments(&service.url(), &[]), &CREDENTIALS);
     assert_eq!(
         (text.code, text.stdout.as_str()),
-        (Some(1), "Deleted 0 vectors from vectorindex1, 3 rejected, 1 duplicate left out (1 request in 0:00)\n")
+        (Some(1), "Deleted 0 keys from vectorindex1, 3 rejected, 1 duplicate left out (1 request in 0:00)\n")
     );
 }
 
@@ -98,7 +98,7 @@ fn unconfirmed_after_a_5xx() {
         assert_eq!(
             run.stderr,
             format!(
-                "note: 3 vectors may have been deleted, in spite of the errors\n\
+                "note: 3 keys may have been deleted, in spite of the errors\n\
                  note: keys that were not deleted, by the last error that they met:\n\
                  \x20 3 keys: 500 InternalError: broken (request id {request_id})\n\
                  help: send them again: what is gone already does no harm\n"
@@ -125,7 +125,9 @@ fn what_failed_once_is_sent_again() {
     service.emulator().fail_next(throttle, 0);
     let text = run(arguments(&service.url(), &[]), &CREDENTIALS);
     assert!(
-        text.stdout.starts_with("Deleted 3 vectors from vectorindex1, 1 duplicate left out (2 requests, 1 throttled in 0:0"),
+        text.stdout.starts_with(
+            "Deleted 3 keys from vectorindex1, confirmed by the service, 1 duplicate left out (2 requests, 1 throttled in 0:0"
+        ),
         "{text:?}"
     );
 }
@@ -141,7 +143,7 @@ fn unconfirmed_without_an_answer() {
             let run = run(arguments(url, &options), &CREDENTIALS);
             assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 3, 0, 1, 1]), "{transport} {run:?}");
             assert!(run.json()["errors"][0]["message"].as_str().unwrap().contains("may have arrived"), "{run:?}");
-            assert!(run.stderr.starts_with("note: 3 vectors may have been deleted, in spite of the errors\n"), "{run:?}");
+            assert!(run.stderr.starts_with("note: 3 keys may have been deleted, in spite of the errors\n"), "{run:?}");
         }
     }
 }

@@ -17,7 +17,7 @@ fn three_vectors_are_deleted_over_either_transport() {
         assert_eq!(text.code, Some(0), "{text:?}");
         assert_eq!(
             text.stdout,
-            "Deleted 3 vectors from vectorindex1 (request id 000000000000000000000001)\n\
+            "Deleted 3 keys from vectorindex1, confirmed by the service (request id 000000000000000000000001)\n\
              The emulator's index held 999 vectors before and holds 996 now\n",
         );
         assert_eq!(text.stderr, "");
@@ -42,7 +42,10 @@ fn a_key_given_twice_is_deleted_once() {
     let json = rehearse(r#"["doc-001","doc-002","doc-001"]"#, &["--output-format", "json"]);
     assert_eq!((json.code, json.counts()), (Some(0), [2, 0, 0, 0, 1, 1]));
     let text = rehearse(r#"["doc-001","doc-001"]"#, &[]);
-    assert!(text.stdout.starts_with("Deleted 1 vector from vectorindex1, 1 duplicate left out "), "{text:?}");
+    assert!(
+        text.stdout.starts_with("Deleted 1 key from vectorindex1, confirmed by the service, 1 duplicate left out "),
+        "{text:?}"
+    );
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn however_the_service_answers() {
     let error = |status, code| ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "refused");
     for transport in TRANSPORTS {
         for (failures, environment, expected) in [
-            (vec![], &ENVIRONMENT, "Deleted 3 vectors"),
+            (vec![], &ENVIRONMENT, "Deleted 3 keys"),
             (vec![error(500, code::INTERNAL_ERROR)], &ENVIRONMENT, "will be sent again"),
             (vec![error(503, code::QPS_LIMIT_EXCEEDED)], &ENVIRONMENT, "throttled"),
             (vec![error(500, code::INTERNAL_ERROR); 2], &ENVIRONMENT, "3 unconfirmed"),

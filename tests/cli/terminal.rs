@@ -36,11 +36,11 @@ fn a_yes_deletes_and_a_no_sends_nothing() {
         assert_eq!((run.code, service.requests()), (Some(1), 0), "{run:?}");
         assert!(run.stdout.contains(QUESTION) && run.stdout.contains("? [y/N] "), "{run:?}");
         assert!(run.stdout.contains("note: nothing was sent\r\n"), "{run:?}");
-        assert!(run.stdout.ends_with("Deleted 0 vectors from vectorindex1\r\n"), "{run:?}");
+        assert!(run.stdout.ends_with("Deleted 0 keys from vectorindex1\r\n"), "{run:?}");
     }
     let run = on_terminal(&service, line, "y\n");
     assert_eq!((run.code, service.left()), (Some(0), 7), "{run:?}");
-    assert!(run.stdout.contains("Deleted 2 vectors from vectorindex1 (request id "), "{run:?}");
+    assert!(run.stdout.contains("Deleted 2 keys from vectorindex1, confirmed by the service (request id "), "{run:?}");
 }
 
 #[test]
@@ -81,7 +81,10 @@ fn a_bar_is_drawn_on_a_terminal_and_nowhere_else() {
         assert_eq!((run.code, service.left()), (Some(0), 0), "{run:?}");
         assert_eq!((run.stdout.contains("[===="), run.stdout.contains(" keys, ")), (has_bar, has_bar), "{options}: {run:?}");
         // However long that took.
-        assert!(run.stdout.contains("Deleted 3,000 vectors from vectorindex1 (6 requests in 0:"), "{run:?}");
+        assert!(
+            run.stdout.contains("Deleted 3,000 keys from vectorindex1, confirmed by the service (6 requests in 0:"),
+            "{run:?}"
+        );
     }
 }
 

@@ -292,6 +292,51 @@ fn a_panic_comes_out_and_the_report_is_exact_after_abort() {
     service.check(bulk.report(), "the transport");
 }
 
+/// A waker whose drop uses the stop handle.
+struct Asks(StopHandle);
+
+impl std::task::Wake for Asks {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        let _ = format!("{:?}", self.0);
+    }
+}
+
+#[test]
+fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
+    type End = fn(&StopHandle);
+    let ends = [("replaced", (|_| {}) as End), ("stopped", StopHandle::stop), ("aborted", StopHandle::abort)];
+    for (case, end) in ends {
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let (service, stop) = (Service::with_keys(0), StopHandle::new());
+            let mut bulk = service.bulk(options());
+            let request = Mutex::new(None::<Waker>);
+            let send = |_request| {
+                poll_fn(|context| {
+                    *request.lock().unwrap() = Some(context.waker().clone());
+                    Poll::<Result<_, Failure>>::Pending
+                })
+            };
+            let run = Run::new(&mut bulk).stop_handle(&stop);
+            let mut run = Box::pin(run.run_async(stream_iter([key(0)]), send, |_| pending::<()>()));
+            for _ in 0..2 {
+                let waker = Waker::from(Arc::new(Asks(stop.clone())));
+                assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                // Whoever woke the task has let go of its waker: the handle has the last one.
+                request.lock().unwrap().take().unwrap().wake();
+            }
+            end(&stop);
+            drop(run);
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|error| panic!("{case}: {error}"));
+    }
+}
+
 #[test]
 fn the_future_can_go_to_another_thread() {
     let service = Service::with_keys(0);

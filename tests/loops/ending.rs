@@ -1,6 +1,9 @@
 //! How a run ends before its source does: told to, by a bad key, or because the service is out of reach.
 
-use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, StopReason};
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+
+use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, KeyOutcome, StopReason};
 use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle};
 use oss_delete_vectors::{Deleted, Key};
 
@@ -86,6 +89,58 @@ fn a_source_that_says_stop_before_it_ends_has_nothing_sent_that_waits() {
         assert!(report.deleted <= 500 && report.requests <= 1, "{way:?}: {report:?}");
         assert_eq!(report.deleted + report.not_attempted, report.pushed, "{way:?}: {report:?}");
         assert_eq!(service.gone(), report.deleted, "{way:?}");
+    }
+}
+
+#[test]
+fn keys_that_were_read_ahead_of_a_stop_are_not_attempted() {
+    let service = Service::with_keys(500);
+    // 9,000 keys are pushed at a concurrency of 1: the others are read ahead.
+    let (all_read, is_read) = channel();
+    let (_open, never) = channel::<String>();
+    let blocks = std::iter::from_fn(move || {
+        all_read.send(()).unwrap();
+        never.recv().ok()
+    });
+    let stop = StopHandle::new();
+    let (stopping, is_read, answering) = (stop.clone(), Mutex::new(is_read), service.clone());
+    let send = move |request| {
+        is_read.lock().unwrap().recv().unwrap();
+        stopping.stop();
+        Ok::<_, Failure>(answering.answer(real_time(), &request))
+    };
+    let mut unsent = Vec::new();
+    let mut bulk = service.bulk(options().concurrency(1));
+    let run = Run::new(&mut bulk).stop_handle(&stop).on_event(|event| {
+        if let Event::Failed(failed) = event {
+            assert_eq!((failed.outcome, failed.positions.len()), (KeyOutcome::NotAttempted, failed.keys.len() as u64));
+            unsent.extend(failed.keys.iter().map(|key| key.to_string()));
+        }
+    });
+    let report = run.run_blocking((0..9700).map(key).chain(blocks), send).unwrap_err().report();
+    assert_eq!((report.pushed, report.deleted, report.not_attempted, report.pending()), (9700, 500, 9200, 0));
+    assert!(!report.input_complete && !report.is_all_deleted());
+    unsent.sort();
+    let mut expected: Vec<_> = (500..9700).map(key).collect();
+    expected.sort();
+    assert_eq!(unsent, expected);
+}
+
+#[test]
+fn what_is_deleted_before_a_stop_is_not_all() {
+    for way in Way::all() {
+        let service = Service::with_keys(500);
+        let stop = StopHandle::new();
+        // An endless source whose keys are the same 500: nothing but its end is missing.
+        let keys = (0..).map(|number| key(number % 500));
+        let stops = |event| {
+            if matches!(event, Event::Deleted { .. }) {
+                stop.stop();
+            }
+        };
+        let job = Job::new(keys).stop_handle(&stop).on_event(stops);
+        let report = way.run(&service, &options(), job).unwrap_err().report();
+        assert!(report.deleted >= 500 && !report.input_complete && !report.is_all_deleted(), "{way:?}: {report:?}");
     }
 }
 

@@ -76,6 +76,25 @@ fn what_the_request_brings_is_kept() {
 }
 
 #[test]
+fn the_user_agent_of_the_options_replaces_the_requests() {
+    let (peer, received) = recorder(NO_CONTENT);
+    for carrier in Carrier::each(&TransportOptions::new().user_agent("purge/2.0 (nightly)").unwrap()) {
+        for own in [None, Some("own/1.0")] {
+            let mut request = request(&peer.url());
+            request.headers_mut().extend(own.map(|own| (USER_AGENT, own.parse().unwrap())));
+            carrier.send(request).unwrap();
+            let (_, headers, _) = parts(&received.recv().unwrap());
+            let sent: Vec<_> = headers.iter().filter(|header| header.starts_with("user-agent")).collect();
+            assert_eq!(sent, ["user-agent: purge/2.0 (nightly)"], "{}, {own:?}", carrier.name());
+        }
+    }
+    for bad in ["", " ", "a\nb", "ä"] {
+        let refused = TransportOptions::new().user_agent(bad).unwrap_err();
+        assert_eq!((refused.field(), refused.value()), ("user agent", Some(bad)));
+    }
+}
+
+#[test]
 fn a_large_body_arrives_whole() {
     let (peer, received) = recorder(NO_CONTENT);
     let large: String = ('a'..='z').cycle().take(2 * 1024 * 1024).collect();

@@ -16,6 +16,7 @@ use http::{Request, Response};
 use self::in_flight::InFlight;
 pub use self::stream_iter::{StreamIter, stream_iter};
 use self::timer::Timer;
+use super::steps::Sender;
 use super::{AsyncProvider, Run, RunError, Steps};
 use crate::bulk::{BulkDelete, Event, Failure, Report, Transmit};
 use crate::{KeyBatch, Now};
@@ -39,6 +40,9 @@ where
     /// [`TransportError`](crate::transports::TransportError) can; make it end well before the
     /// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout). `sleep` comes to its end after the time it is given, as
     /// `tokio::time::sleep` does. For keys that are at hand there is [`stream_iter`].
+    ///
+    /// A request that got no response within the `answer_timeout` is dropped, so that a `send` that
+    /// hangs costs no memory.
     ///
     /// The future is `Send` where all that it is given is. It is **cancel-safe**: dropped in the middle it drops the requests in
     /// flight, and [`BulkDelete::abort`](crate::bulk::BulkDelete::abort) makes the report exact. No key is taken from the stream
@@ -80,8 +84,7 @@ where
         let mut task = Task {
             steps,
             has_more_keys: true,
-            send,
-            in_flight: InFlight::new(),
+            requests: Requests { send, in_flight: InFlight::new() },
             timer: Timer::new(sleep),
             provider,
             renewal: None,
@@ -95,11 +98,27 @@ where
 struct Task<'a, E, C, M, P: AsyncProvider, F, Answer, Z, Sleep> {
     steps: Steps<'a, E, C, M>,
     has_more_keys: bool,
-    send: F,
-    in_flight: InFlight<Answer>,
+    requests: Requests<F, Answer>,
     timer: Timer<Z, Sleep>,
     provider: P,
     renewal: Option<Pin<Box<P::Future>>>,
+}
+
+/// What sends, and what it has under way.
+struct Requests<F, Answer> {
+    send: F,
+    in_flight: InFlight<Answer>,
+}
+
+impl<F: Fn(Request<Bytes>) -> Answer, Answer: Future> Sender for Requests<F, Answer> {
+    fn is_ready(&mut self, _: usize) -> bool {
+        true
+    }
+
+    fn send(&mut self, Transmit { id, request, span, .. }: Transmit) {
+        let future = span.in_scope(|| (self.send)(request));
+        self.in_flight.insert(id, span, future);
+    }
 }
 
 impl<E, C, M, P, F, Answer, X, Z, Sleep> Task<'_, E, C, M, P, F, Answer, Z, Sleep>
@@ -159,19 +178,26 @@ where
     }
 
     fn drain(&mut self) {
-        let Self { steps, in_flight, send, .. } = self;
-        let needs_credentials = steps.drain(|Transmit { id, request, span, .. }| {
-            let future = span.in_scope(|| send(request));
-            in_flight.insert(id, span, future);
-        });
+        let needs_credentials = self.steps.drain(&mut self.requests);
         if needs_credentials && self.renewal.is_none() {
             self.renewal = Some(Box::pin(self.provider.provide()));
         }
     }
 
-    fn take_answers(&mut self, context: &Context<'_>) -> bool {
-        let Self { steps, in_flight, .. } = self;
-        in_flight.poll(context.waker(), |id, answer| steps.handle_answer(id, answer.map_err(Into::into)))
+    /// Takes responses, and drops requests that are no longer awaited: one whose `send` hangs would
+    /// otherwise be held to the end of the run.
+    fn take_answers(&mut self, context: &mut Context<'_>) -> bool {
+        let Self { steps, requests: Requests { in_flight, .. }, .. } = self;
+        // Before the poll: it registers the task's waker, of which the rest needs one anew.
+        if in_flight.len() > steps.in_flight() {
+            in_flight.retain(|id| steps.is_in_flight(id));
+        }
+        let mut has_answer = false;
+        while let Poll::Ready(Some((id, answer))) = in_flight.poll_next(context) {
+            steps.handle_answer(id, answer.map_err(Into::into));
+            has_answer = true;
+        }
+        has_answer
     }
 
     fn take_credentials(&mut self, context: &mut Context<'_>) -> bool {
@@ -183,7 +209,7 @@ where
     }
 
     fn take_time(&mut self, context: &mut Context<'_>) -> bool {
-        let is_due = self.timer.poll(context, self.steps.now(), self.steps.deadline());
+        let is_due = self.timer.poll(context, self.steps.now(), self.steps.longest_wait());
         if is_due {
             self.steps.handle_timeout();
         }

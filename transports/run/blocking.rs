@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -16,6 +17,9 @@ use self::threads::{Reader, Renewer, Workers};
 use super::{BlockingProvider, Run, RunError, RunErrorKind, Steps};
 use crate::Now;
 use crate::bulk::{BulkDelete, Event, Failure, Report};
+
+/// How soon a thread is asked for again where there was none, unless one becomes free before.
+const THREAD_PAUSE: Duration = Duration::from_millis(100);
 
 impl<E, P, C, M> Run<'_, E, P, C, M>
 where
@@ -29,12 +33,15 @@ where
     /// `send` carries a request and gives its answer, or an error that is a [`Failure`] or can be made one, as
     /// [`TransportError`](crate::transports::TransportError) can. It is called by as many threads as there are requests in flight, each
     /// started when it is first needed; make it end well before the
-    /// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout). Where the system gives no more threads, requests wait for
-    /// those that there are.
+    /// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout). A thread whose call timed out cannot
+    /// be cancelled: there are up to 64 of these beside the others. Where no more threads can be had,
+    /// requests are made when one is free; where all hang, they fail as *surely not sent*.
     ///
-    /// The iterator is read on a thread of its own, at most 1,000 keys ahead, so that a slow one holds up neither answers nor
-    /// timers. What was read and not pushed when the run stops is no part of it: the report's
-    /// [`pushed`](crate::bulk::Report::pushed) tells how far it came.
+    /// The iterator is read on its own thread, at most 1,000 keys ahead, so that a slow one holds up
+    /// neither responses nor timers. When the run stops, keys that were read ahead count as
+    /// [not attempted](crate::bulk::KeyOutcome::NotAttempted), up to one that is invalid. A key that
+    /// the iterator gives later is not part of the run. The report's
+    /// [`pushed`](crate::bulk::Report::pushed) says how far it read.
     ///
     /// # What may outlive the run
     ///
@@ -76,11 +83,11 @@ where
             if keys.is_empty() && !has_more_keys {
                 steps.finish();
             }
-            let needs_credentials = steps.drain(|transmit| workers.send(transmit));
-            if needs_credentials {
+            if steps.drain(&mut workers) {
                 renewer.ask(&inbox);
             }
             if steps.is_finished() {
+                steps.push_unsent(keys.drain(..).chain(inbox.close()));
                 workers.join_idle();
                 return steps.end();
             }
@@ -98,7 +105,11 @@ where
                 true if steps.is_gathering() => KeysWanted::Many,
                 true => KeysWanted::Any,
             };
-            let longest = steps.deadline().saturating_sub(steps.now());
+            let longest = match steps.longest_wait() {
+                // A request is due that has no thread: the state machine's time for it is now.
+                longest if workers.are_short() => longest.max(THREAD_PAUSE),
+                longest => longest,
+            };
             for message in inbox.wait(wanted, longest, &mut keys, &mut has_more_keys) {
                 match message {
                     Message::Answer { id, answer, worker } => {

@@ -6,8 +6,9 @@ use crate::Invalid;
 use crate::bulk::{Report, StopReason};
 
 /// A run that stopped before every key of its source had its outcome. Keys that were pushed have theirs all the same: see
-/// [`report`](Self::report). Those of the source from [`BulkDelete::position`](crate::bulk::BulkDelete::position) on were not taken, are in
-/// no event and in no count; who wants them keeps the source, as in `stream_iter(&keys)`.
+/// [`report`](Self::report). Keys that `run_blocking` had read ahead count as not attempted. Keys of the
+/// source from [`BulkDelete::position`](crate::bulk::BulkDelete::position) on were not taken, and are in
+/// no event and in no count; to have them, keep the source, as in `stream_iter(&keys)`.
 ///
 /// ```
 /// use http::StatusCode;

@@ -18,6 +18,14 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The longest wait. Timers overflow past some point, and to wake once an hour costs nothing.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
+/// What carries requests.
+pub(super) trait Sender {
+    /// Whether a request can be sent now, beside those that are in flight.
+    fn is_ready(&mut self, in_flight: usize) -> bool;
+
+    fn send(&mut self, transmit: Transmit);
+}
+
 /// The steps of a run that are the same whichever way it waits; see `BulkDelete` for their order.
 pub(super) struct Steps<'a, E, C, M> {
     bulk: &'a mut BulkDelete,
@@ -83,11 +91,14 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
     }
 
     /// Hands out transmits and events until there are none. Whether credentials are needed.
-    pub(super) fn drain(&mut self, mut send: impl FnMut(Transmit)) -> bool {
+    pub(super) fn drain(&mut self, sender: &mut impl Sender) -> bool {
         let mut needs_credentials = false;
         loop {
-            while let Some(transmit) = self.bulk.poll_transmit((self.clock)()) {
-                send(transmit);
+            while self.bulk.wants_transmit((self.clock)())
+                && sender.is_ready(self.bulk.in_flight())
+                && let Some(transmit) = self.bulk.poll_transmit((self.clock)())
+            {
+                sender.send(transmit);
             }
             let mut has_told = false;
             while let Some(event) = self.bulk.poll_event() {
@@ -112,7 +123,7 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
             return false;
         }
         let now = self.now();
-        let is_due = *self.flush_at.get_or_insert(now + PAUSE) <= now;
+        let is_due = *self.flush_at.get_or_insert(now.saturating_add(PAUSE)) <= now;
         if is_due {
             self.bulk.flush();
             self.flush_at = None;
@@ -134,11 +145,21 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
         (self.clock)().monotonic
     }
 
-    /// Until when to wait for something to come in, in monotonic time. It may be past.
-    pub(super) fn deadline(&self) -> Duration {
+    /// How long to wait for something to come in.
+    pub(super) fn longest_wait(&self) -> Duration {
         let progress = self.progress.as_ref().and_then(Progress::due);
-        let deadlines = [self.bulk.poll_timeout(), self.flush_at, progress, Some(self.now() + LONGEST_WAIT)];
-        deadlines.into_iter().flatten().min().expect("one of them is some")
+        let due = [self.bulk.poll_timeout(), self.flush_at, progress].into_iter().flatten().min();
+        due.map_or(LONGEST_WAIT, |due| due.saturating_sub(self.now()).min(LONGEST_WAIT))
+    }
+
+    /// Whether a request still waits for its response.
+    pub(super) fn is_in_flight(&self, id: TransmitId) -> bool {
+        self.bulk.is_in_flight(id)
+    }
+
+    /// How many requests still wait for their responses.
+    pub(super) fn in_flight(&self) -> usize {
+        self.bulk.in_flight()
     }
 
     pub(super) fn handle_timeout(&mut self) {
@@ -160,6 +181,21 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
                 self.bulk.handle_credentials((self.clock)(), credentials);
             }
             Err(error) => self.credentials_error = Some(error),
+        }
+    }
+
+    /// Counts keys that were read ahead of a stop, each as not attempted, up to one that is invalid.
+    pub(super) fn push_unsent<K: AsRef<str>>(&mut self, keys: impl Iterator<Item = K>) {
+        if self.bulk.stopped().is_none() || matches!(self.kind, Some(RunErrorKind::BadKey { .. })) {
+            return;
+        }
+        for key in keys {
+            let Ok(key) = Key::new(key.as_ref()) else { break };
+            self.bulk.push_unsent(key).expect("the run has stopped");
+        }
+        self.bulk.finish();
+        while let Some(event) = self.bulk.poll_event() {
+            (self.on_event)(event);
         }
     }
 

@@ -25,6 +25,8 @@ use std::task::Waker;
 /// assert_eq!(stopped.report().pending(), 0);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "cancel")]
+#[doc(alias = "cancellation")]
 #[derive(Clone, Default)]
 pub struct StopHandle {
     shared: Arc<Mutex<Shared>>,
@@ -65,12 +67,14 @@ impl StopHandle {
     }
 
     fn order(&self, order: Order) {
+        // Wakers are foreign code. No waker is cloned, woken or dropped while the lock is held: it may
+        // use this handle.
         let wakers: Vec<Waker> = {
             let mut shared = self.lock();
             shared.order = shared.order.max(order);
-            shared.wakers.values().cloned().collect()
+            // Taken, not cloned: each run registers again when it looks.
+            std::mem::take(&mut shared.wakers).into_values().collect()
         };
-        // Not under the lock: what a waker does is its own affair.
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -101,18 +105,19 @@ pub(super) struct Listener {
 impl Listener {
     /// The order so far; `waker` is woken by the next one.
     pub(super) fn poll(&self, waker: &Waker) -> Order {
+        let waker = waker.clone();
         let mut shared = self.handle.lock();
-        match shared.wakers.get_mut(&self.number) {
-            Some(known) => known.clone_from(waker),
-            None => drop(shared.wakers.insert(self.number, waker.clone())),
-        }
-        shared.order
+        let order = shared.order;
+        let old = shared.wakers.insert(self.number, waker);
+        drop(shared);
+        drop(old);
+        order
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // The waker is dropped after the lock, for it may be the last to own a task.
-        let _waker = self.handle.lock().wakers.remove(&self.number);
+        let waker = self.handle.lock().wakers.remove(&self.number);
+        drop(waker);
     }
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Parser, ValueEnum};
 
 use crate::key_lines::{Format as KeyFormat, Rules};
@@ -162,19 +161,19 @@ pub(crate) struct How {
     pub(crate) dry_run: bool,
 
     /// Date the dry run in seconds since 1970, instead of now
-    #[arg(long, value_name = "UNIX", requires = "dry_run", value_parser = RangedU64ValueParser::<u64>::new().range(..=LAST_SECOND))]
+    #[arg(long, value_name = "UNIX", requires = "dry_run", value_parser = unix_time)]
     pub(crate) signing_time: Option<u64>,
 
     /// Requests in flight at once, at most
-    #[arg(long, short = 'j', visible_alias = "job", value_name = "N", default_value = "16")]
+    #[arg(long, short = 'j', visible_alias = "job", value_name = "N", default_value = "16", value_parser = concurrency)]
     pub(crate) concurrency: usize,
 
     /// Requests a second, at most; the service's limit is found in any case
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = requests_a_second)]
     pub(crate) max_qps: Option<f64>,
 
     /// Attempts for a batch before its keys are given up
-    #[arg(long, value_name = "N", default_value = "10")]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = attempts)]
     pub(crate) max_attempts: u32,
 
     /// Stop when an outage has lasted this long, such as 90, 30m, 2h or 1d; without it, wait for its end
@@ -255,6 +254,24 @@ pub(crate) enum Generated {
     Fish,
     PowerShell,
     Zsh,
+}
+
+fn concurrency(text: &str) -> Result<usize, &'static str> {
+    let number = text.parse().ok();
+    number.filter(|number| (1..=10_000).contains(number)).ok_or("must be 1 to 10000")
+}
+
+fn attempts(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|&number| number > 0).ok_or("must be a whole number, at least 1")
+}
+
+fn requests_a_second(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|number| (0.001..=1e6).contains(number)).ok_or("must be 0.001 to 1000000")
+}
+
+fn unix_time(text: &str) -> Result<u64, &'static str> {
+    let seconds = text.parse().ok();
+    seconds.filter(|&seconds| seconds <= LAST_SECOND).ok_or("must be whole seconds since 1970, 0 to 253402300799")
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {

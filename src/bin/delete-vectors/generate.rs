@@ -46,7 +46,7 @@ const EXAMPLES: &[(&str, &str)] = &[
 pub(crate) fn generate(what: Generated, mut output: impl Write) -> io::Result<()> {
     let mut command = Args::command();
     let shell = match what {
-        Generated::Man => return clap_mangen::Man::new(with_examples(command)).render(&mut output),
+        Generated::Man => return man(with_examples(command), &mut output),
         Generated::Bash => Shell::Bash,
         Generated::Elvish => Shell::Elvish,
         Generated::Fish => Shell::Fish,
@@ -56,6 +56,81 @@ pub(crate) fn generate(what: Generated, mut output: impl Write) -> io::Result<()
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut command, "delete-vectors", &mut text);
     output.write_all(&text)
+}
+
+/// What stands in the place of the section EXTRA, which clap makes of the notes under `--help`.
+const SECTIONS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "CREDENTIALS",
+        &[(
+            "Sources",
+            "The first of these that has any, and never parts of two: --credential-process; the environment; the profile.",
+        )],
+    ),
+    (
+        "ENVIRONMENT",
+        &[
+            ("OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET", "The AccessKey pair. Never given by option."),
+            ("OSS_SESSION_TOKEN", "The security token of STS credentials."),
+            ("OSS_REGION", "Region, where --region is not given."),
+            ("OSS_ENDPOINT", "Endpoint, where --endpoint is not given."),
+            ("OSSUTIL_CONFIG_FILE", "Configuration file, where --config-file is not given."),
+            ("OSSUTIL_PROFILE", "Profile, where --profile is not given."),
+        ],
+    ),
+    (
+        "FILES",
+        &[
+            ("~/.ossutilconfig", "Region, endpoint, account id and credentials, by profile; the file of ossutil."),
+            ("--checkpoint PATH", "How far the run is. Removed once all is deleted."),
+            ("--failed-keys PATH", "A line of JSON for each key that was read and not deleted; --keys-from reads it."),
+        ],
+    ),
+    (
+        "EXIT STATUS",
+        &[
+            ("0", "The service confirmed every key of the input as deleted. A key that does not exist is confirmed too."),
+            ("1", "Some keys are not deleted, or the question was answered with no."),
+            ("2", "Bad usage or configuration; nothing was sent."),
+            ("130", "Interrupted."),
+        ],
+    ),
+    (
+        "SUMMARY",
+        &[
+            ("keys_read", "Keys that were read. Each is in one of the next five."),
+            ("deleted", "Keys that the service confirmed, whether there was a vector or not."),
+            ("rejected", "Refused, and surely not deleted."),
+            ("unconfirmed", "May have been deleted; no response confirmed it."),
+            ("not_attempted", "Never sent, or surely not sent."),
+            ("duplicates", "Given before in the same batch."),
+            ("bad_lines", "Lines that were skipped because they hold no key."),
+            ("input_complete", "Whether the input was read to its end. If not, the rest is in no count and no file."),
+            ("requests, throttled, retries", "Requests sent; of these throttled; batches sent again after a failure."),
+            ("errors", "Keys that were not deleted by their last error: code, status, count, message, request_id."),
+            ("elapsed_seconds", "How long the run took, with those that it resumed."),
+            ("request_id", "The service's id of the latest request. Left out where there is none."),
+            ("error", "Why the run stopped. Left out where it did not."),
+            ("emulator", "With --emulator: vectors_before, vectors_after."),
+        ],
+    ),
+];
+
+fn man(command: Command, output: &mut impl Write) -> io::Result<()> {
+    let man = clap_mangen::Man::new(command);
+    man.render_title(output)?;
+    man.render_name_section(output)?;
+    man.render_synopsis_section(output)?;
+    man.render_description_section(output)?;
+    man.render_options_section(output)?;
+    for (title, entries) in SECTIONS {
+        writeln!(output, ".SH {title:?}")?;
+        for (name, text) in *entries {
+            let (name, text) = (name.replace('-', r"\-"), text.replace('-', r"\-"));
+            writeln!(output, ".TP\n\\fB{name}\\fR\n{text}")?;
+        }
+    }
+    man.render_version_section(output)
 }
 
 fn with_examples(command: Command) -> Command {
@@ -93,6 +168,10 @@ mod tests {
         let man = text(Generated::Man).replace(r"\*(Aq", "'").replace('\\', "");
         for (_, example) in EXAMPLES {
             assert!(man.contains(&format!("Example: {example}")), "{example}");
+        }
+        assert!(!man.contains("EXTRA"));
+        for section in ["ENVIRONMENT", "FILES", "EXIT STATUS", "SUMMARY"] {
+            assert!(man.contains(&format!(".SH \"{section}\"\n")), "{section}");
         }
         for shell in [Generated::Bash, Generated::Elvish, Generated::Fish, Generated::PowerShell, Generated::Zsh] {
             let text = text(shell);

@@ -8,15 +8,17 @@ use oss_delete_vectors::bulk::{BulkDelete, Event, Report};
 use oss_delete_vectors::transports::{
     AsyncProvider, BlockingProvider, HyperTransport, Run, RunError, StopHandle, TransportOptions, UreqTransport,
 };
-use oss_delete_vectors::{Credentials, Now};
+use oss_delete_vectors::{Credentials, Key, Now};
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 
 use crate::args::Client;
 use crate::books::{Books, BoxError};
 use crate::config::{CredentialProcess, CredentialSource};
+use crate::key_stream::KeyStream;
 use crate::keys::Keys;
 use crate::outage_lines::OutageLines;
+use crate::log::Pace;
 use crate::progress::Progress;
 
 /// What a run is made of.
@@ -31,9 +33,11 @@ pub(crate) struct Job<'a> {
     pub(crate) stop: StopHandle,
 }
 
+type Outcome = Result<Report, RunError>;
+
 /// How a run ended, and what could not be written down in it.
 pub(crate) struct Ended {
-    pub(crate) outcome: Result<Report, RunError>,
+    pub(crate) outcome: Outcome,
     pub(crate) unwritten: Option<BoxError>,
 }
 
@@ -42,6 +46,7 @@ impl Job<'_> {
     pub(crate) fn run(self) -> io::Result<Ended> {
         let Self { client, options, bulk, keys, credentials, books, progress, stop } = self;
         let interval = progress.interval();
+        let mut pace = Pace::default();
         let notes = RefCell::new((books, None));
         let outage_lines = RefCell::new(OutageLines::new(progress.console()));
         let note = |written: Result<(), BoxError>, unwritten: &mut Option<_>| {
@@ -57,27 +62,48 @@ impl Job<'_> {
         let on_progress = |bulk: &BulkDelete| {
             progress.show(bulk);
             outage_lines.borrow_mut().show();
+            pace.log(bulk);
             let (books, unwritten) = &mut *notes.borrow_mut();
             if unwritten.is_none() {
                 note(books.keep(bulk), unwritten);
             }
         };
-        let run = Run::new(bulk).on_event(on_event).on_progress(interval, on_progress).stop_handle(&stop);
+        let run = Run::new(&mut *bulk).on_event(on_event).on_progress(interval, on_progress).stop_handle(&stop);
         let outcome = match credentials {
             CredentialSource::Fixed(_) => drive(run, client, options, keys),
             CredentialSource::Process(process) => drive(run.credentials(Provider(process)), client, options, keys),
         };
         progress.end();
-        Ok(Ended { outcome: outcome?, unwritten: notes.into_inner().1 })
+        pace.log_last(bulk);
+        let (outcome, unsent) = outcome?;
+        let (books, unwritten) = notes.into_inner();
+        take_unsent(bulk, &unsent, books);
+        Ok(Ended { outcome, unwritten })
     }
 }
 
+/// Counts keys that were read when the run stopped, and not pushed: they are not attempted.
+fn take_unsent(bulk: &mut BulkDelete, unsent: &[String], books: &mut Books) {
+    for key in unsent {
+        let key = Key::new(key).expect("the source checked it");
+        // A run that did not stop took all keys.
+        if bulk.push_unsent(key).is_err() {
+            break;
+        }
+    }
+    bulk.finish();
+    while let Some(event) = bulk.poll_event() {
+        books.take(event);
+    }
+}
+
+/// Runs to the end. Also the keys that were read and not pushed.
 fn drive<E, P, M>(
     run: Run<'_, E, P, fn() -> Now, M>,
     client: Client,
     options: &TransportOptions,
     keys: Keys,
-) -> io::Result<Result<Report, RunError>>
+) -> io::Result<(Outcome, Vec<String>)>
 where
     E: FnMut(Event),
     P: AsyncProvider + BlockingProvider,
@@ -87,15 +113,16 @@ where
         Client::Hyper => {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let transport = HyperTransport::new(options);
-            let keys = keys.into_stream()?;
-            let outcome = runtime.block_on(run.run_async(keys, |request| transport.send(request), tokio::time::sleep));
+            let mut keys = KeyStream::read(keys)?;
+            let outcome = runtime.block_on(run.run_async(&mut keys, |request| transport.send(request), tokio::time::sleep));
             // A credential process that is still asked has nothing to say any more.
             runtime.shutdown_background();
-            outcome
+            (outcome, keys.close())
         }
         Client::Ureq => {
             let transport = UreqTransport::new(options);
-            run.run_blocking(keys, move |request| transport.send(request))
+            // It counts such keys by itself.
+            (run.run_blocking(keys, move |request| transport.send(request)), Vec::new())
         }
     })
 }

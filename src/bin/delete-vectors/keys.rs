@@ -1,16 +1,10 @@
 //! The keys as the loops take them. A line without a key ends the run, or is skipped.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::{io, thread, vec};
 
-use futures_core::Stream;
-use oss_delete_vectors::KeyBatch;
 use oss_delete_vectors::bulk::Settled;
 use oss_delete_vectors::transports::StopHandle;
-use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::args::OnBadKey;
 use crate::console::Console;
@@ -85,41 +79,6 @@ impl Keys {
         self.reading.trouble().map_or(Ok(self.reading.fingerprint.is_at(mark)), Err)
     }
 
-    /// A stream of the same keys, read on a thread of its own, a batch or two ahead.
-    pub(crate) fn into_stream(mut self) -> io::Result<KeyStream> {
-        let (sender, receiver) = channel(2);
-        thread::Builder::new().name("keys".to_owned()).spawn(move || {
-            while let Some(key) = self.next() {
-                let mut keys = vec![key];
-                // What is there goes on at once, however little.
-                while keys.len() < KeyBatch::MAX_KEYS {
-                    let Some(key) = self.next_at_hand() else { break };
-                    keys.push(key);
-                }
-                if sender.blocking_send(keys).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(KeyStream { receiver, keys: Vec::new().into_iter() })
-    }
-}
-
-impl Keys {
-    /// The next key, if it is there without waiting for the outside.
-    fn next_at_hand(&mut self) -> Option<String> {
-        if let Some(key) = self.read_ahead.pop() {
-            return Some(key);
-        }
-        while !self.has_ended {
-            let read = self.source.next_at_hand()?;
-            if let Some(key) = self.take(read) {
-                return Some(key);
-            }
-        }
-        None
-    }
-
     /// Counts a key, or reports why there is none.
     fn take(&mut self, read: Result<String, Trouble>) -> Option<String> {
         match read {
@@ -168,28 +127,5 @@ impl Iterator for Keys {
             }
         }
         None
-    }
-}
-
-/// Keys that are read on another thread.
-pub(crate) struct KeyStream {
-    receiver: Receiver<Vec<String>>,
-    keys: vec::IntoIter<String>,
-}
-
-impl Stream for KeyStream {
-    type Item = String;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<String>> {
-        loop {
-            if let Some(key) = self.keys.next() {
-                return Poll::Ready(Some(key));
-            }
-            match self.receiver.poll_recv(context) {
-                Poll::Ready(Some(keys)) => self.keys = keys.into_iter(),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
     }
 }

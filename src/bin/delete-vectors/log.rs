@@ -1,5 +1,8 @@
 //! `-v`: what the library tells, on stderr.
 
+use std::time::{Duration, Instant};
+
+use oss_delete_vectors::bulk::BulkDelete;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
@@ -19,4 +22,34 @@ pub(crate) fn start(verbose: u8, console: Console) {
     };
     let lines = fmt::layer().with_ansi(false).with_target(false).with_span_events(spans).with_writer(move || console.clone());
     tracing_subscriber::registry().with(lines).with(Targets::new().with_target("oss_delete_vectors", level)).init();
+}
+
+/// How often the pace is logged at most. A run may be throttled several times a second.
+const PACE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Logs how often the run was throttled and the pace that it found.
+#[derive(Default)]
+pub(crate) struct Pace {
+    throttled: u64,
+    logged_at: Option<Instant>,
+}
+
+impl Pace {
+    /// Where the run was throttled since the last line, and that was long enough ago.
+    pub(crate) fn log(&mut self, bulk: &BulkDelete) {
+        if self.logged_at.is_none_or(|at| at.elapsed() >= PACE_INTERVAL) {
+            self.log_last(bulk);
+        }
+    }
+
+    /// Where the run was throttled since the last line.
+    pub(crate) fn log_last(&mut self, bulk: &BulkDelete) {
+        let (throttled, requests) = (bulk.report().throttled, bulk.report().requests);
+        if std::mem::replace(&mut self.throttled, throttled) == throttled {
+            return;
+        }
+        self.logged_at = Some(Instant::now());
+        let per_second = bulk.per_second().map(|pace| format!("{pace:.1}"));
+        tracing::info!(target: "oss_delete_vectors", requests, throttled, per_second, "pace");
+    }
 }

@@ -16,6 +16,7 @@ mod interrupt;
 mod job;
 #[path = "../key_lines.rs"]
 mod key_lines;
+mod key_stream;
 mod keys;
 mod lock;
 mod log;
@@ -27,6 +28,8 @@ mod rehearsal;
 mod source;
 mod summary;
 mod text;
+#[path = "../usage_error.rs"]
+mod usage_error;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
@@ -61,7 +64,14 @@ const UNUSABLE: u8 = 2;
 const BEYOND_TIMEOUT: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
-    run(&Args::parse()).unwrap_or_else(|error| {
+    let args = Args::try_parse().unwrap_or_else(|error| match usage_error::invalid_value(&error) {
+        Some(text) => {
+            complain(format_args!("error: {text}"));
+            std::process::exit(UNUSABLE.into());
+        }
+        None => error.exit(),
+    });
+    run(&args).unwrap_or_else(|error| {
         complain(format_args!("error: {error}"));
         ExitCode::from(UNUSABLE)
     })

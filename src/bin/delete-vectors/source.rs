@@ -156,12 +156,6 @@ impl Source {
         std::mem::take(&mut self.empty)
     }
 
-    /// The next key or trouble, if it is there without waiting for the outside.
-    pub(crate) fn next_at_hand(&mut self) -> Option<Result<String, Trouble>> {
-        match self.inputs.front_mut()? {
-            (_, Input::Array(keys)) => keys.next().map(Ok),
-            (name, Input::Lines(lines)) => lines.next_at_hand().map(|key| key.map_err(|bad_line| Trouble::new(&bad_line, name))),
-        }
     }
 }
 

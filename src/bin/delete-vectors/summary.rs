@@ -54,7 +54,7 @@ impl Stopped {
 
 impl Summary<'_> {
     pub(crate) fn is_all_deleted(&self) -> bool {
-        self.stopped.is_none() && self.report.is_all_deleted()
+        self.stopped.is_none() && self.input_complete && self.report.is_all_deleted()
     }
 
     /// Writes down what is left to be written.
@@ -67,7 +67,11 @@ impl Summary<'_> {
     pub(crate) fn to_text(&self) -> String {
         let Report { deleted, rejected, unconfirmed, not_attempted, duplicates, requests, throttled, retries, .. } = self.report;
         let index_name = self.target.index_name().unwrap_or_default().escape_debug();
-        let mut text = format!("Deleted {} from {index_name}", count(deleted, "vector"));
+        // The service confirms keys. Whether a vector was there under a key, it does not say.
+        let mut text = format!("Deleted {} from {index_name}", count(deleted, "key"));
+        if deleted > 0 {
+            text += ", confirmed by the service";
+        }
         for (number, what) in [(rejected, "rejected"), (unconfirmed, "unconfirmed"), (not_attempted, "not attempted")] {
             if number > 0 {
                 text += &format!(", {} {what}", grouped(number));
@@ -78,6 +82,9 @@ impl Summary<'_> {
         }
         if self.bad_lines > 0 {
             text += &format!(", {} skipped", count(self.bad_lines, "bad line"));
+        }
+        if !self.input_complete && !matches!(self.stopped, Some(Stopped::Declined)) {
+            text += "; the rest of the input was not read";
         }
         match self.books.request_id() {
             Some(request_id) if requests == 1 => text += &format!(" (request id {})", request_id.escape_debug()),
@@ -143,9 +150,14 @@ impl Summary<'_> {
         let mut lines: Vec<String> = self.stopped_because().map(|reason| format!("error: {reason}")).into_iter().collect();
         let Report { deleted, rejected, unconfirmed, .. } = self.report;
         if unconfirmed > 0 {
-            lines.push(format!("note: {} may have been deleted, in spite of the errors", count(unconfirmed, "vector")));
+            lines.push(format!("note: {} may have been deleted, in spite of the errors", count(unconfirmed, "key")));
         } else if deleted == 0 {
             lines.push("note: nothing was deleted".to_owned());
+        }
+        if !self.input_complete {
+            let verb = if self.report.pushed == 1 { "was" } else { "were" };
+            let read = count(self.report.pushed, "key");
+            lines.push(format!("note: {read} {verb} read; the rest of the input was neither read nor sent"));
         }
         if self.stopped.is_none() || rejected + unconfirmed > 0 {
             let errors: Vec<String> = self.books.errors().to_lines().collect();

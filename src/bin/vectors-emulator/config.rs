@@ -74,7 +74,10 @@ impl fmt::Display for ConfigError {
             ),
             Self::NotUtf8(variable) => write!(f, "{variable}: not UTF-8"),
             Self::Refused(invalid) => match origin(invalid.field()) {
-                Some(origin) => write!(f, "{origin}: {invalid}"),
+                Some(origin) => {
+                    write!(f, "{origin}: {}", invalid.rule())?;
+                    invalid.value().map_or(Ok(()), |value| write!(f, ", not {value:?}"))
+                }
                 None => invalid.fmt(f),
             },
         }

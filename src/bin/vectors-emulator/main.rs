@@ -9,6 +9,8 @@ mod input_text;
 mod key_lines;
 mod keys;
 mod service;
+#[path = "../usage_error.rs"]
+mod usage_error;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -28,7 +30,14 @@ const UNHEARD: u8 = 1;
 const UNUSABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    run(&Args::parse()).unwrap_or_else(|error| {
+    let args = Args::try_parse().unwrap_or_else(|error| match usage_error::invalid_value(&error) {
+        Some(text) => {
+            complain(format_args!("error: {text}"));
+            std::process::exit(UNUSABLE.into());
+        }
+        None => error.exit(),
+    });
+    run(&args).unwrap_or_else(|error| {
         complain(format_args!("error: {error}"));
         ExitCode::from(UNUSABLE)
     })

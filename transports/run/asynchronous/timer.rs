@@ -13,17 +13,18 @@ impl<Z: Fn(Duration) -> Sleep, Sleep: Future> Timer<Z, Sleep> {
         Self { sleep, set: None }
     }
 
-    /// Whether `deadline` is past or a sleep has ended; if neither, the task is woken by then.
+    /// Whether `wait` is over or a sleep has ended. If neither, the task is woken in time.
     ///
-    /// A sleep that ends before the deadline goes on: to be woken once too often costs less than to set it anew each time that
-    /// the deadline moves away.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>, now: Duration, deadline: Duration) -> bool {
-        if deadline <= now {
+    /// A sleep that ends before the deadline goes on: a spurious wakeup costs less than a new sleep
+    /// each time that the deadline moves away.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>, now: Duration, wait: Duration) -> bool {
+        if wait.is_zero() {
             return true;
         }
+        let deadline = now.saturating_add(wait);
         let (_, sleep) = match &mut self.set {
             Some(set) if set.0 <= deadline => set,
-            set => set.insert((deadline, Box::pin((self.sleep)(deadline - now)))),
+            set => set.insert((deadline, Box::pin((self.sleep)(wait)))),
         };
         let has_ended = matches!(sleep.as_mut().poll(context), Poll::Ready(_));
         if has_ended {

@@ -110,21 +110,31 @@ impl<K> Inbox<K> {
         !state.keys.is_empty() || state.source_has_ended
     }
 
-    /// Takes a key in, once there is room. `false` where no more are wanted.
+    /// Takes a key in, and waits until there is room for another. `false` if no more are wanted.
     pub(super) fn put_key(&self, key: K) -> bool {
         let mut state = self.lock();
+        if state.is_closed {
+            return false;
+        }
+        // Before the wait: a run that ends meanwhile counts the key.
+        state.keys.push_back(key);
         while state.keys.len() >= KEYS_AHEAD && !state.is_closed {
             state.reader_waits = true;
             state = self.has_room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if state.is_closed {
-            return false;
-        }
-        state.keys.push_back(key);
+        let is_closed = state.is_closed;
         if state.keys.len() >= state.keys_awaited {
             self.call(state);
         }
-        true
+        !is_closed
+    }
+
+    /// Takes no more keys. Those that the run did not take.
+    pub(super) fn close(&self) -> VecDeque<K> {
+        let mut state = self.lock();
+        state.is_closed = true;
+        self.has_room.notify_one();
+        std::mem::take(&mut state.keys)
     }
 
     pub(super) fn end_source(&self) {
@@ -144,8 +154,7 @@ impl<K> Inbox<K> {
         struct Close<K>(Arc<Inbox<K>>);
         impl<K> Drop for Close<K> {
             fn drop(&mut self) {
-                self.0.lock().is_closed = true;
-                self.0.has_room.notify_one();
+                self.0.close();
             }
         }
         Close(Arc::clone(self))

@@ -2,11 +2,9 @@
 #![expect(clippy::disallowed_types, reason = "an adapter whose concurrency is threads")]
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 
 use bytes::Bytes;
@@ -15,6 +13,10 @@ use http::{Request, Response};
 use super::inbox::{Inbox, Message};
 use crate::bulk::{Failure, Transmit};
 use crate::transports::run::BlockingProvider;
+use crate::transports::run::steps::Sender;
+
+/// How many threads may be in calls of `send` that timed out: a thread cannot be cancelled.
+const MOST_HANGING: usize = 64;
 
 /// Starts a thread that does `work` and brings a panic of it to the inbox, to go on in the thread of the run.
 fn start<K: Send + 'static>(
@@ -61,21 +63,27 @@ where
     }
 }
 
-/// The threads that send: as many as were in flight at once.
+/// The threads that send: as many as were in flight at once, and those that hang.
 pub(super) struct Workers<F, K> {
     send: Arc<F>,
     inbox: Arc<Inbox<K>>,
     workers: Vec<Worker>,
-    /// Which of them wait for a request. The last one to answer is the next to send, for it is the one that is still warm.
+    /// Which of them wait for a request. The last one to answer is the next to send: its caches are warm.
     idle: Vec<usize>,
-    /// Requests that wait for a thread, where the system gives no more.
-    waiting: VecDeque<Transmit>,
+    /// Why there was no thread for the latest request.
+    shortage: Option<Shortage>,
 }
 
 /// A thread with a queue of its own: a request wakes one thread and no other.
 struct Worker {
-    queue: Sender<Transmit>,
+    queue: mpsc::Sender<Transmit>,
     thread: JoinHandle<()>,
+}
+
+/// Why there is no thread.
+enum Shortage {
+    System(io::Error),
+    AllHang(usize),
 }
 
 impl<F, K, X> Workers<F, K>
@@ -85,49 +93,79 @@ where
     K: Send + 'static,
 {
     pub(super) fn new(send: F, inbox: Arc<Inbox<K>>) -> Self {
-        Self { send: Arc::new(send), inbox, workers: Vec::new(), idle: Vec::new(), waiting: VecDeque::new() }
+        Self { send: Arc::new(send), inbox, workers: Vec::new(), idle: Vec::new(), shortage: None }
     }
 
-    /// Sends a request on an idle thread, or on a new one.
-    pub(super) fn send(&mut self, transmit: Transmit) {
-        let worker = match self.idle.pop().map_or_else(|| self.start(), Ok) {
-            Ok(worker) => worker,
-            Err(error) if self.workers.is_empty() => {
-                let failure = Failure::surely_not_sent(format!("no thread to send from: {error}"));
-                return self.inbox.put(Message::Answer { id: transmit.id, answer: Err(failure), worker: None });
-            }
-            Err(_) => return self.waiting.push_back(transmit),
-        };
-        self.workers[worker].send(transmit);
+    /// Whether the latest request could not be sent for want of a thread. A thread may be had later.
+    pub(super) fn are_short(&self) -> bool {
+        self.shortage.is_some()
     }
 
-    fn start(&mut self) -> io::Result<usize> {
-        let (worker, send) = (self.workers.len(), Arc::clone(&self.send));
-        let (queue, queued) = channel();
-        let thread = start("send", &self.inbox, move |inbox| {
+    fn start(&mut self, in_flight: usize) -> Result<usize, Shortage> {
+        // No thread is idle: each is in a call, and of these calls `in_flight` are still awaited.
+        let worker = self.workers.len();
+        let hanging = worker.saturating_sub(in_flight);
+        if hanging >= MOST_HANGING {
+            return Err(Shortage::AllHang(hanging));
+        }
+        let send = Arc::clone(&self.send);
+        let (queue, queued) = mpsc::channel();
+        let work = move |inbox: &Inbox<K>| {
             for Transmit { id, request, span, .. } in queued {
                 let answer = span.in_scope(|| send(request)).map_err(Into::into);
                 inbox.put(Message::Answer { id, answer, worker: Some(worker) });
             }
-        })?;
+        };
+        let thread = start("send", &self.inbox, work).map_err(Shortage::System)?;
         self.workers.push(Worker { queue, thread });
         Ok(worker)
     }
 
-    /// `worker` has answered, and takes what waits.
+    /// `worker` has answered and is free.
     pub(super) fn has_answered(&mut self, worker: usize) {
-        match self.waiting.pop_front() {
-            Some(transmit) => self.workers[worker].send(transmit),
-            None => self.idle.push(worker),
-        }
+        self.idle.push(worker);
     }
 
-    /// Waits for threads to end, where none is in a call that may last.
+    /// Waits for threads to end, unless one is in a call that may last.
     pub(super) fn join_idle(self) {
         if self.idle.len() == self.workers.len() {
             let threads: Vec<_> = self.workers.into_iter().map(|worker| worker.thread).collect();
             threads.into_iter().for_each(|thread| thread.join().expect("a panic was caught"));
         }
+    }
+}
+
+/// No request is taken out of the state machine before there is a thread for it: it would wait
+/// unsent, while its timeout runs, and leave after a stop.
+impl<F, K, X> Sender for Workers<F, K>
+where
+    F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
+    X: Into<Failure>,
+    K: Send + 'static,
+{
+    fn is_ready(&mut self, in_flight: usize) -> bool {
+        self.shortage = None;
+        if self.idle.is_empty() {
+            match self.start(in_flight) {
+                Ok(worker) => self.idle.push(worker),
+                Err(shortage) => self.shortage = Some(shortage),
+            }
+        }
+        // With nothing in flight no thread will be free: the request fails, rather than wait in silence.
+        self.shortage.is_none() || in_flight == 0
+    }
+
+    fn send(&mut self, transmit: Transmit) {
+        let failure = match (self.idle.pop(), self.shortage.take()) {
+            (Some(worker), _) => return self.workers[worker].send(transmit),
+            (None, Some(Shortage::AllHang(threads))) => {
+                format!("no thread to send from: {threads} threads are in calls that timed out and do not return")
+            }
+            (None, Some(Shortage::System(error))) => format!("no thread to send from: {error}"),
+            (None, None) => unreachable!("is_ready comes first"),
+        };
+        let answer = Err(Failure::surely_not_sent(failure));
+        self.inbox.put(Message::Answer { id: transmit.id, answer, worker: None });
     }
 }
 

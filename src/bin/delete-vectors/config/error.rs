@@ -65,7 +65,10 @@ impl fmt::Display for ConfigError {
                 f.write_str("\n\nFor more information, try '--help'.")
             }
             Self::NotUtf8(place) => write!(f, "{place}: not UTF-8"),
-            Self::Refused { origin: Some(origin), invalid } => write!(f, "{origin}: {invalid}"),
+            Self::Refused { origin: Some(origin), invalid } => {
+                write!(f, "{origin}: {}", invalid.rule())?;
+                invalid.value().map_or(Ok(()), |value| write!(f, ", not {value:?}"))
+            }
             Self::Refused { origin: None, invalid } => invalid.fmt(f),
             Self::Rule { origin, rule } => write!(f, "{origin}: {rule}"),
             Self::Unreadable { origin, path, error } => {

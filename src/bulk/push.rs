@@ -1,0 +1,104 @@
+use std::fmt;
+
+use super::{Batch, BulkDelete, Phase};
+use crate::Key;
+
+/// A key was not taken: the run is at its end, or [`BulkDelete::can_push`] would have said no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PushError(());
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no key can be pushed now: drain transmits and events, and ask can_push")
+    }
+}
+
+impl std::error::Error for PushError {}
+
+impl BulkDelete {
+    /// Adds a key. It is sent when its batch is full, or at [`flush`](Self::flush) or [`finish`](Self::finish). In a run that was
+    /// [resumed](Self::resume) it is passed over where its position is settled.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`] where [`can_push`](Self::can_push) is `false`; the key is then no part of the run.
+    pub fn push(&mut self, key: Key<'_>) -> Result<(), PushError> {
+        if !self.can_push() {
+            return Err(PushError(()));
+        }
+        self.take(key);
+        Ok(())
+    }
+
+    /// Counts a key that was read before the run stopped and was not pushed: it is
+    /// [not attempted](KeyOutcome::NotAttempted). For a loop that reads ahead of
+    /// [`can_push`](Self::can_push). Call [`finish`](Self::finish) after the last one, then take the
+    /// events. A run that resumes this one sends such keys.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`] while the run has not [`stopped`](Self::stopped): [`push`](Self::push) the key.
+    ///
+    /// ```
+    /// use oss_delete_vectors::Key;
+    /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
+    /// # use oss_delete_vectors::{Credentials, Target};
+    /// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+    /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+    ///
+    /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
+    /// bulk.push(Key::new("doc-1")?)?;
+    /// bulk.stop();
+    /// bulk.push_unsent(Key::new("doc-2")?)?;
+    /// bulk.finish();
+    /// assert_eq!((bulk.report().pushed, bulk.report().not_attempted), (2, 2));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn push_unsent(&mut self, key: Key<'_>) -> Result<(), PushError> {
+        if self.stopped().is_none() {
+            return Err(PushError(()));
+        }
+        self.take(key);
+        Ok(())
+    }
+
+    fn take(&mut self, key: Key<'_>) {
+        let position = self.position;
+        self.position += 1;
+        while self.passed_over.front().is_some_and(|range| range.end <= position) {
+            self.passed_over.pop_front();
+        }
+        if self.passed_over.front().is_some_and(|range| range.start <= position) {
+            return;
+        }
+        if let Some(batch) = self.filling.take_before(position) {
+            self.enqueue(batch);
+        }
+        let (is_duplicate, batch) = self.filling.push(position, key);
+        self.report.pushed += 1;
+        self.report.duplicates += u64::from(is_duplicate);
+        if let Some(batch) = batch {
+            self.enqueue(batch);
+        }
+    }
+
+    fn enqueue(&mut self, batch: Batch) {
+        if self.stopped().is_some() { self.settle_failed(batch) } else { self.ready.push_back(batch) }
+    }
+
+    /// Sends what was pushed without waiting for a full batch.
+    pub fn flush(&mut self) {
+        if let Some(batch) = self.filling.take() {
+            self.enqueue(batch);
+        }
+    }
+
+    /// Says that no more keys come.
+    pub fn finish(&mut self) {
+        self.flush();
+        if matches!(self.phase, Phase::Pushing) {
+            self.phase = Phase::Finishing;
+            self.report.input_complete = true;
+        }
+    }
+}
