@@ -17,8 +17,8 @@ use crate::books::{Books, BoxError};
 use crate::config::{CredentialProcess, CredentialSource};
 use crate::key_stream::KeyStream;
 use crate::keys::Keys;
-use crate::outage_lines::OutageLines;
 use crate::log::Pace;
+use crate::outage_lines::OutageLines;
 use crate::progress::Progress;
 
 /// What a run is made of.

@@ -155,8 +155,6 @@ impl Source {
     pub(crate) fn take_empty(&mut self) -> Vec<String> {
         std::mem::take(&mut self.empty)
     }
-
-    }
 }
 
 impl Iterator for Source {
