@@ -9,9 +9,11 @@ use crate::run::{Answer, Call, Run, SECOND, codeless, deleted, error, lost, not_
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+type Named = (&'static str, Box<dyn Fn() -> Answer>);
+
 /// Every response that is not a verdict on the keys.
-fn responses() -> Vec<(&'static str, Box<dyn Fn() -> Answer>)> {
-    let mut responses: Vec<(&'static str, Box<dyn Fn() -> Answer>)> = vec![
+fn responses() -> Vec<Named> {
+    let mut responses: Vec<Named> = vec![
         ("lost", Box::new(lost)),
         ("not sent", Box::new(not_sent)),
         ("bad request", Box::new(|| error(400, code::BAD_REQUEST))),

@@ -38,6 +38,9 @@ pub(crate) enum Answer {
     Silence,
 }
 
+/// A service that gives one answer to everything.
+pub(crate) type Respond = fn() -> Answer;
+
 pub(crate) fn deleted() -> Answer {
     Answer::Is(Deleted::new("id").to_response())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
 use oss_delete_vectors::code;
 
-use crate::run::{Answer, Call, LATENCY, Run, SECOND, codeless, deleted, error, lost, not_sent, page, service_error};
+use crate::run::{Answer, Call, LATENCY, Respond, Run, SECOND, codeless, deleted, error, lost, not_sent, page, service_error};
 
 /// What stops the run at once, since it is not from OSS.
 #[test]
@@ -21,7 +21,7 @@ fn a_response_that_is_not_from_oss_stops_the_run_at_once() {
 
 #[test]
 fn whatever_fails_from_the_start_ends_after_ten_attempts() {
-    let kinds: [(&str, fn() -> Answer); 11] = [
+    let kinds: [(&str, Respond); 11] = [
         ("reset", lost),
         ("502", || page(502)),
         ("500 page", || page(500)),
@@ -54,7 +54,7 @@ fn a_connection_that_never_works_is_tried_three_times() {
 
 #[test]
 fn a_minute_of_throttling_from_the_start_ends_the_run() {
-    let kinds: [(&str, fn() -> Answer); 5] = [
+    let kinds: [(&str, Respond); 5] = [
         ("qps", || error(503, code::QPS_LIMIT_EXCEEDED)),
         ("429 page", || page(429)),
         ("503 page", || page(503)),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
 use oss_delete_vectors::{DeleteVectors, code};
 
-use crate::run::{Answer, Call, Run, SECOND, codeless, deleted, error, key, page, target};
+use crate::run::{Answer, Call, Respond, Run, SECOND, codeless, deleted, error, key, page, target};
 
 /// Responds with `response` to what holds a key of `bad`.
 fn rejecting(bad: impl IntoIterator<Item = u64>, response: impl Fn() -> Answer) -> impl Fn(&Call<'_>) -> Answer {
@@ -19,7 +19,7 @@ fn rejecting(bad: impl IntoIterator<Item = u64>, response: impl Fn() -> Answer) 
 
 #[test]
 fn two_bad_seconds_cost_no_key_and_few_requests() {
-    let responses: [(&str, fn() -> Answer); 6] = [
+    let responses: [(&str, Respond); 6] = [
         ("RequestTimeout", || error(400, code::REQUEST_TIMEOUT)),
         ("Throttling.User", || error(400, "Throttling.User")),
         ("Throttling", || error(400, code::THROTTLING)),
@@ -43,7 +43,7 @@ fn two_bad_seconds_cost_no_key_and_few_requests() {
 fn a_limit_in_other_words_is_found_as_any_limit() {
     // So many requests a second: told by a code of the gateway, and by a 503 of nginx.
     for (name, response) in
-        [("gateway", (|| error(400, "Throttling.User")) as fn() -> Answer), ("nginx", || page(503)), ("429", || page(429))]
+        [("gateway", (|| error(400, "Throttling.User")) as Respond), ("nginx", || page(503)), ("429", || page(429))]
     {
         let tokens = RefCell::new((5.0_f64, 0.0_f64));
         let service = |call: &Call<'_>| {
@@ -64,7 +64,7 @@ fn a_limit_in_other_words_is_found_as_any_limit() {
 
 #[test]
 fn a_key_with_an_unlisted_code_is_rejected_after_ten_attempts() {
-    let responses: [fn() -> Answer; 3] = [|| error(400, "Unheard"), || codeless(400), || error(413, "Unheard")];
+    let responses: [Respond; 3] = [|| error(400, "Unheard"), || codeless(400), || error(413, "Unheard")];
     for response in responses {
         for bad in [0, 777, 9_999] {
             let run = Run::new(BulkOptions::new(), rejecting([bad], response)).delete(10_000);
@@ -135,7 +135,7 @@ fn keys_that_always_draw_a_500_end_with_the_run() {
 
 #[test]
 fn a_limit_that_lets_nothing_through_is_an_outage() {
-    for response in [(|| error(503, code::QPS_LIMIT_EXCEEDED)) as fn() -> Answer, || page(503), || error(400, "Throttling")] {
+    for response in [(|| error(503, code::QPS_LIMIT_EXCEEDED)) as Respond, || page(503), || error(400, "Throttling")] {
         for rate in [Rate::Adaptive { max_qps: None }, Rate::Fixed(5.0)] {
             let service = |call: &Call<'_>| if call.number < 10 { deleted() } else { response() };
             let run = Run::new(BulkOptions::new().rate(rate).give_up_after(300 * SECOND), service).delete(100_000);
