@@ -1,7 +1,7 @@
-//! The machine alone: `BulkDelete` with a million keys, every request answered at once, beside building and signing the same
-//! batches without it.
+//! The cost of `BulkDelete` with a million keys and immediate responses, compared with building and
+//! signing the same batches without it.
 //!
-//! `cargo bench --bench bulk`; allocations are those of one run, so a millionth of them is a key's share.
+//! `cargo bench --bench bulk`. Allocations are per run: divide by a million for those per key.
 
 use std::time::{Duration, UNIX_EPOCH};
 

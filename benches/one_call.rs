@@ -1,6 +1,7 @@
-//! One call: what it costs to build, sign, verify and parse, beside the MD5 of the same body, which no client can do without.
+//! The cost of one call: building, signing, verifying and parsing, compared with the MD5 of the
+//! body, which every client needs.
 //!
-//! `cargo bench --bench one_call`; arguments are keys a request, 36 characters each.
+//! `cargo bench --bench one_call`. The arguments are the numbers of keys, of 36 characters each.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,7 @@
-//! The program `delete-vectors`: how soon it sends, how much memory it takes, how large it is. Linux only.
+//! The program `delete-vectors`: start-up time, memory and size. Linux only.
 //!
-//! `cargo bench --bench program --all-features`, half a minute. The service is on loopback and without TLS; what TLS needs is made
-//! ready all the same before anything is sent.
+//! `cargo bench --bench program --all-features` takes half a minute. The service is on loopback
+//! without TLS, but the program still sets up TLS before it sends.
 
 #[cfg(target_os = "linux")]
 #[path = "../tests/common/peak_rss.rs"]
@@ -66,7 +66,7 @@ mod linux {
         command
     }
 
-    /// From before the process is made until its request begins to arrive.
+    /// The time from before the spawn until the first byte of a request arrives.
     fn start_to_first_byte(transport: &str) -> Duration {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,8 +1,9 @@
-//! Pacing on real sockets: a service on loopback with a token bucket of 50 requests a second and a depth of 50, of which no
-//! client is told, both transports, 8 and 32 wide, without and with 20 ms of latency.
+//! Pacing on real sockets: a service on loopback with a token bucket of 50 requests per second and
+//! a depth of 50, unknown to the client. Both transports, 8 and 32 requests in flight, with and
+//! without 20 ms of latency.
 //!
-//! `cargo bench --bench throttled --all-features` takes four minutes. Wall time over ideal, ideal being (batches - depth) / limit;
-//! goals: at most 1.10, at most 5 % refused, none lost.
+//! `cargo bench --bench throttled --all-features` takes four minutes. The ideal time is
+//! (batches - depth) / limit. Goals: at most 1.10 of the ideal, at most 5 % throttled, none lost.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ const DEPTH: f64 = 50.0;
 
 fn main() {
     let smoke = std::env::args().any(|argument| argument == "--test");
-    println!("transport  wide  latency  batches | wall/ideal  goal | refused  goal | lost");
+    println!("transport  wide  latency  batches | wall/ideal  goal | throttled goal | lost");
     for (latency, batches) in [(0, 2000), (20, 1000)] {
         let batches = if smoke { 75 } else { batches };
         for concurrency in [8, 32] {
@@ -27,10 +28,10 @@ fn main() {
                 let report = run(transport, concurrency, latency, batches);
                 let ideal = (f64::from(batches) - DEPTH) / PER_SECOND;
                 let wall = start.elapsed().as_secs_f64() / ideal;
-                let refused = 100.0 * report.throttled as f64 / report.requests as f64;
+                let throttled = 100.0 * report.throttled as f64 / report.requests as f64;
                 let lost = report.pushed - report.deleted;
                 println!(
-                    "{transport:9} {concurrency:>5} {latency:>8?} {batches:>8} | {wall:>10.3}  1.10 | {refused:>5.1} %   5 % | {lost}"
+                    "{transport:9} {concurrency:>5} {latency:>8?} {batches:>8} | {wall:>10.3}  1.10 | {throttled:>5.1} %   5 % | {lost}"
                 );
             }
         }
@@ -62,7 +63,7 @@ fn run(transport: &str, concurrency: usize, latency: Duration, batches: u32) -> 
     runtime.block_on(Run::new(&mut bulk).run_async(stream_iter(keys), send, tokio::time::sleep)).unwrap()
 }
 
-/// A service that looks at its limit and at nothing else.
+/// A service that checks nothing but its limit.
 fn throttled() -> Server {
     let accepted = Deleted::new("534B371674A4D890XXXX").to_response();
     let refused: Response<_> =

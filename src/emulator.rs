@@ -10,7 +10,8 @@
 //!     .index_name("vectorindex1")
 //!     .build()?;
 //! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
-//! let mut emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-001", "doc-002"])?;
+//! let keys = ["doc-001", "doc-002"];
+//! let mut emulator = Emulator::with_vectors(&target, credentials.clone(), keys)?;
 //!
 //! let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
 //! let mut request = DeleteVectors::new(&target, KeyBatch::new(["doc-001"])?).to_request();
@@ -54,13 +55,14 @@ pub use rate_limit::RateLimit;
 /// #     .build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
-/// # let mut request = DeleteVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?).to_request();
+/// # let keys = KeyBatch::new(["doc-001", "doc-002"])?;
+/// # let mut request = DeleteVectors::new(&target, keys).to_request();
 /// # Signer::new(&target, credentials.clone()).sign(&mut request, now.wall);
 ///
 /// let mut emulator = Emulator::with_vectors(&target, credentials, ["doc-001", "doc-002"])?;
 /// // Fail in the middle of a batch, as the service may.
-/// let broken = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
-/// emulator.fail_next(broken, 1);
+/// let status = StatusCode::INTERNAL_SERVER_ERROR;
+/// emulator.fail_next(ServiceError::new(status, code::INTERNAL_ERROR, "broken"), 1);
 /// let error = DeleteVectors::parse_response(&emulator.handle(now, &request)).unwrap_err();
 /// assert!(error.may_have_deleted());
 /// assert_eq!(emulator.len("examplebucket", "vectorindex1"), Some(1));

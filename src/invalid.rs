@@ -8,13 +8,10 @@ use std::fmt;
 /// ```
 /// use oss_delete_vectors::Target;
 ///
-/// let error = Target::builder("cn-hangzhou", "1234567890123456", "No_Such").build().unwrap_err();
-/// assert_eq!(error.field(), "bucket");
-/// assert_eq!(error.value(), Some("No_Such"));
-/// assert_eq!(
-///     error.to_string(),
-///     r#"bucket must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end, not "No_Such""#,
-/// );
+/// let error = Target::builder("cn-hangzhou", "one", "examplebucket").build().unwrap_err();
+/// assert_eq!(error.field(), "account id");
+/// assert_eq!(error.value(), Some("one"));
+/// assert_eq!(error.to_string(), r#"account id must be 1 to 32 digits, not "one""#);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {

@@ -128,10 +128,10 @@ impl KeyBatch {
                 return Err(Invalid::new(format!("keys[{position}]"), Key::RULE, key));
             }
             if batch.insert(Key(key)) == Inserted::Full {
-                return Err(Invalid::without_value("keys", "must be 1 to 500 unique keys, but there are more"));
+                return Err(Invalid::without_value("keys", "must be 1 to 500 unique keys, got more"));
             }
         }
-        batch.take().ok_or_else(|| Invalid::without_value("keys", "must be 1 to 500 unique keys, but there are none"))
+        batch.take().ok_or_else(|| Invalid::without_value("keys", "must be 1 to 500 unique keys, got none"))
     }
 
     /// The number of keys, 1 to 500.

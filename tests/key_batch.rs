@@ -76,9 +76,9 @@ fn batch_takes_at_most_500_unique_keys() {
     assert_eq!((with_duplicates.len(), with_duplicates.duplicates()), (500, 500));
 
     let error = KeyBatch::new(numbered(501)).unwrap_err();
-    assert_eq!(error.to_string(), r#"keys must be 1 to 500 unique keys, but there are more"#);
+    assert_eq!(error.to_string(), r#"keys must be 1 to 500 unique keys, got more"#);
     let error = KeyBatch::new::<[&str; 0]>([]).unwrap_err();
-    assert_eq!(error.to_string(), r#"keys must be 1 to 500 unique keys, but there are none"#);
+    assert_eq!(error.to_string(), r#"keys must be 1 to 500 unique keys, got none"#);
 }
 
 #[test]

@@ -84,7 +84,8 @@ impl Server {
     /// # use oss_delete_vectors::transports::Server;
     ///
     /// let emulator = Arc::new(Mutex::new(Emulator::new("cn-hangzhou", "1234567890123456")));
-    /// let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator))?;
+    /// let addr = (Ipv4Addr::LOCALHOST, 0).into();
+    /// let server = Server::start_emulator(addr, Arc::clone(&emulator))?;
     /// assert_eq!(emulator.lock().unwrap().requests(), 0);
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -115,8 +116,10 @@ impl Server {
     /// # use oss_delete_vectors::transports::Server;
     ///
     /// let emulator = Arc::new(Mutex::new(Emulator::new("cn-hangzhou", "1234567890123456")));
-    /// let network = Arc::new(Mutex::new(FaultyNetwork::new(7, "lost-answer=0.05,throttle=0.2".parse()?)));
-    /// let server = Server::start_faulty((Ipv4Addr::LOCALHOST, 0).into(), emulator, Arc::clone(&network))?;
+    /// let network = FaultyNetwork::new(7, "lost-answer=0.05,throttle=0.2".parse()?);
+    /// let network = Arc::new(Mutex::new(network));
+    /// let addr = (Ipv4Addr::LOCALHOST, 0).into();
+    /// let server = Server::start_faulty(addr, emulator, Arc::clone(&network))?;
     /// assert_eq!(network.lock().unwrap().injected(Fault::LostAnswer), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

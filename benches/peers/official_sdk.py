@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The official Python SDK, measured as the Rust clients are and beside them: one operation without a network, whole calls against
-the bare server, and a limit that nobody told it. Started by `official-sdk`, which installs what it needs.
+"""Measures the official Python SDK like the Rust clients: one operation without a network, whole calls to
+the bare server, and a limit that the client does not know. `official-sdk` installs the SDK and runs this.
 
     official_sdk.py --programs DIR [--series FILE] [--rounds N] [--scale 1.0] [--test]
 
-The SDK runs with its defaults. It addresses http://BUCKET-ACCOUNTID.127.0.0.1:PORT/, a name that does not resolve, so its own HTTP
-client is given a requests adapter, by a documented argument, that connects to the server itself.
+The SDK runs with its defaults. It addresses http://BUCKET-ACCOUNTID.127.0.0.1:PORT/, a name that does not
+resolve. So its HTTP client gets a requests adapter, by a documented argument, that connects to the server.
 """
 import argparse
 import pathlib
@@ -129,7 +129,7 @@ def peak_rss():
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) / 1024
 
 
-# What runs in a process of its own, and prints numbers.
+# Runs in a separate process, and prints numbers.
 
 def be_alone(count, times):
     sdk, batch = client(AnswersAtOnce()), keys(count)
@@ -157,7 +157,7 @@ def be_throttled(port, threads, batches):
     print(time.perf_counter() - start, lost)
 
 
-# What compares.
+# The comparison.
 
 def numbers(*command):
     output = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -229,10 +229,10 @@ def compare_calls(programs, rounds, is_test):
 
 def compare_throttled(programs, scale, is_test, series):
     if series:
-        pathlib.Path(series).write_text("")  # the server appends, a run at a time
-    print("\nclient                       wide latency wall/ideal   refused   lost       wall attempts batches")
+        pathlib.Path(series).write_text("")  # the server appends each run
+    print("\nclient                       wide latency wall/ideal throttled   lost       wall attempts batches")
     for latency, full in ((0, 2000), (20, 1000)):
-        batches = 52 if is_test else max(int(full * scale), 52)  # two more than the depth: the least that is refused anything
+        batches = 52 if is_test else max(int(full * scale), 52)  # two more than the depth: fewer would never be throttled
         for threads in (8, 32):
             recorded = [NAME, threads, batches, series] if series else []
             with Server(programs, "throttled", latency, *recorded) as server:

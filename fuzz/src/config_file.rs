@@ -1,4 +1,4 @@
-//! `.ossutilconfig`: what is read stands there, and what is refused is told by its line alone.
+//! `.ossutilconfig`: values are where they are reported, and errors contain only line numbers.
 
 use crate::program::ossutilconfig::{Profiles, SyntaxError};
 
@@ -9,30 +9,30 @@ pub fn config_file(data: &[u8]) {
         Ok(profiles) => profiles,
         Err(error) => return check_error(text, &error),
     };
-    let read = said(&profiles);
+    let read = values_of(&profiles);
     for (name, values) in &read {
-        assert!(profiles.get(&name.to_ascii_uppercase()).is_some(), "names have no case");
+        assert!(profiles.get(&name.to_ascii_uppercase()).is_some(), "profile names ignore case");
         for (line, value) in values.iter().flatten() {
             let there = text.split('\n').nth(line - 1).expect("a line of the file");
-            assert!(!value.is_empty() && there.trim_ascii().ends_with(value), "{value:?} is not what line {line} has");
+            assert!(!value.is_empty() && there.trim_ascii().ends_with(value), "{value:?} is not in line {line}");
         }
     }
     check_doubles(text, &read);
-    // Ends of lines, comments and what follows the last line change nothing.
+    // Line ends, comments and other sections change nothing.
     let windows = text.replace("\r\n", "\n").replace('\n', "\r\n");
-    assert_eq!(said(&Profiles::parse(&windows).expect("the same file")), read);
-    let longer = format!("{text}\n# a comment\n ; another\n[other section]\nwhatever stands there");
-    assert_eq!(said(&Profiles::parse(&longer).expect("what is not read is passed over")), read);
+    assert_eq!(values_of(&Profiles::parse(&windows).expect("the same file")), read);
+    let longer = format!("{text}\n# a comment\n ; another\n[other section]\nany text");
+    assert_eq!(values_of(&Profiles::parse(&longer).expect("other sections are skipped")), read);
 }
 
 /// The keys that the program reads.
 const KEYS: [&str; 8] =
     ["access-key-id", "access-key-secret", "sts-token", "region", "endpoint", "account-id", "mode", "process-command"];
 
-type Said = Vec<(String, Vec<Option<(usize, String)>>)>;
+type Values = Vec<(String, Vec<Option<(usize, String)>>)>;
 
-/// Each profile, and of each key the value and its line.
-fn said(profiles: &Profiles<'_>) -> Said {
+/// Each profile, with the line and the value of each key.
+fn values_of(profiles: &Profiles<'_>) -> Values {
     let value = |name: &str, key: &str| {
         let value = profiles.get(name).expect("it is named").get(key)?;
         Some((value.line, value.text.to_owned()))
@@ -40,19 +40,19 @@ fn said(profiles: &Profiles<'_>) -> Said {
     profiles.names().map(|name| (name.to_owned(), KEYS.iter().map(|key| value(name, key)).collect())).collect()
 }
 
-/// Which of two values is meant would be a guess: the second is refused, and the line of both is told.
-fn check_doubles(text: &str, read: &Said) {
+/// A repeated key is an error with both lines, because it is unclear which value is meant.
+fn check_doubles(text: &str, read: &Values) {
     for (key, value) in read.iter().flat_map(|(_, values)| KEYS.iter().zip(values)) {
         let Some((first, _)) = *value else { continue };
         let mut lines: Vec<&str> = text.split('\n').collect();
         let again = format!("{} = other", key.replace('-', "_").to_uppercase());
         lines.insert(first, &again);
-        let refused = Profiles::parse(&lines.join("\n")).err();
-        assert_eq!(refused, Some(SyntaxError::DoubledKey { key, line: first + 1, first }));
+        let error = Profiles::parse(&lines.join("\n")).err();
+        assert_eq!(error, Some(SyntaxError::DoubledKey { key, line: first + 1, first }));
     }
 }
 
-/// What stands in a file may be a secret: an error is one of these sentences, whatever the file has.
+/// Text of the file may be a secret, so an error is one of these sentences.
 fn check_error(text: &str, error: &SyntaxError) {
     let lines = text.split('\n').count();
     let expected = match *error {

@@ -1,4 +1,5 @@
-//! What is fuzzed: a function for each target, which takes any bytes and panics where a promise of the crate is broken.
+//! The fuzz targets: functions that take any bytes, and panic if an invariant of the crate is
+//! broken.
 
 mod bulk_delete;
 mod checkpoint_file;
@@ -16,8 +17,8 @@ mod signed_content;
 #[path = "../../tests/common/xorshift.rs"]
 mod xorshift;
 
-/// The files that the program reads, with what they need of it.
-#[allow(dead_code, unused_imports, reason = "a part of the program is read here")]
+/// The modules of the program that parse files, and what they depend on.
+#[allow(dead_code, unused_imports, reason = "only part of the program is included")]
 #[path = "../../src/bin/delete-vectors"]
 mod program {
     pub(crate) mod checkpoint;
@@ -31,8 +32,8 @@ mod program {
     pub(crate) mod ossutilconfig;
     pub(crate) mod text;
 }
-// As the program names them.
-use program::{errors, fingerprint, input_text, key_lines, source, text};
+// At the paths that they have in the program.
+use program::{errors, fingerprint, input_text, key_lines, text};
 
 pub use bulk_delete::bulk_delete;
 pub use checkpoint_file::checkpoint_file;
@@ -42,10 +43,10 @@ pub use request::request;
 pub use response::response;
 pub use values::values;
 
-/// A target: any bytes are input.
+/// A target. Any bytes are valid input.
 pub type Target = fn(&[u8]);
 
-/// All targets, each by the name of its binary and of the folder of its seeds.
+/// All targets, with the name of their binary and of their folder in `seeds`.
 pub const TARGETS: [(&str, Target); 7] = [
     ("bulk_delete", bulk_delete),
     ("checkpoint_file", checkpoint_file),
@@ -56,7 +57,7 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("values", values),
 ];
 
-/// One run for whatever needs a target and someone who asks.
+/// Example values for targets and credentials.
 mod example {
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -66,7 +67,7 @@ mod example {
         Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("exampleindex").build().unwrap()
     }
 
-    /// Those of the conformance cases, most of which are of this time.
+    /// The credentials of the conformance cases. Most of those have the time below.
     pub(crate) fn credentials() -> Credentials {
         Credentials::new("LTAI5tConformanceKey0001", "yourAccessKeySecretForTests0001").unwrap()
     }

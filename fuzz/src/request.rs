@@ -1,4 +1,4 @@
-//! Requests, as a server takes them: read, verified, and carried out only with a signature that somebody made.
+//! Requests as a server handles them: parsed, verified, and executed only with a valid signature.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ use crate::signed_content::SignedContent;
 use crate::wire;
 use crate::xorshift::Xorshift;
 
-/// A request as text is read, held against its authorization, carried out where that is good, and signed anew.
+/// Parses a request, checks its authorization, sends it to the emulator, and signs it again.
 pub fn request(data: &[u8]) {
     let Some(request) = wire::request(data) else { return };
     check_call(&request);
@@ -25,7 +25,7 @@ pub fn request(data: &[u8]) {
     check_signing(&request, &mut Xorshift::new(hash(data)));
 }
 
-/// What a request says, where it says something, is a call that can be made again.
+/// A valid call round-trips.
 fn check_call(request: &Request<Vec<u8>>) {
     let outcome = DeleteVectors::parse_request(&target(), request);
     assert_eq!(DeleteVectors::parse_request(&target(), request), outcome);
@@ -39,16 +39,16 @@ fn check_call(request: &Request<Vec<u8>>) {
     }
 }
 
-/// Nobody signed anything with this secret.
+/// Nothing verifies with a secret that has signed nothing.
 fn check_authorization(request: &Request<Vec<u8>>) {
     let Ok(authorization) = Authorization::parse(request) else { return };
-    let stranger = Credentials::new(authorization.access_key_id(), "a secret that signed nothing");
-    let Ok(stranger) = stranger else { return };
-    let outcome = authorization.verify(request, &Resource::from(&target()), &stranger);
+    let unknown = Credentials::new(authorization.access_key_id(), "a secret that signed nothing");
+    let Ok(unknown) = unknown else { return };
+    let outcome = authorization.verify(request, &Resource::from(&target()), &unknown);
     assert!(matches!(outcome, Err(Unauthorized::SignatureMismatch { .. } | Unauthorized::ScopeMismatch { .. })), "{outcome:?}");
 }
 
-/// The contents of all requests that were signed with the secret of the conformance cases.
+/// The signed content of all conformance cases.
 static SIGNED: LazyLock<BTreeSet<SignedContent>> = LazyLock::new(|| {
     let cases = signing_cases();
     cases.iter().flat_map(|case| [&case.sdk, &case.compact]).map(|signed| SignedContent::of(&signed.request)).collect()
@@ -56,27 +56,27 @@ static SIGNED: LazyLock<BTreeSet<SignedContent>> = LazyLock::new(|| {
 
 const KEYS: [&str; 5] = ["key1", "key2", "a", "b", "doc-001"];
 
-/// Deletes exactly what a good request names, and nothing at all without a signature that is known.
+/// A request deletes exactly its keys, and nothing if it is not one of the conformance cases.
 fn check_emulator(request: &Request<Vec<u8>>) {
     let mut emulator = Emulator::with_vectors(&target(), credentials(), KEYS).unwrap();
     let (bucket, index) = ("examplebucket", "exampleindex");
     let now = Now::new(Duration::ZERO, time());
-    let answer = emulator.handle(now, request);
+    let response = emulator.handle(now, request);
     let left = emulator.len(bucket, index).expect("indexes stay");
-    if DeleteVectors::parse_response(&answer).is_err() {
-        assert!(answer.status().as_u16() >= 400);
+    if DeleteVectors::parse_response(&response).is_err() {
+        assert!(response.status().as_u16() >= 400);
         assert_eq!((left, emulator.deleted_keys()), (KEYS.len(), 0));
         return;
     }
-    assert!(SIGNED.contains(&SignedContent::of(request)), "deleted what nobody signed: {request:?}");
-    let call = DeleteVectors::parse_request(&target(), request).expect("it was carried out");
+    assert!(SIGNED.contains(&SignedContent::of(request)), "executed an unsigned request: {request:?}");
+    let call = DeleteVectors::parse_request(&target(), request).expect("it was executed");
     assert_eq!(emulator.deleted_keys(), call.keys().len() as u64);
     let named = |key: &&str| call.keys().iter().any(|named| named.as_str() == *key);
     assert!(KEYS.iter().all(|key| named(key) != emulator.contains(bucket, index, key)));
     assert_eq!(left, KEYS.len() - KEYS.iter().filter(|key| named(key)).count());
 }
 
-/// Signed in either form it is accepted, and with one byte of what was signed changed it is not.
+/// A signed request is accepted in either form, and rejected if a signed byte is changed.
 fn check_signing(original: &Request<Vec<u8>>, random: &mut Xorshift) {
     let token = if random.below(2) == 0 { "" } else { "CAISsome+token/=" };
     let credentials = credentials().with_security_token(token).unwrap();
@@ -107,7 +107,7 @@ fn check_signing(original: &Request<Vec<u8>>, random: &mut Xorshift) {
     }
 }
 
-/// A doubled header is nothing that can be signed.
+/// Keeps one value per header: repeated headers cannot be signed.
 fn one_value_each(original: &Request<Vec<u8>>) -> Request<Vec<u8>> {
     let mut request = original.clone();
     let headers: HeaderMap = original.headers().keys().map(|name| (name.clone(), original.headers()[name].clone())).collect();
@@ -115,7 +115,7 @@ fn one_value_each(original: &Request<Vec<u8>>) -> Request<Vec<u8>> {
     request
 }
 
-/// One byte of the query or of a header, or the method; `None` where that makes no request.
+/// Changes the method, or a byte of the query or of a header. `None` if the result is invalid.
 fn with_one_change(original: &Request<Vec<u8>>, random: &mut Xorshift) -> Option<Request<Vec<u8>>> {
     let mut request = original.clone();
     let names: Vec<HeaderName> = original.headers().keys().cloned().collect();
@@ -141,7 +141,7 @@ fn with_one_byte_changed(text: &[u8], random: &mut Xorshift) -> Option<Vec<u8>> 
     Some(changed)
 }
 
-/// FNV-1a: what is chosen for an input follows from it.
+/// FNV-1a. Seeds the random choices for an input.
 fn hash(data: &[u8]) -> u64 {
     let hash = data.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     hash.max(1)

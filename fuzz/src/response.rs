@@ -1,4 +1,4 @@
-//! Answers: whatever a server says is read, the same every time, and accounted for.
+//! Responses: parsing never fails or varies, and a run accounts for every key.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use oss_delete_vectors::{DeleteVectors, Deleted, Key, Now, ServiceError};
 use crate::example::{credentials, target, time};
 use crate::wire;
 
-/// An answer as text is read as an answer to a call, and in a run.
+/// Parses a response, and passes it to a run.
 pub fn response(data: &[u8]) {
     let Some(response) = wire::response(data) else { return };
     let outcome = DeleteVectors::parse_response(&response);
@@ -24,9 +24,9 @@ pub fn response(data: &[u8]) {
 
 fn check_deleted(response: &Response<Vec<u8>>, deleted: &Deleted) {
     let status = response.status();
-    let is_clearly_so = status.is_success() && deleted.request_id().is_some() && !response.headers().contains_key("x-oss-err");
-    assert!(status == StatusCode::NO_CONTENT || is_clearly_so);
-    let again = DeleteVectors::parse_response(&deleted.to_response()).expect("a deletion is passed on as one");
+    let is_confirmed = status.is_success() && deleted.request_id().is_some() && !response.headers().contains_key("x-oss-err");
+    assert!(status == StatusCode::NO_CONTENT || is_confirmed);
+    let again = DeleteVectors::parse_response(&deleted.to_response()).expect("a deletion round-trips");
     assert_eq!(again.qos_delay(), deleted.qos_delay());
     let can_be_sent = |id: &&str| HeaderValue::from_str(id).is_ok();
     assert_eq!(again.request_id(), deleted.request_id().filter(can_be_sent));
@@ -43,18 +43,18 @@ fn check_error(response: &Response<Vec<u8>>, error: &ServiceError) {
                 || response.headers().contains_key("x-oss-error-type")
         );
     }
-    // A server that passes it on says the same, but for a 204, which is always good news.
+    // Errors round-trip, except for a 204, which would be read as a success.
     if error.status() == StatusCode::NO_CONTENT {
         return;
     }
-    let again = DeleteVectors::parse_response(&error.to_response()).expect_err("an error is passed on as one");
+    let again = DeleteVectors::parse_response(&error.to_response()).expect_err("an error round-trips");
     assert_eq!((again.code(), again.message()), (error.code(), error.message()));
     assert_eq!((again.request_id(), again.ec(), again.date()), (error.request_id(), error.ec(), error.date()));
     assert_eq!((again.retry_after(time()), again.qos_delay()), (error.retry_after(time()), error.qos_delay()));
     assert_eq!(again.may_have_deleted(), error.may_have_deleted());
 }
 
-/// A run of one batch takes the answer: keys are deleted by it or are not, and none is lost.
+/// A run with one batch gets the response. Its keys are deleted or not, and none is lost.
 fn check_run(response: &Response<Vec<u8>>, is_deleted: bool) {
     let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new().max_attempts(2)).unwrap();
     for key in ["a", "b", "c"] {
@@ -66,18 +66,18 @@ fn check_run(response: &Response<Vec<u8>>, is_deleted: bool) {
     bulk.handle_response(now, transmit.id, response);
     assert_eq!(bulk.report().deleted, if is_deleted { 3 } else { 0 });
     bulk.abort();
-    let mut told = 0;
+    let mut reported = 0;
     while let Some(event) = bulk.poll_event() {
         match event {
-            Event::Deleted { keys, .. } => told += keys,
+            Event::Deleted { keys, .. } => reported += keys,
             Event::Failed(failed) => {
-                told += failed.keys.len();
-                let error = failed.error.expect("the answer was an error");
+                reported += failed.keys.len();
+                let error = failed.error.expect("the response was an error");
                 assert!(error.to_string().chars().count() <= 1001 && error.message.chars().count() <= 1001);
                 assert!(!error.to_string().contains(char::is_control));
             }
             _ => {}
         }
     }
-    assert_eq!((told, bulk.report().pending()), (3, 0));
+    assert_eq!((reported, bulk.report().pending()), (3, 0));
 }

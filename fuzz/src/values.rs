@@ -1,4 +1,4 @@
-//! Endpoints, targets and keys: what is taken can be used, and what is refused is told in short and without secrets.
+//! Endpoints, targets and keys: valid values work, and errors are short and contain no secrets.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,8 @@ use oss_delete_vectors::{DeleteVectors, Endpoint, Invalid, Key, KeyBatch, Target
 
 use crate::example::target;
 
-/// Lines of text: an endpoint, a region, an account id, a bucket, an index name; and all of them as keys.
+/// Lines of text: an endpoint, a region, an account id, a bucket and an index name. Also uses all
+/// lines as keys.
 pub fn values(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let lines: Vec<&str> = text.split('\n').collect();
@@ -19,10 +20,10 @@ pub fn values(data: &[u8]) {
 fn check_endpoint(text: &str, parts: [&str; 4]) {
     let endpoint = match text.parse::<Endpoint>() {
         Ok(endpoint) => endpoint,
-        Err(refused) => {
-            check_refusal(&refused);
-            assert_eq!(refused.field(), "endpoint");
-            assert!(!text.contains('@') || refused.value().is_none(), "user information may hold a password");
+        Err(error) => {
+            check_error(&error);
+            assert_eq!(error.field(), "endpoint");
+            assert!(!text.contains('@') || error.value().is_none(), "user information may hold a password");
             return;
         }
     };
@@ -34,13 +35,13 @@ fn check_endpoint(text: &str, parts: [&str; 4]) {
             let builder = Target::builder(region, account_id, bucket).index_name(index_name).endpoint(endpoint.clone());
             match builder.build() {
                 Ok(target) => check_target(&target, &endpoint),
-                Err(refused) => check_refusal(&refused),
+                Err(error) => check_error(&error),
             }
         }
     }
 }
 
-/// Requests go to the endpoint's host and to no other.
+/// Requests go to the host of the endpoint.
 fn check_target(target: &Target, endpoint: &Endpoint) {
     let uri = target.uri();
     let shown = endpoint.to_string().replace("{region}", target.region());
@@ -61,14 +62,14 @@ fn check_key(text: &str) {
     let is_key = (1..=1024).contains(&text.chars().count());
     match Key::new(text) {
         Ok(key) => assert!(is_key && key.as_str() == text),
-        Err(refused) => {
+        Err(error) => {
             assert!(!is_key);
-            check_refusal(&refused);
+            check_error(&error);
         }
     }
 }
 
-/// A batch holds each of its keys once, in the order in which they came, and carries them through a request.
+/// A batch has each key once, in order of first occurrence, and round-trips through a request.
 fn check_batch(keys: &[&str]) {
     let mut seen = BTreeSet::new();
     let unique: Vec<&str> = keys.iter().copied().filter(|key| seen.insert(*key)).collect();
@@ -81,16 +82,16 @@ fn check_batch(keys: &[&str]) {
             let call = DeleteVectors::new(&target(), batch);
             assert_eq!(DeleteVectors::parse_request(&target(), &call.to_request()), Ok(call));
         }
-        Err(refused) => {
+        Err(error) => {
             assert!(!is_batch);
-            check_refusal(&refused);
+            check_error(&error);
         }
     }
 }
 
-/// Enough to recognise the value, too little to flood a log.
-fn check_refusal(refused: &Invalid) {
-    assert!(refused.value().is_none_or(|value| value.chars().count() <= 81));
-    assert!(!refused.field().is_empty() && refused.to_string().contains(refused.rule()));
-    assert!(!refused.to_string().contains(char::is_control));
+/// An error contains enough of the value to recognise it, and too little to flood a log.
+fn check_error(error: &Invalid) {
+    assert!(error.value().is_none_or(|value| value.chars().count() <= 81));
+    assert!(!error.field().is_empty() && error.to_string().contains(error.rule()));
+    assert!(!error.to_string().contains(char::is_control));
 }

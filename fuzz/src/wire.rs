@@ -1,9 +1,9 @@
-//! Requests and answers as text: a first line, a header a line, an empty line, and the body as it is.
+//! Requests and responses as text: a first line, one header per line, an empty line, and the body.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri};
 
-/// `POST https://host/?deleteVectors`; `None` where the first line is none.
+/// The first line is `POST https://host/?deleteVectors`. `None` if it is invalid.
 pub(crate) fn request(text: &[u8]) -> Option<Request<Vec<u8>>> {
     let (first, headers, body) = parts(text);
     let (method, uri) = str::from_utf8(first).ok()?.split_once(' ')?;
@@ -14,7 +14,7 @@ pub(crate) fn request(text: &[u8]) -> Option<Request<Vec<u8>>> {
     Some(request)
 }
 
-/// `503`; `None` where the first line is no status.
+/// The first line is the status, such as `503`. `None` if it is invalid.
 pub(crate) fn response(text: &[u8]) -> Option<Response<Vec<u8>>> {
     let (first, headers, body) = parts(text);
     let mut response = Response::new(body.to_vec());
@@ -23,7 +23,7 @@ pub(crate) fn response(text: &[u8]) -> Option<Response<Vec<u8>>> {
     Some(response)
 }
 
-/// What is no header is left out, so that fewer inputs are none.
+/// Skips invalid headers, so that more inputs are useful.
 fn parts(text: &[u8]) -> (&[u8], HeaderMap, &[u8]) {
     let end = text.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = end.map_or((text, &[][..]), |end| (&text[..end], &text[end + 2..]));

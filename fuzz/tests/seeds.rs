@@ -1,4 +1,4 @@
-//! All targets without a fuzzer: over their seeds, and over seeds that were changed at random.
+//! Runs all targets without a fuzzer, on their seeds and on random mutations of these.
 
 #[path = "../../tests/common/xorshift.rs"]
 mod xorshift;
@@ -9,19 +9,19 @@ use std::{fs, panic};
 use fuzz::TARGETS;
 use xorshift::Xorshift;
 
-/// Changed seeds for each target.
-const CHANGED: usize = 3000;
+/// The number of mutations per target.
+const MUTATIONS: usize = 3000;
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    // The same in every run, whatever the file system thinks.
+    // The order must not depend on the file system.
     paths.sort();
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Up to four changes: a byte, a part of another seed put in, a part left out or doubled.
-fn changed(seeds: &[Vec<u8>], random: &mut Xorshift) -> Vec<u8> {
+/// Makes 1 to 4 changes: sets a byte, inserts a part of another seed, or removes or repeats a part.
+fn mutated(seeds: &[Vec<u8>], random: &mut Xorshift) -> Vec<u8> {
     let mut input = seeds[random.below(seeds.len())].clone();
     for _ in 0..=random.below(4) {
         let from = random.below(input.len() + 1);
@@ -43,13 +43,13 @@ fn changed(seeds: &[Vec<u8>], random: &mut Xorshift) -> Vec<u8> {
 }
 
 #[test]
-fn every_seed_and_what_is_made_of_it_keeps_the_promises() {
+fn seeds_and_mutations_break_no_invariant() {
     for (name, target) in TARGETS {
         let seeds = seeds(name);
         assert!(seeds.len() >= 5, "{name}: {} seeds", seeds.len());
         let mut random = Xorshift::new(1);
-        let changed = (0..CHANGED).map(|_| changed(&seeds, &mut random));
-        for input in seeds.iter().cloned().chain(changed) {
+        let mutated = (0..MUTATIONS).map(|_| mutated(&seeds, &mut random));
+        for input in seeds.iter().cloned().chain(mutated) {
             panic::catch_unwind(|| target(&input))
                 .unwrap_or_else(|_| panic!("{name}: {:?}, which is {input:?}", String::from_utf8_lossy(&input)));
         }

@@ -138,8 +138,11 @@ impl FromStr for Fault {
 /// assert_eq!(faults.to_string(), "throttle=0.2,lost-answer=0.05");
 /// assert_eq!(faults, Faults::none().with(Fault::Throttle, 0.2)?.with(Fault::LostAnswer, 0.05)?);
 ///
-/// let refused = "throttle=20%".parse::<Faults>().unwrap_err();
-/// assert_eq!(refused.to_string(), r#"probability of throttle must be a number from 0 to 1, not "20%""#);
+/// let error = "throttle=20%".parse::<Faults>().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#"probability of throttle must be a number from 0 to 1, not "20%""#,
+/// );
 /// # Ok::<_, oss_delete_vectors::Invalid>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

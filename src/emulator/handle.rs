@@ -15,16 +15,19 @@ impl Emulator {
     /// |---|---|
     /// | `POST ?deleteVectors` | 405 `MethodNotAllowed` |
     /// | the authorization is present and well-formed | 403 `AccessDenied` |
-    /// | signed within 15 minutes; if presigned, not expired | 403 `RequestTimeTooSkewed`; `AccessDenied` |
+    /// | if signed in the header, within 15 minutes of its date | 403 `RequestTimeTooSkewed` |
+    /// | if presigned, within its validity | 403 `AccessDenied` |
     /// | the AccessKey id is known | 403 `InvalidAccessKeyId` |
     /// | the scope and the signature match | 403 `SignatureDoesNotMatch`, with the string to sign |
-    /// | the security token belongs to the id; it has not expired | 403 `InvalidSecurityToken`; `SecurityTokenExpired` |
+    /// | the security token belongs to the id | 403 `InvalidSecurityToken` |
+    /// | the security token has not expired | 403 `SecurityTokenExpired` |
     /// | the user is not disabled | 403 `UserDisable` |
     /// | the bucket exists | 404 `NoSuchBucket` |
-    /// | `oss:DeleteVectors` is allowed on the bucket | 403 `AccessDenied`, with action and resource |
+    /// | `oss:DeleteVectors` is allowed | 403 `AccessDenied`, with action and resource |
     /// | `Content-MD5`, if present, matches the body | 400 `InvalidDigest` |
     /// | the body is JSON with members of the right types | 400 `MalformedJson` |
-    /// | 1 to 500 unique keys of 1 to 1024 characters; a valid index name | 400 `VectorIndexParameterInvalid` |
+    /// | 1 to 500 unique keys of 1 to 1024 characters | 400 `VectorIndexParameterInvalid` |
+    /// | a valid index name | 400 `VectorIndexParameterInvalid` |
     /// | no key is in [`refuse_keys`](Self::refuse_keys) | 400 `VectorIndexParameterInvalid` |
     /// | the index exists | 404 `NoSuchVectorIndex` |
     /// | the request is within the rate limit | 503 `QpsLimitExceeded` |

@@ -1,4 +1,4 @@
-//! `aws-sdk-s3vectors`: the same call of the service that this one was made after, with its defaults but for what is said here.
+//! `aws-sdk-s3vectors`: the corresponding call of S3 Vectors, with defaults unless noted here.
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3vectors::Client;
@@ -17,13 +17,13 @@ use aws_smithy_types::body::SdkBody;
 
 use crate::fixture::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, BUCKET, INDEX_NAME};
 
-/// Over its own hyper client, in plain text, to a server on loopback.
+/// With the SDK's own hyper client, without TLS, to a server on loopback.
 #[must_use]
 pub fn on_loopback(port: u16, retries: RetryConfig) -> Client {
     client(format!("http://127.0.0.1:{port}"), Builder::new().build_http(), retries)
 }
 
-/// Over a connector that answers every request at once, without retries: the whole operation but for the network.
+/// With a connector that responds at once, without retries: everything except the network.
 #[must_use]
 pub fn without_network() -> Client {
     client("https://example.com".to_owned(), SharedHttpClient::new(AnswersAtOnce), RetryConfig::disabled())
@@ -34,11 +34,11 @@ pub fn credentials() -> Credentials {
     Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_SECRET, None, None, "static")
 }
 
-/// One call. It takes the keys for its own.
+/// One call. Takes ownership of the keys.
 ///
 /// # Errors
 ///
-/// The SDK's own, after its retries.
+/// The error of the SDK, after its retries.
 pub async fn delete_vectors(client: &Client, keys: Vec<String>) -> Result<DeleteVectorsOutput, SdkError<DeleteVectorsError>> {
     client.delete_vectors().vector_bucket_name(BUCKET).index_name(INDEX_NAME).set_keys(Some(keys)).send().await
 }

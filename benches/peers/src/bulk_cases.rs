@@ -1,4 +1,4 @@
-//! `BulkDelete` alone: every request answered at once, beside building and signing the same batches without it.
+//! `BulkDelete` with immediate responses, compared with building and signing the same batches.
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate};
 use oss_delete_vectors::signing::Signer;
@@ -12,13 +12,13 @@ use crate::table::is_smoke;
 pub const PARTS: &str = "building and signing, batch by batch";
 pub const BULK: &str = "BulkDelete, from push to report";
 
-/// How many keys each case deletes.
+/// The number of keys that each case deletes.
 #[must_use]
 pub fn keys() -> usize {
     if is_smoke() { 10_000 } else { 1_000_000 }
 }
 
-/// Both with the same keys, 500 a batch. The batches of the first are there before it is timed.
+/// Both use the same keys, 500 per batch. The first case prepares its batches before timing.
 #[must_use]
 pub fn bulk() -> Vec<Case> {
     let (keys, target) = (fixture::keys(keys()), fixture::public_target());

@@ -1,4 +1,4 @@
-//! Clients that send batches of 500 keys to a server on loopback, each in the way that it is meant to be used.
+//! Clients that send batches of 500 keys to a server on loopback, each used as intended.
 
 mod bare;
 mod ours;
@@ -12,17 +12,18 @@ use oss_delete_vectors::bulk::{BulkOptions, Rate};
 
 use crate::fixture;
 
-/// Keys of one request.
+/// The number of keys per request.
 pub const BATCH: usize = 500;
 
-/// The keys that everyone sends, over and over: made beforehand, for what they cost is not what is measured.
+/// The keys that all clients send repeatedly. Prepared in advance, because their cost is not
+/// measured.
 static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| fixture::keys(16 * BATCH));
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
-    /// hyper-util alone, one signed request sent again and again: what an adapter can reach.
+    /// hyper-util alone, sending one signed request repeatedly: the limit for an adapter.
     HyperPrepared,
-    /// hyper-util alone, each request built and signed by the floor: what a client can reach.
+    /// hyper-util alone, with requests built and signed by the floor: the limit for a client.
     HyperFloor,
     /// `HyperTransport` and `run_async`.
     HyperOurs,
@@ -57,11 +58,11 @@ impl Client {
         }
     }
 
-    /// Sends `requests` requests, `concurrency` at a time, as fast as answers come.
+    /// Sends `requests` requests, `concurrency` at a time, as fast as possible.
     ///
     /// # Panics
     ///
-    /// If one of them is not answered with success.
+    /// If one of them fails.
     pub fn send_all(self, port: u16, concurrency: usize, requests: usize) {
         LazyLock::force(&KEYS);
         let unlimited = BulkOptions::new().concurrency(concurrency).rate(Rate::Unlimited);
@@ -77,7 +78,7 @@ impl Client {
     }
 }
 
-/// Clients that keep to a limit that no one told them, or do not.
+/// Clients under a limit that they do not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paced {
     HyperOurs,
@@ -104,7 +105,7 @@ impl Paced {
         matches!(self, Self::HyperOurs | Self::UreqOurs)
     }
 
-    /// Sends `batches` batches, at most `concurrency` at a time; how many of them were given up.
+    /// Sends `batches` batches, at most `concurrency` at a time. Returns how many failed.
     #[must_use]
     pub fn send_all(self, port: u16, concurrency: usize, batches: usize) -> usize {
         let options = BulkOptions::new().concurrency(concurrency);
@@ -117,7 +118,7 @@ impl Paced {
     }
 }
 
-/// Requests that are yet to be sent, shared by those who send them.
+/// The requests that are left to send, shared by the senders.
 struct Left(AtomicUsize);
 
 impl Left {

@@ -1,4 +1,4 @@
-//! Who deletes what: the same for every client.
+//! Target, credentials and keys, the same for every client.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,7 +29,7 @@ pub fn credentials() -> Credentials {
     Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_SECRET).unwrap()
 }
 
-/// 36 characters each, as a UUID has.
+/// 36 characters each, like a UUID.
 #[must_use]
 pub fn keys(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{:08x}-7c4e-4d1b-9a57-{number:012x}", number * 2_654_435_761 % (1 << 32))).collect()

@@ -1,7 +1,8 @@
-//! The floor: the least work that gives the bytes that the crate gives, written by hand for this one call and nothing else.
+//! The floor: the least work that produces the same bytes as the crate, hand-written for this call.
 //!
-//! JSON without a library, the headers in the order in which they are signed, the canonical request on the stack, the daily key
-//! derived once. It checks nothing, escapes nothing and knows no second header to sign.
+//! Writes JSON without a library and headers in the order of the signature, keeps the canonical
+//! request on the stack, and derives the key once. It does no checks and no escaping, and cannot
+//! sign other headers.
 
 use std::io::Write;
 use std::time::SystemTime;
@@ -27,7 +28,7 @@ pub struct Floor {
     uri: Uri,
     json_head: String,
     user_agent: HeaderValue,
-    /// The canonical request up to the first header's value.
+    /// The canonical request up to the value of the first header.
     canonical_head: String,
     /// `{yyyymmdd}/{region}/oss/aliyun_v4_request`
     scope: String,
@@ -35,7 +36,7 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// For requests of the day of `time`.
+    /// For requests on the day of `time`.
     #[must_use]
     pub fn new(target: &Target, user_agent: HeaderValue, time: SystemTime) -> Self {
         let (region, account_id, bucket) = (target.region(), target.account_id(), target.bucket());
@@ -75,7 +76,7 @@ impl Floor {
         request
     }
 
-    /// Signs what was built before.
+    /// Signs a request that is already built.
     pub fn sign(&self, request: &mut Request<Bytes>, time: SystemTime) {
         self.sign_headers(request.headers_mut(), time);
     }
@@ -130,7 +131,7 @@ impl Floor {
     }
 }
 
-/// What `write` writes to the front of `buffer`.
+/// The part of `buffer` that `write` fills.
 fn written(buffer: &mut [u8; 512], write: impl FnOnce(&mut &mut [u8]) -> std::io::Result<()>) -> &[u8] {
     let mut rest = &mut buffer[..];
     write(&mut rest).unwrap();

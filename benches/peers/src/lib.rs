@@ -1,4 +1,4 @@
-//! What the measuring programs share: the peers, a hand-written floor, a bare server, and how medians are taken.
+//! Shared by the programs: the peers, a hand-written floor, a bare server, and the measurement.
 
 pub mod aws;
 pub mod bulk_cases;

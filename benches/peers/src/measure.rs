@@ -1,14 +1,14 @@
-//! How a cost is measured: cases side by side, round by round, and the median of the rounds.
+//! Measures cases in interleaved rounds, and takes medians.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What running something costs, in the unit of the meter.
+/// Measures the cost of a closure, in the unit of the meter.
 pub type Meter = fn(&mut dyn FnMut()) -> u64;
 
-/// One thing to measure, as often in a row as is asked.
+/// One thing to measure, any number of times in a row.
 pub struct Case {
     pub name: &'static str,
     run: Box<dyn FnMut(usize, Meter) -> u64>,
@@ -19,7 +19,7 @@ impl Case {
         Self::with_inputs(name, || (), move |()| operation())
     }
 
-    /// With an input each time, whose making does not count.
+    /// With a new input each time. Making the input is not measured.
     pub fn with_inputs<I, T>(
         name: &'static str,
         mut input: impl FnMut() -> I + 'static,
@@ -41,7 +41,7 @@ impl Case {
     }
 }
 
-/// CPU time of the thread, in nanoseconds: what others do on the machine counts as little as it can.
+/// CPU time of the thread, in nanoseconds: least affected by other processes.
 pub fn thread_time(operation: &mut dyn FnMut()) -> u64 {
     let start = cpu_time(ClockId::ThreadCPUTime);
     operation();
@@ -71,7 +71,7 @@ pub fn peak_rss() -> f64 {
 pub struct Rounds(Vec<(&'static str, Vec<f64>)>);
 
 impl Rounds {
-    /// Every case once a round, for about `sample` each.
+    /// Runs every case once per round, for about `sample` each.
     #[must_use]
     pub fn of(cases: &mut [Case], rounds: usize, sample: Duration) -> Self {
         let times: Vec<usize> = cases
@@ -96,7 +96,7 @@ impl Rounds {
         median(self.samples(name).to_vec())
     }
 
-    /// The median of the rounds' own ratios, so that a slow round is slow for both.
+    /// The median of the ratios per round, so that a slow round affects both sides.
     #[must_use]
     pub fn ratio(&self, name: &str, to: &str) -> f64 {
         median(self.samples(name).iter().zip(self.samples(to)).map(|(a, b)| a / b).collect())

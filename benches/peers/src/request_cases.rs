@@ -1,4 +1,4 @@
-//! What `requests` times and `allocations` counts: one request, built and signed by everyone.
+//! Cases for `requests` and `allocations`: one request, built and signed by each client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,14 +34,14 @@ pub const SIGN_REQSIGN: &str = "sign in place: reqsign-aliyun-oss V4";
 pub const SIGN_AWS: &str = "sign in place: aws-sigv4";
 pub const SIGN_RUSTY_S3: &str = "presign: rusty-s3";
 
-/// Building and signing `count` keys.
+/// Building and signing a request with `count` keys.
 ///
-/// Whoever keeps its keys has to copy them for the SDK, which takes them for its own, and into a `KeyBatch` for ours; both are
-/// measured with that copy and without.
+/// A caller that keeps its keys has to copy them: the AWS SDK takes ownership of them, and ours
+/// copies them into a `KeyBatch`. Both are measured with and without a copy.
 ///
 /// # Panics
 ///
-/// If floor and crate do not give the same request.
+/// If the floor and the crate do not produce the same request.
 #[must_use]
 pub fn building(count: usize) -> Vec<Case> {
     let keys: Arc<[String]> = fixture::keys(count).into();
@@ -82,11 +82,11 @@ pub fn building(count: usize) -> Vec<Case> {
     ]
 }
 
-/// The signature alone, of a request with a body of 500 keys that no one looks at.
+/// Only the signature, of a request with 500 keys. The body is not read.
 ///
 /// # Panics
 ///
-/// If floor and crate do not give the same request.
+/// If the floor and the crate do not produce the same request.
 #[must_use]
 pub fn signing() -> Vec<Case> {
     let target = fixture::public_target();
@@ -120,7 +120,7 @@ pub fn signing() -> Vec<Case> {
     ]
 }
 
-/// Reads the clock itself, 25 ns, and signs the payload as unsigned, as we do.
+/// Reads the clock itself (25 ns). The payload is unsigned, as in ours.
 fn reqsign(unsigned: &Request<Bytes>) -> Case {
     let signer = RequestSigner::new(fixture::BUCKET).with_region(fixture::REGION).with_signing_version(SigningVersion::V4);
     let credential = Credential {
@@ -135,7 +135,8 @@ fn reqsign(unsigned: &Request<Bytes>) -> Case {
     })
 }
 
-/// The same headers and the payload unsigned, as we do; its own headers of the last time are taken out, for it would sign them too.
+/// The same headers, and an unsigned payload, as in ours. Removes its own headers from the last
+/// time, because it would sign them.
 fn aws_sigv4(mut request: Request<Bytes>) -> Case {
     let identity = aws::credentials().into();
     let uri = request.uri().to_string();
@@ -159,7 +160,7 @@ fn aws_sigv4(mut request: Request<Bytes>) -> Case {
     })
 }
 
-/// It has the query form alone.
+/// It supports only the query form.
 fn rusty_s3() -> Case {
     let endpoint = "https://s3.us-east-1.amazonaws.com".parse().unwrap();
     let bucket = Bucket::new(endpoint, UrlStyle::VirtualHost, fixture::BUCKET, "us-east-1").unwrap();

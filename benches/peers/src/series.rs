@@ -1,17 +1,18 @@
-//! What arrived at a server over time, as rows of a CSV file: written by `throttled` and `server`, read by `chart`.
+//! Requests at a server over time, as CSV rows: written by `throttled` and `server`, read by
+//! `chart`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// One request as the server saw it.
+/// One request at the server.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
-    /// Since the first.
+    /// Time since the first request.
     pub at: Duration,
     pub is_accepted: bool,
 }
 
-/// What was run, by whom.
+/// The client and the parameters of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     pub client: String,
@@ -22,10 +23,10 @@ pub struct Run {
 
 pub const HEADER: &str = "client,concurrency,latency_ms,batches,seconds,sent_per_second,accepted_per_second,refused_per_second";
 
-/// Seconds that one row stands for.
+/// The width of a row, in seconds.
 pub const BIN: f64 = 0.5;
 
-/// The rows of `run`, a line each.
+/// The rows of `run`, one per line.
 #[must_use]
 pub fn to_csv(run: &Run, arrivals: &[Arrival]) -> String {
     let bin_of = |arrival: &Arrival| (arrival.at.as_secs_f64() / BIN) as usize;
@@ -45,7 +46,7 @@ pub fn to_csv(run: &Run, arrivals: &[Arrival]) -> String {
     out
 }
 
-/// One bin: where it begins, and what came in it.
+/// One bin: its start and its rates.
 #[derive(Debug, Clone, Copy)]
 pub struct Bin {
     pub seconds: f64,
@@ -53,7 +54,7 @@ pub struct Bin {
     pub refused_per_second: f64,
 }
 
-/// One row, read back; `None` for a line that is none, such as the header.
+/// Parses one row. `None` for other lines, such as the header.
 #[must_use]
 pub fn parse(line: &str) -> Option<(Run, Bin)> {
     let fields: Vec<&str> = line.split(',').collect();

@@ -1,5 +1,6 @@
-//! A bare HTTP/1.1 server on loopback: reads a request by its content length, looks at nothing else and answers with bytes that
-//! are ready. It does as little as it can, for it shares the machine with what is measured.
+//! A bare HTTP/1.1 server on loopback. Reads a request by its content length, ignores the rest, and
+//! responds with prepared bytes. It does as little as possible, because it shares the machine with
+//! the clients.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -14,24 +15,24 @@ use crate::series::Arrival;
 
 const DELETED: &[u8] = b"HTTP/1.1 204 No Content\r\nx-oss-request-id: 534B371674A4D890XXXX\r\n\r\n";
 
-/// What `aws-sdk-s3vectors` takes for throttling.
+/// Throttling, for `aws-sdk-s3vectors`.
 const REFUSED_BY_S3: (&str, &str) =
     ("429 Too Many Requests\r\nx-amzn-errortype: TooManyRequestsException", r#"{"message":"too fast"}"#);
 
-/// What the service answers.
+/// The response of the service.
 const REFUSED_BY_OSS: (&str, &str) = (
     "503 Service Unavailable\r\nx-oss-request-id: 534B371674A4D890XXXX",
     r#"{"Error":{"Code":"QpsLimitExceeded","Message":"too fast","RequestId":"534B371674A4D890XXXX","EC":"0"}}"#,
 );
 
-/// With a date, for the Python SDK takes no error without one.
+/// With a date, because the Python SDK requires one in errors.
 fn refusal((head, body): (&str, &str)) -> Vec<u8> {
     let (date, length) = (HttpDate::from(SystemTime::now()), body.len());
     let rest = format!("date: {date}\r\ncontent-type: application/json\r\ncontent-length: {length}");
     format!("HTTP/1.1 {head}\r\n{rest}\r\n\r\n{body}").into_bytes()
 }
 
-/// The limit of a service, and how far away it is.
+/// The limit and the latency of a service.
 #[derive(Clone, Copy)]
 pub struct Limit {
     pub per_second: f64,
@@ -40,11 +41,11 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// The one that all clients are compared under; goals and chart speak of it.
+    /// The limit for all comparisons, goals and the chart.
     pub const OF_THE_COMPARISON: Self = Self { per_second: 50.0, depth: 50.0, latency: Duration::ZERO };
 }
 
-/// What the server looks at before it answers.
+/// What the server checks before it responds.
 struct Judge {
     limit: Option<Limit>,
     bucket: Mutex<Bucket>,
@@ -58,20 +59,21 @@ struct Bucket {
     arrivals: Vec<Arrival>,
 }
 
-/// A server on a thread of its own, for as long as the process lasts.
+/// A server on its own thread, until the process exits.
 pub struct Server {
     port: u16,
     judge: Arc<Judge>,
 }
 
 impl Server {
-    /// Answers 204 to everything.
+    /// Responds to everything with 204.
     #[must_use]
     pub fn bare() -> Self {
         Self::start(None)
     }
 
-    /// Answers 204 while its token bucket lasts, and refuses otherwise: 429 to requests of S3, 503 to all others.
+    /// Responds with 204 while the token bucket lasts, else with 429 to S3 requests and 503 to
+    /// others.
     #[must_use]
     pub fn throttled(limit: Limit) -> Self {
         Self::start(Some(limit))
@@ -82,7 +84,7 @@ impl Server {
         self.port
     }
 
-    /// What has arrived so far at a throttled server, times counted from the first arrival.
+    /// The requests so far at a throttled server, with times since the first one.
     #[must_use]
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.judge.bucket.lock().unwrap().arrivals.clone()
@@ -111,7 +113,7 @@ impl Server {
     }
 }
 
-/// Answers one connection's requests until it closes. A connection that breaks is its client's affair.
+/// Serves one connection until it closes. Errors are ignored: the client notices them.
 async fn connection(mut stream: TcpStream, judge: Arc<Judge>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = vec![0; 64 * 1024];
@@ -154,7 +156,8 @@ async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>, filled: usize) 
     }
 }
 
-/// The length of the head and of the body of the request at the front of `bytes`; `None` while its head is not all there.
+/// The lengths of the head and the body of the first request in `bytes`. `None` if its head is
+/// incomplete.
 fn message(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut headers);

@@ -1,6 +1,6 @@
-//! What the programs print: goals as ratios first.
+//! The output of the programs: ratios with their goals first.
 
-/// A bound that a ratio is held against.
+/// The goal for a ratio.
 #[derive(Clone, Copy)]
 pub enum Goal {
     AtMost(f64),
@@ -10,7 +10,7 @@ pub enum Goal {
 
 /// The columns of `throttled`.
 pub const THROTTLED_HEAD: &str =
-    "client                       wide latency wall/ideal   refused   lost       wall attempts batches  goals";
+    "client                       wide latency wall/ideal throttled   lost       wall attempts batches  goals";
 
 pub fn goals_head() {
     println!("{:<72} {:>8}  goal", "ratio", "measured");
@@ -29,13 +29,13 @@ fn said(met: bool) -> &'static str {
     if met { "met" } else { "MISSED" }
 }
 
-/// The value that follows `name` among the arguments.
+/// The argument after `name`.
 #[must_use]
 pub fn option(name: &str) -> Option<String> {
     std::env::args().skip_while(|argument| argument != name).nth(1)
 }
 
-/// `--test`: everything once, in seconds.
+/// `--test`: run everything once, in seconds.
 #[must_use]
 pub fn is_smoke() -> bool {
     std::env::args().any(|argument| argument == "--test")

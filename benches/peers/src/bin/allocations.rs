@@ -1,4 +1,5 @@
-//! Counts the allocations of each case, for `requests`: group, case and count, tabs between.
+//! Counts the allocations of each case, for `requests`. Prints group, case and count,
+//! tab-separated.
 
 use peers::bulk_cases::bulk;
 use peers::request_cases::{building, signing};
@@ -7,7 +8,7 @@ fn main() {
     let groups = [("500 keys", building(500)), ("3 keys", building(3)), ("signature alone", signing()), ("bulk", bulk())];
     for (group, cases) in groups {
         for mut case in cases {
-            case.run(1, count); // caches, keys of the day
+            case.run(1, count); // fill caches, derive keys
             let counted = case.run(1, count);
             println!("{group}\t{}\t{counted}", case.name);
         }

@@ -1,7 +1,9 @@
-//! Whole calls on loopback against a bare server, 500 keys a request: requests a second, CPU time and memory of each client.
+//! Whole calls to a bare server on loopback, 500 keys per request: requests per second, CPU time
+//! and memory of each client.
 //!
-//! `target/release/calls`, three minutes. `--test` runs everything once, `--rounds N` sets the rounds. Server and clients are
-//! processes of their own, so that neither the one's CPU time nor another's memory counts; rounds are interleaved.
+//! `target/release/calls` takes three minutes. `--test` runs everything once, `--rounds N` sets the
+//! number of rounds. The server and the clients are separate processes, so that CPU time and memory
+//! are measured per client. Rounds are interleaved.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -25,23 +27,23 @@ fn main() {
     }
 }
 
-/// Answers until standard input ends, which it does with the parent.
+/// Serves until standard input ends, that is, until the parent exits.
 fn serve() {
     println!("{}", Server::bare().port());
     std::io::stdin().lines().for_each(drop);
 }
 
-/// Prints requests a second, microseconds of CPU a request and MiB.
+/// Prints requests per second, CPU time per request in microseconds, and memory in MiB.
 fn be_client(name: &str, port: u16, concurrency: usize, requests: usize) {
     let client = Client::ALL.into_iter().find(|client| client.name() == name).expect("a client of this program");
-    client.send_all(port, concurrency, 2 * concurrency); // what is made once in a process
+    client.send_all(port, concurrency, 2 * concurrency); // warm up
     let (start, cpu) = (Instant::now(), process_time());
     client.send_all(port, concurrency, requests);
     let (wall, cpu) = (start.elapsed().as_secs_f64(), (process_time() - cpu).as_secs_f64());
     println!("{} {} {}", requests as f64 / wall, 1e6 * cpu / requests as f64, peak_rss());
 }
 
-/// What one client did at one concurrency, round by round.
+/// The results of one client at one concurrency, per round.
 #[derive(Default)]
 struct Figures {
     per_second: Vec<f64>,

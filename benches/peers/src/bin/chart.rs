@@ -1,17 +1,18 @@
-//! Draws what `throttled` and `official-sdk` wrote: `target/release/chart OUT.svg SERIES.csv...`
+//! Draws the series of `throttled` and `official-sdk`: `target/release/chart OUT.svg SERIES.csv...`
 //!
-//! One panel a client, all at the same scale: what the service accepted and what it refused, over time, under one limit.
+//! One panel per client, at the same scale: accepted and throttled requests over time, under one
+//! limit.
 
 use std::fmt::Write as _;
 
 use peers::series::{BIN, Bin, Run, parse};
 use peers::server::Limit;
 
-/// The runs that are drawn: the widest, where a limit that nobody told matters most.
+/// The runs in the chart: those with the highest concurrency, where an unknown limit matters most.
 const CONCURRENCY: usize = 32;
 const LATENCY_MS: u64 = 0;
 
-/// By the name in the series; those that are not there are left out.
+/// By name in the series. Skips those that are missing.
 const PANELS: [(&str, &str); 4] = [
     ("ours (hyper)", "oss-delete-vectors"),
     ("aws-sdk-s3vectors (adaptive)", "aws-sdk-s3vectors, adaptive retries"),
@@ -23,12 +24,12 @@ const LEFT: f64 = 56.0;
 const WIDTH: f64 = 720.0;
 const TOP: f64 = 76.0;
 const HEIGHT: f64 = 104.0;
-/// From one panel to the next.
+/// The distance between panels.
 const STRIDE: f64 = 148.0;
-/// Requests a second at the top of a panel. Bursts go beyond; what is cut off is said in numbers.
+/// Requests per second at the top of a panel. Higher bursts are cut off and labelled.
 const HIGHEST: f64 = 200.0;
 
-/// Without custom properties, which not every renderer knows.
+/// Without custom properties, which some renderers do not support.
 const STYLE: &str = "
   text { font: 12px system-ui, sans-serif }
   .title { font-size: 15px; font-weight: 600 }
@@ -39,7 +40,7 @@ const STYLE: &str = "
   .grid { stroke: #d1d9e0 }
   .limit { stroke: #1f2328; stroke-dasharray: 5 4 }
   .accepted { fill: #54aeff }
-  .refused { fill: #cf4a12 }
+  .throttled { fill: #cf4a12 }
   @media (prefers-color-scheme: dark) {
     .title, .name { fill: #e6edf3 }
     .quiet { fill: #9198a1 }
@@ -47,7 +48,7 @@ const STYLE: &str = "
     .grid { stroke: #30363d }
     .limit { stroke: #e6edf3 }
     .accepted { fill: #1f6feb }
-    .refused { fill: #ff8f57 }
+    .throttled { fill: #ff8f57 }
   }
 ";
 
@@ -88,12 +89,12 @@ fn draw(panels: &[Panel]) -> String {
     let batches = panels.iter().map(|panel| panel.batches).max().unwrap_or_default();
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-         aria-label=\"Requests accepted and refused over time, a panel for each client\">\n<style>{STYLE}</style>\n\
+         aria-label=\"Requests accepted and throttled over time, a panel for each client\">\n<style>{STYLE}</style>\n\
          <rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n"
     );
     let Limit { per_second, .. } = Limit::OF_THE_COMPARISON;
     let title = format!(
-        "{} batches, {CONCURRENCY} at a time, under a limit of {per_second} requests/s that nobody told the client",
+        "{} batches, {CONCURRENCY} at a time, under a limit of {per_second} requests/s unknown to the client",
         thousands(batches)
     );
     text(&mut svg, (16.0, 28.0), "title", "start", &title);
@@ -109,7 +110,7 @@ fn draw(panels: &[Panel]) -> String {
 
 fn legend(svg: &mut String, per_second: f64) {
     let mut x = LEFT;
-    for (class, label) in [("accepted", "accepted"), ("refused", "refused, on top")] {
+    for (class, label) in [("accepted", "accepted"), ("throttled", "throttled, on top")] {
         writeln!(svg, "<rect class=\"{class}\" x=\"{x}\" y=\"46\" width=\"14\" height=\"12\"/>").unwrap();
         text(svg, (x + 20.0, 56.0), "quiet", "start", label);
         x += 40.0 + 7.0 * label.len() as f64;
@@ -125,7 +126,7 @@ fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64, limit: f6
     let [accepted, refused] = [|bin: &Bin| bin.accepted_per_second, |bin: &Bin| bin.refused_per_second]
         .map(|rate| panel.bins.iter().map(rate).sum::<f64>() * BIN);
     let said = format!(
-        "{} of {} batches deleted, {:.1} % of {} attempts refused",
+        "{} of {} batches deleted, {:.1} % of {} attempts throttled",
         thousands(accepted as usize),
         thousands(panel.batches),
         100.0 * refused / (accepted + refused),
@@ -141,7 +142,7 @@ fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64, limit: f6
         let at = f64::from(tick) * 10.0;
         text(svg, (x(at), top + HEIGHT + 16.0), "quiet", "middle", &at.to_string());
     }
-    // A step a bin, down to the axis between bins that nothing arrived in.
+    // One step per bin, down to the axis for empty bins.
     let mut areas = [String::new(), String::new()];
     for bin in &panel.bins {
         let levels = [0.0, bin.accepted_per_second, bin.accepted_per_second + bin.refused_per_second];
@@ -150,7 +151,7 @@ fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64, limit: f6
             write!(area, "M{left:.1} {low:.1}V{high:.1}H{right:.1}V{low:.1}Z").unwrap();
         }
     }
-    for (class, area) in ["accepted", "refused"].into_iter().zip(areas) {
+    for (class, area) in ["accepted", "throttled"].into_iter().zip(areas) {
         writeln!(svg, "<path class=\"{class}\" d=\"{area}\"/>").unwrap();
     }
     writeln!(svg, "<path class=\"limit\" d=\"M{LEFT} {:.1}h{WIDTH}\"/>", y(limit)).unwrap();

@@ -1,7 +1,8 @@
-//! One request, built and signed, and `BulkDelete` with a million keys: CPU time and allocations, ours beside a hand-written
-//! floor and the peers.
+//! One request, built and signed, and `BulkDelete` with a million keys: CPU time and allocations,
+//! compared with a hand-written floor and the peers.
 //!
-//! `cargo build --release && target/release/requests`; half a minute. `--test` runs everything once.
+//! `cargo build --release && target/release/requests` takes half a minute. `--test` runs everything
+//! once.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -22,7 +23,7 @@ fn main() {
     }
 }
 
-/// Prints the microseconds that one request of ours takes, for `official-sdk`.
+/// Prints the time of one request of ours in microseconds, for `official-sdk`.
 fn one(keys: usize) {
     let mut cases = building(keys);
     cases.retain(|case| case.name == OURS_FROM_KEYS);
@@ -73,17 +74,17 @@ fn compare() {
     }
 }
 
-/// By group and case, as `allocations` counted them.
+/// The counts of `allocations`, by group and case.
 struct Allocations(HashMap<(String, String), f64>);
 
 impl Allocations {
-    /// `NaN`, which meets no goal, where nothing was counted.
+    /// `NaN` if nothing was counted, which misses every goal.
     fn of(&self, group: &str, name: &str) -> f64 {
         self.0.get(&(group.to_owned(), name.to_owned())).copied().unwrap_or(f64::NAN)
     }
 }
 
-/// Another program counts, since a counting allocator would cost the one that allocates more the more.
+/// Runs another program, because a counting allocator would slow down the cases that allocate more.
 fn allocations() -> Allocations {
     let program = std::env::current_exe().unwrap().with_file_name("allocations");
     let output = match Command::new(&program).args(std::env::args().skip(1)).output() {

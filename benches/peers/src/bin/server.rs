@@ -1,8 +1,8 @@
 //! The servers for clients in other languages: `server bare`, or
 //! `server throttled LATENCY_MS [CLIENT CONCURRENCY BATCHES SERIES_FILE]`.
 //!
-//! Prints its port and answers until standard input ends. A throttled one then prints what it accepted and refused, and
-//! appends its series to the file.
+//! Prints its port and serves until standard input ends. With `throttled`, it then prints the
+//! numbers of accepted and throttled requests, and appends the series to the file.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! hyper-util and ureq with nothing around them but the floor.
+//! hyper-util and ureq, with only the floor around them.
 
 use std::sync::Arc;
 use std::thread;
@@ -16,7 +16,7 @@ use super::{BATCH, KEYS, Left, runtime};
 use crate::fixture;
 use crate::floor::Floor;
 
-/// Where the requests come from: one that is there, or the floor.
+/// The source of the requests: a prepared one, or the floor.
 struct Source {
     floor: Floor,
     prepared: Option<Request<Bytes>>,

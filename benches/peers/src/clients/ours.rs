@@ -1,4 +1,4 @@
-//! The crate: either transport with the loop that goes with it. Both return how many batches were given up.
+//! The crate: both transports with their loops. Both return how many batches failed.
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 use oss_delete_vectors::transports::{HyperTransport, Run, TransportOptions, UreqTransport, stream_iter};

@@ -1,5 +1,5 @@
-//! `aws-sdk-s3vectors`: as many tasks as calls are in flight, one client for all. It batches and accounts for nothing; that is left
-//! to its user, who is given the least to do here.
+//! `aws-sdk-s3vectors`: one client, and one task per call in flight. The SDK leaves batching and
+//! accounting to its user; this one does the minimum.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use aws_sdk_s3vectors::config::retry::RetryConfig;
 use super::{Left, runtime};
 use crate::aws;
 
-/// How many batches were given up.
+/// Returns how many batches failed.
 pub(super) fn run(port: u16, concurrency: usize, batches: usize, retries: RetryConfig) -> usize {
     let left = Arc::new(Left::new(batches));
     runtime().block_on(async {
