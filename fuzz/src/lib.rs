@@ -33,7 +33,7 @@ mod program {
     pub(crate) mod text;
 }
 // At the paths that they have in the program.
-use program::{errors, fingerprint, input_text, key_lines, text};
+use program::{errors, fingerprint, input_text, text};
 
 pub use bulk_delete::bulk_delete;
 pub use checkpoint_file::checkpoint_file;

@@ -153,11 +153,13 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
     }
 
     /// Whether a request still waits for its response.
+    #[cfg(feature = "async")]
     pub(super) fn is_in_flight(&self, id: TransmitId) -> bool {
         self.bulk.is_in_flight(id)
     }
 
     /// How many requests still wait for their responses.
+    #[cfg(feature = "async")]
     pub(super) fn in_flight(&self) -> usize {
         self.bulk.in_flight()
     }

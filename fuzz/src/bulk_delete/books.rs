@@ -23,7 +23,7 @@ pub(super) struct Books {
     /// Of what is told by now, that which is settled.
     settled: Report,
     /// Rejected before anything was deleted: settled once something is.
-    unproven: Vec<Range<u64>>,
+    unproven: Vec<Positions>,
     is_stopped: bool,
 }
 
@@ -112,7 +112,7 @@ impl Books {
                 if !self.is_stopped {
                     for positions in std::mem::take(&mut self.unproven) {
                         self.settled.rejected += self.keys(&positions).len() as u64;
-                        self.positions[indexes(&positions)].iter_mut().for_each(|position| position.is_settled = true);
+                        indexes(&positions).for_each(|at| self.positions[at].is_settled = true);
                     }
                 }
             }

@@ -163,8 +163,8 @@ fn grouped(number: u64) -> String {
 mod tests {
     use std::io::{BufReader, Write};
 
+    use super::super::{KeyInput, KeyLines, Rules};
     use super::*;
-    use crate::key_lines::{KeyInput, KeyLines, Rules};
 
     /// A file of its own for a test, removed with the value.
     struct Scratch(PathBuf);
