@@ -2,11 +2,15 @@ use std::time::Duration;
 
 use super::AttemptError;
 
-/// The time before the first deletion of this process, in which every kind of failure ends the run: after ten attempts, or after a
-/// minute, whichever comes first.
+/// The time before the first deletion of this process, in which every kind of failure ends the run:
+/// after ten attempts, or after a minute and at least two attempts, whichever comes first. A single
+/// lost response can take longer than a minute, and says too little.
 #[derive(Debug, Default)]
 pub(super) struct Startup {
     is_over: bool,
+    /// Responses and failures.
+    attempts: u32,
+    /// Those of them that count towards the ten.
     failures: u32,
     /// When the first attempt that failed was sent, and when it failed.
     first: Option<(Duration, Duration)>,
@@ -18,6 +22,8 @@ pub(super) struct Startup {
 
 /// Failed attempts that end the run.
 const ATTEMPTS: u32 = 10;
+/// Failed attempts without which the minute does not end it.
+const LEAST_ATTEMPTS: u32 = 2;
 /// Of the attempts that were in flight together when the first one failed, so many count: one moment is not ten attempts.
 const IN_FLIGHT: u32 = 2;
 /// Time without a deletion that ends the run.
@@ -51,13 +57,14 @@ impl Startup {
         if !is_throttled && (sent_at >= first_failed_at || self.failures < IN_FLIGHT) {
             self.failures += 1;
         }
+        self.attempts += 1;
         self.error = Some(error.clone());
         self.failures >= ATTEMPTS || self.is_overdue(now)
     }
 
-    /// When the minute is over, if anything failed.
+    /// When the minute is over, if enough failed.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.first.and_then(|(sent_at, _)| sent_at.checked_add(TIME + self.held))
+        self.first.filter(|_| self.attempts >= LEAST_ATTEMPTS).and_then(|(sent_at, _)| sent_at.checked_add(TIME + self.held))
     }
 
     pub(super) fn is_overdue(&self, now: Duration) -> bool {

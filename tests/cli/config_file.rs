@@ -236,7 +236,7 @@ fn what_is_wrong_with_the_file_is_told_with_its_line_and_nothing_of_it() {
             "sts-token in [default] of FILE, line 7: must be printable ASCII without spaces at the ends".to_owned()
         }),
         (format!("[default]\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}\u{1}\nregion=r\naccount-id=1"), &[], {
-            "access-key-secret in [default] of FILE, line 3: access key secret must not be empty, have white space at the ends or \
+            "access-key-secret in [default] of FILE, line 3: must not be empty, have white space at the ends or \
              control characters"
                 .to_owned()
         }),

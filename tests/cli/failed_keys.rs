@@ -143,7 +143,7 @@ fn a_failed_key_is_in_the_file_while_the_run_goes_on() {
         let error = |status, code| ServiceError::new(status, code, "no").with_request_id("id").to_response();
         match has("doc-00001") {
             _ if has("doc-00599") && !free.load(Ordering::SeqCst) => error(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN),
-            true => error(StatusCode::BAD_REQUEST, "Bad"),
+            true => error(StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID),
             false => Deleted::new("id").to_response(),
         }
     });

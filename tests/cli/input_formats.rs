@@ -118,8 +118,7 @@ fn skipping_ends_in_a_file_that_is_mostly_bad() {
         let run =
             delete(&service, &options, b"doc-001\n".iter().copied().chain(b"\xb5\xe7-1\n".repeat(2000)).collect::<Vec<_>>());
         let help = "help: check that this is the right file, and --keys-format\n";
-        let expected = format!("error: stdin: 1001 of its first 1002 lines hold no key\nnote: nothing was deleted\n{help}");
-        assert!(run.stderr.contains(&expected) || run.counts()[0] == 1, "{run:?}");
+        assert!(run.stderr.contains("error: stdin: 1001 of its first 1002 lines hold no key\n"), "{run:?}");
         assert!(run.stderr.ends_with(help) && run.code != Some(0), "{run:?}");
         let run = delete(&service, &options, b"\xb5\xe7-1\n\xb5\xe7-2\n");
         assert!(run.stderr.contains("error: stdin: none of 2 lines holds a key\n"), "{run:?}");

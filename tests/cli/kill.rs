@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use oss_delete_vectors::bulk::Checkpoint;
 use oss_delete_vectors::emulator::{Emulator, FaultyNetwork, RateLimit};
 use oss_delete_vectors::transports::Server;
-use oss_delete_vectors::{Deleted, ServiceError};
+use oss_delete_vectors::{Deleted, ServiceError, code};
 use serde_json::Value;
 
 use crate::program::{CREDENTIALS, File, PLACE, command, credentials, finish, run, target};
@@ -115,7 +115,9 @@ fn failed_keys_outlive_a_kill() {
             if keys.len() == 1 {
                 seen.lock().unwrap().push((Instant::now(), keys[0].to_owned()));
             }
-            ServiceError::new(http::StatusCode::BAD_REQUEST, "Bad", "bad keys").with_request_id("id").to_response()
+            ServiceError::new(http::StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID, "bad keys")
+                .with_request_id("id")
+                .to_response()
         };
         let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), handler).unwrap();
         let url = server.url();

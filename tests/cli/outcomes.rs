@@ -171,7 +171,7 @@ fn the_servers_words_cannot_write_to_the_terminal() {
     let service = Service::start();
     let message = "\x1b]0;owned\x07\nDeleted 3 vectors";
     service.emulator().fail_next(ServiceError::new(StatusCode::PRECONDITION_FAILED, "X\x1b", message), 0);
-    let run = run(arguments(&service.url(), &["--output-format", "json"]), &CREDENTIALS);
+    let run = run(arguments(&service.url(), &["--output-format", "json", "--max-attempts", "1"]), &CREDENTIALS);
     assert!(!run.stderr.contains('\x1b') && !run.stdout.contains('\x1b'), "{run:?}");
     assert_eq!(run.json()["error"]["message"], message);
 }

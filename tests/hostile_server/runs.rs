@@ -161,7 +161,7 @@ fn a_time_of_day_beyond_all_measure_stops_the_run_or_nothing() {
 
 #[test]
 fn connections_that_end_with_every_answer_cost_no_key() {
-    let closing = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+    let closing = "HTTP/1.1 204 No Content\r\nx-oss-request-id: id\r\nconnection: close\r\n\r\n";
     // Closed without a word of it as well, right after the answer.
     for says_so in [true, false] {
         let peer = || {

@@ -138,7 +138,7 @@ impl Days {
                 self.credentials = self.issue(tally);
             }
             // A process that begins in an outage is the only one that stops for it.
-            StopReason::Unreachable(_) => {
+            StopReason::Unreachable(_) | StopReason::NoSuccess(_) => {
                 tally.add("begun in an outage", 1);
                 self.later(10 * MINUTE);
             }

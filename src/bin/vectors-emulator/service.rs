@@ -11,6 +11,7 @@ use oss_delete_vectors::{Credentials, Target};
 use serde_json::{Map, Value, json};
 
 use crate::args::{Trouble, Vectors};
+use crate::config::ConfigError;
 use crate::key_lines::Rules;
 use crate::keys;
 
@@ -21,7 +22,7 @@ const EXAMPLES: u32 = 999;
 pub(crate) fn emulator(target: &Target, credentials: Credentials, options: &Vectors) -> Result<Emulator, Box<dyn Error>> {
     let examples = if options.keys_from.is_empty() { EXAMPLES } else { 0 };
     let mut emulator = Emulator::with_vectors(target, credentials, (1..=examples).map(|number| format!("doc-{number:03}")))
-        .map_err(|invalid| format!("--index-name: {invalid}"))?;
+        .map_err(ConfigError::Refused)?;
     let rules = Rules { format: options.keys_format, skips_bad_lines: false };
     for file in &options.keys_from {
         for key in keys::read(file, rules)? {
