@@ -1,10 +1,13 @@
 //! Pacing under limits that are unknown to the client: simulated in virtual time, deterministic, no sleep.
 //!
-//! `cargo bench --bench pacing` prints the goals' rows: wall over ideal time, and throttled requests beside what is allowed. Medians of five
-//! seeds; the worst in brackets. `cargo bench --bench pacing -- WORD` prints only the sections whose title has the word.
+//! `cargo bench --bench pacing` prints the goals' rows: wall over ideal time, and throttled requests beside what is allowed.
+//! Medians of five seeds; the worst in brackets. `cargo bench --bench pacing -- WORDS` prints only the rows, and the sections, whose
+//! name has these words in it.
 
 mod service;
 mod world;
+
+use std::cell::Cell;
 
 use service::{Bucket, Limits};
 use world::{Outcome, World};
@@ -13,7 +16,11 @@ const SEEDS: u64 = 5;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let bench = Bench { is_smoke: arguments.iter().any(|argument| argument == "--test"), word: arguments.first().cloned() };
+    let bench = Bench {
+        is_smoke: arguments.iter().any(|argument| argument == "--test"),
+        word: arguments.first().cloned(),
+        is_section_wanted: Cell::new(true),
+    };
     println!("one client unless noted, 20 % jitter; wall / ideal time: median (worst) of {SEEDS} seeds");
     bench.requests_alone();
     bench.slow();
@@ -31,24 +38,20 @@ fn main() {
 struct Bench {
     is_smoke: bool,
     word: Option<String>,
+    is_section_wanted: Cell<bool>,
 }
 
 /// Wall over ideal time at most, and throttled requests at most: a part of the batches, and so many more.
 type Goal = (f64, (f64, f64));
 
 impl Bench {
-    fn section(&self, title: &str) -> bool {
-        let is_wanted = self.is_smoke || self.word.as_ref().is_none_or(|word| title.contains(word.as_str()));
-        if is_wanted {
-            println!("\n{title}");
-        }
-        is_wanted
+    fn section(&self, title: &str) {
+        self.is_section_wanted.set(self.is_smoke || self.word.as_ref().is_none_or(|word| title.contains(word.as_str())));
+        println!("\n{title}");
     }
 
     fn requests_alone(&self) {
-        if !self.section("requests alone: limit/s, depth, latency; concurrency max(16, 2 x limit x latency)") {
-            return;
-        }
+        self.section("requests alone: limit/s, depth, latency; concurrency max(16, 2 x limit x latency)");
         for ideal in self.pick(&[10.0, 60.0]) {
             for limit in self.pick(&[50.0, 500.0, 5000.0]) {
                 for depth in [0.1, 1.0] {
@@ -68,9 +71,7 @@ impl Bench {
     }
 
     fn slow(&self) {
-        if !self.section("slow limits: requests alone of one key, and 2,500 keys/s with full batches") {
-            return;
-        }
+        self.section("slow limits: requests alone of one key, and 2,500 keys/s with full batches");
         for limit in [0.05, 0.1, 1.0, 5.0] {
             let ideal = if limit < 1.0 { 1200.0 } else { 60.0 };
             let name = format!("{limit}/s 1 s 5 ms, {ideal} s");
@@ -89,9 +90,7 @@ impl Bench {
     }
 
     fn both(&self) {
-        if !self.section("both: 1,000 requests/s and 2,500 keys/s") {
-            return;
-        }
+        self.section("both: 1,000 requests/s and 2,500 keys/s");
         for latency in self.pick(&[0.005, 0.05, 0.2]) {
             for (depth, requests_depth) in [(2500.0, 1000.0), (500.0, 100.0)] {
                 let limits = documented(depth, requests_depth);
@@ -115,9 +114,7 @@ impl Bench {
     }
 
     fn keys_alone(&self) {
-        if !self.section("keys alone: 1 to 500 keys each") {
-            return;
-        }
+        self.section("keys alone: 1 to 500 keys each");
         for limit in [2_500.0, 25_000.0, 250_000.0] {
             for depth in [0.2, 1.0] {
                 for latency in [0.005, 0.2] {
@@ -133,9 +130,7 @@ impl Bench {
     }
 
     fn mixed_under_requests_alone(&self) {
-        if !self.section("mixed sizes under requests alone") {
-            return;
-        }
+        self.section("mixed sizes under requests alone");
         for limit in [5.0, 50.0, 500.0] {
             for depth in [0.1, 1.0] {
                 for latency in [0.005, 0.2] {
@@ -156,15 +151,16 @@ impl Bench {
     }
 
     fn other_limits(&self) {
-        if !self.section("other limits of both kinds") {
-            return;
-        }
+        self.section("other limits of both kinds");
         for (requests, keys) in [(100.0, 5_000.0), (20.0, 10_000.0), (300.0, 900.0)] {
             for seconds in [0.3, 2.0] {
                 for latency in [0.02, 0.1] {
                     let depth = f64::max(keys * seconds, 500.0);
-                    let limits =
-                        Limits { requests: Bucket::new(requests, requests * seconds), keys: Bucket::new(keys, depth), ..Limits::NONE };
+                    let limits = Limits {
+                        requests: Bucket::new(requests, requests * seconds),
+                        keys: Bucket::new(keys, depth),
+                        ..Limits::NONE
+                    };
                     let mean = (keys / requests) as usize;
                     for (mix, batches) in [
                         ("full", vec![500; (keys * 60.0 / 500.0) as usize]),
@@ -180,12 +176,11 @@ impl Bench {
     }
 
     fn in_flight(&self) {
-        if !self.section("keys in flight: 2,500 at once, 100 ms each; 3,000 full batches") {
-            return;
-        }
+        self.section("keys in flight: 2,500 at once, 100 ms each; 3,000 full batches");
         for (latency, wall) in [(0.005, 1.08), (0.05, 1.10), (0.2, 1.15)] {
             for concurrency in [16, 64] {
-                let limits = Limits { requests: Bucket::new(1000.0, 1000.0), keys_in_flight: 2500.0, service_time: 0.1, ..Limits::NONE };
+                let limits =
+                    Limits { requests: Bucket::new(1000.0, 1000.0), keys_in_flight: 2500.0, service_time: 0.1, ..Limits::NONE };
                 let name = format!("{} ms, concurrency {concurrency}", latency * 1e3);
                 self.row(&name, &world(limits, latency, concurrency, vec![500; 3000]), (wall, (0.02, 10.0)));
             }
@@ -199,15 +194,16 @@ impl Bench {
     }
 
     fn shared(&self) {
-        if !self.section("clients that share a limit, 20 ms: wall, and the least share") {
-            return;
-        }
+        self.section("clients that share a limit, 20 ms: wall, and the least share");
         for clients in [2, 4] {
             let wall = if clients == 2 { 1.05 } else { 1.10 };
             for (name, world) in [
                 ("500 requests/s", World { clients, ..one_key_each(500.0, 0.1, 0.02, 60.0) }),
                 ("5 full batches/s", World { clients, ..world(documented(2500.0, 1000.0), 0.02, 16, vec![500; 300]) }),
-                ("2,500 keys/s of 1 to 500", World { clients, ..world(documented(2500.0, 1000.0), 0.02, 16, random_sizes(1..501, 150_000)) }),
+                (
+                    "2,500 keys/s of 1 to 500",
+                    World { clients, ..world(documented(2500.0, 1000.0), 0.02, 16, random_sizes(1..501, 150_000)) },
+                ),
             ] {
                 let outcomes = self.row(&format!("{clients} clients, {name}"), &world, (wall, (0.04, 20.0)));
                 let share = |outcome: &Outcome| {
@@ -222,22 +218,21 @@ impl Bench {
     }
 
     fn faults(&self) {
-        if !self.section("5 % of responses lost, 10 % server errors, 20 ms") {
-            return;
-        }
+        self.section("5 % of responses lost, 10 % server errors, 20 ms");
         for (name, world) in [
             ("50 requests/s", one_key_each(50.0, 1.0, 0.02, 30.0)),
             ("1,000 requests/s, 2,500 keys/s: full", world(documented(2500.0, 1000.0), 0.02, 16, vec![500; 300])),
-            ("1,000 requests/s, 2,500 keys/s: 1 to 500", world(documented(2500.0, 1000.0), 0.02, 16, random_sizes(1..501, 150_000))),
+            (
+                "1,000 requests/s, 2,500 keys/s: 1 to 500",
+                world(documented(2500.0, 1000.0), 0.02, 16, random_sizes(1..501, 150_000)),
+            ),
         ] {
             self.row(name, &World { faults: (0.05, 0.1), ..world }, (1.15, (0.04, 20.0)));
         }
     }
 
     fn changes(&self) {
-        if !self.section("limit changed at 20 s: seconds until 90 % of the new one is held; goal 10") {
-            return;
-        }
+        self.section("limit changed at 20 s: seconds until 90 % of the new one is held; goal 10");
         for limit in self.pick(&[5.0, 50.0, 500.0, 5000.0]) {
             for (latency, depth) in [(0.005, 0.1), (0.005, 1.0), (0.2, 0.1), (0.2, 1.0)] {
                 for factor in [0.1, 0.5, 2.0, 10.0] {
@@ -253,17 +248,18 @@ impl Bench {
                         until: change + 30.0,
                         ..one_key_each(limit, f64::max(depth, 1.0 / new.min(limit)), latency, 1.0)
                     };
-                    let mut times = self.outcomes(&world).iter().map(|outcome| seconds_to_hold(outcome, change, new)).collect();
-                    print_times(&format!("{limit}/s {depth} s {} ms, x {factor}", latency * 1e3), &mut times);
+                    let name = format!("{limit}/s {depth} s {} ms, x {factor}", latency * 1e3);
+                    if self.wants(&name) {
+                        let outcomes = self.outcomes(&world);
+                        print_times(&name, outcomes.iter().map(|outcome| seconds_to_hold(outcome, change, new)).collect());
+                    }
                 }
             }
         }
     }
 
     fn writer(&self) {
-        if !self.section("a writer takes half from 30 s to 60 s: seconds until 90 % of what is left is held; goal 10") {
-            return;
-        }
+        self.section("a writer takes half from 30 s to 60 s: seconds until 90 % of what is left is held; goal 10");
         for (name, limits, keys, rate) in [
             ("5 full batches/s", documented(2500.0, 1000.0), 500, 5.0),
             ("500 requests/s", Limits { requests: Bucket::new(500.0, 50.0), ..Limits::NONE }, 1, 500.0),
@@ -274,17 +270,28 @@ impl Bench {
                     until: 85.0,
                     ..world(limits, latency, concurrency(rate, latency), vec![keys; (rate * 100.0) as usize])
                 };
+                let name = format!("{name} {} ms", latency * 1e3);
+                if !self.wants(&name) {
+                    continue;
+                }
                 let outcomes = self.outcomes(&world);
                 for (what, from, left) in [("comes", 30.0, rate / 2.0), ("leaves", 60.0, rate)] {
-                    let mut times = outcomes.iter().map(|outcome| seconds_to_hold(outcome, from, left)).collect();
-                    print_times(&format!("{name} {} ms, writer {what}", latency * 1e3), &mut times);
+                    let times = outcomes.iter().map(|outcome| seconds_to_hold(outcome, from, left)).collect();
+                    print_times(&format!("{name}, writer {what}"), times);
                 }
             }
         }
     }
 
+    fn wants(&self, name: &str) -> bool {
+        self.is_section_wanted.get() || self.word.as_ref().is_none_or(|word| name.contains(word.as_str()))
+    }
+
     /// Runs a row and prints it.
     fn row(&self, name: &str, world: &World, (goal, (part, more)): Goal) -> Vec<Outcome> {
+        if !self.wants(name) {
+            return Vec::new();
+        }
         let outcomes = self.outcomes(world);
         let ideal = world.ideal();
         let median = |mut values: Vec<f64>| {
@@ -364,11 +371,15 @@ fn seconds_to_hold(outcome: &Outcome, change: f64, rate: f64) -> f64 {
     let window = f64::max(2.0, 20.0 / rate).min(10.0);
     let expected = (0.9 * rate * window - 1e-9).floor().max(1.0);
     let is_held = |from: f64| outcome.batches_in(from, window) as f64 >= expected;
-    let last_miss = (0..=100).rev().map(|step| f64::from(step) / 5.0).filter(|after| after + window <= 25.0).find(|after| !is_held(change + after));
+    let last_miss = (0..=100)
+        .rev()
+        .map(|step| f64::from(step) / 5.0)
+        .filter(|after| after + window <= 25.0)
+        .find(|after| !is_held(change + after));
     last_miss.map_or(0.0, |after| after + 0.2)
 }
 
-fn print_times(name: &str, times: &mut Vec<f64>) {
+fn print_times(name: &str, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
     let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
     println!("{name:>60} | {median:>5.1} ({worst:.1}) {}", if median > 10.0 { "MISSED" } else { "" });

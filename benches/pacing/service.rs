@@ -31,7 +31,8 @@ impl Limits {
         Self { requests: Bucket::NONE, keys: Bucket::NONE, keys_in_flight: f64::INFINITY, service_time: 0.0 };
 
     pub(crate) fn ideal(&self, requests: f64, keys: f64) -> f64 {
-        let time = |amount: f64, bucket: Bucket| if bucket.rate.is_finite() { (amount - bucket.depth) / bucket.rate } else { 0.0 };
+        let time =
+            |amount: f64, bucket: Bucket| if bucket.rate.is_finite() { (amount - bucket.depth) / bucket.rate } else { 0.0 };
         let inside = keys * self.service_time / self.keys_in_flight;
         time(requests, self.requests).max(time(keys, self.keys)).max(inside)
     }
@@ -73,6 +74,20 @@ impl Service {
         is_admitted
     }
 
+    /// Seconds until the last of `batches` is let in, each as early as both buckets allow.
+    pub(crate) fn one_after_the_other(mut self, batches: &[usize]) -> f64 {
+        self.limits.keys_in_flight = f64::INFINITY;
+        let mut time = 0.0;
+        for &keys in batches {
+            let wait = |missing: f64, rate: f64| if missing > 0.0 { missing / rate } else { 0.0 };
+            self.fill(time);
+            let requests = wait(1.0 - self.requests, self.limits.requests.rate);
+            time += wait(keys as f64 - self.keys, self.limits.keys.rate).max(requests) + 1e-9;
+            self.admits(time, keys);
+        }
+        time
+    }
+
     pub(crate) fn leave(&mut self, keys: usize) {
         self.inside -= keys;
     }
@@ -86,7 +101,11 @@ impl Service {
     }
 
     fn fill(&mut self, time: f64) {
-        let fill = |tokens: f64, bucket: Bucket| (tokens + (time - self.filled_at) * bucket.rate).min(bucket.depth);
+        let passed = time - self.filled_at;
+        let fill = |tokens: f64, bucket: Bucket| match bucket.rate {
+            f64::INFINITY => f64::INFINITY,
+            rate => (tokens + passed * rate).min(bucket.depth),
+        };
         (self.requests, self.keys) = (fill(self.requests, self.limits.requests), fill(self.keys, self.limits.keys));
         self.filled_at = time;
     }

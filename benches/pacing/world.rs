@@ -103,12 +103,14 @@ impl World {
         simulation.outcome
     }
 
-    /// The shortest time: all amounts over their rates, failed attempts included, less what a full bucket gives at once.
+    /// The shortest time: all amounts over their rates, failed attempts included, less what a full bucket gives at once. Batches
+    /// whose sizes come in turns, so that each limit binds for a while, take longer: as long as one after the other takes.
     pub(crate) fn ideal(&self) -> f64 {
         let (lost, error) = self.faults;
         let attempts = 1.0 / ((1.0 - lost) * (1.0 - error));
         let keys: usize = self.batches.iter().sum();
-        self.limits.ideal(self.batches.len() as f64 * attempts, keys as f64 * attempts)
+        let all_at_once = self.limits.ideal(self.batches.len() as f64 * attempts, keys as f64 * attempts);
+        all_at_once.max(Service::new(self.limits).one_after_the_other(&self.batches))
     }
 }
 

@@ -40,12 +40,13 @@ impl BulkDelete {
         let InFlight { mut batch, span, sent_at, clock_generation, credentials_generation, .. } = attempt;
         let now = self.now.monotonic;
         let latency = now.saturating_sub(sent_at);
+        self.pacer.ended(batch.keys.len());
         span.conclude(&outcome);
         let setback = match outcome {
             Ok(deleted) => {
                 self.clock.succeeded(clock_generation);
                 self.authority.succeeded(credentials_generation);
-                self.pacer.accepted(now, latency, self.in_flight.len(), deleted.qos_delay().is_some());
+                self.pacer.accepted(now, latency, batch.keys.len(), deleted.qos_delay().is_some());
                 return self.conclude_deleted(&batch, deleted.request_id().map(str::to_owned));
             }
             Err(setback) => setback,
@@ -67,7 +68,7 @@ impl BulkDelete {
         }
         if verdict == Verdict::Throttled {
             self.report.throttled += 1;
-            self.pacer.refused(now, latency);
+            self.pacer.throttled(now, latency, batch.keys.len());
         }
         // Refusals and throttles are answers too; what failed, and what may be anyone's answer, is none.
         let is_answered = service_error.is_some() && (!may_be_gone || verdict == Verdict::Throttled);

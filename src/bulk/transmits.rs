@@ -54,7 +54,7 @@ impl BulkDelete {
         self.authority.signer().sign(&mut request, self.clock.service_time(now.wall));
         let id = TransmitId(self.next_id);
         self.next_id += 1;
-        self.pacer.sent(self.now.monotonic);
+        self.pacer.sent(self.now.monotonic, batch.keys.len());
         let (keys, positions) = (batch.keys.len(), batch.span.clone());
         let span = Span::of_transmit(id.0, keys, batch.requests);
         let attempt = InFlight {
@@ -130,11 +130,11 @@ impl BulkDelete {
         {
             return Gate::Closed;
         }
-        let has_ready = self.next_ready().is_some();
-        let back_off = self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch.family)).map(|(&(due, _), _)| due);
-        let batch = if has_ready { Some(Duration::ZERO) } else { back_off };
-        let (Some(batch), Some(slot)) = (batch, self.pacer.next_send(self.in_flight.len())) else { return Gate::Closed };
-        let time = batch.max(slot).max(self.outage.next_probe().unwrap_or_default());
+        let ready = self.next_ready().map(|position| (Duration::ZERO, &self.ready[position]));
+        let delayed = || self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch.family));
+        let Some((due, batch)) = ready.or_else(|| delayed().map(|(&(due, _), batch)| (due, batch))) else { return Gate::Closed };
+        let Some(slot) = self.pacer.next_send(batch.keys.len()) else { return Gate::Closed };
+        let time = due.max(slot).max(self.outage.next_probe().unwrap_or_default());
         if time <= self.now.monotonic { Gate::Open } else { Gate::Until(time) }
     }
 
