@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let transport = HyperTransport::new(&TransportOptions::new());
     let mut bulk = BulkDelete::new(&place.target, place.credentials.clone(), BulkOptions::new())?;
     let run = Run::new(&mut bulk).stop_handle(&stop).on_event(|event| match event {
-        Event::Throttled { per_second: Some(per_second), .. } => println!("throttled, to {per_second:.1} requests a second"),
+        Event::Throttled { pace, .. } => println!("throttled: {pace:?}"),
         Event::Retrying { keys, error, .. } => println!("{keys} keys are sent again: {error}"),
         Event::Failed(failed) => println!("{} keys are {}", failed.keys.len(), failed.outcome),
         _ => {}

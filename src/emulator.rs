@@ -176,7 +176,7 @@ impl Emulator {
         self.refused_keys.extend(keys.into_iter().map(Into::into));
     }
 
-    /// Limits the requests that are let through; `None`, as at the start, lets all through.
+    /// Limits the requests that are let through, and their keys; `None`, as at the start, lets all through.
     pub fn set_rate_limit(&mut self, rate_limit: Option<RateLimit>) {
         self.rate_limit = rate_limit;
     }

@@ -10,7 +10,9 @@ mod world;
 use std::cell::Cell;
 
 use service::{Bucket, Limits};
-use world::{Outcome, World};
+use world::{
+    Outcome, World, alternating_sizes, changing, concurrency, documented, one_key_each, random_sizes, seconds_to_hold, world,
+};
 
 const SEEDS: u64 = 5;
 
@@ -240,14 +242,7 @@ impl Bench {
                     if new > 10_000.0 {
                         continue;
                     }
-                    let batches = vec![1; (limit * change + new * 40.0) as usize + 100];
-                    let world = World {
-                        concurrency: concurrency(f64::max(new, limit), latency),
-                        batches,
-                        change: Some((change, factor)),
-                        until: change + 30.0,
-                        ..one_key_each(limit, f64::max(depth, 1.0 / new.min(limit)), latency, 1.0)
-                    };
+                    let world = changing(limit, depth, latency, factor);
                     let name = format!("{limit}/s {depth} s {} ms, x {factor}", latency * 1e3);
                     if self.wants(&name) {
                         let outcomes = self.outcomes(&world);
@@ -319,64 +314,6 @@ impl Bench {
     fn pick(&self, values: &[f64]) -> Vec<f64> {
         values[..if self.is_smoke { 1 } else { values.len() }].to_vec()
     }
-}
-
-fn world(limits: Limits, latency: f64, concurrency: usize, batches: Vec<usize>) -> World {
-    let (change, writer, faults, until) = (None, None, (0.0, 0.0), f64::INFINITY);
-    World { limits, latency, clients: 1, concurrency, batches, change, writer, faults, until }
-}
-
-/// Requests alone are limited, `depth` seconds of them at once; as many batches as take `ideal` seconds.
-fn one_key_each(limit: f64, depth: f64, latency: f64, ideal: f64) -> World {
-    let burst = (limit * depth).max(1.0);
-    let limits = Limits { requests: Bucket::new(limit, burst), ..Limits::NONE };
-    world(limits, latency, concurrency(limit, latency), vec![1; (limit * ideal + burst) as usize])
-}
-
-fn documented(keys_depth: f64, requests_depth: f64) -> Limits {
-    Limits {
-        requests: Bucket::new(1000.0, requests_depth),
-        keys: Bucket::new(2500.0, keys_depth),
-        service_time: 0.01,
-        ..Limits::NONE
-    }
-}
-
-fn concurrency(requests_per_second: f64, latency: f64) -> usize {
-    ((2.0 * requests_per_second * latency) as usize).max(16)
-}
-
-/// Sizes at random, for so many keys in all.
-fn random_sizes(sizes: std::ops::Range<usize>, keys: usize) -> Vec<usize> {
-    let mut random = 1_u64;
-    let mut left = keys;
-    std::iter::from_fn(|| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let size = sizes.start + (random % sizes.len() as u64) as usize;
-        (left > 0).then(|| left = left.saturating_sub(size)).map(|()| size)
-    })
-    .collect()
-}
-
-/// So many full batches, then so many of 5 keys, over and over.
-fn alternating_sizes(full: usize, small: usize, times: usize) -> Vec<usize> {
-    [vec![500; full], vec![5; small]].concat().repeat(times)
-}
-
-/// Seconds from `change` until `rate` batches a second are held for good, 90 % of them in every window, for a look of 20 s.
-fn seconds_to_hold(outcome: &Outcome, change: f64, rate: f64) -> f64 {
-    // Long enough that one batch more or less is no miss.
-    let window = f64::max(2.0, 20.0 / rate).min(10.0);
-    let expected = (0.9 * rate * window - 1e-9).floor().max(1.0);
-    let is_held = |from: f64| outcome.batches_in(from, window) as f64 >= expected;
-    let last_miss = (0..=100)
-        .rev()
-        .map(|step| f64::from(step) / 5.0)
-        .filter(|after| after + window <= 25.0)
-        .find(|after| !is_held(change + after));
-    last_miss.map_or(0.0, |after| after + 0.2)
 }
 
 fn print_times(name: &str, mut times: Vec<f64>) {

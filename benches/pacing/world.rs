@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, TransmitId};
 use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, code};
 
-use crate::service::{Limits, Service};
+use crate::service::{Bucket, Limits, Service};
 
 /// What is simulated, as data.
 #[derive(Clone)]
@@ -285,4 +285,74 @@ fn responses() -> [Response<Bytes>; 3] {
 
 fn now(time: u64) -> Now {
     Now::new(Duration::from_nanos(time), UNIX_EPOCH + Duration::from_secs(1_702_743_657) + Duration::from_nanos(time))
+}
+
+pub(crate) fn world(limits: Limits, latency: f64, concurrency: usize, batches: Vec<usize>) -> World {
+    let (change, writer, faults, until) = (None, None, (0.0, 0.0), f64::INFINITY);
+    World { limits, latency, clients: 1, concurrency, batches, change, writer, faults, until }
+}
+
+/// Requests alone are limited, `depth` seconds of them at once; as many batches as take `ideal` seconds.
+pub(crate) fn one_key_each(limit: f64, depth: f64, latency: f64, ideal: f64) -> World {
+    let burst = (limit * depth).max(1.0);
+    let limits = Limits { requests: Bucket::new(limit, burst), ..Limits::NONE };
+    world(limits, latency, concurrency(limit, latency), vec![1; (limit * ideal + burst) as usize])
+}
+
+pub(crate) fn documented(keys_depth: f64, requests_depth: f64) -> Limits {
+    Limits {
+        requests: Bucket::new(1000.0, requests_depth),
+        keys: Bucket::new(2500.0, keys_depth),
+        service_time: 0.01,
+        ..Limits::NONE
+    }
+}
+
+pub(crate) fn concurrency(requests_per_second: f64, latency: f64) -> usize {
+    ((2.0 * requests_per_second * latency) as usize).max(16)
+}
+
+/// Sizes at random, for so many keys in all.
+pub(crate) fn random_sizes(sizes: std::ops::Range<usize>, keys: usize) -> Vec<usize> {
+    let mut random = 1_u64;
+    let mut left = keys;
+    std::iter::from_fn(|| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let size = sizes.start + (random % sizes.len() as u64) as usize;
+        (left > 0).then(|| left = left.saturating_sub(size)).map(|()| size)
+    })
+    .collect()
+}
+
+/// So many full batches, then so many of 5 keys, over and over.
+pub(crate) fn alternating_sizes(full: usize, small: usize, times: usize) -> Vec<usize> {
+    [vec![500; full], vec![5; small]].concat().repeat(times)
+}
+
+/// Seconds from `change` until `rate` batches a second are held for good, 90 % of them in every window, for a look of 20 s.
+pub(crate) fn seconds_to_hold(outcome: &Outcome, change: f64, rate: f64) -> f64 {
+    // Long enough that one batch more or less is no miss.
+    let window = f64::max(2.0, 20.0 / rate).min(10.0);
+    let expected = (0.9 * rate * window - 1e-9).floor().max(1.0);
+    let is_held = |from: f64| outcome.batches_in(from, window) as f64 >= expected;
+    let last_miss = (0..=100)
+        .rev()
+        .map(|step| f64::from(step) / 5.0)
+        .filter(|after| after + window <= 25.0)
+        .find(|after| !is_held(change + after));
+    last_miss.map_or(0.0, |after| after + 0.2)
+}
+
+/// Requests alone are limited; after 20 s the limit is another one for 30 s.
+pub(crate) fn changing(limit: f64, depth: f64, latency: f64, factor: f64) -> World {
+    let (change, new) = (20.0, limit * factor);
+    World {
+        concurrency: concurrency(f64::max(new, limit), latency),
+        batches: vec![1; (limit * change + new * 40.0) as usize + 100],
+        change: Some((change, factor)),
+        until: change + 30.0,
+        ..one_key_each(limit, f64::max(depth, 1.0 / new.min(limit)), latency, 1.0)
+    }
 }

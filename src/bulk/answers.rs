@@ -37,10 +37,15 @@ impl BulkDelete {
     }
 
     fn conclude(&mut self, attempt: InFlight, outcome: Result<Deleted, Setback>) {
-        let InFlight { mut batch, span, sent_at, clock_generation, credentials_generation, .. } = attempt;
+        let InFlight { mut batch, span, sent_at, is_overdue, clock_generation, credentials_generation, .. } = attempt;
         let now = self.now.monotonic;
         let latency = now.saturating_sub(sent_at);
-        self.pacer.ended(batch.keys.len());
+        if !is_overdue {
+            self.pacer.left(batch.keys.len());
+        }
+        if !matches!(outcome, Err(Setback::Failed(_))) {
+            self.pacer.answered(latency);
+        }
         span.conclude(&outcome);
         let setback = match outcome {
             Ok(deleted) => {
@@ -81,7 +86,7 @@ impl BulkDelete {
         match verdict {
             Verdict::Throttled => {
                 batch.throttled += 1;
-                self.events.push_back(Event::Throttled { per_second: self.pacer.per_second(), retry_after });
+                self.events.push_back(Event::Throttled { pace: self.pacer.pace(), retry_after });
                 if self.pacer.is_deaf() {
                     let delay = self.back_off.after(batch.throttled);
                     self.delay(batch, delay);

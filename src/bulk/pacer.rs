@@ -1,9 +1,11 @@
+mod latency;
 mod limit;
 
 use std::time::Duration;
 
+use self::latency::Latency;
 use self::limit::{Limit, Throttle, as_f64, seconds};
-use super::Rate;
+use super::{Pace, Rate};
 
 /// Decides when the next request may go out, and finds the service's limits: on requests a second, on keys a second.
 ///
@@ -22,8 +24,7 @@ pub(super) struct Pacer {
     concurrency: usize,
     /// Until when the service asked to send nothing.
     held_until: Duration,
-    /// Smoothed time from sending to response, in seconds.
-    latency: f64,
+    latency: Latency,
     accepted: u64,
     throttled: u64,
     /// Keys of a batch, over a longer time.
@@ -84,7 +85,7 @@ impl Pacer {
         let caps = match rate {
             Rate::Unlimited => [None, None],
             Rate::Fixed(qps) => [Some(qps), None],
-            Rate::Adaptive { max_qps } => [max_qps, None],
+            Rate::Adaptive(adaptive) => [adaptive.max_requests_per_second, adaptive.max_keys_per_second],
         };
         let meter = |amount: usize| Meter {
             cap: caps[amount],
@@ -100,7 +101,7 @@ impl Pacer {
             rate,
             concurrency,
             held_until: Duration::ZERO,
-            latency: 0.0,
+            latency: Latency::default(),
             accepted: 0,
             throttled: 0,
             mean_size: 0.0,
@@ -122,14 +123,13 @@ impl Pacer {
         Some(due.fold(self.held_until, Duration::max))
     }
 
-    /// Requests a second at present; `None` while only the concurrency bounds them.
-    pub(super) fn per_second(&self) -> Option<f64> {
-        self.meters[REQUESTS].rate()
+    pub(super) fn pace(&self) -> Pace {
+        Pace { requests_per_second: self.meters[REQUESTS].rate(), keys_per_second: self.meters[KEYS].rate() }
     }
 
     /// Whether throttled batches wait on their own, because the rate does not answer to throttles.
     pub(super) fn is_deaf(&self) -> bool {
-        !matches!(self.rate, Rate::Adaptive { .. })
+        !matches!(self.rate, Rate::Adaptive(_))
     }
 
     /// A request went out.
@@ -146,8 +146,28 @@ impl Pacer {
         }
     }
 
-    /// A request is no longer in flight, whatever came of it; to be called before what came of it.
-    pub(super) fn ended(&mut self, keys: usize) {
+    /// A response came, whatever it says; to be called before [`accepted`](Self::accepted) and [`throttled`](Self::throttled).
+    pub(super) fn answered(&mut self, latency: Duration) {
+        self.latency.observe(latency);
+    }
+
+    /// A request was given up.
+    pub(super) fn gave_up(&mut self) {
+        self.latency.gave_up();
+    }
+
+    /// After how long a request without a response no longer fills the window; `None` before the first response.
+    pub(super) fn overdue_after(&self) -> Option<Duration> {
+        self.latency.overdue_after()
+    }
+
+    /// After how long a request without a response is given up, `most` at most.
+    pub(super) fn give_up_after(&self, most: Duration) -> Duration {
+        self.latency.give_up_after(most)
+    }
+
+    /// A request ended, or is overdue: it no longer fills the window.
+    pub(super) fn left(&mut self, keys: usize) {
         for (meter, amount) in self.meters.iter_mut().zip(amounts(keys)) {
             meter.in_flight -= amount;
         }
@@ -155,7 +175,7 @@ impl Pacer {
 
     /// An accepted request, answered `latency` after it was sent.
     pub(super) fn accepted(&mut self, now: Duration, latency: Duration, keys: usize, was_held_back: bool) {
-        self.observe(latency, keys);
+        self.observe(keys);
         self.accepted += 1;
         let sent_at = now.saturating_sub(latency);
         let ends_blackout = self.meters.iter().any(|meter| meter.limit.as_ref().is_some_and(Limit::ends_blackout));
@@ -163,7 +183,7 @@ impl Pacer {
         if ends_blackout && self.accepted - self.opened_at > IN_VAIN {
             return self.open_again(now);
         }
-        let (latency, concurrency) = (self.latency, self.concurrency as f64);
+        let (latency, concurrency) = (self.latency.mean(), self.concurrency as f64);
         let is_new_round = self.round_end.is_some_and(|end| now >= end);
         for (number, (meter, amount)) in self.meters.iter_mut().zip(amounts(keys)).enumerate() {
             meter.accepted += amount;
@@ -186,12 +206,15 @@ impl Pacer {
 
     /// A throttled request, answered `latency` after it was sent.
     pub(super) fn throttled(&mut self, now: Duration, latency: Duration, keys: usize) {
-        self.observe(latency, keys);
+        if self.is_deaf() {
+            return;
+        }
+        self.observe(keys);
         self.throttled += 1;
         let sent_at = now.saturating_sub(latency);
         let blamed = self.blame(now, sent_at, keys);
         let throttle = self.throttle(now, sent_at, blamed);
-        let latency = self.latency;
+        let latency = self.latency.mean();
         let size = self.meters[KEYS].unit;
         let is_opening = self.round_end.take().is_some();
         let amount = amounts(keys)[blamed];
@@ -283,9 +306,7 @@ impl Pacer {
         }
     }
 
-    fn observe(&mut self, latency: Duration, keys: usize) {
-        let latency = latency.as_secs_f64();
-        self.latency = if self.latency == 0.0 { latency } else { self.latency + (latency - self.latency) / 8.0 };
+    fn observe(&mut self, keys: usize) {
         let size = as_f64(keys as u64);
         self.mean_size = if self.mean_size == 0.0 { size } else { self.mean_size + (size - self.mean_size) / 64.0 };
         for (meter, amount) in self.meters.iter_mut().zip(amounts(keys)) {

@@ -11,6 +11,10 @@ use crate::Now;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransmitId(u64);
 
+impl TransmitId {
+    pub(super) const FIRST: Self = Self(0);
+}
+
 /// A request to be sent, once.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -61,6 +65,7 @@ impl BulkDelete {
             batch,
             span: span.clone(),
             sent_at: self.now.monotonic,
+            is_overdue: false,
             clock_generation: self.clock.generation(),
             credentials_generation: self.authority.generation(),
             credentials: self.authority.signer().credentials().clone(),
@@ -74,7 +79,9 @@ impl BulkDelete {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         // Ids rise with time, so that the first is the oldest.
-        let answer = self.in_flight.values().next().map(|attempt| attempt.sent_at.saturating_add(self.options.answer_timeout));
+        let given_up = self.in_flight.values().next().map(|attempt| attempt.sent_at.saturating_add(self.give_up_after()));
+        let overdue = self.next_overdue().filter(|_| !self.ready.is_empty());
+        let answer = given_up.into_iter().chain(overdue).min();
         let transmit = match self.gate() {
             Gate::Open => Some(self.now.monotonic),
             Gate::Until(time) => Some(time),
@@ -91,10 +98,11 @@ impl BulkDelete {
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         let now = self.now;
-        let timeout = self.options.answer_timeout;
+        let timeout = self.give_up_after();
         while let Some((&id, attempt)) = self.in_flight.first_key_value()
             && attempt.sent_at.saturating_add(timeout) <= now.monotonic
         {
+            self.pacer.gave_up();
             let message = format!("no answer within {timeout:?}");
             self.handle_failure(now, id, Failure::may_have_arrived(message));
         }
@@ -110,6 +118,7 @@ impl BulkDelete {
     /// Takes note of the time: batches whose back-off is over are ready, ahead of those that were never sent.
     pub(super) fn observe(&mut self, now: Now) {
         self.now = Now::new(now.monotonic.max(self.now.monotonic), now.wall);
+        self.count_overdue();
         while let Some(entry) = self.delayed.first_entry()
             && entry.key().0 <= self.now.monotonic
         {
@@ -118,6 +127,29 @@ impl BulkDelete {
         let is_running = !matches!(self.phase, Phase::Stopped(_)) && !self.is_finished();
         if is_running && self.authority.poll(self.now.monotonic, self.clock.service_time(now.wall)) {
             self.events.push_back(Event::CredentialsNeeded);
+        }
+    }
+
+    /// Sending a delete again is safe, so that a lost response need not be waited for to the end.
+    fn give_up_after(&self) -> Duration {
+        self.pacer.give_up_after(self.options.answer_timeout)
+    }
+
+    /// When the next request is overdue.
+    fn next_overdue(&self) -> Option<Duration> {
+        let after = self.pacer.overdue_after()?;
+        let (_, attempt) = self.in_flight.range(self.overdue_until..).next()?;
+        Some(attempt.sent_at.saturating_add(after))
+    }
+
+    /// Lets requests without a response no longer fill the pacer's window: lost ones would close it.
+    fn count_overdue(&mut self) {
+        while self.next_overdue().is_some_and(|time| time <= self.now.monotonic)
+            && let Some((&id, attempt)) = self.in_flight.range_mut(self.overdue_until..).next()
+        {
+            attempt.is_overdue = true;
+            self.pacer.left(attempt.batch.keys.len());
+            self.overdue_until = TransmitId(id.0 + 1);
         }
     }
 

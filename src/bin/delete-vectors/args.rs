@@ -140,9 +140,13 @@ pub(crate) struct How {
     #[arg(long, short = 'j', visible_alias = "job", value_name = "N", default_value = "16")]
     pub(crate) concurrency: usize,
 
-    /// Requests a second, at most; the service's limit is found in any case
+    /// Requests per second, at most; the service's limits are found in any case
     #[arg(long, value_name = "N")]
     pub(crate) max_qps: Option<f64>,
+
+    /// Keys per second, at most
+    #[arg(long, value_name = "N")]
+    pub(crate) max_keys_per_second: Option<f64>,
 
     /// Attempts for a batch before its keys are given up
     #[arg(long, value_name = "N", default_value = "10")]

@@ -28,6 +28,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("signing_time", "--dry-run --signing-time 1702743657"),
     ("concurrency", "--concurrency 64, or -j 64"),
     ("max_qps", "--max-qps 5, to leave the rest of the limit to others"),
+    ("max_keys_per_second", "--max-keys-per-second 1000, to leave the rest of the limit to a writer"),
     ("max_attempts", "--max-attempts 3"),
     ("timeout", "--timeout 20"),
     ("transport", "--transport ureq"),
