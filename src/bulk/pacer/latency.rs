@@ -16,7 +16,7 @@ pub(super) struct Latency {
 /// A response may be as late as twice the longest usual time before its request no longer counts as in flight, and four times
 /// before it is given up, but in no case less than this.
 const OVERDUE: Duration = Duration::from_millis(500);
-const GIVEN_UP: Duration = Duration::from_secs(5);
+const GIVEN_UP: Duration = Duration::from_secs(3);
 
 impl Latency {
     pub(super) fn observe(&mut self, latency: Duration) {
@@ -99,7 +99,7 @@ mod tests {
                 wait
             })
             .collect();
-        assert_eq!(waits, [5, 10, 20, 40, 75, 75].map(seconds));
+        assert_eq!(waits, [3, 6, 12, 24, 48, 75].map(seconds));
         latency.observe(seconds(30));
         assert_eq!(latency.give_up_after(MOST), MOST, "and the slow response is learnt from");
     }

@@ -69,7 +69,7 @@ pub(super) struct Throttle {
 /// The least surplus for a fast limit: so much of all requests is throttled.
 const LEAST_SURPLUS: f64 = 0.005;
 /// The least surplus for a slow limit, in which a single request is the noise.
-const LEAST_SURPLUS_SLOW: f64 = 0.01;
+const LEAST_SURPLUS_SLOW: f64 = 0.1;
 /// The same below 5 requests a second, where even the noise of two requests takes 40 s to show.
 const LEAST_SURPLUS_SLOWEST: f64 = 0.05;
 /// The most surplus, and that of a measurement which knows nothing.
@@ -173,7 +173,7 @@ impl Limit {
         let last = self.throttles[self.throttles.len() - 1];
         if idle > IDLE * throttle.at.saturating_sub(last.at).as_secs_f64() {
             // Tokens may have been lost to a full bucket: since the last throttle less was accepted than came in.
-            let weight = 10.0;
+            let weight = (as_f64(throttle.accepted - self.throttles[0].accepted) + self.prior_weight).min(10.0);
             *self = Self {
                 slowest: self.slowest,
                 surplus: self.surplus.min(0.05),
@@ -228,14 +228,17 @@ impl Limit {
     fn noise(&self, unit: f64, latency: f64) -> f64 {
         let unit = unit.max(self.grain);
         let requests = self.measured / unit;
-        unit * (2.0 + requests * TIMER_GRAIN + 0.5 * (requests * latency).sqrt())
+        unit * (1.25 + 0.75 * (requests / 50.0).min(1.0) + requests * TIMER_GRAIN + 0.5 * (requests * latency).sqrt())
     }
 
     /// As much as the measurement is uncertain.
     fn least_surplus(&self, throttle: Throttle, unit: f64) -> f64 {
         let weight = as_f64(throttle.accepted - self.throttles[0].accepted) + self.prior_weight;
         let requests = self.measured / unit;
-        let least = (0.5 / requests).clamp(LEAST_SURPLUS, LEAST_SURPLUS_SLOW).max((0.05 / requests).min(LEAST_SURPLUS_SLOWEST));
+        let least = (0.5 / requests)
+            .clamp(LEAST_SURPLUS, 0.01)
+            .max((0.1 / requests).min(LEAST_SURPLUS_SLOW))
+            .max((0.05 / requests).min(LEAST_SURPLUS_SLOWEST));
         (0.25 / weight).clamp(least, MOST_SURPLUS)
     }
 
