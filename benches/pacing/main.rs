@@ -136,7 +136,7 @@ impl Bench {
         for limit in [5.0, 50.0, 500.0] {
             for depth in [0.1, 1.0] {
                 for latency in [0.005, 0.2] {
-                    let depth: f64 = (limit * depth as f64).max(1.0);
+                    let depth: f64 = f64::max(limit * depth, 1.0);
                     let limits = Limits { requests: Bucket::new(limit, depth), ..Limits::NONE };
                     let count = (limit * 60.0 + depth) as usize;
                     let wall = if latency > 0.1 { 1.10 } else { 1.05 };

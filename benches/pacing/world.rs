@@ -213,7 +213,7 @@ impl<'a> Simulation<'a> {
             0.01
         };
         let mut next = at + pause;
-        if (next / 30.0) as u64 % 2 == 0 {
+        if ((next / 30.0) as u64).is_multiple_of(2) {
             next = ((next / 30.0).floor() + 1.0) * 30.0;
         }
         self.schedule((next * 1e9) as u64, Step::Write);

@@ -144,7 +144,8 @@ impl BulkOptions {
         self
     }
 
-    /// After how long an answer is given up that neither comes nor fails; 75 s if not set. Make it longer than the
+    /// After how long an answer is given up that neither comes nor fails, at the latest; 75 s if not set. Once the latency is
+    /// known, it is given up after four times the longest usual one, and at least 3 s: to send a delete again is safe. Make it longer than the
     /// transport's own timeout, which knows better what happened. Above 0; [`Duration::MAX`] is never.
     #[must_use]
     pub fn answer_timeout(mut self, timeout: Duration) -> Self {

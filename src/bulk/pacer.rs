@@ -247,14 +247,17 @@ impl Pacer {
     }
 
     /// The amount that a throttled batch speaks of.
+    ///
+    /// A limit was measured at batches of some size, and explains throttles of such batches. Where they have become much smaller,
+    /// more requests are sent for the same keys than ever: that points to the requests; where they are much larger, to the keys. A
+    /// wrong guess costs little: both limits hold at the size that they were measured at, and the wrong one grows.
     fn blame(&mut self, now: Duration, sent_at: Duration, keys: usize) -> usize {
         let size = self.meters[KEYS].unit;
         let known = |amount: usize| self.meters[amount].limit.is_some().then_some(self.meters[amount].measured_at);
         match (known(REQUESTS), known(KEYS)) {
             (None, None) if size > DOCUMENTED[KEYS] / DOCUMENTED[REQUESTS] => KEYS,
-            (None, None) => REQUESTS,
             (Some(small), Some(large)) if size * size > small * large => KEYS,
-            (Some(_), Some(_)) => REQUESTS,
+            (None, None) | (Some(_), Some(_)) => REQUESTS,
             (Some(small), None) if size > SHIFTED * small => KEYS,
             (None, Some(large)) if size * SHIFTED < large => REQUESTS,
             (Some(_), None) => self.suspect(REQUESTS, now, sent_at, keys),
@@ -263,8 +266,14 @@ impl Pacer {
     }
 
     /// Whether the only known limit is rather one on the other amount, by the sizes that are throttled.
+    ///
+    /// A limit on keys throttles a batch of size `s` when the level is below `s`: large ones more often, with a mean size of up
+    /// to `E[s * s] / E[s]`, above the mean of all. A limit on requests throttles whatever comes too soon. Paced by keys, that is a
+    /// small batch, because it waited least; paced by requests, any. So the sum of `ln(s / mean)` drifts upwards under a limit on
+    /// keys, and downwards under one on requests while paced by keys: a CUSUM test. Equal sizes drift nowhere, and need no test.
     fn suspect(&mut self, known: usize, now: Duration, sent_at: Duration, keys: usize) -> usize {
         let ratio = (as_f64(keys as u64) / self.mean_size).ln().clamp(-1.0, 1.0);
+        // Paced by requests the drift is none or upwards, and half of what a limit on keys gives is subtracted.
         let evidence = if known == KEYS { -ratio } else { ratio - 0.2 };
         self.suspicion = (self.suspicion + evidence).max(0.0);
         if self.suspicion < SUSPICION {

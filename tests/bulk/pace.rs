@@ -71,6 +71,29 @@ fn a_most_rate_is_never_exceeded() {
 }
 
 #[test]
+fn a_most_rate_of_keys_is_never_exceeded() {
+    let rate = Adaptive::new().max_keys_per_second(5000.0);
+    let run = Run::new(BulkOptions::new().rate(rate), |_| deleted()).delete(50 * 500);
+    for window in run.requests.windows(11) {
+        assert!(window[10].0 - window[0].0 >= SECOND - Duration::from_millis(20), "{:?}", window[0].0);
+    }
+    assert!(run.now < 6 * SECOND);
+}
+
+#[test]
+fn a_lost_response_neither_fills_the_window_nor_takes_a_minute() {
+    // Throttled once, so that the window is one request; then one response in four is lost.
+    let run = Run::new(BulkOptions::new(), |call| match call.number {
+        1 => error(503, code::QPS_LIMIT_EXCEEDED),
+        number if number % 4 == 3 => Answer::Silence,
+        _ => deleted(),
+    })
+    .delete(40 * 500);
+    assert_eq!(run.outcomes(), [20_000, 0, 0, 0]);
+    assert!(run.now < 25 * SECOND, "{:?}", run.now);
+}
+
+#[test]
 fn unlimited_is_bounded_by_the_concurrency_alone() {
     let run = Run::new(BulkOptions::new().concurrency(10).rate(Rate::Unlimited), |_| deleted()).delete(100 * 500);
     assert_eq!(run.now, 10 * LATENCY);

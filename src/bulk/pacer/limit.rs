@@ -26,7 +26,13 @@ use std::time::Duration;
 ///
 /// When more than [`noise`](Self::noise) was accepted beyond the measured rate, the limit must be higher: the surplus
 /// triples, so that the next step takes a third of the time, and at [`MOST_SURPLUS`] the measured rate itself is raised. The
-/// throttled response that ends it lies between the last two steps.
+/// limit lies between the last two steps when a throttled response ends that.
+///
+/// # What is not measured
+///
+/// A full bucket loses what comes in. While requests leave more slowly than the limit allows, less is accepted than came in, and
+/// the equation above does not hold. Such idle time is summed up, and an interval with too much of it is left out: what was believed
+/// before stays, and the measurement begins again.
 #[derive(Debug)]
 pub(super) struct Limit {
     /// A second.
@@ -68,10 +74,10 @@ pub(super) struct Throttle {
 
 /// The least surplus for a fast limit: so much of all requests is throttled.
 const LEAST_SURPLUS: f64 = 0.005;
-/// The least surplus for a slow limit, in which a single request is the noise.
-const LEAST_SURPLUS_SLOW: f64 = 0.1;
-/// The same below 5 requests a second, where even the noise of two requests takes 40 s to show.
-const LEAST_SURPLUS_SLOWEST: f64 = 0.05;
+/// The least surplus from 50 requests a second down, in which a single request is the noise: half a request a second, up to this.
+const LEAST_SURPLUS_SLOW: f64 = 0.01;
+/// More than that below 5 requests a second: a tenth of a request a second, up to this part.
+const LEAST_SURPLUS_SLOWEST: f64 = 0.1;
 /// The most surplus, and that of a measurement which knows nothing.
 const MOST_SURPLUS: f64 = 0.5;
 /// A surplus past which a throttle is news of a higher limit, and no accident.
@@ -223,8 +229,10 @@ impl Limit {
         (3 * (now.throttled - since.throttled) > now.accepted - since.accepted).then_some(since)
     }
 
-    /// What cannot be told from a limit that is just reached. One request's amount is the level's uncertainty at both ends; timers
-    /// and the way there shift a request by their unevenness, the more requests the faster they go.
+    /// What may be accepted beyond a limit that is just reached. The level at the last throttle was uncertain by one request, and
+    /// is now: 1.25 requests, and up to 2 for a faster limit, whose responses overlap. Timers fire [`TIMER_GRAIN`] late, so many
+    /// more requests at once. The `requests * latency` requests on their way arrive out of order: as independent shifts, they
+    /// deviate by the root of their number, halved because a shift moves a request only to its neighbours.
     fn noise(&self, unit: f64, latency: f64) -> f64 {
         let unit = unit.max(self.grain);
         let requests = self.measured / unit;
@@ -235,10 +243,8 @@ impl Limit {
     fn least_surplus(&self, throttle: Throttle, unit: f64) -> f64 {
         let weight = as_f64(throttle.accepted - self.throttles[0].accepted) + self.prior_weight;
         let requests = self.measured / unit;
-        let least = (0.5 / requests)
-            .clamp(LEAST_SURPLUS, 0.01)
-            .max((0.1 / requests).min(LEAST_SURPLUS_SLOW))
-            .max((0.05 / requests).min(LEAST_SURPLUS_SLOWEST));
+        let half = (0.5 / requests).clamp(LEAST_SURPLUS, LEAST_SURPLUS_SLOW);
+        let least = half.max((0.1 / requests).min(LEAST_SURPLUS_SLOWEST));
         (0.25 / weight).clamp(least, MOST_SURPLUS)
     }
 
