@@ -92,6 +92,7 @@ fn a_setting_that_is_wrong_is_named_with_its_origin_and_its_rule() {
         ("--concurrency", Some("many"), &[id, secret], "invalid value 'many' for '--concurrency <N>'"),
         ("--max-qps", Some("0"), &[id, secret], r#"requests a second must be 0.001 to 1000000, not "0""#),
         ("--max-qps", Some("fast"), &[id, secret], "invalid value 'fast' for '--max-qps <N>'"),
+        ("--max-keys-per-second", Some("0"), &[id, secret], r#"keys a second must be 0.001 to 1000000000, not "0""#),
         ("--max-attempts", Some("0"), &[id, secret], r#"max attempts must be at least 1, not "0""#),
         ("--on-bad-key", Some("ignore"), &[id, secret], "[possible values: fail, skip]"),
         ("--keys-format", Some("csv"), &[id, secret], "[possible values: lines, jsonl]"),
