@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let transport = HyperTransport::new(&TransportOptions::new());
     let mut bulk = BulkDelete::new(&setup.target, setup.credentials.clone(), BulkOptions::new())?;
     let run = Run::new(&mut bulk).stop_handle(&stop).on_event(|event| match event {
-        Event::Throttled { per_second: Some(per_second), .. } => println!("throttled to {per_second:.1} requests/s"),
+        Event::Throttled { pace, .. } => println!("throttled: {pace:?}"),
         Event::Retrying { keys, error, .. } => println!("retrying {keys} keys: {error}"),
         Event::Failed(failed) => println!("{} keys are {}", failed.keys.len(), failed.outcome),
         _ => {}

@@ -81,7 +81,7 @@ pub use self::attempt_error::AttemptError;
 pub use self::checkpoint::Checkpoint;
 pub use self::event::{Event, FailedKeys, KeyOutcome, StopReason};
 pub use self::failure::Failure;
-pub use self::options::{BulkOptions, Rate};
+pub use self::options::{Adaptive, BulkOptions, Pace, Rate};
 pub use self::positions::Positions;
 pub use self::push::PushError;
 pub use self::report::Report;
@@ -182,6 +182,8 @@ pub struct BulkDelete {
     parked: VecDeque<Batch>,
     in_flight: BTreeMap<TransmitId, InFlight>,
     next_id: u64,
+    /// The first attempt that may not be overdue yet.
+    overdue_until: TransmitId,
     halving: Option<Halving>,
     /// Single keys rejected before the first success.
     refused_keys: u32,
@@ -216,6 +218,8 @@ struct InFlight {
     batch: Batch,
     span: Span,
     sent_at: Duration,
+    /// No longer counted by the pacer.
+    is_overdue: bool,
     clock_generation: u32,
     credentials_generation: u32,
     /// Those that signed it; others may have come since.
@@ -253,6 +257,7 @@ impl BulkDelete {
             parked: VecDeque::new(),
             in_flight: BTreeMap::new(),
             next_id: 0,
+            overdue_until: TransmitId::FIRST,
             halving: None,
             refused_keys: 0,
             doubt: Doubt::default(),
@@ -356,10 +361,10 @@ impl BulkDelete {
         self.position
     }
 
-    /// Requests a second at present; `None` where only the concurrency bounds them.
+    /// How fast requests go out at present, in requests and in keys per second.
     #[must_use]
-    pub fn per_second(&self) -> Option<f64> {
-        self.pacer.per_second()
+    pub fn pace(&self) -> Pace {
+        self.pacer.pace()
     }
 
     /// Requests that have no answer yet.

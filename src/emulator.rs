@@ -201,7 +201,7 @@ impl Emulator {
         self.failing_keys.extend(keys.into_iter().map(Into::into));
     }
 
-    /// Sets the rate limit. `None`, the default, means no limit.
+    /// Limits requests and their keys. `None`, the default, means no limit.
     pub fn set_rate_limit(&mut self, rate_limit: Option<RateLimit>) {
         self.rate_limit = rate_limit;
     }

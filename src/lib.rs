@@ -167,10 +167,12 @@
 //!
 //! # Pacing
 //!
-//! A run finds the limit that nobody told it, and stays there. It opens with two requests in flight and twice as many with every
-//! round, until the first is refused; it measures what is accepted from then on, for that *is* the limit; and it goes a little
-//! faster than that, half a percent or half a request a second, so that a refusal now and then keeps the measurement going. Where
-//! refusals that should come do not, the limit has risen, and that little grows.
+//! A run finds the unknown limits of the service and stays there: a limit on requests per second, and one on keys per second. It
+//! opens with two requests in flight and twice as many with every round, until the first is throttled. From then on it measures what
+//! is accepted between throttled responses, because that *is* the limit, and goes a little faster: half a percent, more for
+//! slow limits, so that a throttled response now and then keeps the measurement going. When none comes in time, the limit has risen,
+//! and that little grows. A batch waits until both limits have let its size in. Which of the two limits binds shows in the sizes
+//! that are throttled; the other one is remembered.
 //!
 //! ```text
 //! requests/s: # accepted, x refused; the limit is 60, from 20 s on 30, from 40 s on 60
@@ -187,7 +189,7 @@
 //! ```
 //!
 //! Each run measures for itself, and many small ones at once refuse one another: let one run take the keys of all, from a channel,
-//! or give each its part with `max_qps`.
+//! or give each its part with [`Adaptive`](bulk::Adaptive).
 //!
 //! A refused batch loses nothing and spends no attempt. [`Rate`](bulk::Rate) caps the rate, fixes it or lets it go.
 //!

@@ -1,7 +1,7 @@
-//! A hidden limit, a way to it and clients, in virtual time: deterministic, no sleep.
+//! A service with hidden limits, a way to it, clients and a writer beside them, in virtual time: deterministic, no sleep.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -9,159 +9,250 @@ use http::{Response, StatusCode};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, TransmitId};
 use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, code};
 
-pub(crate) struct Outcome {
-    /// Seconds until the last batch was deleted.
-    pub(crate) wall: f64,
-    pub(crate) refused: f64,
+use crate::service::{Bucket, Limits, Service};
+
+/// What is simulated, as data.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) limits: Limits,
+    /// Seconds of a round trip without the time in the service; every way is 20 % up or down.
+    pub(crate) latency: f64,
+    pub(crate) clients: usize,
+    pub(crate) concurrency: usize,
+    /// Keys of each batch, dealt to the clients in turn.
+    pub(crate) batches: Vec<usize>,
+    /// At this time, the rates and depths are multiplied by the factor.
+    pub(crate) change: Option<(f64, f64)>,
+    /// A writer takes half of both rates from 30 s to 60 s, from 90 s to 120 s, and so on, in batches of so many keys.
+    pub(crate) writer: Option<usize>,
+    /// Probabilities: the response is lost; the response is 500 and nothing is deleted.
+    pub(crate) faults: (f64, f64),
+    /// The simulation ends at this time.
+    pub(crate) until: f64,
 }
 
-/// Clients, the way to the service, and its token bucket.
-pub(crate) struct World {
-    clients: Vec<BulkDelete>,
-    left: Vec<u64>,
-    /// The wakeup of each client that counts.
-    wakeups: Vec<u64>,
-    latency: f64,
-    jitter: u64,
-    limit: f64,
-    depth: f64,
-    tokens: f64,
-    filled_at: f64,
-    events: BinaryHeap<Reverse<(u64, u64, Step)>>,
-    number: u64,
-    answers: [Response<Bytes>; 2],
-    refused: u64,
-    /// When requests were accepted.
-    accepted: Vec<f64>,
+/// What became of it.
+pub(crate) struct Outcome {
+    /// Accepted batches: when, of which client, how many keys.
+    pub(crate) accepted: Vec<(f64, usize, usize)>,
+    pub(crate) throttled: usize,
+    pub(crate) requests: usize,
+}
+
+impl Outcome {
+    /// Seconds until the last batch was accepted.
+    pub(crate) fn wall(&self) -> f64 {
+        self.accepted.iter().map(|&(time, ..)| time).fold(0.0, f64::max)
+    }
+
+    /// Batches accepted from `from` on for `window` seconds.
+    pub(crate) fn batches_in(&self, from: f64, window: f64) -> usize {
+        let first = self.accepted.partition_point(|&(time, ..)| time < from);
+        self.accepted[first..].partition_point(|&(time, ..)| time < from + window)
+    }
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Arrival { client: usize, id: TransmitId },
-    Answer { client: usize, id: TransmitId, is_accepted: bool },
+    Departure { client: usize, id: TransmitId, answer: Answer },
+    Answer { client: usize, id: TransmitId, answer: Answer },
     Wakeup { client: usize },
+    Write,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Answer {
+    Deleted,
+    Throttled,
+    ServerError,
+    Lost,
+}
+
+struct Client {
+    bulk: BulkDelete,
+    /// Keys of each batch that was not pushed yet.
+    left: VecDeque<usize>,
+    pushed: u64,
+    /// The wakeup that counts.
+    wakeup: u64,
+    /// Keys of each request in flight.
+    keys: BTreeMap<TransmitId, usize>,
+}
+
+struct Simulation<'a> {
+    world: &'a World,
+    clients: Vec<Client>,
+    service: Service,
+    jitter: u64,
+    events: BinaryHeap<Reverse<(u64, u64, Step)>>,
+    number: u64,
+    outcome: Outcome,
 }
 
 impl World {
-    /// `clients` that share a limit of so many requests a second, with `depth` seconds of it at once, for `ideal` seconds.
-    pub(crate) fn steady(limit: f64, depth: f64, latency: f64, ideal: f64, clients: usize, seed: u64) -> Self {
-        let burst = (limit * depth).max(1.0);
-        Self::new((limit, burst), latency, (limit * ideal + burst) as u64, clients, concurrency(limit, latency), seed)
+    /// Runs to the end, or until the time is over. Nothing may be lost.
+    pub(crate) fn run(&self, seed: u64) -> Outcome {
+        let mut simulation = Simulation::new(self, seed);
+        simulation.run();
+        for client in &simulation.clients {
+            let report = client.bulk.report();
+            let is_over = self.until < f64::INFINITY;
+            assert!(is_over || report.deleted == report.pushed, "no key may be lost: {report:?}");
+        }
+        simulation.outcome
     }
 
-    /// The limit is multiplied by `factor` after 20 s: seconds from then until 90 % of the new one is held, over 2 s each, to the
-    /// end of the look 20 s later.
-    pub(crate) fn changing(limit: f64, depth: f64, latency: f64, factor: f64, seed: u64) -> f64 {
-        let (change, window, new) = (20.0, 2.0, limit * factor);
-        let concurrency = concurrency(new.max(limit), latency);
-        let batches = (limit * change + new * 40.0) as u64;
-        let mut world = Self::new((limit, limit * depth), latency, batches, 1, concurrency, seed);
-        world.run_until(|time, world| {
-            if time >= change && world.limit == limit {
-                world.fill(time);
-                (world.limit, world.depth) = (new, new * depth);
-            }
-            time > change + 30.0
-        });
-        let is_held = |from: f64| {
-            let accepted = world.accepted.iter().filter(|&&time| (from..from + window).contains(&time)).count();
-            accepted as f64 >= 0.9 * new * window
-        };
-        let last_miss = (0..=100).rev().map(|step| f64::from(step) / 5.0).find(|after| !is_held(change + after));
-        last_miss.map_or(0.0, |after| after + 0.2)
+    /// The shortest time: all amounts over their rates, failed attempts included, less what a full bucket gives at once. Batches
+    /// whose sizes come in turns, so that each limit binds for a while, take longer: as long as one after the other takes.
+    pub(crate) fn ideal(&self) -> f64 {
+        let (lost, error) = self.faults;
+        let attempts = 1.0 / ((1.0 - lost) * (1.0 - error));
+        let keys: usize = self.batches.iter().sum();
+        let all_at_once = self.limits.ideal(self.batches.len() as f64 * attempts, keys as f64 * attempts);
+        all_at_once.max(Service::new(self.limits).one_after_the_other(&self.batches))
     }
+}
 
-    fn new((limit, depth): (f64, f64), latency: f64, batches: u64, clients: usize, concurrency: usize, seed: u64) -> Self {
+impl<'a> Simulation<'a> {
+    fn new(world: &'a World, seed: u64) -> Self {
         let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
         let client = |number: usize| {
-            let options = BulkOptions::new().concurrency(concurrency).seed(seed * 31 + number as u64);
-            BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), options).unwrap()
+            let options = BulkOptions::new().concurrency(world.concurrency).seed(seed * 31 + number as u64);
+            Client {
+                bulk: BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), options).unwrap(),
+                left: world.batches.iter().copied().skip(number).step_by(world.clients).collect(),
+                pushed: 0,
+                wakeup: 0,
+                keys: BTreeMap::new(),
+            }
         };
-        let throttle = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast");
         Self {
-            clients: (0..clients).map(client).collect(),
-            left: vec![batches / clients as u64; clients],
-            wakeups: vec![0; clients],
-            latency,
-            jitter: seed + 1,
-            limit,
-            depth,
-            tokens: depth,
-            filled_at: 0.0,
+            world,
+            clients: (0..world.clients).map(client).collect(),
+            service: Service::new(world.limits),
+            jitter: seed * 77 + 1,
             events: BinaryHeap::new(),
             number: 0,
-            answers: [throttle.to_response(), Deleted::new("id").to_response()],
-            refused: 0,
-            accepted: Vec::new(),
+            outcome: Outcome { accepted: Vec::new(), throttled: 0, requests: 0 },
         }
     }
 
-    pub(crate) fn run(mut self) -> Outcome {
-        self.run_until(|_, _| false);
-        for client in &self.clients {
-            let report = client.report();
-            assert_eq!(report.deleted, report.pushed, "none may be lost: {report:?}");
-        }
-        Outcome { wall: self.accepted.iter().copied().fold(0.0, f64::max), refused: self.refused as f64 }
-    }
-
-    fn run_until(&mut self, mut is_over: impl FnMut(f64, &mut Self) -> bool) {
+    fn run(&mut self) {
+        let answers = responses();
         for client in 0..self.clients.len() {
             self.drive(0, client);
         }
+        if self.world.writer.is_some() {
+            self.schedule(30_000_000_000, Step::Write);
+        }
+        let mut change = self.world.change;
         while let Some(Reverse((time, _, step))) = self.events.pop() {
-            if is_over(time as f64 / 1e9, self) {
+            let at = time as f64 / 1e9;
+            if at > self.world.until || self.clients.iter().all(|client| client.bulk.is_finished()) {
                 return;
             }
+            if let Some((_, factor)) = change.filter(|&(when, _)| at >= when) {
+                self.service.scale(at, factor);
+                change = None;
+            }
             match step {
-                Step::Arrival { client, id } => {
-                    let is_accepted = self.admits(time as f64 / 1e9);
-                    let after = self.half_latency();
-                    self.schedule(time + after, Step::Answer { client, id, is_accepted });
+                Step::Arrival { client, id } => self.arrive(time, client, id),
+                Step::Departure { client, id, answer } => {
+                    let keys = self.clients[client].keys.remove(&id).expect("it is in flight");
+                    if answer != Answer::Throttled {
+                        self.service.leave(keys);
+                    }
+                    if answer != Answer::Lost {
+                        let after = self.half_latency();
+                        self.schedule(time + after, Step::Answer { client, id, answer });
+                    }
                 }
-                Step::Answer { client, id, is_accepted } => {
-                    let now = now(time);
-                    self.clients[client].handle_response(now, id, &self.answers[usize::from(is_accepted)]);
+                Step::Answer { client, id, answer } => {
+                    self.clients[client].bulk.handle_response(now(time), id, &answers[answer as usize]);
                     self.drive(time, client);
                 }
-                Step::Wakeup { client } if self.wakeups[client] == time => {
-                    self.clients[client].handle_timeout(now(time));
+                Step::Wakeup { client } if self.clients[client].wakeup == time => {
+                    self.clients[client].bulk.handle_timeout(now(time));
                     self.drive(time, client);
                 }
                 Step::Wakeup { .. } => {}
+                Step::Write => self.write(time),
             }
         }
     }
 
-    fn drive(&mut self, time: u64, client: usize) {
-        let bulk = &mut self.clients[client];
+    fn arrive(&mut self, time: u64, client: usize, id: TransmitId) {
+        let (at, keys) = (time as f64 / 1e9, self.clients[client].keys[&id]);
+        self.outcome.requests += 1;
+        if !self.service.admits(at, keys) {
+            self.outcome.throttled += 1;
+            return self.schedule(time, Step::Departure { client, id, answer: Answer::Throttled });
+        }
+        let (lost, error) = self.world.faults;
+        let answer = if self.draw() < error {
+            Answer::ServerError
+        } else {
+            if self.draw() < lost { Answer::Lost } else { Answer::Deleted }
+        };
+        if answer == Answer::Deleted {
+            self.outcome.accepted.push((at, client, keys));
+        }
+        let service_time = self.world.limits.service_time * (0.8 + 0.4 * self.draw()) * 1e9;
+        self.schedule(time + service_time as u64, Step::Departure { client, id, answer });
+    }
+
+    /// The writer's next batch, as soon as there is room for it and not before half of the rate lets it.
+    fn write(&mut self, time: u64) {
+        let (at, keys) = (time as f64 / 1e9, self.world.writer.expect("there is a writer"));
+        let is_admitted = self.service.admits(at, keys);
+        let pause = if is_admitted {
+            self.service.leave(keys);
+            2.0 * self.service.limits().ideal_interval(keys)
+        } else {
+            0.01
+        };
+        let mut next = at + pause;
+        if ((next / 30.0) as u64).is_multiple_of(2) {
+            next = ((next / 30.0).floor() + 1.0) * 30.0;
+        }
+        self.schedule((next * 1e9) as u64, Step::Write);
+    }
+
+    fn drive(&mut self, time: u64, number: usize) {
+        let client = &mut self.clients[number];
         let mut sent = Vec::new();
         loop {
-            while self.left[client] > 0 && bulk.can_push() {
-                bulk.push(Key::new("key").unwrap()).unwrap();
-                bulk.flush();
-                self.left[client] -= 1;
-                if self.left[client] == 0 {
-                    bulk.finish();
+            while client.bulk.can_push()
+                && let Some(keys) = client.left.pop_front()
+            {
+                for _ in 0..keys {
+                    client.pushed += 1;
+                    client.bulk.push(Key::new(&client.pushed.to_string()).unwrap()).unwrap();
+                }
+                client.bulk.flush();
+                if client.left.is_empty() {
+                    client.bulk.finish();
                 }
             }
             let before = sent.len();
-            sent.extend(std::iter::from_fn(|| bulk.poll_transmit(now(time))).map(|transmit| transmit.id));
-            let events = std::iter::from_fn(|| bulk.poll_event()).count();
+            sent.extend(std::iter::from_fn(|| client.bulk.poll_transmit(now(time))).map(|sent| (sent.id, sent.keys)));
+            let events = std::iter::from_fn(|| client.bulk.poll_event()).count();
             if sent.len() == before && events == 0 {
                 break;
             }
         }
-        let timeout = bulk.poll_timeout();
-        for id in sent {
+        client.keys.extend(sent.iter().copied());
+        let timeout = client.bulk.poll_timeout();
+        for (id, _) in sent {
             let after = self.half_latency();
-            self.schedule(time + after, Step::Arrival { client, id });
+            self.schedule(time + after, Step::Arrival { client: number, id });
         }
         // Timers of a millisecond's grain, as runtimes have them.
-        if let Some(timeout) = timeout.filter(|timeout| timeout.as_secs() < 3600) {
+        if let Some(timeout) = timeout.filter(|timeout| timeout.as_secs() < 36_000) {
             let due = (timeout.as_nanos() as u64).max(time + 1).div_ceil(1_000_000) * 1_000_000;
-            if std::mem::replace(&mut self.wakeups[client], due) != due {
-                self.schedule(due, Step::Wakeup { client });
+            if std::mem::replace(&mut self.clients[number].wakeup, due) != due {
+                self.schedule(due, Step::Wakeup { client: number });
             }
         }
     }
@@ -171,37 +262,97 @@ impl World {
         self.events.push(Reverse((time, self.number, step)));
     }
 
-    fn fill(&mut self, time: f64) {
-        self.tokens = (self.tokens + (time - self.filled_at) * self.limit).min(self.depth);
-        self.filled_at = time;
-    }
-
-    fn admits(&mut self, time: f64) -> bool {
-        self.fill(time);
-        let is_accepted = self.tokens >= 1.0;
-        if is_accepted {
-            self.tokens -= 1.0;
-            self.accepted.push(time);
-        } else {
-            self.refused += 1;
-        }
-        is_accepted
-    }
-
     /// Half the latency, 20 % up or down, in nanoseconds.
     fn half_latency(&mut self) -> u64 {
+        (self.world.latency / 2.0 * (0.8 + 0.4 * self.draw()) * 1e9) as u64
+    }
+
+    /// From 0 to 1.
+    fn draw(&mut self) -> f64 {
         self.jitter ^= self.jitter << 13;
         self.jitter ^= self.jitter >> 7;
         self.jitter ^= self.jitter << 17;
-        let jitter = 0.8 + 0.4 * (self.jitter >> 11) as f64 / (1_u64 << 53) as f64;
-        (self.latency / 2.0 * jitter * 1e9) as u64
+        (self.jitter >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
-fn concurrency(limit: f64, latency: f64) -> usize {
-    ((2.0 * limit * latency) as usize).max(16)
+/// By [`Answer`]; a lost one has none.
+fn responses() -> [Response<Bytes>; 3] {
+    let error = |code| ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code, "m").to_response();
+    let failed = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m").to_response();
+    [Deleted::new("id").to_response(), error(code::QPS_LIMIT_EXCEEDED), failed]
 }
 
 fn now(time: u64) -> Now {
     Now::new(Duration::from_nanos(time), UNIX_EPOCH + Duration::from_secs(1_702_743_657) + Duration::from_nanos(time))
+}
+
+pub(crate) fn world(limits: Limits, latency: f64, concurrency: usize, batches: Vec<usize>) -> World {
+    let (change, writer, faults, until) = (None, None, (0.0, 0.0), f64::INFINITY);
+    World { limits, latency, clients: 1, concurrency, batches, change, writer, faults, until }
+}
+
+/// Requests alone are limited, `depth` seconds of them at once; as many batches as take `ideal` seconds.
+pub(crate) fn one_key_each(limit: f64, depth: f64, latency: f64, ideal: f64) -> World {
+    let burst = (limit * depth).max(1.0);
+    let limits = Limits { requests: Bucket::new(limit, burst), ..Limits::NONE };
+    world(limits, latency, concurrency(limit, latency), vec![1; (limit * ideal + burst) as usize])
+}
+
+pub(crate) fn documented(keys_depth: f64, requests_depth: f64) -> Limits {
+    Limits {
+        requests: Bucket::new(1000.0, requests_depth),
+        keys: Bucket::new(2500.0, keys_depth),
+        service_time: 0.01,
+        ..Limits::NONE
+    }
+}
+
+pub(crate) fn concurrency(requests_per_second: f64, latency: f64) -> usize {
+    ((2.0 * requests_per_second * latency) as usize).max(16)
+}
+
+/// Sizes at random, for so many keys in all.
+pub(crate) fn random_sizes(sizes: std::ops::Range<usize>, keys: usize) -> Vec<usize> {
+    let mut random = 1_u64;
+    let mut left = keys;
+    std::iter::from_fn(|| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let size = sizes.start + (random % sizes.len() as u64) as usize;
+        (left > 0).then(|| left = left.saturating_sub(size)).map(|()| size)
+    })
+    .collect()
+}
+
+/// So many full batches, then so many of 5 keys, over and over.
+pub(crate) fn alternating_sizes(full: usize, small: usize, times: usize) -> Vec<usize> {
+    [vec![500; full], vec![5; small]].concat().repeat(times)
+}
+
+/// Seconds from `change` until `rate` batches a second are held for good, 90 % of them in every window, for a look of 20 s.
+pub(crate) fn seconds_to_hold(outcome: &Outcome, change: f64, rate: f64) -> f64 {
+    // Long enough that one batch more or less is no miss.
+    let window = f64::max(2.0, 20.0 / rate).min(10.0);
+    let expected = (0.9 * rate * window - 1e-9).floor().max(1.0);
+    let is_held = |from: f64| outcome.batches_in(from, window) as f64 >= expected;
+    let last_miss = (0..=100)
+        .rev()
+        .map(|step| f64::from(step) / 5.0)
+        .filter(|after| after + window <= 25.0)
+        .find(|after| !is_held(change + after));
+    last_miss.map_or(0.0, |after| after + 0.2)
+}
+
+/// Requests alone are limited; after 20 s the limit is another one for 30 s.
+pub(crate) fn changing(limit: f64, depth: f64, latency: f64, factor: f64) -> World {
+    let (change, new) = (20.0, limit * factor);
+    World {
+        concurrency: concurrency(f64::max(new, limit), latency),
+        batches: vec![1; (limit * change + new * 40.0) as usize + 100],
+        change: Some((change, factor)),
+        until: change + 30.0,
+        ..one_key_each(limit, f64::max(depth, 1.0 / new.min(limit)), latency, 1.0)
+    }
 }

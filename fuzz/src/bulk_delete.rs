@@ -6,7 +6,7 @@ mod service;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, Positions, Rate, TransmitId};
+use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions, Checkpoint, Event, Positions, Rate, TransmitId};
 use oss_delete_vectors::{Credentials, DeleteVectors, Key, KeyBatch, Now};
 
 use self::books::{Books, text};
@@ -261,9 +261,9 @@ fn options(script: &mut Script<'_>) -> BulkOptions {
         .seed(u64::from(script.byte()))
         .rate(script.pick(&[
             Rate::Unlimited,
-            Rate::Adaptive { max_qps: None },
-            Rate::Adaptive { max_qps: Some(5.0) },
-            Rate::Adaptive { max_qps: Some(0.001) },
+            Rate::default(),
+            Adaptive::new().max_requests_per_second(5.0).into(),
+            Adaptive::new().max_keys_per_second(0.001).into(),
             Rate::Fixed(0.001),
             Rate::Fixed(100.0),
             Rate::Fixed(1e6),

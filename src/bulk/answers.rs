@@ -37,15 +37,21 @@ impl BulkDelete {
     }
 
     fn conclude(&mut self, attempt: InFlight, outcome: Result<Deleted, Setback>) {
-        let InFlight { mut batch, span, sent_at, clock_generation, credentials_generation, .. } = attempt;
+        let InFlight { mut batch, span, sent_at, is_overdue, clock_generation, credentials_generation, .. } = attempt;
         let now = self.now.monotonic;
         let latency = now.saturating_sub(sent_at);
+        if !is_overdue {
+            self.pacer.left(batch.keys.len());
+        }
+        if !matches!(outcome, Err(Setback::Failed(_))) {
+            self.pacer.answered(latency);
+        }
         span.conclude(&outcome);
         let setback = match outcome {
             Ok(deleted) => {
                 self.clock.succeeded(clock_generation);
                 self.authority.succeeded(credentials_generation);
-                self.pacer.accepted(now, latency, self.in_flight.len(), deleted.qos_delay().is_some());
+                self.pacer.accepted(now, latency, batch.keys.len(), deleted.qos_delay().is_some());
                 return self.conclude_deleted(&batch, deleted.request_id().map(str::to_owned));
             }
             Err(setback) => setback,
@@ -54,7 +60,7 @@ impl BulkDelete {
         let failed = Failed { verdict, sent_at, is_from_oss: is_from_oss(&setback), error: AttemptError::of(&setback) };
         batch.remember(&setback, failed.error.clone(), may_have_deleted(&setback));
         if slows_down(&setback) {
-            self.pacer.refused(now, latency);
+            self.pacer.throttled(now, latency, batch.keys.len());
         }
         let service_error = match setback {
             Setback::Refused(error) => Some(error),
@@ -78,7 +84,7 @@ impl BulkDelete {
         }
         match verdict {
             Verdict::SlowDown => {
-                self.events.push_back(Event::Throttled { per_second: self.pacer.per_second(), retry_after });
+                self.events.push_back(Event::Throttled { pace: self.pacer.pace(), retry_after });
                 self.slow_down(batch, failed);
             }
             Verdict::Retry | Verdict::RetryThenSplit | Verdict::RetryThenStop => self.retry(batch, failed),

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{AttemptError, Positions};
+use super::{AttemptError, Pace, Positions};
 use crate::KeyBatch;
 
 /// What became of keys that were not deleted. That there are these three and no others is a promise: match them all.
@@ -110,8 +110,8 @@ pub enum Event {
     /// The service wants fewer requests. Nothing is lost, and nothing is to be done.
     #[non_exhaustive]
     Throttled {
-        /// Requests a second from now on; `None` where the rate is unlimited.
-        per_second: Option<f64>,
+        /// How fast requests go out from now on.
+        pace: Pace,
         /// How long the service asked to wait.
         retry_after: Option<Duration>,
     },

@@ -6,28 +6,77 @@ use crate::Invalid;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Rate {
-    /// Finds the service's limit and stays there.
-    Adaptive {
-        /// Requests a second that are never exceeded, whatever the service would take.
-        max_qps: Option<f64>,
-    },
+    /// Finds the service's limits and stays there.
+    Adaptive(Adaptive),
     /// So many requests a second.
     Fixed(f64),
     /// As fast as answers come, bounded by the concurrency alone.
     Unlimited,
 }
 
+impl Default for Rate {
+    fn default() -> Self {
+        Self::Adaptive(Adaptive::new())
+    }
+}
+
+impl From<Adaptive> for Rate {
+    fn from(adaptive: Adaptive) -> Self {
+        Self::Adaptive(adaptive)
+    }
+}
+
+/// Bounds for an adaptive rate: never exceeded, whatever the service accepts. None is set by default.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Adaptive {
+    pub(super) max_requests_per_second: Option<f64>,
+    pub(super) max_keys_per_second: Option<f64>,
+}
+
+impl Adaptive {
+    /// Without bounds.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { max_requests_per_second: None, max_keys_per_second: None }
+    }
+
+    /// Requests per second at most, 0.001 to 1,000,000.
+    #[must_use]
+    pub const fn max_requests_per_second(mut self, requests: f64) -> Self {
+        self.max_requests_per_second = Some(requests);
+        self
+    }
+
+    /// Keys per second at most, 0.001 to 1,000,000,000. A batch waits until all of its keys are due.
+    #[must_use]
+    pub const fn max_keys_per_second(mut self, keys: f64) -> Self {
+        self.max_keys_per_second = Some(keys);
+        self
+    }
+}
+
+/// How fast requests go out at present, in both amounts that the service may limit. `None` where nothing bounds an amount but the
+/// other one, and the concurrency.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Pace {
+    /// Requests per second.
+    pub requests_per_second: Option<f64>,
+    /// Keys per second.
+    pub keys_per_second: Option<f64>,
+}
+
 /// How a [`BulkDelete`](super::BulkDelete) goes about it; the defaults suit any run.
 ///
 /// ```
 /// use std::time::Duration;
-/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate};
+/// use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions};
 /// # use oss_delete_vectors::{Credentials, Target};
 /// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 ///
 /// // Leaves some of the limit to others, and an hour to an outage.
-/// let options = BulkOptions::new().rate(Rate::Adaptive { max_qps: Some(20.0) }).give_up_after(Duration::from_secs(3600));
+/// let options = BulkOptions::new().rate(Adaptive::new().max_keys_per_second(1000.0)).give_up_after(Duration::from_secs(3600));
 /// BulkDelete::new(&target, credentials.clone(), options)?;
 ///
 /// let refused = BulkDelete::new(&target, credentials, BulkOptions::new().concurrency(0)).unwrap_err();
@@ -55,7 +104,7 @@ impl BulkOptions {
     pub fn new() -> Self {
         Self {
             concurrency: 16,
-            rate: Rate::Adaptive { max_qps: None },
+            rate: Rate::default(),
             max_attempts: 10,
             back_off: (Duration::from_millis(200), Duration::from_secs(20)),
             answer_timeout: Duration::from_secs(75),
@@ -76,8 +125,8 @@ impl BulkOptions {
 
     /// How fast requests go out; adaptive if not set.
     #[must_use]
-    pub fn rate(mut self, rate: Rate) -> Self {
-        self.rate = rate;
+    pub fn rate(mut self, rate: impl Into<Rate>) -> Self {
+        self.rate = rate.into();
         self
     }
 
@@ -101,7 +150,8 @@ impl BulkOptions {
         self
     }
 
-    /// After how long an answer is given up that neither comes nor fails; 75 s if not set. Make it longer than the
+    /// After how long an answer is given up that neither comes nor fails, at the latest; 75 s if not set. Once the latency is
+    /// known, it is given up after four times the longest usual one, and at least 3 s: to send a delete again is safe. Make it longer than the
     /// transport's own timeout, which knows better what happened. Above 0; [`Duration::MAX`] is never.
     #[must_use]
     pub fn answer_timeout(mut self, timeout: Duration) -> Self {
@@ -146,13 +196,16 @@ impl BulkOptions {
         if !(1..=10_000).contains(&self.concurrency) {
             return Err(Invalid::new("concurrency", "must be 1 to 10000", &self.concurrency.to_string()));
         }
-        let qps = match self.rate {
-            Rate::Adaptive { max_qps } => max_qps,
-            Rate::Fixed(qps) => Some(qps),
-            Rate::Unlimited => None,
+        let (requests, keys) = match self.rate {
+            Rate::Adaptive(adaptive) => (adaptive.max_requests_per_second, adaptive.max_keys_per_second),
+            Rate::Fixed(qps) => (Some(qps), None),
+            Rate::Unlimited => (None, None),
         };
-        if let Some(qps) = qps.filter(|qps| !(0.001..=1e6).contains(qps)) {
-            return Err(Invalid::new("requests a second", "must be 0.001 to 1000000", &qps.to_string()));
+        if let Some(requests) = requests.filter(|requests| !(0.001..=1e6).contains(requests)) {
+            return Err(Invalid::new("requests a second", "must be 0.001 to 1000000", &requests.to_string()));
+        }
+        if let Some(keys) = keys.filter(|keys| !(0.001..=1e9).contains(keys)) {
+            return Err(Invalid::new("keys a second", "must be 0.001 to 1000000000", &keys.to_string()));
         }
         if self.max_attempts == 0 {
             return Err(Invalid::new("max attempts", "must be at least 1", "0"));

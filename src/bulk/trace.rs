@@ -59,8 +59,10 @@ mod on {
                 let (keys, outcome, requests) = (failed.keys.len(), failed.outcome.as_str(), failed.requests);
                 warn!(target: TARGET, keys, outcome, requests, error = failed.error.as_ref().map(tracing::field::display), "not deleted");
             }
-            Event::Throttled { per_second, retry_after } => {
-                debug!(target: TARGET, per_second, retry_after = retry_after.map(|delay| delay.as_secs()), "throttled");
+            Event::Throttled { pace, retry_after } => {
+                let (requests_per_second, keys_per_second) = (pace.requests_per_second, pace.keys_per_second);
+                let retry_after = retry_after.map(|delay| delay.as_secs());
+                debug!(target: TARGET, requests_per_second, keys_per_second, retry_after, "throttled");
             }
             Event::Retrying { keys, error } => info!(target: TARGET, keys, %error, "will be sent again"),
             Event::Halved { keys, error } => {

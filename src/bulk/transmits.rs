@@ -10,6 +10,10 @@ use crate::Now;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransmitId(u64);
 
+impl TransmitId {
+    pub(super) const FIRST: Self = Self(0);
+}
+
 /// A request to be sent, once.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -56,13 +60,14 @@ impl BulkDelete {
         self.authority.signer().sign(&mut request, self.clock.service_time(now.wall));
         let id = TransmitId(self.next_id);
         self.next_id += 1;
-        self.pacer.sent(self.now.monotonic);
+        self.pacer.sent(self.now.monotonic, batch.keys.len());
         let (keys, positions) = (batch.keys.len(), batch.positions());
         let span = Span::of_transmit(id.0, keys, batch.requests);
         let attempt = InFlight {
             batch,
             span: span.clone(),
             sent_at: self.now.monotonic,
+            is_overdue: false,
             clock_generation: self.clock.generation(),
             credentials_generation: self.authority.generation(),
             credentials: self.authority.signer().credentials().clone(),
@@ -84,7 +89,9 @@ impl BulkDelete {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         // Ids rise with time, so that the first is the oldest.
-        let answer = self.in_flight.values().next().map(|attempt| attempt.sent_at.saturating_add(self.options.answer_timeout));
+        let given_up = self.in_flight.values().next().map(|attempt| attempt.sent_at.saturating_add(self.give_up_after()));
+        let overdue = self.next_overdue().filter(|_| !self.ready.is_empty());
+        let answer = given_up.into_iter().chain(overdue).min();
         let transmit = match self.gate() {
             Gate::Open => Some(self.now.monotonic),
             Gate::Until(time) => Some(time),
@@ -102,10 +109,11 @@ impl BulkDelete {
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         let now = self.now;
-        let timeout = self.options.answer_timeout;
+        let timeout = self.give_up_after();
         while let Some((&id, attempt)) = self.in_flight.first_key_value()
             && attempt.sent_at.saturating_add(timeout) <= now.monotonic
         {
+            self.pacer.gave_up();
             let message = format!("no answer within {timeout:?}");
             self.handle_failure(now, id, Failure::may_have_arrived(message));
         }
@@ -137,6 +145,7 @@ impl BulkDelete {
     /// Takes note of the time: batches whose back-off is over are ready.
     pub(super) fn observe(&mut self, now: Now) {
         self.now = Now::new(now.monotonic.max(self.now.monotonic), now.wall);
+        self.count_overdue();
         while let Some(entry) = self.delayed.first_entry()
             && entry.key().0 <= self.now.monotonic
         {
@@ -154,6 +163,29 @@ impl BulkDelete {
         }
     }
 
+    /// Sending a delete again is safe, so that a lost response need not be waited for to the end.
+    fn give_up_after(&self) -> Duration {
+        self.pacer.give_up_after(self.options.answer_timeout)
+    }
+
+    /// When the next request is overdue.
+    fn next_overdue(&self) -> Option<Duration> {
+        let after = self.pacer.overdue_after()?;
+        let (_, attempt) = self.in_flight.range(self.overdue_until..).next()?;
+        Some(attempt.sent_at.saturating_add(after))
+    }
+
+    /// Lets requests without a response no longer fill the pacer's window: lost ones would close it.
+    fn count_overdue(&mut self) {
+        while self.next_overdue().is_some_and(|time| time <= self.now.monotonic)
+            && let Some((&id, attempt)) = self.in_flight.range_mut(self.overdue_until..).next()
+        {
+            attempt.is_overdue = true;
+            self.pacer.left(attempt.batch.keys.len());
+            self.overdue_until = TransmitId(id.0 + 1);
+        }
+    }
+
     fn gate(&self) -> Gate {
         if matches!(self.phase, Phase::Stopped(_))
             || self.events.len() >= MOST_EVENTS
@@ -164,11 +196,11 @@ impl BulkDelete {
         {
             return Gate::Closed;
         }
-        let has_ready = self.next_ready().is_some();
-        let back_off = self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch)).map(|(&(due, _), _)| due);
-        let batch = if has_ready { Some(Duration::ZERO) } else { back_off };
-        let (Some(batch), Some(slot)) = (batch, self.pacer.next_send(self.in_flight.len())) else { return Gate::Closed };
-        let time = batch.max(slot).max(self.outage.next_probe().unwrap_or_default());
+        let ready = self.next_ready().map(|position| (Duration::ZERO, &self.ready[position]));
+        let delayed = || self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch));
+        let Some((due, batch)) = ready.or_else(|| delayed().map(|(&(due, _), batch)| (due, batch))) else { return Gate::Closed };
+        let Some(slot) = self.pacer.next_send(batch.keys.len()) else { return Gate::Closed };
+        let time = due.max(slot).max(self.outage.next_probe().unwrap_or_default());
         if time <= self.now.monotonic { Gate::Open } else { Gate::Until(time) }
     }
 

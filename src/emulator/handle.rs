@@ -104,7 +104,7 @@ impl Emulator {
         if !bucket.indexes.contains_key(index_name) {
             return Err(not_found(code::NO_SUCH_VECTOR_INDEX, format!("there is no index {index_name} in {resource}")));
         }
-        if self.rate_limit.as_mut().is_some_and(|limit| !limit.admits(now.monotonic)) {
+        if self.rate_limit.as_mut().is_some_and(|limit| !limit.admits(now.monotonic, call.keys().len())) {
             let message = "too many requests per second";
             return Err(ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, message));
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Rate, TransmitId};
+use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions, Event, Rate, TransmitId};
 use oss_delete_vectors::{Deleted, Key, Now};
 
 use crate::run::{Run, SECOND, credentials, deleted, key, start, target};
@@ -139,8 +139,19 @@ fn options_out_of_their_range_are_refused_by_name() {
         (options().concurrency(10_001), r#"concurrency must be 1 to 10000, not "10001""#),
         (options().rate(Rate::Fixed(0.0)), r#"requests a second must be 0.001 to 1000000, not "0""#),
         (options().rate(Rate::Fixed(f64::NAN)), r#"requests a second must be 0.001 to 1000000, not "NaN""#),
-        (options().rate(Rate::Adaptive { max_qps: Some(-1.0) }), r#"requests a second must be 0.001 to 1000000, not "-1""#),
-        (options().rate(Rate::Adaptive { max_qps: Some(2e6) }), r#"requests a second must be 0.001 to 1000000, not "2000000""#),
+        (
+            options().rate(Adaptive::new().max_requests_per_second(-1.0)),
+            r#"requests a second must be 0.001 to 1000000, not "-1""#,
+        ),
+        (
+            options().rate(Adaptive::new().max_requests_per_second(2e6)),
+            r#"requests a second must be 0.001 to 1000000, not "2000000""#,
+        ),
+        (options().rate(Adaptive::new().max_keys_per_second(0.0)), r#"keys a second must be 0.001 to 1000000000, not "0""#),
+        (
+            options().rate(Adaptive::new().max_keys_per_second(2e9)),
+            r#"keys a second must be 0.001 to 1000000000, not "2000000000""#,
+        ),
         (options().max_attempts(0), r#"max attempts must be at least 1, not "0""#),
         (options().back_off(Duration::ZERO, SECOND), r#"back-off must be at least 10ms, not "0ns""#),
         (options().back_off(Duration::from_micros(9999), SECOND), r#"back-off must be at least 10ms, not "9.999ms""#),

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use http::HeaderValue;
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate};
+use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions, Rate};
 use oss_delete_vectors::{Deleted, Key, code};
 
 use crate::run::{Answer, Call, LATENCY, Run, SECOND, credentials, deleted, error, key, service_error, target};
 
 #[test]
 fn one_key_is_one_request_at_once() {
-    for rate in [Rate::Adaptive { max_qps: None }, Rate::Adaptive { max_qps: Some(0.01) }, Rate::Fixed(0.01), Rate::Unlimited] {
+    for rate in [Rate::default(), Adaptive::new().max_requests_per_second(0.01).into(), Rate::Fixed(0.01), Rate::Unlimited] {
         let run = Run::new(BulkOptions::new().rate(rate), |_| deleted()).delete(1);
         assert_eq!((run.requests.as_slice(), run.outcomes()), ([(Duration::ZERO, 1)].as_slice(), [1, 0, 0, 0]));
         assert_eq!(run.now, LATENCY);
@@ -49,7 +49,7 @@ fn a_fixed_rate_is_kept_exactly() {
 #[test]
 fn time_may_come_to_its_end() {
     let end = oss_delete_vectors::Now::new(Duration::MAX, crate::run::start());
-    for rate in [Rate::Fixed(0.001), Rate::Adaptive { max_qps: Some(0.001) }] {
+    for rate in [Rate::Fixed(0.001), Adaptive::new().max_requests_per_second(0.001).max_keys_per_second(0.001).into()] {
         let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new().rate(rate)).unwrap();
         bulk.push(Key::new("a").unwrap()).unwrap();
         bulk.finish();
@@ -63,12 +63,35 @@ fn time_may_come_to_its_end() {
 
 #[test]
 fn a_most_rate_is_never_exceeded() {
-    let rate = Rate::Adaptive { max_qps: Some(50.0) };
+    let rate = Adaptive::new().max_requests_per_second(50.0);
     let run = Run::new(BulkOptions::new().concurrency(64).rate(rate), |_| deleted()).delete(300 * 500);
     for window in run.requests.windows(51) {
         assert!(window[50].0 - window[0].0 >= SECOND - Duration::from_millis(20), "{:?}", window[0].0);
     }
     assert!(run.now < 7 * SECOND);
+}
+
+#[test]
+fn a_most_rate_of_keys_is_never_exceeded() {
+    let rate = Adaptive::new().max_keys_per_second(5000.0);
+    let run = Run::new(BulkOptions::new().rate(rate), |_| deleted()).delete(50 * 500);
+    for window in run.requests.windows(11) {
+        assert!(window[10].0 - window[0].0 >= SECOND - Duration::from_millis(20), "{:?}", window[0].0);
+    }
+    assert!(run.now < 6 * SECOND);
+}
+
+#[test]
+fn a_lost_response_neither_fills_the_window_nor_takes_a_minute() {
+    // Throttled once, so that the window is one request; then one response in four is lost.
+    let run = Run::new(BulkOptions::new(), |call| match call.number {
+        1 => error(503, code::QPS_LIMIT_EXCEEDED),
+        number if number % 4 == 3 => Answer::Silence,
+        _ => deleted(),
+    })
+    .delete(40 * 500);
+    assert_eq!(run.outcomes(), [20_000, 0, 0, 0]);
+    assert!(run.now < 25 * SECOND, "{:?}", run.now);
 }
 
 #[test]

@@ -98,6 +98,12 @@ fn a_setting_that_is_wrong_is_named_with_its_origin_and_its_rule() {
         ("--concurrency", Some("many"), &[id, secret], "error: --concurrency: must be 1 to 10000, not \"many\"\n"),
         ("--max-qps", Some("0"), &[id, secret], "error: --max-qps: must be 0.001 to 1000000, not \"0\"\n"),
         ("--max-qps", Some("fast"), &[id, secret], "error: --max-qps: must be 0.001 to 1000000, not \"fast\"\n"),
+        (
+            "--max-keys-per-second",
+            Some("0"),
+            &[id, secret],
+            "error: --max-keys-per-second: must be 0.001 to 1000000000, not \"0\"\n",
+        ),
         ("--max-attempts", Some("0"), &[id, secret], "error: --max-attempts: must be a whole number, at least 1, not \"0\"\n"),
         ("--on-bad-key", Some("ignore"), &[id, secret], "error: --on-bad-key: must be fail or skip, not \"ignore\"\n"),
         ("--keys-format", Some("csv"), &[id, secret], "error: --keys-format: must be lines or jsonl, not \"csv\"\n"),

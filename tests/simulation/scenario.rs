@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::StatusCode;
-use oss_delete_vectors::bulk::{BulkOptions, Rate};
+use oss_delete_vectors::bulk::{Adaptive, BulkOptions, Rate};
 use oss_delete_vectors::code;
 use oss_delete_vectors::emulator::{Fault, Faults, Outage};
 
@@ -110,8 +110,9 @@ impl Scenario {
         Self {
             concurrency: random.pick(&[1, 2, 3, 4, 8, 16, 16, 32, 64]),
             rate: match random.size(0..8) {
-                0..3 => Rate::Adaptive { max_qps: None },
-                3..5 => Rate::Adaptive { max_qps: Some(random.log(1.0, 1000.0)) },
+                0..3 => Rate::default(),
+                3 => Adaptive::new().max_requests_per_second(random.log(1.0, 1000.0)).into(),
+                4 => Adaptive::new().max_keys_per_second(random.log(100.0, 1e6)).into(),
                 5..6 => Rate::Fixed(random.log(0.5, 500.0)),
                 _ => Rate::Unlimited,
             },

@@ -168,9 +168,13 @@ pub(crate) struct How {
     #[arg(long, short = 'j', visible_alias = "job", value_name = "N", default_value = "16", value_parser = concurrency)]
     pub(crate) concurrency: usize,
 
-    /// Requests a second, at most; the service's limit is found in any case
+    /// Requests per second, at most; the service's limits are found in any case
     #[arg(long, value_name = "N", value_parser = requests_a_second)]
     pub(crate) max_qps: Option<f64>,
+
+    /// Keys per second, at most
+    #[arg(long, value_name = "N", value_parser = keys_a_second)]
+    pub(crate) max_keys_per_second: Option<f64>,
 
     /// Attempts for a batch before its keys are given up
     #[arg(long, value_name = "N", default_value = "10", value_parser = attempts)]
@@ -267,6 +271,10 @@ fn attempts(text: &str) -> Result<u32, &'static str> {
 
 fn requests_a_second(text: &str) -> Result<f64, &'static str> {
     text.parse().ok().filter(|number| (0.001..=1e6).contains(number)).ok_or("must be 0.001 to 1000000")
+}
+
+fn keys_a_second(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|number| (0.001..=1e9).contains(number)).ok_or("must be 0.001 to 1000000000")
 }
 
 fn unix_time(text: &str) -> Result<u64, &'static str> {

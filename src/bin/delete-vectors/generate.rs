@@ -31,6 +31,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("signing_time", "--dry-run --signing-time 1702743657"),
     ("concurrency", "--concurrency 64, or -j 64"),
     ("max_qps", "--max-qps 5, to leave the rest of the limit to others"),
+    ("max_keys_per_second", "--max-keys-per-second 1000, to leave the rest of the limit to a writer"),
     ("max_attempts", "--max-attempts 3"),
     ("give_up_after", "--give-up-after 2h"),
     ("timeout", "--timeout 20"),

@@ -49,7 +49,8 @@ impl Pace {
             return;
         }
         self.logged_at = Some(Instant::now());
-        let per_second = bulk.per_second().map(|pace| format!("{pace:.1}"));
-        tracing::info!(target: "oss_delete_vectors", requests, throttled, per_second, "pace");
+        let (pace, text) = (bulk.pace(), |per_second: f64| format!("{per_second:.1}"));
+        let (requests_per_second, keys_per_second) = (pace.requests_per_second.map(text), pace.keys_per_second.map(text));
+        tracing::info!(target: "oss_delete_vectors", requests, throttled, requests_per_second, keys_per_second, "pace");
     }
 }

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use oss_delete_vectors::bulk::{BulkOptions, Rate, Report};
+use oss_delete_vectors::bulk::{Adaptive, BulkOptions, Report};
 use oss_delete_vectors::transports::StopHandle;
 
 use args::{Args, Format, When};
@@ -168,10 +168,15 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     Ok(print(code, |stdout| writeln!(stdout, "{text}")))
 }
 
+fn rate(args: &Args) -> Adaptive {
+    let rate = args.how.max_qps.map_or(Adaptive::new(), |requests| Adaptive::new().max_requests_per_second(requests));
+    args.how.max_keys_per_second.map_or(rate, |keys| rate.max_keys_per_second(keys))
+}
+
 fn bulk_options(args: &Args) -> BulkOptions {
     let options = BulkOptions::new()
         .concurrency(args.how.concurrency)
-        .rate(Rate::Adaptive { max_qps: args.how.max_qps })
+        .rate(rate(args))
         .max_attempts(args.how.max_attempts)
         .answer_timeout(args.how.timeout + BEYOND_TIMEOUT)
         // Other runs that share a limit are not to have the same jitter.

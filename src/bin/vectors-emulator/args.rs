@@ -86,8 +86,16 @@ pub(crate) struct Vectors {
 #[command(next_help_heading = "Trouble")]
 pub(crate) struct Trouble {
     /// Requests let through a second; the others are throttled
-    #[arg(long, value_name = "N", value_parser = requests_a_second)]
+    #[arg(long, value_name = "N", value_parser = a_second)]
     pub(crate) max_qps: Option<f64>,
+
+    /// Keys let through a second, and at least 500 at once after a pause
+    #[arg(long, value_name = "N", value_parser = a_second)]
+    pub(crate) max_keys_per_second: Option<f64>,
+
+    /// Keys in flight at the same time; a request counts for 100 ms
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) max_keys_in_flight: Option<usize>,
 
     /// What goes wrong and how often, name=probability; a round trip then takes 5 to 15 ms
     #[arg(long, value_name = "FAULT=P,...")]
@@ -102,7 +110,11 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "must be an IP address and a port, such as 127.0.0.1:9000")
 }
 
-fn requests_a_second(text: &str) -> Result<f64, &'static str> {
+fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|&number| number > 0).ok_or("must be a whole number above 0")
+}
+
+fn a_second(text: &str) -> Result<f64, &'static str> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
         _ => Err("must be a number above 0"),

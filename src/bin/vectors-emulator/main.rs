@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let Config { addr, target, credentials } = Config::read(args, |name| std::env::var_os(name))?;
     let mut emulator = service::emulator(&target, credentials, &args.vectors)?;
-    emulator.set_rate_limit(args.trouble.max_qps.map(service::rate_limit));
+    emulator.set_rate_limit(service::rate_limit(&args.trouble));
 
     let (signal, signalled) = mpsc::channel();
     ctrlc::set_handler(move || {

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use std::{fmt, io};
 
 use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, RateLimit};
@@ -32,10 +33,26 @@ pub(crate) fn emulator(target: &Target, credentials: Credentials, options: &Vect
     Ok(emulator)
 }
 
-/// As many requests as a second lets through may come at once.
-pub(crate) fn rate_limit(max_qps: f64) -> RateLimit {
+/// How long a request counts as in flight.
+const IN_FLIGHT: Duration = Duration::from_millis(100);
+
+/// As much as a second lets through may come at once, and a full batch in any case.
+pub(crate) fn rate_limit(trouble: &Trouble) -> Option<RateLimit> {
+    let Trouble { max_qps, max_keys_per_second, max_keys_in_flight, .. } = *trouble;
+    if max_qps.is_none() && max_keys_per_second.is_none() && max_keys_in_flight.is_none() {
+        return None;
+    }
     // `as` saturates, and 4 billion at once are no limit.
-    RateLimit::new(max_qps, max_qps.max(1.0) as u32).expect("the argument was checked")
+    let depth = |per_second: f64, least: f64| per_second.max(least) as u32;
+    let qps = max_qps.unwrap_or(f64::from(u32::MAX));
+    let mut limit = RateLimit::new(qps, depth(qps, 1.0)).expect("the argument was checked");
+    if let Some(keys) = max_keys_per_second {
+        limit = limit.with_keys(keys, depth(keys, 500.0)).expect("the argument was checked");
+    }
+    Some(match max_keys_in_flight {
+        Some(most) => limit.with_keys_in_flight(most, IN_FLIGHT),
+        None => limit,
+    })
 }
 
 /// An emulator on a socket.
