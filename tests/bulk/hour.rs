@@ -40,7 +40,7 @@ fn an_hour_of_one_response_costs_no_key() {
     for (number, (name, response)) in responses().into_iter().enumerate() {
         let wrong = 100 * SECOND..100 * SECOND + HOUR;
         let service = |call: &Call<'_>| if wrong.contains(&call.at) { response() } else { deleted() };
-        let options = BulkOptions::new().rate(oss_delete_vectors::bulk::Rate::Adaptive { max_qps: Some(5.0) });
+        let options = BulkOptions::new().rate(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0));
         let run = Run::new(options, service).delete(500_000);
         assert_eq!((run.outcomes(), run.stopped()), ([500_000, 0, 0, 0], None), "{number}: {name}");
         assert_eq!(run.outages(), (1, 1), "{number}: {name}");
@@ -58,7 +58,7 @@ fn an_hour_of_one_response_costs_no_key() {
 fn an_outage_is_given_up_when_the_caller_says_so() {
     for (number, (name, response)) in responses().into_iter().enumerate() {
         let service = |call: &Call<'_>| if call.at > 10 * SECOND { response() } else { deleted() };
-        let options = BulkOptions::new().rate(oss_delete_vectors::bulk::Rate::Adaptive { max_qps: Some(5.0) });
+        let options = BulkOptions::new().rate(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0));
         let run = Run::new(options.give_up_after(600 * SECOND), service).delete(500_000);
         let Some(StopReason::Outage(error)) = run.stopped() else { panic!("{number}: {name}: {:?}", run.stopped()) };
         let began = run.events.iter().find_map(|(_, event)| match event {

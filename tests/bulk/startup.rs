@@ -35,7 +35,7 @@ fn whatever_fails_from_the_start_ends_after_ten_attempts() {
         ("codeless", || codeless(403)),
     ];
     for (name, kind) in kinds {
-        for rate in [Rate::Adaptive { max_qps: None }, Rate::Fixed(50.0)] {
+        for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Fixed(50.0)] {
             let run = Run::new(BulkOptions::new().rate(rate), |_| kind()).delete(5000);
             assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))), "{name}: {:?}", run.stopped());
             assert!(run.requests.len() <= 10 && run.now <= 60 * SECOND, "{name}: {} {:?}", run.requests.len(), run.now);
@@ -62,7 +62,7 @@ fn a_minute_of_throttling_from_the_start_ends_the_run() {
         ("gateway", || error(400, "Throttling.Api")),
     ];
     for (name, kind) in kinds {
-        for rate in [Rate::Adaptive { max_qps: None }, Rate::Fixed(5.0), Rate::Unlimited] {
+        for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Fixed(5.0), Rate::Unlimited] {
             let run = Run::new(BulkOptions::new().concurrency(4).rate(rate), |_| kind()).delete(5000);
             assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))), "{name}: {:?}", run.stopped());
             assert!((59 * SECOND..=61 * SECOND).contains(&run.now), "{name} {rate:?}: {:?}", run.now);
@@ -103,7 +103,7 @@ fn a_request_that_hangs_is_awaited_and_then_the_minute_is_over() {
 #[test]
 fn a_bad_moment_at_the_start_is_survived() {
     for seed in 0..20 {
-        for rate in [Rate::Adaptive { max_qps: None }, Rate::Unlimited] {
+        for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Unlimited] {
             let service = |call: &Call<'_>| if call.at < SECOND { page(502) } else { deleted() };
             let run = Run::new(BulkOptions::new().rate(rate).seed(seed), service).delete(20_000);
             assert_eq!((run.outcomes(), run.stopped()), ([20_000, 0, 0, 0], None), "seed {seed} {rate:?}");

@@ -31,7 +31,7 @@ fn two_bad_seconds_cost_no_key_and_few_requests() {
         for from in [0, 1] {
             let wrong = from * SECOND / 2..(from + 4) * SECOND / 2;
             let service = |call: &Call<'_>| if wrong.contains(&call.at) { response() } else { deleted() };
-            let rate = Rate::Adaptive { max_qps: Some(20.0) };
+            let rate = Rate::from(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(20.0));
             let run = Run::new(BulkOptions::new().rate(rate), service).delete(20_000);
             assert_eq!((run.outcomes(), run.stopped()), ([20_000, 0, 0, 0], None), "{name} {from}");
             assert!(run.requests.len() < 40 + 60, "{name} {from}: {}", run.requests.len());
@@ -85,7 +85,7 @@ fn a_key_with_an_unlisted_code_is_rejected_after_ten_attempts() {
 #[test]
 fn rejections_without_end_stop_the_run() {
     for concurrency in [1, 4, 16, 64] {
-        for rate in [Rate::Adaptive { max_qps: None }, Rate::Unlimited] {
+        for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Unlimited] {
             for keys in [5000, 20_000, 1_000_000] {
                 let options = BulkOptions::new().concurrency(concurrency).rate(rate);
                 let service =
@@ -136,7 +136,7 @@ fn keys_that_always_draw_a_500_end_with_the_run() {
 #[test]
 fn a_limit_that_lets_nothing_through_is_an_outage() {
     for response in [(|| error(503, code::QPS_LIMIT_EXCEEDED)) as Respond, || page(503), || error(400, "Throttling")] {
-        for rate in [Rate::Adaptive { max_qps: None }, Rate::Fixed(5.0)] {
+        for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Fixed(5.0)] {
             let service = |call: &Call<'_>| if call.number < 10 { deleted() } else { response() };
             let run = Run::new(BulkOptions::new().rate(rate).give_up_after(300 * SECOND), service).delete(100_000);
             assert!(matches!(run.stopped(), Some(StopReason::Outage(_))), "{:?}", run.stopped());
