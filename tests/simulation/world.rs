@@ -274,17 +274,24 @@ impl<'a> World<'a> {
     }
 
     fn handle_timeout(&mut self) {
-        let timeout = self.scenario.answer_timeout;
-        let overdue = self.model.in_flight.iter().filter(|&(_, &sent_at)| sent_at + timeout <= self.now);
-        for id in overdue.map(|(&id, _)| id).collect::<Vec<_>>() {
-            let sent_at = self.model.in_flight[&id];
+        let was_stopped = self.bulk.stopped().is_some();
+        let skew = self.skew;
+        self.bulk.handle_timeout(self.client_now());
+        // How early a request is given up follows the latency, within bounds.
+        let most = self.scenario.answer_timeout;
+        let least = most.min(Duration::from_secs(3));
+        for (id, sent_at) in self.model.in_flight.clone() {
+            let waited = self.now.saturating_sub(sent_at);
+            if self.bulk.is_in_flight(id) {
+                assert!(waited < most, "{id:?} is in flight after {waited:?}");
+                continue;
+            }
+            assert!(waited >= least, "{id:?} is given up after {waited:?}");
             self.model.answered(id, Meaning::Failed, true);
-            if self.bulk.stopped().is_none() {
+            if !was_stopped {
                 self.grounds.answered(self.now, sent_at, id, Meaning::Failed, self.model.keys_of(id), self.scenario);
             }
         }
-        let skew = self.skew;
-        self.bulk.handle_timeout(self.client_now());
         self.drain();
         // A clock that jumps in between makes another moment of it.
         if !self.has_undrained && !self.bulk.is_finished() && self.skew == skew {

@@ -92,6 +92,8 @@ const IDLE: f64 = 0.2;
 const KEPT: usize = 64;
 /// Seconds between requests at most, while nothing is accepted.
 const LONGEST_WAIT: f64 = 10.0;
+/// And where a slower limit has shown itself. A longer gap is an outage.
+const SLOWEST: f64 = 60.0;
 /// So many throttles with nothing accepted between mean that the limit has fallen, by how much is open.
 const THROTTLED_ALONE: u64 = 8;
 /// Throttled requests alone for so long are no limit.
@@ -129,7 +131,7 @@ impl Limit {
     /// Seconds that a request of this amount waits for the one before it, at most: to know when the service takes any again. A
     /// limit that is slower than that has shown it: by requests that it accepted.
     pub(super) fn interval(&self, amount: f64) -> f64 {
-        (amount / self.pace()).min(self.slowest.max(LONGEST_WAIT))
+        (amount / self.pace()).min(self.slowest.clamp(LONGEST_WAIT, SLOWEST))
     }
 
     /// A second, of the other amount, over the measurement.
