@@ -93,7 +93,7 @@ impl BulkDelete {
         let service_time = self.clock.service_time(self.now.wall);
         let credentials = self.authority.next_poll(self.now.monotonic, service_time);
         let is_running = !matches!(self.phase, Phase::Stopped(_)) && !self.is_finished();
-        let deadlines = [credentials, self.outage_deadline(), self.startup_deadline()];
+        let deadlines = [credentials, self.outage.report_at(), self.outage_deadline(), self.startup_deadline()];
         let deadlines = deadlines.map(|deadline| deadline.filter(|_| is_running));
         [answer, transmit].into_iter().chain(deadlines).flatten().min()
     }
@@ -113,7 +113,7 @@ impl BulkDelete {
             self.stop_because(reason);
         }
         let is_over = |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now.monotonic);
-        if self.is_finished() {
+        if self.is_finished() || matches!(self.phase, Phase::Stopped(_)) {
             return;
         }
         if is_over(self.outage_deadline()) {
@@ -122,6 +122,8 @@ impl BulkDelete {
         } else if is_over(self.startup_deadline()) {
             let error = self.startup.error().expect("an attempt failed").clone();
             self.stop_because(StopReason::NoSuccess(error));
+        } else {
+            self.report_outage();
         }
     }
 
