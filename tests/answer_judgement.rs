@@ -186,6 +186,12 @@ fn an_error_says_what_to_do() {
         (503, code::QPS_LIMIT_EXCEEDED, Some("send again, more slowly".to_owned())),
         (500, code::INTERNAL_ERROR, Some("send again: the batch may be gone in part".to_owned())),
         (404, "SomethingNew", None),
+        (503, code::BAD_ERROR_RESPONSE, Some("send again, more slowly".to_owned())),
+        (
+            502,
+            code::BAD_ERROR_RESPONSE,
+            Some("check the endpoint: the response is not from OSS, and the batch may be gone in part".to_owned()),
+        ),
         (
             302,
             code::BAD_ERROR_RESPONSE,

@@ -116,14 +116,14 @@ impl BulkDelete {
         if self.is_finished() || matches!(self.phase, Phase::Stopped(_)) {
             return;
         }
+        if is_over(self.startup_deadline()) {
+            let error = self.startup.error().expect("an attempt failed").clone();
+            return self.stop_because(StopReason::NoSuccess(error));
+        }
+        self.report_outage();
         if is_over(self.outage_deadline()) {
             let error = self.outage.error().expect("it was reported").clone();
             self.stop_because(StopReason::Outage(error));
-        } else if is_over(self.startup_deadline()) {
-            let error = self.startup.error().expect("an attempt failed").clone();
-            self.stop_because(StopReason::NoSuccess(error));
-        } else {
-            self.report_outage();
         }
     }
 
