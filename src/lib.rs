@@ -147,7 +147,7 @@
 //!
 //! - **Slow down**: it leaves again, more slowly, and no attempt is spent.
 //! - **Retry**: it leaves again after a back-off. After ten attempts its keys are given up: *unconfirmed* where they may be gone after
-//!   any of the attempts, else *rejected*, or *not attempted* if it was surely never sent.
+//!   any of the attempts, else *rejected*, or *not attempted* if it was surely never sent. The pace falls after a 409 or a 503.
 //! - **Split**: it leaves in two halves, until bad keys stand alone: *rejected*. If nothing but rejected keys comes back, batches from
 //!   elsewhere in the input go out as probes; if those are rejected too, the run stops, because it is not the keys.
 //! - **Retry, then split**: the second time it fails it leaves in two halves, with a back-off that grows with each split. A single key

@@ -83,9 +83,13 @@ pub(super) fn may_have_deleted(setback: &Setback) -> bool {
 pub(super) fn slows_down(setback: &Setback) -> bool {
     match setback {
         Setback::Failed(_) => false,
-        Setback::Refused(error) => {
-            matches!(error.meaning(), Meaning::Throttled | Meaning::MaybeBadKeys | Meaning::NoCode | Meaning::Unknown)
-        }
+        Setback::Refused(error) => match error.meaning() {
+            Meaning::Throttled | Meaning::MaybeBadKeys | Meaning::NoCode | Meaning::Unknown => true,
+            // With a code that is not listed. The other codes and statuses of these say what is wrong.
+            Meaning::Failed => error.status() == StatusCode::SERVICE_UNAVAILABLE,
+            Meaning::Passing => error.status() == StatusCode::CONFLICT,
+            _ => false,
+        },
     }
 }
 
