@@ -27,8 +27,8 @@
 //!   have suffered on its way, from all its attempts together.
 //! - **Parked** are batches only before the first success. Then a rejected batch may mean that everything will be rejected, and one
 //!   batch alone is split to find out.
-//! - **In an outage**, eight batches that fail with no deletion between, one request goes out at a time, ever more rarely. No attempt
-//!   counts, and the batch that failed goes behind the others. Before the first success a single failure has the same effect, and a
+//! - **In an outage**, eight batches that fail with no deletion between, or eight failures that are not from OSS if fewer are left,
+//!   one request goes out at a time, ever more rarely. No attempt counts, and the batch that failed goes behind the others. Before the first success a single failure has the same effect, and a
 //!   minute or ten attempts end the run.
 //! - **In doubt**, after eight single keys that were rejected one after another, batches from elsewhere in the input go out as
 //!   probes, one at a time. If they are rejected too, it is not the keys, and the run stops.

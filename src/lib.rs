@@ -147,7 +147,7 @@
 //!
 //! - **Slow down**: it leaves again, more slowly, and no attempt is spent.
 //! - **Retry**: it leaves again after a back-off. After ten attempts its keys are given up: *unconfirmed* where they may be gone after
-//!   any of the attempts, else *rejected*, or *not attempted* if it was surely never sent.
+//!   any of the attempts, else *rejected*, or *not attempted* if it was surely never sent. The pace falls after a 409 or a 503.
 //! - **Split**: it leaves in two halves, until bad keys stand alone: *rejected*. If nothing but rejected keys comes back, batches from
 //!   elsewhere in the input go out as probes; if those are rejected too, the run stops, because it is not the keys.
 //! - **Retry, then split**: the second time it fails it leaves in two halves, with a back-off that grows with each split. A single key
@@ -161,9 +161,11 @@
 //! not count; a request that hangs until its own timeout can take longer.
 //!
 //! **After it** a run waits as long as it takes, or as
-//! [`give_up_after`](bulk::BulkOptions::give_up_after) allows. When eight batches have failed with no deletion between, or a limit has let
-//! nothing through for a minute, that is an outage, and reported: one request at a time goes out, attempts do not count, and no key is
-//! given up. Only if no key is left that has not failed, attempts count that OSS itself answered.
+//! [`give_up_after`](bulk::BulkOptions::give_up_after) allows. When eight batches have failed with no deletion between, one request at
+//! a time goes out, attempts do not count, and no key is given up. Failures that are not from OSS (no response, or one of a proxy) never
+//! count while nothing gets on, however few batches are left, unless a batch failed half its attempts while others were deleted. Those
+//! that OSS itself responds with count once no batch is left that has not failed. Such an outage is reported when it begins, and so is
+//! a minute without a deletion, whether attempts fail or a limit lets nothing through.
 //!
 //! # Pacing
 //!

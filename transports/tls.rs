@@ -54,7 +54,8 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
 
 fn explanation(error: &rustls::Error) -> Option<String> {
     use CertificateError::{
-        UnknownIssuer, UnsupportedSignatureAlgorithmContext, UnsupportedSignatureAlgorithmForPublicKeyContext,
+        Expired, ExpiredContext, NotValidYet, NotValidYetContext, Other, UnknownIssuer, UnsupportedSignatureAlgorithmContext,
+        UnsupportedSignatureAlgorithmForPublicKeyContext,
     };
     Some(match error {
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
@@ -66,6 +67,16 @@ fn explanation(error: &rustls::Error) -> Option<String> {
         rustls::Error::AlertReceived(ProtocolVersion) => "the server speaks neither TLS 1.2 nor TLS 1.3".to_owned(),
         rustls::Error::InvalidCertificate(UnknownIssuer) => {
             "the server's certificate is not from a trusted authority (UnknownIssuer)".to_owned()
+        }
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
+            "the server's certificate has expired, or the clock of this host is wrong".to_owned()
+        }
+        rustls::Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. }) => {
+            "the server's certificate is not valid yet, or the clock of this host is wrong".to_owned()
+        }
+        // Self-signed, as `openssl req -x509` makes it. The error's type is of a crate that is not a direct dependency.
+        rustls::Error::InvalidCertificate(Other(error)) if error.to_string().contains("CaUsedAsEndEntity") => {
+            "the server's certificate is that of an authority (CA:TRUE): the server needs one that is signed by it".to_owned()
         }
         rustls::Error::InvalidCertificate(UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. }) => {
             let signature = algorithm::name(signature_algorithm_id);

@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 use super::clock::Correction;
 use super::decide::{Verdict, decide, is_from_oss, may_have_deleted, slows_down};
 use super::doubt;
-use super::outage;
+use super::outage::Circumstances;
 use super::pacer::LONGEST_HOLD;
 use super::{AttemptError, Batch, BulkDelete, Event, Failure, Halving, InFlight, Phase, Setback, StopReason, TransmitId};
 use crate::{Credentials, DeleteVectors, Deleted, Now};
@@ -147,8 +147,8 @@ impl BulkDelete {
         if self.startup.failed(now, failed.sent_at, &failed.error, true) {
             return self.stop_over(batch, StopReason::NoSuccess(failed.error));
         }
-        self.outage.throttled(now);
-        self.report_outage(&failed.error);
+        self.outage.remember(now, &failed.error);
+        self.report_outage();
         if self.outage.is_open() {
             let back_off = &mut self.back_off;
             self.outage.probed(now, failed.sent_at, |failures| back_off.after(failures));
@@ -163,25 +163,35 @@ impl BulkDelete {
 
     fn retry(&mut self, mut batch: Batch, failed: Failed) {
         let Failed { verdict, sent_at, is_from_oss, error } = failed;
-        let (back_off, now) = (&mut self.back_off, self.now.monotonic);
+        let now = self.now.monotonic;
         let is_starting = !self.startup.is_over();
-        let has_got_on = self.outage.is_fresh(&batch);
-        // Before the first success a single failure is reason enough to go one at a time.
-        let most = if is_starting { 1 } else { outage::BATCHES };
-        self.outage.failed(now, sent_at, &mut batch, most, |failures| back_off.after(failures));
+        let (has_got_on, has_fresh) = (self.outage.is_fresh(&batch), self.has_fresh_batch());
+        // Whether the batch may be to blame if nothing gets on: OSS itself responds, or half its attempts failed while others got on.
+        let is_suspect = is_from_oss || batch.attempts.saturating_mul(2) >= self.options.max_attempts;
+        self.outage.remember(now, &error);
+        let circumstances = Circumstances { is_starting, is_suspect, has_fresh };
+        let back_off = &mut self.back_off;
+        if self.outage.failed(now, sent_at, &mut batch, circumstances, |failures| back_off.after(failures)) {
+            // The outage is to blame for what failed just before it was noticed.
+            let outage = &self.outage;
+            let in_flight = self.in_flight.values_mut().map(|attempt| &mut attempt.batch);
+            let unsettled = self.ready.iter_mut().chain(self.delayed.values_mut()).chain(&mut self.parked).chain(in_flight);
+            unsettled.filter(|batch| !outage.is_fresh(batch)).for_each(Batch::forgive);
+            batch.forgive();
+        }
         if self.startup.failed(now, sent_at, &error, false) {
             return self.stop_over(batch, StopReason::NoSuccess(error));
         }
-        self.report_outage(&error);
-        // No batch can be blamed while nothing gets on and others are left to try.
+        self.report_outage();
         let counts = is_starting
             || verdict == Verdict::RetryThenStop
             || if self.outage.is_open() {
-                is_from_oss && !matches!(self.phase, Phase::Pushing) && !self.has_fresh_batch()
+                is_suspect && !has_fresh && !matches!(self.phase, Phase::Pushing)
             } else {
-                has_got_on || !self.has_fresh_batch()
+                has_got_on || (is_suspect && !has_fresh)
             };
         batch.attempts += u32::from(counts);
+        batch.spent += u32::from(counts);
         batch.failures += 1;
         let is_last = batch.attempts >= self.options.max_attempts;
         // Where a body is too large only smaller ones get on, and to split costs no key.
@@ -209,13 +219,9 @@ impl BulkDelete {
         }
     }
 
-    /// Before the first success the run stops long before an outage would be news.
-    fn report_outage(&mut self, error: &AttemptError) {
-        if !self.startup.is_over() {
-            return;
-        }
-        if let Some(lasted) = self.outage.report(self.now.monotonic, error) {
-            self.events.push_back(Event::OutageBegan { error: error.clone(), lasted });
+    pub(super) fn report_outage(&mut self) {
+        if let Some((error, lasted)) = self.outage.report(self.now.monotonic, !self.startup.is_over()) {
+            self.events.push_back(Event::OutageBegan { error, lasted });
         }
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Batch {
     /// Attempts that count, and all that failed: the back-off grows with these.
     pub(super) attempts: u32,
     pub(super) failures: u32,
+    /// Attempts that count since something got on last: given back if an outage is to blame.
+    pub(super) spent: u32,
     /// All requests sent.
     pub(super) requests: u32,
     /// Throttled attempts in a row.
@@ -72,6 +74,11 @@ impl Batch {
         self.requests == 0
     }
 
+    /// Gives back the attempts that an outage cost.
+    pub(super) fn forgive(&mut self) {
+        self.attempts -= std::mem::take(&mut self.spent);
+    }
+
     /// Two batches of half the keys each; only for batches of more than one key.
     pub(super) fn split(mut self) -> (Self, Self) {
         let half = self.keys.len().div_ceil(2);
@@ -81,11 +88,12 @@ impl Batch {
             request: None,
             attempts: 0,
             failures: 0,
+            spent: 0,
             is_whole: false,
             last_error: self.last_error.clone(),
             ..self
         };
-        (Self { request: None, attempts: 0, failures: 0, is_whole: false, ..self }, second)
+        (Self { request: None, attempts: 0, failures: 0, spent: 0, is_whole: false, ..self }, second)
     }
 }
 
@@ -212,6 +220,7 @@ impl Filling {
             request: None,
             attempts: 0,
             failures: 0,
+            spent: 0,
             requests: 0,
             throttled: 0,
             may_have_deleted: false,

@@ -136,9 +136,10 @@ pub enum Event {
     /// Credentials have expired, are about to, or were refused: hand others to
     /// [`handle_credentials`](super::BulkDelete::handle_credentials). Asked again every 10 seconds.
     CredentialsNeeded,
-    /// Nothing gets on any more: eight batches or more have failed since the last deletion, or a limit has let nothing through for a
-    /// minute. From now on requests leave ever more rarely, and attempts do not count. Not before the first deletion: there, a
-    /// minute or ten attempts stop the run.
+    /// Nothing gets on any more. After eight batches that failed with no deletion between, or eight failures that are not from OSS if
+    /// fewer are left, requests leave ever more rarely and attempts do not count. A minute in which attempts fail or are throttled and
+    /// nothing is deleted is reported too. Before the first deletion this comes only where the service asked to wait or a request
+    /// hangs: else the run stops before.
     #[non_exhaustive]
     OutageBegan {
         /// The error that began it.

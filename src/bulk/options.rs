@@ -131,8 +131,9 @@ impl BulkOptions {
     }
 
     /// How often a batch is sent before its keys are given up, at least once; 10 if not set. Throttled attempts, those during an
-    /// outage and those that only lacked the right date or credentials do not count. Once every batch that is left has failed in an
-    /// outage, and no keys can come any more, those count that OSS itself answered.
+    /// outage and those that only lacked the right date or credentials do not count. While nothing is deleted, two kinds count all
+    /// the same, once every batch that is left has failed and no keys can come any more: those that OSS itself answered, and those of
+    /// a batch that failed half its attempts while others were deleted.
     #[doc(alias = "retry")]
     #[doc(alias = "retries")]
     #[must_use]
@@ -160,8 +161,8 @@ impl BulkOptions {
     }
 
     /// Stops the run when an outage lasts so long; never if not set. An outage is eight batches or more that fail with no deletion
-    /// between, or a limit that lets nothing through for a minute. Attempts do not count then, so that without this a run outlives
-    /// an outage of any length. Before the first deletion a run always stops after a minute or ten attempts.
+    /// between, eight failures that are not from OSS if fewer are left, or a minute in which attempts fail or are throttled and
+    /// nothing is deleted. Without this a run outlives an outage of any length. Before the first deletion a run always stops after a minute or ten attempts.
     #[must_use]
     pub fn give_up_after(mut self, outage: Duration) -> Self {
         self.give_up_after = Some(outage);

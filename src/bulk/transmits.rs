@@ -100,7 +100,7 @@ impl BulkDelete {
         let service_time = self.clock.service_time(self.now.wall);
         let credentials = self.authority.next_poll(self.now.monotonic, service_time);
         let is_running = !matches!(self.phase, Phase::Stopped(_)) && !self.is_finished();
-        let deadlines = [credentials, self.outage_deadline(), self.startup_deadline()];
+        let deadlines = [credentials, self.outage.report_at(), self.outage_deadline(), self.startup_deadline()];
         let deadlines = deadlines.map(|deadline| deadline.filter(|_| is_running));
         [answer, transmit].into_iter().chain(deadlines).flatten().min()
     }
@@ -121,15 +121,17 @@ impl BulkDelete {
             self.stop_because(reason);
         }
         let is_over = |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now.monotonic);
-        if self.is_finished() {
+        if self.is_finished() || matches!(self.phase, Phase::Stopped(_)) {
             return;
         }
+        if is_over(self.startup_deadline()) {
+            let error = self.startup.error().expect("an attempt failed").clone();
+            return self.stop_because(StopReason::NoSuccess(error));
+        }
+        self.report_outage();
         if is_over(self.outage_deadline()) {
             let error = self.outage.error().expect("it was reported").clone();
             self.stop_because(StopReason::Outage(error));
-        } else if is_over(self.startup_deadline()) {
-            let error = self.startup.error().expect("an attempt failed").clone();
-            self.stop_because(StopReason::NoSuccess(error));
         }
     }
 

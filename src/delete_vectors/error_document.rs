@@ -71,15 +71,24 @@ impl ErrorDocument {
     }
 }
 
-/// Whether the body of a 2xx speaks of no error: empty, or JSON that has none in it. Anything else is somebody else's page.
+/// Whether the body of a 2xx speaks of no error: empty, `null`, or a JSON object that has none in it, at any depth. Anything
+/// else is somebody else's page.
 pub(super) fn is_empty_or_without_error(body: &[u8]) -> bool {
     let body = body.trim_ascii();
-    body.is_empty()
-        || match serde_json::from_slice(body) {
-            Ok(Value::Object(document)) => ["Error", "Code"].iter().all(|name| member(&document, name).is_none()),
-            Ok(_) => true,
-            Err(_) => false,
-        }
+    let is_well = |value: Value| (value.is_object() || value.is_null()) && !speaks_of_error(&value);
+    body.is_empty() || serde_json::from_slice(body).is_ok_and(is_well)
+}
+
+/// Whether a member is an error's, such as `Error`, `ErrorResponse`, `errors` or `Code`.
+fn speaks_of_error(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.iter().any(|(name, value)| {
+            let name = name.to_ascii_lowercase();
+            name == "code" || name.contains("error") || speaks_of_error(value)
+        }),
+        Value::Array(values) => values.iter().any(speaks_of_error),
+        _ => false,
+    }
 }
 
 /// A member by its name, in this spelling or else in any case.

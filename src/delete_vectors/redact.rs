@@ -61,22 +61,46 @@ impl Secret<'_> {
     /// How long the secret is that `text` begins with.
     fn length_in(&self, text: &str) -> Option<usize> {
         let base64 = self.base64.get_or_init(|| in_base64(self.plain));
-        let encoded = || base64.iter().find(|base64| text.starts_with(base64.as_str())).map(|base64| base64.len());
+        let encoded = || base64.iter().find_map(|base64| wrapped(text, base64));
         escaped(text, self.plain).or_else(|| hex(text, self.plain)).or_else(encoded)
     }
 }
 
-/// The length of `secret` at the beginning of `text`, where each character may be escaped in a way of its own.
+/// The length of `secret` at the beginning of `text`, where each character may be escaped in a way of its own, and lines may be
+/// wrapped.
 fn escaped(text: &str, secret: &str) -> Option<usize> {
-    secret.chars().try_fold(0, |at, c| {
-        let text = &text[at..];
+    let length = |text: &str, c| {
         let length = percent(text, c).or_else(|| backslash(text, c)).or_else(|| entity(text, c));
-        Some(at + length.or_else(|| text.starts_with(c).then(|| c.len_utf8()))?)
+        // In a decoded form a plus sign is a space.
+        length.or_else(|| (text.starts_with(c) || (c == '+' && text.starts_with(' '))).then(|| c.len_utf8()))
+    };
+    secret.chars().try_fold(0, |at, c| {
+        let unwrapped = || skip_white_space(text, at).and_then(|at| Some(at + length(&text[at..], c)?));
+        length(&text[at..], c).map(|length| at + length).or_else(unwrapped)
     })
 }
 
-/// `%2B`, or `%252B` where it was encoded twice.
+/// The length of `encoded` at the beginning of `text`, where lines may be wrapped.
+fn wrapped(text: &str, encoded: &str) -> Option<usize> {
+    encoded.chars().try_fold(0, |at, c| {
+        let at = if text[at..].starts_with(c) { at } else { skip_white_space(text, at)? };
+        text[at..].starts_with(c).then(|| at + c.len_utf8())
+    })
+}
+
+/// Where the white space ends that begins at `at`; `None` if there is none, and at the beginning.
+fn skip_white_space(text: &str, at: usize) -> Option<usize> {
+    let end = text.len() - text[at..].trim_start().len();
+    (at > 0 && end > at).then_some(end)
+}
+
+/// `%2B`, or `%252B` where it was encoded twice, or `%u002b`.
 fn percent(text: &str, c: char) -> Option<usize> {
+    let utf16 = || number(text.strip_prefix("%u")?.get(..4)?, 16, c).map(|digits| digits + 2);
+    utf8_percent(text, c).or_else(utf16)
+}
+
+fn utf8_percent(text: &str, c: char) -> Option<usize> {
     c.encode_utf8(&mut [0; 4]).bytes().try_fold(0, |at, byte| {
         let encoded = text[at..].strip_prefix('%')?;
         let rest = strip_all(encoded, "25");
@@ -88,16 +112,15 @@ fn percent(text: &str, c: char) -> Option<usize> {
     })
 }
 
-/// `\u002b`, `\x2b` and `\+`, with any number of backslashes.
+/// `\u002b`, `\u{2b}`, `\x2b`, `\053` and `\+`, with any number of backslashes.
 fn backslash(text: &str, c: char) -> Option<usize> {
     let rest = strip_all(text.strip_prefix('\\')?, "\\");
-    let code = |prefix, digits| {
-        let number = rest.strip_prefix(prefix)?.get(..digits)?;
-        (u32::from_str_radix(number, 16) == Ok(u32::from(c))).then_some(digits + 1)
-    };
+    let code = |prefix, digits| number(rest.strip_prefix(prefix)?.get(..digits)?, 16, c).map(|digits| digits + 1);
+    let braces = || number(rest.strip_prefix("u{")?.split_once('}')?.0, 16, c).map(|digits| digits + 3);
+    let octal = || number(rest.get(..3)?, 8, c);
     // A backslash of the secret is among those that were passed over.
     let itself = || if c == '\\' { Some(0) } else { rest.starts_with(c).then(|| c.len_utf8()) };
-    Some(text.len() - rest.len() + code('u', 4).or_else(|| code('x', 2)).or_else(itself)?)
+    Some(text.len() - rest.len() + code('u', 4).or_else(braces).or_else(|| code('x', 2)).or_else(octal).or_else(itself)?)
 }
 
 /// `&#43;`, `&#x2b;`, `&plus;`-like names of XML, and `&amp;#43;`.
@@ -134,6 +157,11 @@ fn in_base64(secret: &str) -> Vec<Zeroizing<String>> {
     let standard: Vec<_> = aligned.collect();
     let url_safe: Vec<_> = standard.iter().map(|text| Zeroizing::new(text.replace('+', "-").replace('/', "_"))).collect();
     standard.into_iter().chain(url_safe).collect()
+}
+
+/// How many digits there are, if they are the number of `c`.
+fn number(digits: &str, radix: u32, c: char) -> Option<usize> {
+    (u32::from_str_radix(digits, radix) == Ok(u32::from(c))).then_some(digits.len())
 }
 
 fn hex_byte(digits: &str) -> Option<u8> {
@@ -174,6 +202,12 @@ mod tests {
             each(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { percent(c) }),
             each(|c| format!("\\u{:04x}", u32::from(c))),
             each(|c| format!("\\\\u{:04X}", u32::from(c))),
+            each(|c| format!("\\u{{{:x}}}", u32::from(c))),
+            each(|c| format!("%u{:04x}", u32::from(c))),
+            TOKEN.bytes().map(|byte| format!("\\{byte:03o}")).collect::<String>().replace("\\303\\251", "é"),
+            TOKEN.replace('/', "/\r\n\t"),
+            each(percent).replace("%2F", "%2F\n"),
+            TOKEN.replace('+', " "),
             each(|c| format!("&#{};", u32::from(c))),
             each(|c| format!("&#x{:X};", u32::from(c))),
             each(|c| format!("&amp;amp;#{};", u32::from(c))),
@@ -190,7 +224,9 @@ mod tests {
             }
         }
         for around in ["", "a", "ab", "abc", "é"] {
-            for text in [base64(around), base64(around).replace('+', "-").replace('/', "_")] {
+            let lines: Vec<String> =
+                base64(around).as_bytes().chunks(5).map(|line| String::from_utf8_lossy(line).into()).collect();
+            for text in [base64(around), base64(around).replace('+', "-").replace('/', "_"), lines.join("\r\n")] {
                 assert!(redacted(&text).contains("[AccessKey secret]"), "{around}: {text}");
             }
         }

@@ -108,10 +108,10 @@ impl DeleteVectors {
     }
 }
 
-/// A header's value as text, trimmed; `None` where it is missing, empty or not text.
+/// A header's value as text, trimmed: the first that is neither empty nor something else than text.
 pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let value = str::from_utf8(headers.get(name)?.as_bytes()).ok()?.trim();
-    (!value.is_empty()).then(|| value.to_owned())
+    let values = headers.get_all(name).iter().filter_map(|value| str::from_utf8(value.as_bytes()).ok());
+    values.map(str::trim).find(|value| !value.is_empty()).map(str::to_owned)
 }
 
 pub(super) fn qos_delay(headers: &HeaderMap) -> Option<Duration> {

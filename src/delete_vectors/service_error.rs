@@ -281,10 +281,10 @@ impl ServiceError {
             code::NO_SUCH_VECTOR_INDEX => return Some(format!("check the index name, {target}").into()),
             code => match (code::advice(code), self.meaning()) {
                 (Some(advice), _) => advice,
-                (None, Meaning::NotFromOss) => {
+                (None, Meaning::Throttled) => "send again, more slowly",
+                (None, Meaning::NotFromOss | Meaning::Failed) if !self.is_from_oss() => {
                     "check the endpoint: the response is not from OSS, and the batch may be gone in part"
                 }
-                (None, Meaning::Throttled) => "send again, more slowly",
                 _ if self.may_have_deleted() => "send again: the batch may be gone in part",
                 _ if self.is_retryable() => "send again",
                 _ => return None,

@@ -1,11 +1,12 @@
 //! The run outlives its service's absence: one probe at a time, ever more rarely, and no attempt is counted.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
 use oss_delete_vectors::code;
 
-use crate::run::{Answer, Call, Run, SECOND, deleted, error, lost, not_sent, page};
+use crate::run::{Answer, Call, Respond, Run, SECOND, deleted, error, key, lost, not_sent, page, service_error};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -70,6 +71,63 @@ fn one_batch_alone_is_no_outage() {
     assert_eq!(run.outages(), (0, 0));
 }
 
+/// Failures that are not from OSS.
+const FOREIGN: [Respond; 6] = [not_sent, lost, || page(401), || page(502), || page(500), || Answer::Silence];
+
+#[test]
+fn two_hours_down_cost_no_key_however_few_are_left() {
+    for left in [1, 2, 7, 8, 9] {
+        for concurrency in [1, 16] {
+            for answer in FOREIGN {
+                let options = BulkOptions::new().concurrency(concurrency);
+                let run = Run::new(options, down(3, 2 * HOUR, answer)).delete(1500 + 500 * left);
+                let context = format!("{left} at {concurrency}");
+                assert_eq!((run.outcomes(), run.stopped()), ([1500 + 500 * left, 0, 0, 0], None), "{context}");
+                assert_eq!(run.outages(), (1, 1), "{context}");
+                assert!(run.requests.len() < 1000, "{context}: {}", run.requests.len());
+                assert!(run.now < 2 * HOUR + 110 * SECOND, "{context}: {:?}", run.now);
+                let options = BulkOptions::new().concurrency(concurrency).give_up_after(600 * SECOND);
+                let run = Run::new(options, down(3, 2 * HOUR, answer)).delete(1500 + 500 * left);
+                assert!(matches!(run.stopped(), Some(StopReason::Outage(_))), "{context}: {:?}", run.stopped());
+                assert!(run.now < 700 * SECOND, "{context}: {:?}", run.now);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_deletion_a_minute_costs_no_key() {
+    for answer in FOREIGN {
+        for pause in [60 * SECOND, HOUR] {
+            let next = Cell::new(Duration::ZERO);
+            let service = |call: &Call<'_>| {
+                if call.at < next.get() {
+                    return answer();
+                }
+                next.set(call.at + pause);
+                deleted()
+            };
+            let run = Run::new(BulkOptions::new(), service).delete(10_000);
+            assert_eq!((run.outcomes(), run.stopped()), ([10_000, 0, 0, 0], None), "{pause:?}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_never_gets_through_ends_while_others_do() {
+    for cursed in [1, 3, 7] {
+        for answer in [not_sent, lost, || page(405), || page(502)] {
+            let is_cursed = |call: &Call<'_>| (1000..1000 + 500 * cursed).contains(&call.positions.first());
+            let service = |call: &Call<'_>| if is_cursed(call) { answer() } else { deleted() };
+            let options = BulkOptions::new().rate(Rate::from(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0)));
+            let run = Run::new(options, service).delete(100_000);
+            let [deleted, rejected, unconfirmed, not_attempted] = run.outcomes();
+            assert_eq!((deleted, rejected, unconfirmed + not_attempted), (100_000 - 500 * cursed, 0, 500 * cursed));
+            assert_eq!((run.outages(), run.stopped()), ((0, 0), None), "{cursed}");
+        }
+    }
+}
+
 #[test]
 fn a_few_batches_that_always_fail_are_no_outage_either() {
     // The third and the fourth of twenty, which in the end are the last that are left.
@@ -115,4 +173,28 @@ fn what_was_under_way_when_the_circuit_opened_is_no_probe() {
     assert_eq!(run.outcomes(), [50_000, 0, 0, 0]);
     let probe = run.requests[64].0;
     assert!(probe <= SECOND / 4, "the first back-off is at most 0.2 s: {probe:?}");
+}
+
+#[test]
+fn a_minute_without_a_deletion_is_reported_when_it_is_over() {
+    let wait = |delay| Answer::Is(service_error(503, code::SLOW_DOWN).with_retry_after(delay).to_response());
+    // What each response is, how many batches are left, and how long it takes until the first of them failed.
+    let cases: [(&str, &dyn Fn() -> Answer, u64, Duration); 5] = [
+        ("hold", &|| wait(HOUR), 20, Duration::ZERO),
+        ("hold, two batches", &|| wait(Duration::MAX), 2, Duration::ZERO),
+        ("silence, two batches", &|| Answer::Silence, 2, 75 * SECOND),
+        ("page", &|| page(503), 2, Duration::ZERO),
+        ("one of OSS", &|| error(500, code::INTERNAL_ERROR), 200, Duration::ZERO),
+    ];
+    for (name, answer, left, fails_after) in cases {
+        let service = |call: &Call<'_>| if call.number > 0 { answer() } else { deleted() };
+        let options = BulkOptions::new().concurrency(1).give_up_after(4 * HOUR);
+        let mut run = Run::new(options, service).keys((0..500 * (left + 1)).map(key));
+        run.until(|run| run.outages().0 == 1);
+        assert!(run.now <= fails_after + 61 * SECOND, "{name}: {:?}", run.now);
+    }
+    // Before the first deletion too, where the service asked to wait.
+    let mut run = Run::new(BulkOptions::new(), |_| wait(300 * SECOND)).keys((0..5000).map(key));
+    run.until(|run| run.outages().0 == 1);
+    assert!(run.now <= 61 * SECOND, "{:?}", run.now);
 }

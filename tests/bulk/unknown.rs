@@ -41,10 +41,18 @@ fn two_bad_seconds_cost_no_key_and_few_requests() {
 
 #[test]
 fn a_limit_in_other_words_is_found_as_any_limit() {
-    // So many requests a second: told by a code of the gateway, and by a 503 of nginx.
-    for (name, response) in
-        [("gateway", (|| error(400, "Throttling.User")) as Respond), ("nginx", || page(503)), ("429", || page(429))]
-    {
+    // Five requests a second, by a code of the gateway, by a 503 of nginx, and by codes that are not listed.
+    let responses: [(&str, Respond); 8] = [
+        ("gateway", || error(400, "Throttling.User")),
+        ("nginx", || page(503)),
+        ("429", || page(429)),
+        ("unlisted", || error(400, "Unheard")),
+        ("unlisted 403", || error(403, "Unheard")),
+        ("unlisted 409", || error(409, "Unheard")),
+        ("unlisted 503", || error(503, "Unheard")),
+        ("codeless", || codeless(400)),
+    ];
+    for ((name, response), concurrency) in responses.into_iter().flat_map(|named| [1, 16, 1000].map(|c| (named, c))) {
         let tokens = RefCell::new((5.0_f64, 0.0_f64));
         let service = |call: &Call<'_>| {
             let (left, at) = &mut *tokens.borrow_mut();
@@ -56,9 +64,9 @@ fn a_limit_in_other_words_is_found_as_any_limit() {
             *left -= 1.0;
             deleted()
         };
-        let run = Run::new(BulkOptions::new(), service).delete(200_000);
-        assert_eq!((run.outcomes(), run.stopped()), ([200_000, 0, 0, 0], None), "{name}");
-        assert!(run.requests.len() < 400 + 120, "{name}: {} requests for 400 batches", run.requests.len());
+        let run = Run::new(BulkOptions::new().concurrency(concurrency), service).delete(200_000);
+        assert_eq!((run.outcomes(), run.stopped()), ([200_000, 0, 0, 0], None), "{name} at {concurrency}");
+        assert!(run.requests.len() < 400 + 120, "{name} at {concurrency}: {} requests for 400 batches", run.requests.len());
     }
 }
 

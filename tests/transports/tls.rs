@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use oss_delete_vectors::transports::TransportOptions;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, date_time_ymd};
 
 use crate::carrier::{Carrier, request};
 use crate::certificates::{Authority, serve_fixture};
@@ -116,6 +117,27 @@ fn a_failed_handshake_is_explained() {
                 let _ = std::io::Write::write_all(&mut stream, &[21, 3, 3, 0, 2, 2, alert]);
                 wait_for_close(&mut stream);
             });
+            assert_eq!(error(&carrier, &peer), expected, "{}", carrier.name());
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_valid_is_explained() {
+    let authority = Authority::new();
+    let params = || CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let (mut expired, mut early, mut of_authority) = (params(), params(), params());
+    expired.not_after = date_time_ymd(2020, 1, 1);
+    early.not_before = date_time_ymd(2100, 1, 1);
+    // As `openssl req -x509` makes it.
+    of_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    for (params, expected) in [
+        (expired, "the server's certificate has expired, or the clock of this host is wrong"),
+        (early, "the server's certificate is not valid yet, or the clock of this host is wrong"),
+        (of_authority, "the server's certificate is that of an authority (CA:TRUE): the server needs one that is signed by it"),
+    ] {
+        let peer = authority.serve_with(params);
+        for carrier in Carrier::each(&TransportOptions::new().extra_roots(authority.pem().as_bytes()).unwrap()) {
             assert_eq!(error(&carrier, &peer), expected, "{}", carrier.name());
         }
     }

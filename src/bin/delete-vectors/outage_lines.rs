@@ -57,7 +57,7 @@ impl OutageLines {
 
 impl Outage {
     fn line(&self, now: Instant) -> String {
-        format!("nothing deleted for {}: {}", clock(now - self.began), self.error)
+        format!("nothing deleted for {}, still trying: {}", clock(now - self.began), self.error)
     }
 }
 
@@ -70,6 +70,6 @@ mod tests {
         let began = Instant::now();
         let outage = Outage { began, error: "connection refused (127.0.0.1:9000)".to_owned(), told_at: began };
         let line = outage.line(began + Duration::from_secs(30));
-        assert_eq!(line, "nothing deleted for 0:30: connection refused (127.0.0.1:9000)");
+        assert_eq!(line, "nothing deleted for 0:30, still trying: connection refused (127.0.0.1:9000)");
     }
 }
