@@ -34,9 +34,20 @@ fn what_is_plainly_not_keys_is_refused() {
         ("[\n  \"doc-001\",\n  \"doc-002\"\n]\n", ", line 1: looks like JSON over several lines ([)", &array),
         ("\"doc-001\",\"x\"\n", ", line 1: looks like CSV with quotes (\"doc-001\",\"x\")", &alone),
         ("'doc-001'\n'doc-002'\n", ", line 1: looks like text in quotes ('doc-001')", &alone),
-        ("doc-001,doc-002", ", line 1: looks like a list or columns with commas or semicolons between (doc-001,doc-002)", &alone),
-        ("doc-001 doc-002\n", ", line 1: looks like several keys with blanks between (doc-001 doc-002)", &alone),
-        ("- doc-001\n- doc-002\n", ", line 1: looks like a list of YAML or Markdown (- doc-001)", &alone),
+        (
+            "doc-001,doc-002",
+            ", line 1: looks like a list or columns with commas, semicolons or bars between (doc-001,doc-002)",
+            &alone,
+        ),
+        ("doc-001 doc-002\n", ", line 1: looks like several keys or columns with blanks between (doc-001 doc-002)", &alone),
+        ("- doc-001\n- doc-002\n", ", line 1: looks like a list or settings, such as YAML (- doc-001)", &alone),
+        ("> doc-001\n", ", line 1: looks like a line of diff, or a quotation (> doc-001)", &alone),
+        ("key = \"doc-001\"\n", ", line 1: looks like a list or settings, such as YAML (key = \"doc-001\")", &alone),
+        (
+            "doc-001\u{200b}\n",
+            ", line 1: looks like a key with invisible characters, as copied from a page (doc-001\\u{200b})",
+            this,
+        ),
         ("<!DOCTYPE html>\n", ", line 1: looks like HTML or XML (<!DOCTYPE html>)", this),
         ("key\ndoc-001\n", ", line 1: looks like the heading of a column (key)", this),
         ("doc-001\n doc-002\n", ", line 2: looks like a key with blanks before or behind it ( doc-002)", this),
@@ -118,8 +129,7 @@ fn skipping_ends_in_a_file_that_is_mostly_bad() {
         let run =
             delete(&service, &options, b"doc-001\n".iter().copied().chain(b"\xb5\xe7-1\n".repeat(2000)).collect::<Vec<_>>());
         let help = "help: check that this is the right file, and --keys-format\n";
-        let expected = format!("error: stdin: 1001 of its first 1002 lines hold no key\nnote: nothing was deleted\n{help}");
-        assert!(run.stderr.contains(&expected) || run.counts()[0] == 1, "{run:?}");
+        assert!(run.stderr.contains("error: stdin: 1001 of its first 1002 lines hold no key\n"), "{run:?}");
         assert!(run.stderr.ends_with(help) && run.code != Some(0), "{run:?}");
         let run = delete(&service, &options, b"\xb5\xe7-1\n\xb5\xe7-2\n");
         assert!(run.stderr.contains("error: stdin: none of 2 lines holds a key\n"), "{run:?}");
