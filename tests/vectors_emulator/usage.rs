@@ -31,7 +31,7 @@ fn an_option_that_is_wrong_is_named_with_its_rule() {
         ("--region", "CN", "--region: must be 1 to 63 characters of a-z, 0-9 and '-'"),
         ("--account-id", "me", r#"--account-id: must be 1 to 32 digits, not "me""#),
         ("--bucket", "a_b", "--bucket: must be 3 to 32 characters"),
-        ("--index-name", "", "--index-name: index name must not be empty"),
+        ("--index-name", "", "--index-name: must not be empty"),
         ("--index-name", "not-valid", "--index-name: index name must be 1 to 63 letters and digits"),
         ("--max-qps", "0", "must be a number above 0"),
         ("--max-qps=-1", "--seed=1", "must be a number above 0"),
@@ -49,6 +49,17 @@ fn an_option_that_is_wrong_is_named_with_its_rule() {
 }
 
 #[test]
+fn the_man_page_and_completions_need_no_key_pair() {
+    for (what, expected) in [("man", ".SH \"ENVIRONMENT\"\n"), ("bash", "--keys-format"), ("zsh", "#compdef vectors-emulator")] {
+        let program = Program::run(&["--generate", what], &[], "");
+        let said = program.said.clone();
+        let ended = program.ended();
+        let stdout = said + &ended.stdout;
+        assert!(ended.code == Some(0) && ended.stderr.is_empty() && stdout.contains(expected), "{what}: {stdout}");
+    }
+}
+
+#[test]
 fn a_key_pair_that_is_missing_or_wrong_is_named_and_not_shown() {
     let [id, secret] = KEY_PAIR;
     let reason = "not set: the environment gives the AccessKey pair that clients sign with\n";
@@ -60,11 +71,8 @@ fn a_key_pair_that_is_missing_or_wrong_is_named_and_not_shown() {
         (&[id, ("OSS_ACCESS_KEY_SECRET", "")], format!("OSS_ACCESS_KEY_SECRET is {reason}")),
         (&[secret], format!("OSS_ACCESS_KEY_ID is {reason}")),
         (&[("OSS_ACCESS_KEY_ID", "a,b"), secret], "OSS_ACCESS_KEY_ID: must be ".to_owned()),
-        (
-            &[id, ("OSS_ACCESS_KEY_SECRET", &secret_with_line_break)],
-            "OSS_ACCESS_KEY_SECRET: access key secret must not ".to_owned(),
-        ),
-        (&[id, secret, ("OSS_SESSION_TOKEN", &token_with_line_break)], "OSS_SESSION_TOKEN: security token must be ".to_owned()),
+        (&[id, ("OSS_ACCESS_KEY_SECRET", &secret_with_line_break)], "OSS_ACCESS_KEY_SECRET: must not ".to_owned()),
+        (&[id, secret, ("OSS_SESSION_TOKEN", &token_with_line_break)], "OSS_SESSION_TOKEN: must be ".to_owned()),
     ] {
         let stderr = refused(&[], environment, "");
         assert!(stderr.starts_with(&format!("error: {expected}")), "{environment:?}: {stderr}");
