@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use oss_delete_vectors::bulk::Checkpoint;
 use oss_delete_vectors::emulator::{Emulator, FaultyNetwork, RateLimit};
 use oss_delete_vectors::transports::Server;
-use oss_delete_vectors::{Deleted, ServiceError};
+use oss_delete_vectors::{Deleted, ServiceError, code};
 use serde_json::Value;
 
 use crate::program::{CREDENTIALS, File, PLACE, command, credentials, finish, run, target};
@@ -104,18 +104,21 @@ fn failed_keys_outlive_a_kill() {
         let failed = File::none(&name, "jsonl");
         let refused: Arc<Mutex<Vec<(Instant, String)>>> = Arc::default();
         let seen = Arc::clone(&refused);
-        // A batch is rejected as long as it holds a key that ends with 7.
+        // A batch is rejected as long as it holds a key that ends with 7; the first one is not, so
+        // that something is deleted.
         let handler = move |request: http::Request<bytes::Bytes>| {
             let body: Value = serde_json::from_slice(request.body()).unwrap();
             let keys: Vec<&str> = body["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
-            let bad: Vec<&str> = keys.iter().copied().filter(|key| key.ends_with('7')).collect();
+            let bad: Vec<&str> = keys.iter().copied().filter(|key| key.ends_with('7') && *key >= "doc-000500").collect();
             if bad.is_empty() {
                 return Deleted::new("id").to_response();
             }
             if keys.len() == 1 {
                 seen.lock().unwrap().push((Instant::now(), keys[0].to_owned()));
             }
-            ServiceError::new(http::StatusCode::BAD_REQUEST, "Bad", "bad keys").with_request_id("id").to_response()
+            ServiceError::new(http::StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID, "bad keys")
+                .with_request_id("id")
+                .to_response()
         };
         let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), handler).unwrap();
         let url = server.url();
