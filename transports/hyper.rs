@@ -1,6 +1,7 @@
 //! The asynchronous transport: hyper on tokio.
 
 mod delete_all;
+mod lookup;
 
 use std::fmt;
 use std::pin::pin;
@@ -66,7 +67,7 @@ impl HyperTransport {
     /// Direct connections, by TLS for `https` URIs and in plain text for `http` ones.
     #[must_use]
     pub fn new(options: &TransportOptions) -> Self {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(lookup::Lookup);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // `send` bounds connecting as a whole; this shares the time out among the addresses of a name, so that no dead one uses it up.

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 pub(crate) use self::format::{Format, Refusal, Rules, Syntax, excerpt};
 pub(crate) use self::input::KeyInput;
+pub(crate) use self::unchanged::check_written;
 use self::unchanged::{Changed, Unchanged, UnchangedReader};
 use self::unlike::Unlike;
 use crate::input_text;

@@ -135,6 +135,47 @@ fn one_file_is_one_thing() {
     assert_eq!((run.code, run.counts()[0]), (Some(0), 1), "{run:?}");
 }
 
+/// Each of the two has a position of its own, so one would write over the other.
+#[cfg(unix)]
+#[test]
+fn stdout_and_stderr_go_to_no_other_file_of_the_run() {
+    let service = Service::start();
+    let url = service.url();
+    for (option, content) in [("--failed-keys", ""), ("--checkpoint", ""), ("--keys-from", "doc-001\n")] {
+        for stream in ["stdout", "stderr"] {
+            let file = File::new(&format!("stream{option}-{stream}"), "out", content);
+            let options = ["--index-name", "vectorindex1", "--force", "--endpoint", &url, "--keys", r#"["doc-001"]"#];
+            let options = PLACE.into_iter().chain(options).chain([option, file.path()]);
+            let mut command = crate::program::command(options, &CREDENTIALS);
+            let redirected = std::fs::OpenOptions::new().append(true).open(file.path()).unwrap();
+            let run = crate::program::told(
+                if stream == "stdout" { command.stdout(redirected) } else { command.stderr(redirected) }.output().unwrap(),
+            );
+            let text = run.stderr + &file.read();
+            let expected = format!(
+                "error: {option} {}: {stream} is redirected to this file; name another file for one of them\n",
+                file.path()
+            );
+            assert!(run.code == Some(2) && text.contains(&expected), "{text}");
+        }
+    }
+    assert_eq!(service.requests(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_device_is_no_checkpoint() {
+    let service = Service::start();
+    let pipe = File::none("checkpoint-pipe", "fifo");
+    assert!(std::process::Command::new("mkfifo").arg(pipe.path()).status().unwrap().success());
+    for path in [pipe.path(), "/dev/zero"] {
+        let run = delete(&service, &["--keys", r#"["doc-001"]"#, "--checkpoint", path]);
+        let expected = format!("error: --checkpoint {path}: cannot be used: it is a device or a pipe; expected a file\n");
+        assert_eq!((run.code, run.stderr), (Some(2), expected));
+    }
+    std::fs::remove_file(pipe.path()).unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn a_checkpoint_is_written_through_no_link() {

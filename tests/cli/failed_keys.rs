@@ -1,18 +1,20 @@
 //! `--failed-keys` over several runs: a file belongs to one of them.
 
 use std::fs;
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::StatusCode;
+use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::transports::Server;
-use oss_delete_vectors::{Deleted, ServiceError, code};
+use oss_delete_vectors::{Deleted, Now, ServiceError, code};
 
 use crate::books::{delete, many};
-use crate::program::{CREDENTIALS, File, PLACE, command, finish};
+use crate::program::{CREDENTIALS, File, PLACE, command, finish, run};
 
 #[test]
 fn failed_keys_of_a_run_that_is_resumed_are_kept_together() {
@@ -33,6 +35,55 @@ fn failed_keys_of_a_run_that_is_resumed_are_kept_together() {
     let expected = "cannot be written: it is shorter than when the checkpoint was written";
     assert_eq!(shorter.stderr, format!("error: --failed-keys {}: {expected}\n", failed.path()));
     assert_eq!((without.code, shorter.code), (Some(2), Some(2)));
+}
+
+/// Lines of a file that was removed are gone, those of one that was emptied as well.
+#[cfg(unix)]
+#[test]
+fn a_file_that_changes_under_the_run_is_reported() {
+    type Change = fn(&str);
+    let changes: [(Change, &str); 4] = [
+        (|path| fs::remove_file(path).unwrap(), "it was removed or renamed"),
+        (|path| fs::write(path, "").unwrap(), "its size was "),
+        (|path| fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"x\n").unwrap(), "its size was "),
+        (
+            |path| {
+                fs::rename(path, format!("{path}.1")).unwrap();
+                fs::rename(format!("{path}.1"), path).unwrap();
+                fs::copy(path, format!("{path}.1")).unwrap();
+                fs::rename(format!("{path}.1"), path).unwrap();
+            },
+            "another file has its name now",
+        ),
+    ];
+    for (change, reason) in changes {
+        let (service, keys) = many("changes-under", 20_000);
+        service.emulator().refuse_keys(["doc-00001"]);
+        // So slow that the line is in the file before the last request.
+        service.emulator().set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
+        let failed = File::none("changes-under", "jsonl");
+        let (emulator, path, begun) = (service.shared(), failed.path().to_owned(), Instant::now());
+        let mut change = Some(change);
+        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request| {
+            if fs::metadata(&path).is_ok_and(|file| file.len() > 0)
+                && let Some(change) = change.take()
+            {
+                change(&path);
+            }
+            emulator.lock().unwrap().handle(Now::new(begun.elapsed(), SystemTime::now()), &request)
+        });
+        let server = server.unwrap();
+        let url = server.url();
+        let options = ["--keys-from", keys.path(), "--failed-keys", failed.path(), "--force", "--endpoint", &url];
+        let options = PLACE.into_iter().chain(["--index-name", "vectorindex1"]).chain(options);
+        let run = run(options, &CREDENTIALS);
+        let expected = format!(
+            "error: --failed-keys {}: cannot be written: the file changed while the run wrote to it: {reason}",
+            failed.path()
+        );
+        assert!(run.code == Some(1) && run.stderr.contains(&expected), "{reason}: {run:?}");
+        assert!(run.stderr.contains("help: to list all keys again, run the same command with another --failed-keys"));
+    }
 }
 
 #[test]

@@ -90,6 +90,29 @@ fn the_second_run_says_who_uses_the_file_and_ends() {
     }
 }
 
+/// A hard link, and a link to a file that was not there yet.
+#[test]
+fn a_file_with_two_names_is_locked() {
+    let held = Held::new("two-names");
+    let (file, hard) = (File::new("two-names", "jsonl", ""), File::none("two-names-hard", "jsonl"));
+    fs::hard_link(file.path(), hard.path()).unwrap();
+    let (soft, target) = (File::none("two-names-soft", "jsonl"), File::none("two-names-target", "jsonl"));
+    std::os::unix::fs::symlink(target.path(), soft.path()).unwrap();
+    for (first, second) in [(file.path(), hard.path()), (soft.path(), target.path())] {
+        let child = held.spawn(&["--failed-keys", first]);
+        let requests = held.requests.load(Ordering::SeqCst);
+        let run = held.run(&["--failed-keys", second]);
+        let expected = format!(
+            "error: --failed-keys {second}: cannot be written: another run is using it\n\
+             help: wait until it has ended, or name another file\n"
+        );
+        assert_eq!((run.code, run.stderr, held.requests.load(Ordering::SeqCst)), (Some(2), expected, requests));
+        held.is_free.store(1, Ordering::SeqCst);
+        assert_eq!(finish(child).code, Some(0));
+        held.is_free.store(0, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn the_lock_of_a_killed_run_blocks_nobody() {
     let held = Held::new("killed-holder");

@@ -22,6 +22,9 @@ fn peak(keys: u32, transport: &str) -> u64 {
     let checkpoint = File::none(&format!("memory-{transport}-{keys}"), "checkpoint");
     let options =
         ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url, "--transport", transport];
+    // As many connections from the first second on: each takes threads and buffers, which the short
+    // run would not open under load.
+    let options = [&options[..], &["--concurrency", "2"]].concat();
     let paths = ["--keys-from", file.path(), "--checkpoint", checkpoint.path()];
     let mut command = command(PLACE.into_iter().chain(options).chain(paths), &CREDENTIALS);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -5,8 +5,10 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 
 use http::StatusCode;
+use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::{ServiceError, code};
 
+use crate::books::{delete as delete_keys, many};
 use crate::canary::WRONG_SECRET;
 use crate::program::{CREDENTIALS, ClosedPort, PLACE, Run, Service, TRANSPORTS, command, run, told};
 
@@ -208,4 +210,23 @@ fn what_happens_is_told_to_those_who_ask() {
             assert_eq!(requests.count(), if option == "-v" { 0 } else { 2 }, "{run:?}");
         }
     }
+}
+
+#[test]
+fn verbose_runs_log_throttling_and_the_pace() {
+    let (service, keys) = many("pace", 5000);
+    service.emulator().set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
+    let run = delete_keys(&service, &["--keys-from", keys.path(), "-v"]);
+    assert_eq!((run.code, run.counts()[0]), (Some(0), 5000), "{run:?}");
+    let [requests, throttled] = ["requests", "throttled"].map(|name| run.json()[name].as_u64().unwrap());
+    let lines: Vec<&str> = run.stderr.lines().filter(|line| line.contains(" pace ")).collect();
+    // The last line may precede the last request, but no throttling.
+    let last = lines.last().unwrap_or(&"").rsplit_once(" pace ").map_or("", |(_, fields)| fields);
+    let mut fields = last.split(' ').map(|field| field.split_once('=').unwrap());
+    let logged = fields.next().unwrap();
+    assert!(logged.0 == "requests" && logged.1.parse::<u64>().unwrap() <= requests, "{run:?}");
+    assert_eq!(fields.next(), Some(("throttled", throttled.to_string().as_str())), "{run:?}");
+    let (name, pace) = fields.next().unwrap();
+    assert!(throttled > 0 && name == "per_second" && pace.trim_matches('"').parse::<f64>().unwrap() > 0.0, "{run:?}");
+    assert!(!delete_keys(&Service::start(), &["--keys", r#"["doc-001"]"#, "-v"]).stderr.contains(" pace "));
 }

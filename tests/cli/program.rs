@@ -143,6 +143,11 @@ impl Service {
         self.server.url()
     }
 
+    /// For another way to it.
+    pub(crate) fn shared(&self) -> Arc<Mutex<Emulator>> {
+        Arc::clone(&self.emulator)
+    }
+
     /// Requests that came.
     pub(crate) fn requests(&self) -> u64 {
         self.emulator().requests()

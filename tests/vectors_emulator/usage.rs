@@ -51,6 +51,17 @@ fn an_option_that_is_wrong_is_named_with_its_rule() {
 }
 
 #[test]
+fn the_man_page_and_completions_need_no_key_pair() {
+    for (what, expected) in [("man", ".SH \"ENVIRONMENT\"\n"), ("bash", "--keys-format"), ("zsh", "#compdef vectors-emulator")] {
+        let program = Program::run(&["--generate", what], &[], "");
+        let said = program.said.clone();
+        let ended = program.ended();
+        let stdout = said + &ended.stdout;
+        assert!(ended.code == Some(0) && ended.stderr.is_empty() && stdout.contains(expected), "{what}: {stdout}");
+    }
+}
+
+#[test]
 fn a_key_pair_that_is_missing_or_wrong_is_named_and_not_shown() {
     let [id, secret] = KEY_PAIR;
     let reason = "not set: the environment gives the AccessKey pair that clients sign with\n";

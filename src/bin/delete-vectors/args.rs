@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
+use crate::generate::Generated;
 use crate::key_lines::{Format as KeyFormat, Rules};
 
 /// 9999-12-31T23:59:59Z, the last second that a date on the wire can say.
@@ -248,16 +249,6 @@ pub(crate) enum When {
     Auto,
     Always,
     Never,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Generated {
-    Man,
-    Bash,
-    Elvish,
-    Fish,
-    PowerShell,
-    Zsh,
 }
 
 fn concurrency(text: &str) -> Result<usize, &'static str> {

@@ -136,7 +136,7 @@ impl Books {
             let count = grouped(mark.position);
             complain(format_args!("note: reading {count} keys, to compare them with those of the checkpoint"));
         }
-        if keys.check(mark, run.settled()).map_err(|trouble| trouble.text)? {
+        if keys.check(mark, run.settled()).map_err(|trouble| trouble.to_string())? {
             return Ok(());
         }
         let (position, options) = (grouped(mark.position), options.escape_debug());

@@ -110,6 +110,10 @@ impl CheckpointFile {
     /// What an earlier run saved; `None` if there is no such file, or an empty one, as `mktemp`
     /// makes it.
     pub(crate) fn load(&self) -> Result<Option<Saved>, CheckpointError> {
+        // Reading a pipe waits for ever, and a device would be replaced by a file.
+        if fs::metadata(&self.place).is_ok_and(|place| !place.is_file() && !place.is_dir()) {
+            return Err(self.failed("cannot be used", "it is a device or a pipe; expected a file"));
+        }
         let text = match fs::read_to_string(&self.place) {
             Ok(text) if text.trim().is_empty() => return Ok(None),
             Ok(text) => text,

@@ -14,6 +14,8 @@ use oss_delete_vectors::bulk::FailedKeys;
 use serde_json::Value;
 
 use crate::checkpoint::{Covered, sync_folder_of};
+use crate::key_lines::check_written;
+use crate::lock;
 use crate::text::json_line;
 
 /// How every line begins.
@@ -119,6 +121,10 @@ impl FailedKeysFile {
         };
         let (file, is_new, metadata) = opened().map_err(|error: io::Error| FailedKeysError::new(path, error))?;
         let is_file = metadata.is_file();
+        if is_file && !lock::take_itself(&file) {
+            let reason = "another run is using it\nhelp: wait until it has ended, or name another file";
+            return Err(FailedKeysError::new(path, reason));
+        }
         let bytes = if is_file { metadata.len() } else { 0 };
         let file = Self {
             path: path.to_owned(),
@@ -176,12 +182,20 @@ impl FailedKeysFile {
         Ok(())
     }
 
-    /// Returns when all lines are on the disk.
+    /// Returns when all lines are on the disk, where they can be found.
     pub(crate) fn sync(&mut self) -> Result<(), FailedKeysError> {
         if self.is_dirty {
             let synced = self.file.flush().and_then(|()| if self.is_file { self.file.get_ref().sync_data() } else { Ok(()) });
             self.check(synced)?;
             self.is_dirty = false;
+        }
+        // What nobody can find is lost. A file without lines is no loss.
+        if self.is_file && self.bytes > 0 {
+            let found = check_written(self.file.get_ref(), &self.path, self.bytes);
+            let help = "to list all keys again, run the same command with another --failed-keys";
+            self.check(found.map_err(|error| {
+                io::Error::other(format!("the file changed while the run wrote to it: {error}\nhelp: {help}"))
+            }))?;
         }
         self.check(Ok(()))
     }

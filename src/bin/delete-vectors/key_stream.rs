@@ -25,13 +25,14 @@ pub(crate) struct KeyStream {
 impl KeyStream {
     pub(crate) fn read(keys: impl Iterator<Item = String> + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = channel(KEYS_AHEAD);
-        thread::Builder::new().name("keys".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("keys".to_owned()).spawn(move || {
             let send = |item| sender.blocking_send(item).is_ok();
             let read = AssertUnwindSafe(|| _ = { keys }.all(|key| send(Ok(key))));
             if let Err(panic) = catch_unwind(read) {
                 send(Err(panic));
             }
-        })?;
+        });
+        thread.map_err(|error| io::Error::new(error.kind(), format!("cannot start a thread to read keys: {error}")))?;
         Ok(Self { receiver, received: Vec::new().into_iter() })
     }
 

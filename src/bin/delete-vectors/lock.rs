@@ -93,6 +93,14 @@ impl Drop for Lock {
     }
 }
 
+/// Locks an open file itself, for as long as it is open: a hard link, or a link to a file that was
+/// not there yet, gives one file two names, each with a lock of its own. `false`: another run holds
+/// it.
+pub(crate) fn take_itself(file: &File) -> bool {
+    // Elsewhere a lock would keep people from reading the file.
+    !cfg!(unix) || !matches!(FileExt::try_lock(file), Err(TryLockError::WouldBlock))
+}
+
 /// The file that is locked to lock `path`.
 pub(crate) fn place(path: &Path) -> PathBuf {
     let mut name = path.to_owned().into_os_string();

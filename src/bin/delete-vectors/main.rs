@@ -9,6 +9,7 @@ mod dry_run;
 mod errors;
 mod failed_keys;
 mod fingerprint;
+#[path = "../generate.rs"]
 mod generate;
 #[path = "../input_text.rs"]
 mod input_text;
@@ -20,6 +21,7 @@ mod key_stream;
 mod keys;
 mod lock;
 mod log;
+mod manual;
 mod outage_lines;
 mod paths;
 mod progress;
@@ -37,7 +39,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use oss_delete_vectors::bulk::{Adaptive, BulkOptions, Report};
 use oss_delete_vectors::transports::StopHandle;
 
@@ -48,6 +50,7 @@ use console::complain;
 use interrupt::{INTERRUPTED, Interrupts};
 use job::{Ended, Job};
 use keys::{Keys, Reading};
+use manual::MANUAL;
 use progress::Progress;
 use question::Question;
 use rehearsal::Rehearsal;
@@ -59,6 +62,9 @@ use text::count;
 const INCOMPLETE: u8 = 1;
 /// Bad usage or configuration; nothing was sent.
 const UNUSABLE: u8 = 2;
+
+/// ctrlc does not say why it failed; what it needs is a thread.
+const NO_THREAD: &str = "cannot handle signals: no thread can be started\nhelp: raise the limit of threads, ulimit -u";
 
 /// How much longer than a call may take the machine waits for its answer: the transport knows better what happened.
 const BEYOND_TIMEOUT: Duration = Duration::from_secs(15);
@@ -80,7 +86,7 @@ fn main() -> ExitCode {
 /// An error means that nothing was sent.
 fn run(args: &Args) -> Result<ExitCode, BoxError> {
     if let Some(what) = args.output.generate {
-        return Ok(print(ExitCode::SUCCESS, |stdout| generate::generate(what, stdout)));
+        return Ok(print(ExitCode::SUCCESS, |stdout| generate::generate(what, Args::command(), &MANUAL, stdout)));
     }
     let config = Config::read(args, |name| std::env::var_os(name))?;
     paths::check(args)?;
@@ -112,7 +118,7 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     let requests_before = bulk.report().requests;
     let stopped = if is_confirmed {
         books.begin(&bulk)?;
-        let interrupts = Interrupts::stop(stop.clone(), console)?;
+        let interrupts = Interrupts::stop(stop.clone(), console).map_err(|_| NO_THREAD)?;
         let job = Job {
             client: args.how.transport,
             options: &transport_options,
@@ -198,16 +204,19 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
     let reading = Arc::new(Reading::default());
     let console = Progress::new(When::Never, &source, Arc::clone(&reading)).console();
     let keys = Keys::new(source, args.what.on_bad_key, StopHandle::new(), console, Arc::clone(&reading));
-    let mut written = Report::default();
+    let mut written = None;
     let code = print(ExitCode::SUCCESS, |stdout| {
-        written = dry_run::write_requests(&target, credentials, time, keys, BufWriter::new(stdout))?;
+        written = Some(dry_run::write_requests(&target, credentials, time, keys, BufWriter::new(stdout))?);
         Ok(())
     });
     if let Some(trouble) = reading.trouble() {
         return Err(trouble.into());
     }
-    let (requests, keys) = (count(written.requests, "request"), count(written.pushed - written.duplicates, "key"));
-    complain(format_args!("{requests} for {keys}; nothing was sent"));
+    // Of output that was cut short there is no total.
+    let total = written.map_or("the output is not complete".to_owned(), |Report { requests, pushed, duplicates, .. }| {
+        format!("{} for {}", count(requests, "request"), count(pushed - duplicates, "key"))
+    });
+    complain(format_args!("{total}; nothing was sent"));
     Ok(code)
 }
 

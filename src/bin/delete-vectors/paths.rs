@@ -1,7 +1,7 @@
 //! One file is one thing: what is written takes the place of no input, and of nothing else that is
 //! written.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
 use crate::args::Args;
@@ -22,6 +22,8 @@ pub(crate) fn check(args: &Args) -> Result<(), String> {
         differ(written, &others, &lock::place(written.1))?;
         others.push(written);
     }
+    let checkpoint = args.books.checkpoint.iter().map(|path| ("--checkpoint", path.as_path()));
+    others.iter().copied().chain(checkpoint).try_for_each(is_no_stream)?;
     if let Some(path) = &args.books.checkpoint {
         let written = ("--checkpoint", path.as_path());
         differ(written, &others, path)?;
@@ -43,6 +45,43 @@ fn differ(written: (&str, &Path), others: &[(&str, &Path)], place: &Path) -> Res
             other.display(),
         )),
     }
+}
+
+/// Checks that neither stdout nor stderr goes to the file: each has a position of its own, so that
+/// one writes over the other.
+fn is_no_stream((option, path): (&str, &Path)) -> Result<(), String> {
+    let Ok(file) = fs::metadata(path) else { return Ok(()) };
+    match streams().into_iter().find(|(_, stream)| file.is_file() && is_same(&file, stream)) {
+        None => Ok(()),
+        Some((stream, _)) => {
+            let path = path.display();
+            Err(format!("{option} {path}: {stream} is redirected to this file; name another file for one of them"))
+        }
+    }
+}
+
+#[cfg(unix)]
+fn streams() -> Vec<(&'static str, Metadata)> {
+    use std::os::fd::{AsFd, BorrowedFd};
+    let metadata = |stream: BorrowedFd<'_>| fs::File::from(stream.try_clone_to_owned().ok()?).metadata().ok();
+    let (stdout, stderr) = (metadata(std::io::stdout().as_fd()), metadata(std::io::stderr().as_fd()));
+    [("stdout", stdout), ("stderr", stderr)].into_iter().filter_map(|(name, file)| Some((name, file?))).collect()
+}
+
+#[cfg(unix)]
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn streams() -> Vec<(&'static str, Metadata)> {
+    Vec::new()
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    false
 }
 
 /// The file that a path leads to, which need not be there; `None` for devices and pipes, which

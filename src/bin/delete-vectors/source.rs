@@ -83,10 +83,16 @@ impl Source {
             let keys = parse_array(&json).map_err(|reason| SourceError::new("--keys", reason))?;
             source.inputs.push_back((name, Input::Array(keys.into_iter())));
         }
-        if paths.iter().filter(|path| input::is_stdin(path)).count() > 1 {
-            return Err(SourceError::new("--keys-from -", "stdin can be read once"));
-        }
+        let mut pipes = Vec::new();
         for path in paths {
+            // Two readers of one pipe tear its lines between them.
+            if let Some(pipe) = input::pipe(path) {
+                if pipes.contains(&pipe) {
+                    let option = format!("--keys-from {}", path.display());
+                    return Err(SourceError::new(&option, "this pipe is given twice, and can be read once"));
+                }
+                pipes.push(pipe);
+            }
             let input = KeyInput::open(path, rules)
                 .map_err(|refusal| SourceError { input: format!("--keys-from {}", input::name(path)), refusal })?;
             source.add(input);

@@ -55,10 +55,14 @@ impl<'a> Sample<'a> {
         (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty())
     }
 
-    /// Whether it has a whole line that is not blank.
-    pub(crate) fn has_line(self) -> bool {
+    /// Whether its complete lines say how it is read: one that is not blank, or two where the first
+    /// may be the first one of a table. Otherwise it would depend on the time at which lines come.
+    pub(crate) fn is_enough(self, rules: Rules) -> bool {
         let complete = self.bytes.iter().rposition(|&b| b == b'\n').unwrap_or(0);
-        !input_text::without_mark(&self.bytes[..complete]).trim_ascii().is_empty()
+        let has_line = !input_text::without_mark(&self.bytes[..complete]).trim_ascii().is_empty();
+        let mut lines = self.lines();
+        let first = lines.next().filter(|(_, line)| rules.format.is_none() && Unlike::needs_another(line));
+        has_line && (first.is_none() || lines.next().is_some())
     }
 }
 

@@ -1,6 +1,6 @@
 //! An input of keys: a file, a pipe or stdin, opened, looked at, and ready to be read.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Cursor, IsTerminal, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +46,8 @@ impl KeyInput {
         };
         // Someone who types keys is asked first whether to delete them.
         let is_typed = is_stdin && io::stdin().is_terminal();
-        let (sample, is_all) = if is_typed { (Vec::new(), false) } else { look(&mut reader, waits).map_err(unreadable)? };
+        let (sample, is_all) =
+            if is_typed { (Vec::new(), false) } else { look(&mut reader, waits, rules).map_err(unreadable)? };
         let syntax = Syntax::of(Sample { bytes: &sample, is_all }, path, rules)?;
         let reader = Box::new(Cursor::new(sample).chain(reader));
         Ok(Self { name, syntax, reader, file })
@@ -54,7 +55,7 @@ impl KeyInput {
 }
 
 /// The beginning of an input, and whether it is all. `waits`: reading may wait for more to come.
-fn look(reader: &mut dyn Read, waits: bool) -> io::Result<(Vec<u8>, bool)> {
+fn look(reader: &mut dyn Read, waits: bool, rules: Rules) -> io::Result<(Vec<u8>, bool)> {
     let mut sample = Vec::new();
     loop {
         let before = sample.len();
@@ -68,8 +69,8 @@ fn look(reader: &mut dyn Read, waits: bool) -> io::Result<(Vec<u8>, bool)> {
         sample.truncate(before + count);
         let is_enough = waits || sample.len() >= SAMPLE;
         // A line that is too long is refused later; so is one without an end.
-        let has_line = || Sample { bytes: &sample, is_all: false }.has_line();
-        if count == 0 || (is_enough && (has_line() || sample.len() > LONGEST_LINE)) {
+        let has_lines = || Sample { bytes: &sample, is_all: false }.is_enough(rules);
+        if count == 0 || (is_enough && (has_lines() || sample.len() > LONGEST_LINE)) {
             return Ok((sample, count == 0));
         }
     }
@@ -77,6 +78,19 @@ fn look(reader: &mut dyn Read, waits: bool) -> io::Result<(Vec<u8>, bool)> {
 
 pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+/// What an input is that can be read once only: stdin, and pipes. Equal for two paths of one.
+#[cfg(unix)]
+pub(crate) fn pipe(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let metadata = if is_stdin(path) { stdin().and_then(|stdin| stdin.metadata()) } else { fs::metadata(path) }.ok()?;
+    (is_stdin(path) || metadata.file_type().is_fifo()).then(|| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn pipe(path: &Path) -> Option<()> {
+    is_stdin(path).then_some(())
 }
 
 /// The name of an input, for people.
@@ -87,12 +101,53 @@ pub(crate) fn name(path: &Path) -> String {
 /// stdin, if it is a regular file.
 #[cfg(unix)]
 fn stdin_file() -> io::Result<Option<Arc<Unchanged>>> {
+    Ok(Unchanged::of(&stdin()?, None)?.map(Arc::new))
+}
+
+#[cfg(unix)]
+fn stdin() -> io::Result<File> {
     use std::os::fd::AsFd;
-    let stdin = io::stdin().as_fd().try_clone_to_owned()?;
-    Ok(Unchanged::of(&File::from(stdin), None)?.map(Arc::new))
+    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
 #[cfg(not(unix))]
 fn stdin_file() -> io::Result<Option<Arc<Unchanged>>> {
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::super::format::Format;
+    use super::*;
+
+    /// Gives a chunk to each read, as a pipe does whose lines come one by one.
+    struct Chunks(VecDeque<&'static str>);
+
+    impl Read for Chunks {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let chunk = self.0.pop_front().unwrap_or_default();
+            buffer[..chunk.len()].copy_from_slice(chunk.as_bytes());
+            Ok(chunk.len())
+        }
+    }
+
+    #[test]
+    fn a_format_does_not_depend_on_when_lines_come() {
+        let lines = Rules { format: Some(Format::Lines), ..Rules::default() };
+        for (chunks, rules, sample, is_all) in [
+            (&["doc-1\n", "doc-2\n"][..], Rules::default(), "doc-1\n", false),
+            (&["do", "c-1", "\ndo", "c-2\n"], Rules::default(), "doc-1\ndo", false),
+            (&["\n", " \n", "doc-1\n"], Rules::default(), "\n \ndoc-1\n", false),
+            (&["a,b\n", "\n", "c,d\n", "e\n"], Rules::default(), "a,b\n\nc,d\n", false),
+            (&["a,b\n", "c"], Rules::default(), "a,b\nc", true),
+            (&["a  b\n", "c\n"], Rules::default(), "a  b\nc\n", false),
+            (&["a,b\n", "c,d\n"], lines, "a,b\n", false),
+            (&[], Rules::default(), "", true),
+        ] {
+            let read = look(&mut Chunks(chunks.iter().copied().collect()), true, rules).unwrap();
+            assert_eq!(read, (sample.as_bytes().to_vec(), is_all), "{chunks:?}");
+        }
+    }
 }

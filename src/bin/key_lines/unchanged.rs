@@ -41,6 +41,15 @@ impl Stamp {
             Ok(())
         }
     }
+
+    /// Checks that the file of this name is the same.
+    fn check_path(&self, path: &Path) -> io::Result<()> {
+        match fs::metadata(path) {
+            Ok(metadata) => self.check(&Self::new(&metadata)).map_err(io::Error::other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(io::Error::other(Changed::Removed)),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// A regular file as it was when it was opened.
@@ -83,12 +92,7 @@ impl Unchanged {
     /// [`Changed`], as the inner error, or the error of a call of the system.
     pub(crate) fn check(&self) -> io::Result<()> {
         self.stamp.check(&Stamp::new(&self.file.metadata()?)).map_err(io::Error::other)?;
-        let Some(path) = &self.path else { return Ok(()) };
-        match fs::metadata(path) {
-            Ok(metadata) => self.stamp.check(&Stamp::new(&metadata)).map_err(io::Error::other),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(io::Error::other(Changed::Removed)),
-            Err(error) => Err(error),
-        }
+        self.path.as_ref().map_or(Ok(()), |path| self.stamp.check_path(path))
     }
 
     /// The same file, opened again; `None` of stdin.
@@ -98,6 +102,17 @@ impl Unchanged {
         again.check()?;
         Ok(Some(again))
     }
+}
+
+/// Checks that `path` still leads to `file`, and that it has the `size` bytes that were written to
+/// it, and no others.
+///
+/// # Errors
+///
+/// [`Changed`], as the inner error, or the error of a call of the system.
+pub(crate) fn check_written(file: &File, path: &Path, size: u64) -> io::Result<()> {
+    let written = Stamp { size, ..Stamp::new(&file.metadata()?) };
+    written.check_path(path)
 }
 
 /// Reads such a file. What is given out was read before the file changed, and its end is its true

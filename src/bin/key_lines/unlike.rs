@@ -22,22 +22,29 @@ pub(crate) enum Unlike {
     CarriageReturn,
     Control,
     Mark,
+    Invisible,
+    Damaged,
     Blank,
     Markup,
     List,
     Table,
     Comment,
+    Diff,
     Heading,
 }
 
 /// Names of a column or a member of keys.
 const HEADINGS: [&str; 8] = ["key", "keys", "id", "ids", "vector_key", "vector_keys", "vectorkey", "vector_id"];
 
+/// What lies between the columns of a table: one of these, or blanks.
+const SEPARATORS: [char; 3] = [',', ';', '|'];
+const WIDE: &str = "  ";
+
 impl Unlike {
     /// What any line of an input looks like; `None`: a key. The line has no line end.
     pub(crate) fn of_line(line: &str) -> Option<Self> {
-        // Bytes of control characters and of marks, and of few others.
-        if line.bytes().any(|byte| matches!(byte, 0..0x20 | 0x7f | 0xc2 | 0xef))
+        // Bytes of control characters, of invisible ones and of marks, and of few others.
+        if line.bytes().any(|byte| matches!(byte, 0..0x20 | 0x7f | 0xc2 | 0xe2 | 0xef))
             && let Some(found) = line.trim().chars().find_map(Self::of_char)
         {
             return Some(found);
@@ -55,8 +62,15 @@ impl Unlike {
         if Self::is_heading(line) {
             return Some(Self::Heading);
         }
-        if line == "---" {
+        if line == "---" || line.starts_with("%YAML ") || line.strip_suffix(':').is_some_and(Self::is_heading) {
             return Some(Self::List);
+        }
+        if ["--- ", "@@ ", "diff "].iter().any(|start| line.starts_with(start)) {
+            return Some(Self::Diff);
+        }
+        // ls -l, curl -i.
+        if line.strip_prefix("total ").is_some_and(|rest| shape(rest) == "0") || line.starts_with("HTTP/") {
+            return Some(Self::Words);
         }
         let mut words = line.split(' ').filter(|word| !word.is_empty()).map(shape);
         let first = words.next()?;
@@ -69,7 +83,7 @@ impl Unlike {
         let number = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let is_item = |line: &str| {
             let numbered = &line[line.len() - number(line)..];
-            let name = line.split_once(": ").map(|(name, _)| name);
+            let name = line.split_once(": ").or_else(|| line.split_once('=')).map(|(name, _)| name.trim_end());
             name.is_some_and(Self::is_heading)
                 || ["- ", "* ", "+ "].iter().any(|bullet| line.starts_with(bullet))
                 || (numbered.len() < line.len() && (numbered.starts_with(". ") || numbered.starts_with(") ")))
@@ -84,7 +98,18 @@ impl Unlike {
             columns > 0 && lines.clone().all(|line| line.matches(separator).count() == columns)
         };
         // One line of a pipe is not enough to say so.
-        ((is_all || first.next().is_some()) && (is_table(',') || is_table(';'))).then_some(Self::Commas)
+        if !is_all && first.next().is_none() {
+            return None;
+        }
+        if lines.clone().all(|line| line.contains(WIDE)) {
+            return Some(Self::Words);
+        }
+        SEPARATORS.into_iter().any(is_table).then_some(Self::Commas)
+    }
+
+    /// Whether another line may show that this one is not a key.
+    pub(crate) fn needs_another(line: &str) -> bool {
+        line.contains(SEPARATORS) || line.contains(WIDE)
     }
 
     fn is_heading(text: &str) -> bool {
@@ -96,6 +121,11 @@ impl Unlike {
             '\t' => Some(Self::Tsv),
             '\r' => Some(Self::CarriageReturn),
             '\u{feff}' => Some(Self::Mark),
+            '\u{fffd}' => Some(Self::Damaged),
+            // Joiners are parts of words and of emoji.
+            '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => {
+                Some(Self::Invisible)
+            }
             c if c.is_control() => Some(Self::Control),
             _ => None,
         }
@@ -104,7 +134,7 @@ impl Unlike {
     /// By how it begins and ends; blanks at its ends are left out.
     fn of_ends(text: &str) -> Option<Self> {
         let first = text.chars().next()?;
-        let inner = text.trim_end_matches([',', ';', ' ']);
+        let inner = text.trim_end_matches([',', ';', '\u{ff0c}', '\u{3001}', '\u{ff1b}', ' ']);
         let ends = |quote: char| inner.len() > first.len_utf8() && inner.ends_with(quote);
         match first {
             '"' => return Some(Self::of_quoted(text)),
@@ -119,6 +149,14 @@ impl Unlike {
             }
             '}' | ']' if text.chars().all(|c| "}], ".contains(c)) => return Some(Self::JsonPart),
             '\'' | '`' if ends(first) => return Some(Self::Quoted),
+            '(' if text[1..].starts_with(['"', '\'']) => return Some(Self::Quoted),
+            'b' | 'u' | 'r' if text[1..].starts_with(['"', '\'']) && inner.len() > 2 && inner.ends_with(['"', '\'']) => {
+                return Some(Self::Quoted);
+            }
+            '\u{2018}' if ends('\u{2019}') => return Some(Self::Quoted),
+            '\u{ab}' if ends('\u{bb}') => return Some(Self::Quoted),
+            '\u{300c}' if ends('\u{300d}') => return Some(Self::Quoted),
+            '<' | '>' if text[1..].starts_with(' ') => return Some(Self::Diff),
             '\u{201c}' | '\u{201e}' if ends('\u{201d}') || ends('\u{201c}') => return Some(Self::Quoted),
             '|' if ends('|') => return Some(Self::Table),
             '+' if text.chars().all(|c| "+-=".contains(c)) && text.len() > 2 => return Some(Self::Table),
@@ -129,7 +167,7 @@ impl Unlike {
         if text.contains("\",\"") || (text.contains(",\"") && text.ends_with('"')) {
             return Some(Self::Csv);
         }
-        text.ends_with([',', ';']).then_some(Self::TrailingComma)
+        text.ends_with([',', ';', '\u{ff0c}', '\u{3001}', '\u{ff1b}']).then_some(Self::TrailingComma)
     }
 
     /// A line that begins with a double quote.
@@ -162,10 +200,11 @@ impl Unlike {
                 "end each line with a line feed: tr '\\r' '\\n'; \
                  or add --keys-format lines if these are the keys themselves"
             }
-            Self::Quoted | Self::Csv | Self::Commas | Self::Words | Self::List | Self::Table => {
+            Self::Quoted | Self::Csv | Self::Commas | Self::Words | Self::List | Self::Table | Self::Diff => {
                 "keep the keys alone, one a line; \
                  or add --keys-format lines if these are the keys themselves"
             }
+            Self::Damaged => "export the keys as UTF-8, or add --keys-format lines if this is a key",
             _ => "remove it, or add --keys-format lines if this is a key",
         }
     }
@@ -179,17 +218,20 @@ impl Unlike {
             Self::Quoted => "text in quotes",
             Self::Csv => "CSV with quotes",
             Self::Tsv => "columns with tabs between",
-            Self::Commas => "a list or columns with commas or semicolons between",
+            Self::Commas => "a list or columns with commas, semicolons or bars between",
             Self::TrailingComma => "an item of a list, with the comma or semicolon behind it",
-            Self::Words => "several keys with blanks between",
+            Self::Words => "several keys or columns with blanks between",
             Self::CarriageReturn => "lines that end in a carriage return alone",
             Self::Control => "text with control characters",
+            Self::Invisible => "a key with invisible characters, as copied from a page",
+            Self::Damaged => "text that was damaged by a conversion from another encoding",
             Self::Mark => "text with a byte order mark in the middle",
             Self::Blank => "a key with blanks before or behind it",
             Self::Markup => "HTML or XML",
-            Self::List => "a list of YAML or Markdown",
+            Self::List => "a list or settings, such as YAML",
             Self::Table => "a line of a table",
             Self::Comment => "a comment or a heading",
+            Self::Diff => "a line of diff, or a quotation",
             Self::Heading => "the heading of a column",
         }
     }
@@ -214,146 +256,5 @@ fn shape(word: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_other_formats_are_recognised() {
-        for (line, unlike) in [
-            (r#""doc-1""#, Unlike::JsonLines),
-            (r#" "doc-1" "#, Unlike::JsonLines),
-            (r#"{"id":"doc-1"}"#, Unlike::JsonLines),
-            (r#"{ "id": "doc-1", "#, Unlike::JsonLines),
-            ("{'id': 'doc-1'}", Unlike::JsonLines),
-            ("{}", Unlike::JsonLines),
-            (r#"["doc-1","doc-2"]"#, Unlike::JsonArray),
-            (r#"["doc-1","#, Unlike::JsonArray),
-            ("[1, 2]", Unlike::JsonArray),
-            ("['doc-1']", Unlike::JsonArray),
-            ("[[1]]", Unlike::JsonArray),
-            ("[", Unlike::JsonPart),
-            (" { ", Unlike::JsonPart),
-            ("},", Unlike::JsonPart),
-            ("]", Unlike::JsonPart),
-            (r#"  "key": "doc-1","#, Unlike::JsonPart),
-            (r#""doc-1","#, Unlike::Quoted),
-            (r#""doc-1"#, Unlike::Quoted),
-            (r#""a" and b"#, Unlike::Quoted),
-            (r#""doc ""1""""#, Unlike::Quoted),
-            (r#""doc-1","x""#, Unlike::Csv),
-            (r#""doc-1",5"#, Unlike::Csv),
-            (r#""doc-1";"x""#, Unlike::Csv),
-            (r#"doc-1,"x""#, Unlike::Csv),
-            ("'doc-1'", Unlike::Quoted),
-            ("'doc-1',", Unlike::Quoted),
-            ("`doc-1`", Unlike::Quoted),
-            ("\u{201c}doc-1\u{201d}", Unlike::Quoted),
-            ("doc-1\t7", Unlike::Tsv),
-            ("doc-1,", Unlike::TrailingComma),
-            ("doc-1;", Unlike::TrailingComma),
-            ("doc-1\rdoc-2", Unlike::CarriageReturn),
-            ("\u{1b}[01;31mdoc\u{1b}[m-1", Unlike::Control),
-            ("doc\u{85}1", Unlike::Control),
-            ("doc\u{7f}1", Unlike::Control),
-            ("doc-1\u{feff}doc-2", Unlike::Mark),
-            (" doc-1", Unlike::Blank),
-            ("doc-1 ", Unlike::Blank),
-            ("doc-1\t", Unlike::Blank),
-            ("\u{c}doc-1", Unlike::Blank),
-            ("doc-1\u{a0}", Unlike::Blank),
-            ("| doc-1 |", Unlike::Table),
-            ("+-------+", Unlike::Table),
-            ("# Keys", Unlike::Comment),
-            ("#!/bin/sh", Unlike::Comment),
-            ("```json", Unlike::Comment),
-        ] {
-            assert_eq!(Unlike::of_line(line), Some(unlike), "{line:?}");
-        }
-    }
-
-    #[test]
-    fn keys_are_keys() {
-        for line in [
-            "doc-1",
-            "a,b",
-            "Smith, John",
-            "{3F2504E0-4F89-11D3-9A0C-0305E82C3301}",
-            "[2024] report",
-            "[a]",
-            "{a}",
-            "'tis",
-            "'",
-            "`",
-            "|",
-            "- doc-1",
-            "-",
-            "+",
-            "#1",
-            "#",
-            "a \"b\" c",
-            "5\"",
-            "a|b",
-            "<a>",
-            "null",
-            "12",
-            "-1.5e3",
-            "key",
-            "https://example.com/?a=b,c&d=%22",
-            "ключ-1",
-            "文档－1",
-            "e\u{301}",
-            "\u{1f600}",
-            "a\u{2028}b",
-            "c:\\x",
-            "a=b;c",
-        ] {
-            assert_eq!(Unlike::of_line(line), None, "{line:?}");
-        }
-    }
-
-    #[test]
-    fn first_lines_may_name_the_column_or_begin_a_page() {
-        for (line, unlike) in [
-            ("key", Unlike::Heading),
-            ("ID", Unlike::Heading),
-            ("vectorKey", Unlike::Heading),
-            ("<!DOCTYPE html>", Unlike::Markup),
-            ("<html>", Unlike::Markup),
-            ("<?xml version=\"1.0\"?>", Unlike::Markup),
-            ("---", Unlike::List),
-            ("doc-1 doc-2", Unlike::Words),
-            ("doc-1 doc-22  b-3", Unlike::Words),
-        ] {
-            assert_eq!(Unlike::of_first(line), Some(unlike), "{line:?}");
-        }
-        for line in ["key-1", "keys of yours", "<3", "<", "page 1", "New York", "1", "doc-1", "a-1 b_2", " "] {
-            assert_eq!(Unlike::of_first(line), None, "{line:?}");
-        }
-    }
-
-    #[test]
-    fn lines_together_may_be_a_table_or_a_list() {
-        let of = |lines: &[&str], is_all| Unlike::of_lines(&lines.iter().copied(), is_all);
-        for (lines, unlike) in [
-            (&["doc-1,doc-2"][..], Some(Unlike::Commas)),
-            (&["doc-1,2024,x", "doc-2,2025,y"], Some(Unlike::Commas)),
-            (&["doc-1;x", "doc-2;y"], Some(Unlike::Commas)),
-            (&["- doc-1"], Some(Unlike::List)),
-            (&["* doc-1", "- doc-2"], Some(Unlike::List)),
-            (&["1. doc-1", "2. doc-2"], Some(Unlike::List)),
-            (&["10) doc-1"], Some(Unlike::List)),
-            (&["id: doc-1", "- id: doc-2"], Some(Unlike::List)),
-            (&["id:doc-1", "id:doc-2"], None),
-            (&["Smith, John", "Sinclair"], None),
-            (&["a,b", "c,d,e"], None),
-            (&["- doc-1", "doc-2"], None),
-            (&["1.5", "2. x"], None),
-            (&["doc-1"], None),
-            (&[], None),
-        ] {
-            assert_eq!(of(lines, true), unlike, "{lines:?}");
-        }
-        assert_eq!(of(&["a,b"], false), None, "more may come");
-        assert_eq!(of(&["a,b", "c,d"], false), Some(Unlike::Commas));
-    }
-}
+#[path = "unlike/tests.rs"]
+mod tests;

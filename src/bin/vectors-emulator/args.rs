@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::Parser;
 use oss_delete_vectors::emulator::Faults;
 
+use crate::generate::Generated;
 use crate::key_lines::Format;
 
 const NOTES: &str = r#"The AccessKey pair that clients must sign with comes from the environment:
@@ -40,6 +41,10 @@ pub(crate) struct Args {
     pub(crate) vectors: Vectors,
     #[command(flatten)]
     pub(crate) trouble: Trouble,
+
+    /// Print a man page, or completions: bash, elvish, fish, power-shell, zsh
+    #[arg(long, value_name = "man|SHELL", exclusive = true, hide_possible_values = true, help_heading = "Output")]
+    pub(crate) generate: Option<Generated>,
 }
 
 #[derive(clap::Args)]

@@ -2,12 +2,15 @@
 
 mod args;
 mod config;
+#[path = "../generate.rs"]
+mod generate;
 #[path = "../input_text.rs"]
 mod input_text;
 #[allow(dead_code, unused_imports, reason = "a part of it serves delete-vectors alone")]
 #[path = "../key_lines.rs"]
 mod key_lines;
 mod keys;
+mod manual;
 mod service;
 #[path = "../usage_error.rs"]
 mod usage_error;
@@ -18,10 +21,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::mpsc;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::Args;
 use config::Config;
+use manual::MANUAL;
 use service::Service;
 
 /// The output could not be written.
@@ -45,6 +49,11 @@ fn main() -> ExitCode {
 
 /// An error means that nothing was served.
 fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(what) = args.generate {
+        let mut text = Vec::new();
+        generate::generate(what, Args::command(), &MANUAL, &mut text)?;
+        return Ok(print(String::from_utf8(text)?.trim_end()).map_or_else(|error| unheard(&error), |()| ExitCode::SUCCESS));
+    }
     let Config { addr, target, credentials } = Config::read(args, |name| std::env::var_os(name))?;
     let mut emulator = service::emulator(&target, credentials, &args.vectors)?;
     emulator.set_rate_limit(service::rate_limit(&args.trouble));
@@ -53,7 +62,8 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     ctrlc::set_handler(move || {
         // An error means that the program is at its end.
         let _ = signal.send(());
-    })?;
+    })
+    .map_err(|_| "cannot handle signals: no thread can be started")?;
     let service = Service::start(addr, target, emulator, &args.trouble)?;
     if let Err(error) = print(&format!("listening on {}", service.url())) {
         return Ok(unheard(&error));

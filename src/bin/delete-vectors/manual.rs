@@ -1,13 +1,9 @@
-//! `--generate`: the man page and the completions, from the definitions of the command line.
+//! What the man page has beside the options and their help.
 
-use std::io::{self, Write};
+use crate::generate::Manual;
 
-use clap::{Command, CommandFactory};
-use clap_complete::Shell;
+pub(crate) const MANUAL: Manual = Manual { examples: EXAMPLES, sections: SECTIONS };
 
-use crate::args::{Args, Generated};
-
-/// An example for each option, for the man page; `--help` is to fit a screen.
 const EXAMPLES: &[(&str, &str)] = &[
     ("index_name", "--index-name vectorindex1"),
     ("keys", r#"--keys '["doc-001","doc-002"]', or --keys file://keys.json"#),
@@ -44,22 +40,6 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("generate", "--generate man | man -l -; or --generate bash >/etc/bash_completion.d/delete-vectors"),
 ];
 
-pub(crate) fn generate(what: Generated, mut output: impl Write) -> io::Result<()> {
-    let mut command = Args::command();
-    let shell = match what {
-        Generated::Man => return man(with_examples(command), &mut output),
-        Generated::Bash => Shell::Bash,
-        Generated::Elvish => Shell::Elvish,
-        Generated::Fish => Shell::Fish,
-        Generated::PowerShell => Shell::PowerShell,
-        Generated::Zsh => Shell::Zsh,
-    };
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut command, "delete-vectors", &mut text);
-    output.write_all(&text)
-}
-
-/// What stands in the place of the section EXTRA, which clap makes of the notes under `--help`.
 const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "CREDENTIALS",
@@ -116,69 +96,3 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
 ];
-
-fn man(command: Command, output: &mut impl Write) -> io::Result<()> {
-    let man = clap_mangen::Man::new(command);
-    man.render_title(output)?;
-    man.render_name_section(output)?;
-    man.render_synopsis_section(output)?;
-    man.render_description_section(output)?;
-    man.render_options_section(output)?;
-    for (title, entries) in SECTIONS {
-        writeln!(output, ".SH {title:?}")?;
-        for (name, text) in *entries {
-            let (name, text) = (name.replace('-', r"\-"), text.replace('-', r"\-"));
-            writeln!(output, ".TP\n\\fB{name}\\fR\n{text}")?;
-        }
-    }
-    man.render_version_section(output)
-}
-
-fn with_examples(command: Command) -> Command {
-    command.mut_args(|argument| {
-        let Some((_, example)) = EXAMPLES.iter().find(|(id, _)| argument.get_id() == *id) else { return argument };
-        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        argument.long_help(format!("{help}\n\nExample: {example}"))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_option_has_an_example_that_names_it() {
-        let command = Args::command();
-        assert_eq!(command.get_arguments().count(), EXAMPLES.len());
-        for argument in command.get_arguments() {
-            let id = argument.get_id().as_str();
-            let long = format!("--{}", argument.get_long().unwrap());
-            let example = EXAMPLES.iter().find(|(of, _)| *of == id);
-            assert!(example.is_some_and(|(_, example)| example.contains(&long)), "{id}: {example:?}");
-        }
-    }
-
-    #[test]
-    fn the_man_page_has_every_example_and_completions_every_option() {
-        let text = |what| {
-            let mut text = Vec::new();
-            generate(what, &mut text).unwrap();
-            String::from_utf8(text).unwrap()
-        };
-        // Man pages escape what would be markup.
-        let man = text(Generated::Man).replace(r"\*(Aq", "'").replace('\\', "");
-        for (_, example) in EXAMPLES {
-            assert!(man.contains(&format!("Example: {example}")), "{example}");
-        }
-        assert!(!man.contains("EXTRA"));
-        for section in ["ENVIRONMENT", "FILES", "EXIT STATUS", "SUMMARY"] {
-            assert!(man.contains(&format!(".SH \"{section}\"\n")), "{section}");
-        }
-        for shell in [Generated::Bash, Generated::Elvish, Generated::Fish, Generated::PowerShell, Generated::Zsh] {
-            let text = text(shell);
-            for argument in Args::command().get_arguments() {
-                assert!(text.contains(argument.get_long().unwrap()), "{argument}");
-            }
-        }
-    }
-}

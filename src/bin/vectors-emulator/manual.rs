@@ -1,0 +1,57 @@
+//! What the man page has beside the options and their help.
+
+use crate::generate::Manual;
+
+pub(crate) const MANUAL: Manual = Manual { examples: EXAMPLES, sections: SECTIONS };
+
+const EXAMPLES: &[(&str, &str)] = &[
+    ("listen", "--listen 127.0.0.1:9000"),
+    ("allow_remote", "--listen 0.0.0.0:9000 --allow-remote"),
+    ("region", "--region cn-hangzhou"),
+    ("account_id", "--account-id 1234567890123456"),
+    ("bucket", "--bucket examplebucket"),
+    ("index_name", "--index-name vectorindex1"),
+    ("keys_from", "--keys-from keys.txt; or seq -f doc-%05g 5000 | vectors-emulator --keys-from -"),
+    ("keys_format", "--keys-from keys --keys-format jsonl"),
+    ("max_qps", "--max-qps 50"),
+    ("faults", "--faults lost-answer=0.05,server-error=0.1"),
+    ("seed", "--faults page=0.1 --seed 7"),
+    ("generate", "--generate man | man -l -; or --generate bash >/etc/bash_completion.d/vectors-emulator"),
+];
+
+const SECTIONS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "ENVIRONMENT",
+        &[
+            ("OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET", "The AccessKey pair that clients must sign with."),
+            ("OSS_SESSION_TOKEN", "The security token that clients must send. Left out where there is none."),
+        ],
+    ),
+    (
+        "FAULTS",
+        &[
+            ("On the way there", "connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage."),
+            ("In the service", "throttle, server-error, rejection."),
+            ("On the way back", "lost-answer, late-answer, repeated-answer, truncated-answer, page, flipped-status."),
+        ],
+    ),
+    (
+        "OUTPUT",
+        &[
+            ("listening on URL", "The first line, once it serves."),
+            ("deleted", "Of the JSON at the end: vectors that are gone."),
+            ("keys", "Keys of all executed requests, each as often as it was deleted."),
+            ("remaining", "Vectors that are left."),
+            ("requests", "Requests that came to the service."),
+            ("faults", "With --faults: how often each was injected."),
+        ],
+    ),
+    (
+        "EXIT STATUS",
+        &[
+            ("0", "Ended by SIGTERM or SIGINT."),
+            ("1", "The output could not be written."),
+            ("2", "Bad usage or configuration; nothing was served."),
+        ],
+    ),
+];
