@@ -55,9 +55,9 @@ mod error;
 mod hyper;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod options;
-mod run;
+mod client;
 #[cfg(feature = "serve")]
-mod serve;
+mod server;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod tls;
 #[cfg(feature = "ureq")]
@@ -70,10 +70,10 @@ pub use self::hyper::HyperTransport;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 pub use self::options::{InvalidRoots, TransportOptions};
 #[cfg(feature = "async")]
-pub use self::run::{AsyncProvider, StreamIter, stream_iter};
-pub use self::run::{BlockingProvider, NoProvider, Run, RunError, RunErrorKind, StopHandle};
+pub use self::client::{AsyncProvider, StreamIter, stream_iter};
+pub use self::client::{BlockingProvider, NoProvider, Run, RunError, RunErrorKind, StopHandle};
 #[cfg(feature = "serve")]
-pub use self::serve::{MAX_REQUEST_BODY, Server, ServerOptions};
+pub use self::server::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]
 pub use self::ureq::UreqTransport;
 

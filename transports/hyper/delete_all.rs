@@ -2,7 +2,7 @@ use futures_core::Stream;
 
 use super::HyperTransport;
 use crate::bulk::{BulkOptions, Report};
-use crate::transports::run::new_bulk;
+use crate::transports::client::new_bulk;
 use crate::transports::{Run, RunError, stream_iter};
 use crate::{Credentials, Target};
 

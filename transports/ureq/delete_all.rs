@@ -1,6 +1,6 @@
 use super::UreqTransport;
 use crate::bulk::{BulkOptions, Report};
-use crate::transports::run::new_bulk;
+use crate::transports::client::new_bulk;
 use crate::transports::{Run, RunError};
 use crate::{Credentials, Target};
 

@@ -12,8 +12,8 @@ use http::{Request, Response};
 
 use super::inbox::{Inbox, Message};
 use crate::bulk::{Failure, Transmit};
-use crate::transports::run::BlockingProvider;
-use crate::transports::run::steps::Sender;
+use crate::transports::client::BlockingProvider;
+use crate::transports::client::steps::Sender;
 
 /// How many threads may be in calls of `send` that timed out: a thread cannot be cancelled.
 const MOST_HANGING: usize = 64;
