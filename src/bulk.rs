@@ -74,7 +74,6 @@ use self::doubt::Doubt;
 use self::outage::Outage;
 use self::pacer::Pacer;
 use self::startup::Startup;
-pub(crate) use self::trace::Span;
 use crate::{Credentials, Invalid, Now, Target};
 
 pub use self::attempt_error::AttemptError;
@@ -86,6 +85,7 @@ pub use self::positions::Positions;
 pub use self::push::PushError;
 pub use self::report::Report;
 pub use self::settled::Settled;
+pub use self::trace::Span;
 pub use self::transmits::{Transmit, TransmitId};
 
 /// Deletes any number of keys: a state machine that batches, paces, retries and accounts for every key, and does no IO.
@@ -292,8 +292,10 @@ impl BulkDelete {
         }
     }
 
-    /// Someone answers [`Event::CredentialsNeeded`] from now on, in the time that the options give.
-    pub(crate) fn renew_credentials(&mut self) {
+    /// Says that from now on [`Event::CredentialsNeeded`] is followed by [`handle_credentials`](Self::handle_credentials), within
+    /// the time of the options, 300 seconds if not set. The same as
+    /// [`BulkOptions::renews_credentials`], for a loop that is given the `BulkDelete`.
+    pub fn enable_renewal(&mut self) {
         self.authority.can_renew = true;
     }
 

@@ -22,7 +22,7 @@
 //!
 //! ## A transport
 //!
-//! `UreqTransport` blocks, `HyperTransport` is to be awaited; both have `delete_vectors` for one batch and `delete_all` for any
+//! `UreqTransport` blocks, `HyperTransport` is to be awaited; both have `delete_vectors` for one batch and `delete` for any
 //! number of keys. Here the emulator answers (features `ureq` and `serve`); without the endpoint it is the service that is asked.
 //!
 //! ```
@@ -43,7 +43,7 @@
 //! let target = index.endpoint(server.url().parse()?).build()?;
 //!
 //! let transport = UreqTransport::new(&TransportOptions::new());
-//! let report = transport.delete_all(&target, credentials, keys, BulkOptions::new())?;
+//! let report = transport.delete(&target, credentials, keys, BulkOptions::new())?;
 //! assert_eq!((report.deleted, report.requests), (1234, 3));
 //! # }
 //! # Ok::<_, Box<dyn std::error::Error>>(())

@@ -14,7 +14,7 @@ pub struct TransmitId(u64);
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Transmit {
-    /// To be handed back with the answer, or with the failure.
+    /// Identifies the attempt: to be passed on with the response, or with the failure.
     pub id: TransmitId,
     /// Signed as of now.
     pub request: Request<Bytes>,
@@ -22,8 +22,8 @@ pub struct Transmit {
     pub keys: usize,
     /// Where they were pushed, their duplicates included.
     pub positions: Positions,
-    /// For what is logged while it is sent.
-    pub(crate) span: Span,
+    /// For what is logged while the request is sent.
+    pub span: Span,
 }
 
 /// Whether a request may go out now.

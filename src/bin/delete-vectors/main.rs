@@ -45,7 +45,7 @@ use args::{Args, Format, When};
 use books::{Books, BoxError};
 use config::Config;
 use console::complain;
-use interrupt::{INTERRUPTED, Interrupts};
+use interrupt::INTERRUPTED;
 use job::{Ended, Job};
 use keys::{Keys, Reading};
 use progress::Progress;
@@ -106,13 +106,12 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     let console = progress.console();
     log::start(args.output.verbose, console.clone());
     let stop = StopHandle::new();
-    let mut keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console.clone(), Arc::clone(&reading));
+    let mut keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console, Arc::clone(&reading));
     books.check_keys(&mut keys)?;
     let is_confirmed = !is_asked || question::is_confirmed(&question)?;
     let requests_before = bulk.report().requests;
     let stopped = if is_confirmed {
         books.begin(&bulk)?;
-        let interrupts = Interrupts::stop(stop.clone(), console)?;
         let job = Job {
             client: args.how.transport,
             options: &transport_options,
@@ -123,11 +122,11 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
             progress: &mut progress,
             stop,
         };
-        let Ended { outcome, unwritten } = job.run()?;
+        let Ended { outcome, unwritten, was_interrupted } = job.run()?;
         let unwritten = unwritten.map(|error| Stopped::Trouble(error.to_string()));
         match (unwritten.or_else(|| reading.trouble().map(Stopped::reading)), outcome) {
             (Some(stopped), _) => Some(stopped),
-            (None, Err(_)) if interrupts.any() => Some(Stopped::Interrupted),
+            (None, Err(_)) if was_interrupted => Some(Stopped::Interrupted),
             (None, Err(error)) => Some(Stopped::Run(error)),
             (None, Ok(_)) => None,
         }

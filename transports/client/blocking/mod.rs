@@ -14,41 +14,36 @@ use http::{Request, Response};
 
 use self::inbox::{Inbox, KeysWanted, Message};
 use self::threads::{Reader, Renewer, Workers};
-use super::{BlockingProvider, Run, RunError, RunErrorKind, Steps};
+use super::{BlockingProvider, Observer, Run, RunError, RunErrorKind, Steps};
 use crate::Now;
-use crate::bulk::{BulkDelete, Event, Failure, Report};
+use crate::bulk::{Failure, Report};
+use crate::transports::clock::system_now;
 
-/// How soon a thread is asked for again where there was none, unless one becomes free before.
+/// How soon to try again to start a thread, unless one becomes free before.
 const THREAD_PAUSE: Duration = Duration::from_millis(100);
 
-impl<E, P, C, M> Run<'_, E, P, C, M>
-where
-    E: FnMut(Event),
-    P: BlockingProvider,
-    C: Fn() -> Now,
-    M: FnMut(&BulkDelete),
-{
-    /// Deletes the keys of an iterator, to its end, and blocks the thread until then.
+impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
+    /// Deletes the keys of an iterator until it ends, and blocks the thread until then.
     ///
-    /// `send` carries a request and gives its answer, or an error that is a [`Failure`] or can be made one, as
-    /// [`TransportError`](crate::transports::TransportError) can. It is called by as many threads as there are requests in flight, each
-    /// started when it is first needed; make it end well before the
-    /// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout). A thread whose call timed out cannot
-    /// be cancelled: there are up to 64 of these beside the others. Where no more threads can be had,
-    /// requests are made when one is free; where all hang, they fail as *surely not sent*.
+    /// `send` carries a request and returns its response, or an error that is a [`Failure`] or converts to one, as
+    /// [`TransportError`](crate::transports::TransportError) does. It is called by as many threads as there are requests in flight,
+    /// each started when it is first needed. It should end well before the
+    /// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout): a thread whose call timed out cannot
+    /// be cancelled, and up to 64 of these are kept beside the others. If no more threads can be started,
+    /// requests are sent when one is free; if all hang, they fail as *surely not sent*.
     ///
-    /// The iterator is read on its own thread, at most 1,000 keys ahead, so that a slow one holds up
+    /// The iterator is read on its own thread, at most 1,000 keys ahead, so that a slow one delays
     /// neither responses nor timers. When the run stops, keys that were read ahead count as
     /// [not attempted](crate::bulk::KeyOutcome::NotAttempted), up to one that is invalid. A key that
     /// the iterator gives later is not part of the run. The report's
-    /// [`pushed`](crate::bulk::Report::pushed) says how far it read.
+    /// [`pushed`](crate::bulk::Report::pushed) says how many keys were read.
     ///
     /// # What may outlive the run
     ///
     /// A run that stops does not wait for an iterator that gives no next key, such as the lines of a terminal, nor after
     /// [`abort`](super::StopHandle::abort) for requests, nor for a provider of credentials: their threads end once the call
     /// that they are in returns. This is why iterator, `send` and provider must be `'static`: give them clones. A run that ends with
-    /// `Ok` leaves no thread behind, unless it is in a request that was given up, or in the provider.
+    /// `Ok` leaves no thread behind, unless it is in a request that timed out, or in the provider.
     ///
     /// # Errors
     ///
@@ -58,6 +53,25 @@ where
     ///
     /// With the panic of the iterator, of `send`, or of the provider, whichever thread it was on.
     pub fn run_blocking<K, F, X>(self, keys: K, send: F) -> Result<Report, RunError>
+    where
+        K: IntoIterator<Item: AsRef<str> + Send + 'static, IntoIter: Send + 'static>,
+        F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
+        X: Into<Failure>,
+    {
+        self.run_blocking_with_clock(keys, send, system_now)
+    }
+
+    /// The same as [`run_blocking`](Self::run_blocking), with another clock than the system's: for a test, or for a time of day
+    /// that is known better. Waits are in real time still. Monotonic time must go on from one run of a `BulkDelete` to its next.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_blocking`](Self::run_blocking).
+    ///
+    /// # Panics
+    ///
+    /// As [`run_blocking`](Self::run_blocking), and with the panic of `clock`.
+    pub fn run_blocking_with_clock<K, F, X>(self, keys: K, send: F, clock: impl Fn() -> Now) -> Result<Report, RunError>
     where
         K: IntoIterator<Item: AsRef<str> + Send + 'static, IntoIter: Send + 'static>,
         F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
@@ -83,7 +97,7 @@ where
             if keys.is_empty() && !has_more_keys {
                 steps.finish();
             }
-            if steps.drain(&mut workers) {
+            if steps.drain(&clock, &mut workers) {
                 renewer.ask(&inbox);
             }
             if steps.is_finished() {
@@ -97,7 +111,7 @@ where
                 steps.stop_over(RunErrorKind::Thread(error));
                 continue;
             }
-            if steps.flush_in_pause(wants_keys && !inbox.has_keys()) {
+            if steps.flush_in_pause(clock().monotonic, wants_keys && !inbox.has_keys()) {
                 continue;
             }
             let wanted = match wants_keys {
@@ -105,27 +119,27 @@ where
                 true if steps.is_gathering() => KeysWanted::Many,
                 true => KeysWanted::Any,
             };
-            let longest = match steps.longest_wait() {
-                // A request is due that has no thread: the state machine's time for it is now.
+            let longest = match steps.longest_wait(clock().monotonic) {
+                // A request is due that has no thread, so the wait is 0.
                 longest if workers.are_short() => longest.max(THREAD_PAUSE),
                 longest => longest,
             };
             for message in inbox.wait(wanted, longest, &mut keys, &mut has_more_keys) {
                 match message {
-                    Message::Answer { id, answer, worker } => {
+                    Message::Response { id, response, worker } => {
                         if let Some(worker) = worker {
-                            workers.has_answered(worker);
+                            workers.is_free(worker);
                         }
-                        steps.handle_answer(id, answer);
+                        steps.handle_response(clock(), id, response);
                     }
                     Message::Credentials(credentials) => {
-                        renewer.has_answered();
-                        steps.handle_credentials(credentials);
+                        renewer.has_ended();
+                        steps.handle_credentials(clock(), credentials);
                     }
                     Message::Panicked(payload) => resume_unwind(payload),
                 }
             }
-            steps.handle_timeout();
+            steps.handle_timeout(clock());
         }
     }
 }
