@@ -89,7 +89,7 @@
 //! 2. send every request that is handed out;
 //! 3. take every event;
 //! 4. end when the run is finished;
-//! 5. wait for an answer, for a key, or until the time that is told;
+//! 5. wait for a response, for a key, or until its next timeout;
 //! 6. hand in what came.
 //!
 //! ```
@@ -99,14 +99,15 @@
 //!
 //! let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
 //! let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
-//! // Stands for a client; this one answers that all is well.
+//! // Stands for a client; this one deletes everything.
 //! let send = |_request| Ok::<_, Failure>(Deleted::new("some id").to_response());
 //! let report = Run::new(&mut bulk).run_blocking((0..1234).map(|number| format!("doc-{number}")), send)?;
 //! assert_eq!((report.deleted, report.requests), (1234, 3));
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`BulkDelete`](bulk::BulkDelete) has the six steps in full, with an example; [`bulk`] a picture of what happens to a batch.
+//! [`BulkDelete`](bulk::BulkDelete) has the six steps in full, and the example `own_loop` a loop with all that `Run` does; [`bulk`]
+//! has a picture of what happens to a batch.
 //!
 //! # What to do about an error
 //!

@@ -36,7 +36,7 @@ enum Gate {
 }
 
 impl BulkDelete {
-    /// The next request to be sent; `None` where there is none now.
+    /// The next request to send; `None` if there is none now.
     ///
     /// Signed as of `now`, so that every retry is freshly dated; send it at once.
     #[must_use]
@@ -79,7 +79,7 @@ impl BulkDelete {
         self.gate() == Gate::Open
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time; `None` where only something that
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time; `None` if only something that
     /// comes in moves the run on. Ask after transmits and events are drained.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
@@ -98,7 +98,7 @@ impl BulkDelete {
         [answer, transmit].into_iter().chain(deadlines).flatten().min()
     }
 
-    /// Does what is due at `now`. To call it too often does no harm.
+    /// Does what is due at `now`. Calling it too often does no harm.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         let now = self.now;

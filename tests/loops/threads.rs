@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, Rate};
@@ -88,7 +88,7 @@ fn with_few_threads_ureq_looks_names_up_and_deletes() {
     let mut bulk = BulkDelete::new(&target.build().unwrap(), crate::service::credentials(), options).unwrap();
     let transport = UreqTransport::new(&TransportOptions::new());
     // The first connections are made when there are no threads left.
-    let most = Arc::new(Barrier::new(3));
+    let most = Arc::new(std::sync::Barrier::new(3));
     let waiting = AtomicU64::new(0);
     let send = move |request| {
         if waiting.fetch_add(1, Ordering::SeqCst) < 3 {

@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::bulk::{BulkDelete, Event};
 
-/// Is told by a [`Run`](super::Run) what happens and how far it is. Both methods get `&mut self`, so that an
+/// Receives the events and the progress of a [`Run`](super::Run). Both methods get `&mut self`, so that an
 /// observer needs no `RefCell` to keep state for both.
 ///
 /// The run calls it on its own thread or in its own task, and waits until it returns: keep it short.
