@@ -1,5 +1,5 @@
-//! Drives a `BulkDelete` in a loop of your own, with all that `Run` does: keys from a channel, pauses, events, progress,
-//! spans, new credentials, a stop, and requests that time out.
+//! Drives a `BulkDelete` in a loop of your own, with all that `Run` does: keys from a channel,
+//! pauses, events, progress, spans, new credentials, a stop, and requests that time out.
 //!
 //! `cargo run --example own_loop --features hyper,serve`
 
@@ -41,7 +41,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         stop.closed().await;
     });
 
-    // Runs at the same time should not keep step. The core has no random numbers: bring your own, or the time.
+    // Runs at the same time should not keep step. The core has no random numbers: bring your own,
+    // or the time.
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos().into();
     let mut bulk = BulkDelete::new(&setup.target, setup.credentials.clone(), BulkOptions::new().default_seed(seed))?;
     // Here the same ones again. In your program, ask STS or a process.

@@ -17,7 +17,8 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// The application: deletes documents, and returns those that it could not delete.
 ///
-/// `send` and `timer` are arguments. In production they are `|request| transport.send(request)` and `tokio::time::sleep`.
+/// `send` and `timer` are arguments. In production they are `|request| transport.send(request)` and
+/// `tokio::time::sleep`.
 async fn forget<S, A, E>(
     index: &Target,
     credentials: Credentials,

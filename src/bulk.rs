@@ -91,22 +91,26 @@ pub use self::transmits::{Transmit, TransmitId};
 /// Deletes any number of keys: a state machine that batches, paces, retries and accounts for every key, and does no IO.
 ///
 /// It is driven by a loop that owns transport and clock. [`Run`](crate::transports::Run) has two,
-/// [`run_blocking`](crate::transports::Run#method.run_blocking) and [`run_async`](crate::transports::Run#method.run_async). They
-/// use public methods only. A loop of your own does this, over and over:
+/// [`run_blocking`](crate::transports::Run#method.run_blocking) and
+/// [`run_async`](crate::transports::Run#method.run_async). They use public methods only. A loop of
+/// your own does this, over and over:
 ///
 /// 1. **push** keys while [`can_push`](Self::can_push); [`flush`](Self::flush) when the source pauses and
 ///    [`wants_flush`](Self::wants_flush), [`finish`](Self::finish) at its end;
-/// 2. **send** what [`poll_transmit`](Self::poll_transmit) returns, until there is none, each in its
-///    [`span`](Transmit::span);
-/// 3. **take** what [`poll_event`](Self::poll_event) returns, until there is none; then go on with 2 if there was any;
+/// 2. **send** what [`poll_transmit`](Self::poll_transmit) returns, until there is none, each in
+///    its [`span`](Transmit::span);
+/// 3. **take** what [`poll_event`](Self::poll_event) returns, until there is none; then go on with
+///    2 if there was any;
 /// 4. **end** here if [`is_finished`](Self::is_finished);
-/// 5. **wait** for a response, for a key if they can be pushed, or for [`poll_timeout`](Self::poll_timeout);
+/// 5. **wait** for a response, for a key if they can be pushed, or for
+///    [`poll_timeout`](Self::poll_timeout);
 /// 6. **hand in** what came: [`handle_response`](Self::handle_response), [`handle_failure`](Self::handle_failure),
 ///    [`handle_credentials`](Self::handle_credentials), [`handle_timeout`](Self::handle_timeout).
 ///
-/// Read `now` afresh for every call. A transmit's id stands for one attempt. Extra timeouts, late responses and ids that are
-/// unknown or have their response already do no harm. A response that never comes is given up after
-/// [`answer_timeout`](BulkOptions::answer_timeout). Secrets that the service repeats are taken out of what you get.
+/// Read `now` afresh for every call. A transmit's id stands for one attempt. Extra timeouts, late
+/// responses and ids that are unknown or have their response already do no harm. A response that
+/// never comes is given up after [`answer_timeout`](BulkOptions::answer_timeout). Secrets that the
+/// service repeats are taken out of what you get.
 ///
 /// Some loops need more:
 ///
@@ -174,8 +178,9 @@ pub use self::transmits::{Transmit, TransmitId};
 /// [not attempted](KeyOutcome::NotAttempted) that may be gone. Memory is bounded by what is unsettled, not by the number of
 /// keys. The same seed and the same inputs give the same transmits, byte for byte.
 ///
-/// A retry after a lost response can delete a vector that someone put back under the same key in between: the service has no
-/// condition to prevent it. Do not write to the index during a run, or accept that.
+/// A retry after a lost response can delete a vector that someone put back under the same key in
+/// between: the service has no condition to prevent it. Do not write to the index during a run, or
+/// accept that.
 pub struct BulkDelete {
     target: Target,
     options: BulkOptions,
@@ -304,9 +309,10 @@ impl BulkDelete {
         }
     }
 
-    /// Says that from now on [`Event::CredentialsNeeded`] is followed by [`handle_credentials`](Self::handle_credentials), within
-    /// the time of the options, 300 seconds if not set. The same as
-    /// [`BulkOptions::renews_credentials`], for a loop that is given the `BulkDelete`.
+    /// Says that from now on [`Event::CredentialsNeeded`] is followed by
+    /// [`handle_credentials`](Self::handle_credentials), within the time of the options, 300
+    /// seconds if not set. The same as [`BulkOptions::renews_credentials`], for a loop that is
+    /// given the `BulkDelete`.
     pub fn enable_renewal(&mut self) {
         self.authority.can_renew = true;
     }
@@ -364,7 +370,8 @@ impl BulkDelete {
         &self.settled
     }
 
-    /// How many keys were pushed: the position of the next one. In a resumed run the skipped ones count.
+    /// How many keys were pushed: the position of the next one. In a resumed run the skipped ones
+    /// count.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
@@ -382,9 +389,10 @@ impl BulkDelete {
         self.in_flight.len()
     }
 
-    /// Whether a transmit still waits for its response. `false` once it has its response, timed out or
-    /// aborted: then nothing waits for it any more, and the loop can drop its request.
-    /// [`in_flight`](Self::in_flight) says how many there are: a loop that holds more has some to drop.
+    /// Whether a transmit still waits for its response. `false` once it has its response, timed out
+    /// or aborted: then nothing waits for it any more, and the loop can drop its request.
+    /// [`in_flight`](Self::in_flight) says how many there are: a loop that holds more has some to
+    /// drop.
     #[must_use]
     pub fn is_in_flight(&self, id: TransmitId) -> bool {
         self.in_flight.contains_key(&id)

@@ -22,8 +22,9 @@
 //!
 //! ## A transport
 //!
-//! `UreqTransport` blocks, `HyperTransport` is to be awaited; both have `delete_vectors` for one batch and `delete` for any
-//! number of keys. Here the emulator answers (features `ureq` and `serve`); without the endpoint it is the service that is asked.
+//! `UreqTransport` blocks, `HyperTransport` is to be awaited; both have `delete_vectors` for one
+//! batch and `delete` for any number of keys. Here the emulator answers (features `ureq` and
+//! `serve`); without the endpoint it is the service that is asked.
 //!
 //! ```
 //! # #[cfg(all(feature = "ureq", feature = "serve"))] {
@@ -106,8 +107,8 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`BulkDelete`](bulk::BulkDelete) has the six steps in full, and the example `own_loop` a loop with all that `Run` does; [`bulk`]
-//! has a picture of what happens to a batch.
+//! [`BulkDelete`](bulk::BulkDelete) has the six steps in full, and the example `own_loop` a loop
+//! with all that `Run` does; [`bulk`] has a picture of what happens to a batch.
 //!
 //! # What to do about an error
 //!

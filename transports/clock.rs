@@ -24,7 +24,8 @@ impl Clock {
     }
 }
 
-/// The time now. Monotonic time counts from the first reading in the process, so that it goes on from run to run.
+/// The time now. Monotonic time counts from the first reading in the process, so that it goes on
+/// from run to run.
 pub(super) fn system_now() -> Now {
     static CLOCK: OnceLock<Clock> = OnceLock::new();
     CLOCK.get_or_init(Clock::start).now()

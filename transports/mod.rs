@@ -1,4 +1,5 @@
-//! Everything that touches the world: HTTP clients, the loops that drive a run with them, and a server for the emulator.
+//! Everything that touches the world: HTTP clients, the loops that drive a run with them, and a
+//! server for the emulator.
 //!
 //! | what | feature | where |
 //! |---|---|---|
@@ -7,8 +8,8 @@
 //! | [`Run`]: a [`BulkDelete`](crate::bulk::BulkDelete) to its end, on threads or (feature `async`) in one task | | `client/` |
 //! | `Server`: the emulator on a socket | `serve` | `server/` |
 //!
-//! One batch is deleted by a transport's `delete_vectors`, any number of keys by its `delete`, or by a [`Run`] if you need
-//! events, a way to stop, other credentials, or a transport of your own.
+//! One batch is deleted by a transport's `delete_vectors`, any number of keys by its `delete`, or
+//! by a [`Run`] if you need events, a way to stop, other credentials, or a transport of your own.
 //!
 //! # The contract of a transport
 //!
@@ -16,10 +17,11 @@
 //! send(http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError>
 //! ```
 //!
-//! A transport carries a request and returns its response, and decides nothing. Any client that keeps this contract will do:
+//! A transport carries a request and returns its response, and decides nothing. Any client that
+//! keeps this contract will do:
 //!
-//! * **What is signed is what is sent.** Method, target and headers are sent as they are. Only `host`,
-//!   `content-length` and what the connection itself needs are added, and only if they are
+//! * **What is signed is what is sent.** Method, target and headers are sent as they are. Only
+//!   `host`, `content-length` and what the connection itself needs are added, and only if they are
 //!   missing: no `user-agent`, no `accept`.
 //! * **Any status is a response.** 403, 503 and 307 are returned with their bodies. No
 //!   redirect is followed: a signature is valid for one host and one target.
@@ -35,21 +37,24 @@
 //!
 //! # Metrics
 //!
-//! There is no metrics facade to set up. Take the numbers from an [`Observer`] and pass them to yours.
+//! There is no metrics facade to set up. Take the numbers from an [`Observer`] and pass them to
+//! yours.
 //!
 //! * [`Observer::progress`] gets the [`BulkDelete`](crate::bulk::BulkDelete) at intervals:
-//!   [`report`](crate::bulk::BulkDelete::report) has the counters (deleted, throttled, retries, requests),
-//!   [`in_flight`](crate::bulk::BulkDelete::in_flight) and
+//!   [`report`](crate::bulk::BulkDelete::report) has the counters (deleted, throttled, retries,
+//!   requests), [`in_flight`](crate::bulk::BulkDelete::in_flight) and
 //!   [`per_second`](crate::bulk::BulkDelete::per_second) the gauges.
-//! * [`Observer::event`] gets each [`Event`](crate::bulk::Event): throttling, retries, outages and their ends.
+//! * [`Observer::event`] gets each [`Event`](crate::bulk::Event): throttling, retries, outages and
+//!   their ends.
 //! * With feature `tracing` each request is a span, whose duration is its latency.
 //!
 //! # Thread safety
 //!
-//! * Transports, [`StopHandle`], [`Target`](crate::Target) and [`Credentials`](crate::Credentials) are
-//!   `Send + Sync` and cheap to clone. Clones of a transport share its connections.
+//! * Transports, [`StopHandle`], [`Target`](crate::Target) and [`Credentials`](crate::Credentials)
+//!   are `Send + Sync` and cheap to clone. Clones of a transport share its connections.
 //! * A `BulkDelete` is `Send + Sync`, and one loop drives it through `&mut`.
-//! * Two runs do not share their pace. One run over all keys is faster than two that throttle each other.
+//! * Two runs do not share their pace. One run over all keys is faster than two that throttle each
+//!   other.
 
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod algorithm;
@@ -94,5 +99,6 @@ const MAX_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(24 * 60 
 
 /// The largest response body that is read, in bytes: 1 MiB.
 ///
-/// The service's own responses are under a kilobyte. The limit is for responses that are not from the service.
+/// The service's own responses are under a kilobyte. The limit is for responses that are not from
+/// the service.
 pub const MAX_RESPONSE_BODY: usize = 1024 * 1024;

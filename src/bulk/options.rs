@@ -127,15 +127,17 @@ impl BulkOptions {
         self
     }
 
-    /// The seed of the jitter; 0 if not set, the time of day in a transport's `delete`. The same seed and the same inputs give
-    /// the same run. Clients that share a limit or an outage should have different seeds.
+    /// The seed of the jitter; 0 if not set, the time of day in a transport's `delete`. The same
+    /// seed and the same inputs give the same run. Clients that share a limit or an outage should
+    /// have different seeds.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Sets the seed if none is set. For a caller that has a random number or the time, which this crate's core has not.
+    /// Sets the seed if none is set. For a caller that has a random number or the time, which this
+    /// crate's core has not.
     #[must_use]
     pub fn default_seed(mut self, seed: u64) -> Self {
         self.seed.get_or_insert(seed);

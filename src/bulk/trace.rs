@@ -1,6 +1,8 @@
-//! What a run reports to `tracing`: a span for each transmit, and each of its events. Nothing if the feature is off.
+//! What a run reports to `tracing`: a span for each transmit, and each of its events. Nothing if
+//! the feature is off.
 //!
-//! Of the keys it reports the number, of the credentials nothing. Errors are in the words of the service.
+//! Of the keys it reports the number, of the credentials nothing. Errors are in the words of the
+//! service.
 
 use std::fmt;
 
@@ -13,8 +15,9 @@ use crate::Deleted;
 
 pub(super) use self::imp::tell;
 
-/// The `tracing` span of one [`Transmit`](super::Transmit): from the moment the request is handed out until its response is
-/// taken. Has the number of keys, and in the end the status, the code and the request id.
+/// The `tracing` span of one [`Transmit`](super::Transmit): from the moment the request is handed
+/// out until its response is taken. Has the number of keys, and in the end the status, the code and
+/// the request id.
 ///
 /// Without feature `tracing` it is empty.
 #[derive(Clone)]
@@ -29,7 +32,8 @@ impl Span {
         self.0.conclude(outcome);
     }
 
-    /// Calls `work` in the span, so that what it logs belongs to the request. A future has to be polled in it each time:
+    /// Calls `work` in the span, so that what it logs belongs to the request. A future has to be
+    /// polled in it each time:
     ///
     /// ```
     /// use std::future::poll_fn;

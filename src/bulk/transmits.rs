@@ -79,8 +79,9 @@ impl BulkDelete {
         self.gate() == Gate::Open
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time; `None` if only something that
-    /// comes in moves the run on. Ask after transmits and events are drained.
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time;
+    /// `None` if only something that comes in moves the run on. Ask after transmits and events are
+    /// drained.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         // Ids rise with time, so that the first is the oldest.

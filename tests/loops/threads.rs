@@ -29,7 +29,8 @@ fn has_few_threads(test: &str) -> bool {
     false
 }
 
-/// Stops the run when it has as many threads as it can have: by then it tried several times to start more.
+/// Stops the run when it has as many threads as it can have: by then it tried several times to
+/// start more.
 struct StopAtFifth<'a> {
     stop: &'a StopHandle,
     looks: u32,

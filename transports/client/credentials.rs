@@ -7,12 +7,13 @@ use std::future::{Ready, ready};
 use super::super::BoxError;
 use crate::Credentials;
 
-/// Gives credentials to [`run_blocking`](super::Run::run_blocking): any closure `FnMut() -> Result<Credentials, _>`.
+/// Gives credentials to [`run_blocking`](super::Run::run_blocking): any closure `FnMut() ->
+/// Result<Credentials, _>`.
 ///
 /// It is called on a thread of its own, and may block.
 pub trait BlockingProvider: Send + 'static {
-    /// Why there are none. If the run stops for lack of credentials, the last error is the source of the
-    /// [`RunError`](super::RunError).
+    /// Why there are none. If the run stops for lack of credentials, the last error is the source
+    /// of the [`RunError`](super::RunError).
     type Error: Into<BoxError>;
 
     /// Credentials that are valid from now on.
@@ -35,16 +36,18 @@ where
     }
 }
 
-/// Gives credentials to [`run_async`](super::Run::run_async): any closure that returns a future of `Result<Credentials, _>`.
+/// Gives credentials to [`run_async`](super::Run::run_async): any closure that returns a future of
+/// `Result<Credentials, _>`.
 ///
 /// The future is polled in the task of the run.
 #[cfg(feature = "async")]
 pub trait AsyncProvider {
-    /// Why there are none. If the run stops for lack of credentials, the last error is the source of the
-    /// [`RunError`](super::RunError).
+    /// Why there are none. If the run stops for lack of credentials, the last error is the source
+    /// of the [`RunError`](super::RunError).
     type Error: Into<BoxError>;
 
-    /// Returns credentials that are valid from then on, or an error. After an error it is asked again 10 seconds later.
+    /// Returns credentials that are valid from then on, or an error. After an error it is asked
+    /// again 10 seconds later.
     type Future: Future<Output = Result<Credentials, Self::Error>>;
 
     /// Starts to get credentials.
@@ -66,7 +69,8 @@ where
     }
 }
 
-/// No provider: credentials that expire stop the run. Also the error if the options say that credentials are renewed.
+/// No provider: credentials that expire stop the run. Also the error if the options say that
+/// credentials are renewed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NoProvider;
 

@@ -36,7 +36,8 @@ use self::stop::Listener;
 pub use self::stop::StopHandle;
 
 /// A run of a [`BulkDelete`] to its end: [`run_blocking`](Self::run_blocking) with threads, or
-/// [`run_async`](Self#method.run_async) (feature `async`) on any runtime. Everything else is optional.
+/// [`run_async`](Self#method.run_async) (feature `async`) on any runtime. Everything else is
+/// optional.
 ///
 /// ```
 /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure};
@@ -58,35 +59,39 @@ pub use self::stop::StopHandle;
 ///
 /// # Keys
 ///
-/// Anything that is `AsRef<str>`. An invalid key (see [`Key::new`](crate::Key::new)) stops the run, and the [`RunError`] has its
-/// position. Keys before it that were sent have their outcome.
+/// Anything that is `AsRef<str>`. An invalid key (see [`Key::new`](crate::Key::new)) stops the run,
+/// and the [`RunError`] has its position. Keys before it that were sent have their outcome.
 ///
-/// Keys are gathered into batches of 500. If the source pauses for 10 ms, its keys are sent in a smaller batch, as soon as
-/// nothing else waits to be sent. The last batch is sent when the source ends.
+/// Keys are gathered into batches of 500. If the source pauses for 10 ms, its keys are sent in a
+/// smaller batch, as soon as nothing else waits to be sent. The last batch is sent when the source
+/// ends.
 ///
 /// # How it ends
 ///
-/// With `Ok`, once every key of the source has an outcome. That need not be *deleted*: a key may be rejected, or unconfirmed
-/// after [`max_attempts`](crate::bulk::BulkOptions::max_attempts). The [`Report`](crate::bulk::Report) counts them;
-/// [`Event::Failed`] has the keys.
+/// With `Ok`, once every key of the source has an outcome. That need not be *deleted*: a key may be
+/// rejected, or unconfirmed after [`max_attempts`](crate::bulk::BulkOptions::max_attempts). The
+/// [`Report`](crate::bulk::Report) counts them; [`Event::Failed`] has the keys.
 ///
-/// With [`RunError`], if it stopped before that: because of the service, the credentials, an invalid key, or a
-/// [`StopHandle`]. Its report is as exact.
+/// With [`RunError`], if it stopped before that: because of the service, the credentials, an
+/// invalid key, or a [`StopHandle`]. Its report is as exact.
 ///
-/// With a panic, if the source, the transport, the provider, the timer or the observer panics: the panic goes on in the caller.
-/// The `BulkDelete` is as usable then as after [leaving](#leaving-a-run-in-the-middle) the run.
+/// With a panic, if the source, the transport, the provider, the timer or the observer panics: the
+/// panic goes on in the caller. The `BulkDelete` is as usable then as after
+/// [leaving](#leaving-a-run-in-the-middle) the run.
 ///
 /// # Leaving a run in the middle
 ///
-/// [`StopHandle::stop`] sends nothing more and waits for the requests in flight; [`StopHandle::abort`] waits for nothing. If a run
-/// is left in another way, because the future of `run_async` was dropped or by a panic, call [`BulkDelete::abort`]: then its
-/// report is exact, with the keys in flight *unconfirmed*. Or begin another run of the same `BulkDelete`, with the keys that are
-/// left: those in flight then count as lost after [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout), and are sent
-/// again.
+/// [`StopHandle::stop`] sends nothing more and waits for the requests in flight;
+/// [`StopHandle::abort`] waits for nothing. If a run is left in another way, because the future of
+/// `run_async` was dropped or by a panic, call [`BulkDelete::abort`]: then its report is exact,
+/// with the keys in flight *unconfirmed*. Or begin another run of the same `BulkDelete`, with the
+/// keys that are left: those in flight then count as lost after
+/// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout), and are sent again.
 ///
 /// # A loop of your own
 ///
-/// All that a `Run` does, a loop around a [`BulkDelete`] can do with public methods. The example `own_loop` does.
+/// All that a `Run` does, a loop around a [`BulkDelete`] can do with public methods. The example
+/// `own_loop` does.
 #[must_use = "nothing is sent until `run_blocking` or `run_async`"]
 pub struct Run<'a, O = (), P = NoProvider> {
     bulk: &'a mut BulkDelete,
@@ -104,32 +109,35 @@ impl<'a> Run<'a> {
 }
 
 impl<'a, O, P> Run<'a, O, P> {
-    /// Reports each event to `on_event`, on the thread or in the task of the run. Keep it short: the run waits for it. The
-    /// short form of [`observer`](Self::observer), whose place it takes.
+    /// Reports each event to `on_event`, on the thread or in the task of the run. Keep it short:
+    /// the run waits for it. The short form of [`observer`](Self::observer), whose place it takes.
     pub fn on_event<F: FnMut(Event)>(self, on_event: F) -> Run<'a, OnEvent<F>, P> {
         self.observer(OnEvent(on_event))
     }
 
-    /// Reports events and progress to `observer`: a value, or a `&mut` to one that is used after the run. The last one that is
-    /// set counts.
+    /// Reports events and progress to `observer`: a value, or a `&mut` to one that is used after
+    /// the run. The last one that is set counts.
     pub fn observer<N: Observer>(self, observer: N) -> Run<'a, N, P> {
         let Self { bulk, provider, listener, progress_every, .. } = self;
         Run { bulk, observer, provider, listener, progress_every }
     }
 
-    /// Calls [`Observer::progress`] in this interval, and not only at the end. Less than a millisecond is taken as one.
+    /// Calls [`Observer::progress`] in this interval, and not only at the end. Less than a
+    /// millisecond is taken as one.
     pub fn progress_every(mut self, interval: Duration) -> Self {
         // Below a millisecond the run would do nothing else.
         self.progress_every = Some(interval.max(Duration::from_millis(1)));
         self
     }
 
-    /// Asks `provider` for credentials, a [`BlockingProvider`] or an `AsyncProvider`, at every [`Event::CredentialsNeeded`]: 5
-    /// minutes before they expire if that is known, and when the service rejects them.
+    /// Asks `provider` for credentials, a [`BlockingProvider`] or an `AsyncProvider`, at every
+    /// [`Event::CredentialsNeeded`]: 5 minutes before they expire if that is known, and when the
+    /// service rejects them.
     ///
-    /// It is asked by one call at a time, again every 10 seconds while it fails, and the run goes on meanwhile. If
-    /// the credentials can no longer be used and no others come within the time of
-    /// [`renews_credentials`](crate::bulk::BulkOptions::renews_credentials), 300 seconds if not set, the run stops.
+    /// It is asked by one call at a time, again every 10 seconds while it fails, and the run goes
+    /// on meanwhile. If the credentials can no longer be used and no others come within the time of
+    /// [`renews_credentials`](crate::bulk::BulkOptions::renews_credentials), 300 seconds if not
+    /// set, the run stops.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -157,8 +165,8 @@ impl<'a, O, P> Run<'a, O, P> {
         Run { bulk, observer, provider, listener, progress_every }
     }
 
-    /// Stops when `handle` says so, from now on: what the handle said before has no effect. One handle may stop any number of
-    /// runs.
+    /// Stops when `handle` says so, from now on: what the handle said before has no effect. One
+    /// handle may stop any number of runs.
     pub fn stop_handle(mut self, handle: &StopHandle) -> Self {
         self.listener = Some(handle.listen());
         self

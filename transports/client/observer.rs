@@ -2,10 +2,11 @@ use std::fmt;
 
 use crate::bulk::{BulkDelete, Event};
 
-/// Receives the events and the progress of a [`Run`](super::Run). Both methods get `&mut self`, so that an
-/// observer needs no `RefCell` to keep state for both.
+/// Receives the events and the progress of a [`Run`](super::Run). Both methods get `&mut self`, so
+/// that an observer needs no `RefCell` to keep state for both.
 ///
-/// The run calls it on its own thread or in its own task, and waits until it returns: keep it short.
+/// The run calls it on its own thread or in its own task, and waits until it returns: keep it
+/// short.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,9 +46,9 @@ pub trait Observer {
     /// Takes an event.
     fn event(&mut self, event: Event);
 
-    /// Looks at the [`BulkDelete`] after it has taken all events so far: to show how far the run is, or to save a
-    /// [`checkpoint`](BulkDelete::checkpoint). Called in the interval of [`progress_every`](super::Run::progress_every), and
-    /// once at the end of every run.
+    /// Looks at the [`BulkDelete`] after it has taken all events so far: to show how far the run
+    /// is, or to save a [`checkpoint`](BulkDelete::checkpoint). Called in the interval of
+    /// [`progress_every`](super::Run::progress_every), and once at the end of every run.
     ///
     /// Does nothing by default.
     fn progress(&mut self, _bulk: &BulkDelete) {}

@@ -10,8 +10,9 @@ use super::{Observer, Run, RunError, RunErrorKind};
 use crate::bulk::{BulkDelete, Event, Failure, Report, Transmit, TransmitId};
 use crate::{Credentials, Key, Now};
 
-/// How long a source may pause before its keys are sent in a batch that is not full. Short compared with a round trip, long
-/// compared with the time in which a busy source fills a batch: the service limits requests, and not keys alone.
+/// How long a source may pause before its keys are sent in a batch that is not full. Short compared
+/// with a round trip, long compared with the time in which a busy source fills a batch: the service
+/// limits requests, and not keys alone.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The longest wait. Timers overflow at some point, and waking once an hour costs nothing.
@@ -185,7 +186,8 @@ impl<'a, O: Observer> Steps<'a, O> {
         }
     }
 
-    /// Counts keys that were read ahead of a stop, each as not attempted, up to one that is invalid.
+    /// Counts keys that were read ahead of a stop, each as not attempted, up to one that is
+    /// invalid.
     pub(super) fn push_unsent<K: AsRef<str>>(&mut self, keys: impl Iterator<Item = K>) {
         if self.bulk.stopped().is_none() || matches!(self.kind, Some(RunErrorKind::BadKey { .. })) {
             return;

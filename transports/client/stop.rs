@@ -3,15 +3,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// Stops runs from elsewhere: from another thread or task, from an [`Observer`](super::Observer), from a signal handler. Clones
-/// stop the same runs.
+/// Stops runs from elsewhere: from another thread or task, from an [`Observer`](super::Observer),
+/// from a signal handler. Clones stop the same runs.
 ///
 /// It stops the runs that have it when it is called: each [`Run`](super::Run) from its
-/// [`stop_handle`](super::Run::stop_handle) on, started or not. A run that is given the handle later is not stopped. So make
-/// the run first, and then whatever calls the handle, such as a signal handler.
+/// [`stop_handle`](super::Run::stop_handle) on, started or not. A run that is given the handle
+/// later is not stopped. So make the run first, and then whatever calls the handle, such as a
+/// signal handler.
 ///
-/// A source that cannot go on, such as a file that breaks off, calls [`stop`](Self::stop) before it ends: then the keys
-/// that were read and not sent are not sent.
+/// A source that cannot go on, such as a file that breaks off, calls [`stop`](Self::stop) before it
+/// ends: then the keys that were read and not sent are not sent.
 ///
 /// ```
 /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure, StopReason};
@@ -70,7 +71,8 @@ impl StopHandle {
         self.order(Order::Stop);
     }
 
-    /// Sends nothing more and waits for nothing: keys in flight become *unconfirmed*, and the run returns.
+    /// Sends nothing more and waits for nothing: keys in flight become *unconfirmed*, and the run
+    /// returns.
     pub fn abort(&self) {
         self.order(Order::Abort);
     }

@@ -7,7 +7,8 @@ use crate::transports::{Run, RunError, stream_iter};
 use crate::{Credentials, Target};
 
 impl HyperTransport {
-    /// Deletes any number of keys, in the task that awaits it. Dropped in the middle it sends nothing more.
+    /// Deletes any number of keys, in the task that awaits it. Dropped in the middle it sends
+    /// nothing more.
     ///
     #[doc = include_str!("../delete.md")]
     ///
@@ -59,7 +60,8 @@ impl HyperTransport {
         self.delete_stream(target, credentials, stream_iter(keys), options).await
     }
 
-    /// Deletes the keys of a stream, which may pause. Otherwise the same as [`delete`](Self::delete).
+    /// Deletes the keys of a stream, which may pause. Otherwise the same as
+    /// [`delete`](Self::delete).
     ///
     /// # Errors
     ///

@@ -25,7 +25,8 @@ use crate::{DeleteVectors, Deleted};
 
 /// Carries requests with hyper, over pooled HTTP/1.1 connections.
 ///
-/// Clones share the pool. Dropping the future of a call cancels it; the request may have arrived by then.
+/// Clones share the pool. Dropping the future of a call cancels it; the request may have arrived by
+/// then.
 ///
 /// ```
 /// use oss_delete_vectors::signing::Signer;
@@ -69,8 +70,8 @@ impl HyperTransport {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // `send` bounds connecting as a whole. This divides the time among the addresses of a name, so that no dead one uses
-        // it up.
+        // `send` bounds connecting as a whole. This divides the time among the addresses of a name,
+        // so that no dead one uses it up.
         tcp.set_connect_timeout(Some(options.connect_timeout));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls::client_config(options))
@@ -80,7 +81,8 @@ impl HyperTransport {
         Self::with_connector(connector, options)
     }
 
-    /// Connections made by any connector of hyper-util: for a proxy, a Unix socket, TLS of another kind.
+    /// Connections made by any connector of hyper-util: for a proxy, a Unix socket, TLS of another
+    /// kind.
     ///
     /// The timeouts of `options` apply. Its roots have no effect here: the connector has its own.
     ///
@@ -101,7 +103,8 @@ impl HyperTransport {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE)
-            // Like curl and the other transport: a malformed header must not make a deletion unconfirmed.
+            // Like curl and the other transport: a malformed header must not make a deletion
+            // unconfirmed.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
@@ -116,8 +119,8 @@ impl HyperTransport {
         }
     }
 
-    /// Deletes one batch: signs as of now, sends once, reads the response. For more keys, and for retries, see
-    /// [`delete`](Self::delete).
+    /// Deletes one batch: signs as of now, sends once, reads the response. For more keys, and for
+    /// retries, see [`delete`](Self::delete).
     ///
     /// # Errors
     ///
@@ -147,7 +150,8 @@ impl HyperTransport {
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let mut request = request.map(Full::new);
         self.user_agent.apply(request.headers_mut());
-        // Set by the client just before it passes the request to a connection. Until then nothing can have been sent.
+        // Set by the client just before it passes the request to a connection. Until then nothing
+        // can have been sent.
         let connection = capture_connection(&mut request);
         let handed_over = || connection.connection_metadata().is_some();
 

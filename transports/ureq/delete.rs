@@ -5,13 +5,15 @@ use crate::transports::{Run, RunError};
 use crate::{Credentials, Target};
 
 impl UreqTransport {
-    /// Deletes any number of keys, with as many threads as requests are in flight, and blocks the thread until then.
+    /// Deletes any number of keys, with as many threads as requests are in flight, and blocks the
+    /// thread until then.
     ///
     #[doc = include_str!("../delete.md")]
     ///
     /// # Errors
     ///
-    /// [`RunError`]: why the run stopped before its end, with its report. What may outlive it is said at [`Run::run_blocking`].
+    /// [`RunError`]: why the run stopped before its end, with its report. What may outlive it is
+    /// said at [`Run::run_blocking`].
     ///
     /// ```
     /// use oss_delete_vectors::bulk::BulkOptions;

@@ -60,11 +60,12 @@ impl UreqTransport {
         Self::build(options, None)
     }
 
-    /// Connections through `proxy`, as `socks5://user:password@proxy.example.com:1080`: `http`, `https`, `socks4`, `socks4a` or
-    /// `socks5`; all parts but the host may be left out, and user and password are percent-encoded.
+    /// Connections through `proxy`, as `socks5://user:password@proxy.example.com:1080`: `http`,
+    /// `https`, `socks4`, `socks4a` or `socks5`; all parts but the host may be left out, and user
+    /// and password are percent-encoded.
     ///
-    /// An HTTP proxy gets a `CONNECT` for every URI, `http` ones included. If it rejects that, the error says
-    /// *surely not sent*.
+    /// An HTTP proxy gets a `CONNECT` for every URI, `http` ones included. If it rejects that, the
+    /// error says *surely not sent*.
     ///
     /// # Errors
     ///
@@ -106,8 +107,8 @@ impl UreqTransport {
         }
     }
 
-    /// Deletes one batch: signs as of now, sends once, reads the response. For more keys, and for retries, see
-    /// [`delete`](Self::delete).
+    /// Deletes one batch: signs as of now, sends once, reads the response. For more keys, and for
+    /// retries, see [`delete`](Self::delete).
     ///
     /// # Errors
     ///
@@ -116,8 +117,8 @@ impl UreqTransport {
         outcome(self.send(signed(call, signer)), signer)
     }
 
-    /// Sends `request` to the host of its URI and reads the response to its end, blocking the thread
-    /// until then.
+    /// Sends `request` to the host of its URI and reads the response to its end, blocking the
+    /// thread until then.
     ///
     /// # Errors
     ///
@@ -154,7 +155,8 @@ impl UreqTransport {
     }
 }
 
-/// The IO error as the source, because ureq's own has no sources. A timeout is replaced by one that names its `limit`.
+/// The IO error as the source, because ureq's own has no sources. A timeout is replaced by one that
+/// names its `limit`.
 fn to_source(error: ureq::Error, limit: Option<Duration>) -> BoxError {
     match error {
         Timeout(_) => timed_out(limit.unwrap_or_default()).into(),

@@ -36,7 +36,8 @@ impl<F: Future> InFlight<F> {
         Pin::new(&mut self.requests).poll_next(context)
     }
 
-    /// Drops the requests that are not kept. The others are polled once more, which is rare: this happens only after a timeout.
+    /// Drops the requests that are not kept. The others are polled once more, which is rare: this
+    /// happens only after a timeout.
     pub(super) fn retain(&mut self, is_kept: impl Fn(TransmitId) -> bool) {
         let all = std::mem::take(&mut self.requests);
         self.requests = all.into_iter().filter(|request| is_kept(request.id)).collect();

@@ -28,19 +28,22 @@ const KEYS_IN_A_ROW: usize = KeyBatch::MAX_KEYS;
 const ROUNDS_IN_A_ROW: usize = 32;
 
 impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
-    /// Deletes the keys of a stream until it ends. Spawns nothing: everything happens while the future is polled.
+    /// Deletes the keys of a stream until it ends. Spawns nothing: everything happens while the
+    /// future is polled.
     ///
-    /// `send` carries a request and returns its response, or an error that is a [`Failure`] or converts to one, as
-    /// [`TransportError`](crate::transports::TransportError) does. It should end well before the
-    /// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout). `timer` is a function that sleeps, such as
-    /// `tokio::time::sleep`, or a [`Timer`]. For keys that are at hand there is [`stream_iter`].
+    /// `send` carries a request and returns its response, or an error that is a [`Failure`] or
+    /// converts to one, as [`TransportError`](crate::transports::TransportError) does. It should
+    /// end well before the [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout). `timer` is
+    /// a function that sleeps, such as `tokio::time::sleep`, or a [`Timer`]. For keys that are at
+    /// hand there is [`stream_iter`].
     ///
     /// A request that got no response within the `answer_timeout` is dropped, so that a `send` that
     /// hangs costs no memory.
     ///
-    /// The future is `Send` if everything it is given is. It is **cancel-safe**: dropped in the middle it drops the requests in
-    /// flight, and [`BulkDelete::abort`](crate::bulk::BulkDelete::abort) makes the report exact. Every key that was taken from
-    /// the stream was pushed.
+    /// The future is `Send` if everything it is given is. It is **cancel-safe**: dropped in the
+    /// middle it drops the requests in flight, and
+    /// [`BulkDelete::abort`](crate::bulk::BulkDelete::abort) makes the report exact. Every key that
+    /// was taken from the stream was pushed.
     ///
     /// # Errors
     ///
@@ -147,7 +150,8 @@ where
         self.has_more_keys && self.steps.can_push()
     }
 
-    /// Pushes what the source has, up to a batch. Returns whether the source has nothing now, and may have later.
+    /// Pushes what the source has, up to a batch. Returns whether the source has nothing now, and
+    /// may have later.
     fn take_keys<S: Stream<Item: AsRef<str>>>(&mut self, mut keys: Pin<&mut S>, context: &mut Context<'_>) -> bool {
         for _ in 0..KEYS_IN_A_ROW {
             if !self.wants_keys() {
@@ -157,7 +161,8 @@ where
                 Poll::Ready(Some(key)) => self.steps.push(key.as_ref()),
                 Poll::Ready(None) => {
                     self.has_more_keys = false;
-                    // A source that cannot go on stops the run before it ends. Then keys that wait are not sent.
+                    // A source that cannot go on stops the run before it ends. Then keys that wait
+                    // are not sent.
                     self.steps.obey(context.waker());
                     self.steps.finish();
                 }
@@ -178,7 +183,8 @@ where
     /// otherwise be held to the end of the run.
     fn take_responses(&mut self, context: &mut Context<'_>) -> bool {
         let Self { steps, requests: Requests { in_flight, .. }, alarm, .. } = self;
-        // Before the poll: the requests that are kept have to be polled again to register the waker.
+        // Before the poll: the requests that are kept have to be polled again to register the
+        // waker.
         if in_flight.len() > steps.in_flight() {
             in_flight.retain(|id| steps.is_in_flight(id));
         }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use crate::Now;
 use crate::transports::clock::system_now;
 
-/// Clock and timer of [`run_async`](crate::transports::Run#method.run_async), in one value so that they agree.
+/// Clock and timer of [`run_async`](crate::transports::Run#method.run_async), in one value so that
+/// they agree.
 ///
-/// Any function that sleeps will do, such as `tokio::time::sleep`: then the clock is the system's. For a test in virtual
-/// time implement both, since a run whose `sleep` takes no real time would spin until the system's clock has caught up:
+/// Any function that sleeps will do, such as `tokio::time::sleep`: then the clock is the system's.
+/// For a test in virtual time implement both, since a run whose `sleep` takes no real time would
+/// spin until the system's clock has caught up:
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -55,7 +57,8 @@ pub trait Timer {
     /// Waits for `duration`, at most an hour.
     fn sleep(&self, duration: Duration) -> Self::Sleep;
 
-    /// The time now: the system's clocks by default. Monotonic time must go on from one run of a `BulkDelete` to its next.
+    /// The time now: the system's clocks by default. Monotonic time must go on from one run of a
+    /// `BulkDelete` to its next.
     fn now(&self) -> Now {
         system_now()
     }
@@ -86,8 +89,8 @@ impl<T: Timer> Alarm<T> {
 
     /// Whether `wait` is over or a sleep has ended. If neither, the task is woken in time.
     ///
-    /// A sleep that ends before the deadline stays set: a spurious wakeup costs less than a new sleep
-    /// each time that the deadline moves away.
+    /// A sleep that ends before the deadline stays set: a spurious wakeup costs less than a new
+    /// sleep each time that the deadline moves away.
     pub(super) fn poll(&mut self, context: &mut Context<'_>, now: Duration, wait: Duration) -> bool {
         if wait.is_zero() {
             return true;

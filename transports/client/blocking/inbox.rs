@@ -19,8 +19,8 @@ const NO_KEYS: usize = usize::MAX;
 
 /// Everything that comes in, in one place, so that the run has one thing to wait for.
 ///
-/// Not a channel: keys wait for the run only if it wants some, and wake it once per batch. A wakeup per key would cost more than
-/// the key.
+/// Not a channel: keys wait for the run only if it wants some, and wake it once per batch. A wakeup
+/// per key would cost more than the key.
 pub(super) struct Inbox<K> {
     state: Mutex<State<K>>,
     /// Wakes the run.

@@ -25,25 +25,27 @@ const THREAD_PAUSE: Duration = Duration::from_millis(100);
 impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
     /// Deletes the keys of an iterator until it ends, and blocks the thread until then.
     ///
-    /// `send` carries a request and returns its response, or an error that is a [`Failure`] or converts to one, as
-    /// [`TransportError`](crate::transports::TransportError) does. It is called by as many threads as there are requests in flight,
-    /// each started when it is first needed. It should end well before the
-    /// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout): a thread whose call timed out cannot
-    /// be cancelled, and up to 64 of these are kept beside the others. If no more threads can be started,
-    /// requests are sent when one is free; if all hang, they fail as *surely not sent*.
+    /// `send` carries a request and returns its response, or an error that is a [`Failure`] or
+    /// converts to one, as [`TransportError`](crate::transports::TransportError) does. It is called
+    /// by as many threads as there are requests in flight, each started when it is first needed. It
+    /// should end well before the [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout): a
+    /// thread whose call timed out cannot be cancelled, and up to 64 of these are kept beside the
+    /// others. If no more threads can be started, requests are sent when one is free; if all hang,
+    /// they fail as *surely not sent*.
     ///
     /// The iterator is read on its own thread, at most 1,000 keys ahead, so that a slow one delays
-    /// neither responses nor timers. When the run stops, keys that were read ahead count as
-    /// [not attempted](crate::bulk::KeyOutcome::NotAttempted), up to one that is invalid. A key that
-    /// the iterator gives later is not part of the run. The report's
+    /// neither responses nor timers. When the run stops, keys that were read ahead count as [not
+    /// attempted](crate::bulk::KeyOutcome::NotAttempted), up to one that is invalid. A key that the
+    /// iterator gives later is not part of the run. The report's
     /// [`pushed`](crate::bulk::Report::pushed) says how many keys were read.
     ///
     /// # What may outlive the run
     ///
-    /// A run that stops does not wait for an iterator that gives no next key, such as the lines of a terminal, nor after
-    /// [`abort`](super::StopHandle::abort) for requests, nor for a provider of credentials: their threads end once the call
-    /// that they are in returns. This is why iterator, `send` and provider must be `'static`: give them clones. A run that ends with
-    /// `Ok` leaves no thread behind, unless it is in a request that timed out, or in the provider.
+    /// A run that stops does not wait for an iterator that gives no next key, such as the lines of
+    /// a terminal, nor after [`abort`](super::StopHandle::abort) for requests, nor for a provider
+    /// of credentials: their threads end once the call that they are in returns. This is why
+    /// iterator, `send` and provider must be `'static`: give them clones. A run that ends with `Ok`
+    /// leaves no thread behind, unless it is in a request that timed out, or in the provider.
     ///
     /// # Errors
     ///
@@ -61,8 +63,9 @@ impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
         self.run_blocking_with_clock(keys, send, system_now)
     }
 
-    /// The same as [`run_blocking`](Self::run_blocking), with another clock than the system's: for a test, or for a time of day
-    /// that is known better. Waits are in real time still. Monotonic time must go on from one run of a `BulkDelete` to its next.
+    /// The same as [`run_blocking`](Self::run_blocking), with another clock than the system's: for
+    /// a test, or for a time of day that is known better. Waits are in real time still. Monotonic
+    /// time must go on from one run of a `BulkDelete` to its next.
     ///
     /// # Errors
     ///

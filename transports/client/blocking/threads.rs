@@ -26,7 +26,8 @@ fn start<K: Send + 'static>(
 ) -> io::Result<JoinHandle<()>> {
     let inbox = Arc::clone(inbox);
     Builder::new().name(name.to_owned()).spawn(move || {
-        // What the panic broke is used by nothing but other calls of `send`, as with any thread of a program.
+        // What the panic broke is used by nothing but other calls of `send`, as with any thread of
+        // a program.
         let done: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| work(&inbox)));
         if let Err(payload) = done {
             inbox.put(Message::Panicked(payload));
@@ -68,7 +69,8 @@ pub(super) struct Workers<F, K> {
     send: Arc<F>,
     inbox: Arc<Inbox<K>>,
     workers: Vec<Worker>,
-    /// Which of them wait for a request. The last one to finish is the next to send: its caches are warm.
+    /// Which of them wait for a request. The last one to finish is the next to send: its caches are
+    /// warm.
     idle: Vec<usize>,
     /// Why there was no thread for the last request.
     shortage: Option<Shortage>,
@@ -102,7 +104,8 @@ where
     }
 
     fn start(&mut self, in_flight: usize) -> Result<usize, Shortage> {
-        // No thread is idle: each is in a call, and the run still waits for `in_flight` of these calls.
+        // No thread is idle: each is in a call, and the run still waits for `in_flight` of these
+        // calls.
         let worker = self.workers.len();
         let hanging = worker.saturating_sub(in_flight);
         if hanging >= MOST_HANGING {
@@ -151,7 +154,8 @@ where
                 Err(shortage) => self.shortage = Some(shortage),
             }
         }
-        // With nothing in flight no thread will become free: the request fails instead of waiting for ever.
+        // With nothing in flight no thread will become free: the request fails instead of waiting
+        // for ever.
         self.shortage.is_none() || in_flight == 0
     }
 
