@@ -40,13 +40,13 @@ use crate::transports::clock::system_now;
 /// # let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
 /// let start = Instant::now();
 /// let send = async |_request| {
-///     // Throttles every request for a minute.
+///     // Throttles every request for half a minute.
 ///     let too_fast = ServiceError::new(http::StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "too fast");
-///     let is_early = start.elapsed() < Duration::from_secs(60);
+///     let is_early = start.elapsed() < Duration::from_secs(30);
 ///     Ok::<_, Failure>(if is_early { too_fast.to_response() } else { Deleted::new("some id").to_response() })
 /// };
 /// let report = Run::new(&mut bulk).run_async(stream_iter(["doc-001"]), send, TokioTime(start)).await?;
-/// assert!(report.is_all_deleted() && start.elapsed() >= Duration::from_secs(60));
+/// assert!(report.is_all_deleted() && start.elapsed() >= Duration::from_secs(30));
 /// # Ok(())
 /// # }
 /// ```
