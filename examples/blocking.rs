@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Any number of keys, in as many requests as necessary, at the pace that the service accepts.
     let keys = (2..3000).map(key);
-    let report = transport.delete_all(target, credentials.clone(), keys, BulkOptions::new())?;
+    let report = transport.delete(target, credentials.clone(), keys, BulkOptions::new())?;
     println!("deleted {} vectors with {} requests", report.deleted, report.requests);
 
     // The same, and report each key that is not deleted. The emulator can reject one.

@@ -5,7 +5,6 @@
 
 mod setup;
 
-use std::cell::RefCell;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,7 +13,7 @@ use std::time::Duration;
 use std::{env, process};
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, Report};
-use oss_delete_vectors::transports::{Run, RunError, StopHandle, TransportOptions, UreqTransport};
+use oss_delete_vectors::transports::{Observer, Run, RunError, StopHandle, TransportOptions, UreqTransport};
 
 use setup::{Setup, key};
 
@@ -61,35 +60,50 @@ fn start(setup: &Setup, keys: &Path, state: &Path, max: u64) -> Result<Result<Re
     };
 
     let transport = UreqTransport::new(&TransportOptions::new());
-    let (stop, failed, saved) = (StopHandle::new(), RefCell::new(failed), RefCell::new(Ok(())));
-    let (mut is_stopped, mut deleted) = (false, 0);
+    let stop = StopHandle::new();
+    let mut job = Job { state, max, stop: stop.clone(), deleted: 0, is_stopped: false, failed, saved: Ok(()) };
     // Read the whole file first: an iterator that ends at a read error would skip keys silently.
     let keys: Vec<String> = fs::read_to_string(keys)?.lines().map(str::to_owned).collect();
-    let ended = Run::new(&mut bulk)
-        .stop_handle(&stop)
-        .on_event(|event| match event {
+    let run = Run::new(&mut bulk).stop_handle(&stop).observer(&mut job).progress_every(Duration::from_millis(200));
+    let ended = run.run_blocking(keys, move |request| transport.send(request));
+    job.saved?;
+    Ok(ended)
+}
+
+/// Collects the failed keys, and saves them with the checkpoint.
+struct Job<'a> {
+    state: &'a Path,
+    max: u64,
+    stop: StopHandle,
+    deleted: u64,
+    is_stopped: bool,
+    failed: Vec<String>,
+    saved: io::Result<()>,
+}
+
+impl Observer for Job<'_> {
+    fn event(&mut self, event: Event) {
+        match event {
             // Keys that fail after a stop were interrupted: the next start sends them again.
-            Event::Stopped(_) => is_stopped = true,
-            Event::Failed(keys) if !is_stopped => failed.borrow_mut().extend(keys.keys.iter().map(|key| key.to_string())),
+            Event::Stopped(_) => self.is_stopped = true,
+            Event::Failed(keys) if !self.is_stopped => self.failed.extend(keys.keys.iter().map(|key| key.to_string())),
             Event::Deleted { keys, .. } => {
-                deleted += keys as u64;
-                if deleted >= max {
-                    stop.stop();
+                self.deleted += keys as u64;
+                if self.deleted >= self.max {
+                    self.stop.stop();
                 }
             }
             _ => {}
-        })
-        // Called after all events, so that `failed` has every failed key that the checkpoint
-        // covers.
-        .on_progress(Duration::from_millis(200), |bulk| {
-            if let Err(error) = save(state, &bulk.checkpoint(), &failed.borrow()) {
-                *saved.borrow_mut() = Err(error);
-                stop.stop();
-            }
-        })
-        .run_blocking(keys, move |request| transport.send(request));
-    saved.into_inner()?;
-    Ok(ended)
+        }
+    }
+
+    /// Called after all events, so that `failed` has every failed key that the checkpoint covers.
+    fn progress(&mut self, bulk: &BulkDelete) {
+        if let Err(error) = save(self.state, &bulk.checkpoint(), &self.failed) {
+            self.saved = Err(error);
+            self.stop.stop();
+        }
+    }
 }
 
 /// Writes a new file and renames it over the old one, so that the state is never incomplete.

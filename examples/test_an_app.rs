@@ -11,18 +11,20 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure};
 use oss_delete_vectors::emulator::{Emulator, Faults, FaultyNetwork, NetworkEvent, RateLimit};
-use oss_delete_vectors::transports::{Run, stream_iter};
+use oss_delete_vectors::transports::{Run, Timer, stream_iter};
 use oss_delete_vectors::{Credentials, Now, ServiceError, Target, code};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// The application: deletes documents, and returns those that it could not delete.
 ///
-/// `send` is an argument. In production it is `|request| transport.send(request)`.
+/// `send` and `timer` are arguments. In production they are `|request| transport.send(request)` and
+/// `tokio::time::sleep`.
 async fn forget<S, A, E>(
     index: &Target,
     credentials: Credentials,
     documents: impl Iterator<Item = String>,
     send: S,
+    timer: impl Timer,
 ) -> Result<Vec<String>, Box<dyn Error>>
 where
     S: Fn(Request<Bytes>) -> A,
@@ -31,16 +33,13 @@ where
 {
     let mut bulk = BulkDelete::new(index, credentials, BulkOptions::new())?;
     let mut left = Vec::new();
-    // Uses the clock of tokio, like `sleep`, so that tests can pause both.
-    let start = Instant::now();
     let report = Run::new(&mut bulk)
-        .clock(|| Now::new(start.elapsed(), SystemTime::now()))
         .on_event(|event| {
             if let Event::Failed(failed) = event {
                 left.extend(failed.keys.iter().map(|key| format!("{key}: {}", failed.outcome)));
             }
         })
-        .run_async(stream_iter(documents), send, sleep)
+        .run_async(stream_iter(documents), send, timer)
         .await?;
     assert_eq!(report.is_all_deleted(), left.is_empty(), "every key that is not deleted is reported");
     Ok(left)
@@ -107,6 +106,21 @@ async fn wrong_secret() -> Result<(), Box<dyn Error>> {
     service.print("wrong secret")
 }
 
+/// Clock and timer of tokio, which tests pause.
+struct PausedTime(Instant);
+
+impl Timer for PausedTime {
+    type Sleep = Sleep;
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        sleep(duration)
+    }
+
+    fn now(&self) -> Now {
+        Now::new(self.0.elapsed(), SystemTime::now())
+    }
+}
+
 /// An index with documents, behind a faulty network.
 struct Service {
     index: Target,
@@ -134,7 +148,8 @@ impl Service {
     /// Runs the application over all documents.
     async fn forget_all(&self, secret: &str) -> Result<Vec<String>, Box<dyn Error>> {
         let credentials = Credentials::new("example-id", secret)?;
-        forget(&self.index, credentials, (0..self.documents).map(document), |request| self.send(request)).await
+        let timer = PausedTime(self.start);
+        forget(&self.index, credentials, (0..self.documents).map(document), |request| self.send(request), timer).await
     }
 
     /// Replaces the transport and the service. Each request gets its own network, so that the first

@@ -35,21 +35,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     let keys = stream::poll_fn(move |context| fed.poll_recv(context));
 
-    let stop = StopHandle::new();
-    let stopping = stop.clone();
-    tokio::spawn(async move {
-        if ctrl_c().await.is_ok() {
-            stopping.stop();
-        }
-    });
-
     let transport = HyperTransport::new(&TransportOptions::new());
     let mut bulk = BulkDelete::new(&setup.target, setup.credentials.clone(), BulkOptions::new())?;
+    let stop = StopHandle::new();
     let run = Run::new(&mut bulk).stop_handle(&stop).on_event(|event| match event {
         Event::Throttled { pace, .. } => println!("throttled: {pace:?}"),
         Event::Retrying { keys, error, .. } => println!("retrying {keys} keys: {error}"),
         Event::Failed(failed) => println!("{} keys are {}", failed.keys.len(), failed.outcome),
         _ => {}
+    });
+    // The run has the handle by now: a stop does not reach later runs.
+    tokio::spawn(async move {
+        if ctrl_c().await.is_ok() {
+            stop.stop();
+        }
     });
     match run.run_async(keys, |request| transport.send(request), tokio::time::sleep).await {
         Ok(report) => println!("deleted {} vectors with {} requests", report.deleted, report.requests),

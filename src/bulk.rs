@@ -74,7 +74,6 @@ use self::doubt::Doubt;
 use self::outage::Outage;
 use self::pacer::Pacer;
 use self::startup::Startup;
-pub(crate) use self::trace::Span;
 use crate::{Credentials, Invalid, Now, Target};
 
 pub use self::attempt_error::AttemptError;
@@ -86,25 +85,42 @@ pub use self::positions::Positions;
 pub use self::push::PushError;
 pub use self::report::Report;
 pub use self::settled::Settled;
+pub use self::trace::Span;
 pub use self::transmits::{Transmit, TransmitId};
 
 /// Deletes any number of keys: a state machine that batches, paces, retries and accounts for every key, and does no IO.
 ///
 /// It is driven by a loop that owns transport and clock. [`Run`](crate::transports::Run) has two,
-/// [`run_blocking`](crate::transports::Run#method.run_blocking) and [`run_async`](crate::transports::Run#method.run_async); a
-/// loop of one's own does this, over and over:
+/// [`run_blocking`](crate::transports::Run#method.run_blocking) and
+/// [`run_async`](crate::transports::Run#method.run_async). They use public methods only. A loop of
+/// your own does this, over and over:
 ///
 /// 1. **push** keys while [`can_push`](Self::can_push); [`flush`](Self::flush) when the source pauses and
 ///    [`wants_flush`](Self::wants_flush), [`finish`](Self::finish) at its end;
-/// 2. **send** what [`poll_transmit`](Self::poll_transmit) hands out, until there is none;
-/// 3. **take** what [`poll_event`](Self::poll_event) tells, until there is none; then go on with 2 if there was any;
+/// 2. **send** what [`poll_transmit`](Self::poll_transmit) returns, until there is none, each in
+///    its [`span`](Transmit::span);
+/// 3. **take** what [`poll_event`](Self::poll_event) returns, until there is none; then go on with
+///    2 if there was any;
 /// 4. **end** here if [`is_finished`](Self::is_finished);
-/// 5. **wait** for an answer, for a key if they can be pushed, or for [`poll_timeout`](Self::poll_timeout);
+/// 5. **wait** for a response, for a key if they can be pushed, or for
+///    [`poll_timeout`](Self::poll_timeout);
 /// 6. **hand in** what came: [`handle_response`](Self::handle_response), [`handle_failure`](Self::handle_failure),
 ///    [`handle_credentials`](Self::handle_credentials), [`handle_timeout`](Self::handle_timeout).
 ///
-/// `now` is read afresh for every call. A transmit's id stands for one attempt. Extra timeouts, late answers and ids that are
-/// unknown or answered already do no harm. An answer that never comes ends by a deadline of the machine's own.
+/// Read `now` afresh for every call. A transmit's id stands for one attempt. Extra timeouts, late
+/// responses and ids that are unknown or have their response already do no harm. A response that
+/// never comes is given up after [`answer_timeout`](BulkOptions::answer_timeout). Secrets that the
+/// service repeats are taken out of what you get.
+///
+/// Some loops need more:
+///
+/// - [`enable_renewal`](Self::enable_renewal), if it answers [`Event::CredentialsNeeded`];
+/// - [`BulkOptions::default_seed`], so that two runs do not keep step;
+/// - [`wants_transmit`](Self::wants_transmit), if it has to get a thread before it takes a request;
+/// - [`is_in_flight`](Self::is_in_flight), to drop requests that timed out;
+/// - [`push_unsent`](Self::push_unsent), for keys that were read before a stop.
+///
+/// The example `own_loop` has all of them.
 ///
 /// ```
 /// use std::collections::VecDeque;
@@ -117,9 +133,9 @@ pub use self::transmits::{Transmit, TransmitId};
 /// let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
 /// let mut keys = (0..1234).map(|number| format!("doc-{number}"));
 ///
-/// // Stands for a transport: an answer takes 20 ms, and the first is that this was too fast.
+/// // Stands for a transport: a response takes 20 ms, and the first request is throttled.
 /// let too_fast = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "too fast").to_response();
-/// let mut answers = std::iter::once(too_fast).chain(std::iter::repeat_with(|| Deleted::new("some id").to_response()));
+/// let mut responses = std::iter::once(too_fast).chain(std::iter::repeat_with(|| Deleted::new("some id").to_response()));
 /// let mut under_way = VecDeque::new();
 /// // Stands for the clocks.
 /// let at = |time: Duration| Now::new(time, UNIX_EPOCH + Duration::from_secs(1_702_743_657) + time);
@@ -133,7 +149,7 @@ pub use self::transmits::{Transmit, TransmitId};
 ///         }
 ///     }
 ///     while let Some(transmit) = bulk.poll_transmit(now) { // 2. send
-///         under_way.push_back((now.monotonic + Duration::from_millis(20), transmit.id, answers.next().unwrap()));
+///         under_way.push_back((now.monotonic + Duration::from_millis(20), transmit.id, responses.next().unwrap()));
 ///     }
 ///     if let Some(event) = bulk.poll_event() { // 3. take
 ///         println!("{event:?}");
@@ -142,8 +158,8 @@ pub use self::transmits::{Transmit, TransmitId};
 ///     if bulk.is_finished() { // 4. end
 ///         break;
 ///     }
-///     let answer = under_way.front().map(|&(due, ..)| due); // 5. wait
-///     now = at([answer, bulk.poll_timeout()].into_iter().flatten().min().expect("something is under way"));
+///     let response = under_way.front().map(|&(due, ..)| due); // 5. wait
+///     now = at([response, bulk.poll_timeout()].into_iter().flatten().min().expect("something is under way"));
 ///     while under_way.front().is_some_and(|&(due, ..)| due <= now.monotonic) { // 6. hand in
 ///         let (_, id, response) = under_way.pop_front().unwrap();
 ///         bulk.handle_response(now, id, &response);
@@ -162,8 +178,9 @@ pub use self::transmits::{Transmit, TransmitId};
 /// [not attempted](KeyOutcome::NotAttempted) that may be gone. Memory is bounded by what is unsettled, not by the number of
 /// keys. The same seed and the same inputs give the same transmits, byte for byte.
 ///
-/// A retry after a lost answer can delete a vector that someone put back under the same key in between: the service has no
-/// condition to prevent it. Do not write to the index during a run, or accept that.
+/// A retry after a lost response can delete a vector that someone put back under the same key in
+/// between: the service has no condition to prevent it. Do not write to the index during a run, or
+/// accept that.
 pub struct BulkDelete {
     target: Target,
     options: BulkOptions,
@@ -297,12 +314,15 @@ impl BulkDelete {
         }
     }
 
-    /// Someone answers [`Event::CredentialsNeeded`] from now on, in the time that the options give.
-    pub(crate) fn renew_credentials(&mut self) {
+    /// Says that from now on [`Event::CredentialsNeeded`] is followed by
+    /// [`handle_credentials`](Self::handle_credentials), within the time of the options, 300
+    /// seconds if not set. The same as [`BulkOptions::renews_credentials`], for a loop that is
+    /// given the `BulkDelete`.
+    pub fn enable_renewal(&mut self) {
         self.authority.can_renew = true;
     }
 
-    /// The next thing to tell; `None` where there is nothing new.
+    /// The next event; `None` if there is none.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front()?;
@@ -355,7 +375,8 @@ impl BulkDelete {
         &self.settled
     }
 
-    /// How many keys were pushed: the position of the next one. In a run that was resumed, those that were passed over count.
+    /// How many keys were pushed: the position of the next one. In a resumed run the skipped ones
+    /// count.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
@@ -367,15 +388,16 @@ impl BulkDelete {
         self.pacer.pace()
     }
 
-    /// Requests that have no answer yet.
+    /// Requests that have no response yet.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Whether a transmit still waits for its response. `false` once it was answered, timed out or
-    /// aborted: then nothing waits for it any more, and the loop can drop its request.
-    /// [`in_flight`](Self::in_flight) says how many there are: a loop that holds more has some to drop.
+    /// Whether a transmit still waits for its response. `false` once it has its response, timed out
+    /// or aborted: then nothing waits for it any more, and the loop can drop its request.
+    /// [`in_flight`](Self::in_flight) says how many there are: a loop that holds more has some to
+    /// drop.
     #[must_use]
     pub fn is_in_flight(&self, id: TransmitId) -> bool {
         self.in_flight.contains_key(&id)

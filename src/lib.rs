@@ -22,8 +22,9 @@
 //!
 //! ## A transport
 //!
-//! `UreqTransport` blocks, `HyperTransport` is to be awaited; both have `delete_vectors` for one batch and `delete_all` for any
-//! number of keys. Here the emulator answers (features `ureq` and `serve`); without the endpoint it is the service that is asked.
+//! `UreqTransport` blocks, `HyperTransport` is to be awaited; both have `delete_vectors` for one
+//! batch and `delete` for any number of keys. Here the emulator answers (features `ureq` and
+//! `serve`); without the endpoint it is the service that is asked.
 //!
 //! ```
 //! # #[cfg(all(feature = "ureq", feature = "serve"))] {
@@ -43,7 +44,7 @@
 //! let target = index.endpoint(server.url().parse()?).build()?;
 //!
 //! let transport = UreqTransport::new(&TransportOptions::new());
-//! let report = transport.delete_all(&target, credentials, keys, BulkOptions::new())?;
+//! let report = transport.delete(&target, credentials, keys, BulkOptions::new())?;
 //! assert_eq!((report.deleted, report.requests), (1234, 3));
 //! # }
 //! # Ok::<_, Box<dyn std::error::Error>>(())
@@ -89,7 +90,7 @@
 //! 2. send every request that is handed out;
 //! 3. take every event;
 //! 4. end when the run is finished;
-//! 5. wait for an answer, for a key, or until the time that is told;
+//! 5. wait for a response, for a key, or until its next timeout;
 //! 6. hand in what came.
 //!
 //! ```
@@ -99,14 +100,15 @@
 //!
 //! let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
 //! let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
-//! // Stands for a client; this one answers that all is well.
+//! // Stands for a client; this one deletes everything.
 //! let send = |_request| Ok::<_, Failure>(Deleted::new("some id").to_response());
 //! let report = Run::new(&mut bulk).run_blocking((0..1234).map(|number| format!("doc-{number}")), send)?;
 //! assert_eq!((report.deleted, report.requests), (1234, 3));
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`BulkDelete`](bulk::BulkDelete) has the six steps in full, with an example; [`bulk`] a picture of what happens to a batch.
+//! [`BulkDelete`](bulk::BulkDelete) has the six steps in full, and the example `own_loop` a loop
+//! with all that `Run` does; [`bulk`] has a picture of what happens to a batch.
 //!
 //! # What to do about an error
 //!

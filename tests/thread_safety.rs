@@ -4,10 +4,10 @@ use std::error::Error;
 
 use oss_delete_vectors::bulk::{
     AttemptError, BulkDelete, BulkOptions, Checkpoint, Event, FailedKeys, Failure, KeyOutcome, PushError, Rate, Report, Settled,
-    StopReason, Transmit, TransmitId,
+    Span, StopReason, Transmit, TransmitId,
 };
 use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signature, Signer, Unauthorized};
-use oss_delete_vectors::transports::{CallError, NoProvider, Run, RunError, RunErrorKind, StopHandle, TransportError};
+use oss_delete_vectors::transports::{CallError, NoProvider, OnEvent, Run, RunError, RunErrorKind, StopHandle, TransportError};
 use oss_delete_vectors::{
     Credentials, DeleteVectors, Deleted, Endpoint, Invalid, Key, KeyBatch, Keys, Now, RequestError, ServiceError, Target,
     TargetBuilder,
@@ -51,6 +51,7 @@ fn runs_go_between_threads() {
     assert_shareable::<Rate>();
     assert_shareable::<Report>();
     assert_shareable::<Settled>();
+    assert_shareable::<Span>();
     assert_shareable::<StopReason>();
     assert_shareable::<Transmit>();
     assert_shareable::<TransmitId>();
@@ -61,6 +62,7 @@ fn runs_go_between_threads() {
 
 #[test]
 fn transports_go_between_threads() {
+    assert_shareable::<OnEvent<fn(Event)>>();
     assert_shareable::<Run<'static>>();
     assert_shareable::<RunErrorKind>();
     assert_shareable::<StopHandle>();
@@ -113,5 +115,5 @@ fn calls_of_the_asynchronous_transport_go_between_threads() {
     let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build().unwrap();
     let credentials = Credentials::new("id", "secret").unwrap();
     assert_send(&transport.send(http::Request::new(bytes::Bytes::new())));
-    assert_send(&transport.delete_all(&target, credentials, ["doc-001"], BulkOptions::new()));
+    assert_send(&transport.delete(&target, credentials, ["doc-001"], BulkOptions::new()));
 }

@@ -1,4 +1,4 @@
-//! One batch, there and back, over any transport.
+//! One batch over any transport: the request and what its response means.
 
 use std::time::SystemTime;
 
@@ -17,7 +17,7 @@ pub(super) fn signed(call: &DeleteVectors, signer: &Signer) -> Request<Bytes> {
     request
 }
 
-/// What `answer` says of the call that `signer` signed.
-pub(super) fn outcome(answer: Result<Response<Bytes>, TransportError>, signer: &Signer) -> Result<Deleted, CallError> {
-    Ok(DeleteVectors::parse_response_to(signer.credentials(), &answer?)?)
+/// What the response means to the call that `signer` signed.
+pub(super) fn outcome(response: Result<Response<Bytes>, TransportError>, signer: &Signer) -> Result<Deleted, CallError> {
+    Ok(DeleteVectors::parse_response_to(signer.credentials(), &response?)?)
 }

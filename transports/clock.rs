@@ -1,5 +1,6 @@
-//! The machine's clocks, read so that the core need not.
+//! The system's clocks, read so that the core need not.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::Now;
@@ -21,4 +22,11 @@ impl Clock {
     pub(super) fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// The time now. Monotonic time counts from the first reading in the process, so that it goes on
+/// from run to run.
+pub(super) fn system_now() -> Now {
+    static CLOCK: OnceLock<Clock> = OnceLock::new();
+    CLOCK.get_or_init(Clock::start).now()
 }

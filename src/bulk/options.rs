@@ -178,17 +178,19 @@ impl BulkOptions {
         self
     }
 
-    /// The seed of the jitter; 0 if not set, in a transport's `delete_all` the time of day. The same seed and the same inputs give the same run; clients that share a limit
-    /// or an outage want different ones.
+    /// The seed of the jitter; 0 if not set, the time of day in a transport's `delete`. The same
+    /// seed and the same inputs give the same run. Clients that share a limit or an outage should
+    /// have different seeds.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Sets the seed where none is set.
-    #[allow(dead_code, reason = "for transports, of which there may be none")]
-    pub(crate) fn seed_if_none(mut self, seed: u64) -> Self {
+    /// Sets the seed if none is set. For a caller that has a random number or the time, which this
+    /// crate's core has not.
+    #[must_use]
+    pub fn default_seed(mut self, seed: u64) -> Self {
         self.seed.get_or_insert(seed);
         self
     }
@@ -237,8 +239,8 @@ mod tests {
 
     #[test]
     fn a_seed_that_was_set_stays() {
-        assert_eq!(BulkOptions::new().seed(7).seed_if_none(9).seed, Some(7));
-        assert_eq!(BulkOptions::new().seed(0).seed_if_none(9).seed, Some(0));
-        assert_eq!(BulkOptions::new().seed_if_none(9).seed, Some(9));
+        assert_eq!(BulkOptions::new().seed(7).default_seed(9).seed, Some(7));
+        assert_eq!(BulkOptions::new().seed(0).default_seed(9).seed, Some(0));
+        assert_eq!(BulkOptions::new().default_seed(9).seed, Some(9));
     }
 }

@@ -31,7 +31,7 @@ impl BulkDelete {
     }
 
     /// Counts a key that was read before the run stopped and was not pushed: it is
-    /// [not attempted](KeyOutcome::NotAttempted). For a loop that reads ahead of
+    /// [not attempted](super::KeyOutcome::NotAttempted). For a loop that reads ahead of
     /// [`can_push`](Self::can_push). Call [`finish`](Self::finish) after the last one, then take the
     /// events. A run that resumes this one sends such keys.
     ///

@@ -1,15 +1,60 @@
-//! What a run tells to `tracing`: a span for each transmit, and each of its events. Nothing at all where the feature is off.
+//! What a run reports to `tracing`: a span for each transmit, and each of its events. Nothing if
+//! the feature is off.
 //!
-//! Of the keys it tells how many, of the credentials nothing. Errors are in the words of the service.
+//! Of the keys it reports the number, of the credentials nothing. Errors are in the words of the
+//! service.
+
+use std::fmt;
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use self::off::Span;
-#[cfg(not(feature = "tracing"))]
-pub(super) use self::off::tell;
+use self::off as imp;
 #[cfg(feature = "tracing")]
-pub(crate) use self::on::Span;
-#[cfg(feature = "tracing")]
-pub(super) use self::on::tell;
+use self::on as imp;
+use super::Setback;
+use crate::Deleted;
+
+pub(super) use self::imp::tell;
+
+/// The `tracing` span of one [`Transmit`](super::Transmit): from the moment the request is handed
+/// out until its response is taken. Has the number of keys, and in the end the status, the code and
+/// the request id.
+///
+/// Without feature `tracing` it is empty.
+#[derive(Clone)]
+pub struct Span(imp::Span);
+
+impl Span {
+    pub(super) fn of_transmit(id: u64, keys: usize, attempt: u32) -> Self {
+        Self(imp::Span::of_transmit(id, keys, attempt))
+    }
+
+    pub(super) fn conclude(&self, outcome: &Result<Deleted, Setback>) {
+        self.0.conclude(outcome);
+    }
+
+    /// Calls `work` in the span, so that what it logs belongs to the request. A future has to be
+    /// polled in it each time:
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::pin::pin;
+    /// use oss_delete_vectors::bulk::Span;
+    ///
+    /// async fn in_span<F: Future>(span: Span, future: F) -> F::Output {
+    ///     let mut future = pin!(future);
+    ///     poll_fn(|context| span.in_scope(|| future.as_mut().poll(context))).await
+    /// }
+    /// ```
+    pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.0.in_scope(work)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Span").finish_non_exhaustive()
+    }
+}
 
 #[cfg(feature = "tracing")]
 mod on {
@@ -21,9 +66,8 @@ mod on {
 
     const TARGET: &str = "oss_delete_vectors::bulk";
 
-    /// From the moment a request is handed out until its answer is taken.
-    #[derive(Debug, Clone)]
-    pub(crate) struct Span(tracing::Span);
+    #[derive(Clone)]
+    pub(in super::super) struct Span(tracing::Span);
 
     impl Span {
         pub(in super::super) fn of_transmit(id: u64, keys: usize, attempt: u32) -> Self {
@@ -47,7 +91,7 @@ mod on {
             }
         }
 
-        pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        pub(in super::super) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
             self.0.in_scope(work)
         }
     }
@@ -83,8 +127,8 @@ mod off {
     use super::super::{Event, Setback};
     use crate::Deleted;
 
-    #[derive(Debug, Clone)]
-    pub(crate) struct Span;
+    #[derive(Clone)]
+    pub(in super::super) struct Span;
 
     #[expect(clippy::unused_self, reason = "it has the face of the span that is on")]
     impl Span {
@@ -94,7 +138,7 @@ mod off {
 
         pub(in super::super) fn conclude(&self, _outcome: &Result<Deleted, Setback>) {}
 
-        pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        pub(in super::super) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
             work()
         }
     }

@@ -18,7 +18,7 @@ impl TransmitId {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Transmit {
-    /// To be handed back with the answer, or with the failure.
+    /// Identifies the attempt: to be passed on with the response, or with the failure.
     pub id: TransmitId,
     /// Signed as of now.
     pub request: Request<Bytes>,
@@ -26,8 +26,8 @@ pub struct Transmit {
     pub keys: usize,
     /// Where they were pushed, their duplicates included.
     pub positions: Positions,
-    /// For what is logged while it is sent.
-    pub(crate) span: Span,
+    /// For what is logged while the request is sent.
+    pub span: Span,
 }
 
 /// Whether a request may go out now.
@@ -40,7 +40,7 @@ enum Gate {
 }
 
 impl BulkDelete {
-    /// The next request to be sent; `None` where there is none now.
+    /// The next request to send; `None` if there is none now.
     ///
     /// Signed as of `now`, so that every retry is freshly dated; send it at once.
     #[must_use]
@@ -84,8 +84,9 @@ impl BulkDelete {
         self.gate() == Gate::Open
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time; `None` where only something that
-    /// comes in moves the run on. Ask after transmits and events are drained.
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time;
+    /// `None` if only something that comes in moves the run on. Ask after transmits and events are
+    /// drained.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         // Ids rise with time, so that the first is the oldest.
@@ -105,7 +106,7 @@ impl BulkDelete {
         [answer, transmit].into_iter().chain(deadlines).flatten().min()
     }
 
-    /// Does what is due at `now`. To call it too often does no harm.
+    /// Does what is due at `now`. Calling it too often does no harm.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         let now = self.now;

@@ -119,7 +119,8 @@ fn a_batch_that_never_gets_through_ends_while_others_do() {
         for answer in [not_sent, lost, || page(405), || page(502)] {
             let is_cursed = |call: &Call<'_>| (1000..1000 + 500 * cursed).contains(&call.positions.first());
             let service = |call: &Call<'_>| if is_cursed(call) { answer() } else { deleted() };
-            let options = BulkOptions::new().rate(Rate::from(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0)));
+            let options =
+                BulkOptions::new().rate(Rate::from(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0)));
             let run = Run::new(options, service).delete(100_000);
             let [deleted, rejected, unconfirmed, not_attempted] = run.outcomes();
             assert_eq!((deleted, rejected, unconfirmed + not_attempted), (100_000 - 500 * cursed, 0, 500 * cursed));

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use oss_delete_vectors::bulk::{BulkOptions, Failure, StopReason};
-use oss_delete_vectors::transports::{Run, RunErrorKind, stream_iter};
+use oss_delete_vectors::transports::{Run, RunErrorKind, Timer, stream_iter};
 use oss_delete_vectors::{Deleted, Now};
 
 use crate::service::{Service, key};
-use crate::virtual_time::VirtualTime;
+use crate::virtual_time::{Sleep, VirtualTime};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -46,12 +46,30 @@ fn requests_that_hang_for_a_month_are_let_go() {
             if is_first { Ok(Deleted::new("id").to_response()) } else { pending::<Result<_, Failure>>().await }
         }
     };
-    let run = Run::new(&mut bulk).clock(|| time.now());
-    let error =
-        time.block_on(run.run_async(stream_iter((0..20_000).map(key)), send, |duration| time.sleep(duration))).unwrap_err();
+    let run = Run::new(&mut bulk);
+    let error = time.block_on(run.run_async(stream_iter((0..20_000).map(key)), send, time.clone())).unwrap_err();
     assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Outage(_))), "{error}");
     assert!(time.now().monotonic > 31 * DAY && sent.get() > 10_000, "{} in {:?}", sent.get(), time.now());
     assert_eq!((most.get(), alive.get()), (4, 0));
+}
+
+/// Virtual time whose clock has `left` before its end.
+struct Late {
+    time: VirtualTime,
+    left: Duration,
+}
+
+impl Timer for Late {
+    type Sleep = Sleep;
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        self.time.sleep(duration)
+    }
+
+    fn now(&self) -> Now {
+        let now = self.time.now();
+        Now::new((Duration::MAX - self.left).saturating_add(now.monotonic), now.wall)
+    }
 }
 
 #[test]
@@ -59,8 +77,7 @@ fn a_clock_near_its_end_harms_nothing() {
     for left in [3600, 1800, 1].map(Duration::from_secs) {
         let (service, time) = (Service::with_keys(700), VirtualTime::default());
         let mut bulk = service.bulk(BulkOptions::new());
-        let clock = || Now::new((Duration::MAX - left).saturating_add(time.now().monotonic), time.now().wall);
-        let run = Run::new(&mut bulk).clock(clock);
+        let run = Run::new(&mut bulk);
         let answer = |request| std::future::ready(Ok::<_, Failure>(service.answer(time.now(), &request)));
         // A source that pauses with 200 keys in a batch.
         let mut is_waiting = None;
@@ -73,7 +90,7 @@ fn a_clock_near_its_end_harms_nothing() {
             keys += 1;
             std::task::Poll::Ready((keys <= 700).then(|| key(keys - 1)))
         });
-        let report = time.block_on(run.run_async(keys, answer, |duration| time.sleep(duration))).unwrap();
+        let report = time.block_on(run.run_async(keys, answer, Late { time: time.clone(), left })).unwrap();
         assert_eq!((report.deleted, service.gone()), (700, 700), "{left:?}: {report:?}");
     }
 }

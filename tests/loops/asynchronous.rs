@@ -66,9 +66,9 @@ impl Stream for Feed {
 fn one_key_takes_one_round_trip() {
     let (service, time) = (Service::with_keys(1), VirtualTime::default());
     let mut bulk = service.bulk(BulkOptions::new());
-    let run = Run::new(&mut bulk).clock(|| time.now());
+    let run = Run::new(&mut bulk);
     let send = |request| answer_in_virtual_time(&service, &time, request);
-    let report = time.block_on(run.run_async(stream_iter([key(0)]), send, |duration| time.sleep(duration))).unwrap();
+    let report = time.block_on(run.run_async(stream_iter([key(0)]), send, time.clone())).unwrap();
     assert!(report.is_all_deleted());
     assert_eq!(time.now().monotonic, ROUND_TRIP);
 }
@@ -79,7 +79,7 @@ fn a_slow_stream_has_its_keys_sent_in_part() {
     feed.put((0..3).map(key));
     let mut sent = 3;
     let mut bulk = service.bulk(BulkOptions::new());
-    let run = Run::new(&mut bulk).clock(|| time.now()).on_event(|event| {
+    let run = Run::new(&mut bulk).on_event(|event| {
         let Event::Deleted { keys, .. } = event else { panic!("{event:?}") };
         assert_eq!(keys, 3);
         if sent == 9 {
@@ -90,7 +90,7 @@ fn a_slow_stream_has_its_keys_sent_in_part() {
         }
     });
     let send = |request| answer_in_virtual_time(&service, &time, request);
-    let report = time.block_on(run.run_async(feed.clone(), send, |duration| time.sleep(duration))).unwrap();
+    let report = time.block_on(run.run_async(feed.clone(), send, time.clone())).unwrap();
     assert_eq!((report.deleted, report.requests), (9, 3));
     assert_eq!(time.now().monotonic, 3 * (ROUND_TRIP + Duration::from_millis(10)), "a pause and a round trip each");
 }
@@ -99,9 +99,9 @@ fn a_slow_stream_has_its_keys_sent_in_part() {
 fn where_requests_are_rare_batches_fill_while_they_wait() {
     let (service, time, feed) = (Service::with_keys(2000), VirtualTime::default(), Feed::default());
     let mut bulk = service.bulk(BulkOptions::new().rate(Rate::Fixed(5.0)));
-    let run = Run::new(&mut bulk).clock(|| time.now());
+    let run = Run::new(&mut bulk);
     let send = |request| answer_in_virtual_time(&service, &time, request);
-    let mut run = pin!(run.run_async(feed.clone(), send, |duration| time.sleep(duration)));
+    let mut run = pin!(run.run_async(feed.clone(), send, time.clone()));
     // A hundred keys every 20 ms, for 400 ms: with a request at every pause there were twenty.
     let mut feeding = pin!(async {
         for round in 0..20 {
@@ -125,9 +125,9 @@ fn dropped_in_the_middle_it_leaves_an_exact_report_after_abort() {
     for millis in [1, 19, 21, 39, 41, 100, 333] {
         let (service, time) = (Service::with_keys(100_000), VirtualTime::default());
         let mut bulk = service.bulk(BulkOptions::new());
-        let run = Run::new(&mut bulk).clock(|| time.now());
+        let run = Run::new(&mut bulk);
         let send = |request| answer_in_virtual_time(&service, &time, request);
-        let mut run = Box::pin(run.run_async(stream_iter((0..100_000).map(key)), send, |duration| time.sleep(duration)));
+        let mut run = Box::pin(run.run_async(stream_iter((0..100_000).map(key)), send, time.clone()));
         let mut end = pin!(time.sleep(Duration::from_millis(millis)));
         time.block_on(poll_fn(|context| {
             assert!(run.as_mut().poll(context).is_pending());
@@ -148,9 +148,9 @@ fn an_aborted_run_returns_at_once_and_a_stopped_one_with_its_answers() {
     for (orders, takes) in [(StopHandle::abort as fn(&StopHandle), ROUND_TRIP * 3 / 2), (StopHandle::stop, ROUND_TRIP * 2)] {
         let (service, time, stop) = (Service::with_keys(100_000), VirtualTime::default(), StopHandle::new());
         let mut bulk = service.bulk(BulkOptions::new());
-        let run = Run::new(&mut bulk).clock(|| time.now()).stop_handle(&stop);
+        let run = Run::new(&mut bulk).stop_handle(&stop);
         let send = |request| answer_in_virtual_time(&service, &time, request);
-        let mut run = pin!(run.run_async(stream_iter((0..100_000).map(key)), send, |duration| time.sleep(duration)));
+        let mut run = pin!(run.run_async(stream_iter((0..100_000).map(key)), send, time.clone()));
         // In the middle of the second round trip, when the requests have arrived and no answer is there.
         let mut order = pin!(time.sleep(ROUND_TRIP * 3 / 2));
         let mut is_ordered = false;
@@ -174,16 +174,15 @@ fn a_run_that_was_dropped_can_be_gone_on_with() {
     let mut bulk = service.bulk(BulkOptions::new());
     let mut keys = stream_iter((0..5000).map(key));
     let send = |request| answer_in_virtual_time(&service, &time, request);
-    let sleep = |duration| time.sleep(duration);
     {
-        let mut run = pin!(Run::new(&mut bulk).clock(|| time.now()).run_async(&mut keys, send, sleep));
+        let mut run = pin!(Run::new(&mut bulk).run_async(&mut keys, send, time.clone()));
         let mut end = pin!(time.sleep(Duration::from_millis(50)));
         time.block_on(poll_fn(|context| {
             assert!(run.as_mut().poll(context).is_pending());
             end.as_mut().poll(context)
         }));
     }
-    let report = time.block_on(Run::new(&mut bulk).clock(|| time.now()).run_async(keys, send, sleep)).unwrap();
+    let report = time.block_on(Run::new(&mut bulk).run_async(keys, send, time.clone())).unwrap();
     assert_eq!((report.deleted, report.pushed, service.gone()), (5000, 5000, 5000));
     assert!(report.retries > 0, "what was in flight is sent again");
 }
@@ -205,8 +204,8 @@ fn a_thousand_in_flight_are_polled_when_they_are_woken_only() {
         })
     };
     let keys = stream_iter((0..2000 * 500).map(key));
-    let run = Run::new(&mut bulk).clock(|| time.now());
-    let report = time.block_on(run.run_async(keys, send, |duration| time.sleep(duration))).unwrap();
+    let run = Run::new(&mut bulk);
+    let report = time.block_on(run.run_async(keys, send, time.clone())).unwrap();
     assert_eq!(report.requests, 2000);
     assert_eq!(polls.get(), 2 * 2000, "once to be sent, once to be answered");
 }
@@ -217,12 +216,12 @@ fn credentials_that_never_come_stop_the_run_in_time() {
     service.emulator().remove_identity("LTAI5tExample");
     let mut bulk = service.bulk(BulkOptions::new());
     let asked = Cell::new(0);
-    let run = Run::new(&mut bulk).clock(|| time.now()).credentials(|| {
+    let run = Run::new(&mut bulk).credentials(|| {
         asked.set(asked.get() + 1);
         pending::<Result<Credentials, std::io::Error>>()
     });
     let send = |request| answer_in_virtual_time(&service, &time, request);
-    let error = time.block_on(run.run_async(stream_iter((0..10).map(key)), send, |duration| time.sleep(duration))).unwrap_err();
+    let error = time.block_on(run.run_async(stream_iter((0..10).map(key)), send, time.clone())).unwrap_err();
     assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::CredentialsMissing)), "{error}");
     assert_eq!((error.report().rejected, asked.get()), (10, 1));
     assert_eq!(time.now().monotonic, ROUND_TRIP + Duration::from_secs(300));
@@ -235,26 +234,28 @@ fn credentials_are_renewed_ahead_without_a_refusal() {
     let mut bulk = oss_delete_vectors::bulk::BulkDelete::new(&service.target, expiring, BulkOptions::new()).unwrap();
     feed.put([key(0)]);
     let asked_at = Cell::new(Duration::ZERO);
-    let run = Run::new(&mut bulk).clock(|| time.now()).credentials(|| {
+    let run = Run::new(&mut bulk).credentials(|| {
         asked_at.set(time.now().monotonic);
         feed.put([key(1)]);
         feed.close();
         std::future::ready(Ok::<_, std::io::Error>(crate::service::credentials()))
     });
     let send = |request| answer_in_virtual_time(&service, &time, request);
-    let report = time.block_on(run.run_async(feed.clone(), send, |duration| time.sleep(duration))).unwrap();
+    let report = time.block_on(run.run_async(feed.clone(), send, time.clone())).unwrap();
     assert_eq!((report.deleted, report.requests), (2, 2));
     assert_eq!(asked_at.get(), Duration::from_secs(700), "five minutes before they expire");
 }
 
 #[test]
-fn an_answer_that_never_comes_ends_by_its_deadline() {
+fn a_request_without_a_response_ends_by_its_deadline() {
     let (service, time) = (Service::with_keys(0), VirtualTime::default());
     let mut bulk = service.bulk(options().max_attempts(1));
-    let run = Run::new(&mut bulk).clock(|| time.now());
+    let run = Run::new(&mut bulk);
     let send = async |_request: Request<_>| pending::<Result<_, Failure>>().await;
-    let report = time.block_on(run.run_async(stream_iter([key(0)]), send, |duration| time.sleep(duration))).unwrap();
-    assert_eq!(report.unconfirmed, 1);
+    let error = time.block_on(run.run_async(stream_iter([key(0)]), send, time.clone())).unwrap_err();
+    // Longer than the minute that a run has for its first deletion.
+    assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::NoSuccess(_))), "{error}");
+    assert_eq!(error.report().unconfirmed, 1);
     assert_eq!(time.now().monotonic, Duration::from_secs(75));
 }
 
@@ -284,8 +285,8 @@ fn a_panic_comes_out_and_the_report_is_exact_after_abort() {
     let (service, time) = (Service::with_keys(1200), VirtualTime::default());
     let mut bulk = service.bulk(BulkOptions::new());
     let send = async |_request: Request<_>| -> Result<_, Failure> { panic!("the transport") };
-    let run = Run::new(&mut bulk).clock(|| time.now());
-    let run = run.run_async(stream_iter((0..1200).map(key)), send, |duration| time.sleep(duration));
+    let run = Run::new(&mut bulk);
+    let run = run.run_async(stream_iter((0..1200).map(key)), send, time.clone());
     let panic = catch_unwind(AssertUnwindSafe(|| time.block_on(run))).unwrap_err();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"the transport"));
     bulk.abort();

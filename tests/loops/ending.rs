@@ -47,14 +47,57 @@ fn a_source_without_end_can_be_left() {
 }
 
 #[test]
-fn stopped_before_it_begins_it_sends_nothing() {
+fn a_stop_does_not_reach_later_runs() {
     for way in Way::all() {
-        let service = Service::with_keys(10);
-        let stop = StopHandle::new();
-        stop.clone().stop();
-        let error = way.run(&service, &options(), Job::new((0..10).map(key)).stop_handle(&stop)).unwrap_err();
-        assert_eq!((error.report().pushed, service.emulator().requests()), (0, 0), "{way:?}: {error}");
+        for orders in [StopHandle::stop, StopHandle::abort] {
+            let service = Service::with_keys(10);
+            let stop = StopHandle::new();
+            orders(&stop.clone());
+            let report = way.run(&service, &options(), Job::new((0..10).map(key)).stop_handle(&stop)).unwrap();
+            assert!(report.is_all_deleted(), "{way:?}: {report:?}");
+        }
     }
+}
+
+#[test]
+fn a_stop_before_the_run_begins_sends_nothing() {
+    for orders in [StopHandle::stop, StopHandle::abort] {
+        let (service, stop) = (Service::with_keys(10), StopHandle::new());
+        let send = |_| -> Result<_, Failure> { panic!("nothing is sent") };
+        let mut bulk = service.bulk(options());
+        let run = Run::new(&mut bulk).stop_handle(&stop);
+        orders(&stop);
+        let error = run.run_blocking((0..10).map(key), send).unwrap_err();
+        assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)), "{error}");
+        assert_eq!(error.report().pushed, 0);
+
+        #[cfg(feature = "async")]
+        {
+            use oss_delete_vectors::transports::stream_iter;
+
+            let time = crate::virtual_time::VirtualTime::default();
+            let mut bulk = service.bulk(options());
+            let send = |_| -> std::future::Ready<Result<_, Failure>> { panic!("nothing is sent") };
+            let run = Run::new(&mut bulk).stop_handle(&stop);
+            let run = run.run_async(stream_iter((0..10).map(key)), send, time.clone());
+            // The future is not polled yet.
+            orders(&stop);
+            let error = time.block_on(run).unwrap_err();
+            assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)), "{error}");
+            assert_eq!(error.report().pushed, 0);
+        }
+    }
+}
+
+#[test]
+fn one_handle_stops_every_run_that_has_it() {
+    let (service, stop) = (Service::with_keys(10), StopHandle::new());
+    let [mut first, mut second, mut third] = [(); 3].map(|()| service.bulk(options()));
+    let [first, second] = [&mut first, &mut second].map(|bulk| Run::new(bulk).stop_handle(&stop));
+    stop.stop();
+    let third = Run::new(&mut third).stop_handle(&stop);
+    let run = |run: Run<'_>| run.run_blocking(["doc-1"], |_| Ok::<_, Failure>(Deleted::new("id").to_response()));
+    assert_eq!([run(first), run(second), run(third)].map(|ended| ended.is_ok()), [false, false, true]);
 }
 
 #[test]

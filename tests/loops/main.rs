@@ -12,7 +12,7 @@ mod blocking;
 mod canary;
 mod credentials;
 #[cfg(all(feature = "serve", any(feature = "hyper", feature = "ureq")))]
-mod delete_all;
+mod delete;
 mod ending;
 mod outcomes;
 mod progress;

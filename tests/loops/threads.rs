@@ -2,12 +2,12 @@
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use oss_delete_vectors::bulk::{Event, Failure, Rate};
-use oss_delete_vectors::transports::{Run, StopHandle};
+use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, Rate};
+use oss_delete_vectors::transports::{Observer, Run, StopHandle};
 use oss_delete_vectors::{Deleted, Now};
 
 use crate::service::{Service, key, options};
@@ -29,6 +29,26 @@ fn has_few_threads(test: &str) -> bool {
     false
 }
 
+/// Stops the run when it has as many threads as it can have: by then it tried several times to
+/// start more.
+struct StopAtFifth<'a> {
+    stop: &'a StopHandle,
+    looks: u32,
+    hold: Option<Sender<()>>,
+}
+
+impl Observer for StopAtFifth<'_> {
+    fn event(&mut self, _: Event) {}
+
+    fn progress(&mut self, _: &BulkDelete) {
+        self.looks += 1;
+        if self.looks == 5 {
+            self.stop.stop();
+            self.hold = None;
+        }
+    }
+}
+
 #[test]
 fn requests_that_got_no_thread_are_not_sent_after_a_stop() {
     if !has_few_threads("requests_that_got_no_thread_are_not_sent_after_a_stop") {
@@ -44,16 +64,8 @@ fn requests_that_got_no_thread_are_not_sent_after_a_stop() {
         let _ = held.lock().unwrap().recv();
         Ok::<_, Failure>(Deleted::new("id").to_response())
     };
-    // By then there are as many threads as there can be: the loop asked for more again and again.
-    let (mut looks, mut hold) = (0, Some(hold));
-    let on_progress = |_: &_| {
-        looks += 1;
-        if looks == 5 {
-            stop.stop();
-            hold = None;
-        }
-    };
-    let run = Run::new(&mut bulk).stop_handle(&stop).on_progress(Duration::from_millis(100), on_progress);
+    let mut fifth = StopAtFifth { stop: &stop, looks: 0, hold: Some(hold) };
+    let run = Run::new(&mut bulk).stop_handle(&stop).observer(&mut fifth).progress_every(Duration::from_millis(100));
     let report = run.run_blocking((0..).map(key), send).unwrap_err().report();
     let sent = sent.load(Ordering::SeqCst);
     assert!((1..20).contains(&sent), "{sent}");
@@ -64,7 +76,6 @@ fn requests_that_got_no_thread_are_not_sent_after_a_stop() {
 #[cfg(all(feature = "ureq", feature = "serve"))]
 fn with_few_threads_ureq_looks_names_up_and_deletes() {
     use oss_delete_vectors::Target;
-    use oss_delete_vectors::bulk::BulkDelete;
     use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
 
     if !has_few_threads("with_few_threads_ureq_looks_names_up_and_deletes") {
@@ -78,7 +89,7 @@ fn with_few_threads_ureq_looks_names_up_and_deletes() {
     let mut bulk = BulkDelete::new(&target.build().unwrap(), crate::service::credentials(), options).unwrap();
     let transport = UreqTransport::new(&TransportOptions::new());
     // The first connections are made when there are no threads left.
-    let most = Arc::new(Barrier::new(3));
+    let most = Arc::new(std::sync::Barrier::new(3));
     let waiting = AtomicU64::new(0);
     let send = move |request| {
         if waiting.fetch_add(1, Ordering::SeqCst) < 3 {
@@ -88,6 +99,26 @@ fn with_few_threads_ureq_looks_names_up_and_deletes() {
     };
     let report = Run::new(&mut bulk).run_blocking((0..50_000).map(key), send).unwrap();
     assert_eq!((report.requests, report.deleted, service.gone()), (100, 50_000, 50_000));
+}
+
+/// Lets time pass, and stops the run once it is out of threads.
+struct Impatient<'a> {
+    stop: &'a StopHandle,
+    time: &'a AtomicU64,
+}
+
+impl Observer for Impatient<'_> {
+    fn event(&mut self, event: Event) {
+        if let Event::Retrying { error, .. } = event
+            && error.message.contains("threads are in calls that timed out and do not return")
+        {
+            self.stop.stop();
+        }
+    }
+
+    fn progress(&mut self, _: &BulkDelete) {
+        self.time.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 #[test]
@@ -108,19 +139,10 @@ fn calls_that_hang_take_no_more_than_64_threads() {
         let _ = held.lock().unwrap().recv();
         Err(Failure::may_have_arrived("the test is over"))
     };
-    let run = Run::new(&mut bulk)
-        .stop_handle(&stop)
-        .clock(|| Now::new(Duration::from_secs(time.load(Ordering::SeqCst)), SystemTime::now()))
-        // Looks at the clock, which does not pass by itself.
-        .on_progress(Duration::from_millis(1), |_| _ = time.fetch_add(1, Ordering::SeqCst))
-        .on_event(|event| {
-            if let Event::Retrying { error, .. } = event
-                && error.message.contains("threads are in calls that timed out and do not return")
-            {
-                stop.stop();
-            }
-        });
-    let report = run.run_blocking((0..100_000).map(key), send).unwrap_err().report();
+    let clock = || Now::new(Duration::from_secs(time.load(Ordering::SeqCst)), SystemTime::now());
+    let mut impatient = Impatient { stop: &stop, time: &time };
+    let run = Run::new(&mut bulk).stop_handle(&stop).observer(&mut impatient).progress_every(Duration::from_millis(1));
+    let report = run.run_blocking_with_clock((0..100_000).map(key), send, clock).unwrap_err().report();
     // 64 that hang, up to 4 that were in flight with the last of them, the first, and the one that failed.
     assert!((66..=70).contains(&report.requests) && report.pending() == 0, "{report:?}");
     assert!(calls.load(Ordering::SeqCst) <= 68, "{calls:?}");

@@ -88,14 +88,14 @@ fn a_run_tells_its_requests_and_its_events_and_no_secret() {
         emulator.fail_next(ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "oops"), 3);
     }
     let mut bulk = service.bulk(options());
-    let run = Run::new(&mut bulk).clock(|| time.now());
+    let run = Run::new(&mut bulk);
     let run = run.credentials(|| std::future::ready(Ok::<_, std::io::Error>(renewed.clone())));
     let send = async |request| {
         let answer = answer_in_virtual_time(&service, &time, request).await;
         tracing::debug!(target: "test", "carried");
         answer
     };
-    let run = run.run_async(stream_iter((0..2000).map(key)), send, |duration| time.sleep(duration));
+    let run = run.run_async(stream_iter((0..2000).map(key)), send, time.clone());
     let report = with_default(log.clone(), || time.block_on(run)).unwrap();
     assert_eq!(report.deleted, 2000);
 

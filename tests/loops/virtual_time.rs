@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
 use oss_delete_vectors::Now;
+use oss_delete_vectors::transports::Timer;
 
 #[derive(Clone, Default)]
 pub(crate) struct VirtualTime(Rc<State>);
@@ -59,6 +60,18 @@ impl VirtualTime {
             sleeper.wake();
         }
         panic!("it does not come to its end");
+    }
+}
+
+impl Timer for VirtualTime {
+    type Sleep = Sleep;
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        self.sleep(duration)
+    }
+
+    fn now(&self) -> Now {
+        self.now()
     }
 }
 

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use http::Request;
 #[cfg(feature = "async")]
 use http::Response;
+use oss_delete_vectors::Credentials;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure, Report};
 #[cfg(all(feature = "serve", any(feature = "hyper", feature = "ureq")))]
 use oss_delete_vectors::transports::TransportOptions;
 #[cfg(feature = "async")]
 use oss_delete_vectors::transports::stream_iter;
-use oss_delete_vectors::transports::{NoProvider, Run, RunError, StopHandle};
-use oss_delete_vectors::{Credentials, Now};
+use oss_delete_vectors::transports::{OnEvent, Run, RunError, StopHandle};
 
 use crate::service::{Service, real_time};
 #[cfg(all(feature = "serve", any(feature = "async", feature = "ureq")))]
@@ -127,8 +127,8 @@ impl Way {
             Self::VirtualTime => {
                 let time = VirtualTime::default();
                 let send = |request| answer_in_virtual_time(&service, &time, request);
-                let run = run(&mut bulk, on_event, &stop).clock(|| time.now()).credentials(ready(provider));
-                time.block_on(run.run_async(stream_iter(keys), send, |duration| time.sleep(duration)))
+                let run = run(&mut bulk, on_event, &stop).credentials(ready(provider));
+                time.block_on(run.run_async(stream_iter(keys), send, time.clone()))
             }
             #[cfg(feature = "async")]
             Self::AsyncIo => {
@@ -158,7 +158,7 @@ impl Way {
 
 pub(crate) type Outcome = Result<Report, RunError>;
 
-fn run<'a, F: FnMut(Event)>(bulk: &'a mut BulkDelete, on_event: F, stop: &StopHandle) -> Run<'a, F, NoProvider, fn() -> Now> {
+fn run<'a, F: FnMut(Event)>(bulk: &'a mut BulkDelete, on_event: F, stop: &StopHandle) -> Run<'a, OnEvent<F>> {
     Run::new(bulk).on_event(on_event).stop_handle(stop)
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode, Uri};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure};
 use oss_delete_vectors::signing::{Authorization, Resource, Signer};
-use oss_delete_vectors::transports::Run;
+use oss_delete_vectors::transports::{Observer, Run};
 use oss_delete_vectors::{Credentials, Deleted, ServiceError, code};
 
 use crate::calls::canary::{self, WRONG_SECRET, WRONG_TOKEN};
@@ -33,8 +33,7 @@ const RUNS: [Case; 4] = [
     }),
     ("the progress", |bulk| {
         let send = |_| Ok::<_, Failure>(Deleted::new("id").to_response());
-        let run = Run::new(bulk).on_progress(Duration::from_millis(1), |bulk| panic!("the progress: {bulk:#?}"));
-        drop(run.run_blocking(["a"], send));
+        drop(Run::new(bulk).observer(Panics).run_blocking(["a"], send));
     }),
     ("the provider", |bulk| {
         let refused = ServiceError::new(StatusCode::FORBIDDEN, code::INVALID_ACCESS_KEY_ID, "unknown");
@@ -43,6 +42,16 @@ const RUNS: [Case; 4] = [
         drop(Run::new(bulk).credentials(provider).run_blocking(["a"], move |_| Ok::<_, Failure>(refused.to_response())));
     }),
 ];
+
+struct Panics;
+
+impl Observer for Panics {
+    fn event(&mut self, _: Event) {}
+
+    fn progress(&mut self, bulk: &BulkDelete) {
+        panic!("the progress: {bulk:#?}")
+    }
+}
 
 const UNWRAPPED: [fn(); 6] = [
     || drop(Credentials::new(ACCESS_KEY_ID, format!("{SECRET}\n")).unwrap()),

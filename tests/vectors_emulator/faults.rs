@@ -49,7 +49,7 @@ fn a_run_through_faults_accounts_for_every_key() {
     let program = Program::start(&["--keys-from", file.path(), "--faults", faults]);
     let options = BulkOptions::new().back_off(Duration::from_millis(10), Duration::from_millis(10));
     let transport = UreqTransport::new(&TransportOptions::new());
-    let report = transport.delete_all(&program.target(), credentials(), keys, options).unwrap();
+    let report = transport.delete(&program.target(), credentials(), keys, options).unwrap();
     assert_eq!((report.pending(), report.rejected, report.not_attempted), (0, 0, 0), "{report:?}");
 
     let tally = program.stop().tally();

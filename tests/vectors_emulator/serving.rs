@@ -27,7 +27,7 @@ fn a_run_over_all_keys_of_a_file_empties_the_index() {
     let file = KeysFile::new("run.txt", keys.join("\n"));
     let program = Program::start(&["--keys-from", file.path()]);
     let transport = UreqTransport::new(&TransportOptions::new());
-    let report = transport.delete_all(&program.target(), credentials(), keys, BulkOptions::new()).unwrap();
+    let report = transport.delete(&program.target(), credentials(), keys, BulkOptions::new()).unwrap();
     assert_eq!(report.deleted, 5000);
     let expected = json!({ "requests": report.requests, "keys": 5000, "deleted": 5000, "remaining": 0 });
     assert_eq!(program.stop().tally(), expected);

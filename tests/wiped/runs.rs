@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
 use oss_delete_vectors::emulator::Emulator;
-use oss_delete_vectors::transports::{HyperTransport, Run, Server, TransportOptions, UreqTransport, stream_iter};
+use oss_delete_vectors::transports::{HyperTransport, Run, Server, Timer, TransportOptions, UreqTransport, stream_iter};
 use oss_delete_vectors::{Credentials, Now, Target};
 
 use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, target, time};
@@ -48,6 +48,21 @@ fn now() -> Now {
     Now::new(START.get_or_init(Instant::now).elapsed(), time())
 }
 
+/// The timer of tokio, with the clock of [`now`].
+struct SameDay;
+
+impl Timer for SameDay {
+    type Sleep = tokio::time::Sleep;
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        tokio::time::sleep(duration)
+    }
+
+    fn now(&self) -> Now {
+        now()
+    }
+}
+
 fn credentials(id: &str, secret: &Needle) -> Credentials {
     Credentials::new(id, secret.text()).unwrap()
 }
@@ -81,8 +96,8 @@ fn check(run: impl FnOnce(&mut BulkDelete, &Service, Credentials) + Send) {
 fn with_threads() {
     check(|bulk, service, known| {
         let service = service.clone();
-        let run = Run::new(bulk).clock(now).credentials(move || Ok::<_, Infallible>(known.clone()));
-        let report = run.run_blocking(KEYS, move |request| Ok::<_, Failure>(service.answer(&request))).unwrap();
+        let run = Run::new(bulk).credentials(move || Ok::<_, Infallible>(known.clone()));
+        let report = run.run_blocking_with_clock(KEYS, move |request| Ok::<_, Failure>(service.answer(&request)), now).unwrap();
         assert!(report.is_all_deleted());
     });
 }
@@ -91,8 +106,8 @@ fn with_threads() {
 fn over_ureq() {
     check(|bulk, _, known| {
         let transport = UreqTransport::new(&TransportOptions::new());
-        let run = Run::new(bulk).clock(now).credentials(move || Ok::<_, Infallible>(known.clone()));
-        let report = run.run_blocking(KEYS, move |request| transport.send(request)).unwrap();
+        let run = Run::new(bulk).credentials(move || Ok::<_, Infallible>(known.clone()));
+        let report = run.run_blocking_with_clock(KEYS, move |request| transport.send(request), now).unwrap();
         assert!(report.is_all_deleted());
     });
 }
@@ -102,8 +117,8 @@ fn over_hyper() {
     check(|bulk, _, known| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let transport = HyperTransport::new(&TransportOptions::new());
-        let run = Run::new(bulk).clock(now).credentials(|| std::future::ready(Ok::<_, Infallible>(known.clone())));
-        let run = run.run_async(stream_iter(KEYS), |request| transport.send(request), tokio::time::sleep);
+        let run = Run::new(bulk).credentials(|| std::future::ready(Ok::<_, Infallible>(known.clone())));
+        let run = run.run_async(stream_iter(KEYS), |request| transport.send(request), SameDay);
         assert!(runtime.block_on(run).unwrap().is_all_deleted());
     });
 }

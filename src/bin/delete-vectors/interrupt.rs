@@ -1,4 +1,4 @@
-//! Ctrl-C, and what else asks a program to end.
+//! Ctrl-C, SIGTERM and SIGHUP.
 
 use std::process;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use oss_delete_vectors::transports::StopHandle;
 
 use crate::console::Console;
 
-/// The exit code of a run that was interrupted: 128 and the number of the signal, as a shell has it.
+/// The exit code of an interrupted run: 128 plus the number of the signal, as in a shell.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// How often the run was asked to end.
+/// Counts the signals.
 #[derive(Clone, Default)]
 pub(crate) struct Interrupts(Arc<AtomicU8>);
 

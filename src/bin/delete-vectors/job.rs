@@ -1,20 +1,20 @@
 //! The run itself, over the HTTP client that was asked for.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 
 use oss_delete_vectors::bulk::{BulkDelete, Event, Report};
 use oss_delete_vectors::transports::{
-    AsyncProvider, BlockingProvider, HyperTransport, Run, RunError, StopHandle, TransportOptions, UreqTransport,
+    AsyncProvider, BlockingProvider, HyperTransport, Observer, Run, RunError, StopHandle, TransportOptions, UreqTransport,
 };
-use oss_delete_vectors::{Credentials, Key, Now};
+use oss_delete_vectors::{Credentials, Key};
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 
 use crate::args::Client;
 use crate::books::{Books, BoxError};
 use crate::config::{CredentialProcess, CredentialSource};
+use crate::interrupt::Interrupts;
 use crate::key_stream::KeyStream;
 use crate::keys::Keys;
 use crate::log::Pace;
@@ -35,54 +35,70 @@ pub(crate) struct Job<'a> {
 
 type Outcome = Result<Report, RunError>;
 
-/// How a run ended, and what could not be written down in it.
+/// ctrlc does not say why it failed; what it needs is a thread.
+const NO_THREAD: &str = "cannot handle signals: no thread can be started\nhelp: raise the limit of threads, ulimit -u";
+
+/// How a run ended.
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
+    /// Why the output files could not be written.
     pub(crate) unwritten: Option<BoxError>,
+    pub(crate) was_interrupted: bool,
 }
 
 impl Job<'_> {
-    /// Runs to the end. Books that cannot be written stop the run: what is deleted past them could not be told.
-    pub(crate) fn run(self) -> io::Result<Ended> {
+    /// Runs to the end, or until Ctrl-C, or until the output files cannot be written.
+    pub(crate) fn run(self) -> Result<Ended, BoxError> {
         let Self { client, options, bulk, keys, credentials, books, progress, stop } = self;
+        let console = progress.console();
         let interval = progress.interval();
-        let mut pace = Pace::default();
-        let notes = RefCell::new((books, None));
-        let outage_lines = RefCell::new(OutageLines::new(progress.console()));
-        let note = |written: Result<(), BoxError>, unwritten: &mut Option<_>| {
-            if let Err(error) = written {
-                unwritten.get_or_insert(error);
-                stop.stop();
-            }
+        let outage_lines = OutageLines::new(progress.console());
+        let mut output = Output { books, progress, outage_lines, pace: Pace::default(), stop: stop.clone(), unwritten: None };
+        let run = Run::new(&mut *bulk).observer(&mut output).progress_every(interval).stop_handle(&stop);
+        // After `stop_handle`: a run is stopped only by what comes later.
+        let interrupts = Interrupts::stop(stop, console).map_err(|_| NO_THREAD)?;
+        let (outcome, unsent) = match credentials {
+            CredentialSource::Fixed(_) => drive(run, client, options, keys)?,
+            CredentialSource::Process(process) => drive(run.credentials(Provider(process)), client, options, keys)?,
         };
-        let on_event = |event: Event| {
-            outage_lines.borrow_mut().take(&event);
-            notes.borrow_mut().0.take(event);
-        };
-        let on_progress = |bulk: &BulkDelete| {
-            progress.show(bulk);
-            outage_lines.borrow_mut().show();
-            pace.log(bulk);
-            let (books, unwritten) = &mut *notes.borrow_mut();
-            if unwritten.is_none() {
-                note(books.keep(bulk), unwritten);
-            }
-        };
-        let run = Run::new(&mut *bulk).on_event(on_event).on_progress(interval, on_progress).stop_handle(&stop);
-        let outcome = match credentials {
-            CredentialSource::Fixed(_) => drive(run, client, options, keys),
-            CredentialSource::Process(process) => drive(run.credentials(Provider(process)), client, options, keys),
-        };
-        progress.end();
-        pace.log_last(bulk);
-        let (outcome, unsent) = outcome?;
-        let (books, unwritten) = notes.into_inner();
-        take_unsent(bulk, &unsent, books);
-        Ok(Ended { outcome, unwritten })
+        output.progress.end();
+        output.pace.log_last(bulk);
+        take_unsent(bulk, &unsent, output.books);
+        Ok(Ended { outcome, unwritten: output.unwritten, was_interrupted: interrupts.any() })
     }
 }
 
-/// Counts keys that were read when the run stopped, and not pushed: they are not attempted.
+/// What is shown and written down during the run.
+struct Output<'a> {
+    books: &'a mut Books,
+    progress: &'a mut Progress,
+    outage_lines: OutageLines,
+    pace: Pace,
+    stop: StopHandle,
+    unwritten: Option<BoxError>,
+}
+
+impl Observer for Output<'_> {
+    fn event(&mut self, event: Event) {
+        self.outage_lines.take(&event);
+        self.books.take(event);
+    }
+
+    /// Stops the run if the files cannot be written: nobody would know what is deleted after that.
+    fn progress(&mut self, bulk: &BulkDelete) {
+        self.progress.show(bulk);
+        self.outage_lines.show();
+        self.pace.log(bulk);
+        if self.unwritten.is_none()
+            && let Err(error) = self.books.keep(bulk)
+        {
+            self.unwritten = Some(error);
+            self.stop.stop();
+        }
+    }
+}
+
+/// Counts keys that were read before the run stopped, and not pushed: they are not attempted.
 fn take_unsent(bulk: &mut BulkDelete, unsent: &[String], books: &mut Books) {
     for key in unsent {
         let key = Key::new(key).expect("the source checked it");
@@ -97,17 +113,11 @@ fn take_unsent(bulk: &mut BulkDelete, unsent: &[String], books: &mut Books) {
     }
 }
 
-/// Runs to the end. Also the keys that were read and not pushed.
-fn drive<E, P, M>(
-    run: Run<'_, E, P, fn() -> Now, M>,
-    client: Client,
-    options: &TransportOptions,
-    keys: Keys,
-) -> io::Result<(Outcome, Vec<String>)>
+/// Runs to the end. Also returns the keys that were read and not pushed.
+fn drive<O, P>(run: Run<'_, O, P>, client: Client, options: &TransportOptions, keys: Keys) -> io::Result<(Outcome, Vec<String>)>
 where
-    E: FnMut(Event),
+    O: Observer,
     P: AsyncProvider + BlockingProvider,
-    M: FnMut(&BulkDelete),
 {
     Ok(match client {
         Client::Hyper => {
@@ -115,7 +125,7 @@ where
             let transport = HyperTransport::new(options);
             let mut keys = KeyStream::read(keys)?;
             let outcome = runtime.block_on(run.run_async(&mut keys, |request| transport.send(request), tokio::time::sleep));
-            // A credential process that is still asked has nothing to say any more.
+            // The run no longer needs a credential process that is still running.
             runtime.shutdown_background();
             (outcome, keys.close())
         }

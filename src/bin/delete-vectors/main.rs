@@ -47,7 +47,7 @@ use args::{Args, Format, When};
 use books::{Books, BoxError};
 use config::Config;
 use console::complain;
-use interrupt::{INTERRUPTED, Interrupts};
+use interrupt::INTERRUPTED;
 use job::{Ended, Job};
 use keys::{Keys, Reading};
 use manual::MANUAL;
@@ -62,9 +62,6 @@ use text::count;
 const INCOMPLETE: u8 = 1;
 /// Bad usage or configuration; nothing was sent.
 const UNUSABLE: u8 = 2;
-
-/// ctrlc does not say why it failed; what it needs is a thread.
-const NO_THREAD: &str = "cannot handle signals: no thread can be started\nhelp: raise the limit of threads, ulimit -u";
 
 /// How much longer than a call may take the machine waits for its answer: the transport knows better what happened.
 const BEYOND_TIMEOUT: Duration = Duration::from_secs(15);
@@ -112,13 +109,12 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     let console = progress.console();
     log::start(args.output.verbose, console.clone());
     let stop = StopHandle::new();
-    let mut keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console.clone(), Arc::clone(&reading));
+    let mut keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console, Arc::clone(&reading));
     books.check_keys(&mut keys)?;
     let is_confirmed = !is_asked || question::is_confirmed(&question)?;
     let requests_before = bulk.report().requests;
     let stopped = if is_confirmed {
         books.begin(&bulk)?;
-        let interrupts = Interrupts::stop(stop.clone(), console).map_err(|_| NO_THREAD)?;
         let job = Job {
             client: args.how.transport,
             options: &transport_options,
@@ -129,11 +125,11 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
             progress: &mut progress,
             stop,
         };
-        let Ended { outcome, unwritten } = job.run()?;
+        let Ended { outcome, unwritten, was_interrupted } = job.run()?;
         let unwritten = unwritten.map(|error| Stopped::Trouble(error.to_string()));
         match (unwritten.or_else(|| reading.trouble().map(Stopped::reading)), outcome) {
             (Some(stopped), _) => Some(stopped),
-            (None, Err(_)) if interrupts.any() => Some(Stopped::Interrupted),
+            (None, Err(_)) if was_interrupted => Some(Stopped::Interrupted),
             (None, Err(error)) => Some(Stopped::Run(error)),
             (None, Ok(_)) => None,
         }

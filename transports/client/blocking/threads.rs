@@ -1,4 +1,4 @@
-//! The threads of a run. All are detached, for a run that stops waits for nobody.
+//! The threads of a run. All are detached, because a run that stops does not wait for them.
 #![expect(clippy::disallowed_types, reason = "an adapter whose concurrency is threads")]
 
 use std::any::Any;
@@ -12,13 +12,13 @@ use http::{Request, Response};
 
 use super::inbox::{Inbox, Message};
 use crate::bulk::{Failure, Transmit};
-use crate::transports::run::BlockingProvider;
-use crate::transports::run::steps::Sender;
+use crate::transports::client::BlockingProvider;
+use crate::transports::client::steps::Sender;
 
-/// How many threads may be in calls of `send` that timed out: a thread cannot be cancelled.
+/// The most threads that may be in calls of `send` that timed out: a thread cannot be cancelled.
 const MOST_HANGING: usize = 64;
 
-/// Starts a thread that does `work` and brings a panic of it to the inbox, to go on in the thread of the run.
+/// Starts a thread that does `work`. A panic of it goes on in the thread of the run.
 fn start<K: Send + 'static>(
     name: &str,
     inbox: &Arc<Inbox<K>>,
@@ -26,7 +26,8 @@ fn start<K: Send + 'static>(
 ) -> io::Result<JoinHandle<()>> {
     let inbox = Arc::clone(inbox);
     Builder::new().name(name.to_owned()).spawn(move || {
-        // Whatever the panic broke is never looked at again, except by other calls of `send`, as with any thread of a program.
+        // What the panic broke is used by nothing but other calls of `send`, as with any thread of
+        // a program.
         let done: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| work(&inbox)));
         if let Err(payload) = done {
             inbox.put(Message::Panicked(payload));
@@ -48,12 +49,12 @@ where
         Self { source: Some(source) }
     }
 
-    /// Starts reading, the first time.
+    /// Starts reading, on the first call.
     pub(super) fn start(&mut self, inbox: &Arc<Inbox<I::Item>>) -> io::Result<()> {
         let Some(mut source) = self.source.take() else { return Ok(()) };
         let read = move |inbox: &Inbox<I::Item>| {
             let has_ended = source.all(|key| inbox.put_key(key));
-            // Before its end is known, for then the run may return.
+            // Before the run learns of the end and may return.
             drop(source);
             if has_ended {
                 inbox.end_source();
@@ -68,9 +69,10 @@ pub(super) struct Workers<F, K> {
     send: Arc<F>,
     inbox: Arc<Inbox<K>>,
     workers: Vec<Worker>,
-    /// Which of them wait for a request. The last one to answer is the next to send: its caches are warm.
+    /// Which of them wait for a request. The last one to finish is the next to send: its caches are
+    /// warm.
     idle: Vec<usize>,
-    /// Why there was no thread for the latest request.
+    /// Why there was no thread for the last request.
     shortage: Option<Shortage>,
 }
 
@@ -80,7 +82,7 @@ struct Worker {
     thread: JoinHandle<()>,
 }
 
-/// Why there is no thread.
+/// Why no thread can be used.
 enum Shortage {
     System(io::Error),
     AllHang(usize),
@@ -96,13 +98,14 @@ where
         Self { send: Arc::new(send), inbox, workers: Vec::new(), idle: Vec::new(), shortage: None }
     }
 
-    /// Whether the latest request could not be sent for want of a thread. A thread may be had later.
+    /// Whether there was no thread for the last request. There may be one later.
     pub(super) fn are_short(&self) -> bool {
         self.shortage.is_some()
     }
 
     fn start(&mut self, in_flight: usize) -> Result<usize, Shortage> {
-        // No thread is idle: each is in a call, and of these calls `in_flight` are still awaited.
+        // No thread is idle: each is in a call, and the run still waits for `in_flight` of these
+        // calls.
         let worker = self.workers.len();
         let hanging = worker.saturating_sub(in_flight);
         if hanging >= MOST_HANGING {
@@ -112,8 +115,8 @@ where
         let (queue, queued) = mpsc::channel();
         let work = move |inbox: &Inbox<K>| {
             for Transmit { id, request, span, .. } in queued {
-                let answer = span.in_scope(|| send(request)).map_err(Into::into);
-                inbox.put(Message::Answer { id, answer, worker: Some(worker) });
+                let response = span.in_scope(|| send(request)).map_err(Into::into);
+                inbox.put(Message::Response { id, response, worker: Some(worker) });
             }
         };
         let thread = start("send", &self.inbox, work).map_err(Shortage::System)?;
@@ -121,12 +124,12 @@ where
         Ok(worker)
     }
 
-    /// `worker` has answered and is free.
-    pub(super) fn has_answered(&mut self, worker: usize) {
+    /// The call of `worker` has returned.
+    pub(super) fn is_free(&mut self, worker: usize) {
         self.idle.push(worker);
     }
 
-    /// Waits for threads to end, unless one is in a call that may last.
+    /// Waits for the threads to end, unless one is still in a call.
     pub(super) fn join_idle(self) {
         if self.idle.len() == self.workers.len() {
             let threads: Vec<_> = self.workers.into_iter().map(|worker| worker.thread).collect();
@@ -135,8 +138,8 @@ where
     }
 }
 
-/// No request is taken out of the state machine before there is a thread for it: it would wait
-/// unsent, while its timeout runs, and leave after a stop.
+/// No request is taken out of the `BulkDelete` before there is a thread for it: it would wait
+/// unsent while its timeout runs, and could leave after a stop.
 impl<F, K, X> Sender for Workers<F, K>
 where
     F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
@@ -151,7 +154,8 @@ where
                 Err(shortage) => self.shortage = Some(shortage),
             }
         }
-        // With nothing in flight no thread will be free: the request fails, rather than wait in silence.
+        // With nothing in flight no thread will become free: the request fails instead of waiting
+        // for ever.
         self.shortage.is_none() || in_flight == 0
     }
 
@@ -164,18 +168,18 @@ where
             (None, Some(Shortage::System(error))) => format!("no thread to send from: {error}"),
             (None, None) => unreachable!("is_ready comes first"),
         };
-        let answer = Err(Failure::surely_not_sent(failure));
-        self.inbox.put(Message::Answer { id: transmit.id, answer, worker: None });
+        let response = Err(Failure::surely_not_sent(failure));
+        self.inbox.put(Message::Response { id: transmit.id, response, worker: None });
     }
 }
 
 impl Worker {
     fn send(&self, transmit: Transmit) {
-        self.queue.send(transmit).expect("a thread that is idle waits for requests");
+        self.queue.send(transmit).expect("an idle thread waits for requests");
     }
 }
 
-/// The provider of credentials, and the thread that it is asked on.
+/// The provider of credentials, which is called on a thread of its own.
 pub(super) struct Renewer<P> {
     provider: Arc<Mutex<P>>,
     is_asked: bool,
@@ -186,7 +190,7 @@ impl<P: BlockingProvider> Renewer<P> {
         Self { provider: Arc::new(Mutex::new(provider)), is_asked: false }
     }
 
-    /// Asks for credentials, unless the last question is still open.
+    /// Asks for credentials, unless a call is still running.
     pub(super) fn ask<K: Send + 'static>(&mut self, inbox: &Arc<Inbox<K>>) {
         if std::mem::replace(&mut self.is_asked, true) {
             return;
@@ -201,7 +205,7 @@ impl<P: BlockingProvider> Renewer<P> {
         }
     }
 
-    pub(super) fn has_answered(&mut self) {
+    pub(super) fn has_ended(&mut self) {
         self.is_asked = false;
     }
 }

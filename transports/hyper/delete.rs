@@ -2,28 +2,25 @@ use futures_core::Stream;
 
 use super::HyperTransport;
 use crate::bulk::{BulkOptions, Report};
-use crate::transports::run::new_bulk;
+use crate::transports::client::new_bulk;
 use crate::transports::{Run, RunError, stream_iter};
 use crate::{Credentials, Target};
 
 impl HyperTransport {
-    /// Deletes any number of keys, in the task that awaits it. Where `options` have no seed it is the time of day, so that no two
-    /// programs keep step.
+    /// Deletes any number of keys, in the task that awaits it. Dropped in the middle it sends
+    /// nothing more.
     ///
-    /// A key that is none stops it, after those before it may be gone: check with [`Key::new`](crate::Key::new) where that matters.
-    /// Runs do not share what they learn of the limit: see [pacing](crate#pacing).
+    #[doc = include_str!("../delete.md")]
     ///
-    /// The report counts what became of the keys. To know which were not deleted, to stop before the end, or to renew
-    /// credentials, see [`Run`]. Dropped in the middle, it sends nothing more. Keys that
-    /// come as a stream are the matter of [`delete_stream`](Self::delete_stream).
+    /// For keys that come as a stream, see [`delete_stream`](Self::delete_stream).
     ///
     /// # Errors
     ///
-    /// [`RunError`]: why the run stopped before its end, with its report. As with [`Run::run_async`].
+    /// [`RunError`]: why the run stopped before its end, with its report.
     ///
     /// # Panics
     ///
-    /// As [`send`](Self::send); and with the panic of the iterator.
+    /// As [`send`](Self::send), and with the panic of the iterator.
     ///
     /// ```
     /// use oss_delete_vectors::bulk::BulkOptions;
@@ -44,13 +41,13 @@ impl HyperTransport {
     ///
     /// let keys = (0..1234).map(|number| format!("doc-{number}"));
     /// let transport = HyperTransport::new(&TransportOptions::new());
-    /// let report = transport.delete_all(&target, credentials, keys, BulkOptions::new()).await?;
+    /// let report = transport.delete(&target, credentials, keys, BulkOptions::new()).await?;
     /// assert!(report.is_all_deleted());
     /// # }
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn delete_all<K>(
+    pub async fn delete<K>(
         &self,
         target: &Target,
         credentials: Credentials,
@@ -63,15 +60,16 @@ impl HyperTransport {
         self.delete_stream(target, credentials, stream_iter(keys), options).await
     }
 
-    /// Deletes the keys of a stream, which may pause: as [`delete_all`](Self::delete_all) else.
+    /// Deletes the keys of a stream, which may pause. Otherwise the same as
+    /// [`delete`](Self::delete).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`delete`](Self::delete).
     ///
     /// # Panics
     ///
-    /// As there.
+    /// As [`delete`](Self::delete).
     pub async fn delete_stream<S>(
         &self,
         target: &Target,

@@ -26,7 +26,7 @@ impl<F: Future> InFlight<F> {
         self.requests.len()
     }
 
-    /// Takes a request in. It is sent by the next [`poll_next`](Self::poll_next).
+    /// Adds a request. It is sent by the next [`poll_next`](Self::poll_next).
     pub(super) fn insert(&mut self, id: TransmitId, span: Span, future: F) {
         self.requests.push(InSpan { id, span, future: Box::pin(future) });
     }
@@ -36,7 +36,8 @@ impl<F: Future> InFlight<F> {
         Pin::new(&mut self.requests).poll_next(context)
     }
 
-    /// Drops the others. Those that stay are polled once more: it happens only after a timeout.
+    /// Drops the requests that are not kept. The others are polled once more, which is rare: this
+    /// happens only after a timeout.
     pub(super) fn retain(&mut self, is_kept: impl Fn(TransmitId) -> bool) {
         let all = std::mem::take(&mut self.requests);
         self.requests = all.into_iter().filter(|request| is_kept(request.id)).collect();
@@ -48,6 +49,6 @@ impl<F: Future> Future for InSpan<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { id, span, future } = &mut *self;
-        span.in_scope(|| future.as_mut().poll(context)).map(|answer| (*id, answer))
+        span.in_scope(|| future.as_mut().poll(context)).map(|response| (*id, response))
     }
 }

@@ -1,4 +1,4 @@
-//! Who is asked for credentials.
+//! Providers of credentials.
 
 use std::fmt;
 #[cfg(feature = "async")]
@@ -7,12 +7,13 @@ use std::future::{Ready, ready};
 use super::super::BoxError;
 use crate::Credentials;
 
-/// Gives credentials to [`run_blocking`](super::Run::run_blocking): any closure `FnMut() -> Result<Credentials, _>`.
+/// Gives credentials to [`run_blocking`](super::Run::run_blocking): any closure `FnMut() ->
+/// Result<Credentials, _>`.
 ///
-/// It is called on a thread of its own, so that it may take its time.
+/// It is called on a thread of its own, and may block.
 pub trait BlockingProvider: Send + 'static {
-    /// What may go wrong. Where the run stops for want of credentials, the last error is the source of the
-    /// [`RunError`](super::RunError).
+    /// Why there are none. If the run stops for lack of credentials, the last error is the source
+    /// of the [`RunError`](super::RunError).
     type Error: Into<BoxError>;
 
     /// Credentials that are valid from now on.
@@ -35,19 +36,21 @@ where
     }
 }
 
-/// Gives credentials to [`run_async`](super::Run::run_async): any closure that returns a future of `Result<Credentials, _>`.
+/// Gives credentials to [`run_async`](super::Run::run_async): any closure that returns a future of
+/// `Result<Credentials, _>`.
 ///
-/// The future is polled beside everything else, in the task of the run.
+/// The future is polled in the task of the run.
 #[cfg(feature = "async")]
 pub trait AsyncProvider {
-    /// What may go wrong. Where the run stops for want of credentials, the last error is the source of the
-    /// [`RunError`](super::RunError).
+    /// Why there are none. If the run stops for lack of credentials, the last error is the source
+    /// of the [`RunError`](super::RunError).
     type Error: Into<BoxError>;
 
-    /// Comes to credentials that are valid from then on, or to an error; after an error it is asked again 10 seconds later.
+    /// Returns credentials that are valid from then on, or an error. After an error it is asked
+    /// again 10 seconds later.
     type Future: Future<Output = Result<Credentials, Self::Error>>;
 
-    /// Begins to get credentials.
+    /// Starts to get credentials.
     fn provide(&mut self) -> Self::Future;
 }
 
@@ -66,7 +69,8 @@ where
     }
 }
 
-/// Nobody: credentials that expire stop the run. Also what is wrong where the options say that someone renews them.
+/// No provider: credentials that expire stop the run. Also the error if the options say that
+/// credentials are renewed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NoProvider;
 

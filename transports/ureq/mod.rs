@@ -1,7 +1,7 @@
 //! The blocking transport: ureq.
 
 mod connecting;
-mod delete_all;
+mod delete;
 mod heads;
 
 use std::fmt;
@@ -60,11 +60,12 @@ impl UreqTransport {
         Self::build(options, None)
     }
 
-    /// Connections through `proxy`, as `socks5://user:password@proxy.example.com:1080`: `http`, `https`, `socks4`, `socks4a` or
-    /// `socks5`; all parts but the host may be left out, and user and password are percent-encoded.
+    /// Connections through `proxy`, as `socks5://user:password@proxy.example.com:1080`: `http`,
+    /// `https`, `socks4`, `socks4a` or `socks5`; all parts but the host may be left out, and user
+    /// and password are percent-encoded.
     ///
-    /// An HTTP proxy is asked to `CONNECT` for every URI, `http` ones included; one that refuses
-    /// makes for an error that says *surely not sent*.
+    /// An HTTP proxy gets a `CONNECT` for every URI, `http` ones included. If it rejects that, the
+    /// error says *surely not sent*.
     ///
     /// # Errors
     ///
@@ -92,7 +93,7 @@ impl UreqTransport {
             .max_idle_connections(MAX_IDLE)
             .max_idle_connections_per_host(MAX_IDLE)
             .max_idle_age(IDLE_TIMEOUT)
-            // An empty value is no header at all; the defaults would go out unasked.
+            // An empty value is no header at all. The defaults would be sent.
             .user_agent("")
             .accept("")
             .accept_encoding("")
@@ -106,22 +107,22 @@ impl UreqTransport {
         }
     }
 
-    /// Deletes one batch: signs as of now, sends once, reads the answer. For more keys, and for retries, see
-    /// [`delete_all`](Self::delete_all).
+    /// Deletes one batch: signs as of now, sends once, reads the response. For more keys, and for
+    /// retries, see [`delete`](Self::delete).
     ///
     /// # Errors
     ///
-    /// [`CallError`]: no answer, or an answer that is an error.
+    /// [`CallError`]: no response, or an error response.
     pub fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, CallError> {
         outcome(self.send(signed(call, signer)), signer)
     }
 
-    /// Sends `request` to the host of its URI and reads the answer to its end, blocking the thread
-    /// until then.
+    /// Sends `request` to the host of its URI and reads the response to its end, blocking the
+    /// thread until then.
     ///
     /// # Errors
     ///
-    /// [`TransportError`]; any status is an answer, not an error.
+    /// [`TransportError`]. Any status is a response, not an error.
     pub fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let peer = peer(request.uri())?;
         self.exchange(request).map_err(|error| {
@@ -154,7 +155,8 @@ impl UreqTransport {
     }
 }
 
-/// The IO error as the source: ureq's own has no sources, and a timeout of its own, which has `limit`.
+/// The IO error as the source, because ureq's own has no sources. A timeout is replaced by one that
+/// names its `limit`.
 fn to_source(error: ureq::Error, limit: Option<Duration>) -> BoxError {
     match error {
         Timeout(_) => timed_out(limit.unwrap_or_default()).into(),

@@ -5,17 +5,17 @@ use bytes::Bytes;
 use http::Response;
 
 use super::super::BoxError;
-use super::progress::Progress;
 use super::stop::{Listener, Order};
-use super::{Run, RunError, RunErrorKind};
+use super::{Observer, Run, RunError, RunErrorKind};
 use crate::bulk::{BulkDelete, Event, Failure, Report, Transmit, TransmitId};
 use crate::{Credentials, Key, Now};
 
-/// How long a source may pause before what it gave is sent in a batch that is not full. Short against a round trip, and long
-/// against the time in which a busy source fills a batch: requests, not keys, are what the service limits.
+/// How long a source may pause before its keys are sent in a batch that is not full. Short compared
+/// with a round trip, long compared with the time in which a busy source fills a batch: the service
+/// limits requests, and not keys alone.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The longest wait. Timers overflow past some point, and to wake once an hour costs nothing.
+/// The longest wait. Timers overflow at some point, and waking once an hour costs nothing.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// What carries requests.
@@ -26,31 +26,32 @@ pub(super) trait Sender {
     fn send(&mut self, transmit: Transmit);
 }
 
-/// The steps of a run that are the same whichever way it waits; see `BulkDelete` for their order.
-pub(super) struct Steps<'a, E, C, M> {
+/// The steps of a run that are the same for both loops; see `BulkDelete` for their order.
+pub(super) struct Steps<'a, O> {
     bulk: &'a mut BulkDelete,
-    on_event: E,
-    clock: C,
-    listener: Listener,
-    progress: Option<Progress<M>>,
-    /// When keys that wait for their batch to fill are sent without.
+    observer: O,
+    listener: Option<Listener>,
+    progress_every: Option<Duration>,
+    /// When the observer is to be shown the progress next.
+    progress_at: Option<Duration>,
+    /// When a batch that is not full is sent.
     flush_at: Option<Duration>,
-    /// Why the loop stopped the machine, where the reason is none of the machine's.
+    /// Why the loop stopped the run, if the reason is not the `BulkDelete`'s.
     kind: Option<RunErrorKind>,
     credentials_error: Option<BoxError>,
 }
 
-impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C, M> {
-    /// What the run is made of, and the provider, which the loops ask each in its own way.
-    pub(super) fn new<P>(run: Run<'a, E, P, C, M>) -> (Self, P) {
-        let Run { bulk, on_event, provider, clock, stop, progress } = run;
-        let listener = stop.listen();
-        (Self { bulk, on_event, clock, listener, progress, flush_at: None, kind: None, credentials_error: None }, provider)
+impl<'a, O: Observer> Steps<'a, O> {
+    /// What the run is made of, and the provider, which each loop asks in its own way.
+    pub(super) fn new<P>(run: Run<'a, O, P>) -> (Self, P) {
+        let Run { bulk, observer, provider, listener, progress_every } = run;
+        let (progress_at, flush_at, kind, credentials_error) = (None, None, None, None);
+        (Self { bulk, observer, listener, progress_every, progress_at, flush_at, kind, credentials_error }, provider)
     }
 
-    /// Does what the stop handle says; `waker` is woken when it says more.
+    /// Stops or aborts as the stop handle says; `waker` is woken when it says more.
     pub(super) fn obey(&mut self, waker: &Waker) {
-        let order = self.listener.poll(waker);
+        let Some(order) = self.listener.as_ref().map(|listener| listener.poll(waker)) else { return };
         if self.bulk.is_finished() {
             return;
         }
@@ -65,10 +66,10 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
         self.bulk.can_push()
     }
 
-    /// Takes a key from the source; only where it can be pushed.
+    /// Takes a key from the source. Only if [`can_push`](Self::can_push).
     pub(super) fn push(&mut self, key: &str) {
         match Key::new(key) {
-            Ok(key) => self.bulk.push(key).expect("asked before"),
+            Ok(key) => self.bulk.push(key).expect("can_push was asked before"),
             Err(invalid) => {
                 let position = self.bulk.position();
                 self.stop_over(RunErrorKind::BadKey { position, invalid });
@@ -84,45 +85,51 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
         self.bulk.finish();
     }
 
-    /// Stops the machine for a reason that is the loop's own.
+    /// Stops the run for a reason that is the loop's own.
     pub(super) fn stop_over(&mut self, kind: RunErrorKind) {
         self.kind = Some(kind);
         self.bulk.stop();
     }
 
-    /// Hands out transmits and events until there are none. Whether credentials are needed.
-    pub(super) fn drain(&mut self, sender: &mut impl Sender) -> bool {
+    /// Hands out transmits and events until there are none. Returns whether credentials are needed.
+    pub(super) fn drain(&mut self, now: impl Fn() -> Now, sender: &mut impl Sender) -> bool {
         let mut needs_credentials = false;
         loop {
-            while self.bulk.wants_transmit((self.clock)())
+            while self.bulk.wants_transmit(now())
                 && sender.is_ready(self.bulk.in_flight())
-                && let Some(transmit) = self.bulk.poll_transmit((self.clock)())
+                && let Some(transmit) = self.bulk.poll_transmit(now())
             {
                 sender.send(transmit);
             }
-            let mut has_told = false;
+            let mut had_event = false;
             while let Some(event) = self.bulk.poll_event() {
-                has_told = true;
+                had_event = true;
                 needs_credentials |= matches!(event, Event::CredentialsNeeded);
-                (self.on_event)(event);
+                self.observer.event(event);
             }
-            if !has_told {
+            if !had_event {
                 break;
             }
         }
-        if let Some(progress) = &mut self.progress {
-            progress.poll((self.clock)().monotonic, self.bulk);
-        }
+        self.show_progress(now().monotonic);
         needs_credentials
     }
 
-    /// Flushes where the source has paused for long enough. Whether it did.
-    pub(super) fn flush_in_pause(&mut self, source_is_dry: bool) -> bool {
+    /// Shows the progress if it is due; the first time after one interval.
+    fn show_progress(&mut self, now: Duration) {
+        let Some(every) = self.progress_every else { return };
+        if *self.progress_at.get_or_insert(now.saturating_add(every)) <= now {
+            self.progress_at = Some(now.saturating_add(every));
+            self.observer.progress(self.bulk);
+        }
+    }
+
+    /// Flushes if the source has paused for long enough. Returns whether it did.
+    pub(super) fn flush_in_pause(&mut self, now: Duration, source_is_dry: bool) -> bool {
         if !source_is_dry || !self.bulk.wants_flush() {
             self.flush_at = None;
             return false;
         }
-        let now = self.now();
         let is_due = *self.flush_at.get_or_insert(now.saturating_add(PAUSE)) <= now;
         if is_due {
             self.bulk.flush();
@@ -131,7 +138,7 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
         is_due
     }
 
-    /// Whether keys wait for the source to go on or to pause.
+    /// Whether keys wait until the source goes on or pauses.
     pub(super) fn is_gathering(&self) -> bool {
         self.flush_at.is_some()
     }
@@ -140,16 +147,10 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
         self.bulk.is_finished()
     }
 
-    /// Monotonic time.
-    pub(super) fn now(&self) -> Duration {
-        (self.clock)().monotonic
-    }
-
     /// How long to wait for something to come in.
-    pub(super) fn longest_wait(&self) -> Duration {
-        let progress = self.progress.as_ref().and_then(Progress::due);
-        let due = [self.bulk.poll_timeout(), self.flush_at, progress].into_iter().flatten().min();
-        due.map_or(LONGEST_WAIT, |due| due.saturating_sub(self.now()).min(LONGEST_WAIT))
+    pub(super) fn longest_wait(&self, now: Duration) -> Duration {
+        let due = [self.bulk.poll_timeout(), self.flush_at, self.progress_at].into_iter().flatten().min();
+        due.map_or(LONGEST_WAIT, |due| due.saturating_sub(now).min(LONGEST_WAIT))
     }
 
     /// Whether a request still waits for its response.
@@ -164,29 +165,29 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
         self.bulk.in_flight()
     }
 
-    pub(super) fn handle_timeout(&mut self) {
-        self.bulk.handle_timeout((self.clock)());
+    pub(super) fn handle_timeout(&mut self, now: Now) {
+        self.bulk.handle_timeout(now);
     }
 
-    pub(super) fn handle_answer(&mut self, id: TransmitId, answer: Result<Response<Bytes>, Failure>) {
-        let now = (self.clock)();
-        match answer {
+    pub(super) fn handle_response(&mut self, now: Now, id: TransmitId, response: Result<Response<Bytes>, Failure>) {
+        match response {
             Ok(response) => self.bulk.handle_response(now, id, &response),
             Err(failure) => self.bulk.handle_failure(now, id, failure),
         }
     }
 
-    pub(super) fn handle_credentials(&mut self, credentials: Result<Credentials, BoxError>) {
+    pub(super) fn handle_credentials(&mut self, now: Now, credentials: Result<Credentials, BoxError>) {
         match credentials {
             Ok(credentials) => {
                 self.credentials_error = None;
-                self.bulk.handle_credentials((self.clock)(), credentials);
+                self.bulk.handle_credentials(now, credentials);
             }
             Err(error) => self.credentials_error = Some(error),
         }
     }
 
-    /// Counts keys that were read ahead of a stop, each as not attempted, up to one that is invalid.
+    /// Counts keys that were read ahead of a stop, each as not attempted, up to one that is
+    /// invalid.
     pub(super) fn push_unsent<K: AsRef<str>>(&mut self, keys: impl Iterator<Item = K>) {
         if self.bulk.stopped().is_none() || matches!(self.kind, Some(RunErrorKind::BadKey { .. })) {
             return;
@@ -197,15 +198,13 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
         }
         self.bulk.finish();
         while let Some(event) = self.bulk.poll_event() {
-            (self.on_event)(event);
+            self.observer.event(event);
         }
     }
 
-    /// How the run ended, where it is finished.
-    pub(super) fn end(self) -> Result<Report, RunError> {
-        if let Some(progress) = self.progress {
-            progress.end(self.bulk);
-        }
+    /// How the run ended. Only if it is finished.
+    pub(super) fn end(mut self) -> Result<Report, RunError> {
+        self.observer.progress(self.bulk);
         let report = self.bulk.report();
         let stopped = || self.bulk.stopped().cloned().map(RunErrorKind::Stopped);
         match self.kind.or_else(stopped).or_else(|| source_too_short(self.bulk)) {
@@ -215,7 +214,7 @@ impl<'a, E: FnMut(Event), C: Fn() -> Now, M: FnMut(&BulkDelete)> Steps<'a, E, C,
     }
 }
 
-/// Where keys are missing that an earlier run had, the others are not the same either.
+/// The source gave fewer keys than an earlier run had settled, so it is another source.
 fn source_too_short(bulk: &BulkDelete) -> Option<RunErrorKind> {
     let (position, settled) = (bulk.position(), bulk.settled());
     let settled = settled.ranges().last().map_or(settled.prefix(), |range| range.end);

@@ -3,11 +3,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// Stops runs from elsewhere: from another thread or task, from the event closure, from a signal handler's thread. Clones stop
-/// the same runs.
+/// Stops runs from elsewhere: from another thread or task, from an [`Observer`](super::Observer),
+/// from a signal handler. Clones stop the same runs.
 ///
-/// What it said holds for runs that begin later, too. A source that cannot go on, such as a file that breaks off, says stop before
-/// it ends: then what was read of it and waits is not sent.
+/// It stops the runs that have it when it is called: each [`Run`](super::Run) from its
+/// [`stop_handle`](super::Run::stop_handle) on, started or not. A run that is given the handle
+/// later is not stopped. So make the run first, and then whatever calls the handle, such as a
+/// signal handler.
+///
+/// A source that cannot go on, such as a file that breaks off, calls [`stop`](Self::stop) before it
+/// ends: then the keys that were read and not sent are not sent.
 ///
 /// ```
 /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure, StopReason};
@@ -34,13 +39,18 @@ pub struct StopHandle {
 
 #[derive(Default)]
 struct Shared {
-    order: Order,
-    /// Runs that are to be woken, by their number.
-    wakers: BTreeMap<u64, Waker>,
+    /// The runs that have the handle, by number.
+    runs: BTreeMap<u64, Listening>,
     next: u64,
 }
 
-/// What runs are to do; it only ever gets stricter.
+#[derive(Default)]
+struct Listening {
+    order: Order,
+    waker: Option<Waker>,
+}
+
+/// What a run is to do. It only ever gets stricter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     #[default]
@@ -56,33 +66,38 @@ impl StopHandle {
         Self::default()
     }
 
-    /// Sends nothing more and awaits what is in flight; then the run returns.
+    /// Sends nothing more and waits for the requests in flight; then the run returns.
     pub fn stop(&self) {
         self.order(Order::Stop);
     }
 
-    /// Sends nothing more and awaits nothing: keys in flight become *unconfirmed*, and the run returns.
+    /// Sends nothing more and waits for nothing: keys in flight become *unconfirmed*, and the run
+    /// returns.
     pub fn abort(&self) {
         self.order(Order::Abort);
     }
 
     fn order(&self, order: Order) {
-        // Wakers are foreign code. No waker is cloned, woken or dropped while the lock is held: it may
-        // use this handle.
+        // No waker is cloned, woken or dropped while the lock is held: it may use this handle.
         let wakers: Vec<Waker> = {
             let mut shared = self.lock();
-            shared.order = shared.order.max(order);
             // Taken, not cloned: each run registers again when it looks.
-            std::mem::take(&mut shared.wakers).into_values().collect()
+            let obey = |run: &mut Listening| {
+                run.order = run.order.max(order);
+                run.waker.take()
+            };
+            shared.runs.values_mut().filter_map(obey).collect()
         };
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Makes a run known, to be woken.
+    /// Registers a run, until the listener is dropped.
     pub(super) fn listen(&self) -> Listener {
         let mut shared = self.lock();
         shared.next += 1;
-        Listener { number: shared.next, handle: self.clone() }
+        let number = shared.next;
+        shared.runs.insert(number, Listening::default());
+        Listener { number, handle: self.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -92,23 +107,24 @@ impl StopHandle {
 
 impl fmt::Debug for StopHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StopHandle").field("order", &self.lock().order).finish_non_exhaustive()
+        f.debug_struct("StopHandle").field("runs", &self.lock().runs.len()).finish_non_exhaustive()
     }
 }
 
-/// A run that listens to a handle until it is dropped.
+/// A run's side of a handle.
 pub(super) struct Listener {
     handle: StopHandle,
     number: u64,
 }
 
 impl Listener {
-    /// The order so far; `waker` is woken by the next one.
+    /// The order so far. `waker` is woken by the next one.
     pub(super) fn poll(&self, waker: &Waker) -> Order {
         let waker = waker.clone();
         let mut shared = self.handle.lock();
-        let order = shared.order;
-        let old = shared.wakers.insert(self.number, waker);
+        let run = shared.runs.entry(self.number).or_default();
+        let order = run.order;
+        let old = run.waker.replace(waker);
         drop(shared);
         drop(old);
         order
@@ -117,7 +133,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let waker = self.handle.lock().wakers.remove(&self.number);
-        drop(waker);
+        let run = self.handle.lock().runs.remove(&self.number);
+        drop(run);
     }
 }

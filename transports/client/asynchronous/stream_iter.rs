@@ -3,7 +3,8 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-/// The keys of an iterator as a stream that never pauses; for those who have no `futures::stream::iter` at hand.
+/// The keys of an iterator as a stream that never pauses. The same as `futures::stream::iter`,
+/// without the dependency.
 pub fn stream_iter<I: IntoIterator>(keys: I) -> StreamIter<I::IntoIter> {
     StreamIter { keys: keys.into_iter() }
 }

@@ -1,6 +1,6 @@
 //! The asynchronous transport: hyper on tokio.
 
-mod delete_all;
+mod delete;
 mod lookup;
 
 use std::fmt;
@@ -26,7 +26,8 @@ use crate::{DeleteVectors, Deleted};
 
 /// Carries requests with hyper, over pooled HTTP/1.1 connections.
 ///
-/// Clones share the pool. Dropping the future of a call gives the call up; the request may have arrived by then.
+/// Clones share the pool. Dropping the future of a call cancels it; the request may have arrived by
+/// then.
 ///
 /// ```
 /// use oss_delete_vectors::signing::Signer;
@@ -56,7 +57,7 @@ use crate::{DeleteVectors, Deleted};
 /// ```
 #[derive(Clone)]
 pub struct HyperTransport {
-    /// The client, whatever connects for it.
+    /// The client, over any connector.
     request: Arc<dyn Fn(Request<Full<Bytes>>) -> ResponseFuture + Send + Sync>,
     connect_timeout: Duration,
     timeout: Duration,
@@ -70,7 +71,8 @@ impl HyperTransport {
         let mut tcp = HttpConnector::new_with_resolver(lookup::Lookup);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // `send` bounds connecting as a whole; this shares the time out among the addresses of a name, so that no dead one uses it up.
+        // `send` bounds connecting as a whole. This divides the time among the addresses of a name,
+        // so that no dead one uses it up.
         tcp.set_connect_timeout(Some(options.connect_timeout));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls::client_config(options))
@@ -80,9 +82,10 @@ impl HyperTransport {
         Self::with_connector(connector, options)
     }
 
-    /// Connections made by any connector of hyper-util: for a proxy, a Unix socket, TLS of another kind.
+    /// Connections made by any connector of hyper-util: for a proxy, a Unix socket, TLS of another
+    /// kind.
     ///
-    /// The timeouts of `options` hold; its roots are the connector's affair and have no effect here.
+    /// The timeouts of `options` apply. Its roots have no effect here: the connector has its own.
     ///
     /// ```
     /// use hyper_util::client::legacy::connect::HttpConnector;
@@ -96,12 +99,13 @@ impl HyperTransport {
     where
         C: Connect + Clone + Send + Sync + 'static,
     {
-        // The client sends again on its own only what a closing connection gave back unwritten.
+        // The client itself sends only what a closing connection gave back unwritten again.
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE)
-            // As curl, and as the other transport: a header that is not well-formed must not make a deletion unconfirmed.
+            // Like curl and the other transport: a malformed header must not make a deletion
+            // unconfirmed.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
@@ -116,12 +120,12 @@ impl HyperTransport {
         }
     }
 
-    /// Deletes one batch: signs as of now, sends once, reads the answer. For more keys, and for retries, see
-    /// [`delete_all`](Self::delete_all).
+    /// Deletes one batch: signs as of now, sends once, reads the response. For more keys, and for
+    /// retries, see [`delete`](Self::delete).
     ///
     /// # Errors
     ///
-    /// [`CallError`]: no answer, or an answer that is an error.
+    /// [`CallError`]: no response, or an error response.
     ///
     /// # Panics
     ///
@@ -130,15 +134,15 @@ impl HyperTransport {
         outcome(self.send(signed(call, signer)).await, signer)
     }
 
-    /// Sends `request` to the host of its URI and reads the answer to its end.
+    /// Sends `request` to the host of its URI and reads the response to its end.
     ///
     /// # Errors
     ///
-    /// [`TransportError`]; any status is an answer, not an error.
+    /// [`TransportError`]. Any status is a response, not an error.
     ///
     /// # Panics
     ///
-    /// Where it is awaited outside of a tokio runtime, or in one without IO or time enabled.
+    /// If it is awaited outside of a tokio runtime, or in one without IO or time enabled.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let peer = peer(request.uri())?;
         self.exchange(request).await.map_err(|error| error.with_peer(peer))
@@ -147,7 +151,8 @@ impl HyperTransport {
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let mut request = request.map(Full::new);
         self.user_agent.apply(request.headers_mut());
-        // Set by the client just before it hands the request to a connection. Until then nothing can have been sent.
+        // Set by the client just before it passes the request to a connection. Until then nothing
+        // can have been sent.
         let connection = capture_connection(&mut request);
         let handed_over = || connection.connection_metadata().is_some();
 

@@ -5,10 +5,11 @@ use super::super::BoxError;
 use crate::Invalid;
 use crate::bulk::{Report, StopReason};
 
-/// A run that stopped before every key of its source had its outcome. Keys that were pushed have theirs all the same: see
-/// [`report`](Self::report). Keys that `run_blocking` had read ahead count as not attempted. Keys of the
-/// source from [`BulkDelete::position`](crate::bulk::BulkDelete::position) on were not taken, and are in
-/// no event and in no count; to have them, keep the source, as in `stream_iter(&keys)`.
+/// A run stopped before every key of its source had its outcome. All keys that were pushed have
+/// one: see [`report`](Self::report). Keys that `run_blocking` had read ahead count as not
+/// attempted. Keys of the source from [`BulkDelete::position`](crate::bulk::BulkDelete::position)
+/// on were not taken, and are in no event and in no count. To have them, keep the source, as in
+/// `stream_iter(&keys)`.
 ///
 /// ```
 /// use http::StatusCode;
@@ -45,8 +46,8 @@ struct Inner {
 pub enum RunErrorKind {
     /// An option is out of its range. Nothing was read and nothing was sent.
     Options(Invalid),
-    /// The source gave a key that is none. Mend it or leave it out; [`Settled`](crate::bulk::Settled) says what need not be read
-    /// again.
+    /// The source gave an invalid key. Fix it or leave it out. [`Settled`](crate::bulk::Settled)
+    /// says which keys need not be read again.
     #[non_exhaustive]
     BadKey {
         /// How many keys were pushed before it: its position of push, counted from 0.
@@ -54,8 +55,9 @@ pub enum RunErrorKind {
         /// What is wrong with it.
         invalid: Invalid,
     },
-    /// The source of a run that was [resumed](crate::bulk::BulkDelete::resume) came to its end before what the first run had settled:
-    /// it is another source, and nothing tells which of its keys were deleted. Begin anew, without the checkpoint.
+    /// The source of a run that was [resumed](crate::bulk::BulkDelete::resume) has fewer keys than
+    /// the first run had settled, so it is another source, and it is unknown which of its keys were
+    /// deleted. Start again without the checkpoint.
     #[non_exhaustive]
     SourceTooShort {
         /// How many keys it gave.
@@ -63,9 +65,9 @@ pub enum RunErrorKind {
         /// Up to where the checkpoint has settled positions.
         settled: u64,
     },
-    /// No thread could be started to read the keys from.
+    /// No thread could be started to read the keys.
     Thread(io::Error),
-    /// The machine stopped; the reason says what to do.
+    /// The `BulkDelete` stopped. The reason says what to do.
     Stopped(StopReason),
 }
 
@@ -103,7 +105,8 @@ impl fmt::Display for RunError {
     }
 }
 
-/// The source is what the credentials provider said, where the run stopped for want of credentials. All else is in the text.
+/// The source is the error of the credentials provider, if the run stopped for lack of credentials.
+/// All else is in the text.
 impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.kind {

@@ -7,7 +7,6 @@ mod timer;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -15,38 +14,36 @@ use http::{Request, Response};
 
 use self::in_flight::InFlight;
 pub use self::stream_iter::{StreamIter, stream_iter};
-use self::timer::Timer;
+use self::timer::Alarm;
+pub use self::timer::Timer;
 use super::steps::Sender;
-use super::{AsyncProvider, Run, RunError, Steps};
-use crate::bulk::{BulkDelete, Event, Failure, Report, Transmit};
-use crate::{KeyBatch, Now};
+use super::{AsyncProvider, Observer, Run, RunError, Steps};
+use crate::KeyBatch;
+use crate::bulk::{Failure, Report, Transmit};
 
-/// Keys that are taken from the source before requests have their turn: those of one batch.
+/// Keys that are taken from the source before requests have their turn: one batch.
 const KEYS_IN_A_ROW: usize = KeyBatch::MAX_KEYS;
 
 /// Rounds before other tasks of the runtime have their turn.
 const ROUNDS_IN_A_ROW: usize = 32;
 
-impl<E, P, C, M> Run<'_, E, P, C, M>
-where
-    E: FnMut(Event),
-    P: AsyncProvider,
-    C: Fn() -> Now,
-    M: FnMut(&BulkDelete),
-{
-    /// Deletes the keys of a stream, to its end. Spawns nothing: whatever happens, happens as the future is polled.
+impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
+    /// Deletes the keys of a stream until it ends. Spawns nothing: everything happens while the
+    /// future is polled.
     ///
-    /// `send` carries a request and gives its answer, or an error that is a [`Failure`] or can be made one, as
-    /// [`TransportError`](crate::transports::TransportError) can; make it end well before the
-    /// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout). `sleep` comes to its end after the time it is given, as
-    /// `tokio::time::sleep` does. For keys that are at hand there is [`stream_iter`].
+    /// `send` carries a request and returns its response, or an error that is a [`Failure`] or
+    /// converts to one, as [`TransportError`](crate::transports::TransportError) does. It should
+    /// end well before the [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout). `timer` is
+    /// a function that sleeps, such as `tokio::time::sleep`, or a [`Timer`]. For keys that are at
+    /// hand there is [`stream_iter`].
     ///
     /// A request that got no response within the `answer_timeout` is dropped, so that a `send` that
     /// hangs costs no memory.
     ///
-    /// The future is `Send` where all that it is given is. It is **cancel-safe**: dropped in the middle it drops the requests in
-    /// flight, and [`BulkDelete::abort`](crate::bulk::BulkDelete::abort) makes the report exact. No key is taken from the stream
-    /// that is not pushed.
+    /// The future is `Send` if everything it is given is. It is **cancel-safe**: dropped in the
+    /// middle it drops the requests in flight, and
+    /// [`BulkDelete::abort`](crate::bulk::BulkDelete::abort) makes the report exact. Every key that
+    /// was taken from the stream was pushed.
     ///
     /// # Errors
     ///
@@ -62,7 +59,7 @@ where
     /// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
     /// let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
     ///
-    /// // A transport, such as `|request| transport.send(request)`; this one answers that all is well.
+    /// // A transport, such as `|request| transport.send(request)`; this one deletes everything.
     /// let send = async |_request| Ok::<_, Failure>(Deleted::new("some id").to_response());
     /// let keys = stream_iter((0..1234).map(|number| format!("doc-{number}")));
     /// let report = Run::new(&mut bulk).run_async(keys, send, tokio::time::sleep).await?;
@@ -70,14 +67,13 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn run_async<S, F, Answer, X, Z, Sleep>(self, keys: S, send: F, sleep: Z) -> Result<Report, RunError>
+    pub async fn run_async<S, F, Fut, X, T>(self, keys: S, send: F, timer: T) -> Result<Report, RunError>
     where
         S: Stream<Item: AsRef<str>>,
-        F: Fn(Request<Bytes>) -> Answer,
-        Answer: Future<Output = Result<Response<Bytes>, X>>,
+        F: Fn(Request<Bytes>) -> Fut,
+        Fut: Future<Output = Result<Response<Bytes>, X>>,
         X: Into<Failure>,
-        Z: Fn(Duration) -> Sleep,
-        Sleep: Future,
+        T: Timer,
     {
         let (steps, provider) = Steps::new(self);
         let mut keys = pin!(keys);
@@ -85,7 +81,7 @@ where
             steps,
             has_more_keys: true,
             requests: Requests { send, in_flight: InFlight::new() },
-            timer: Timer::new(sleep),
+            alarm: Alarm::new(timer),
             provider,
             renewal: None,
         };
@@ -94,23 +90,23 @@ where
     }
 }
 
-/// Everything but the source of keys, which alone needs to stay where it is.
-struct Task<'a, E, C, M, P: AsyncProvider, F, Answer, Z, Sleep> {
-    steps: Steps<'a, E, C, M>,
+/// Everything but the source of keys, which is the only part that has to stay in place.
+struct Task<'a, O, P: AsyncProvider, F, Fut, T: Timer> {
+    steps: Steps<'a, O>,
     has_more_keys: bool,
-    requests: Requests<F, Answer>,
-    timer: Timer<Z, Sleep>,
+    requests: Requests<F, Fut>,
+    alarm: Alarm<T>,
     provider: P,
     renewal: Option<Pin<Box<P::Future>>>,
 }
 
-/// What sends, and what it has under way.
-struct Requests<F, Answer> {
+/// What sends, and its requests in flight.
+struct Requests<F, Fut> {
     send: F,
-    in_flight: InFlight<Answer>,
+    in_flight: InFlight<Fut>,
 }
 
-impl<F: Fn(Request<Bytes>) -> Answer, Answer: Future> Sender for Requests<F, Answer> {
+impl<F: Fn(Request<Bytes>) -> Fut, Fut: Future> Sender for Requests<F, Fut> {
     fn is_ready(&mut self, _: usize) -> bool {
         true
     }
@@ -121,17 +117,14 @@ impl<F: Fn(Request<Bytes>) -> Answer, Answer: Future> Sender for Requests<F, Ans
     }
 }
 
-impl<E, C, M, P, F, Answer, X, Z, Sleep> Task<'_, E, C, M, P, F, Answer, Z, Sleep>
+impl<O, P, F, Fut, X, T> Task<'_, O, P, F, Fut, T>
 where
-    E: FnMut(Event),
-    C: Fn() -> Now,
-    M: FnMut(&BulkDelete),
+    O: Observer,
     P: AsyncProvider,
-    F: Fn(Request<Bytes>) -> Answer,
-    Answer: Future<Output = Result<Response<Bytes>, X>>,
+    F: Fn(Request<Bytes>) -> Fut,
+    Fut: Future<Output = Result<Response<Bytes>, X>>,
     X: Into<Failure>,
-    Z: Fn(Duration) -> Sleep,
-    Sleep: Future,
+    T: Timer,
 {
     fn poll<S: Stream<Item: AsRef<str>>>(&mut self, mut keys: Pin<&mut S>, context: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ROUNDS_IN_A_ROW {
@@ -141,8 +134,8 @@ where
             if self.steps.is_finished() {
                 return Poll::Ready(());
             }
-            let has_input = self.steps.flush_in_pause(source_is_dry)
-                | self.take_answers(context)
+            let has_input = self.steps.flush_in_pause(self.alarm.now().monotonic, source_is_dry)
+                | self.take_responses(context)
                 | self.take_credentials(context)
                 | self.take_time(context);
             if !has_input && (source_is_dry || !self.wants_keys()) {
@@ -157,7 +150,8 @@ where
         self.has_more_keys && self.steps.can_push()
     }
 
-    /// Pushes what the source has, up to a batch. Whether the source has nothing now, and may have later.
+    /// Pushes what the source has, up to a batch. Returns whether the source has nothing now, and
+    /// may have later.
     fn take_keys<S: Stream<Item: AsRef<str>>>(&mut self, mut keys: Pin<&mut S>, context: &mut Context<'_>) -> bool {
         for _ in 0..KEYS_IN_A_ROW {
             if !self.wants_keys() {
@@ -167,7 +161,8 @@ where
                 Poll::Ready(Some(key)) => self.steps.push(key.as_ref()),
                 Poll::Ready(None) => {
                     self.has_more_keys = false;
-                    // A source that cannot go on says stop before it ends: then what waits is not to be sent.
+                    // A source that cannot go on stops the run before it ends. Then keys that wait
+                    // are not sent.
                     self.steps.obey(context.waker());
                     self.steps.finish();
                 }
@@ -178,7 +173,7 @@ where
     }
 
     fn drain(&mut self) {
-        let needs_credentials = self.steps.drain(&mut self.requests);
+        let needs_credentials = self.steps.drain(|| self.alarm.now(), &mut self.requests);
         if needs_credentials && self.renewal.is_none() {
             self.renewal = Some(Box::pin(self.provider.provide()));
         }
@@ -186,32 +181,34 @@ where
 
     /// Takes responses, and drops requests that are no longer awaited: one whose `send` hangs would
     /// otherwise be held to the end of the run.
-    fn take_answers(&mut self, context: &mut Context<'_>) -> bool {
-        let Self { steps, requests: Requests { in_flight, .. }, .. } = self;
-        // Before the poll: it registers the task's waker, of which the rest needs one anew.
+    fn take_responses(&mut self, context: &mut Context<'_>) -> bool {
+        let Self { steps, requests: Requests { in_flight, .. }, alarm, .. } = self;
+        // Before the poll: the requests that are kept have to be polled again to register the
+        // waker.
         if in_flight.len() > steps.in_flight() {
             in_flight.retain(|id| steps.is_in_flight(id));
         }
-        let mut has_answer = false;
-        while let Poll::Ready(Some((id, answer))) = in_flight.poll_next(context) {
-            steps.handle_answer(id, answer.map_err(Into::into));
-            has_answer = true;
+        let mut has_response = false;
+        while let Poll::Ready(Some((id, response))) = in_flight.poll_next(context) {
+            steps.handle_response(alarm.now(), id, response.map_err(Into::into));
+            has_response = true;
         }
-        has_answer
+        has_response
     }
 
     fn take_credentials(&mut self, context: &mut Context<'_>) -> bool {
         let Some(renewal) = &mut self.renewal else { return false };
         let Poll::Ready(credentials) = renewal.as_mut().poll(context) else { return false };
         self.renewal = None;
-        self.steps.handle_credentials(credentials.map_err(Into::into));
+        self.steps.handle_credentials(self.alarm.now(), credentials.map_err(Into::into));
         true
     }
 
     fn take_time(&mut self, context: &mut Context<'_>) -> bool {
-        let is_due = self.timer.poll(context, self.steps.now(), self.steps.longest_wait());
+        let now = self.alarm.now().monotonic;
+        let is_due = self.alarm.poll(context, now, self.steps.longest_wait(now));
         if is_due {
-            self.steps.handle_timeout();
+            self.steps.handle_timeout(self.alarm.now());
         }
         is_due
     }

@@ -11,18 +11,21 @@ use crate::bulk::{Failure, TransmitId};
 use crate::transports::BoxError;
 use crate::{Credentials, KeyBatch};
 
-/// Keys that are read ahead: two batches.
+/// The most keys that are read ahead: two batches.
 const KEYS_AHEAD: usize = 2 * KeyBatch::MAX_KEYS;
 
-/// More keys than there can be.
+/// More keys than there can be: the run waits for none, or does not wait.
 const NO_KEYS: usize = usize::MAX;
 
 /// Everything that comes in, in one place, so that the run has one thing to wait for.
+///
+/// Not a channel: keys wait for the run only if it wants some, and wake it once per batch. A wakeup
+/// per key would cost more than the key.
 pub(super) struct Inbox<K> {
     state: Mutex<State<K>>,
-    /// To the run: there is something.
+    /// Wakes the run.
     filled: Condvar,
-    /// To the reader: there is room for keys.
+    /// Wakes the reader of keys.
     has_room: Condvar,
 }
 
@@ -30,9 +33,9 @@ struct State<K> {
     keys: VecDeque<K>,
     source_has_ended: bool,
     messages: Vec<Message>,
-    /// The run is to look. It stays so until it has looked.
+    /// There is something for the run. Stays set until the run has looked.
     is_called: bool,
-    /// How many keys the run waits for; more than there can be, where it waits for none or does not wait.
+    /// How many keys the run waits for, or [`NO_KEYS`].
     keys_awaited: usize,
     reader_waits: bool,
     /// The run is over.
@@ -40,10 +43,10 @@ struct State<K> {
 }
 
 pub(super) enum Message {
-    Answer {
+    Response {
         id: TransmitId,
-        answer: Result<Response<Bytes>, Failure>,
-        /// The thread that it comes from, where there is one.
+        response: Result<Response<Bytes>, Failure>,
+        /// The thread that it comes from, if there was one.
         worker: Option<usize>,
     },
     Credentials(Result<Credentials, BoxError>),
@@ -51,12 +54,12 @@ pub(super) enum Message {
     Panicked(Box<dyn Any + Send>),
 }
 
-/// For how many keys the run is to be woken. Not for each: that costs more than to handle one.
+/// How many keys wake the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeysWanted {
     None,
     Any,
-    /// A batch of them, or the end of the source.
+    /// A batch, or the end of the source.
     Many,
 }
 
@@ -74,7 +77,7 @@ impl<K> Inbox<K> {
         Self { state: Mutex::new(state), filled: Condvar::new(), has_room: Condvar::new() }
     }
 
-    /// Waits until there is something, for `longest` at most. Keys go to `keys`, where they are wanted.
+    /// Waits until there is something, for at most `longest`. Keys go to `keys` if they are wanted.
     pub(super) fn wait(
         &self,
         wanted: KeysWanted,
@@ -104,13 +107,13 @@ impl<K> Inbox<K> {
         std::mem::take(&mut state.messages)
     }
 
-    /// Whether the source gave keys that were not taken yet, or has ended.
+    /// Whether there are keys that were not taken yet, or the source has ended.
     pub(super) fn has_keys(&self) -> bool {
         let state = self.lock();
         !state.keys.is_empty() || state.source_has_ended
     }
 
-    /// Takes a key in, and waits until there is room for another. `false` if no more are wanted.
+    /// Adds a key, and waits until there is room for another. `false` if no more are wanted.
     pub(super) fn put_key(&self, key: K) -> bool {
         let mut state = self.lock();
         if state.is_closed {
@@ -129,7 +132,7 @@ impl<K> Inbox<K> {
         !is_closed
     }
 
-    /// Takes no more keys. Those that the run did not take.
+    /// Takes no more keys. Returns those that the run did not take.
     pub(super) fn close(&self) -> VecDeque<K> {
         let mut state = self.lock();
         state.is_closed = true;

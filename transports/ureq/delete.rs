@@ -1,22 +1,19 @@
 use super::UreqTransport;
 use crate::bulk::{BulkOptions, Report};
-use crate::transports::run::new_bulk;
+use crate::transports::client::new_bulk;
 use crate::transports::{Run, RunError};
 use crate::{Credentials, Target};
 
 impl UreqTransport {
-    /// Deletes any number of keys, on as many threads as requests are in flight, and blocks the thread until all have their
-    /// outcome. Where `options` have no seed it is the time of day, so that no two programs keep step.
+    /// Deletes any number of keys, with as many threads as requests are in flight, and blocks the
+    /// thread until then.
     ///
-    /// A key that is none stops it, after those before it may be gone: check with [`Key::new`](crate::Key::new) where that matters.
-    /// Runs do not share what they learn of the limit: see [pacing](crate#pacing).
-    ///
-    /// The report counts what became of the keys. To know which were not deleted, to stop before the end, or to renew
-    /// credentials, see [`Run`].
+    #[doc = include_str!("../delete.md")]
     ///
     /// # Errors
     ///
-    /// [`RunError`]: why the run stopped before its end, with its report. As with [`Run::run_blocking`], whose threads these are.
+    /// [`RunError`]: why the run stopped before its end, with its report. What may outlive it is
+    /// said at [`Run::run_blocking`].
     ///
     /// ```
     /// use oss_delete_vectors::bulk::BulkOptions;
@@ -35,18 +32,12 @@ impl UreqTransport {
     ///
     /// let keys = (0..1234).map(|number| format!("doc-{number}"));
     /// let transport = UreqTransport::new(&TransportOptions::new());
-    /// let report = transport.delete_all(&target, credentials, keys, BulkOptions::new())?;
+    /// let report = transport.delete(&target, credentials, keys, BulkOptions::new())?;
     /// assert!(report.is_all_deleted());
     /// # }
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn delete_all<K>(
-        &self,
-        target: &Target,
-        credentials: Credentials,
-        keys: K,
-        options: BulkOptions,
-    ) -> Result<Report, RunError>
+    pub fn delete<K>(&self, target: &Target, credentials: Credentials, keys: K, options: BulkOptions) -> Result<Report, RunError>
     where
         K: IntoIterator<Item: AsRef<str> + Send + 'static, IntoIter: Send + 'static>,
     {
