@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use bytes::Bytes;
 use http::{Request, Response};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
-use oss_delete_vectors::transports::{MAX_RESPONSE_BODY, Run, TransportError};
+use oss_delete_vectors::transports::Run;
+use oss_delete_vectors::{MAX_RESPONSE_BODY, TransportError};
 
 use setup::{Setup, key};
 

@@ -9,10 +9,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
 use oss_delete_vectors::emulator::{Emulator, Faults, FaultyNetwork, NetworkEvent, RateLimit};
 use oss_delete_vectors::transports::{Run, Timer, stream_iter};
-use oss_delete_vectors::{Credentials, Now, ServiceError, Target, code};
+use oss_delete_vectors::{Credentials, Now, ServiceError, Target, TransportError, code};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// The application: deletes documents, and returns those that it could not delete.
@@ -29,7 +29,7 @@ async fn forget<S, A, E>(
 where
     S: Fn(Request<Bytes>) -> A,
     A: Future<Output = Result<Response<Bytes>, E>>,
-    E: Into<Failure>,
+    E: Into<TransportError>,
 {
     let mut bulk = BulkDelete::new(index, credentials, BulkOptions::new())?;
     let mut left = Vec::new();
@@ -154,7 +154,7 @@ impl Service {
 
     /// Replaces the transport and the service. Each request gets its own network, so that the first
     /// response there belongs to it.
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let number = self.requests.get();
         self.requests.set(number + 1);
         let mut network = FaultyNetwork::new(number, self.faults.clone());

@@ -38,7 +38,6 @@
 //! [too](crate#pacing).
 
 mod answers;
-mod attempt_error;
 mod authority;
 mod back_off;
 mod batch;
@@ -47,7 +46,6 @@ mod clock;
 mod decide;
 mod doubt;
 mod event;
-mod failure;
 mod options;
 mod outage;
 mod pacer;
@@ -69,17 +67,15 @@ use self::authority::Authority;
 use self::back_off::BackOff;
 use self::batch::{Batch, Filling};
 use self::clock::Clock;
-use self::decide::{History, Setback};
+use self::decide::History;
 use self::doubt::Doubt;
 use self::outage::Outage;
 use self::pacer::Pacer;
 use self::startup::Startup;
 use crate::{Credentials, Invalid, Now, Target};
 
-pub use self::attempt_error::AttemptError;
 pub use self::checkpoint::Checkpoint;
 pub use self::event::{Event, FailedKeys, KeyOutcome, StopReason};
-pub use self::failure::Failure;
 pub use self::options::{Adaptive, BulkOptions, Pace, Rate};
 pub use self::positions::Positions;
 pub use self::push::PushError;

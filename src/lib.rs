@@ -94,14 +94,14 @@
 //! 6. hand in what came.
 //!
 //! ```
-//! use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
+//! use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 //! use oss_delete_vectors::transports::Run;
-//! use oss_delete_vectors::{Credentials, Deleted, Target};
+//! use oss_delete_vectors::{Credentials, Deleted, Target, TransportError};
 //!
 //! let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
 //! let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
 //! // Stands for a client; this one deletes everything.
-//! let send = |_request| Ok::<_, Failure>(Deleted::new("some id").to_response());
+//! let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
 //! let report = Run::new(&mut bulk).run_blocking((0..1234).map(|number| format!("doc-{number}")), send)?;
 //! assert_eq!((report.deleted, report.requests), (1234, 3));
 //! # Ok::<_, Box<dyn std::error::Error>>(())
@@ -213,6 +213,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod attempt_error;
 pub mod bulk;
 mod credentials;
 mod delete_vectors;
@@ -227,10 +228,12 @@ mod random;
 pub mod signing;
 mod target;
 mod time_text;
+mod transport_error;
 
 #[path = "../transports/mod.rs"]
 pub mod transports;
 
+pub use attempt_error::AttemptError;
 pub use credentials::Credentials;
 pub use delete_vectors::{DeleteVectors, Deleted, RequestError, ServiceError, code};
 pub use endpoint::Endpoint;
@@ -238,6 +241,7 @@ pub use invalid::Invalid;
 pub use keys::{Key, KeyBatch, Keys};
 pub use now::Now;
 pub use target::{Target, TargetBuilder};
+pub use transport_error::{MAX_RESPONSE_BODY, TransportError};
 
 /// The README's examples are tests; those that would talk to the service are compiled alone.
 #[cfg(all(doctest, feature = "hyper", feature = "ureq", feature = "serve"))]

@@ -5,10 +5,9 @@ use std::io::{self, ErrorKind};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use oss_delete_vectors::transports::{CallError, TransportError};
-use oss_delete_vectors::{DeleteVectors, Deleted, ServiceError, code};
+use oss_delete_vectors::{AttemptError, DeleteVectors, Deleted, ServiceError, TransportError, code};
 
-fn outcome(answer: Result<Response<Bytes>, TransportError>) -> Result<Deleted, CallError> {
+fn outcome(answer: Result<Response<Bytes>, TransportError>) -> Result<Deleted, AttemptError> {
     Ok(DeleteVectors::parse_response(&answer?)?)
 }
 
@@ -34,7 +33,7 @@ fn what_went_wrong_becomes_a_call_error_and_says_whether_keys_may_be_gone() {
         let error = outcome(answer).unwrap_err();
         assert_eq!((error.to_string().as_str(), error.may_have_deleted()), (text, may_have_deleted));
         assert_eq!((error.is_retryable(), error.is_throttling()), (is_retryable, is_throttling), "{text}");
-        assert_eq!(matches!(error, CallError::Transport(_)), is_transport, "{text}");
+        assert_eq!(matches!(error, AttemptError::Transport(_)), is_transport, "{text}");
         assert_eq!(error.source().is_some(), is_transport, "{text}");
     }
     assert!(outcome(Ok(Deleted::new("id").to_response())).is_ok());

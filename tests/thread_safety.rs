@@ -3,14 +3,14 @@
 use std::error::Error;
 
 use oss_delete_vectors::bulk::{
-    AttemptError, BulkDelete, BulkOptions, Checkpoint, Event, FailedKeys, Failure, KeyOutcome, PushError, Rate, Report, Settled,
-    Span, StopReason, Transmit, TransmitId,
+    BulkDelete, BulkOptions, Checkpoint, Event, FailedKeys, KeyOutcome, PushError, Rate, Report, Settled, Span, StopReason,
+    Transmit, TransmitId,
 };
 use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signature, Signer, Unauthorized};
-use oss_delete_vectors::transports::{CallError, NoProvider, OnEvent, Run, RunError, RunErrorKind, StopHandle, TransportError};
+use oss_delete_vectors::transports::{NoProvider, OnEvent, Run, RunError, RunErrorKind, StopHandle};
 use oss_delete_vectors::{
-    Credentials, DeleteVectors, Deleted, Endpoint, Invalid, Key, KeyBatch, Keys, Now, RequestError, ServiceError, Target,
-    TargetBuilder,
+    AttemptError, Credentials, DeleteVectors, Deleted, Endpoint, Invalid, Key, KeyBatch, Keys, Now, RequestError, ServiceError,
+    Target, TargetBuilder, TransportError,
 };
 
 fn assert_shareable<T: Send + Sync + Unpin + 'static>() {}
@@ -56,7 +56,7 @@ fn runs_go_between_threads() {
     assert_shareable::<Transmit>();
     assert_shareable::<TransmitId>();
     assert_error::<AttemptError>();
-    assert_error::<Failure>();
+    assert_error::<TransportError>();
     assert_error::<PushError>();
 }
 
@@ -66,7 +66,7 @@ fn transports_go_between_threads() {
     assert_shareable::<Run<'static>>();
     assert_shareable::<RunErrorKind>();
     assert_shareable::<StopHandle>();
-    assert_error::<CallError>();
+    assert_error::<AttemptError>();
     assert_error::<NoProvider>();
     assert_error::<RunError>();
     assert_error::<TransportError>();

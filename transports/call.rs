@@ -5,9 +5,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{CallError, TransportError};
 use crate::signing::Signer;
-use crate::{DeleteVectors, Deleted};
+use crate::{AttemptError, DeleteVectors, Deleted, TransportError};
 
 /// The request of `call`, signed as of now.
 #[expect(clippy::disallowed_methods, reason = "an adapter reads the clock, so that the core need not")]
@@ -18,6 +17,6 @@ pub(super) fn signed(call: &DeleteVectors, signer: &Signer) -> Request<Bytes> {
 }
 
 /// What the response means to the call that `signer` signed.
-pub(super) fn outcome(response: Result<Response<Bytes>, TransportError>, signer: &Signer) -> Result<Deleted, CallError> {
+pub(super) fn outcome(response: Result<Response<Bytes>, TransportError>, signer: &Signer) -> Result<Deleted, AttemptError> {
     Ok(DeleteVectors::parse_response_to(signer.credentials(), &response?)?)
 }

@@ -62,10 +62,8 @@ mod algorithm;
 mod body;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod call;
-mod call_error;
 mod client;
 mod clock;
-mod error;
 #[cfg(feature = "hyper")]
 mod hyper;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
@@ -77,11 +75,9 @@ mod tls;
 #[cfg(feature = "ureq")]
 mod ureq;
 
-pub use self::call_error::CallError;
 #[cfg(feature = "async")]
 pub use self::client::{AsyncProvider, StreamIter, Timer, stream_iter};
 pub use self::client::{BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, StopHandle};
-pub use self::error::TransportError;
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
@@ -96,9 +92,3 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The longest timeout: clocks overflow at some point, and nothing takes a day.
 #[cfg(any(feature = "hyper", feature = "ureq", feature = "serve"))]
 const MAX_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
-
-/// The largest response body that is read, in bytes: 1 MiB.
-///
-/// The service's own responses are under a kilobyte. The limit is for responses that are not from
-/// the service.
-pub const MAX_RESPONSE_BODY: usize = 1024 * 1024;

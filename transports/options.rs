@@ -9,8 +9,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::{MAX_TIMEOUT, TransportError};
-use crate::Invalid;
+use super::MAX_TIMEOUT;
+use crate::{Invalid, TransportError};
 
 /// How long an idle connection is kept. Shorter than servers and the proxies before them commonly
 /// wait, so that a request is rarely handed to a connection that the other side is just closing.

@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
                 self.bulk.handle_response(self.now, id, &response);
             }
             Answer::Other(response) => self.bulk.handle_response(self.now, id, &response),
-            Answer::Failure(failure) => self.bulk.handle_failure(self.now, id, failure),
+            Answer::TransportError(failure) => self.bulk.handle_failure(self.now, id, failure),
         }
         let report = self.bulk.report();
         self.bulk.handle_response(self.now, id, &http::Response::new(""));

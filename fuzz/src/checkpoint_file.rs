@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, FailedKeys, Failure, Rate};
-use oss_delete_vectors::{Deleted, Key, Now};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, FailedKeys, Rate};
+use oss_delete_vectors::{Deleted, Key, Now, TransportError};
 
 use crate::example::{credentials, target, time};
 use crate::program::checkpoint::Saved;
@@ -30,7 +30,7 @@ fn check_growth(mut saved: Saved) {
     bulk.finish();
     let now = Now::new(Duration::ZERO, time());
     let transmit = bulk.poll_transmit(now).expect("a key is ready");
-    bulk.handle_failure(now, transmit.id, Failure::may_have_arrived("the connection broke"));
+    bulk.handle_failure(now, transmit.id, TransportError::may_have_arrived("the connection broke"));
     let Some(Event::Failed(FailedKeys { error: Some(error), .. })) = bulk.poll_event() else { panic!("its one attempt failed") };
     saved.errors.add(&error, 500);
     saved.elapsed += Duration::from_secs(1 << 32);

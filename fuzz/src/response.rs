@@ -73,7 +73,7 @@ fn check_run(response: &Response<Vec<u8>>, is_deleted: bool) {
             Event::Failed(failed) => {
                 reported += failed.keys.len();
                 let error = failed.error.expect("the response was an error");
-                assert!(error.to_string().chars().count() <= 1001 && error.message.chars().count() <= 1001);
+                assert!(error.to_string().chars().count() <= 1001 && error.message().chars().count() <= 1001);
                 assert!(!error.to_string().contains(char::is_control));
             }
             _ => {}

@@ -3,12 +3,12 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 
 use super::clock::Correction;
-use super::decide::{Verdict, decide, is_from_oss, may_have_deleted, slows_down};
+use super::decide::{Verdict, decide, is_from_oss, slows_down};
 use super::doubt;
 use super::outage::Circumstances;
 use super::pacer::LONGEST_HOLD;
-use super::{AttemptError, Batch, BulkDelete, Event, Failure, Halving, InFlight, Phase, Setback, StopReason, TransmitId};
-use crate::{Credentials, DeleteVectors, Deleted, Now};
+use super::{Batch, BulkDelete, Event, Halving, InFlight, Phase, StopReason, TransmitId};
+use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportError};
 
 impl BulkDelete {
     /// Takes the answer to a transmit, whatever its status. Of unknown ids, and of those that had their answer, nothing is taken.
@@ -16,18 +16,18 @@ impl BulkDelete {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
         self.history.had_answer = true;
-        let outcome = DeleteVectors::parse_response_to(&attempt.credentials, response).map_err(Setback::Refused);
+        let outcome = DeleteVectors::parse_response_to(&attempt.credentials, response).map_err(AttemptError::from);
         self.conclude(attempt, outcome);
     }
 
     /// Takes note that a transmit has no answer. Of unknown ids, and of those that had their answer, nothing is taken.
-    pub fn handle_failure(&mut self, now: Now, id: TransmitId, failure: Failure) {
+    pub fn handle_failure(&mut self, now: Now, id: TransmitId, error: TransportError) {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
-        if failure.is_surely_not_sent() && !self.history.had_answer {
+        if error.is_surely_not_sent() && !self.history.had_answer {
             self.history.unreachable += 1;
         }
-        self.conclude(attempt, Err(Setback::Failed(failure)));
+        self.conclude(attempt, Err(error.into()));
     }
 
     /// Signs as `credentials` from now on, whether they were asked for or not.
@@ -36,37 +36,38 @@ impl BulkDelete {
         self.observe(now);
     }
 
-    fn conclude(&mut self, attempt: InFlight, outcome: Result<Deleted, Setback>) {
+    fn conclude(&mut self, attempt: InFlight, outcome: Result<Deleted, AttemptError>) {
         let InFlight { mut batch, span, sent_at, is_overdue, clock_generation, credentials_generation, .. } = attempt;
         let now = self.now.monotonic;
         let latency = now.saturating_sub(sent_at);
         if !is_overdue {
             self.pacer.left(batch.keys.len());
         }
-        if !matches!(outcome, Err(Setback::Failed(_))) {
+        if !matches!(outcome, Err(AttemptError::Transport(_))) {
             self.pacer.answered(latency);
         }
         span.conclude(&outcome);
-        let setback = match outcome {
+        let error = match outcome {
             Ok(deleted) => {
                 self.clock.succeeded(clock_generation);
                 self.authority.succeeded(credentials_generation);
                 self.pacer.accepted(now, latency, batch.keys.len(), deleted.qos_delay().is_some());
                 return self.conclude_deleted(&batch, deleted.request_id().map(str::to_owned));
             }
-            Err(setback) => setback,
+            Err(error) => error,
         };
-        let verdict = decide(&setback, self.history);
-        let failed = Failed { verdict, sent_at, is_from_oss: is_from_oss(&setback), error: AttemptError::of(&setback) };
-        batch.remember(&setback, failed.error.clone(), may_have_deleted(&setback));
-        if slows_down(&setback) {
+        let verdict = decide(&error, self.history);
+        if slows_down(&error) {
             self.pacer.throttled(now, latency, batch.keys.len());
         }
-        let service_error = match setback {
-            Setback::Refused(error) => Some(error),
-            Setback::Failed(_) => None,
+        let is_from_oss = is_from_oss(&error);
+        let error = error.shortened();
+        batch.remember(error.clone());
+        let failed = Failed { verdict, sent_at, is_from_oss, error };
+        let (date, retry_after) = match &failed.error {
+            AttemptError::Service(error) => (error.date(), error.retry_after(self.now.wall)),
+            AttemptError::Transport(_) => (None, None),
         };
-        let retry_after = service_error.as_ref().and_then(|error| error.retry_after(self.now.wall));
         if let Some(delay) = retry_after {
             self.pacer.hold(now, delay);
             self.startup.hold(now, delay.min(LONGEST_HOLD));
@@ -90,7 +91,6 @@ impl BulkDelete {
             Verdict::Retry | Verdict::RetryThenSplit | Verdict::RetryThenStop => self.retry(batch, failed),
             Verdict::Split => self.refuse(batch, failed.error),
             Verdict::SignAgain => {
-                let date = service_error.and_then(|error| error.date());
                 let generation = self.clock.generation();
                 match self.clock.refused(clock_generation, self.now.wall, date) {
                     Correction::Known => self.ready.push_front(batch),
@@ -109,8 +109,10 @@ impl BulkDelete {
                 }
             }
             Verdict::Stop => {
-                let is_response = service_error.is_some();
-                let reason = if is_response { StopReason::Refused } else { StopReason::Unreachable };
+                let reason = match failed.error {
+                    AttemptError::Service(_) => StopReason::Refused,
+                    AttemptError::Transport(_) => StopReason::Unreachable,
+                };
                 self.stop_over(batch, reason(failed.error));
             }
         }
@@ -195,7 +197,7 @@ impl BulkDelete {
         batch.failures += 1;
         let is_last = batch.attempts >= self.options.max_attempts;
         // Where a body is too large only smaller ones get on, and to split costs no key.
-        let is_too_large = error.status == Some(StatusCode::PAYLOAD_TOO_LARGE);
+        let is_too_large = error.status() == Some(StatusCode::PAYLOAD_TOO_LARGE);
         let is_tried = is_last || batch.attempts + batch.splits >= 2;
         if verdict == Verdict::RetryThenSplit && batch.keys.len() > 1 && ((counts && is_tried) || is_too_large) {
             return self.split_later(batch, error);

@@ -1,8 +1,8 @@
 use std::time::{Duration, SystemTime};
 
-use super::{AttemptError, BulkOptions, StopReason};
+use super::{BulkOptions, StopReason};
 use crate::signing::Signer;
-use crate::{Credentials, Now, Target};
+use crate::{AttemptError, Credentials, Now, Target};
 
 /// As whom requests are signed, and when someone has to be asked for other credentials.
 ///

@@ -1,10 +1,10 @@
 use bytes::Bytes;
 use http::Request;
 
-use super::{AttemptError, KeyOutcome, Positions, Setback};
+use super::{KeyOutcome, Positions};
 use crate::delete_vectors::build_request;
 use crate::keys::{BatchBuilder, Inserted};
-use crate::{Key, KeyBatch, Target};
+use crate::{AttemptError, Key, KeyBatch, Target};
 
 /// A batch on its way: keys, where they stood in the input, and what they have been through.
 #[derive(Debug)]
@@ -53,9 +53,9 @@ impl Batch {
         }
     }
 
-    pub(super) fn remember(&mut self, setback: &Setback, error: AttemptError, may_have_deleted: bool) {
-        self.may_have_deleted |= may_have_deleted;
-        self.was_refused |= matches!(setback, Setback::Refused(_));
+    pub(super) fn remember(&mut self, error: AttemptError) {
+        self.may_have_deleted |= error.may_have_deleted();
+        self.was_refused |= matches!(error, AttemptError::Service(_));
         self.last_error = Some(error);
     }
 

@@ -1,15 +1,7 @@
 use http::StatusCode;
 
-use super::Failure;
-use crate::ServiceError;
+use crate::AttemptError;
 use crate::delete_vectors::Meaning;
-
-/// What came of one attempt that deleted nothing for sure.
-#[derive(Debug)]
-pub(super) enum Setback {
-    Refused(ServiceError),
-    Failed(Failure),
-}
 
 /// What the run has seen so far, as far as it decides.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,12 +38,13 @@ pub(super) enum Verdict {
 /// How often the service may be out of reach before its first response: as often as the official SDKs try.
 const UNREACHABLE: u32 = 3;
 
-/// The decision table, as on the crate page. Whether the keys may be gone is decided separately: [`may_have_deleted`].
-pub(super) fn decide(setback: &Setback, history: History) -> Verdict {
-    let error = match setback {
-        Setback::Refused(error) => error,
-        Setback::Failed(failure) => {
-            let is_out_of_reach = failure.is_surely_not_sent() && !history.had_answer && history.unreachable >= UNREACHABLE;
+/// The decision table, as on the crate page. Whether the keys may be gone is decided
+/// separately: [`AttemptError::may_have_deleted`].
+pub(super) fn decide(error: &AttemptError, history: History) -> Verdict {
+    let error = match error {
+        AttemptError::Service(error) => error,
+        AttemptError::Transport(error) => {
+            let is_out_of_reach = error.is_surely_not_sent() && !history.had_answer && history.unreachable >= UNREACHABLE;
             return if is_out_of_reach { Verdict::Stop } else { Verdict::Retry };
         }
     };
@@ -71,19 +64,11 @@ pub(super) fn decide(setback: &Setback, history: History) -> Verdict {
     }
 }
 
-/// Whether a part of the keys, or all, may be gone after this attempt.
-pub(super) fn may_have_deleted(setback: &Setback) -> bool {
-    match setback {
-        Setback::Failed(failure) => !failure.is_surely_not_sent(),
-        Setback::Refused(error) => error.may_have_deleted(),
-    }
-}
-
 /// Whether the pace has to fall: it may be a limit that speaks.
-pub(super) fn slows_down(setback: &Setback) -> bool {
-    match setback {
-        Setback::Failed(_) => false,
-        Setback::Refused(error) => match error.meaning() {
+pub(super) fn slows_down(error: &AttemptError) -> bool {
+    match error {
+        AttemptError::Transport(_) => false,
+        AttemptError::Service(error) => match error.meaning() {
             Meaning::Throttled | Meaning::MaybeBadKeys | Meaning::NoCode | Meaning::Unknown => true,
             // With a code that is not listed. The other codes and statuses of these say what is wrong.
             Meaning::Failed => error.status() == StatusCode::SERVICE_UNAVAILABLE,
@@ -94,14 +79,14 @@ pub(super) fn slows_down(setback: &Setback) -> bool {
 }
 
 /// Whether OSS itself sent the response.
-pub(super) fn is_from_oss(setback: &Setback) -> bool {
-    matches!(setback, Setback::Refused(error) if error.is_from_oss())
+pub(super) fn is_from_oss(error: &AttemptError) -> bool {
+    matches!(error, AttemptError::Service(error) if error.is_from_oss())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::code;
+    use crate::{ServiceError, TransportError, code};
 
     /// A row of the table on the crate page.
     struct Row<'a> {
@@ -194,35 +179,36 @@ mod tests {
                 let error =
                     ServiceError::new(StatusCode::from_u16(status).unwrap(), code.unwrap_or(code::BAD_ERROR_RESPONSE), "m");
                 let error = if has_request_id { error.with_request_id("id") } else { error };
-                let setback = Setback::Refused(error);
+                let error = AttemptError::from(error);
                 let first = rows.iter().position(|row| row.fits(status, code, has_request_id)).expect("some row fits");
                 used[first] = true;
                 let row = &rows[first];
                 let expected = (row.before, row.after, row.may_be_gone);
-                let decided = (decide(&setback, fresh), decide(&setback, proven), may_have_deleted(&setback));
+                let decided = (decide(&error, fresh), decide(&error, proven), error.may_have_deleted());
                 assert_eq!(decided, expected, "{status} {code:?}, request id: {has_request_id}");
             }
         }
         for (row, used) in rows.iter().zip(used) {
             assert_eq!(used, row.status != "no response", "{} {}", row.status, row.code);
         }
-        for (failure, code) in
-            [(Failure::may_have_arrived("reset"), "may have been sent"), (Failure::surely_not_sent("refused"), "surely not sent")]
-        {
-            let setback = Setback::Failed(failure);
+        for (failure, code) in [
+            (TransportError::may_have_arrived("reset"), "may have been sent"),
+            (TransportError::surely_not_sent("refused"), "surely not sent"),
+        ] {
+            let error = AttemptError::from(failure);
             let row = rows.iter().find(|row| row.code == code).unwrap();
-            let decided = (decide(&setback, fresh), decide(&setback, proven), may_have_deleted(&setback));
+            let decided = (decide(&error, fresh), decide(&error, proven), error.may_have_deleted());
             assert_eq!(decided, (row.before, row.after, row.may_be_gone), "{code}");
         }
     }
 
     #[test]
     fn out_of_reach_from_the_start_is_tried_three_times() {
-        let failed = Setback::Failed(Failure::surely_not_sent("no such host"));
+        let failed = AttemptError::from(TransportError::surely_not_sent("no such host"));
         let seen = |unreachable, had_answer| History { unreachable, had_answer, had_success: false };
         assert_eq!(decide(&failed, seen(2, false)), Verdict::Retry);
         assert_eq!(decide(&failed, seen(3, false)), Verdict::Stop);
         assert_eq!(decide(&failed, seen(9, true)), Verdict::Retry);
-        assert_eq!(decide(&Setback::Failed(Failure::may_have_arrived("reset")), seen(9, false)), Verdict::Retry);
+        assert_eq!(decide(&AttemptError::from(TransportError::may_have_arrived("reset")), seen(9, false)), Verdict::Retry);
     }
 }

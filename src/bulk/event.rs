@@ -1,8 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{AttemptError, Pace, Positions};
-use crate::KeyBatch;
+use super::{Pace, Positions};
+use crate::{AttemptError, KeyBatch};
 
 /// What became of keys that were not deleted. That there are these three and no others is a promise: match them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,7 +87,7 @@ pub struct FailedKeys {
 /// let [(outcome, positions, Some(error))] = &not_deleted[..] else { panic!("{not_deleted:?}") };
 /// assert_eq!((*outcome, bulk.report().deleted), (KeyOutcome::Rejected, 1233));
 /// assert_eq!(*positions, 777..778);
-/// assert_eq!(error.code.as_deref(), Some("VectorIndexParameterInvalid"));
+/// assert_eq!(error.code(), Some("VectorIndexParameterInvalid"));
 /// # }
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```

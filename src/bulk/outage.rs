@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use super::{AttemptError, Batch};
+use super::Batch;
+use crate::AttemptError;
 
 /// Notices when nothing gets on any more: no deletion, and no verdict of the service about keys.
 ///

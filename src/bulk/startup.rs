@@ -1,6 +1,5 @@
+use crate::AttemptError;
 use std::time::Duration;
-
-use super::AttemptError;
 
 /// The time before the first deletion of this process, in which every kind of failure ends the run:
 /// after ten attempts, or after a minute and at least two attempts, whichever comes first. A single

@@ -10,8 +10,8 @@ use std::fmt;
 use self::off as imp;
 #[cfg(feature = "tracing")]
 use self::on as imp;
-use super::Setback;
-use crate::Deleted;
+
+use crate::{AttemptError, Deleted};
 
 pub(super) use self::imp::tell;
 
@@ -28,7 +28,7 @@ impl Span {
         Self(imp::Span::of_transmit(id, keys, attempt))
     }
 
-    pub(super) fn conclude(&self, outcome: &Result<Deleted, Setback>) {
+    pub(super) fn conclude(&self, outcome: &Result<Deleted, AttemptError>) {
         self.0.conclude(outcome);
     }
 
@@ -61,8 +61,8 @@ mod on {
     use tracing::field::Empty;
     use tracing::{debug, debug_span, info, trace, warn};
 
-    use super::super::{Event, Setback, StopReason};
-    use crate::Deleted;
+    use super::super::{Event, StopReason};
+    use crate::{AttemptError, Deleted};
 
     const TARGET: &str = "oss_delete_vectors::bulk";
 
@@ -75,18 +75,18 @@ mod on {
             Self(debug_span!(target: TARGET, "transmit", id, keys, attempt, status, code, request_id, error))
         }
 
-        pub(in super::super) fn conclude(&self, outcome: &Result<Deleted, Setback>) {
+        pub(in super::super) fn conclude(&self, outcome: &Result<Deleted, AttemptError>) {
             match outcome {
                 Ok(deleted) => {
                     self.0.record("request_id", deleted.request_id());
                 }
-                Err(Setback::Refused(error)) => {
+                Err(AttemptError::Service(error)) => {
                     self.0.record("status", error.status().as_u16());
                     self.0.record("code", error.code());
                     self.0.record("request_id", error.request_id());
                 }
-                Err(Setback::Failed(failure)) => {
-                    self.0.record("error", failure.message());
+                Err(AttemptError::Transport(error)) => {
+                    self.0.record("error", error.to_string());
                 }
             }
         }
@@ -124,8 +124,8 @@ mod on {
 
 #[cfg(not(feature = "tracing"))]
 mod off {
-    use super::super::{Event, Setback};
-    use crate::Deleted;
+    use super::super::Event;
+    use crate::{AttemptError, Deleted};
 
     #[derive(Clone)]
     pub(in super::super) struct Span;
@@ -136,7 +136,7 @@ mod off {
             Self
         }
 
-        pub(in super::super) fn conclude(&self, _outcome: &Result<Deleted, Setback>) {}
+        pub(in super::super) fn conclude(&self, _outcome: &Result<Deleted, AttemptError>) {}
 
         pub(in super::super) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
             work()

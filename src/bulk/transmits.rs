@@ -3,8 +3,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 
-use super::{Batch, BulkDelete, Event, Failure, InFlight, MOST_EVENTS, Phase, Positions, Span, StopReason};
-use crate::Now;
+use super::{Batch, BulkDelete, Event, InFlight, MOST_EVENTS, Phase, Positions, Span, StopReason};
+use crate::{Now, TransportError};
 
 /// One attempt, for as long as the run lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,7 +116,7 @@ impl BulkDelete {
         {
             self.pacer.gave_up();
             let message = format!("no answer within {timeout:?}");
-            self.handle_failure(now, id, Failure::may_have_arrived(message));
+            self.handle_failure(now, id, TransportError::may_have_arrived(message));
         }
         if let Some(reason) = self.authority.overdue(now.monotonic) {
             self.stop_because(reason);

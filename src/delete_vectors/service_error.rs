@@ -263,6 +263,21 @@ impl ServiceError {
         endpoint.parse::<Endpoint>().ok()?.custom_authority().map(str::to_owned)
     }
 
+    /// A copy to keep: texts that are longer than `shorten` allows, which returns `None` for others,
+    /// are cut, and of the other members only what [`advice`](Self::advice) needs is left.
+    pub(crate) fn shortened(mut self, shorten: impl Fn(&str) -> Option<String>) -> Self {
+        let endpoint = self.endpoint();
+        let parts = &mut *self.0;
+        let texts = [Some(&mut parts.code), Some(&mut parts.message), parts.request_id.as_mut(), parts.ec.as_mut()];
+        for text in texts.into_iter().flatten() {
+            if let Some(short) = shorten(text) {
+                *text = short;
+            }
+        }
+        parts.fields = endpoint.map(|endpoint| ("Endpoint".to_owned(), endpoint)).into_iter().collect();
+        self
+    }
+
     /// What to do about it, in words, for a request to `target`; `None` where nothing more is known than the message says.
     #[must_use]
     pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {

@@ -6,9 +6,8 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 
 use super::{Emulator, Fault, Faults, PlannedAnswer};
-use crate::bulk::Failure;
 use crate::random::Random;
-use crate::{Now, ServiceError, code};
+use crate::{Now, ServiceError, TransportError, code};
 
 /// The network between a client and an [`Emulator`], in virtual time. Delays and reorders requests
 /// and responses, and injects [`Faults`].
@@ -114,7 +113,7 @@ pub enum NetworkEvent<I> {
         /// The request's.
         id: I,
         /// The response, or the failure of the transport.
-        answer: Result<Response<Bytes>, Failure>,
+        answer: Result<Response<Bytes>, TransportError>,
     },
 }
 
@@ -130,7 +129,7 @@ enum Arrival {
 #[derive(Debug)]
 enum UnderWay<I> {
     Request { id: I, request: Request<Bytes>, arrival: Arrival },
-    Answer { id: I, answer: Result<Response<Bytes>, Failure> },
+    Answer { id: I, answer: Result<Response<Bytes>, TransportError> },
 }
 
 /// The maximum delays.
@@ -191,7 +190,7 @@ impl<I: Copy> FaultyNetwork<I> {
         let back = now + there + self.one_way();
         if let Some((outage, _)) = self.outage.filter(|&(_, end)| now < end) {
             match outage {
-                Outage::Refused => self.fail(back, id, Failure::surely_not_sent("connection refused")),
+                Outage::Refused => self.fail(back, id, TransportError::surely_not_sent("connection refused")),
                 Outage::Unavailable => {
                     let answer = Ok(page(StatusCode::SERVICE_UNAVAILABLE, &mut self.random));
                     self.decide(back, UnderWay::Answer { id, answer });
@@ -211,7 +210,7 @@ impl<I: Copy> FaultyNetwork<I> {
         let faults = Fault::ConnectionRefused.index()..=Fault::RepeatedRequest.index();
         let at = now + there;
         match self.first_of(&Fault::ALL[faults]) {
-            Some(Fault::ConnectionRefused) => self.fail(back, id, Failure::surely_not_sent("connection refused")),
+            Some(Fault::ConnectionRefused) => self.fail(back, id, TransportError::surely_not_sent("connection refused")),
             Some(Fault::LostRequest) => self.fail_or_silence(back, id),
             Some(Fault::LateRequest) => {
                 let at = at + self.part_of(LATE_REQUEST);
@@ -304,7 +303,7 @@ impl<I: Copy> FaultyNetwork<I> {
             Some(Fault::TruncatedAnswer) => {
                 let length = response.body().len();
                 if length == 0 || self.random.pick(&[true, false]) {
-                    return self.fail(at, id, Failure::may_have_arrived("the answer broke off"));
+                    return self.fail(at, id, TransportError::may_have_arrived("the answer broke off"));
                 }
                 response.body_mut().truncate(self.random.below(length));
             }
@@ -355,11 +354,11 @@ impl<I: Copy> FaultyNetwork<I> {
 
     fn fail_or_silence(&mut self, at: Duration, id: I) {
         if self.random.pick(&[true, false]) {
-            self.fail(at, id, Failure::may_have_arrived("connection reset"));
+            self.fail(at, id, TransportError::may_have_arrived("connection reset"));
         }
     }
 
-    fn fail(&mut self, at: Duration, id: I, failure: Failure) {
+    fn fail(&mut self, at: Duration, id: I, failure: TransportError) {
         self.decide(at, UnderWay::Answer { id, answer: Err(failure) });
     }
 

@@ -17,7 +17,7 @@ fn may_have_deleted_sticks() {
         let run = Run::new(one(), |call| if call.number == 0 { first() } else { error(403, code::ACCESS_DENIED) }).delete(3);
         assert_eq!((run.requests.len(), run.outcomes()), (2, [0, 0, 3, 0]));
         let failed = run.failed().next().unwrap();
-        assert_eq!((failed.requests, failed.error.as_ref().unwrap().status.unwrap().as_u16()), (2, 403));
+        assert_eq!((failed.requests, failed.error.as_ref().unwrap().status().unwrap().as_u16()), (2, 403));
     }
 }
 
@@ -52,7 +52,7 @@ fn an_answer_that_never_comes_ends_by_a_deadline() {
     let options = one().answer_timeout(10 * SECOND).max_attempts(3);
     let run = Run::new(options, |_| Answer::Silence).delete(500);
     assert_eq!((run.requests.len(), run.outcomes()), (3, [0, 0, 500, 0]));
-    let message = run.failed().next().unwrap().error.as_ref().unwrap().message.clone();
+    let message = run.failed().next().unwrap().error.as_ref().unwrap().message().into_owned();
     assert_eq!(message, "no answer within 10s");
     let between: Vec<Duration> = run.requests.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
     assert!(between.iter().all(|&time| time >= 10 * SECOND && time < 11 * SECOND), "{between:?}");

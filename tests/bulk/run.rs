@@ -5,10 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use oss_delete_vectors::bulk::{
-    BulkDelete, BulkOptions, Event, FailedKeys, Failure, KeyOutcome, Positions, StopReason, TransmitId,
-};
-use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, KeyOutcome, Positions, StopReason, TransmitId};
+use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, TransportError};
 
 use crate::canary::SECRET;
 
@@ -33,7 +31,7 @@ pub(crate) struct Call<'a> {
 
 pub(crate) enum Answer {
     Is(Response<Bytes>),
-    Failed(Failure),
+    Failed(TransportError),
     /// Nothing, ever.
     Silence,
 }
@@ -64,11 +62,11 @@ pub(crate) fn codeless(status: u16) -> Answer {
 }
 
 pub(crate) fn not_sent() -> Answer {
-    Answer::Failed(Failure::surely_not_sent("connection refused"))
+    Answer::Failed(TransportError::surely_not_sent("connection refused"))
 }
 
 pub(crate) fn lost() -> Answer {
-    Answer::Failed(Failure::may_have_arrived("connection reset"))
+    Answer::Failed(TransportError::may_have_arrived("connection reset"))
 }
 
 pub(crate) fn target() -> Target {

@@ -127,5 +127,5 @@ fn what_fails_after_the_first_deletion_is_waited_out() {
     else {
         panic!("no outage")
     };
-    assert_eq!(error.status.unwrap(), 502);
+    assert_eq!(error.status().unwrap(), 502);
 }

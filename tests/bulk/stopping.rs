@@ -17,7 +17,7 @@ fn a_missing_index_costs_two_requests_of_a_million_keys() {
     assert!(pushed <= 50 * 500, "no more is taken than there is room for: {pushed}");
     assert_eq!(run.outcomes(), [0, 1000, 0, pushed - 1000]);
     let Some(StopReason::Refused(error)) = run.stopped() else { panic!("{:?}", run.stopped()) };
-    assert_eq!(error.code.as_deref(), Some(code::NO_SUCH_VECTOR_INDEX));
+    assert_eq!(error.code(), Some(code::NO_SUCH_VECTOR_INDEX));
     assert!(run.events.iter().all(|(_, event)| matches!(event, Event::Stopped(_) | Event::Failed(_))));
 }
 

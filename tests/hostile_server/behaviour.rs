@@ -3,7 +3,8 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use oss_delete_vectors::transports::{MAX_RESPONSE_BODY, TransportOptions};
+use oss_delete_vectors::MAX_RESPONSE_BODY;
+use oss_delete_vectors::transports::TransportOptions;
 
 use crate::ALLOCATOR;
 use crate::carrier::{Carrier, Outcome, request};

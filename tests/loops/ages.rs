@@ -5,9 +5,9 @@ use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
-use oss_delete_vectors::bulk::{BulkOptions, Failure, StopReason};
+use oss_delete_vectors::bulk::{BulkOptions, StopReason};
 use oss_delete_vectors::transports::{Run, RunErrorKind, Timer, stream_iter};
-use oss_delete_vectors::{Deleted, Now};
+use oss_delete_vectors::{Deleted, Now, TransportError};
 
 use crate::service::{Service, key};
 use crate::virtual_time::{Sleep, VirtualTime};
@@ -43,7 +43,7 @@ fn requests_that_hang_for_a_month_are_let_go() {
         let is_first = sent.get() == 1;
         async move {
             let _request = request;
-            if is_first { Ok(Deleted::new("id").to_response()) } else { pending::<Result<_, Failure>>().await }
+            if is_first { Ok(Deleted::new("id").to_response()) } else { pending::<Result<_, TransportError>>().await }
         }
     };
     let run = Run::new(&mut bulk);
@@ -78,7 +78,7 @@ fn a_clock_near_its_end_harms_nothing() {
         let (service, time) = (Service::with_keys(700), VirtualTime::default());
         let mut bulk = service.bulk(BulkOptions::new());
         let run = Run::new(&mut bulk);
-        let answer = |request| std::future::ready(Ok::<_, Failure>(service.answer(time.now(), &request)));
+        let answer = |request| std::future::ready(Ok::<_, TransportError>(service.answer(time.now(), &request)));
         // A source that pauses with 200 keys in a batch.
         let mut is_waiting = None;
         let mut keys = 0;

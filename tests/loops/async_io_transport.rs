@@ -6,7 +6,7 @@ use async_io::Async;
 use bytes::Bytes;
 use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
 use http::{Request, Response};
-use oss_delete_vectors::transports::TransportError;
+use oss_delete_vectors::TransportError;
 
 pub(crate) async fn send(request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
     let (head, body) = request.into_parts();

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use http::Request;
-use oss_delete_vectors::bulk::{BulkOptions, Event, Failure, Rate, StopReason};
+use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
 use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle, stream_iter};
-use oss_delete_vectors::{Credentials, Deleted};
+use oss_delete_vectors::{Credentials, Deleted, TransportError};
 
 use crate::service::{Service, key, options};
 use crate::virtual_time::VirtualTime;
@@ -200,7 +200,7 @@ fn a_thousand_in_flight_are_polled_when_they_are_woken_only() {
         let polls = &polls;
         poll_fn(move |context| {
             polls.set(polls.get() + 1);
-            sleep.as_mut().poll(context).map(|()| Ok::<_, Failure>(Deleted::new("id").to_response()))
+            sleep.as_mut().poll(context).map(|()| Ok::<_, TransportError>(Deleted::new("id").to_response()))
         })
     };
     let keys = stream_iter((0..2000 * 500).map(key));
@@ -251,7 +251,7 @@ fn a_request_without_a_response_ends_by_its_deadline() {
     let (service, time) = (Service::with_keys(0), VirtualTime::default());
     let mut bulk = service.bulk(options().max_attempts(1));
     let run = Run::new(&mut bulk);
-    let send = async |_request: Request<_>| pending::<Result<_, Failure>>().await;
+    let send = async |_request: Request<_>| pending::<Result<_, TransportError>>().await;
     let error = time.block_on(run.run_async(stream_iter([key(0)]), send, time.clone())).unwrap_err();
     // Longer than the minute that a run has for its first deletion.
     assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::NoSuccess(_))), "{error}");
@@ -269,7 +269,7 @@ fn a_pending_run_is_stopped_from_another_thread() {
         let answers = async |_request| {
             let elsewhere = elsewhere.clone();
             std::thread::spawn(move || orders(&elsewhere));
-            Ok::<_, Failure>(Deleted::new("id").to_response())
+            Ok::<_, TransportError>(Deleted::new("id").to_response())
         };
         let feed = Feed::default();
         feed.put([key(0)]);
@@ -284,7 +284,7 @@ fn a_pending_run_is_stopped_from_another_thread() {
 fn a_panic_comes_out_and_the_report_is_exact_after_abort() {
     let (service, time) = (Service::with_keys(1200), VirtualTime::default());
     let mut bulk = service.bulk(BulkOptions::new());
-    let send = async |_request: Request<_>| -> Result<_, Failure> { panic!("the transport") };
+    let send = async |_request: Request<_>| -> Result<_, TransportError> { panic!("the transport") };
     let run = Run::new(&mut bulk);
     let run = run.run_async(stream_iter((0..1200).map(key)), send, time.clone());
     let panic = catch_unwind(AssertUnwindSafe(|| time.block_on(run))).unwrap_err();
@@ -319,7 +319,7 @@ fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
             let send = |_request| {
                 poll_fn(|context| {
                     *request.lock().unwrap() = Some(context.waker().clone());
-                    Poll::<Result<_, Failure>>::Pending
+                    Poll::<Result<_, TransportError>>::Pending
                 })
             };
             let run = Run::new(&mut bulk).stop_handle(&stop);
@@ -342,7 +342,7 @@ fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
 fn the_future_can_go_to_another_thread() {
     let service = Service::with_keys(0);
     let mut bulk = service.bulk(options());
-    let send = async |_request: Request<_>| Ok::<_, Failure>(Deleted::new("id").to_response());
+    let send = async |_request: Request<_>| Ok::<_, TransportError>(Deleted::new("id").to_response());
     let run = Run::new(&mut bulk).on_event(drop).run_async(stream_iter((0..10).map(key)), send, tokio::time::sleep);
     let is_send: &dyn Send = &run;
     let _ = is_send;

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, Rate, StopReason};
+use oss_delete_vectors::bulk::{BulkDelete, Event, Rate, StopReason};
 use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle};
-use oss_delete_vectors::{Credentials, Deleted};
+use oss_delete_vectors::{Credentials, Deleted, TransportError};
 
 use crate::service::{Service, key, options, real_time};
 
-fn send(service: &Service) -> impl Fn(Request<Bytes>) -> Result<Response<Bytes>, Failure> + Send + Sync + 'static {
+fn send(service: &Service) -> impl Fn(Request<Bytes>) -> Result<Response<Bytes>, TransportError> + Send + Sync + 'static {
     let service = service.clone();
     move |request| Ok(service.answer(real_time(), &request))
 }
@@ -42,7 +42,7 @@ fn as_many_requests_are_in_flight_as_there_may_be() {
     let barrier = Barrier::new(8);
     let send = move |_| {
         barrier.wait();
-        Ok::<_, Failure>(Deleted::new("id").to_response())
+        Ok::<_, TransportError>(Deleted::new("id").to_response())
     };
     let report = Run::new(&mut bulk).run_blocking((0..16 * 500).map(key), send).unwrap();
     assert_eq!((report.requests, report.deleted), (16, 8000));
@@ -60,7 +60,7 @@ fn an_aborted_run_does_not_wait_for_requests() {
     let send = move |_| {
         from_send.abort();
         let _ = answers.lock().unwrap().recv();
-        Err(Failure::may_have_arrived("the test is over"))
+        Err(TransportError::may_have_arrived("the test is over"))
     };
     let on_event = |event| {
         if let Event::Failed(failed) = event {
@@ -109,7 +109,7 @@ fn a_panic_comes_out_wherever_it_was_and_the_report_is_exact_after_it() {
             drop(Run::new(bulk).run_blocking(keys, send(service)));
         }),
         ("the transport", |bulk, _| {
-            let send = |_| -> Result<_, Failure> { panic!("the transport") };
+            let send = |_| -> Result<_, TransportError> { panic!("the transport") };
             drop(Run::new(bulk).run_blocking((0..1200).map(key), send));
         }),
         ("the provider", |bulk, service| {

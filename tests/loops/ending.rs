@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
-use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, KeyOutcome, StopReason};
+use oss_delete_vectors::bulk::{BulkDelete, Event, KeyOutcome, StopReason};
 use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle};
-use oss_delete_vectors::{Deleted, Key};
+use oss_delete_vectors::{Deleted, Key, TransportError};
 
 use crate::service::{Service, credentials, key, options, real_time};
 use crate::ways::{Job, Way};
@@ -63,7 +63,7 @@ fn a_stop_does_not_reach_later_runs() {
 fn a_stop_before_the_run_begins_sends_nothing() {
     for orders in [StopHandle::stop, StopHandle::abort] {
         let (service, stop) = (Service::with_keys(10), StopHandle::new());
-        let send = |_| -> Result<_, Failure> { panic!("nothing is sent") };
+        let send = |_| -> Result<_, TransportError> { panic!("nothing is sent") };
         let mut bulk = service.bulk(options());
         let run = Run::new(&mut bulk).stop_handle(&stop);
         orders(&stop);
@@ -77,7 +77,7 @@ fn a_stop_before_the_run_begins_sends_nothing() {
 
             let time = crate::virtual_time::VirtualTime::default();
             let mut bulk = service.bulk(options());
-            let send = |_| -> std::future::Ready<Result<_, Failure>> { panic!("nothing is sent") };
+            let send = |_| -> std::future::Ready<Result<_, TransportError>> { panic!("nothing is sent") };
             let run = Run::new(&mut bulk).stop_handle(&stop);
             let run = run.run_async(stream_iter((0..10).map(key)), send, time.clone());
             // The future is not polled yet.
@@ -96,7 +96,7 @@ fn one_handle_stops_every_run_that_has_it() {
     let [first, second] = [&mut first, &mut second].map(|bulk| Run::new(bulk).stop_handle(&stop));
     stop.stop();
     let third = Run::new(&mut third).stop_handle(&stop);
-    let run = |run: Run<'_>| run.run_blocking(["doc-1"], |_| Ok::<_, Failure>(Deleted::new("id").to_response()));
+    let run = |run: Run<'_>| run.run_blocking(["doc-1"], |_| Ok::<_, TransportError>(Deleted::new("id").to_response()));
     assert_eq!([run(first), run(second), run(third)].map(|ended| ended.is_ok()), [false, false, true]);
 }
 
@@ -150,7 +150,7 @@ fn keys_that_were_read_ahead_of_a_stop_are_not_attempted() {
     let send = move |request| {
         is_read.lock().unwrap().recv().unwrap();
         stopping.stop();
-        Ok::<_, Failure>(answering.answer(real_time(), &request))
+        Ok::<_, TransportError>(answering.answer(real_time(), &request))
     };
     let mut unsent = Vec::new();
     let mut bulk = service.bulk(options().concurrency(1));
@@ -218,7 +218,7 @@ async fn out_of_reach_from_the_start_it_stops_after_three_attempts() {
 fn a_source_that_is_shorter_than_what_was_settled_is_another_one() {
     let service = Service::with_keys(0);
     let mut first = service.bulk(options());
-    let all_is_well = |_| Ok::<_, Failure>(Deleted::new("id").to_response());
+    let all_is_well = |_| Ok::<_, TransportError>(Deleted::new("id").to_response());
     assert!(Run::new(&mut first).run_blocking((0..1200).map(key), all_is_well).unwrap().is_all_deleted());
     let saved = first.checkpoint();
     for (keys, expected) in [(1200, None), (1199, Some((1199, 1200))), (0, Some((0, 1200)))] {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use oss_delete_vectors::bulk::{BulkDelete, Event, Failure};
+use oss_delete_vectors::TransportError;
+use oss_delete_vectors::bulk::{BulkDelete, Event};
 use oss_delete_vectors::transports::{Observer, Run};
 
 use crate::service::{Service, key, options, real_time};
@@ -33,7 +34,7 @@ fn progress_at_the_end_follows_all_events() {
     for interval in [None, Some(Duration::from_secs(3600))] {
         let service = Service::with_keys(1200);
         let answering = service.clone();
-        let send = move |request| Ok::<_, Failure>(answering.answer(real_time(), &request));
+        let send = move |request| Ok::<_, TransportError>(answering.answer(real_time(), &request));
         let mut seen = Seen::default();
         let mut bulk = service.bulk(options());
         let run = Run::new(&mut bulk).observer(&mut seen);
@@ -78,7 +79,7 @@ fn progress_comes_in_the_interval_that_is_set() {
     let keys = stream_iter((0..3).map(key));
     let send = async |_| {
         time.sleep(Duration::from_secs(25)).await;
-        Err::<http::Response<bytes::Bytes>, _>(Failure::may_have_arrived("no response"))
+        Err::<http::Response<bytes::Bytes>, _>(TransportError::may_have_arrived("no response"))
     };
     let run = Run::new(&mut bulk).stop_handle(&stop).observer(&mut third).progress_every(Duration::from_secs(10));
     time.block_on(run.run_async(keys, send, time.clone())).unwrap_err();

@@ -27,7 +27,7 @@ fn a_slow_iterator_has_its_keys_sent_in_part() {
         }
     };
     let answering = service.clone();
-    let send = move |request| Ok::<_, oss_delete_vectors::bulk::Failure>(answering.answer(real_time(), &request));
+    let send = move |request| Ok::<_, oss_delete_vectors::TransportError>(answering.answer(real_time(), &request));
     let report = Run::new(&mut service.bulk(options())).on_event(on_event).run_blocking(source, send).unwrap();
     assert_eq!((report.deleted, service.gone(), report.requests), (9, 9, 3));
 }

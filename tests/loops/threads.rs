@@ -6,9 +6,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, Rate};
+use oss_delete_vectors::bulk::{BulkDelete, Event, Rate};
 use oss_delete_vectors::transports::{Observer, Run, StopHandle};
-use oss_delete_vectors::{Deleted, Now};
+use oss_delete_vectors::{Deleted, Now, TransportError};
 
 use crate::service::{Service, key, options};
 
@@ -62,7 +62,7 @@ fn requests_that_got_no_thread_are_not_sent_after_a_stop() {
     let send = move |_| {
         sending.fetch_add(1, Ordering::SeqCst);
         let _ = held.lock().unwrap().recv();
-        Ok::<_, Failure>(Deleted::new("id").to_response())
+        Ok::<_, TransportError>(Deleted::new("id").to_response())
     };
     let mut fifth = StopAtFifth { stop: &stop, looks: 0, hold: Some(hold) };
     let run = Run::new(&mut bulk).stop_handle(&stop).observer(&mut fifth).progress_every(Duration::from_millis(100));
@@ -110,7 +110,7 @@ struct Impatient<'a> {
 impl Observer for Impatient<'_> {
     fn event(&mut self, event: Event) {
         if let Event::Retrying { error, .. } = event
-            && error.message.contains("threads are in calls that timed out and do not return")
+            && error.message().contains("threads are in calls that timed out and do not return")
         {
             self.stop.stop();
         }
@@ -131,13 +131,13 @@ fn calls_that_hang_take_no_more_than_64_threads() {
     let is_first = AtomicBool::new(true);
     let send = move |_| {
         if is_first.swap(false, Ordering::SeqCst) {
-            return Ok::<_, Failure>(Deleted::new("id").to_response());
+            return Ok::<_, TransportError>(Deleted::new("id").to_response());
         }
         calling.fetch_add(1, Ordering::SeqCst);
         // Past the timeout of the request.
         passing.fetch_add(100, Ordering::SeqCst);
         let _ = held.lock().unwrap().recv();
-        Err(Failure::may_have_arrived("the test is over"))
+        Err(TransportError::may_have_arrived("the test is over"))
     };
     let clock = || Now::new(Duration::from_secs(time.load(Ordering::SeqCst)), SystemTime::now());
     let mut impatient = Impatient { stop: &stop, time: &time };

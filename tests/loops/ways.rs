@@ -7,13 +7,13 @@ use bytes::Bytes;
 use http::Request;
 #[cfg(feature = "async")]
 use http::Response;
-use oss_delete_vectors::Credentials;
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure, Report};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Report};
 #[cfg(all(feature = "serve", any(feature = "hyper", feature = "ureq")))]
 use oss_delete_vectors::transports::TransportOptions;
 #[cfg(feature = "async")]
 use oss_delete_vectors::transports::stream_iter;
 use oss_delete_vectors::transports::{OnEvent, Run, RunError, StopHandle};
+use oss_delete_vectors::{Credentials, TransportError};
 
 use crate::service::{Service, real_time};
 #[cfg(all(feature = "serve", any(feature = "async", feature = "ureq")))]
@@ -114,7 +114,7 @@ impl Way {
         let service = service.clone();
         match self {
             Self::Blocking => {
-                let send = move |request: Request<Bytes>| Ok::<_, Failure>(service.answer(real_time(), &request));
+                let send = move |request: Request<Bytes>| Ok::<_, TransportError>(service.answer(real_time(), &request));
                 run(&mut bulk, on_event, &stop).credentials(provider).run_blocking(keys, send)
             }
             #[cfg(all(feature = "ureq", feature = "serve"))]
@@ -132,7 +132,7 @@ impl Way {
             }
             #[cfg(feature = "async")]
             Self::AsyncIo => {
-                let send = async |request| Ok::<_, Failure>(service.answer(real_time(), &request));
+                let send = async |request| Ok::<_, TransportError>(service.answer(real_time(), &request));
                 let run = run(&mut bulk, on_event, &stop).credentials(ready(provider));
                 async_io::block_on(run.run_async(stream_iter(keys), send, async_io::Timer::after))
             }
@@ -168,7 +168,7 @@ pub(crate) async fn answer_in_virtual_time(
     service: &Service,
     time: &VirtualTime,
     request: Request<Bytes>,
-) -> Result<Response<Bytes>, Failure> {
+) -> Result<Response<Bytes>, TransportError> {
     time.sleep(ROUND_TRIP / 2).await;
     let response = service.answer(time.now(), &request);
     time.sleep(ROUND_TRIP / 2).await;

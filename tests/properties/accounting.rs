@@ -5,8 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure, Rate, Report};
-use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, code};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Rate, Report};
+use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, TransportError, code};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -17,7 +17,7 @@ use crate::cases;
 #[derive(Debug, Clone)]
 enum Reply {
     Response(Response<Bytes>),
-    Failed(Failure),
+    Failed(TransportError),
     /// No response before the timeout of the state machine.
     Silence,
 }
@@ -49,8 +49,8 @@ fn reply() -> impl Strategy<Value = Reply> {
         3 => Just(Reply::Response(Deleted::new("id").to_response())),
         4 => mild,
         1 => error,
-        1 => Just(Reply::Failed(Failure::may_have_arrived("reset"))),
-        1 => Just(Reply::Failed(Failure::surely_not_sent("refused"))),
+        1 => Just(Reply::Failed(TransportError::may_have_arrived("reset"))),
+        1 => Just(Reply::Failed(TransportError::surely_not_sent("refused"))),
         1 => Just(Reply::Silence),
     ]
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri};
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
 use oss_delete_vectors::signing::{Authorization, Resource, Signer};
 use oss_delete_vectors::transports::{Observer, Run};
-use oss_delete_vectors::{Credentials, Deleted, ServiceError, code};
+use oss_delete_vectors::{Credentials, Deleted, ServiceError, TransportError, code};
 
 use crate::calls::canary::{self, WRONG_SECRET, WRONG_TOKEN};
 use crate::calls::{ACCESS_KEY_ID, SECRET, TOKEN, call, target, time, with_token};
@@ -24,22 +24,22 @@ type Case = (&'static str, fn(&mut BulkDelete));
 
 const RUNS: [Case; 4] = [
     ("the transport", |bulk| {
-        let send = |request: Request<Bytes>| -> Result<_, Failure> { panic!("the transport: {request:#?}") };
+        let send = |request: Request<Bytes>| -> Result<_, TransportError> { panic!("the transport: {request:#?}") };
         drop(Run::new(bulk).run_blocking(["a"], send));
     }),
     ("the events", |bulk| {
-        let send = |_| Ok::<_, Failure>(Deleted::new("id").to_response());
+        let send = |_| Ok::<_, TransportError>(Deleted::new("id").to_response());
         drop(Run::new(bulk).on_event(|event: Event| panic!("the events: {event:#?}")).run_blocking(["a"], send));
     }),
     ("the progress", |bulk| {
-        let send = |_| Ok::<_, Failure>(Deleted::new("id").to_response());
+        let send = |_| Ok::<_, TransportError>(Deleted::new("id").to_response());
         drop(Run::new(bulk).observer(Panics).run_blocking(["a"], send));
     }),
     ("the provider", |bulk| {
         let refused = ServiceError::new(StatusCode::FORBIDDEN, code::INVALID_ACCESS_KEY_ID, "unknown");
         let signer = Signer::new(&target(), with_token());
         let provider = move || -> Result<Credentials, Infallible> { panic!("the provider: {signer:#?}") };
-        drop(Run::new(bulk).credentials(provider).run_blocking(["a"], move |_| Ok::<_, Failure>(refused.to_response())));
+        drop(Run::new(bulk).credentials(provider).run_blocking(["a"], move |_| Ok::<_, TransportError>(refused.to_response())));
     }),
 ];
 

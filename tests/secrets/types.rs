@@ -8,10 +8,10 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Response, StatusCode};
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 use oss_delete_vectors::signing::{Authorization, Resource, Signer};
 use oss_delete_vectors::transports::Run;
-use oss_delete_vectors::{Credentials, Endpoint, Key, Now, ServiceError, code};
+use oss_delete_vectors::{Credentials, Endpoint, Key, Now, ServiceError, TransportError, code};
 use sha2::Sha256;
 
 use crate::calls::canary::{self, WRONG_SECRET};
@@ -125,8 +125,9 @@ fn runs_show_no_secret() {
     while let Some(event) = bulk.poll_event() {
         debug(&event);
     }
-    let error =
-        Run::new(&mut bulk).run_blocking([""; 0], |_| Err::<Response<Bytes>, _>(Failure::may_have_arrived("x"))).unwrap_err();
+    let error = Run::new(&mut bulk)
+        .run_blocking([""; 0], |_| Err::<Response<Bytes>, _>(TransportError::may_have_arrived("x")))
+        .unwrap_err();
     debug(&error);
     display(&error);
 }

@@ -4,8 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::Response;
-use oss_delete_vectors::bulk::Failure;
-use oss_delete_vectors::{DeleteVectors, ServiceError, code};
+use oss_delete_vectors::{DeleteVectors, ServiceError, TransportError, code};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
@@ -27,9 +26,9 @@ pub(crate) enum Meaning {
 }
 
 /// What it means, and whether keys may be gone.
-pub(crate) fn meaning(answer: &Result<Response<Bytes>, Failure>) -> (Meaning, bool) {
+pub(crate) fn meaning(answer: &Result<Response<Bytes>, TransportError>) -> (Meaning, bool) {
     match answer {
-        Err(failure) if *failure == Failure::surely_not_sent("connection refused") => (Meaning::NotSent, false),
+        Err(failure) if *failure == TransportError::surely_not_sent("connection refused") => (Meaning::NotSent, false),
         Err(_) => (Meaning::Failed, true),
         Ok(response) => match DeleteVectors::parse_response(response) {
             Ok(_) => (Meaning::Deleted, true),

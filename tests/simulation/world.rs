@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::Response;
-use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, TransmitId};
+use oss_delete_vectors::bulk::{BulkDelete, Event, TransmitId};
 use oss_delete_vectors::emulator::{Emulator, Fault, FaultyNetwork, NetworkEvent, RateLimit};
-use oss_delete_vectors::{Credentials, Key, Now, Target};
+use oss_delete_vectors::{Credentials, Key, Now, Target, TransportError};
 
 use crate::canary::WRONG_SECRET;
 use crate::meaning::{Meaning, meaning};
@@ -249,7 +249,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn deliver(&mut self, id: TransmitId, answer: &Result<Response<Bytes>, Failure>) {
+    fn deliver(&mut self, id: TransmitId, answer: &Result<Response<Bytes>, TransportError>) {
         self.trace.note(self.now, || format!("{id:?} answered: {answer:?}"));
         let (meaning, may_be_gone) = meaning(answer);
         let before = (self.bulk.report(), self.bulk.stopped().is_some());

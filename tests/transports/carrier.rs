@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
+use oss_delete_vectors::TransportError;
+#[cfg(feature = "serve")]
+use oss_delete_vectors::signing::Signer;
 #[cfg(feature = "hyper")]
 use oss_delete_vectors::transports::HyperTransport;
+use oss_delete_vectors::transports::TransportOptions;
 #[cfg(feature = "ureq")]
 use oss_delete_vectors::transports::UreqTransport;
-use oss_delete_vectors::transports::{TransportError, TransportOptions};
-#[cfg(feature = "serve")]
-use oss_delete_vectors::{DeleteVectors, Deleted, signing::Signer, transports::CallError};
+use oss_delete_vectors::{AttemptError, DeleteVectors, Deleted};
 
 pub(crate) type Outcome = Result<Response<Bytes>, TransportError>;
 
@@ -49,7 +51,7 @@ impl Carrier {
     }
 
     #[cfg(feature = "serve")]
-    pub(crate) fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, CallError> {
+    pub(crate) fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, AttemptError> {
         match self {
             #[cfg(feature = "hyper")]
             Self::Hyper(transport, tokio) => tokio.runtime().block_on(transport.delete_vectors(call, signer)),

@@ -5,7 +5,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use oss_delete_vectors::transports::{MAX_RESPONSE_BODY, TransportOptions};
+use oss_delete_vectors::MAX_RESPONSE_BODY;
+use oss_delete_vectors::transports::TransportOptions;
 
 use crate::carrier::{Carrier, Outcome, request};
 use crate::peer::{NO_CONTENT, Peer, read_head, read_request, wait_for_close};

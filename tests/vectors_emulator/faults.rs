@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use oss_delete_vectors::AttemptError;
 use oss_delete_vectors::bulk::BulkOptions;
-use oss_delete_vectors::transports::{CallError, TransportOptions, UreqTransport};
+use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
 use serde_json::json;
 
 use crate::program::{KeysFile, Program, credentials};
@@ -12,7 +13,7 @@ use crate::program::{KeysFile, Program, credentials};
 fn every_fault_asked_for_is_counted() {
     let program = Program::start(&["--faults", "connection-refused=1,page=0.5,late-answer=0"]);
     let failure = program.delete(credentials(), &["doc-001"]).unwrap_err();
-    assert!(matches!(&failure, CallError::Transport(error) if !error.is_surely_not_sent()), "{failure}");
+    assert!(matches!(&failure, AttemptError::Transport(error) if !error.is_surely_not_sent()), "{failure}");
     let tally = program.stop().tally();
     assert_eq!(tally["faults"], json!({ "connection-refused": 1, "page": 0 }));
     assert_eq!((&tally["requests"], &tally["deleted"]), (&json!(0), &json!(0)));
@@ -28,7 +29,7 @@ fn the_same_seed_gives_the_same_faults() {
     let outcomes = |seed: &str| -> Vec<Option<u16>> {
         let program = Program::start(&["--faults", "server-error=0.5", "--seed", seed]);
         let status = |outcome| match outcome {
-            Err(CallError::Service(error)) => Some(error.status().as_u16()),
+            Err(AttemptError::Service(error)) => Some(error.status().as_u16()),
             Err(error) => panic!("{error}"),
             Ok(_) => None,
         };

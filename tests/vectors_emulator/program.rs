@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use oss_delete_vectors::signing::Signer;
-use oss_delete_vectors::transports::{CallError, TransportOptions, UreqTransport};
-use oss_delete_vectors::{Credentials, DeleteVectors, Deleted, KeyBatch, Target};
+use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
+use oss_delete_vectors::{AttemptError, Credentials, DeleteVectors, Deleted, KeyBatch, Target};
 use serde_json::Value;
 
 use crate::canary::{self, SECRET};
@@ -77,7 +77,7 @@ impl Program {
     }
 
     /// One request.
-    pub(crate) fn delete(&self, credentials: Credentials, keys: &[&str]) -> Result<Deleted, CallError> {
+    pub(crate) fn delete(&self, credentials: Credentials, keys: &[&str]) -> Result<Deleted, AttemptError> {
         let call = DeleteVectors::new(&self.target(), KeyBatch::new(keys).unwrap());
         UreqTransport::new(&TransportOptions::new()).delete_vectors(&call, &Signer::new(&self.target(), credentials))
     }

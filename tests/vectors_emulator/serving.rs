@@ -1,15 +1,15 @@
 //! What is deleted over the socket is what the tally says.
 
 use oss_delete_vectors::bulk::BulkOptions;
-use oss_delete_vectors::transports::{CallError, TransportOptions, UreqTransport};
-use oss_delete_vectors::{Credentials, code};
+use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
+use oss_delete_vectors::{AttemptError, Credentials, code};
 use serde_json::json;
 
 use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 use crate::program::{KEY_PAIR, KeysFile, Program, credentials};
 
-fn refusal(error: &CallError) -> (u16, &str) {
-    let CallError::Service(error) = error else { panic!("{error}") };
+fn refusal(error: &AttemptError) -> (u16, &str) {
+    let AttemptError::Service(error) = error else { panic!("{error}") };
     (error.status().as_u16(), error.code())
 }
 

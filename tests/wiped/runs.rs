@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 use oss_delete_vectors::emulator::Emulator;
 use oss_delete_vectors::transports::{HyperTransport, Run, Server, Timer, TransportOptions, UreqTransport, stream_iter};
-use oss_delete_vectors::{Credentials, Now, Target};
+use oss_delete_vectors::{Credentials, Now, Target, TransportError};
 
 use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, target, time};
 use crate::derived::derived;
@@ -97,7 +97,8 @@ fn with_threads() {
     check(|bulk, service, known| {
         let service = service.clone();
         let run = Run::new(bulk).credentials(move || Ok::<_, Infallible>(known.clone()));
-        let report = run.run_blocking_with_clock(KEYS, move |request| Ok::<_, Failure>(service.answer(&request)), now).unwrap();
+        let report =
+            run.run_blocking_with_clock(KEYS, move |request| Ok::<_, TransportError>(service.answer(&request)), now).unwrap();
         assert!(report.is_all_deleted());
     });
 }

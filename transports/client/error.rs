@@ -13,18 +13,18 @@ use crate::bulk::{Report, StopReason};
 ///
 /// ```
 /// use http::StatusCode;
-/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure, StopReason};
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, StopReason};
 /// use oss_delete_vectors::transports::{Run, RunErrorKind};
-/// use oss_delete_vectors::{ServiceError, code};
+/// use oss_delete_vectors::{ServiceError, TransportError, code};
 /// # use oss_delete_vectors::{Credentials, Target};
 /// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
 /// # let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
 ///
 /// let not_allowed = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no such permission");
-/// let send = move |_request| Ok::<_, Failure>(not_allowed.to_response());
+/// let send = move |_request| Ok::<_, TransportError>(not_allowed.to_response());
 /// let stopped = Run::new(&mut bulk).run_blocking(["doc-001", "doc-002"], send).unwrap_err();
 /// match stopped.kind() {
-///     RunErrorKind::Stopped(StopReason::Refused(error)) => assert_eq!(error.code.as_deref(), Some("AccessDenied")),
+///     RunErrorKind::Stopped(StopReason::Refused(error)) => assert_eq!(error.code(), Some("AccessDenied")),
 ///     kind => panic!("{kind:?}"),
 /// }
 /// assert_eq!(stopped.report().rejected, 2);

@@ -40,15 +40,15 @@ pub use self::stop::StopHandle;
 /// optional.
 ///
 /// ```
-/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure};
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
 /// use oss_delete_vectors::transports::Run;
-/// use oss_delete_vectors::{Credentials, Deleted, Target};
+/// use oss_delete_vectors::{Credentials, Deleted, Target, TransportError};
 ///
 /// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
 /// let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
 ///
 /// // A transport, such as `move |request| transport.send(request)`; this one deletes everything.
-/// let send = |_request| Ok::<_, Failure>(Deleted::new("some id").to_response());
+/// let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
 /// let keys = (0..1234).map(|number| format!("doc-{number}"));
 /// let report = Run::new(&mut bulk)
 ///     .on_event(|event| if let Event::Failed(failed) = event { eprintln!("{}: {:?}", failed.outcome, failed.keys) })
@@ -141,12 +141,12 @@ impl<'a, O, P> Run<'a, O, P> {
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
-    /// use oss_delete_vectors::Credentials;
-    /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
+    /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
+    /// use oss_delete_vectors::{Credentials, TransportError};
     /// use oss_delete_vectors::transports::Run;
     /// # use oss_delete_vectors::{Deleted, Invalid, Target};
     /// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
-    /// # let send = |_request| Ok::<_, Failure>(Deleted::new("some id").to_response());
+    /// # let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
     ///
     /// // Asks STS, or a program, each time, on a thread of its own.
     /// let sts = || Ok::<_, Invalid>(

@@ -7,8 +7,8 @@ use http::Response;
 use super::super::BoxError;
 use super::stop::{Listener, Order};
 use super::{Observer, Run, RunError, RunErrorKind};
-use crate::bulk::{BulkDelete, Event, Failure, Report, Transmit, TransmitId};
-use crate::{Credentials, Key, Now};
+use crate::bulk::{BulkDelete, Event, Report, Transmit, TransmitId};
+use crate::{Credentials, Key, Now, TransportError};
 
 /// How long a source may pause before its keys are sent in a batch that is not full. Short compared
 /// with a round trip, long compared with the time in which a busy source fills a batch: the service
@@ -169,7 +169,7 @@ impl<'a, O: Observer> Steps<'a, O> {
         self.bulk.handle_timeout(now);
     }
 
-    pub(super) fn handle_response(&mut self, now: Now, id: TransmitId, response: Result<Response<Bytes>, Failure>) {
+    pub(super) fn handle_response(&mut self, now: Now, id: TransmitId, response: Result<Response<Bytes>, TransportError>) {
         match response {
             Ok(response) => self.bulk.handle_response(now, id, &response),
             Err(failure) => self.bulk.handle_failure(now, id, failure),

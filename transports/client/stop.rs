@@ -15,12 +15,13 @@ use std::task::Waker;
 /// ends: then the keys that were read and not sent are not sent.
 ///
 /// ```
-/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure, StopReason};
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, StopReason};
+/// use oss_delete_vectors::TransportError;
 /// use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle};
 /// # use oss_delete_vectors::{Credentials, Deleted, Target};
 /// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
-/// # let send = |_request| Ok::<_, Failure>(Deleted::new("some id").to_response());
+/// # let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
 ///
 /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 /// let stop = StopHandle::new();

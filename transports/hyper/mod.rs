@@ -20,9 +20,9 @@ use tokio::time::timeout;
 use super::body::read_whole;
 use super::call::{outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, UserAgent, peer, timed_out};
-use super::{CallError, MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
+use super::{TransportOptions, tls};
 use crate::signing::Signer;
-use crate::{DeleteVectors, Deleted};
+use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, TransportError};
 
 /// Carries requests with hyper, over pooled HTTP/1.1 connections.
 ///
@@ -125,12 +125,12 @@ impl HyperTransport {
     ///
     /// # Errors
     ///
-    /// [`CallError`]: no response, or an error response.
+    /// [`AttemptError`]: no response, or an error response.
     ///
     /// # Panics
     ///
     /// As [`send`](Self::send).
-    pub async fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, CallError> {
+    pub async fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, AttemptError> {
         outcome(self.send(signed(call, signer)).await, signer)
     }
 

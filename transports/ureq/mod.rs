@@ -16,9 +16,9 @@ use ureq::{Agent, Proxy};
 use self::connecting::{Connecting, LookupWhenConnecting, NotConnected};
 use super::call::{outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, UserAgent, peer, timed_out};
-use super::{BoxError, CallError, MAX_RESPONSE_BODY, TransportError, TransportOptions, tls};
+use super::{BoxError, TransportOptions, tls};
 use crate::signing::Signer;
-use crate::{DeleteVectors, Deleted, Invalid};
+use crate::{AttemptError, DeleteVectors, Deleted, Invalid, MAX_RESPONSE_BODY, TransportError};
 
 /// Carries requests with ureq, over pooled HTTP/1.1 connections.
 ///
@@ -112,8 +112,8 @@ impl UreqTransport {
     ///
     /// # Errors
     ///
-    /// [`CallError`]: no response, or an error response.
-    pub fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, CallError> {
+    /// [`AttemptError`]: no response, or an error response.
+    pub fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, AttemptError> {
         outcome(self.send(signed(call, signer)), signer)
     }
 

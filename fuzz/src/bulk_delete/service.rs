@@ -2,8 +2,7 @@
 
 use http::header::{HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use oss_delete_vectors::bulk::Failure;
-use oss_delete_vectors::{Deleted, ServiceError, code};
+use oss_delete_vectors::{Deleted, ServiceError, TransportError, code};
 
 use super::script::Script;
 
@@ -11,7 +10,7 @@ use super::script::Script;
 pub(super) enum Answer {
     Deletion(Response<Vec<u8>>),
     Other(Response<Vec<u8>>),
-    Failure(Failure),
+    TransportError(TransportError),
 }
 
 /// Answers that say nothing of whether the request was carried out.
@@ -58,7 +57,7 @@ impl Answer {
         match script.below(16) {
             0..=7 => Self::deletion(),
             8..=13 => Self::Other(error(script.pick(&OPEN), script)),
-            _ => Self::Failure(Failure::may_have_arrived("the connection broke")),
+            _ => Self::TransportError(TransportError::may_have_arrived("the connection broke")),
         }
     }
 
@@ -67,8 +66,8 @@ impl Answer {
         match script.below(16) {
             0..=7 => Self::Other(error(script.pick(&REFUSALS), script)),
             8..=11 => Self::Other(error(script.pick(&OPEN), script)),
-            12 | 13 => Self::Failure(Failure::may_have_arrived("the connection broke\n\u{202e}")),
-            _ => Self::Failure(Failure::surely_not_sent("no such host")),
+            12 | 13 => Self::TransportError(TransportError::may_have_arrived("the connection broke\n\u{202e}")),
+            _ => Self::TransportError(TransportError::surely_not_sent("no such host")),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oss_delete_vectors::bulk::AttemptError;
+use oss_delete_vectors::AttemptError;
 use serde_json::{Value, json};
 
 use crate::text::count;
@@ -33,11 +33,12 @@ struct Met {
 
 impl Errors {
     pub(crate) fn add(&mut self, error: &AttemptError, keys: usize) {
-        let mut kind = Kind { status: error.status.map(|status| status.as_u16()), code: error.code.clone() };
+        let mut kind = Kind { status: error.status().map(|status| status.as_u16()), code: error.code().map(str::to_owned) };
         if self.kinds.len() >= MOST_KINDS && !self.kinds.contains_key(&kind) {
             kind = Kind { status: None, code: Some("(others)".to_owned()) };
         }
-        let met = Met { keys: keys as u64, message: error.message.clone(), request_id: error.request_id.clone() };
+        let met =
+            Met { keys: keys as u64, message: error.message().into_owned(), request_id: error.request_id().map(str::to_owned) };
         let keys = self.kinds.get(&kind).map_or(0, |met| met.keys);
         // What a file said of earlier runs may be any number.
         self.kinds.insert(kind, Met { keys: keys.saturating_add(met.keys), ..met });
@@ -90,8 +91,8 @@ impl Errors {
 mod tests {
     use std::time::UNIX_EPOCH;
 
-    use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure};
-    use oss_delete_vectors::{Credentials, Key, Now, Target};
+    use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
+    use oss_delete_vectors::{Credentials, Key, Now, Target, TransportError};
 
     use super::*;
 
@@ -105,7 +106,7 @@ mod tests {
         bulk.finish();
         let now = Now::new(std::time::Duration::ZERO, UNIX_EPOCH);
         let transmit = bulk.poll_transmit(now).unwrap();
-        bulk.handle_failure(now, transmit.id, Failure::may_have_arrived("reset"));
+        bulk.handle_failure(now, transmit.id, TransportError::may_have_arrived("reset"));
         let Some(Event::Failed(failed)) = bulk.poll_event() else { panic!("the only attempt failed") };
 
         let kind = |count: u64| json!([{ "code": null, "status": null, "count": count, "message": "reset", "request_id": null }]);

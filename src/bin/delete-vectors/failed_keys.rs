@@ -167,9 +167,9 @@ impl FailedKeysFile {
         let rest = format!(
             r#""outcome":"{}","code":{},"message":{},"request_id":{},"run":{}}}"#,
             failed.outcome,
-            text(error.and_then(|error| error.code.as_deref())),
-            text(error.map(|error| error.message.as_str())),
-            text(error.and_then(|error| error.request_id.as_deref())),
+            text(error.and_then(|error| error.code())),
+            text(error.map(|error| error.message()).as_deref()),
+            text(error.and_then(|error| error.request_id())),
             text(Some(&self.run)),
         );
         self.is_dirty = true;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use oss_delete_vectors::Target;
-use oss_delete_vectors::bulk::{AttemptError, BulkDelete, Report, StopReason};
+use oss_delete_vectors::bulk::{BulkDelete, Report, StopReason};
 use oss_delete_vectors::transports::{RunError, RunErrorKind};
+use oss_delete_vectors::{AttemptError, Target};
 use serde_json::{Value, json};
 
 use crate::books::{Books, BoxError};
@@ -125,7 +125,7 @@ impl Summary<'_> {
             "elapsed_seconds": (self.elapsed.as_secs_f64() * 1e6).round() / 1e6,
         });
         let error = self.last_error();
-        if let Some(request_id) = self.books.request_id().or_else(|| error?.request_id.as_deref()) {
+        if let Some(request_id) = self.books.request_id().or_else(|| error?.request_id()) {
             summary["request_id"] = request_id.into();
         }
         if let Some(error) = error {
@@ -204,7 +204,7 @@ impl Summary<'_> {
 
     fn advice(&self) -> Option<String> {
         match self.last_error() {
-            Some(error) if error.status.is_none() && error.message.contains("UnknownIssuer") => {
+            Some(error) if error.status().is_none() && error.message().contains("UnknownIssuer") => {
                 Some("name the file of the authority that signed the certificate with --ca-file".to_owned())
             }
             Some(error) => error.advice(self.target).map(Into::into),
@@ -223,14 +223,13 @@ impl Summary<'_> {
 }
 
 fn error_to_json(error: &AttemptError) -> Value {
-    let AttemptError { status, code, message, request_id, ec, .. } = error;
-    let mut members = json!({ "message": message });
-    if let Some(status) = status {
+    let mut members = json!({ "message": error.message() });
+    if let Some(status) = error.status() {
         members["status"] = status.as_u16().into();
     }
-    for (name, value) in [("code", code), ("request_id", request_id), ("ec", ec)] {
+    for (name, value) in [("code", error.code()), ("request_id", error.request_id()), ("ec", error.ec())] {
         if let Some(value) = value {
-            members[name] = value.as_str().into();
+            members[name] = value.into();
         }
     }
     members

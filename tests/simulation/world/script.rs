@@ -1,8 +1,7 @@
 //! What people do to a run, and what nobody should: stops, changes in its surroundings, answers that nobody waits for.
 
-use oss_delete_vectors::bulk::Failure;
 use oss_delete_vectors::emulator::RateLimit;
-use oss_delete_vectors::{Deleted, ServiceError, code};
+use oss_delete_vectors::{Deleted, ServiceError, TransportError, code};
 
 use super::{BUCKET, INDEX, World};
 use crate::provider::Reply;
@@ -102,8 +101,8 @@ impl World<'_> {
                 let error = ServiceError::new(http::StatusCode::FORBIDDEN, code::ACCESS_DENIED, "late");
                 self.bulk.handle_response(now, id, &error.to_response());
             }
-            2 => self.bulk.handle_failure(now, id, Failure::may_have_arrived("late")),
-            _ => self.bulk.handle_failure(now, id, Failure::surely_not_sent("late")),
+            2 => self.bulk.handle_failure(now, id, TransportError::may_have_arrived("late")),
+            _ => self.bulk.handle_failure(now, id, TransportError::surely_not_sent("late")),
         }
         assert_eq!((self.bulk.report(), self.bulk.settled().clone(), self.bulk.stopped().is_some()), before, "a stranger counts");
     }

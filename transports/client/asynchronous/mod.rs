@@ -18,8 +18,8 @@ use self::timer::Alarm;
 pub use self::timer::Timer;
 use super::steps::Sender;
 use super::{AsyncProvider, Observer, Run, RunError, Steps};
-use crate::KeyBatch;
-use crate::bulk::{Failure, Report, Transmit};
+use crate::bulk::{Report, Transmit};
+use crate::{KeyBatch, TransportError};
 
 /// Keys that are taken from the source before requests have their turn: one batch.
 const KEYS_IN_A_ROW: usize = KeyBatch::MAX_KEYS;
@@ -31,8 +31,8 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
     /// Deletes the keys of a stream until it ends. Spawns nothing: everything happens while the
     /// future is polled.
     ///
-    /// `send` carries a request and returns its response, or an error that is a [`Failure`] or
-    /// converts to one, as [`TransportError`](crate::transports::TransportError) does. It should
+    /// `send` carries a request and returns its response, or an error that is a [`TransportError`] or
+    /// converts to one, as [`TransportError`](crate::TransportError) does. It should
     /// end well before the [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout). `timer` is
     /// a function that sleeps, such as `tokio::time::sleep`, or a [`Timer`]. For keys that are at
     /// hand there is [`stream_iter`].
@@ -50,9 +50,9 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
     /// [`RunError`]: why the run stopped before its end, with its report.
     ///
     /// ```
-    /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
+    /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
     /// use oss_delete_vectors::transports::{Run, stream_iter};
-    /// use oss_delete_vectors::{Credentials, Deleted, Target};
+    /// use oss_delete_vectors::{Credentials, Deleted, Target, TransportError};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -60,7 +60,7 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
     /// let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
     ///
     /// // A transport, such as `|request| transport.send(request)`; this one deletes everything.
-    /// let send = async |_request| Ok::<_, Failure>(Deleted::new("some id").to_response());
+    /// let send = async |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
     /// let keys = stream_iter((0..1234).map(|number| format!("doc-{number}")));
     /// let report = Run::new(&mut bulk).run_async(keys, send, tokio::time::sleep).await?;
     /// assert_eq!((report.deleted, report.requests), (1234, 3));
@@ -72,7 +72,7 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
         S: Stream<Item: AsRef<str>>,
         F: Fn(Request<Bytes>) -> Fut,
         Fut: Future<Output = Result<Response<Bytes>, X>>,
-        X: Into<Failure>,
+        X: Into<TransportError>,
         T: Timer,
     {
         let (steps, provider) = Steps::new(self);
@@ -123,7 +123,7 @@ where
     P: AsyncProvider,
     F: Fn(Request<Bytes>) -> Fut,
     Fut: Future<Output = Result<Response<Bytes>, X>>,
-    X: Into<Failure>,
+    X: Into<TransportError>,
     T: Timer,
 {
     fn poll<S: Stream<Item: AsRef<str>>>(&mut self, mut keys: Pin<&mut S>, context: &mut Context<'_>) -> Poll<()> {

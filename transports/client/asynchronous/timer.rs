@@ -16,7 +16,8 @@ use crate::transports::clock::system_now;
 /// use std::time::{Duration, SystemTime};
 /// use oss_delete_vectors::transports::{Run, Timer, stream_iter};
 /// use oss_delete_vectors::{Credentials, Deleted, Now, ServiceError, Target, code};
-/// # use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Failure};
+/// # use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
+/// # use oss_delete_vectors::TransportError;
 /// use tokio::time::{Instant, Sleep, sleep};
 ///
 /// /// The time of tokio, which a test can pause.
@@ -43,7 +44,7 @@ use crate::transports::clock::system_now;
 ///     // Throttles every request for half a minute.
 ///     let too_fast = ServiceError::new(http::StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "too fast");
 ///     let is_early = start.elapsed() < Duration::from_secs(30);
-///     Ok::<_, Failure>(if is_early { too_fast.to_response() } else { Deleted::new("some id").to_response() })
+///     Ok::<_, TransportError>(if is_early { too_fast.to_response() } else { Deleted::new("some id").to_response() })
 /// };
 /// let report = Run::new(&mut bulk).run_async(stream_iter(["doc-001"]), send, TokioTime(start)).await?;
 /// assert!(report.is_all_deleted() && start.elapsed() >= Duration::from_secs(30));

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 
-use crate::bulk::{Failure, TransmitId};
+use crate::bulk::TransmitId;
 use crate::transports::BoxError;
-use crate::{Credentials, KeyBatch};
+use crate::{Credentials, KeyBatch, TransportError};
 
 /// The most keys that are read ahead: two batches.
 const KEYS_AHEAD: usize = 2 * KeyBatch::MAX_KEYS;
@@ -45,7 +45,7 @@ struct State<K> {
 pub(super) enum Message {
     Response {
         id: TransmitId,
-        response: Result<Response<Bytes>, Failure>,
+        response: Result<Response<Bytes>, TransportError>,
         /// The thread that it comes from, if there was one.
         worker: Option<usize>,
     },

@@ -15,9 +15,9 @@ use http::{Request, Response};
 use self::inbox::{Inbox, KeysWanted, Message};
 use self::threads::{Reader, Renewer, Workers};
 use super::{BlockingProvider, Observer, Run, RunError, RunErrorKind, Steps};
-use crate::Now;
-use crate::bulk::{Failure, Report};
+use crate::bulk::Report;
 use crate::transports::clock::system_now;
+use crate::{Now, TransportError};
 
 /// How soon to try again to start a thread, unless one becomes free before.
 const THREAD_PAUSE: Duration = Duration::from_millis(100);
@@ -25,8 +25,8 @@ const THREAD_PAUSE: Duration = Duration::from_millis(100);
 impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
     /// Deletes the keys of an iterator until it ends, and blocks the thread until then.
     ///
-    /// `send` carries a request and returns its response, or an error that is a [`Failure`] or
-    /// converts to one, as [`TransportError`](crate::transports::TransportError) does. It is called
+    /// `send` carries a request and returns its response, or an error that is a [`TransportError`] or
+    /// converts to one, as [`TransportError`](crate::TransportError) does. It is called
     /// by as many threads as there are requests in flight, each started when it is first needed. It
     /// should end well before the [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout): a
     /// thread whose call timed out cannot be cancelled, and up to 64 of these are kept beside the
@@ -58,7 +58,7 @@ impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
     where
         K: IntoIterator<Item: AsRef<str> + Send + 'static, IntoIter: Send + 'static>,
         F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
-        X: Into<Failure>,
+        X: Into<TransportError>,
     {
         self.run_blocking_with_clock(keys, send, system_now)
     }
@@ -78,7 +78,7 @@ impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
     where
         K: IntoIterator<Item: AsRef<str> + Send + 'static, IntoIter: Send + 'static>,
         F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
-        X: Into<Failure>,
+        X: Into<TransportError>,
     {
         let (mut steps, provider) = Steps::new(self);
         let inbox = Arc::new(Inbox::new());

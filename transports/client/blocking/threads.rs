@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::inbox::{Inbox, Message};
-use crate::bulk::{Failure, Transmit};
+use crate::TransportError;
+use crate::bulk::Transmit;
 use crate::transports::client::BlockingProvider;
 use crate::transports::client::steps::Sender;
 
@@ -91,7 +92,7 @@ enum Shortage {
 impl<F, K, X> Workers<F, K>
 where
     F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
-    X: Into<Failure>,
+    X: Into<TransportError>,
     K: Send + 'static,
 {
     pub(super) fn new(send: F, inbox: Arc<Inbox<K>>) -> Self {
@@ -143,7 +144,7 @@ where
 impl<F, K, X> Sender for Workers<F, K>
 where
     F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
-    X: Into<Failure>,
+    X: Into<TransportError>,
     K: Send + 'static,
 {
     fn is_ready(&mut self, in_flight: usize) -> bool {
@@ -168,7 +169,7 @@ where
             (None, Some(Shortage::System(error))) => format!("no thread to send from: {error}"),
             (None, None) => unreachable!("is_ready comes first"),
         };
-        let response = Err(Failure::surely_not_sent(failure));
+        let response = Err(TransportError::surely_not_sent(failure));
         self.inbox.put(Message::Response { id: transmit.id, response, worker: None });
     }
 }

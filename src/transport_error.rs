@@ -1,12 +1,17 @@
-//! Why there is no response, and whether the request may have arrived all the same.
-
 use std::error::Error;
+use std::sync::Arc;
 use std::{fmt, io};
 
-use super::{BoxError, MAX_RESPONSE_BODY};
-use crate::bulk::Failure;
+use crate::escape::escape;
 
-/// A request that got no response.
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The largest body of a response that the transports read, in bytes: 1 MiB.
+///
+/// Responses of the service are under a kilobyte. The limit is for what is not from OSS.
+pub const MAX_RESPONSE_BODY: usize = 1024 * 1024;
+
+/// A request that got no response, and whether it may have arrived. Cheap to clone.
 ///
 /// An error status is a response and never ends up here. The one question to ask is
 /// [`is_surely_not_sent`](Self::is_surely_not_sent): deleting is irreversible, so a request that
@@ -22,7 +27,7 @@ use crate::bulk::Failure;
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
-/// # use oss_delete_vectors::transports::TransportError;
+/// # use oss_delete_vectors::TransportError;
 ///
 /// let refused = TransportError::surely_not_sent(Error::from(ErrorKind::ConnectionRefused));
 /// assert_eq!(refused.to_string(), "the request was not sent: connection refused");
@@ -30,12 +35,12 @@ use crate::bulk::Failure;
 /// let late = TransportError::may_have_arrived(Error::from(ErrorKind::TimedOut));
 /// assert!(late.is_timeout() && !late.is_surely_not_sent());
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TransportError {
     kind: Kind,
     /// Host and port.
     peer: Option<String>,
-    source: BoxError,
+    source: Arc<dyn Error + Send + Sync>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,14 +72,14 @@ impl TransportError {
     }
 
     fn new(kind: Kind, source: impl Into<BoxError>) -> Self {
-        Self { kind, peer: None, source: source.into() }
+        Self { kind, peer: None, source: source.into().into() }
     }
 
     /// Names whom the request was for, as `host:port`. The text of the error shows it.
     ///
     /// ```
     /// # use std::io::{Error, ErrorKind};
-    /// # use oss_delete_vectors::transports::TransportError;
+    /// # use oss_delete_vectors::TransportError;
     /// let refused = TransportError::surely_not_sent(Error::from(ErrorKind::ConnectionRefused)).with_peer("example.com:443");
     /// assert_eq!(refused.to_string(), "the request was not sent: no connection to example.com:443: connection refused");
     /// ```
@@ -109,6 +114,30 @@ impl TransportError {
         self.kind == Kind::BodyTooLarge
     }
 
+    /// A copy whose text is no longer than `shorten` allows, which returns `None` for a text that
+    /// is.
+    pub(crate) fn shortened(self, shorten: impl Fn(&str) -> Option<String>) -> Self {
+        match shorten(&self.sources()) {
+            Some(text) => Self { source: BoxError::from(text).into(), ..self },
+            None => self,
+        }
+    }
+
+    /// The texts of all sources. Some stacks repeat a source in the text above it, others do not:
+    /// each text appears once.
+    fn sources(&self) -> String {
+        let (mut texts, mut last) = (String::new(), String::new());
+        for error in self.chain() {
+            let text = error.to_string();
+            if !last.contains(&text) {
+                texts += if texts.is_empty() { "" } else { ": " };
+                texts += &text;
+                last = text;
+            }
+        }
+        texts
+    }
+
     /// The sources, outermost first.
     fn chain(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
         let outermost: &(dyn Error + 'static) = self.source.as_ref();
@@ -116,6 +145,7 @@ impl TransportError {
     }
 }
 
+/// One line. Characters that garble a terminal are escaped.
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let from = self.peer.as_ref().map(|peer| format!(" from {peer}")).unwrap_or_default();
@@ -125,32 +155,21 @@ impl fmt::Display for TransportError {
             (Kind::MayHaveArrived, _) => write!(f, "no response{from}, but the request may have arrived")?,
             (Kind::BodyTooLarge, _) => write!(f, "the body of the response{from} is over {MAX_RESPONSE_BODY} bytes")?,
         }
-        // Some stacks repeat a source in the text above it, some say nothing of it: each text once.
-        let mut last = String::new();
-        for error in self.chain() {
-            let text = error.to_string();
-            if !last.contains(&text) {
-                write!(f, ": {text}")?;
-                last = text;
-            }
-        }
-        Ok(())
+        write!(f, ": {}", escape(&self.sources()))
     }
 }
+
+/// Errors are equal if they say the same.
+impl PartialEq for TransportError {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.peer == other.peer && self.sources() == other.sources()
+    }
+}
+
+impl Eq for TransportError {}
 
 impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(self.source.as_ref())
-    }
-}
-
-/// What a [`BulkDelete`](crate::bulk::BulkDelete) needs to know of it.
-impl From<TransportError> for Failure {
-    fn from(error: TransportError) -> Self {
-        if error.is_surely_not_sent() {
-            Self::surely_not_sent(error.to_string())
-        } else {
-            Self::may_have_arrived(error.to_string())
-        }
     }
 }
