@@ -26,10 +26,10 @@ impl Authority {
 
     /// A server that presents a certificate for `name` and answers 204 to whatever comes.
     pub(crate) fn serve(&self, name: &str) -> Peer {
-        self.serve_with(CertificateParams::new([name.to_owned()]).unwrap())
+        self.serve_with(&CertificateParams::new([name.to_owned()]).unwrap())
     }
 
-    pub(crate) fn serve_with(&self, params: CertificateParams) -> Peer {
+    pub(crate) fn serve_with(&self, params: &CertificateParams) -> Peer {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         serve(certificate.der().clone(), PrivateKeyDer::Pkcs8(key.serialize_der().into()))

@@ -136,7 +136,7 @@ fn a_certificate_that_is_not_valid_is_explained() {
         (early, "the server's certificate is not valid yet, or the clock of this host is wrong"),
         (of_authority, "the server's certificate is that of an authority (CA:TRUE): the server needs one that is signed by it"),
     ] {
-        let peer = authority.serve_with(params);
+        let peer = authority.serve_with(&params);
         for carrier in Carrier::each(&TransportOptions::new().extra_roots(authority.pem().as_bytes()).unwrap()) {
             assert_eq!(error(&carrier, &peer), expected, "{}", carrier.name());
         }
