@@ -159,6 +159,8 @@ fn stdout_and_stderr_go_to_no_other_file_of_the_run() {
             assert!(run.code == Some(2) && text.contains(&expected), "{text}");
         }
     }
+    let run = delete(&service, &["--keys", r#"["doc-001"]"#, "--failed-keys", "-"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(2), "error: --failed-keys -: is no file; for stdout name /dev/stdout\n"));
     assert_eq!(service.requests(), 0);
 }
 

@@ -1,4 +1,5 @@
 //! Looks names up on a thread. hyper's own resolver panics where the system gives none.
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "an adapter looks names up")]
 
 use std::future::Future;
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -50,6 +50,11 @@ fn differ(written: (&str, &Path), others: &[(&str, &Path)], place: &Path) -> Res
 /// Checks that neither stdout nor stderr goes to the file: each has a position of its own, so that
 /// one writes over the other.
 fn is_no_stream((option, path): (&str, &Path)) -> Result<(), String> {
+    if path.as_os_str() == "-" {
+        // Of keys it is stdin.
+        let is_written = !option.starts_with("--keys");
+        return if is_written { Err(format!("{option} -: is no file; for stdout name /dev/stdout")) } else { Ok(()) };
+    }
     let Ok(file) = fs::metadata(path) else { return Ok(()) };
     match streams().into_iter().find(|(_, stream)| file.is_file() && is_same(&file, stream)) {
         None => Ok(()),
