@@ -1,6 +1,6 @@
 //! The pacer finds a limit that nobody told it and stays there: exact counts in virtual time, so that a change shows.
 
-#[path = "../benches/pacing/world.rs"]
+#[path = "../../benches/pacing/world.rs"]
 mod world;
 
 use world::World;

@@ -1,11 +1,12 @@
 //! The picture of pacing on the crate page is what a run really does under these limits, in virtual time.
-#![cfg(feature = "emulator")]
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
+use oss_delete_vectors::Key;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 use oss_delete_vectors::emulator::{Emulator, Faults, FaultyNetwork, NetworkEvent, RateLimit};
-use oss_delete_vectors::{Credentials, Key, Now, Target};
+
+use crate::calls::{self, credentials, target};
 
 /// From which second on, and how many requests a second, which nobody tells the run.
 const LIMITS: [(usize, f64); 3] = [(0, 60.0), (20, 30.0), (40, 60.0)];
@@ -22,7 +23,7 @@ struct Second {
 #[test]
 fn the_crate_page_shows_what_a_run_does() {
     let picture = draw(&run());
-    let documented: String = include_str!("../src/lib.rs").lines().filter_map(|line| line.strip_prefix("//! ")).fold(
+    let documented: String = include_str!("../../src/lib.rs").lines().filter_map(|line| line.strip_prefix("//! ")).fold(
         String::new(),
         |mut text, line| {
             text.push_str(line);
@@ -35,15 +36,12 @@ fn the_crate_page_shows_what_a_run_does() {
 
 /// A run that never ends, one key a request, with a round trip of 16 to 24 ms.
 fn run() -> [Second; SECONDS] {
-    let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap();
-    let credentials = Credentials::new("LTAI5tExample", "my-secret").unwrap();
-    let mut emulator = Emulator::with_vectors(&target, credentials.clone(), [""; 0]).unwrap();
+    let mut emulator = Emulator::with_vectors(&target(), credentials(), [""; 0]).unwrap();
     let mut network = FaultyNetwork::new(0, Faults::none()).with_latency(Duration::from_millis(16), Duration::from_millis(8));
-    let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new()).unwrap();
+    let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
     let mut limits = LIMITS.into_iter().peekable();
     let mut seconds = [Second::default(); SECONDS];
-    let mut now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
-    let start = now.wall;
+    let mut now = calls::now(Duration::ZERO);
 
     while let Some(second) = seconds.get_mut(now.monotonic.as_secs() as usize) {
         while let Some((_, limit)) = limits.next_if(|&(from, _)| from as u64 <= now.monotonic.as_secs()) {
@@ -71,7 +69,7 @@ fn run() -> [Second; SECONDS] {
             }
         }
         let next = network.next_event().into_iter().chain(bulk.poll_timeout()).min().unwrap();
-        now = Now::new(next, start + next);
+        now = calls::now(next);
     }
     seconds
 }

@@ -2,58 +2,51 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
-#[cfg(feature = "hyper")]
 use oss_delete_vectors::transports::HyperTransport;
-#[cfg(feature = "ureq")]
 use oss_delete_vectors::transports::UreqTransport;
 use oss_delete_vectors::transports::{TransportError, TransportOptions};
-#[cfg(feature = "serve")]
 use oss_delete_vectors::{DeleteVectors, Deleted, signing::Signer, transports::CallError};
 
 pub(crate) type Outcome = Result<Response<Bytes>, TransportError>;
 
 pub(crate) enum Carrier {
-    #[cfg(feature = "hyper")]
     Hyper(Box<HyperTransport>, Tokio),
-    #[cfg(feature = "ureq")]
     Ureq(UreqTransport),
 }
 
 impl Carrier {
-    /// Every transport that is compiled in.
-    pub(crate) fn each(options: &TransportOptions) -> Vec<Self> {
-        vec![
-            #[cfg(feature = "hyper")]
-            Self::Hyper(Box::new(HyperTransport::new(options)), Tokio::start()),
-            #[cfg(feature = "ureq")]
-            Self::Ureq(UreqTransport::new(options)),
-        ]
+    pub(crate) const NAMES: [&str; 2] = ["hyper", "ureq"];
+
+    /// Both transports.
+    pub(crate) fn each(options: &TransportOptions) -> [Self; 2] {
+        Self::NAMES.map(|name| Self::named(name, options))
+    }
+
+    pub(crate) fn named(name: &str, options: &TransportOptions) -> Self {
+        match name {
+            "hyper" => Self::Hyper(Box::new(HyperTransport::new(options)), Tokio::start()),
+            "ureq" => Self::Ureq(UreqTransport::new(options)),
+            other => panic!("unknown transport {other}"),
+        }
     }
 
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            #[cfg(feature = "hyper")]
             Self::Hyper(..) => "hyper",
-            #[cfg(feature = "ureq")]
             Self::Ureq(_) => "ureq",
         }
     }
 
     pub(crate) fn send(&self, request: Request<Bytes>) -> Outcome {
         match self {
-            #[cfg(feature = "hyper")]
             Self::Hyper(transport, tokio) => tokio.runtime().block_on(transport.send(request)),
-            #[cfg(feature = "ureq")]
             Self::Ureq(transport) => transport.send(request),
         }
     }
 
-    #[cfg(feature = "serve")]
     pub(crate) fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, CallError> {
         match self {
-            #[cfg(feature = "hyper")]
             Self::Hyper(transport, tokio) => tokio.runtime().block_on(transport.delete_vectors(call, signer)),
-            #[cfg(feature = "ureq")]
             Self::Ureq(transport) => transport.delete_vectors(call, signer),
         }
     }
@@ -61,7 +54,6 @@ impl Carrier {
     /// `lanes` senders at once, each sending `calls` requests one after another.
     pub(crate) fn send_many(&self, lanes: usize, calls: usize, request: &Request<Bytes>) {
         match self {
-            #[cfg(feature = "hyper")]
             Self::Hyper(transport, tokio) => tokio.runtime().block_on(async {
                 let lanes: Vec<_> = (0..lanes)
                     .map(|_| {
@@ -77,7 +69,6 @@ impl Carrier {
                     lane.await.unwrap();
                 }
             }),
-            #[cfg(feature = "ureq")]
             Self::Ureq(transport) => std::thread::scope(|scope| {
                 for _ in 0..lanes {
                     scope.spawn(|| {
@@ -92,10 +83,8 @@ impl Carrier {
 }
 
 /// A runtime that does not wait for a slow name lookup when it is dropped.
-#[cfg(feature = "hyper")]
 pub(crate) struct Tokio(Option<tokio::runtime::Runtime>);
 
-#[cfg(feature = "hyper")]
 impl Tokio {
     fn start() -> Self {
         Self(Some(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()))
@@ -106,7 +95,6 @@ impl Tokio {
     }
 }
 
-#[cfg(feature = "hyper")]
 impl Drop for Tokio {
     fn drop(&mut self) {
         self.0.take().expect("dropped once").shutdown_background();

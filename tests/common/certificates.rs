@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig, ServerConnection, StreamOwned};
 
-use crate::peer::{NO_CONTENT, Peer, answer_all};
+use super::peer::{NO_CONTENT, Peer, answer_all};
 
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -33,7 +33,6 @@ impl Authority {
     }
 }
 
-#[allow(dead_code, reason = "the tests of the program use a part")]
 /// A server that presents a certificate of `tests/fixtures/certificates`, and the authority that signed it, which *ring* cannot
 /// make: `p521` or `p256`, both with SHA-512.
 pub(crate) fn serve_fixture(name: &str) -> (Peer, Vec<u8>) {

@@ -1,4 +1,4 @@
-//! Numbers that look random and follow from the seed.
+//! Pseudo-random numbers, the same in every run.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -19,6 +19,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap()
+    }
+
     /// 0 to 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
     pub(crate) fn fraction(&mut self) -> f64 {
@@ -34,7 +39,7 @@ impl Random {
     }
 
     pub(crate) fn size(&mut self, range: Range<usize>) -> usize {
-        usize::try_from(self.range(range.start as u64..range.end as u64)).unwrap()
+        range.start + self.below(range.end - range.start)
     }
 
     pub(crate) fn millis(&mut self, range: Range<u64>) -> Duration {
@@ -47,6 +52,6 @@ impl Random {
     }
 
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.size(0..choices.len())]
+        choices[self.below(choices.len())]
     }
 }

@@ -1,9 +1,6 @@
 //! What an answer means for the keys: deleted, refused, or gone in part; and whether to send them again.
 
-#[path = "common/calls.rs"]
-mod calls;
-
-use calls::target;
+use crate::calls::target;
 use http::{Response, StatusCode};
 use oss_delete_vectors::{DeleteVectors, Deleted, ServiceError, code};
 

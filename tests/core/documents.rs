@@ -2,13 +2,13 @@
 
 use std::fmt::Debug;
 
-const ENGLISH: &str = include_str!("../README.md");
-const CHINESE: &str = include_str!("../README.zh-CN.md");
-const MANIFEST: &str = include_str!("../Cargo.toml");
-const CRATE_PAGE: &str = include_str!("../src/lib.rs");
-const BENCHMARKS: &str = include_str!("../BENCHMARKS.md");
-const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
-const BULK: &str = include_str!("../src/bulk.rs");
+const ENGLISH: &str = include_str!("../../README.md");
+const CHINESE: &str = include_str!("../../README.zh-CN.md");
+const MANIFEST: &str = include_str!("../../Cargo.toml");
+const CRATE_PAGE: &str = include_str!("../../src/lib.rs");
+const BENCHMARKS: &str = include_str!("../../BENCHMARKS.md");
+const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
+const BULK: &str = include_str!("../../src/bulk.rs");
 
 /// What a translation leaves as it is.
 #[derive(Default)]

@@ -1,20 +1,16 @@
 //! Calls to the emulator, without a socket, delete exactly the keys that they name.
-#![cfg(feature = "emulator")]
-
-#[path = "common/calls.rs"]
-mod calls;
 
 use std::time::{Duration, SystemTime};
 
+use crate::calls::{self, BUCKET, INDEX, call, call_with_body, credentials, presigned, signed, target, time, with_token};
 use bytes::Bytes;
-use calls::{BUCKET, INDEX, call, call_with_body, long_lived, presigned, signed, target, time, with_token};
 use http::{Request, StatusCode};
 use oss_delete_vectors::emulator::{Emulator, RateLimit};
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::{DeleteVectors, Deleted, Endpoint, KeyBatch, Now, ServiceError, Target, code};
 
 fn with_keys(keys: &[&str]) -> Emulator {
-    Emulator::with_vectors(&target(), long_lived(), keys).unwrap()
+    Emulator::with_vectors(&target(), credentials(), keys).unwrap()
 }
 
 fn send(emulator: &mut Emulator, request: &Request<Bytes>) -> Result<Deleted, ServiceError> {
@@ -268,7 +264,7 @@ fn invalid_names_are_rejected() {
     assert_eq!(refused(BUCKET, INDEX, ""), r#"key must be 1 to 1024 characters, not """#);
 
     let nameless = target().with_index_name(None).unwrap();
-    let outcome = Emulator::with_vectors(&nameless, long_lived(), ["a"]);
+    let outcome = Emulator::with_vectors(&nameless, credentials(), ["a"]);
     assert_eq!(outcome.unwrap_err().to_string(), format!("{index_rule} \"\""));
     assert!(with_keys(&[]).put_vectors(BUCKET, &"i".repeat(63), ["a"]).is_ok());
 }

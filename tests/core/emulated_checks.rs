@@ -1,15 +1,11 @@
 //! The emulator makes its checks in the documented order. A call that fails one deletes nothing.
-#![cfg(feature = "emulator")]
-
-#[path = "common/calls.rs"]
-mod calls;
 
 use std::time::Duration;
 
+use crate::calls::{ACCESS_KEY_ID, ACCOUNT_ID, BUCKET, INDEX, REGION, SECRET, TOKEN};
+use crate::calls::{call, call_with_body, credentials, digest_anew, signed, target, time, with_token};
+use crate::canary::{WRONG_SECRET, WRONG_TOKEN};
 use bytes::Bytes;
-use calls::canary::{WRONG_SECRET, WRONG_TOKEN};
-use calls::{ACCESS_KEY_ID, ACCOUNT_ID, BUCKET, INDEX, REGION, SECRET, TOKEN};
-use calls::{call, call_with_body, digest_anew, long_lived, signed, target, time, with_token};
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Method, Request};
 use oss_delete_vectors::emulator::{Emulator, Identity, RateLimit};
@@ -143,7 +139,7 @@ fn first_failed_check_decides_the_response() {
 
 #[test]
 fn other_methods_and_sub_resources_are_rejected() {
-    let mut emulator = Emulator::with_vectors(&target(), long_lived(), KEYS).unwrap();
+    let mut emulator = Emulator::with_vectors(&target(), credentials(), KEYS).unwrap();
     for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
         let mut request = call(&KEYS);
         *request.method_mut() = method;
@@ -186,7 +182,7 @@ fn invalid_bodies_are_rejected_with_the_reason() {
             r#"index name must be 1 to 63 letters and digits, the first a letter, not "1a""#.to_owned(),
         ),
     ] {
-        let mut emulator = Emulator::with_vectors(&target(), long_lived(), KEYS).unwrap();
+        let mut emulator = Emulator::with_vectors(&target(), credentials(), KEYS).unwrap();
         let error = rejected(&mut emulator, &signed(call_with_body(body)));
         assert_eq!((error.status().as_u16(), error.code(), error.message()), (400, code, message.as_str()));
     }
@@ -199,7 +195,7 @@ fn keys_changed_in_transit_are_rejected() {
         let body = String::from_utf8(request.body().to_vec()).unwrap();
         *request.body_mut() = body.replace("doc-001", "doc-002").into();
     };
-    let mut emulator = Emulator::with_vectors(&target(), long_lived(), KEYS).unwrap();
+    let mut emulator = Emulator::with_vectors(&target(), credentials(), KEYS).unwrap();
     let mut digest_left = signed(call(&["doc-001"]));
     change(&mut digest_left);
     assert_eq!(rejected(&mut emulator, &digest_left).code(), "InvalidDigest");
@@ -216,7 +212,7 @@ fn keys_changed_in_transit_are_rejected() {
 #[test]
 fn malformed_digests_are_rejected() {
     for digest in ["", "00", "not base64 at all", "AAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="] {
-        let mut emulator = Emulator::with_vectors(&target(), long_lived(), KEYS).unwrap();
+        let mut emulator = Emulator::with_vectors(&target(), credentials(), KEYS).unwrap();
         let mut request = call(&KEYS);
         request.headers_mut().insert("content-md5", HeaderValue::from_static(digest));
         assert_eq!(rejected(&mut emulator, &signed(request)).code(), "InvalidDigest", "{digest}");
@@ -225,7 +221,7 @@ fn malformed_digests_are_rejected() {
 
 #[test]
 fn signature_mismatch_reports_string_to_sign() {
-    let mut emulator = Emulator::with_vectors(&target(), long_lived(), KEYS).unwrap();
+    let mut emulator = Emulator::with_vectors(&target(), credentials(), KEYS).unwrap();
     let mut request = call(&KEYS);
     let signature = Signer::new(&target(), Credentials::new(ACCESS_KEY_ID, WRONG_SECRET).unwrap()).sign(&mut request, time());
     let error = rejected(&mut emulator, &request);
@@ -233,7 +229,7 @@ fn signature_mismatch_reports_string_to_sign() {
     assert_eq!(reported, [signature.string_to_sign()]);
 
     let elsewhere = Target::builder("cn-shanghai", ACCOUNT_ID, BUCKET).build().unwrap();
-    Signer::new(&elsewhere, long_lived()).sign(&mut request, time());
+    Signer::new(&elsewhere, credentials()).sign(&mut request, time());
     let error = rejected(&mut emulator, &request);
     assert_eq!(error.code(), "SignatureDoesNotMatch");
     assert_eq!(error.message(), "the scope must be 20231216/cn-hangzhou/oss/aliyun_v4_request");
@@ -241,24 +237,24 @@ fn signature_mismatch_reports_string_to_sign() {
 
 #[test]
 fn missing_permission_reports_action_and_resource() {
-    let mut emulator = Emulator::with_vectors(&target(), long_lived(), KEYS).unwrap();
+    let mut emulator = Emulator::with_vectors(&target(), credentials(), KEYS).unwrap();
     for allowed in [&[][..], &["otherbucket"], &["examplebucke", "examplebucket2"]] {
-        emulator.add_identity(Identity::new(long_lived()).allowed_on(allowed.iter().copied()));
+        emulator.add_identity(Identity::new(credentials()).allowed_on(allowed.iter().copied()));
         let error = rejected(&mut emulator, &signed(call(&KEYS)));
         let advice = "allow the action oss:DeleteVectors on acs:ossvector:cn-hangzhou:1234567890123456:examplebucket and \
                       acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/*";
         assert_eq!(error.advice(&target()).as_deref(), Some(advice));
         assert!(error.fields().any(|field| field == ("BucketName", BUCKET)));
     }
-    emulator.add_identity(Identity::new(long_lived()).allowed_on([BUCKET]));
+    emulator.add_identity(Identity::new(credentials()).allowed_on([BUCKET]));
     send(&mut emulator, &signed(call(&KEYS))).unwrap();
     assert_eq!(emulator.len(BUCKET, INDEX), Some(0));
 }
 
 #[test]
 fn missing_and_extra_tokens_are_rejected() {
-    let other = long_lived().with_security_token(WRONG_TOKEN).unwrap();
-    for (known, sent) in [(with_token(), long_lived()), (with_token(), other), (long_lived(), with_token())] {
+    let other = credentials().with_security_token(WRONG_TOKEN).unwrap();
+    for (known, sent) in [(with_token(), credentials()), (with_token(), other), (credentials(), with_token())] {
         let mut emulator = Emulator::with_vectors(&target(), known, KEYS).unwrap();
         let mut request = call(&KEYS);
         Signer::new(&target(), sent.clone()).sign(&mut request, time());
@@ -270,7 +266,7 @@ fn missing_and_extra_tokens_are_rejected() {
 
 #[test]
 fn removed_identity_is_unknown() {
-    let mut emulator = Emulator::with_vectors(&target(), long_lived(), KEYS).unwrap();
+    let mut emulator = Emulator::with_vectors(&target(), credentials(), KEYS).unwrap();
     assert!(emulator.remove_identity(ACCESS_KEY_ID));
     assert!(!emulator.remove_identity(ACCESS_KEY_ID));
     assert_eq!(rejected(&mut emulator, &signed(call(&KEYS))).code(), "InvalidAccessKeyId");

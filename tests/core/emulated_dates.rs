@@ -1,13 +1,9 @@
 //! How long a call is valid, to the second, in the header form and presigned.
-#![cfg(feature = "emulator")]
-
-#[path = "common/calls.rs"]
-mod calls;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::calls::{BUCKET, INDEX, call, credentials, presigned, signed, target, time, with_token};
 use bytes::Bytes;
-use calls::{BUCKET, INDEX, call, long_lived, presigned, signed, target, time, with_token};
 use http::Request;
 use oss_delete_vectors::emulator::Emulator;
 use oss_delete_vectors::signing::Signer;
@@ -41,7 +37,7 @@ fn call_is_valid_within_15_minutes_of_its_date() {
         (TOLERANCE + 1, Some(skewed)),
         (365 * 86_400, Some(skewed)),
     ] {
-        let error = error_at(after(seconds), long_lived(), &request);
+        let error = error_at(after(seconds), credentials(), &request);
         assert_eq!(error, expected.map(|(code, message)| (code.to_owned(), message.to_owned())), "{seconds} s");
     }
 }
@@ -62,7 +58,7 @@ fn presigned_call_is_valid_until_it_expires() {
         (u64::MAX, 365 * 86_400, None),
     ] {
         let request = presigned(call(&["doc-001"]), Duration::from_secs(expires));
-        let error = error_at(after(seconds), long_lived(), &request);
+        let error = error_at(after(seconds), credentials(), &request);
         assert_eq!(error, expected.map(|(code, message)| (code.to_owned(), message.to_owned())), "{expires} s, {seconds} s");
     }
 }
@@ -72,11 +68,11 @@ fn presigned_call_is_valid_until_it_expires() {
 fn fractions_of_a_second_are_ignored() {
     let nearly = Duration::from_nanos(999_999_999);
     let request = signed(call(&["doc-001"]));
-    assert_eq!(error_at(after(TOLERANCE) + nearly, long_lived(), &request), None);
+    assert_eq!(error_at(after(TOLERANCE) + nearly, credentials(), &request), None);
     let mut request = call(&["doc-001"]);
-    Signer::new(&target(), long_lived()).presign(&mut request, time() + nearly, Duration::from_secs(60) + nearly).unwrap();
-    assert_eq!(error_at(after(60) + nearly, long_lived(), &request), None);
-    assert!(error_at(after(61), long_lived(), &request).is_some());
+    Signer::new(&target(), credentials()).presign(&mut request, time() + nearly, Duration::from_secs(60) + nearly).unwrap();
+    assert_eq!(error_at(after(60) + nearly, credentials(), &request), None);
+    assert!(error_at(after(61), credentials(), &request).is_some());
 }
 
 #[test]
@@ -96,8 +92,8 @@ fn call_is_valid_across_midnight() {
     let second = Duration::from_secs(1);
     for (signed_at, now) in [(midnight - second, midnight), (midnight, midnight - second)] {
         let mut request = call(&["doc-001"]);
-        Signer::new(&target(), long_lived()).sign(&mut request, signed_at);
-        assert_eq!(error_at(now, long_lived(), &request), None);
+        Signer::new(&target(), credentials()).sign(&mut request, signed_at);
+        assert_eq!(error_at(now, credentials(), &request), None);
     }
 }
 
@@ -105,6 +101,6 @@ fn call_is_valid_across_midnight() {
 fn clock_out_of_range_is_handled() {
     let request = signed(call(&["doc-001"]));
     for now in [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(300_000_000_000)] {
-        assert_eq!(error_at(now, long_lived(), &request).unwrap().0, "RequestTimeTooSkewed");
+        assert_eq!(error_at(now, credentials(), &request).unwrap().0, "RequestTimeTooSkewed");
     }
 }

@@ -1,13 +1,10 @@
 //! Every answer that the official SDK was shown is understood here as well as there, and better where the SDK stumbles.
 
-#[path = "common/fixtures.rs"]
-mod fixtures;
-
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
+use crate::fixtures::{ErrorCase, Level, error_cases};
 use bytes::Bytes;
-use fixtures::{ErrorCase, Level, error_cases};
 use http::Response;
 use oss_delete_vectors::{DeleteVectors, Deleted, ServiceError};
 use serde_json::{Value, json};

@@ -1,13 +1,10 @@
 //! A batch keeps each key once, in the order of first occurrence, and at most 500.
 
-#[path = "common/xorshift.rs"]
-mod xorshift;
-
 use std::cell::Cell;
 use std::collections::HashSet;
 
+use crate::random::Random;
 use oss_delete_vectors::{Key, KeyBatch, Keys};
-use xorshift::Xorshift;
 
 fn texts(batch: &KeyBatch) -> Vec<&str> {
     batch.iter().map(Key::as_str).collect()
@@ -19,7 +16,7 @@ fn numbered(count: usize) -> impl Iterator<Item = String> {
 
 #[test]
 fn duplicates_are_dropped_like_in_a_naive_model() {
-    let mut random = Xorshift::new(1);
+    let mut random = Random::new(1);
     let mut sizes = [0; 3];
     for _ in 0..300 {
         let different = 1 + random.below(KeyBatch::MAX_KEYS);

@@ -1,23 +1,16 @@
 //! Whatever comes over the wire is read to an answer, the same one every time, and never to a panic.
 
-#[path = "common/calls.rs"]
-mod calls;
-#[path = "common/fixtures.rs"]
-mod fixtures;
-#[path = "common/xorshift.rs"]
-mod xorshift;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::calls::{call, presigned, signed, target, time, with_token};
+use crate::fixtures::{error_cases, signing_cases};
+use crate::random::Random;
 use bytes::Bytes;
-use calls::{call, presigned, signed, target, time, with_token};
-use fixtures::{error_cases, signing_cases};
 use http::header::HeaderValue;
 use http::{HeaderMap, Request, Response, StatusCode};
 use oss_delete_vectors::signing::{Authorization, Resource};
 use oss_delete_vectors::{DeleteVectors, KeyBatch, RequestError};
-use xorshift::Xorshift;
 
 /// Pieces that parsers trip over.
 const PIECES: [&[u8]; 24] = [
@@ -48,7 +41,7 @@ const PIECES: [&[u8]; 24] = [
 ];
 
 /// `text` with up to eight changes: a byte, a piece put in, a part left out, doubled or cut off.
-fn mutated(text: &[u8], random: &mut Xorshift) -> Vec<u8> {
+fn mutated(text: &[u8], random: &mut Random) -> Vec<u8> {
     let mut text = text.to_vec();
     for _ in 0..random.below(8) {
         let from = random.below(text.len() + 1);
@@ -65,7 +58,7 @@ fn mutated(text: &[u8], random: &mut Xorshift) -> Vec<u8> {
 }
 
 /// Some of `headers` changed; a value that no header can have is left out.
-fn mutated_headers(headers: &HeaderMap, random: &mut Xorshift) -> HeaderMap {
+fn mutated_headers(headers: &HeaderMap, random: &mut Random) -> HeaderMap {
     let mut out = HeaderMap::new();
     for (name, value) in headers {
         let value = if random.below(3) == 0 { mutated(value.as_bytes(), random) } else { value.as_bytes().to_vec() };
@@ -115,7 +108,7 @@ fn answers_cut_anywhere_are_read() {
 #[test]
 fn answers_changed_anyhow_are_read() {
     let responses: Vec<_> = error_cases().into_iter().filter_map(|case| case.response).collect();
-    let mut random = Xorshift::new(2);
+    let mut random = Random::new(2);
     let mut codes = BTreeMap::<String, u32>::new();
     for _ in 0..10_000 {
         let original = &responses[random.below(responses.len())];
@@ -136,7 +129,7 @@ fn answers_changed_anyhow_are_read() {
 
 #[test]
 fn answers_of_random_bytes_are_read() {
-    let mut random = Xorshift::new(3);
+    let mut random = Random::new(3);
     for _ in 0..5000 {
         let body: Vec<u8> = (0..random.below(200)).map(|_| u8::try_from(random.next() >> 56).unwrap()).collect();
         for status in [StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::NOT_FOUND, StatusCode::SERVICE_UNAVAILABLE] {
@@ -189,7 +182,7 @@ fn read_request(request: &Request<Vec<u8>>) -> &'static str {
 fn requests_changed_anyhow_are_read() {
     let mut requests: Vec<Request<Bytes>> = signing_cases().into_iter().map(|case| case.compact.request).collect();
     requests.retain(|request| request.body().len() < 2000);
-    let mut random = Xorshift::new(4);
+    let mut random = Random::new(4);
     let mut outcomes = BTreeMap::<&str, u32>::new();
     for _ in 0..10_000 {
         let original = &requests[random.below(requests.len())];
@@ -215,7 +208,7 @@ fn authorizations_changed_anyhow_are_read() {
     let mut requests: Vec<Request<Bytes>> = signing_cases().into_iter().map(|case| case.sdk.request).collect();
     requests.extend([signed(call(&["a"])), presigned(call(&["a"]), Duration::MAX)]);
     let resource = Resource::from(&target());
-    let mut random = Xorshift::new(5);
+    let mut random = Random::new(5);
     let mut outcomes = BTreeMap::<String, u32>::new();
     for _ in 0..10_000 {
         let mut request = requests[random.below(requests.len())].clone();

@@ -1,14 +1,13 @@
 //! The example in the API reference is parsed and reproduced.
 
-#[path = "common/canary.rs"]
-mod canary;
-
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use oss_delete_vectors::signing::Signer;
-use oss_delete_vectors::{Credentials, DeleteVectors, Deleted, KeyBatch, Target};
+use oss_delete_vectors::{DeleteVectors, Deleted, KeyBatch, Target};
+
+use crate::calls::credentials;
 
 /// The date of the example.
 const DATE_SECONDS: u64 = 1_744_853_627;
@@ -46,7 +45,7 @@ fn request_is_parsed() {
 #[test]
 fn request_is_reproduced() {
     let mut request = call().to_request();
-    let signer = Signer::new(call().target(), Credentials::new("LTAI5tExample", canary::SECRET).unwrap());
+    let signer = Signer::new(call().target(), credentials());
     signer.sign(&mut request, UNIX_EPOCH + Duration::from_secs(DATE_SECONDS));
 
     assert_eq!(request.method(), "POST");
@@ -55,7 +54,7 @@ fn request_is_reproduced() {
     assert_eq!(request.headers()["date"], DATE);
     let authorization = request.headers()["authorization"].to_str().unwrap();
     let (credential, signature) = authorization.split_once(",Signature=").unwrap();
-    assert_eq!(credential, "OSS4-HMAC-SHA256 Credential=LTAI5tExample/20250417/cn-hangzhou/oss/aliyun_v4_request");
+    assert_eq!(credential, "OSS4-HMAC-SHA256 Credential=LTAI5tConformanceKey0001/20250417/cn-hangzhou/oss/aliyun_v4_request");
     assert_eq!(signature.len(), 64);
     assert_eq!(
         serde_json::from_slice::<serde_json::Value>(request.body()).unwrap(),

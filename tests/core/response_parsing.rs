@@ -5,11 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::Response;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
-use oss_delete_vectors::{Credentials, DeleteVectors, Key, Now, ServiceError, Target, code};
+use oss_delete_vectors::{DeleteVectors, Key, Now, ServiceError, code};
 
-fn target() -> Target {
-    Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("index").build().unwrap()
-}
+use crate::calls::{SINCE_1970, credentials, target};
 
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
@@ -24,8 +22,7 @@ fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Re
     builder.body(body.into()).unwrap()
 }
 
-/// 2023-12-16 16:20:57 UTC.
-const NOW: u64 = 1_702_743_657;
+const NOW: u64 = SINCE_1970.as_secs();
 
 #[test]
 fn the_time_of_the_document_counts_before_the_header() {
@@ -66,7 +63,7 @@ fn a_run_corrects_its_clock_by_the_document() {
         &[("date", "Thu, 01 Jan 1970 00:00:00 GMT"), ("x-oss-request-id", "1")],
         "<Error><Code>RequestTimeTooSkewed</Code><ServerTime>2023-12-16T16:20:57.000Z</ServerTime></Error>",
     );
-    let mut bulk = BulkDelete::new(&target(), Credentials::new("id", "secret").unwrap(), BulkOptions::new()).unwrap();
+    let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
     bulk.push(Key::new("a").unwrap()).unwrap();
     bulk.finish();
     // A clock that is two hours behind.
@@ -129,7 +126,7 @@ fn an_endpoint_that_access_denied_names_is_the_advice() {
         let error = DeleteVectors::parse_response(&response).unwrap_err();
         assert_eq!(error.advice(&target()).unwrap(), expected, "{endpoint}");
 
-        let mut bulk = BulkDelete::new(&target(), Credentials::new("id", "secret").unwrap(), BulkOptions::new()).unwrap();
+        let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
         bulk.push(Key::new("a").unwrap()).unwrap();
         bulk.finish();
         let now = Now::new(Duration::ZERO, at(NOW));

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::StatusCode;
 use oss_delete_vectors::{DeleteVectors, Deleted, ServiceError, code};
 
+use crate::calls::time;
+
 const DATE: SystemTime = UNIX_EPOCH;
 
 fn after(seconds: u64) -> SystemTime {
@@ -33,12 +35,12 @@ fn everything_that_is_said_arrives() {
                 .with_ec(text)
                 .with_field("HostId", text)
                 .with_field(text, "value")
-                .with_date(after(1_702_743_657))
+                .with_date(time())
                 .with_retry_after(Duration::from_secs(17));
             let read = round_trip(&said);
             assert_eq!((read.status(), read.code(), read.message()), (status, code::QPS_LIMIT_EXCEEDED, text));
             assert_eq!((read.request_id(), read.ec()), (Some(text), Some(text)));
-            assert_eq!(read.date(), Some(after(1_702_743_657)));
+            assert_eq!(read.date(), Some(time()));
             assert_eq!(read.retry_after(DATE), Some(Duration::from_secs(17)));
             let named = [("Code", code::QPS_LIMIT_EXCEEDED), ("Message", text), ("RequestId", text), ("EC", text)];
             let expected: BTreeMap<_, _> = named.into_iter().chain([("HostId", text), (text, "value")]).collect();
@@ -120,7 +122,7 @@ fn dates_and_delays_are_whole_seconds_that_can_be_written() {
 
 #[test]
 fn a_date_to_retry_after_is_held_against_the_answer_s_own() {
-    let written = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "m").with_date(after(1_702_743_657));
+    let written = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "m").with_date(time());
     for (retry_after, expected) in [
         ("Sat, 16 Dec 2023 16:21:57 GMT", Some(60)),
         ("Sat, 16 Dec 2023 16:19:57 GMT", Some(0)),
@@ -138,7 +140,7 @@ fn a_date_to_retry_after_is_held_against_the_answer_s_own() {
 
         response.headers_mut().remove("date");
         let read = DeleteVectors::parse_response(&response).unwrap_err();
-        assert_eq!(read.retry_after(after(1_702_743_657)), expected.map(Duration::from_secs), "{retry_after}, by the clock");
+        assert_eq!(read.retry_after(time()), expected.map(Duration::from_secs), "{retry_after}, by the clock");
     }
 }
 

@@ -1,12 +1,9 @@
 //! Signing again replaces the signature, in either form. A failure to sign changes nothing.
 
-#[path = "common/calls.rs"]
-mod calls;
-
 use std::time::Duration;
 
+use crate::calls::{ACCESS_KEY_ID, call, credentials, target, time, with_token};
 use bytes::Bytes;
-use calls::{ACCESS_KEY_ID, call, long_lived, target, time, with_token};
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Uri};
 use oss_delete_vectors::Credentials;
@@ -39,16 +36,16 @@ fn parts(request: &Request<Bytes>) -> (&Method, &Uri, &HeaderMap, &Bytes) {
 
 #[test]
 fn signing_again_replaces_the_signature() {
-    let (with_token, long_lived) = (signer(with_token()), signer(long_lived()));
+    let (with_token, credentials) = (signer(with_token()), signer(credentials()));
     let steps: [(&Signer, Step); 8] = [
         (&with_token, SIGN),
         (&with_token, PRESIGN),
         (&with_token, SIGN_LATER),
         (&with_token, PRESIGN_LATER),
-        (&long_lived, SIGN),
-        (&long_lived, PRESIGN),
-        (&long_lived, SIGN_LATER),
-        (&long_lived, PRESIGN_LATER),
+        (&credentials, SIGN),
+        (&credentials, PRESIGN),
+        (&credentials, SIGN_LATER),
+        (&credentials, PRESIGN_LATER),
     ];
     for (first, (first_signer, first_step)) in steps.iter().enumerate() {
         for (second, (second_signer, second_step)) in steps.iter().enumerate() {
@@ -96,7 +93,7 @@ fn escaped_signature_parameters_are_removed() {
 #[test]
 fn removed_headers_are_not_signed() {
     let names = [HeaderName::from_static("date"), HeaderName::from_static("authorization")];
-    let signer = Signer::new(&target(), long_lived()).with_additional_headers(names);
+    let signer = Signer::new(&target(), credentials()).with_additional_headers(names);
     let mut request = request();
     signer.sign(&mut request, time());
     assert!(request.headers()["authorization"].to_str().unwrap().contains(",AdditionalHeaders=date,"));
@@ -108,7 +105,7 @@ fn removed_headers_are_not_signed() {
 #[test]
 fn signing_in_header_removes_an_empty_query() {
     let mut request = Request::post("https://example.com/path").body(Bytes::new()).unwrap();
-    let signer = Signer::new(&target(), long_lived());
+    let signer = Signer::new(&target(), credentials());
     PRESIGN(&signer, &mut request);
     let query = request.uri().query().unwrap();
     let signature = query.rsplit_once("&x-oss-signature=").map(|(_, signature)| signature.len());
@@ -137,7 +134,7 @@ fn failed_presigning_leaves_the_request_unchanged() {
 fn limit_of_a_presigned_uri_is_exact() {
     let presign = |path: usize| {
         let mut request = Request::post(format!("/{}", "a".repeat(path))).body(Bytes::new()).unwrap();
-        let outcome = Signer::new(&target(), long_lived()).presign(&mut request, time(), Duration::from_secs(60));
+        let outcome = Signer::new(&target(), credentials()).presign(&mut request, time(), Duration::from_secs(60));
         (outcome.is_ok(), request.uri().to_string().len())
     };
     let (_, with_empty_path) = presign(0);
@@ -150,13 +147,13 @@ fn limit_of_a_presigned_uri_is_exact() {
 /// second.
 #[test]
 fn reused_signer_signs_like_a_new_one() {
-    let kept = Signer::new(&target(), long_lived());
+    let kept = Signer::new(&target(), credentials());
     let hours = [0, 7, 8, 31, 32, 7, 0, 24 * 365].map(|hours| hours * 3600);
     for seconds in [0.0, 0.9, 1.0, 1.0, 0.0].into_iter().chain(hours.map(f64::from)) {
         let at = time() + Duration::from_secs_f64(seconds);
         let (mut by_kept, mut by_new) = (call(&["a"]), call(&["a"]));
         let signature = kept.sign(&mut by_kept, at);
-        assert_eq!(signature.to_string(), Signer::new(&target(), long_lived()).sign(&mut by_new, at).to_string(), "{seconds}");
+        assert_eq!(signature.to_string(), Signer::new(&target(), credentials()).sign(&mut by_new, at).to_string(), "{seconds}");
         assert_eq!(parts(&by_kept), parts(&by_new));
     }
 }

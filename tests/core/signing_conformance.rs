@@ -1,12 +1,9 @@
 //! Requests signed by the official SDK are reproduced byte for byte, and verified.
 
-#[path = "common/fixtures.rs"]
-mod fixtures;
-
 use std::collections::BTreeMap;
 
+use crate::fixtures::{Form, SignedBySdk, SigningCase, signing_cases};
 use bytes::Bytes;
-use fixtures::{Form, SignedBySdk, SigningCase, signing_cases};
 use http::Request;
 use http::header::USER_AGENT;
 use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signature, Signer};

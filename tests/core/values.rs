@@ -1,9 +1,6 @@
 //! Which values are valid, and the exact errors of those that are not.
 
-#[path = "common/calls.rs"]
-mod calls;
-
-use calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, target};
+use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, target};
 use oss_delete_vectors::{Credentials, Endpoint, Invalid, Key, Target};
 
 fn at(endpoint: &str) -> Result<Target, Invalid> {

@@ -1,12 +1,9 @@
 //! Verification fails if any signed part of a request is changed, and only then.
 
-#[path = "common/calls.rs"]
-mod calls;
-
 use std::time::Duration;
 
+use crate::calls::{self, ACCOUNT_ID, BUCKET, REGION, call, target, time, with_token};
 use bytes::Bytes;
-use calls::{ACCOUNT_ID, BUCKET, REGION, call, target, time, with_token};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
 use oss_delete_vectors::Credentials;
@@ -176,8 +173,8 @@ fn id_secret_and_token_must_match() {
         };
         assert_eq!(with(calls::ACCESS_KEY_ID, calls::SECRET, calls::TOKEN), Ok(()));
         assert!(is_mismatch(&with("LTAI5tOther", calls::SECRET, calls::TOKEN)), "{form:?}");
-        assert!(is_mismatch(&with(calls::ACCESS_KEY_ID, calls::canary::WRONG_SECRET, calls::TOKEN)), "{form:?}");
-        for token in ["", calls::canary::WRONG_TOKEN] {
+        assert!(is_mismatch(&with(calls::ACCESS_KEY_ID, crate::canary::WRONG_SECRET, calls::TOKEN)), "{form:?}");
+        for token in ["", crate::canary::WRONG_TOKEN] {
             let outcome = with(calls::ACCESS_KEY_ID, calls::SECRET, token);
             assert_eq!(outcome, Err(Unauthorized::SecurityTokenMismatch), "{form:?} {token}");
         }
@@ -188,7 +185,7 @@ fn id_secret_and_token_must_match() {
 fn mismatch_reports_string_to_sign_but_no_signature() {
     let mut request = call(&["doc-001"]);
     let signature = Signer::new(&target(), with_token()).sign(&mut request, time());
-    let other = Credentials::new(calls::ACCESS_KEY_ID, calls::canary::WRONG_SECRET).unwrap();
+    let other = Credentials::new(calls::ACCESS_KEY_ID, crate::canary::WRONG_SECRET).unwrap();
     let outcome = verify_for(&request, &Resource::from(&target()), &other);
     let Err(Unauthorized::SignatureMismatch { string_to_sign, .. }) = &outcome else { panic!("{outcome:?}") };
     assert_eq!(string_to_sign, signature.string_to_sign());

@@ -1,5 +1,4 @@
 //! The server on a socket: which requests reach the handler, and how the server stops.
-#![cfg(feature = "serve")]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

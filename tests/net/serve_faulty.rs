@@ -1,8 +1,4 @@
 //! The emulator behind a faulty network, on a socket: what a client sees of each fault.
-#![cfg(feature = "serve")]
-
-#[path = "common/canary.rs"]
-mod canary;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
@@ -14,23 +10,21 @@ use http::Request;
 use oss_delete_vectors::emulator::{Emulator, Fault, FaultyNetwork, NetworkEvent, Outage};
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::transports::Server;
-use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target};
+use oss_delete_vectors::{DeleteVectors, KeyBatch, Now};
+
+use crate::calls::{credentials, target};
+use crate::peer::read_head;
+use crate::service::Service;
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
 /// Ends a test that hangs.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-fn target() -> Target {
-    Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap()
-}
-
-fn credentials() -> Credentials {
-    Credentials::new("LTAI5tExample", canary::SECRET).unwrap()
-}
+const KEYS: [&str; 3] = ["doc-001", "doc-002", "doc-003"];
 
 fn emulator() -> Emulator {
-    Emulator::with_vectors(&target(), credentials(), ["doc-001", "doc-002", "doc-003"]).unwrap()
+    Emulator::with_vectors(&target(), credentials(), KEYS).unwrap()
 }
 
 /// A signed request that deletes doc-001.
@@ -76,35 +70,25 @@ fn network_where(faults: &str, wanted: impl Fn(&[(Duration, bool)]) -> bool) -> 
     network(seed, faults)
 }
 
-struct Service {
-    emulator: Arc<Mutex<Emulator>>,
-    network: Arc<Mutex<FaultyNetwork<u64>>>,
-    server: Server,
+/// Serves an index with doc-001 to doc-003 behind `network`.
+fn start(network: FaultyNetwork<u64>) -> Service {
+    let service = Service::holding(KEYS).behind(network);
+    service.server();
+    service
 }
 
-impl Service {
-    /// Serves an index with doc-001 to doc-003 behind `network`.
-    fn start(network: FaultyNetwork<u64>) -> Self {
-        let emulator = Arc::new(Mutex::new(emulator()));
-        let network = Arc::new(Mutex::new(network));
-        let server = Server::start_faulty(LOOPBACK.into(), Arc::clone(&emulator), Arc::clone(&network)).unwrap();
-        Self { emulator, network, server }
-    }
+/// The requests that arrived, the remaining vectors, and how often `fault` happened.
+fn seen(service: &Service, fault: Fault) -> (u64, usize, u64) {
+    let injected = service.network().injected(fault);
+    (service.requests(), service.left(), injected)
+}
 
-    /// The requests that arrived, the remaining vectors, and how often `fault` happened.
-    fn seen(&self, fault: Fault) -> (u64, usize, u64) {
-        let injected = self.network.lock().unwrap().injected(fault);
-        let emulator = self.emulator.lock().unwrap();
-        (emulator.requests(), emulator.len("examplebucket", "vectorindex1").unwrap(), injected)
-    }
-
-    /// Waits until `wanted` is true.
-    fn wait_until(&self, wanted: impl Fn(&FaultyNetwork<u64>) -> bool) {
-        let start = Instant::now();
-        while !wanted(&self.network.lock().unwrap()) {
-            assert!(start.elapsed() < TEST_TIMEOUT, "it never happens");
-            std::thread::yield_now();
-        }
+/// Waits until `wanted` is true.
+fn wait_until(service: &Service, wanted: impl Fn(&FaultyNetwork<u64>) -> bool) {
+    let start = Instant::now();
+    while !wanted(&service.network()) {
+        assert!(start.elapsed() < TEST_TIMEOUT, "it never happens");
+        std::thread::yield_now();
     }
 }
 
@@ -125,18 +109,12 @@ fn exchange(server: &Server, request: &[u8]) -> String {
 
 /// Reads the head of a response, and no more.
 fn head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
+    String::from_utf8(read_head(stream).unwrap().0).unwrap()
 }
 
 #[test]
 fn without_faults_it_equals_the_plain_server() {
-    let faulty = Service::start(network(1, ""));
+    let faulty = start(network(1, ""));
     let plain = Arc::new(Mutex::new(emulator()));
     let server = Server::start_emulator(LOOPBACK.into(), Arc::clone(&plain)).unwrap();
     let signed = wire(&request(), "close");
@@ -144,42 +122,42 @@ fn without_faults_it_equals_the_plain_server() {
         b"POST /examplebucket?deleteVectors HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let other_call = b"GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
     for (request, status) in [(&signed[..], "204"), (unsigned, "403"), (other_call, "405"), (&signed, "204")] {
-        let response = exchange(&faulty.server, request);
+        let response = exchange(faulty.server(), request);
         assert_eq!(response, exchange(&server, request));
         assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
     }
-    assert_eq!(faulty.seen(Fault::Page), (4, 2, 0));
+    assert_eq!(seen(&faulty, Fault::Page), (4, 2, 0));
     assert_eq!(plain.lock().unwrap().requests(), 4);
 }
 
 #[test]
 fn connection_refused_closes_the_connection() {
-    let service = Service::start(network(1, "connection-refused=1"));
-    assert_eq!(exchange(&service.server, &wire(&request(), "keep-alive")), "");
-    assert_eq!(service.seen(Fault::ConnectionRefused), (0, 3, 1));
+    let service = start(network(1, "connection-refused=1"));
+    assert_eq!(exchange(service.server(), &wire(&request(), "keep-alive")), "");
+    assert_eq!(seen(&service, Fault::ConnectionRefused), (0, 3, 1));
 }
 
 #[test]
 fn lost_answer_is_executed_and_closes_the_connection() {
-    let service = Service::start(network_where("lost-answer=1", |delivered| delivered.len() == 1));
-    assert_eq!(exchange(&service.server, &wire(&request(), "keep-alive")), "");
-    assert_eq!(service.seen(Fault::LostAnswer), (1, 2, 1));
+    let service = start(network_where("lost-answer=1", |delivered| delivered.len() == 1));
+    assert_eq!(exchange(service.server(), &wire(&request(), "keep-alive")), "");
+    assert_eq!(seen(&service, Fault::LostAnswer), (1, 2, 1));
 }
 
 #[test]
 fn silent_lost_answer_blocks_only_its_connection() {
-    let service = Service::start(network_where("lost-answer=1", <[_]>::is_empty));
-    let mut silent = connect(&service.server);
+    let service = start(network_where("lost-answer=1", <[_]>::is_empty));
+    let mut silent = connect(service.server());
     silent.write_all(&wire(&request(), "keep-alive")).unwrap();
-    service.wait_until(|network| network.injected(Fault::LostAnswer) == 1);
-    assert_eq!(service.seen(Fault::LostAnswer), (1, 2, 1));
+    wait_until(&service, |network| network.injected(Fault::LostAnswer) == 1);
+    assert_eq!(seen(&service, Fault::LostAnswer), (1, 2, 1));
 
-    service.network.lock().unwrap().begin_outage(Outage::Unavailable, Duration::MAX);
-    assert!(exchange(&service.server, &wire(&request(), "close")).starts_with("HTTP/1.1 503 "));
+    service.network().begin_outage(Outage::Unavailable, Duration::MAX);
+    assert!(exchange(service.server(), &wire(&request(), "close")).starts_with("HTTP/1.1 503 "));
     silent.set_nonblocking(true).unwrap();
     assert_eq!(silent.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
 
-    drop(service.server);
+    drop(service);
     silent.set_nonblocking(false).unwrap();
     assert_eq!(silent.read(&mut [0]).unwrap_or(0), 0);
 }
@@ -187,85 +165,86 @@ fn silent_lost_answer_blocks_only_its_connection() {
 #[test]
 fn repeated_answer_is_sent_once() {
     let is_soon = |delivered: &[(Duration, bool)]| delivered[1].0 < Duration::from_millis(10);
-    let service = Service::start(network_where("repeated-answer=1", is_soon));
-    let mut stream = connect(&service.server);
+    let service = start(network_where("repeated-answer=1", is_soon));
+    let mut stream = connect(service.server());
     stream.write_all(&wire(&request(), "keep-alive")).unwrap();
     let first = head(&mut stream);
     assert!(first.starts_with("HTTP/1.1 204 ") && first.contains("x-oss-request-id: 000000000000000000000001\r\n"), "{first}");
-    service.wait_until(|network| network.next_event().is_none());
+    wait_until(&service, |network| network.next_event().is_none());
 
     stream.write_all(&wire(&request(), "keep-alive")).unwrap();
     let second = head(&mut stream);
     assert!(second.starts_with("HTTP/1.1 204 ") && second.contains("x-oss-request-id: 000000000000000000000002\r\n"), "{second}");
-    assert_eq!(service.seen(Fault::RepeatedAnswer), (2, 2, 2));
+    assert_eq!(seen(&service, Fault::RepeatedAnswer), (2, 2, 2));
 }
 
 #[test]
 fn response_to_a_disconnected_client_is_dropped() {
-    let service = Service::start(network_where("late-answer=0.5", |delivered| {
+    let service = start(network_where("late-answer=0.5", |delivered| {
         (Duration::from_millis(1)..Duration::from_millis(200)).contains(&delivered[0].0)
     }));
-    let mut client = connect(&service.server);
+    let mut client = connect(service.server());
     client.write_all(&wire(&request(), "keep-alive")).unwrap();
-    service.wait_until(|network| network.injected(Fault::LateAnswer) == 1);
+    wait_until(&service, |network| network.injected(Fault::LateAnswer) == 1);
     drop(client);
-    service.wait_until(|network| network.next_event().is_none());
+    wait_until(&service, |network| network.next_event().is_none());
 
-    service.network.lock().unwrap().begin_outage(Outage::Unavailable, Duration::MAX);
-    assert!(exchange(&service.server, &wire(&request(), "close")).starts_with("HTTP/1.1 503 "));
-    assert_eq!(service.seen(Fault::LateAnswer), (1, 2, 1));
+    service.network().begin_outage(Outage::Unavailable, Duration::MAX);
+    assert!(exchange(service.server(), &wire(&request(), "close")).starts_with("HTTP/1.1 503 "));
+    assert_eq!(seen(&service, Fault::LateAnswer), (1, 2, 1));
 }
 
 #[test]
 fn disconnecting_frees_the_connection() {
-    let service = Service::start(network_where("lost-answer=1", <[_]>::is_empty));
-    let mut silent = connect(&service.server);
+    let service = start(network_where("lost-answer=1", <[_]>::is_empty));
+    let mut silent = connect(service.server());
     silent.write_all(&wire(&request(), "keep-alive")).unwrap();
-    service.wait_until(|network| network.injected(Fault::LostAnswer) == 1);
+    wait_until(&service, |network| network.injected(Fault::LostAnswer) == 1);
     silent.shutdown(Shutdown::Write).unwrap();
     assert_eq!(silent.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]
 fn page_replaces_the_response() {
-    let service = Service::start(network(1, "page=1"));
-    let page = exchange(&service.server, &wire(&request(), "close"));
+    let service = start(network(1, "page=1"));
+    let page = exchange(service.server(), &wire(&request(), "close"));
     assert!(page.contains("content-type: text/html\r\n") && !page.contains("x-oss-request-id"), "{page}");
-    assert_eq!(service.seen(Fault::Page), (1, 2, 1));
+    assert_eq!(seen(&service, Fault::Page), (1, 2, 1));
 }
 
 #[test]
 fn virtual_time_starts_with_the_server() {
     let hour = Duration::from_secs(3600);
-    let service = Service::start(FaultyNetwork::new(1, "".parse().unwrap()).with_latency(2 * hour, Duration::ZERO));
-    let mut stream = connect(&service.server);
+    let service = start(FaultyNetwork::new(1, "".parse().unwrap()).with_latency(2 * hour, Duration::ZERO));
+    let mut stream = connect(service.server());
     stream.write_all(&wire(&request(), "close")).unwrap();
-    service.wait_until(|network| network.next_event().is_some());
-    let arrival = service.network.lock().unwrap().next_event().unwrap();
+    wait_until(&service, |network| network.next_event().is_some());
+    let arrival = service.network().next_event().unwrap();
     assert!((hour..hour + TEST_TIMEOUT).contains(&arrival), "{arrival:?}");
-    assert_eq!(service.seen(Fault::Page), (0, 3, 0));
+    assert_eq!(seen(&service, Fault::Page), (0, 3, 0));
 
-    let service = Service::start(network(1, ""));
-    service.network.lock().unwrap().begin_outage(Outage::Refused, hour);
-    assert_eq!(exchange(&service.server, &wire(&request(), "close")), "");
-    service.network.lock().unwrap().begin_outage(Outage::Refused, Duration::ZERO);
-    assert!(exchange(&service.server, &wire(&request(), "close")).starts_with("HTTP/1.1 204 "));
+    let service = start(network(1, ""));
+    service.network().begin_outage(Outage::Refused, hour);
+    assert_eq!(exchange(service.server(), &wire(&request(), "close")), "");
+    service.network().begin_outage(Outage::Refused, Duration::ZERO);
+    assert!(exchange(service.server(), &wire(&request(), "close")).starts_with("HTTP/1.1 204 "));
 }
 
 #[test]
 fn shutdown_waits_for_the_network() {
-    let service = Service::start(network(1, "").with_latency(Duration::from_millis(100), Duration::ZERO));
-    let mut stream = connect(&service.server);
+    let mut service = start(network(1, "").with_latency(Duration::from_millis(100), Duration::ZERO));
+    let mut stream = connect(service.server());
     stream.write_all(&wire(&request(), "keep-alive")).unwrap();
-    service.wait_until(|network| network.next_event().is_some());
-    service.server.shutdown();
+    wait_until(&service, |network| network.next_event().is_some());
+    service.shut_down();
     assert!(head(&mut stream).starts_with("HTTP/1.1 204 "));
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
-    assert_eq!(service.emulator.lock().unwrap().requests(), 1);
+    assert_eq!(service.emulator().requests(), 1);
 }
 
 #[test]
 fn address_in_use_is_an_error() {
-    let Service { emulator, network, server } = Service::start(network(1, ""));
-    assert_eq!(Server::start_faulty(server.addr(), emulator, network).unwrap_err().kind(), ErrorKind::AddrInUse);
+    let taken = start(network(1, ""));
+    let (emulator, network) = (Arc::new(Mutex::new(emulator())), Arc::new(Mutex::new(network(1, ""))));
+    assert_eq!(Server::start_faulty(taken.server().addr(), emulator, network).unwrap_err().kind(), ErrorKind::AddrInUse);
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::program::{Program, credentials};
+use super::program::{Program, credentials};
 
 #[test]
 fn either_signal_ends_it() {
@@ -62,7 +62,7 @@ fn output_that_cannot_be_written_is_an_error() {
 
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_vectors-emulator"));
-    command.env_clear().envs(crate::program::KEY_PAIR).stdin(Stdio::null()).stdout(full);
+    command.env_clear().envs(super::program::KEY_PAIR).stdin(Stdio::null()).stdout(full);
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stderr.starts_with(b"error: cannot write the output: "), "{output:?}");

@@ -6,7 +6,7 @@ use oss_delete_vectors::bulk::BulkOptions;
 use oss_delete_vectors::transports::{CallError, TransportOptions, UreqTransport};
 use serde_json::json;
 
-use crate::program::{KeysFile, Program, credentials};
+use super::program::{KeysFile, Program, credentials};
 
 #[test]
 fn every_fault_asked_for_is_counted() {

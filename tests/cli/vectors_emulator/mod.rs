@@ -1,8 +1,5 @@
 //! `vectors-emulator` as its users meet it: the built program, deleted from over a socket, and ended by a signal.
-#![cfg(unix)]
 
-#[path = "../common/canary.rs"]
-mod canary;
 mod ending;
 mod faults;
 mod program;

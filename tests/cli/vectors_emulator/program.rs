@@ -9,14 +9,10 @@ use oss_delete_vectors::transports::{CallError, TransportOptions, UreqTransport}
 use oss_delete_vectors::{Credentials, DeleteVectors, Deleted, KeyBatch, Target};
 use serde_json::Value;
 
-use crate::canary::{self, SECRET};
+pub(crate) use crate::calls::credentials;
+use crate::canary;
 
-pub(crate) const KEY_PAIR: [(&str, &str); 2] =
-    [("OSS_ACCESS_KEY_ID", "LTAI5tConformanceKey0001"), ("OSS_ACCESS_KEY_SECRET", SECRET)];
-
-pub(crate) fn credentials() -> Credentials {
-    Credentials::new(KEY_PAIR[0].1, SECRET).unwrap()
-}
+pub(crate) use crate::program::CREDENTIALS as KEY_PAIR;
 
 /// How a run ended. No secret is in any output.
 #[derive(Debug, PartialEq, Eq)]

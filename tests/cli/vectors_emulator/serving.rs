@@ -5,8 +5,8 @@ use oss_delete_vectors::transports::{CallError, TransportOptions, UreqTransport}
 use oss_delete_vectors::{Credentials, code};
 use serde_json::json;
 
+use super::program::{KEY_PAIR, KeysFile, Program, credentials};
 use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
-use crate::program::{KEY_PAIR, KeysFile, Program, credentials};
 
 fn refusal(error: &CallError) -> (u16, &str) {
     let CallError::Service(error) = error else { panic!("{error}") };

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use oss_delete_vectors::emulator::Fault;
 
+use super::program::{KEY_PAIR, KeysFile, Program};
 use crate::canary::{self, SECRET, TOKEN};
-use crate::program::{KEY_PAIR, KeysFile, Program};
 
 /// What stderr says.
 fn refused(arguments: &[&str], environment: &[(&str, &str)], stdin: &str) -> String {

@@ -1,6 +1,6 @@
 //! Many clients at once.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 #[cfg(unix)]
 use std::process::Command;
@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use oss_delete_vectors::transports::ServerOptions;
 
-use crate::service::{Service, call, rest, signed, text};
+use super::service::{Service, call, rest, signed, text};
+use crate::peer::read_head;
 
 /// Needs more file descriptors than the default limit, because both ends are in this process. So it
 /// runs in a child process with a higher limit.
 #[cfg(unix)]
 #[test]
 fn thousand_idle_connections_do_not_block_others() {
-    let test = "crowds::thousand_idle_connections";
+    let test = "client::crowds::thousand_idle_connections";
     let script = r#"ulimit -n $(ulimit -Hn) && exec "$0" --ignored --exact "$1""#;
     let output = Command::new("sh").args(["-c", script]).arg(std::env::current_exe().unwrap()).arg(test).output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -66,13 +67,7 @@ fn connections_are_limited_exactly() {
 
 /// Reads one response without a body.
 fn head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
+    String::from_utf8(read_head(stream).unwrap().0).unwrap()
 }
 
 #[test]

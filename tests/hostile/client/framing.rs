@@ -5,7 +5,8 @@ use std::net::Shutdown;
 
 use oss_delete_vectors::transports::{MAX_REQUEST_BODY, ServerOptions};
 
-use crate::service::{Service, call, rest, signed, text, write_until_closed};
+use super::service::{Service, call, rest, signed, text, write_until_closed};
+use crate::calls::ACCESS_KEY_ID;
 
 /// A valid request with its framing replaced by `framing`, and its content by `body`.
 fn framed(framing: &str, body: impl FnOnce(&str) -> String) -> String {
@@ -135,7 +136,7 @@ fn length_with_chunks_smuggles_no_request() {
 fn pipelined_requests_get_responses_in_order() {
     let mut service = Service::start(&ServerOptions::new());
     let good = text(&signed(call("examplebucket", &["a"]))).replace("connection: close\r\n", "");
-    let forged = good.replacen("LTAI5tExample", "LTAI5tAnother", 1);
+    let forged = good.replacen(ACCESS_KEY_ID, "LTAI5tConformanceKey0002", 1);
     let last = text(&signed(call("examplebucket", &["b"])));
     let response = service.exchange(format!("{}{last}{good}", format!("{good}{forged}").repeat(100)));
     let statuses: Vec<&str> = response.split("HTTP/1.1 ").skip(1).map(|response| &response[..3]).collect();

@@ -1,39 +1,35 @@
 //! The served emulator, and raw clients.
 
 use std::io::{Error, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 
 use http::Request;
-use oss_delete_vectors::emulator::Emulator;
 use oss_delete_vectors::signing::Signer;
-use oss_delete_vectors::transports::{Server, ServerOptions};
-use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Target};
+use oss_delete_vectors::transports::ServerOptions;
+use oss_delete_vectors::{DeleteVectors, KeyBatch, Target};
 
-use crate::canary::SECRET;
-use crate::{ALLOCATOR, HEAP};
+use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, credentials};
+use crate::{ALLOCATOR, HEAP, service};
 
 /// Ends a test that hangs.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The service, with all that a client must not change.
 pub(crate) struct Service {
-    emulator: Arc<Mutex<Emulator>>,
-    server: Server,
+    service: service::Service,
     deleted_keys: u64,
 }
 
 impl Service {
     pub(crate) fn start(options: &ServerOptions) -> Self {
-        let emulator = Emulator::with_vectors(&target("examplebucket"), credentials(), ["a", "b"]).unwrap();
-        let emulator = Arc::new(Mutex::new(emulator));
-        emulator.lock().unwrap().put_vectors("otherbucket", "index", ["a"]).unwrap();
-        let server = options.start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator)).unwrap();
-        Self { emulator, server, deleted_keys: 0 }
+        let service = service::Service::holding(["a", "b"]).server_options(options.clone());
+        service.emulator().put_vectors("otherbucket", INDEX, ["a"]).unwrap();
+        Self { service, deleted_keys: 0 }
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.server.addr()).unwrap();
+        let stream = TcpStream::connect(self.service.server().addr()).unwrap();
         stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream
@@ -55,14 +51,14 @@ impl Service {
         assert!(response.starts_with("HTTP/1.1 204 "), "{case}: then {response}");
         self.deleted_keys += keys + 1;
         assert_eq!(self.deleted_keys(), self.deleted_keys, "{case}");
-        assert!(self.emulator.lock().unwrap().contains("otherbucket", "index", "a"), "{case}");
+        assert!(self.service.emulator().contains("otherbucket", INDEX, "a"), "{case}");
         let heap = ALLOCATOR.max_allocated();
         println!("{case}: maximum heap so far: {heap} bytes");
         assert!(heap < HEAP, "{case}: the heap has {heap} bytes");
     }
 
     pub(crate) fn deleted_keys(&self) -> u64 {
-        self.emulator.lock().unwrap().deleted_keys()
+        self.service.emulator().deleted_keys()
     }
 }
 
@@ -86,12 +82,8 @@ pub(crate) fn is_timeout(error: &Error) -> bool {
 
 pub(crate) fn target(bucket: &str) -> Target {
     // Path style, with any host: the signature does not cover the host.
-    let target = Target::builder("cn-hangzhou", "1234567890123456", bucket).index_name("index");
+    let target = Target::builder(REGION, ACCOUNT_ID, bucket).index_name(INDEX);
     target.endpoint("http://127.0.0.1".parse().unwrap()).build().unwrap()
-}
-
-pub(crate) fn credentials() -> Credentials {
-    Credentials::new("LTAI5tExample", SECRET).unwrap()
 }
 
 pub(crate) fn call(bucket: &str, keys: &[&str]) -> Request<bytes::Bytes> {
@@ -100,7 +92,7 @@ pub(crate) fn call(bucket: &str, keys: &[&str]) -> Request<bytes::Bytes> {
 
 /// Signs for `examplebucket`, even if the request is for another bucket.
 pub(crate) fn signed(mut request: Request<bytes::Bytes>) -> Request<bytes::Bytes> {
-    Signer::new(&target("examplebucket"), credentials()).sign(&mut request, SystemTime::now());
+    Signer::new(&target(BUCKET), credentials()).sign(&mut request, SystemTime::now());
     request
 }
 

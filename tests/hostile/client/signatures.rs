@@ -6,8 +6,9 @@ use oss_delete_vectors::Credentials;
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::transports::ServerOptions;
 
+use super::service::{Service, call, signed, target, text};
+use crate::calls::{ACCESS_KEY_ID, credentials};
 use crate::canary::{SECRET, WRONG_SECRET};
-use crate::service::{Service, call, credentials, signed, target, text};
 
 /// A change to a valid request, and a part of its response: the beginning if it deletes.
 type Trick = (&'static str, fn(String) -> String, &'static str);
@@ -18,7 +19,7 @@ const TRICKS: &[Trick] = &[
     ("no signature", |request| without(&request, "authorization"), "AccessDenied"),
     ("no date", |request| without(&request, "x-oss-date"), "AccessDenied"),
     ("no digest", |request| without(&request, "content-md5"), "SignatureDoesNotMatch"),
-    ("another id", |request| request.replace("LTAI5tExample", "LTAI5tAnother"), "InvalidAccessKeyId"),
+    ("another id", |request| request.replace(ACCESS_KEY_ID, "LTAI5tConformanceKey0002"), "InvalidAccessKeyId"),
     ("another region", |request| request.replace("/cn-hangzhou/", "/cn-beijing/"), "SignatureDoesNotMatch"),
     ("another method", |request| request.replacen("POST", "PUT", 1), "MethodNotAllowed"),
     ("another bucket in the path", |request| request.replacen("/examplebucket/", "/otherbucket/", 1), "SignatureDoesNotMatch"),
@@ -128,9 +129,9 @@ fn wrong_secrets_are_rejected() {
         ("a part", &SECRET[1..]),
         ("with_line", &format!("{SECRET}0")),
         ("a letter", "y"),
-        ("the id", "LTAI5tExample"),
+        ("the id", ACCESS_KEY_ID),
     ] {
-        let others = Credentials::new("LTAI5tExample", secret).unwrap();
+        let others = Credentials::new(ACCESS_KEY_ID, secret).unwrap();
         let mut request = call("examplebucket", &["a", "b"]);
         Signer::new(&target("examplebucket"), others).sign(&mut request, SystemTime::now());
         let response = service.exchange(text(&request));

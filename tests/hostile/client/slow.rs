@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use oss_delete_vectors::transports::ServerOptions;
 
-use crate::service::{Service, call, is_timeout, rest, signed, text, write_until_closed};
+use super::service::{Service, call, is_timeout, rest, signed, text, write_until_closed};
 
 /// Sends `bytes` repeatedly, one at a time, until the connection is closed. Returns the response.
 fn drip(stream: &mut TcpStream, bytes: &[u8]) -> String {

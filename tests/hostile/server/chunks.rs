@@ -1,7 +1,7 @@
 //! Bodies in chunks: without end, without sense, and cut short.
 
-use crate::behaviour::Expected::{BodyTooLarge, GivenUp, Is, NoAnswer};
-use crate::behaviour::{Behaviour, check};
+use super::behaviour::Expected::{BodyTooLarge, GivenUp, Is, NoAnswer};
+use super::behaviour::{Behaviour, check};
 
 /// An answer in these chunks.
 macro_rules! chunked {

@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, channel};
 use oss_delete_vectors::DeleteVectors;
 use oss_delete_vectors::transports::TransportOptions;
 
+use super::wire::Wire;
 use crate::carrier::{Carrier, request};
 use crate::peer::{NO_CONTENT, Peer, answer_all, read_request};
-use crate::wire::Wire;
 
 /// 80 MB of zeros in half a megabyte.
 fn bomb() -> Vec<u8> {

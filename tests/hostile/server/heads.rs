@@ -1,7 +1,7 @@
 //! Heads without end, heads that come slowly, statuses that are none, and answers before the answer.
 
-use crate::behaviour::Expected::{GivenUp, Is, NoAnswer, Timeout};
-use crate::behaviour::{Behaviour, check};
+use super::behaviour::Expected::{GivenUp, Is, NoAnswer, Timeout};
+use super::behaviour::{Behaviour, check};
 
 #[test]
 fn endless_heads_are_given_up() {

@@ -1,7 +1,7 @@
 //! Lengths that lie, and answers with and without a body where there should be none and one.
 
-use crate::behaviour::Expected::{BodyTooLarge, Is, NoAnswer, Timeout};
-use crate::behaviour::{Behaviour, check};
+use super::behaviour::Expected::{BodyTooLarge, Is, NoAnswer, Timeout};
+use super::behaviour::{Behaviour, check};
 
 #[test]
 fn lengths_that_are_none_are_no_answer() {

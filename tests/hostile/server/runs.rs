@@ -3,13 +3,13 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, StopReason};
 use oss_delete_vectors::transports::TransportOptions;
-use oss_delete_vectors::{Credentials, Key, Now, Target};
+use oss_delete_vectors::{Key, Target};
 
-use crate::canary::SECRET;
+use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, credentials, now};
 use crate::carrier::Carrier;
 use crate::peer::{Peer, read_request};
 
@@ -19,9 +19,9 @@ const KEYS: u64 = 1_500;
 fn each_run(options: &BulkOptions, peer: impl Fn() -> Peer, check: impl Fn(&BulkDelete, Duration, &str)) {
     for carrier in Carrier::each(&TransportOptions::new()) {
         let peer = peer();
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("index");
+        let target = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX);
         let target = target.endpoint(peer.url().parse().unwrap()).build().unwrap();
-        let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", SECRET).unwrap(), options.clone()).unwrap();
+        let mut bulk = BulkDelete::new(&target, credentials(), options.clone()).unwrap();
         for number in 0..KEYS {
             bulk.push(Key::new(&format!("doc-{number}")).unwrap()).unwrap();
         }
@@ -38,7 +38,6 @@ fn each_run(options: &BulkOptions, peer: impl Fn() -> Peer, check: impl Fn(&Bulk
 /// Sends one request after another. Time passes only where the run waits.
 fn run(carrier: &Carrier, bulk: &mut BulkDelete) -> Duration {
     let mut passed = Duration::ZERO;
-    let now = |passed| Now::new(passed, UNIX_EPOCH + Duration::from_secs(1_702_743_657) + passed);
     for _ in 0..100_000 {
         if let Some(transmit) = bulk.poll_transmit(now(passed)) {
             match carrier.send(transmit.request) {

@@ -9,8 +9,8 @@ use oss_delete_vectors::bulk::{BulkOptions, Failure, StopReason};
 use oss_delete_vectors::transports::{Run, RunErrorKind, stream_iter};
 use oss_delete_vectors::{Deleted, Now};
 
+use super::virtual_time::VirtualTime;
 use crate::service::{Service, key};
-use crate::virtual_time::VirtualTime;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -61,7 +61,7 @@ fn a_clock_near_its_end_harms_nothing() {
         let mut bulk = service.bulk(BulkOptions::new());
         let clock = || Now::new((Duration::MAX - left).saturating_add(time.now().monotonic), time.now().wall);
         let run = Run::new(&mut bulk).clock(clock);
-        let answer = |request| std::future::ready(Ok::<_, Failure>(service.answer(time.now(), &request)));
+        let answer = |request| std::future::ready(Ok::<_, Failure>(service.respond(time.now(), &request)));
         // A source that pauses with 200 keys in a batch.
         let mut is_waiting = None;
         let mut keys = 0;

@@ -15,9 +15,11 @@ use oss_delete_vectors::bulk::{BulkOptions, Event, Failure, Rate, StopReason};
 use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle, stream_iter};
 use oss_delete_vectors::{Credentials, Deleted};
 
-use crate::service::{Service, key, options};
-use crate::virtual_time::VirtualTime;
-use crate::ways::{ROUND_TRIP, answer_in_virtual_time};
+use super::options;
+use super::virtual_time::VirtualTime;
+use super::ways::{ROUND_TRIP, answer_in_virtual_time};
+use crate::calls::ACCESS_KEY_ID;
+use crate::service::{Service, key};
 
 /// A source that is fed as the test goes on.
 #[derive(Clone, Default)]
@@ -214,7 +216,7 @@ fn a_thousand_in_flight_are_polled_when_they_are_woken_only() {
 #[test]
 fn credentials_that_never_come_stop_the_run_in_time() {
     let (service, time) = (Service::with_keys(10), VirtualTime::default());
-    service.emulator().remove_identity("LTAI5tExample");
+    service.emulator().remove_identity(ACCESS_KEY_ID);
     let mut bulk = service.bulk(BulkOptions::new());
     let asked = Cell::new(0);
     let run = Run::new(&mut bulk).clock(|| time.now()).credentials(|| {
@@ -231,7 +233,7 @@ fn credentials_that_never_come_stop_the_run_in_time() {
 #[test]
 fn credentials_are_renewed_ahead_without_a_refusal() {
     let (service, time, feed) = (Service::with_keys(2), VirtualTime::default(), Feed::default());
-    let expiring = crate::service::credentials().with_expiration(time.now().wall + Duration::from_secs(1000));
+    let expiring = crate::calls::credentials().with_expiration(time.now().wall + Duration::from_secs(1000));
     let mut bulk = oss_delete_vectors::bulk::BulkDelete::new(&service.target, expiring, BulkOptions::new()).unwrap();
     feed.put([key(0)]);
     let asked_at = Cell::new(Duration::ZERO);
@@ -239,7 +241,7 @@ fn credentials_are_renewed_ahead_without_a_refusal() {
         asked_at.set(time.now().monotonic);
         feed.put([key(1)]);
         feed.close();
-        std::future::ready(Ok::<_, std::io::Error>(crate::service::credentials()))
+        std::future::ready(Ok::<_, std::io::Error>(crate::calls::credentials()))
     });
     let send = |request| answer_in_virtual_time(&service, &time, request);
     let report = time.block_on(run.run_async(feed.clone(), send, |duration| time.sleep(duration))).unwrap();

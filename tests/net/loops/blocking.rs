@@ -11,11 +11,13 @@ use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, Rate, StopReason};
 use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle};
 use oss_delete_vectors::{Credentials, Deleted};
 
-use crate::service::{Service, key, options, real_time};
+use super::options;
+use crate::calls::ACCESS_KEY_ID;
+use crate::service::{Service, key, real_time};
 
 fn send(service: &Service) -> impl Fn(Request<Bytes>) -> Result<Response<Bytes>, Failure> + Send + Sync + 'static {
     let service = service.clone();
-    move |request| Ok(service.answer(real_time(), &request))
+    move |request| Ok(service.respond(real_time(), &request))
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn an_aborted_run_does_not_wait_for_requests() {
 #[test]
 fn credentials_that_never_come_stop_the_run() {
     let service = Service::with_keys(10);
-    service.emulator().remove_identity("LTAI5tExample");
+    service.emulator().remove_identity(ACCESS_KEY_ID);
     let mut bulk = service.bulk(options().renews_credentials(Duration::from_millis(20)));
     let (never, credentials): (Sender<Credentials>, Receiver<Credentials>) = channel();
     let error =
@@ -113,7 +115,7 @@ fn a_panic_comes_out_wherever_it_was_and_the_report_is_exact_after_it() {
             drop(Run::new(bulk).run_blocking((0..1200).map(key), send));
         }),
         ("the provider", |bulk, service| {
-            service.emulator().remove_identity("LTAI5tExample");
+            service.emulator().remove_identity(ACCESS_KEY_ID);
             let provider = || -> Result<Credentials, std::io::Error> { panic!("the provider") };
             drop(Run::new(bulk).credentials(provider).run_blocking((0..1200).map(key), send(service)));
         }),

@@ -3,24 +3,21 @@
 use oss_delete_vectors::bulk::{BulkOptions, Report};
 use oss_delete_vectors::transports::{RunError, RunErrorKind, TransportOptions};
 
-use crate::service::{Service, credentials, key};
-use crate::sockets::serve;
+use crate::calls::credentials;
+use crate::service::{Service, key};
 
 type DeleteAll = fn(&oss_delete_vectors::Target, BulkOptions) -> Result<Report, RunError>;
 
 const TRANSPORTS: &[DeleteAll] = &[
-    #[cfg(feature = "ureq")]
     |target, options| {
         let transport = oss_delete_vectors::transports::UreqTransport::new(&TransportOptions::new());
         transport.delete_all(target, credentials(), (0..1234).map(key), options)
     },
-    #[cfg(feature = "hyper")]
     |target, options| {
         let transport = oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(transport.delete_all(target, credentials(), (0..1234).map(key), options))
     },
-    #[cfg(feature = "hyper")]
     |target, options| {
         let transport = oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
         let keys = oss_delete_vectors::transports::stream_iter((0..1234).map(key));
@@ -33,8 +30,7 @@ const TRANSPORTS: &[DeleteAll] = &[
 fn a_call_deletes_all() {
     for delete_all in TRANSPORTS {
         let service = Service::with_keys(2000);
-        let (_server, target) = serve(&service);
-        let report = delete_all(&target, BulkOptions::new()).unwrap();
+        let report = delete_all(&service.served_target(), BulkOptions::new()).unwrap();
         assert_eq!((report.deleted, report.requests, service.gone()), (1234, 3, 1234));
     }
 }
@@ -43,8 +39,7 @@ fn a_call_deletes_all() {
 fn options_out_of_range_are_refused_before_anything_is_sent() {
     for delete_all in TRANSPORTS {
         let service = Service::with_keys(1);
-        let (_server, target) = serve(&service);
-        let error = delete_all(&target, BulkOptions::new().concurrency(0)).unwrap_err();
+        let error = delete_all(&service.served_target(), BulkOptions::new().concurrency(0)).unwrap_err();
         assert!(matches!(error.kind(), RunErrorKind::Options(invalid) if invalid.field() == "concurrency"));
         assert_eq!(error.to_string(), "option: concurrency must be 1 to 10000, not \"0\"");
         assert_eq!(service.emulator().requests(), 0);

@@ -7,8 +7,10 @@ use oss_delete_vectors::bulk::{BulkDelete, Event, Failure, KeyOutcome, StopReaso
 use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle};
 use oss_delete_vectors::{Deleted, Key};
 
-use crate::service::{Service, credentials, key, options, real_time};
-use crate::ways::{Job, Way};
+use super::options;
+use super::ways::{Job, Way};
+use crate::calls::credentials;
+use crate::service::{Service, key, real_time};
 
 #[test]
 fn stopped_in_the_middle_it_awaits_what_is_in_flight_and_sends_nothing_more() {
@@ -107,7 +109,7 @@ fn keys_that_were_read_ahead_of_a_stop_are_not_attempted() {
     let send = move |request| {
         is_read.lock().unwrap().recv().unwrap();
         stopping.stop();
-        Ok::<_, Failure>(answering.answer(real_time(), &request))
+        Ok::<_, Failure>(answering.respond(real_time(), &request))
     };
     let mut unsent = Vec::new();
     let mut bulk = service.bulk(options().concurrency(1));
@@ -144,16 +146,15 @@ fn what_is_deleted_before_a_stop_is_not_all() {
     }
 }
 
-#[cfg(all(feature = "serve", feature = "ureq", feature = "hyper"))]
 #[tokio::test]
 async fn out_of_reach_from_the_start_it_stops_after_three_attempts() {
     use oss_delete_vectors::bulk::BulkDelete;
     use oss_delete_vectors::transports::{HyperTransport, Run, TransportOptions, UreqTransport, stream_iter};
 
-    let (server, target) = crate::sockets::serve(&Service::with_keys(0));
-    // Nobody listens there from now on.
-    server.shutdown();
-    let bulk = || BulkDelete::new(&target, crate::service::credentials(), options()).unwrap();
+    let mut service = Service::with_keys(0);
+    let target = service.served_target();
+    service.shut_down();
+    let bulk = || BulkDelete::new(&target, crate::calls::credentials(), options()).unwrap();
     let keys = || (0..400).map(key);
     let transport_options = TransportOptions::new();
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 use oss_delete_vectors::bulk::{Event, Failure};
 use oss_delete_vectors::transports::Run;
 
-use crate::service::{Service, key, options, real_time};
+use super::options;
+use crate::service::{Service, key, real_time};
 
 #[test]
 fn its_last_sight_is_the_end_and_every_event_was_told_before() {
     let service = Service::with_keys(1200);
     let answering = service.clone();
-    let send = move |request| Ok::<_, Failure>(answering.answer(real_time(), &request));
+    let send = move |request| Ok::<_, Failure>(answering.respond(real_time(), &request));
     let told = std::sync::Mutex::new(0);
     let mut seen = Vec::new();
     let report = Run::new(&mut service.bulk(options()))
@@ -28,12 +29,11 @@ fn its_last_sight_is_the_end_and_every_event_was_told_before() {
     assert_eq!((report.deleted, seen), (1200, vec![(true, 1200, 1200, 1200)]));
 }
 
-#[cfg(feature = "async")]
 #[test]
 fn it_is_shown_as_often_as_was_asked_for() {
     use oss_delete_vectors::transports::{StopHandle, stream_iter};
 
-    let time = crate::virtual_time::VirtualTime::default();
+    let time = super::virtual_time::VirtualTime::default();
     let service = Service::with_keys(3);
     let stop = StopHandle::new();
     let mut seen = Vec::new();

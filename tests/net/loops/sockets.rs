@@ -6,7 +6,8 @@ use oss_delete_vectors::Target;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 use oss_delete_vectors::transports::Server;
 
-use crate::service::{Service, credentials, real_time};
+use crate::calls::credentials;
+use crate::service::{Service, real_time};
 
 /// A server, and a `BulkDelete` that goes there.
 pub(crate) fn served(service: &Service, options: BulkOptions) -> (Server, BulkDelete) {

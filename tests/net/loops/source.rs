@@ -6,7 +6,8 @@ use oss_delete_vectors::bulk::Event;
 use oss_delete_vectors::transports::Run;
 use oss_delete_vectors::{Deleted, Key};
 
-use crate::service::{Service, key, options, real_time};
+use super::options;
+use crate::service::{Service, key, real_time};
 
 #[test]
 fn a_slow_iterator_has_its_keys_sent_in_part() {
@@ -27,7 +28,7 @@ fn a_slow_iterator_has_its_keys_sent_in_part() {
         }
     };
     let answering = service.clone();
-    let send = move |request| Ok::<_, oss_delete_vectors::bulk::Failure>(answering.answer(real_time(), &request));
+    let send = move |request| Ok::<_, oss_delete_vectors::bulk::Failure>(answering.respond(real_time(), &request));
     let report = Run::new(&mut service.bulk(options())).on_event(on_event).run_blocking(source, send).unwrap();
     assert_eq!((report.deleted, service.gone(), report.requests), (9, 9, 3));
 }

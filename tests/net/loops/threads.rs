@@ -10,7 +10,8 @@ use oss_delete_vectors::bulk::{Event, Failure, Rate};
 use oss_delete_vectors::transports::{Run, StopHandle};
 use oss_delete_vectors::{Deleted, Now};
 
-use crate::service::{Service, key, options};
+use super::options;
+use crate::service::{Service, key};
 
 const CHILD: &str = "LOOPS_FEW_THREADS";
 
@@ -22,7 +23,7 @@ fn has_few_threads(test: &str) -> bool {
     // A limit on threads does not hold for root. One on memory does, and each thread takes 1 GiB.
     let script = r#"ulimit -v 8388608 && exec "$0" --exact "$1" --nocapture"#;
     let mut command = Command::new("sh");
-    command.args(["-c", script]).arg(std::env::current_exe().unwrap()).arg(format!("threads::{test}"));
+    command.args(["-c", script]).arg(std::env::current_exe().unwrap()).arg(format!("loops::threads::{test}"));
     let output = command.env(CHILD, "1").env("RUST_MIN_STACK", "1073741824").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -61,8 +62,8 @@ fn requests_that_got_no_thread_are_not_sent_after_a_stop() {
 }
 
 #[test]
-#[cfg(all(feature = "ureq", feature = "serve"))]
 fn with_few_threads_ureq_looks_names_up_and_deletes() {
+    use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION};
     use oss_delete_vectors::Target;
     use oss_delete_vectors::bulk::BulkDelete;
     use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
@@ -71,11 +72,10 @@ fn with_few_threads_ureq_looks_names_up_and_deletes() {
         return;
     }
     let service = Service::with_keys(50_000);
-    let (server, target) = crate::sockets::serve(&service);
-    let url = server.url().replace("127.0.0.1", "localhost").parse().unwrap();
-    let target = Target::builder(target.region(), target.account_id(), target.bucket()).index_name("index").endpoint(url);
+    let url = service.url().replace("127.0.0.1", "localhost").parse().unwrap();
+    let target = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX).endpoint(url);
     let options = options().concurrency(200).rate(Rate::Unlimited);
-    let mut bulk = BulkDelete::new(&target.build().unwrap(), crate::service::credentials(), options).unwrap();
+    let mut bulk = BulkDelete::new(&target.build().unwrap(), crate::calls::credentials(), options).unwrap();
     let transport = UreqTransport::new(&TransportOptions::new());
     // The first connections are made when there are no threads left.
     let most = Arc::new(Barrier::new(3));

@@ -12,10 +12,12 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::with_default;
 use tracing::{Event, Metadata, Subscriber};
 
+use super::options;
+use super::virtual_time::VirtualTime;
+use super::ways::answer_in_virtual_time;
+use crate::calls::ACCESS_KEY_ID;
 use crate::canary::{self, WRONG_SECRET, WRONG_TOKEN};
-use crate::service::{Service, key, options};
-use crate::virtual_time::VirtualTime;
-use crate::ways::answer_in_virtual_time;
+use crate::service::{Service, key};
 
 /// Everything as text, for one thread.
 #[derive(Clone, Default)]
@@ -82,7 +84,7 @@ fn a_run_tells_its_requests_and_its_events_and_no_secret() {
     let renewed = Credentials::new("STS.renewed", WRONG_SECRET).unwrap().with_security_token(WRONG_TOKEN).unwrap();
     {
         let mut emulator = service.emulator();
-        emulator.remove_identity("LTAI5tExample");
+        emulator.remove_identity(ACCESS_KEY_ID);
         emulator.add_identity(Identity::new(renewed.clone()));
         emulator.set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
         emulator.fail_next(ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "oops"), 3);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use oss_delete_vectors::Now;
 
@@ -31,7 +31,7 @@ impl Wake for Woken {
 
 impl VirtualTime {
     pub(crate) fn now(&self) -> Now {
-        Now::new(self.0.now.get(), UNIX_EPOCH + Duration::from_secs(1_702_743_657) + self.0.now.get())
+        crate::calls::now(self.0.now.get())
     }
 
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {

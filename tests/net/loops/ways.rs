@@ -5,34 +5,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-#[cfg(feature = "async")]
 use http::Response;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Failure, Report};
-#[cfg(all(feature = "serve", any(feature = "hyper", feature = "ureq")))]
 use oss_delete_vectors::transports::TransportOptions;
-#[cfg(feature = "async")]
 use oss_delete_vectors::transports::stream_iter;
 use oss_delete_vectors::transports::{NoProvider, Run, RunError, StopHandle};
 use oss_delete_vectors::{Credentials, Now};
 
+use super::virtual_time::VirtualTime;
 use crate::service::{Service, real_time};
-#[cfg(all(feature = "serve", any(feature = "async", feature = "ureq")))]
-use crate::sockets::served;
-#[cfg(feature = "async")]
-use crate::virtual_time::VirtualTime;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Blocking,
-    #[cfg(all(feature = "ureq", feature = "serve"))]
     Ureq,
-    #[cfg(feature = "async")]
     VirtualTime,
-    #[cfg(feature = "async")]
     AsyncIo,
-    #[cfg(all(feature = "async", feature = "serve"))]
     AsyncIoSockets,
-    #[cfg(all(feature = "hyper", feature = "serve"))]
     Hyper,
 }
 
@@ -71,24 +60,11 @@ impl<'a> Job<'a> {
 }
 
 /// From request to answer and back: what virtual time takes for a round trip.
-#[cfg(feature = "async")]
 pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(40);
 
 impl Way {
     pub(crate) fn all() -> Vec<Self> {
-        vec![
-            Self::Blocking,
-            #[cfg(all(feature = "ureq", feature = "serve"))]
-            Self::Ureq,
-            #[cfg(feature = "async")]
-            Self::VirtualTime,
-            #[cfg(feature = "async")]
-            Self::AsyncIo,
-            #[cfg(all(feature = "async", feature = "serve"))]
-            Self::AsyncIoSockets,
-            #[cfg(all(feature = "hyper", feature = "serve"))]
-            Self::Hyper,
-        ]
+        vec![Self::Blocking, Self::Ureq, Self::VirtualTime, Self::AsyncIo, Self::AsyncIoSockets, Self::Hyper]
     }
 
     /// Runs a new `BulkDelete` over the service. A run that hangs is aborted in the end.
@@ -114,38 +90,33 @@ impl Way {
         let service = service.clone();
         match self {
             Self::Blocking => {
-                let send = move |request: Request<Bytes>| Ok::<_, Failure>(service.answer(real_time(), &request));
+                let send = move |request: Request<Bytes>| Ok::<_, Failure>(service.respond(real_time(), &request));
                 run(&mut bulk, on_event, &stop).credentials(provider).run_blocking(keys, send)
             }
-            #[cfg(all(feature = "ureq", feature = "serve"))]
             Self::Ureq => {
-                let (_server, mut bulk) = served(&service, options.clone());
+                let mut bulk = service.served_bulk(options.clone());
                 let transport = oss_delete_vectors::transports::UreqTransport::new(&TransportOptions::new());
                 run(&mut bulk, on_event, &stop).credentials(provider).run_blocking(keys, move |request| transport.send(request))
             }
-            #[cfg(feature = "async")]
             Self::VirtualTime => {
                 let time = VirtualTime::default();
                 let send = |request| answer_in_virtual_time(&service, &time, request);
                 let run = run(&mut bulk, on_event, &stop).clock(|| time.now()).credentials(ready(provider));
                 time.block_on(run.run_async(stream_iter(keys), send, |duration| time.sleep(duration)))
             }
-            #[cfg(feature = "async")]
             Self::AsyncIo => {
-                let send = async |request| Ok::<_, Failure>(service.answer(real_time(), &request));
+                let send = async |request| Ok::<_, Failure>(service.respond(real_time(), &request));
                 let run = run(&mut bulk, on_event, &stop).credentials(ready(provider));
                 async_io::block_on(run.run_async(stream_iter(keys), send, async_io::Timer::after))
             }
-            #[cfg(all(feature = "async", feature = "serve"))]
             Self::AsyncIoSockets => {
-                let (_server, mut bulk) = served(&service, options.clone());
+                let mut bulk = service.served_bulk(options.clone());
                 let run = run(&mut bulk, on_event, &stop).credentials(ready(provider));
-                let send = crate::async_io_transport::send;
+                let send = super::async_io_transport::send;
                 async_io::block_on(run.run_async(stream_iter(keys), send, async_io::Timer::after))
             }
-            #[cfg(all(feature = "hyper", feature = "serve"))]
             Self::Hyper => {
-                let (_server, mut bulk) = served(&service, options.clone());
+                let mut bulk = service.served_bulk(options.clone());
                 let transport = oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
                 let send = |request| transport.send(request);
                 let run = run(&mut bulk, on_event, &stop).credentials(ready(provider));
@@ -163,19 +134,17 @@ fn run<'a, F: FnMut(Event)>(bulk: &'a mut BulkDelete, on_event: F, stop: &StopHa
 }
 
 /// Arrives, and is answered, half a round trip later each.
-#[cfg(feature = "async")]
 pub(crate) async fn answer_in_virtual_time(
     service: &Service,
     time: &VirtualTime,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, Failure> {
     time.sleep(ROUND_TRIP / 2).await;
-    let response = service.answer(time.now(), &request);
+    let response = service.respond(time.now(), &request);
     time.sleep(ROUND_TRIP / 2).await;
     Ok(response)
 }
 
-#[cfg(feature = "async")]
 fn ready<T>(mut closure: impl FnMut() -> T) -> impl FnMut() -> std::future::Ready<T> {
     move || std::future::ready(closure())
 }

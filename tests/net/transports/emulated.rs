@@ -1,19 +1,18 @@
 //! The served emulator over both transports: success, and every error that the service is known for.
-#![cfg(feature = "serve")]
 
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use oss_delete_vectors::emulator::{Emulator, Identity, RateLimit};
 use oss_delete_vectors::signing::Signer;
-use oss_delete_vectors::transports::{Server, TransportOptions};
-use oss_delete_vectors::{Credentials, DeleteVectors, Endpoint, KeyBatch, ServiceError, Target, code};
+use oss_delete_vectors::transports::TransportOptions;
+use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, ServiceError, Target, code};
 
+use crate::calls::{ACCESS_KEY_ID, credentials};
 use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 use crate::carrier::Carrier;
+use crate::service::Service;
 
 /// What goes wrong: on the service's side before the call, and with the request on its way.
 struct Scenario {
@@ -105,8 +104,9 @@ const REFUSED: Scenario =
 fn every_answer_of_the_service_comes_back_whole() {
     for carrier in Carrier::each(&TransportOptions::new()) {
         for scenario in SCENARIOS {
-            let (emulator, _server, target) = served();
-            (scenario.set_up)(&mut emulator.lock().unwrap());
+            let service = Service::holding(["a", "b"]);
+            let target = service.served_target();
+            (scenario.set_up)(&mut service.emulator());
             let request = (scenario.request)(call(&target), &target);
             let case = format!("{}: {} {}", carrier.name(), scenario.status, scenario.code);
             let response = carrier.send(request).expect(&case);
@@ -119,9 +119,7 @@ fn every_answer_of_the_service_comes_back_whole() {
                     assert!(!error.message().is_empty() && error.date().is_some(), "{case}");
                 }
             }
-            let emulator = emulator.lock().unwrap();
-            assert_eq!(emulator.len("examplebucket", "index"), Some(scenario.vectors_left), "{case}");
-            assert_eq!(emulator.requests(), 1, "{case}");
+            assert_eq!((service.left(), service.requests()), (scenario.vectors_left, 1), "{case}");
         }
     }
 }
@@ -129,39 +127,27 @@ fn every_answer_of_the_service_comes_back_whole() {
 #[test]
 fn one_batch_is_deleted_or_says_why_not() {
     for carrier in Carrier::each(&TransportOptions::new()) {
-        let (emulator, server, target) = served();
+        let mut service = Service::holding(["a", "b"]);
+        let target = service.served_target();
         let call = DeleteVectors::new(&target, KeyBatch::new(["a", "not there"]).unwrap());
         let signer = Signer::new(&target, credentials());
         carrier.delete_vectors(&call, &signer).unwrap();
-        assert_eq!(emulator.lock().unwrap().len("examplebucket", "index"), Some(1));
+        assert_eq!(service.left(), 1);
 
-        forget(&mut emulator.lock().unwrap());
+        forget(&mut service.emulator());
         let refused = carrier.delete_vectors(&call, &signer).unwrap_err();
         assert!(!refused.may_have_deleted() && refused.to_string().starts_with("403 InvalidAccessKeyId"), "{refused}");
 
-        server.shutdown();
+        service.shut_down();
         let unreachable = carrier.delete_vectors(&call, &signer).unwrap_err();
         assert!(unreachable.to_string().starts_with("the request was not sent"), "{unreachable}");
         assert!(!unreachable.may_have_deleted());
     }
 }
 
-fn served() -> (Arc<Mutex<Emulator>>, Server, Target) {
-    let held = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("index").build().unwrap();
-    let emulator = Arc::new(Mutex::new(Emulator::with_vectors(&held, credentials(), ["a", "b"]).unwrap()));
-    let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator)).unwrap();
-    let endpoint: Endpoint = server.url().parse().unwrap();
-    let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("index");
-    (emulator, server, target.endpoint(endpoint).build().unwrap())
-}
-
 fn elsewhere(target: &Target, bucket: &str, index_name: &str) -> Target {
     let builder = Target::builder(target.region(), target.account_id(), bucket).index_name(index_name);
     builder.endpoint(target.endpoint().clone()).build().unwrap()
-}
-
-fn credentials() -> Credentials {
-    Credentials::new("LTAI5tConformanceKey0001", SECRET).unwrap()
 }
 
 fn call(target: &Target) -> Request<Bytes> {
@@ -192,7 +178,7 @@ fn with_body(mut request: Request<Bytes>, body: &'static str) -> Request<Bytes> 
 }
 
 fn admit(emulator: &mut Emulator, secret: &str, token: Option<&str>) {
-    let credentials = Credentials::new("LTAI5tConformanceKey0001", secret).unwrap();
+    let credentials = Credentials::new(ACCESS_KEY_ID, secret).unwrap();
     let credentials = credentials.with_security_token(token.unwrap_or_default()).unwrap();
     emulator.add_identity(Identity::new(credentials));
 }
@@ -202,5 +188,5 @@ fn expire(emulator: &mut Emulator) {
 }
 
 fn forget(emulator: &mut Emulator) {
-    assert!(emulator.remove_identity("LTAI5tConformanceKey0001"));
+    assert!(emulator.remove_identity(ACCESS_KEY_ID));
 }

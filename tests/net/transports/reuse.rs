@@ -12,9 +12,7 @@ use crate::peer::{NO_CONTENT, Peer, answer_all};
 /// small, but not exact.
 fn most(carrier: &Carrier, senders: usize) -> usize {
     match carrier {
-        #[cfg(feature = "hyper")]
         Carrier::Hyper(..) => 4 * senders,
-        #[cfg(feature = "ureq")]
         Carrier::Ureq(_) => senders,
     }
 }
