@@ -1,16 +1,16 @@
 //! The memory of a run does not grow with the number of its keys: counted by the allocator. A binary of its own, with one test,
 //! for nothing else may allocate meanwhile.
 
-#[path = "common/canary.rs"]
-mod canary;
+mod common;
 
 use std::alloc::System;
 use std::fmt::Write;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use cap::Cap;
+use common::calls;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, TransmitId};
-use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, code};
+use oss_delete_vectors::{Deleted, Key, ServiceError, code};
 
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
@@ -26,14 +26,13 @@ const BOUND: usize = BATCHES * 500 * (4 * KEY_BYTES);
 
 #[test]
 fn ten_million_keys_fit_into_a_few_megabytes() {
-    let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap();
     let options = BulkOptions::new().concurrency(CONCURRENCY).rate(Rate::Unlimited);
     let before = ALLOCATOR.allocated();
-    let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", canary::SECRET).unwrap(), options).unwrap();
+    let mut bulk = BulkDelete::new(&calls::target(), calls::credentials(), options).unwrap();
 
     let deleted = Deleted::new("534B371674A4D890XXXX").to_response();
     let failed = ServiceError::new(http::StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m").to_response();
-    let mut now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+    let mut now = calls::now(Duration::ZERO);
     let mut in_flight = Vec::<TransmitId>::with_capacity(CONCURRENCY);
     let (mut key, mut next, mut answers, mut most) = (String::with_capacity(KEY_BYTES), 0, 0_u64, 0);
     while !bulk.is_finished() {

@@ -6,28 +6,28 @@
 //! cargo test --all-features --test soak_sockets                         ten seconds
 //! SOAK_SECONDS=1200 cargo test --all-features --test soak_sockets       20 minutes
 //! ```
-#![cfg(all(target_os = "linux", feature = "hyper", feature = "ureq", feature = "serve"))]
+#![cfg(target_os = "linux")]
 
-#[path = "common/canary.rs"]
-mod canary;
+mod common;
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use common::calls::{BUCKET, INDEX};
+use common::{canary, service};
+use oss_delete_vectors::Credentials;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, Report, StopReason};
-use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, Identity, RateLimit};
+use oss_delete_vectors::emulator::{Fault, Faults, FaultyNetwork, Identity, RateLimit};
 use oss_delete_vectors::transports::{
-    HyperTransport, Run, RunError, RunErrorKind, Server, StopHandle, TransportOptions, UreqTransport, stream_iter,
+    HyperTransport, Run, RunError, RunErrorKind, StopHandle, TransportOptions, UreqTransport, stream_iter,
 };
-use oss_delete_vectors::{Credentials, Target};
 
 /// Runs of each transport, one after the other; all but the last are stopped or aborted.
 const RUNS: u32 = 6;
@@ -47,7 +47,7 @@ const MORE_THREADS: u64 = 16;
 fn both_transports_lose_nothing_and_take_no_more_and_more() {
     let time = env::var("SOAK_SECONDS").map_or(10, |seconds| seconds.parse().expect("SOAK_SECONDS is a number"));
     let time = Duration::from_secs(time);
-    let services = ["hyper", "ureq"].map(|transport| Arc::new(Service::start(transport)));
+    let services = ["hyper", "ureq"].map(|transport| Arc::new(Soak::start(transport)));
     let (start, end) = (Instant::now(), Instant::now() + time);
     let soaks = services.clone().map(|service| thread::spawn(move || service.soak(end)));
 
@@ -108,40 +108,27 @@ impl Sample {
 }
 
 /// The service of one transport, and whoever hands out its credentials.
-struct Service {
+struct Soak {
     transport: &'static str,
-    target: Target,
-    emulator: Arc<Mutex<Emulator>>,
-    network: Arc<Mutex<FaultyNetwork<u64>>>,
-    _server: Server,
+    service: service::Service,
     tokens: AtomicU32,
     /// Vectors that there ever were.
     put: AtomicU64,
 }
 
-impl Service {
+impl Soak {
     fn start(transport: &'static str) -> Self {
-        let emulator = Arc::new(Mutex::new(Emulator::new("cn-hangzhou", "1234567890123456")));
-        emulator.lock().unwrap().put_vectors("examplebucket", "vectorindex1", [""; 0]).unwrap();
         let faults = Fault::ALL.iter().copied().fold(Faults::none(), |faults, fault| {
             let scale = if fault == Fault::Outage { 0.05 } else { 1.0 };
             faults.with(fault, scale * PROBABILITY).unwrap()
         });
-        let network = Arc::new(Mutex::new(FaultyNetwork::new(7, faults)));
-        let server = Server::start_faulty((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator), Arc::clone(&network)).unwrap();
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1");
-        let target = target.endpoint(server.url().parse().unwrap()).build().unwrap();
-        let (tokens, put) = (AtomicU32::new(0), AtomicU64::new(0));
-        Self { transport, target, emulator, network, _server: server, tokens, put }
-    }
-
-    fn emulator(&self) -> MutexGuard<'_, Emulator> {
-        self.emulator.lock().unwrap()
+        let service = service::Service::with_keys(0).behind(FaultyNetwork::new(7, faults));
+        Self { transport, service, tokens: AtomicU32::new(0), put: AtomicU64::new(0) }
     }
 
     fn move_limit(&self, number: usize) {
         let per_second = [40.0, 10.0, 60.0, 25.0, 5.0][number / 25 % 5];
-        self.emulator().set_rate_limit(Some(RateLimit::new(per_second, 10).unwrap()));
+        self.service.emulator().set_rate_limit(Some(RateLimit::new(per_second, 10).unwrap()));
     }
 
     /// Credentials that the service takes for half a minute, of which the client is not told.
@@ -150,7 +137,7 @@ impl Service {
         let pair = Credentials::new(format!("STS.{number}"), canary::SECRET).unwrap();
         let pair = pair.with_security_token(format!("token-{number}")).unwrap();
         let expiring = pair.clone().with_expiration(SystemTime::now() + Duration::from_secs(30));
-        let mut emulator = self.emulator();
+        let mut emulator = self.service.emulator();
         emulator.remove_identity(&format!("STS.{}", number.wrapping_sub(2)));
         emulator.add_identity(Identity::new(expiring));
         pair
@@ -160,7 +147,7 @@ impl Service {
     fn soak(self: &Arc<Self>, end: Instant) -> Report {
         let run_time = end.saturating_duration_since(Instant::now()) / RUNS;
         let options = BulkOptions::new().concurrency(CONCURRENCY);
-        let mut bulk = BulkDelete::new(&self.target, self.issue(), options.clone()).unwrap();
+        let mut bulk = BulkDelete::new(&self.service.served_target(), self.issue(), options.clone()).unwrap();
         // By position of push, as in a file beside the checkpoint.
         let mut failed = BTreeMap::new();
         for number in 1.. {
@@ -184,15 +171,15 @@ impl Service {
             }
             let saved: Checkpoint = bulk.checkpoint().to_string().parse().unwrap();
             failed.retain(|&position, _| saved.settled().contains(position));
-            bulk = BulkDelete::resume(&self.target, self.issue(), options.clone(), &saved).unwrap();
+            bulk = BulkDelete::resume(&self.service.served_target(), self.issue(), options.clone(), &saved).unwrap();
         }
         let report = bulk.report();
         let put = self.put.load(Ordering::Relaxed);
         let lost = report.rejected + report.unconfirmed + report.not_attempted;
         assert_eq!((report.pushed, report.deleted + lost, failed.len() as u64), (put, put, lost), "{report:?}");
-        let emulator = self.emulator();
-        let left = failed.values().filter(|key| emulator.contains("examplebucket", "vectorindex1", key)).count();
-        assert_eq!(emulator.len("examplebucket", "vectorindex1"), Some(left), "{}: vectors are left", self.transport);
+        let emulator = self.service.emulator();
+        let left = failed.values().filter(|key| emulator.contains(BUCKET, INDEX, key)).count();
+        assert_eq!(emulator.len(BUCKET, INDEX), Some(left), "{}: vectors are left", self.transport);
         report
     }
 
@@ -228,14 +215,14 @@ impl Service {
                 return None;
             }
             let keys = (put..put + 500).map(|number| format!("doc-{number:08}"));
-            self.emulator().put_vectors("examplebucket", "vectorindex1", keys).unwrap();
+            self.service.emulator().put_vectors(BUCKET, INDEX, keys).unwrap();
             self.put.store(put + 500, Ordering::Relaxed);
         }
         Some(format!("doc-{number:08}"))
     }
 
     fn told(&self, report: Report) -> String {
-        let network = self.network.lock().unwrap();
+        let network = self.service.network();
         let faults = Fault::ALL.iter().copied().map(|fault| format!("{fault} {}", network.injected(fault)));
         let faults: Vec<String> = faults.collect();
         let tokens = self.tokens.load(Ordering::Relaxed);

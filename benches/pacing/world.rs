@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, TransmitId};
 use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, code};
 
-use crate::service::{Bucket, Limits, Service};
+use super::service::{Bucket, Limits, Service};
 
 /// What is simulated, as data.
 #[derive(Clone)]

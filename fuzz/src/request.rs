@@ -14,7 +14,7 @@ use crate::example::{credentials, target, time};
 use crate::fixtures::signing_cases;
 use crate::signed_content::SignedContent;
 use crate::wire;
-use crate::xorshift::Xorshift;
+use crate::random::Random;
 
 /// Parses a request, checks its authorization, sends it to the emulator, and signs it again.
 pub fn request(data: &[u8]) {
@@ -22,7 +22,7 @@ pub fn request(data: &[u8]) {
     check_call(&request);
     check_authorization(&request);
     check_emulator(&request);
-    check_signing(&request, &mut Xorshift::new(hash(data)));
+    check_signing(&request, &mut Random::new(hash(data)));
 }
 
 /// A valid call round-trips.
@@ -77,7 +77,7 @@ fn check_emulator(request: &Request<Vec<u8>>) {
 }
 
 /// A signed request is accepted in either form, and rejected if a signed byte is changed.
-fn check_signing(original: &Request<Vec<u8>>, random: &mut Xorshift) {
+fn check_signing(original: &Request<Vec<u8>>, random: &mut Random) {
     let token = if random.below(2) == 0 { "" } else { "CAISsome+token/=" };
     let credentials = credentials().with_security_token(token).unwrap();
     let resource = Resource::from(&target());
@@ -116,7 +116,7 @@ fn one_value_each(original: &Request<Vec<u8>>) -> Request<Vec<u8>> {
 }
 
 /// Changes the method, or a byte of the query or of a header. `None` if the result is invalid.
-fn with_one_change(original: &Request<Vec<u8>>, random: &mut Xorshift) -> Option<Request<Vec<u8>>> {
+fn with_one_change(original: &Request<Vec<u8>>, random: &mut Random) -> Option<Request<Vec<u8>>> {
     let mut request = original.clone();
     let names: Vec<HeaderName> = original.headers().keys().cloned().collect();
     match random.below(names.len() + 2) {
@@ -134,7 +134,7 @@ fn with_one_change(original: &Request<Vec<u8>>, random: &mut Xorshift) -> Option
     Some(request)
 }
 
-fn with_one_byte_changed(text: &[u8], random: &mut Xorshift) -> Option<Vec<u8>> {
+fn with_one_byte_changed(text: &[u8], random: &mut Random) -> Option<Vec<u8>> {
     let mut changed = text.to_vec();
     let at = random.below(text.len().max(1));
     *changed.get_mut(at)? = u8::try_from(32 + random.below(224)).expect("below 256");

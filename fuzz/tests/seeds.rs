@@ -1,13 +1,14 @@
 //! Runs all targets without a fuzzer, on their seeds and on random mutations of these.
 
-#[path = "../../tests/common/xorshift.rs"]
-mod xorshift;
+#[allow(dead_code, reason = "the tests of the crate use more of it")]
+#[path = "../../tests/common/random.rs"]
+mod random;
 
 use std::path::Path;
 use std::{fs, panic};
 
 use fuzz::TARGETS;
-use xorshift::Xorshift;
+use random::Random;
 
 /// The number of mutations per target.
 const MUTATIONS: usize = 3000;
@@ -21,7 +22,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
 }
 
 /// Makes 1 to 4 changes: sets a byte, inserts a part of another seed, or removes or repeats a part.
-fn mutated(seeds: &[Vec<u8>], random: &mut Xorshift) -> Vec<u8> {
+fn mutated(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut input = seeds[random.below(seeds.len())].clone();
     for _ in 0..=random.below(4) {
         let from = random.below(input.len() + 1);
@@ -47,7 +48,7 @@ fn seeds_and_mutations_break_no_invariant() {
     for (name, target) in TARGETS {
         let seeds = seeds(name);
         assert!(seeds.len() >= 5, "{name}: {} seeds", seeds.len());
-        let mut random = Xorshift::new(1);
+        let mut random = Random::new(1);
         let mutated = (0..MUTATIONS).map(|_| mutated(&seeds, &mut random));
         for input in seeds.iter().cloned().chain(mutated) {
             panic::catch_unwind(|| target(&input))

@@ -1,11 +1,7 @@
 //! `BulkDelete` driven by hand in virtual time: one behaviour a test, exact counts, no network and no sleep.
 
-#[path = "../common/canary.rs"]
-mod canary;
-#[path = "../common/fixtures.rs"]
-mod fixtures;
-#[path = "../common/xorshift.rs"]
-mod xorshift;
+#[path = "../common/mod.rs"]
+mod common;
 
 mod books;
 mod clock;
@@ -16,8 +12,12 @@ mod hour;
 mod outage;
 mod outcomes;
 mod pace;
+mod pacing;
+mod pacing_picture;
 mod resume;
 mod run;
 mod startup;
 mod stopping;
 mod unknown;
+
+use common::{calls, canary, fixtures, random};

@@ -167,7 +167,7 @@ fn a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
     // Each key twice in a row, and each thousandth once more at the end.
     let input: Vec<u64> = (0..KEYS).flat_map(|number| [number, number]).chain((0..KEYS).step_by(1000)).collect();
     let executed = RefCell::new(BTreeMap::<String, u32>::new());
-    let random = RefCell::new(crate::xorshift::Xorshift::new(7));
+    let random = RefCell::new(crate::random::Random::new(7));
     let service = |call: &Call<'_>| {
         let body: serde_json::Value = serde_json::from_slice(call.request.body()).unwrap();
         let execute = |count: usize| {

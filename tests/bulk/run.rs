@@ -1,23 +1,20 @@
 //! A run in virtual time against a service that is a closure: it jumps from one thing that happens to the next.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, KeyOutcome, Positions, StopReason, TransmitId};
-use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, TransportError};
+use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, TransportError};
 
-use crate::canary::SECRET;
+/// The client's clock starts at this time.
+pub(crate) use crate::calls::time as start;
+pub(crate) use crate::calls::{credentials, target};
 
 /// How long every answer takes.
 pub(crate) const LATENCY: Duration = Duration::from_millis(10);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
-
-/// Sat, 16 Dec 2023 16:20:57 GMT.
-pub(crate) fn start() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_702_743_657)
-}
 
 /// What a service sees of a request.
 pub(crate) struct Call<'a> {
@@ -67,14 +64,6 @@ pub(crate) fn not_sent() -> Answer {
 
 pub(crate) fn lost() -> Answer {
     Answer::Failed(TransportError::may_have_arrived("connection reset"))
-}
-
-pub(crate) fn target() -> Target {
-    Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap()
-}
-
-pub(crate) fn credentials() -> Credentials {
-    Credentials::new("LTAI5tExample", SECRET).unwrap()
 }
 
 pub(crate) fn key(number: u64) -> String {

@@ -18,7 +18,7 @@ pub(crate) fn delete(service: &Service, options: &[&str]) -> Run {
 pub(crate) fn many(test: &str, keys: usize) -> (Service, File) {
     let keys: Vec<String> = (0..keys).map(|number| format!("doc-{number:05}")).collect();
     let file = File::new(test, "txt", keys.join("\n"));
-    (Service::holding(keys.into_iter()), file)
+    (Service::holding(keys), file)
 }
 
 #[test]

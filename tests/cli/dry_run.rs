@@ -1,15 +1,14 @@
 //! `--dry-run`: the signed request on stdout, and nothing on the wire.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::{DeleteVectors, KeyBatch};
 use serde_json::Value;
 
+use crate::calls::time;
 use crate::canary::TOKEN;
 use crate::program::{CREDENTIALS, File, PLACE, Service, credentials, run, target};
-
-const SIGNING_TIME: u64 = 1_702_743_657;
 
 fn dry_run(options: &[&str], environment: &[(&str, &str)]) -> crate::program::Run {
     run(PLACE.into_iter().chain(["--dry-run"]).chain(options.iter().copied()), environment)
@@ -63,7 +62,7 @@ fn the_line_holds_what_the_library_signs_with_a_security_token() {
 
     let mut expected = DeleteVectors::new(&target(), KeyBatch::new(keys).unwrap()).to_request();
     let signer = Signer::new(&target(), credentials().with_security_token(TOKEN).unwrap());
-    signer.sign(&mut expected, UNIX_EPOCH + Duration::from_secs(SIGNING_TIME));
+    signer.sign(&mut expected, time());
     let line = run.json();
     assert_eq!(line["method"], expected.method().as_str());
     assert_eq!(line["url"], expected.uri().to_string());

@@ -34,7 +34,7 @@ fn once_it_stops_in_order_and_the_same_command_goes_on() {
         let keys: Vec<String> = (0..20_000).map(|number| format!("doc-{number:05}")).collect();
         let file = File::new(&format!("interrupted-{transport}"), "txt", keys.join("\n"));
         let checkpoint = File::none(&format!("interrupted-{transport}"), "checkpoint");
-        let service = Service::holding(keys.into_iter());
+        let service = Service::holding(keys);
         service.emulator().set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
         let options = ["--keys-from", file.path(), "--checkpoint", checkpoint.path(), "--transport", transport];
 

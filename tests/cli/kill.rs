@@ -20,7 +20,7 @@ use oss_delete_vectors::{Deleted, ServiceError, code};
 use serde_json::Value;
 
 use crate::program::{CREDENTIALS, File, PLACE, command, credentials, finish, run, target};
-use crate::xorshift::Xorshift;
+use crate::random::Random;
 
 const KILLS: u64 = 5;
 const FAULTS: &str =
@@ -56,7 +56,7 @@ fn survive(test: &str, transport: &str, is_stdin: bool) {
         }
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
-    let mut random = Xorshift::new(42);
+    let mut random = Random::new(42);
     for kill in 1..=KILLS {
         let before = gone();
         let mut child = spawn();
@@ -97,7 +97,7 @@ fn from_stdin() {
 /// Without a checkpoint the file of failed keys is all that is left of a run that is killed.
 #[test]
 fn failed_keys_outlive_a_kill() {
-    let mut random = Xorshift::new(7);
+    let mut random = Random::new(7);
     for round in 0..6 {
         let name = format!("kill-failed-{round}");
         let keys = File::new(&name, "txt", (0..200_000).map(|number| format!("doc-{number:06}\n")).collect::<String>());

@@ -1,12 +1,10 @@
 //! `delete-vectors` as its users meet it: the built program, run with arguments, an environment and nothing on stdin.
-#![cfg(feature = "cli")]
+
+#[path = "../common/mod.rs"]
+mod common;
 
 mod books;
 mod ca_file;
-#[path = "../common/canary.rs"]
-mod canary;
-#[path = "../transports/certificates.rs"]
-mod certificates;
 mod config_file;
 #[cfg(unix)]
 mod credential_process;
@@ -23,9 +21,6 @@ mod locks;
 mod memory;
 mod outage;
 mod outcomes;
-#[allow(dead_code, reason = "the transports' tests use more of it")]
-#[path = "../transports/peer.rs"]
-mod peer;
 #[cfg(unix)]
 mod pipes;
 mod program;
@@ -34,5 +29,7 @@ mod resume;
 mod secrets;
 mod terminal;
 mod usage;
-#[path = "../common/xorshift.rs"]
-mod xorshift;
+#[cfg(unix)]
+mod vectors_emulator;
+
+use common::{calls, canary, certificates, peak_rss, random, service};

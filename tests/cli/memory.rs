@@ -1,15 +1,12 @@
 //! Memory does not grow with the number of keys.
 #![cfg(target_os = "linux")]
 
-#[path = "../common/peak_rss.rs"]
-mod peak_rss;
-
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 
+use crate::peak_rss::peak_rss;
 use oss_delete_vectors::Deleted;
 use oss_delete_vectors::transports::Server;
-use peak_rss::peak_rss;
 
 use crate::program::{CREDENTIALS, File, PLACE, TRANSPORTS, command, finish};
 

@@ -1,37 +1,21 @@
-//! One run of the program, and a service for it to talk to.
+//! One run of the program, and the files of one test.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Instant, SystemTime};
 
-use bytes::Bytes;
-use http::{Request, StatusCode};
-use oss_delete_vectors::emulator::Emulator;
-use oss_delete_vectors::transports::Server;
-use oss_delete_vectors::{Credentials, Now, ServiceError, Target, code};
 use serde_json::Value;
 
+pub(crate) use crate::calls::{ACCESS_KEY_ID, credentials, target};
 use crate::canary::{self, SECRET, TOKEN};
+pub(crate) use crate::service::Service;
 
-pub(crate) const ACCESS_KEY_ID: &str = "LTAI5tConformanceKey0001";
 pub(crate) const CREDENTIALS: [(&str, &str); 2] = [("OSS_ACCESS_KEY_ID", ACCESS_KEY_ID), ("OSS_ACCESS_KEY_SECRET", SECRET)];
 pub(crate) const TRANSPORTS: [&str; 2] = ["hyper", "ureq"];
 
 /// Names a place; the endpoint, the index and the keys are to be added.
 pub(crate) const PLACE: [&str; 6] = ["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket"];
-
-pub(crate) fn credentials() -> Credentials {
-    Credentials::new(ACCESS_KEY_ID, SECRET).unwrap()
-}
-
-/// What `PLACE` names, at the public endpoint.
-pub(crate) fn target() -> Target {
-    Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap()
-}
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Run {
@@ -99,64 +83,6 @@ pub(crate) fn told(Output { status, stdout, stderr }: Output) -> Run {
     canary::assert_not_in(&run.stdout.replace(&format!(r#""x-oss-security-token":"{TOKEN}""#), ""));
     canary::assert_not_in(&run.stderr);
     run
-}
-
-/// An emulator on a socket.
-pub(crate) struct Service {
-    emulator: Arc<Mutex<Emulator>>,
-    /// How many requests are let through to it; the others are denied.
-    quota: Arc<AtomicU64>,
-    server: Server,
-}
-
-impl Service {
-    /// Its index holds doc-001 to doc-009.
-    pub(crate) fn start() -> Self {
-        Self::holding((1..=9).map(|number| format!("doc-{number:03}")))
-    }
-
-    pub(crate) fn holding(keys: impl Iterator<Item = String>) -> Self {
-        let emulator = Arc::new(Mutex::new(Emulator::with_vectors(&target(), credentials(), keys).unwrap()));
-        let quota = Arc::new(AtomicU64::new(u64::MAX));
-        let (answering, left, begun) = (Arc::clone(&emulator), Arc::clone(&quota), Instant::now());
-        let handler = move |request: Request<Bytes>| {
-            let (mut emulator, now) = (answering.lock().unwrap(), Now::new(begun.elapsed(), SystemTime::now()));
-            match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |quota| quota.checked_sub(1)) {
-                Ok(_) => emulator.handle(now, &request),
-                Err(_) => ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed").to_response(),
-            }
-        };
-        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), handler).unwrap();
-        Self { emulator, quota, server }
-    }
-
-    /// Lets so many more requests through.
-    pub(crate) fn allow(&self, requests: u64) {
-        self.quota.store(requests, Ordering::SeqCst);
-    }
-
-    pub(crate) fn emulator(&self) -> MutexGuard<'_, Emulator> {
-        self.emulator.lock().unwrap()
-    }
-
-    pub(crate) fn url(&self) -> String {
-        self.server.url()
-    }
-
-    /// For another way to it.
-    pub(crate) fn shared(&self) -> Arc<Mutex<Emulator>> {
-        Arc::clone(&self.emulator)
-    }
-
-    /// Requests that came.
-    pub(crate) fn requests(&self) -> u64 {
-        self.emulator().requests()
-    }
-
-    /// Vectors in the index.
-    pub(crate) fn left(&self) -> usize {
-        self.emulator().len("examplebucket", "vectorindex1").unwrap()
-    }
 }
 
 /// An address where nobody listens, and nobody can while it is held: a client's own port.

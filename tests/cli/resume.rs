@@ -292,7 +292,7 @@ fn keys_rejected_before_the_first_success_are_sent_again() {
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
     let first = delete(&service, &options);
     assert_eq!((first.code, service.left(), failed.read().lines().count()), (Some(1), 2000, 2000), "{first:?}");
-    let resumed = Service::holding(all.into_iter());
+    let resumed = Service::holding(all);
     // The same index, with nothing wrong any more.
     fs::write(checkpoint.path(), checkpoint.read().replace(&service.url()[7..], &resumed.url()[7..])).unwrap();
     let second = delete(&resumed, &options);
@@ -324,7 +324,7 @@ fn the_help_for_keys_that_were_given_up_works() {
         );
         assert!(run.code == Some(1) && run.stderr.ends_with(&expected), "{run:?}");
     }
-    let other = Service::holding(["doc-00001".to_owned()].into_iter());
+    let other = Service::holding(["doc-00001"]);
     let (checkpoint, again) = (File::none("given-up-again", "checkpoint"), File::none("given-up-again", "jsonl"));
     let books = ["--checkpoint", checkpoint.path(), "--failed-keys", again.path()];
     let run = delete(&other, &[&["--keys-from", failed.path()], &books[..]].concat());

@@ -1,8 +1,4 @@
 //! One call with fixed credentials and time, for tests to modify.
-#![allow(dead_code, reason = "every test file uses its part")]
-
-#[path = "canary.rs"]
-pub(crate) mod canary;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,31 +8,40 @@ use http::Request;
 use http::header::HeaderValue;
 use md5::{Digest, Md5};
 use oss_delete_vectors::signing::Signer;
-use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Target};
+use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target};
 
-pub(crate) use canary::{SECRET, TOKEN};
+pub(crate) use super::canary::{SECRET, TOKEN};
 
 pub(crate) const REGION: &str = "cn-hangzhou";
 pub(crate) const ACCOUNT_ID: &str = "1234567890123456";
 pub(crate) const BUCKET: &str = "examplebucket";
 pub(crate) const INDEX: &str = "vectorindex1";
-pub(crate) const ACCESS_KEY_ID: &str = "LTAI5tExample";
+/// As in the conformance cases.
+pub(crate) const ACCESS_KEY_ID: &str = "LTAI5tConformanceKey0001";
 
 pub(crate) fn target() -> Target {
     Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX).build().unwrap()
 }
 
-pub(crate) fn long_lived() -> Credentials {
+pub(crate) fn credentials() -> Credentials {
     Credentials::new(ACCESS_KEY_ID, SECRET).unwrap()
 }
 
 pub(crate) fn with_token() -> Credentials {
-    long_lived().with_security_token(TOKEN).unwrap()
+    credentials().with_security_token(TOKEN).unwrap()
 }
 
-/// Sat, 16 Dec 2023 16:20:57 GMT.
+/// From 1970 to [`time`].
+pub(crate) const SINCE_1970: Duration = Duration::from_secs(1_702_743_657);
+
+/// Sat, 16 Dec 2023 16:20:57 GMT, as in most conformance cases.
 pub(crate) fn time() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_702_743_657)
+    UNIX_EPOCH + SINCE_1970
+}
+
+/// A clock that started at [`time`], after `passed`.
+pub(crate) fn now(passed: Duration) -> Now {
+    Now::new(passed, time() + passed)
 }
 
 /// An unsigned call that deletes `keys`.
@@ -60,12 +65,12 @@ pub(crate) fn digest_anew(request: &mut Request<Bytes>) {
 
 /// Signs `request` in the header, at [`time`].
 pub(crate) fn signed(mut request: Request<Bytes>) -> Request<Bytes> {
-    Signer::new(&target(), long_lived()).sign(&mut request, time());
+    Signer::new(&target(), credentials()).sign(&mut request, time());
     request
 }
 
 /// Signs `request` in the query, at [`time`].
 pub(crate) fn presigned(mut request: Request<Bytes>, expires: Duration) -> Request<Bytes> {
-    Signer::new(&target(), long_lived()).presign(&mut request, time(), expires).unwrap();
+    Signer::new(&target(), credentials()).presign(&mut request, time(), expires).unwrap();
     request
 }

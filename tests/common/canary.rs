@@ -1,6 +1,5 @@
 //! The secrets of all tests. `.ci/canary` reads them here, and searches for them in everything that
 //! tests print and leave behind.
-#![allow(dead_code, reason = "every test file uses its part")]
 
 /// The secret of the conformance cases, whose signatures depend on it.
 pub(crate) const SECRET: &str = "yourAccessKeySecretForTests0001";

@@ -1,5 +1,4 @@
 //! The golden cases in `tests/fixtures`; see the README there.
-#![allow(dead_code, reason = "every test file reads its part")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -2,10 +2,8 @@
 //! `PROPTEST_RNG_SEED` to try more and other values. Turn a failure into a normal test: no
 //! regression file is kept.
 
-#[path = "../common/canary.rs"]
-mod canary;
-#[path = "../common/signed_content.rs"]
-mod signed_content;
+#[path = "../common/mod.rs"]
+mod common;
 
 mod accounting;
 mod batches;
@@ -14,6 +12,7 @@ mod canonical;
 mod signatures;
 mod strategies;
 
+use common::{canary, signed_content};
 use proptest::test_runner::{Config, RngSeed};
 
 /// The number of cases, unless the environment overrides it.

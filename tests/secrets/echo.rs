@@ -8,8 +8,8 @@ use http::Response;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
 use oss_delete_vectors::{DeleteVectors, Key, Now};
 
-use crate::calls::canary;
-use crate::calls::{SECRET, TOKEN, long_lived, target, time, with_token};
+use crate::calls::{SECRET, TOKEN, credentials, target, time, with_token};
+use crate::canary;
 
 /// What it responses: in every form that is read, with every escape, in each place.
 fn responses() -> Vec<Response<String>> {
@@ -83,7 +83,7 @@ fn run_does_not_repeat_the_token() {
             if let Some(transmit) = bulk.poll_transmit(now) {
                 assert_eq!(transmit.request.headers()["x-oss-security-token"], TOKEN);
                 // The credentials of the request count, not the current ones.
-                bulk.handle_credentials(now, long_lived());
+                bulk.handle_credentials(now, credentials());
                 bulk.handle_response(now, transmit.id, &response);
                 bulk.handle_credentials(now, with_token());
             }

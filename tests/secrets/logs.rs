@@ -14,8 +14,8 @@ use oss_delete_vectors::{Credentials, ServiceError, Target, code};
 use tracing::Level;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-use crate::calls::canary::{self, WRONG_TOKEN};
-use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, long_lived, target, with_token};
+use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, credentials, target, with_token};
+use crate::canary::{self, WRONG_TOKEN};
 
 /// Collects what is logged with `tracing` and `log`.
 #[derive(Clone, Default)]
@@ -65,7 +65,7 @@ fn logs_contain_no_secret() {
     log::set_max_level(log::LevelFilter::Trace);
 
     let keys: Vec<String> = (0..2000).map(|number| format!("doc-{number}")).collect();
-    let stale = long_lived().with_security_token(WRONG_TOKEN).unwrap();
+    let stale = credentials().with_security_token(WRONG_TOKEN).unwrap();
     let options = BulkOptions::new().max_attempts(3).back_off(Duration::from_millis(10), Duration::from_millis(10));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (hyper, ureq) = (HyperTransport::new(&TransportOptions::new()), UreqTransport::new(&TransportOptions::new()));

@@ -1,10 +1,12 @@
 //! No secret appears in anything that the crate prints, or makes others print.
 
-#[path = "../common/calls.rs"]
-mod calls;
+#[path = "../common/mod.rs"]
+mod common;
 
 mod echo;
 #[cfg(feature = "cli")]
 mod logs;
 mod panics;
 mod types;
+
+use common::{calls, canary};

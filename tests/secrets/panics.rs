@@ -14,8 +14,8 @@ use oss_delete_vectors::signing::{Authorization, Resource, Signer};
 use oss_delete_vectors::transports::{Observer, Run};
 use oss_delete_vectors::{Credentials, Deleted, ServiceError, TransportError, code};
 
-use crate::calls::canary::{self, WRONG_SECRET, WRONG_TOKEN};
 use crate::calls::{ACCESS_KEY_ID, SECRET, TOKEN, call, target, time, with_token};
+use crate::canary::{self, WRONG_SECRET, WRONG_TOKEN};
 
 /// The text of the panics.
 static PRINTED: Mutex<String> = Mutex::new(String::new());

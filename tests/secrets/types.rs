@@ -14,8 +14,8 @@ use oss_delete_vectors::transports::Run;
 use oss_delete_vectors::{Credentials, Endpoint, Key, Now, ServiceError, TransportError, code};
 use sha2::Sha256;
 
-use crate::calls::canary::{self, WRONG_SECRET};
 use crate::calls::{REGION, SECRET, TOKEN, call, target, time, with_token};
+use crate::canary::{self, WRONG_SECRET};
 
 fn debug(value: &dyn Debug) {
     canary::assert_not_in(&format!("{value:?}"));
@@ -29,7 +29,10 @@ fn display(value: &dyn Display) {
 #[test]
 fn credentials_show_no_secret() {
     let shown = format!("{:?}", with_token());
-    assert_eq!(shown, r#"Credentials { access_key_id: "LTAI5tExample", has_security_token: true, expiration: None, .. }"#);
+    assert_eq!(
+        shown,
+        r#"Credentials { access_key_id: "LTAI5tConformanceKey0001", has_security_token: true, expiration: None, .. }"#
+    );
     debug(&with_token().with_expiration(time()));
     debug(&Some(vec![with_token()]));
 }
@@ -48,7 +51,7 @@ fn signing_and_verifying_show_no_secret() {
 
     let authorization = Authorization::parse(&request).unwrap();
     debug(&authorization);
-    let others = Credentials::new("LTAI5tExample", WRONG_SECRET).unwrap();
+    let others = Credentials::new("LTAI5tConformanceKey0001", WRONG_SECRET).unwrap();
     let error = authorization.verify(&request, &Resource::from(&target()), &others).unwrap_err();
     debug(&error);
     display(&error);
@@ -102,7 +105,7 @@ fn the_emulator_shows_no_secret() {
     let mut emulator = Emulator::with_vectors(&target(), with_token(), ["a"]).unwrap();
     debug(&emulator);
     let mut request = call(&["a"]);
-    let others = Credentials::new("LTAI5tExample", WRONG_SECRET).unwrap().with_security_token(TOKEN).unwrap();
+    let others = Credentials::new("LTAI5tConformanceKey0001", WRONG_SECRET).unwrap().with_security_token(TOKEN).unwrap();
     Signer::new(&target(), others).sign(&mut request, time());
     let response = emulator.handle(Now::new(Duration::ZERO, time()), &request);
     assert!(str::from_utf8(response.body()).unwrap().contains("StringToSign"));

@@ -9,13 +9,13 @@
 //! After every step the machine's account is held against the simulation's own (`model`), after every run the emulator's truth
 //! against both, for every occurrence of a key.
 
-#[path = "../common/canary.rs"]
-mod canary;
+#[path = "../common/mod.rs"]
+mod common;
+
 mod keys;
 mod meaning;
 mod model;
 mod provider;
-mod random;
 mod scenario;
 mod stops;
 mod tally;
@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
+use common::{calls, canary, random};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, TransmitId};
 use oss_delete_vectors::{Credentials, Key, Now};
 use scenario::Scenario;
@@ -102,7 +103,7 @@ fn range(seeds: &str) -> Range<u64> {
 /// Ids of another run: some of them are never handed out in this one, others later.
 fn strangers() -> Vec<TransmitId> {
     let options = BulkOptions::new().concurrency(2000).rate(Rate::Unlimited);
-    let mut bulk = BulkDelete::new(&world::target(), Credentials::new("key", canary::SECRET).unwrap(), options).unwrap();
+    let mut bulk = BulkDelete::new(&calls::target(), Credentials::new("key", canary::SECRET).unwrap(), options).unwrap();
     for number in 0..2000 {
         bulk.push(Key::new(&format!("{number}")).unwrap()).unwrap();
         bulk.flush();

@@ -1,13 +1,14 @@
 //! One run in virtual time: the machine, the network, the service and everyone around them, and the loop that drives them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::Response;
 use oss_delete_vectors::bulk::{BulkDelete, Event, TransmitId};
 use oss_delete_vectors::emulator::{Emulator, Fault, FaultyNetwork, NetworkEvent, RateLimit};
-use oss_delete_vectors::{Credentials, Key, Now, Target, TransportError};
+use oss_delete_vectors::{Credentials, Key, Now, TransportError};
 
+use crate::calls::{BUCKET, INDEX, target, time};
 use crate::canary::WRONG_SECRET;
 use crate::meaning::{Meaning, meaning};
 use crate::model::Model;
@@ -20,20 +21,12 @@ use crate::trace::Trace;
 
 mod script;
 
-pub(crate) const BUCKET: &str = "examplebucket";
-pub(crate) const INDEX: &str = "vectorindex1";
-/// Sat, 16 Dec 2023 16:20:57 GMT.
-const START: Duration = Duration::from_secs(1_702_743_657);
 /// More than any run takes that comes to an end.
 const MOST_STEPS: u64 = 400_000;
 /// Longer than any run takes, with three outages of three days, keys that come one in five seconds and a request in ten.
 const LONGEST: Duration = Duration::from_secs(12 * 86_400);
 /// More than happens at one moment.
 const MOST_STEPS_AT_ONCE: u64 = 20_000;
-
-pub(crate) fn target() -> Target {
-    Target::builder("cn-hangzhou", "1234567890123456", BUCKET).index_name(INDEX).build().unwrap()
-}
 
 pub(crate) struct World<'a> {
     pub(crate) scenario: &'a Scenario,
@@ -67,7 +60,7 @@ impl<'a> World<'a> {
         emulator.refuse_keys(scenario.poison.iter().map(|&key| model.pushed.text(key)));
         emulator.set_rate_limit(scenario.limit.map(|(per_second, depth)| RateLimit::new(per_second, depth).unwrap()));
         let mut people = People::new(scenario);
-        let credentials = people.issue(UNIX_EPOCH + START, &mut emulator);
+        let credentials = people.issue(time(), &mut emulator);
         let (least, jitter) = scenario.latency;
         Self {
             bulk: BulkDelete::new(&target(), credentials, scenario.options(seed)).unwrap(),
@@ -323,7 +316,7 @@ impl<'a> World<'a> {
     }
 
     fn service_time(&self) -> SystemTime {
-        UNIX_EPOCH + START + self.now
+        time() + self.now
     }
 
     fn client_now(&self) -> Now {

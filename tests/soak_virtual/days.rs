@@ -2,21 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::mem;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, StopReason, TransmitId};
 use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, Identity, NetworkEvent, Outage, RateLimit};
 use oss_delete_vectors::{Credentials, Key, Now, Target};
 
 use crate::ALLOCATOR;
+use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, target, time};
 use crate::canary::SECRET;
 use crate::random::Random;
 use crate::tally::Tally;
 
-const BUCKET: &str = "examplebucket";
-const INDEX: &str = "vectorindex1";
 /// Sat, 16 Dec 2023 16:20:57 GMT.
-const START: Duration = Duration::from_secs(1_702_743_657);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -72,10 +70,10 @@ enum Happening {
 
 impl Days {
     pub(crate) fn new(seed: u64) -> Self {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", BUCKET).index_name(INDEX).build().unwrap();
-        let mut emulator = Emulator::new("cn-hangzhou", "1234567890123456");
+        let target = target();
+        let mut emulator = Emulator::new(REGION, ACCOUNT_ID);
         emulator.put_vectors(BUCKET, INDEX, [""; 0]).unwrap();
-        let credentials = issue(&mut emulator, 0, UNIX_EPOCH + START);
+        let credentials = issue(&mut emulator, 0, time());
         let faults = Fault::ALL.iter().copied().filter(|&fault| fault != Fault::Outage);
         // Outages have hours here.
         let faults = faults.fold(Faults::none(), |faults, fault| faults.with(fault, 0.004).unwrap());
@@ -349,7 +347,7 @@ impl Days {
         tally.add("tokens", 1);
         self.emulator.remove_identity(self.credentials.access_key_id());
         self.tokens += 1;
-        issue(&mut self.emulator, self.tokens, UNIX_EPOCH + START + self.now)
+        issue(&mut self.emulator, self.tokens, time() + self.now)
     }
 
     fn key(&mut self, position: u64) -> String {
@@ -365,7 +363,7 @@ impl Days {
     }
 
     fn service_time(&self) -> SystemTime {
-        UNIX_EPOCH + START + self.now
+        time() + self.now
     }
 
     fn client_now(&self) -> Now {

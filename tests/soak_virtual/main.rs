@@ -11,11 +11,10 @@
 //!
 //! Every key that is reported deleted is looked for at once, those that are left at the end are looked up one by one.
 
-#[path = "../common/canary.rs"]
-mod canary;
+#[path = "../common/mod.rs"]
+mod common;
+
 mod days;
-#[path = "../simulation/random.rs"]
-mod random;
 mod tally;
 
 use std::alloc::System;
@@ -24,6 +23,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use cap::Cap;
+use common::{calls, canary, random};
 use days::Days;
 use tally::Tally;
 

@@ -4,8 +4,9 @@
 //! Each test also finds its secret while the owner is alive, which proves that the search works.
 #![cfg(target_os = "linux")]
 
-#[path = "../common/calls.rs"]
-mod calls;
+#[path = "../common/mod.rs"]
+mod common;
+
 mod derived;
 mod library;
 mod memory;
@@ -13,3 +14,7 @@ mod memory;
 mod program;
 #[cfg(all(feature = "hyper", feature = "ureq", feature = "serve"))]
 mod runs;
+
+use common::calls;
+#[cfg(all(feature = "hyper", feature = "ureq", feature = "serve"))]
+use common::service;

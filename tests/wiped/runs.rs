@@ -1,46 +1,20 @@
 //! Runs leave no copies of renewed credentials, in either loop, with and without sockets.
 
 use std::convert::Infallible;
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{Request, Response};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
-use oss_delete_vectors::emulator::Emulator;
-use oss_delete_vectors::transports::{HyperTransport, Run, Server, Timer, TransportOptions, UreqTransport, stream_iter};
-use oss_delete_vectors::{Credentials, Now, Target, TransportError};
 
-use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, target, time};
+use oss_delete_vectors::transports::{HyperTransport, Run, Timer, TransportOptions, UreqTransport, stream_iter};
+use oss_delete_vectors::{Credentials, Now, TransportError};
+
+use crate::calls::{REGION, time};
 use crate::derived::derived;
 use crate::memory::{Needle, copies, left_alone};
+use crate::service::Service;
 
 const KEYS: [&str; 2] = ["a", "b"];
-
-/// The emulator, also on a socket.
-#[derive(Clone)]
-struct Service {
-    emulator: Arc<Mutex<Emulator>>,
-    _server: Arc<Server>,
-    target: Target,
-}
-
-impl Service {
-    fn start(credentials: Credentials) -> Self {
-        let emulator = Arc::new(Mutex::new(Emulator::with_vectors(&target(), credentials, KEYS).unwrap()));
-        let served = Arc::clone(&emulator);
-        let handler = move |request: Request<Bytes>| served.lock().unwrap().handle(now(), &request);
-        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), handler).unwrap();
-        let target = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX);
-        let target = target.endpoint(server.url().parse().unwrap()).build().unwrap();
-        Self { emulator, _server: Arc::new(server), target }
-    }
-
-    fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        self.emulator.lock().unwrap().handle(now(), request)
-    }
-}
 
 /// Always the same day, so that the derived keys are known.
 fn now() -> Now {
@@ -76,9 +50,9 @@ fn check(run: impl FnOnce(&mut BulkDelete, &Service, Credentials) + Send) {
     let found = || [copies([&earlier, &later]), copies(&earlier_keys), copies(&later_keys)];
     let work = || {
         let known = credentials("later", &later);
-        let service = Service::start(known.clone());
+        let service = Service::new(known.clone(), KEYS).clock(now);
         let options = BulkOptions::new().renews_credentials(Duration::from_secs(60));
-        let mut bulk = BulkDelete::new(&service.target, credentials("earlier", &earlier), options).unwrap();
+        let mut bulk = BulkDelete::new(&service.served_target(), credentials("earlier", &earlier), options).unwrap();
         run(&mut bulk, &service, known);
         (service, bulk)
     };
@@ -97,8 +71,9 @@ fn with_threads() {
     check(|bulk, service, known| {
         let service = service.clone();
         let run = Run::new(bulk).credentials(move || Ok::<_, Infallible>(known.clone()));
-        let report =
-            run.run_blocking_with_clock(KEYS, move |request| Ok::<_, TransportError>(service.answer(&request)), now).unwrap();
+        let report = run
+            .run_blocking_with_clock(KEYS, move |request| Ok::<_, TransportError>(service.respond(now(), &request)), now)
+            .unwrap();
         assert!(report.is_all_deleted());
     });
 }

@@ -3,7 +3,8 @@
 use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::{Deleted, ServiceError, TransportError, code};
 
-use super::{BUCKET, INDEX, World};
+use super::World;
+use crate::calls::{BUCKET, INDEX};
 use crate::provider::Reply;
 use crate::scenario::{Action, Trigger};
 

@@ -1,0 +1,90 @@
+//! The pacer finds limits that are unknown to it and stays there: exact counts in virtual time, so that a change shows.
+
+#[path = "../../benches/pacing/service.rs"]
+mod service;
+#[path = "../../benches/pacing/world.rs"]
+mod world;
+
+use service::{Bucket, Limits};
+use world::{World, alternating_sizes, changing, documented, one_key_each, random_sizes, seconds_to_hold, world};
+
+#[test]
+fn an_unknown_limit_is_found_and_held() {
+    for limit in [50.0, 500.0] {
+        for (depth, latency) in [(0.1, 0.005), (1.0, 0.005), (0.1, 0.2), (1.0, 0.2)] {
+            for seed in 0..3 {
+                let outcome = one_key_each(limit, depth, latency, 10.0).run(seed);
+                let (wall, most_wall) = (outcome.wall(), if latency > 0.1 { 14.0 } else { 11.5 });
+                let case = format!("{limit}/s, depth {depth} s, latency {latency} s, seed {seed}");
+                assert!(wall < most_wall, "{case}: {wall} s of virtual time for 10");
+                assert!((outcome.throttled as f64) < 60.0 + 0.05 * limit * 10.0, "{case}: {} throttled", outcome.throttled);
+            }
+        }
+    }
+}
+
+/// Wall over ideal time, and the throttled part of the batches.
+fn measure(world: &World, seed: u64) -> (f64, f64) {
+    let outcome = world.run(seed);
+    (outcome.wall() / world.ideal(), outcome.throttled as f64 / world.batches.len() as f64)
+}
+
+#[test]
+fn both_documented_limits_are_found_whatever_the_sizes() {
+    let limits = documented(2500.0, 1000.0);
+    for (case, concurrency, batches, most_throttled) in [
+        ("full batches", 16, vec![500; 300], 0.08),
+        ("1 to 500 keys", 16, random_sizes(1..501, 75_000), 0.08),
+        ("10 keys", 64, vec![10; 7500], 0.03),
+        ("1 key: 1,000 requests/s", 256, vec![1; 20_000], 0.04),
+        ("25 full, 2,500 of 5, in turns", 64, alternating_sizes(25, 2500, 4), 0.02),
+    ] {
+        for seed in 0..3 {
+            let (wall, throttled) = measure(&world(limits, 0.02, concurrency, batches.clone()), seed);
+            assert!(wall < 1.05 && throttled < most_throttled, "{case}, seed {seed}: {wall} of the ideal time, {throttled}");
+        }
+    }
+}
+
+#[test]
+fn one_limit_is_remembered_while_the_other_binds() {
+    // Full batches at 10/s by their keys, then single keys at 100/s, in turns of 3 s.
+    let limits = Limits { requests: Bucket::new(100.0, 30.0), keys: Bucket::new(5000.0, 1500.0), ..Limits::NONE };
+    let (wall, _) = measure(&world(limits, 0.02, 64, alternating_sizes(30, 300, 10)), 1);
+    assert!(wall < 1.1, "{wall} of the ideal time");
+}
+
+#[test]
+fn a_limit_on_requests_alone_holds_for_mixed_sizes() {
+    let limits = Limits { requests: Bucket::new(50.0, 50.0), ..Limits::NONE };
+    for (case, batches) in [("in turns", alternating_sizes(150, 150, 5)), ("at random", random_sizes(1..501, 375_000))] {
+        let (wall, _) = measure(&world(limits, 0.005, 16, batches), 1);
+        assert!(wall < 1.15, "{case}: {wall} of the ideal time");
+    }
+}
+
+#[test]
+fn lost_responses_cost_little() {
+    let world = World { faults: (0.05, 0.1), ..one_key_each(50.0, 1.0, 0.02, 30.0) };
+    let (wall, _) = measure(&world, 1);
+    assert!(wall < 1.3, "{wall} of the ideal time");
+}
+
+#[test]
+fn a_limit_that_changes_is_found_again_within_ten_seconds() {
+    for factor in [0.5, 2.0] {
+        for latency in [0.005, 0.2] {
+            let outcome = changing(50.0, 0.1, latency, factor).run(1);
+            let after = seconds_to_hold(&outcome, 20.0, 50.0 * factor);
+            assert!(after <= 10.0, "x{factor} at {latency} s: {after} s");
+        }
+    }
+}
+
+#[test]
+fn clients_that_share_a_limit_lose_nothing_and_waste_little() {
+    let world = World { clients: 4, ..one_key_each(500.0, 0.1, 0.02, 10.0) };
+    let outcome = world.run(1);
+    let (wall, throttled) = (outcome.wall(), outcome.throttled);
+    assert!(wall < 15.0 && throttled < 500, "{wall} s, {throttled} throttled");
+}

@@ -1,0 +1,133 @@
+//! What is written in two places says the same in both: README in two languages, its figures, the features, the states of a batch.
+
+use std::fmt::Debug;
+
+const ENGLISH: &str = include_str!("../../README.md");
+const CHINESE: &str = include_str!("../../README.zh-CN.md");
+const MANIFEST: &str = include_str!("../../Cargo.toml");
+const CRATE_PAGE: &str = include_str!("../../src/lib.rs");
+const BENCHMARKS: &str = include_str!("../../BENCHMARKS.md");
+const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
+const BULK: &str = include_str!("../../src/bulk.rs");
+
+/// What a translation leaves as it is.
+#[derive(Default)]
+struct Markdown {
+    headings: Vec<usize>,
+    /// Fenced blocks, with what their fence says.
+    blocks: Vec<String>,
+    links: Vec<String>,
+    /// The code in the text of each section, sorted: other languages have another order.
+    code: Vec<Vec<String>>,
+    /// How many cells each row of each table has, and the figures in them.
+    tables: Vec<Vec<(usize, Vec<String>)>>,
+}
+
+impl Markdown {
+    fn parse(text: &str) -> Self {
+        let mut parsed = Self { code: vec![Vec::new()], ..Self::default() };
+        let mut block: Option<String> = None;
+        let mut was_table = false;
+        for line in text.lines() {
+            let is_fence = line.starts_with("```");
+            if let Some(open) = &mut block {
+                *open += line;
+                *open += "\n";
+                parsed.blocks.extend(block.take_if(|_| is_fence));
+                continue;
+            }
+            if is_fence {
+                block = Some(format!("{line}\n"));
+            } else if line.starts_with('#') {
+                parsed.headings.push(line.len() - line.trim_start_matches('#').len());
+                parsed.code.push(Vec::new());
+            }
+            let is_table = line.starts_with('|');
+            if is_table && !was_table {
+                parsed.tables.push(Vec::new());
+            }
+            if is_table {
+                let row = (line.matches('|').count() - 1, figures(line));
+                parsed.tables.last_mut().unwrap().push(row);
+            }
+            was_table = is_table;
+            if !is_fence {
+                let targets = line.split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned());
+                parsed.links.extend(targets);
+                parsed.code.last_mut().unwrap().extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+            }
+        }
+        assert!(block.is_none(), "a fence is not closed");
+        parsed.code.iter_mut().for_each(|code| code.sort());
+        parsed
+    }
+}
+
+/// The numbers in a text: digits, and the points and commas between them.
+fn figures(text: &str) -> Vec<String> {
+    let is_part = |character: char| character.is_ascii_digit() || matches!(character, '.' | ',');
+    text.split(|character| !is_part(character))
+        .map(|run| run.trim_matches(['.', ',']))
+        .filter(|run| !run.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// With the number of the first that is not the same, for the whole of both is too much to read.
+fn assert_same<T: PartialEq + Debug>(what: &str, english: &[T], chinese: &[T]) {
+    for (number, (english, chinese)) in english.iter().zip(chinese).enumerate() {
+        assert!(english == chinese, "{what} {number}:\n README.md {english:?}\n README.zh-CN.md {chinese:?}");
+    }
+    assert_eq!(english.len(), chinese.len(), "{what}: README.md and README.zh-CN.md have not as many");
+}
+
+#[test]
+fn both_languages_say_the_same() {
+    let (english, mut chinese) = (Markdown::parse(ENGLISH), Markdown::parse(CHINESE));
+    assert_eq!((english.links[0].as_str(), chinese.links[0].as_str()), ("README.zh-CN.md", "README.md"));
+    chinese.links[0].clone_from(&english.links[0]);
+
+    assert_same("level of heading", &english.headings, &chinese.headings);
+    assert_same("block of code", &english.blocks, &chinese.blocks);
+    assert_same("target of link", &english.links, &chinese.links);
+    assert_same("code in section", &english.code, &chinese.code);
+    assert_same("table", &english.tables, &chinese.tables);
+    assert!(english.blocks.len() > 5 && english.links.len() > 5 && english.tables.len() > 2, "README was read");
+}
+
+#[test]
+fn every_figure_of_the_comparison_is_in_the_benchmarks() {
+    let measured: Vec<&str> = ENGLISH.lines().filter(|line| line.starts_with('|') && line.contains("`official-sdk`")).collect();
+    assert_eq!(measured.len(), 3);
+    for figure in measured.into_iter().flat_map(figures) {
+        assert!(figures(BENCHMARKS).contains(&figure), "BENCHMARKS.md has no {figure}");
+    }
+}
+
+#[test]
+fn every_feature_is_in_both_tables() {
+    let rows: Vec<&str> = ENGLISH.lines().skip_while(|line| *line != "| feature | what it adds |").skip(2).collect();
+    let rows: Vec<&str> = rows.into_iter().take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.iter().all(|row| CRATE_PAGE.contains(&format!("//! {row}\n"))), "src/lib.rs has other rows than README.md");
+
+    let mut documented: Vec<&str> = rows.iter().map(|row| row.split('`').nth(1).unwrap()).collect();
+    let manifest = MANIFEST.split("\n[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let mut features: Vec<&str> = manifest
+        .lines()
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()))
+        .filter_map(|line| line.split(" = ").next())
+        .filter(|feature| *feature != "default")
+        .collect();
+    documented.sort_unstable();
+    features.sort_unstable();
+    assert_eq!(documented, features);
+}
+
+#[test]
+fn the_states_of_a_batch_are_drawn_alike() {
+    let in_code: String =
+        BULK.lines().map_while(|line| line.strip_prefix("//!")).map(|line| line.trim_start_matches(' ')).collect();
+    let picture = Markdown::parse(ARCHITECTURE).blocks.into_iter().find(|block| block.contains("filling")).unwrap();
+    let picture: String = picture.lines().map(|line| line.trim_start_matches(' ')).collect();
+    assert!(in_code.contains(&picture), "src/bulk.rs has another picture than ARCHITECTURE.md");
+}

@@ -1,0 +1,28 @@
+//! The core by hand: values, keys, signatures, one call and its response, the emulator, and the
+//! documents. No network, no clock.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod answer_judgement;
+mod call_error;
+mod documents;
+#[cfg(feature = "emulator")]
+mod emulated_call;
+#[cfg(feature = "emulator")]
+mod emulated_checks;
+#[cfg(feature = "emulator")]
+mod emulated_dates;
+mod error_conformance;
+mod key_batch;
+mod parse_never_panics;
+mod reference_example;
+mod response_parsing;
+mod service_error_round_trip;
+mod sign_again;
+mod signing_conformance;
+mod thread_safety;
+mod values;
+mod verify_tamper;
+
+use common::{calls, canary, fixtures, random};

@@ -1,0 +1,198 @@
+//! Runs over many keys against a service that answers, but not what anyone could want: they end, in virtual time, and account
+//! for every key.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, StopReason};
+use oss_delete_vectors::transports::TransportOptions;
+use oss_delete_vectors::{Key, Target};
+
+use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, credentials, now};
+use crate::carrier::Carrier;
+use crate::peer::{Peer, read_request};
+
+const KEYS: u64 = 1_500;
+
+/// A run of three batches to its end, over one transport after another, and how long it took.
+fn each_run(options: &BulkOptions, peer: impl Fn() -> Peer, check: impl Fn(&BulkDelete, Duration, &str)) {
+    for carrier in Carrier::each(&TransportOptions::new()) {
+        let peer = peer();
+        let target = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX);
+        let target = target.endpoint(peer.url().parse().unwrap()).build().unwrap();
+        let mut bulk = BulkDelete::new(&target, credentials(), options.clone()).unwrap();
+        for number in 0..KEYS {
+            bulk.push(Key::new(&format!("doc-{number}")).unwrap()).unwrap();
+        }
+        bulk.finish();
+        let took = run(&carrier, &mut bulk);
+        let report = bulk.report();
+        assert_eq!((report.pushed, report.pending()), (KEYS, 0), "{}: {report:?}", carrier.name());
+        let outcomes = report.deleted + report.rejected + report.unconfirmed + report.not_attempted;
+        assert_eq!(outcomes, KEYS, "{}: {report:?}", carrier.name());
+        check(&bulk, took, carrier.name());
+    }
+}
+
+/// Sends one request after another. Time passes only where the run waits.
+fn run(carrier: &Carrier, bulk: &mut BulkDelete) -> Duration {
+    let mut passed = Duration::ZERO;
+    for _ in 0..100_000 {
+        if let Some(transmit) = bulk.poll_transmit(now(passed)) {
+            match carrier.send(transmit.request) {
+                Ok(response) => bulk.handle_response(now(passed), transmit.id, &response),
+                Err(error) => bulk.handle_failure(now(passed), transmit.id, error.into()),
+            }
+        } else if bulk.is_finished() {
+            return passed;
+        } else {
+            passed = passed.max(bulk.poll_timeout().expect("someone must be awaited"));
+            bulk.handle_timeout(now(passed));
+        }
+        while bulk.poll_event().is_some() {}
+    }
+    panic!("{}: no end: {bulk:?}", carrier.name());
+}
+
+/// Gives every request `answer`, and from the `last`th on `then`.
+fn changing(answer: &'static str, last: usize, then: &'static str) -> Peer {
+    let requests = AtomicUsize::new(0);
+    Peer::start(move |mut stream| {
+        while read_request(&mut stream).is_some() {
+            let answer = if requests.fetch_add(1, Ordering::SeqCst) < last { answer } else { then };
+            if stream.write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// Deletes with the first request, then throttles so many, then deletes again.
+fn throttling_after_the_first(throttled: &'static str, throttles: usize) -> Peer {
+    let requests = AtomicUsize::new(0);
+    Peer::start(move |mut stream| {
+        while read_request(&mut stream).is_some() {
+            let is_throttled = (1..=throttles).contains(&requests.fetch_add(1, Ordering::SeqCst));
+            let answer = if is_throttled { throttled } else { DELETED };
+            if stream.write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+const DELETED: &str = "HTTP/1.1 204 No Content\r\nx-oss-request-id: 1\r\n\r\n";
+
+#[test]
+fn a_run_outlives_thousands_of_throttles() {
+    const THROTTLES: usize = 3_000;
+    let throttled = "HTTP/1.1 503 Service Unavailable\r\nconnection: keep-alive\r\ncontent-length: 37\r\n\r\n\
+                     {\"Error\":{\"Code\":\"QpsLimitExceeded\"}}";
+    each_run(
+        &BulkOptions::new(),
+        || throttling_after_the_first(throttled, THROTTLES),
+        |bulk, _, name| {
+            let report = bulk.report();
+            assert_eq!((report.deleted, report.throttled, report.requests), (KEYS, 3_000, 3_003), "{name}: {report:?}");
+        },
+    );
+}
+
+#[test]
+fn a_wait_beyond_all_measure_is_not_waited() {
+    for (asked, least, most) in [
+        ("99999999999", 300, 301),
+        ("99999999999999999999999999999999999999", 300, 301),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 300, 301),
+        ("Mon, 01 Jan 0001 00:00:00 GMT", 0, 60),
+        ("-1", 0, 60),
+        ("1e9", 0, 60),
+        ("NaN", 0, 60),
+    ] {
+        let throttled = format!("HTTP/1.1 429 Too Many Requests\r\nretry-after: {asked}\r\ncontent-length: 0\r\n\r\n").leak();
+        each_run(
+            &BulkOptions::new(),
+            || changing(throttled, 1, DELETED),
+            |bulk, took, name| {
+                assert_eq!((bulk.report().deleted, bulk.report().throttled), (KEYS, 1), "{name}: {asked}");
+                assert!((least..=most).contains(&took.as_secs()), "{name}: {asked}: {took:?}");
+            },
+        );
+    }
+}
+
+#[test]
+fn a_time_of_day_beyond_all_measure_stops_the_run_or_nothing() {
+    for (date, is_date) in [
+        ("Mon, 01 Jan 0001 00:00:00 GMT", false),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", false),
+        ("Sun, 31 Dec 2150 23:59:59 GMT", true),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", false),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", false),
+        ("now", false),
+    ] {
+        let skewed = format!(
+            "HTTP/1.1 403 Forbidden\r\ndate: {date}\r\ncontent-length: 41\r\n\r\n{{\"Error\":{{\"Code\":\"RequestTimeTooSkewed\"}}}}"
+        )
+        .leak();
+        let requests = if is_date { 2 } else { 1 };
+        each_run(
+            &BulkOptions::new().concurrency(1),
+            || changing(skewed, usize::MAX, ""),
+            |bulk, _, name| {
+                assert!(matches!(bulk.stopped(), Some(StopReason::Clock(_))), "{name}: {date}: {:?}", bulk.stopped());
+                let report = bulk.report();
+                assert_eq!((report.deleted, report.unconfirmed, report.requests), (0, 0, requests), "{name}: {date}: {report:?}");
+            },
+        );
+        // Of an answer that has no need of a date nothing is learnt.
+        let late = DELETED.replace("\r\n\r\n", &format!("\r\ndate: {date}\r\n\r\n")).leak();
+        each_run(
+            &BulkOptions::new(),
+            || changing(late, usize::MAX, ""),
+            |bulk, _, name| {
+                assert_eq!((bulk.report().deleted, bulk.report().requests), (KEYS, 3), "{name}: {date}");
+            },
+        );
+    }
+}
+
+#[test]
+fn connections_that_end_with_every_answer_cost_no_key() {
+    let closing = "HTTP/1.1 204 No Content\r\nx-oss-request-id: id\r\nconnection: close\r\n\r\n";
+    // Closed without a word of it as well, right after the answer.
+    for says_so in [true, false] {
+        let peer = || {
+            Peer::start(move |mut stream| {
+                read_request(&mut stream);
+                let _ = stream.write_all(if says_so { closing } else { DELETED }.as_bytes());
+            })
+        };
+        each_run(&BulkOptions::new().back_off(Duration::from_millis(10), Duration::from_millis(10)), peer, |bulk, _, name| {
+            assert_eq!(bulk.report().deleted, KEYS, "{name}, {says_so}: {:?}", bulk.report());
+            if says_so {
+                assert_eq!(bulk.report().requests, 3, "{name}");
+            }
+        });
+    }
+}
+
+#[test]
+fn no_answer_at_all_ends_with_every_key_unconfirmed() {
+    for hostile in
+        ["", "HTTP/1.1 204", "HTTP/1.1 500 X\r\ncontent-length: 9\r\n\r\nx", "HTTP/1.1 200 X\r\ncontent-length: -1\r\n\r\n"]
+    {
+        let peer = || {
+            Peer::start(move |mut stream| {
+                read_request(&mut stream);
+                let _ = stream.write_all(hostile.as_bytes());
+            })
+        };
+        // Ten attempts, for there was no success.
+        let options = BulkOptions::new().max_attempts(4).rate(Rate::Unlimited);
+        each_run(&options, peer, |bulk, _, name| {
+            assert_eq!((bulk.report().unconfirmed, bulk.report().requests), (KEYS, 10), "{name}: {hostile:?}");
+        });
+    }
+}

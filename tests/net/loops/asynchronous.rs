@@ -1,0 +1,351 @@
+//! What only the asynchronous loop can do: be dropped, count in virtual time, poll what was woken and nothing else.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures_core::Stream;
+use http::Request;
+use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
+use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle, stream_iter};
+use oss_delete_vectors::{Credentials, Deleted, TransportError};
+
+use super::options;
+use super::virtual_time::VirtualTime;
+use super::ways::{ROUND_TRIP, answer_in_virtual_time};
+use crate::calls::ACCESS_KEY_ID;
+use crate::service::{Service, key};
+
+/// A source that is fed as the test goes on.
+#[derive(Clone, Default)]
+struct Feed(Arc<Mutex<Fed>>);
+
+#[derive(Default)]
+struct Fed {
+    keys: VecDeque<String>,
+    is_closed: bool,
+    waker: Option<Waker>,
+}
+
+impl Feed {
+    fn put(&self, keys: impl IntoIterator<Item = String>) {
+        self.change(|fed| fed.keys.extend(keys));
+    }
+
+    fn close(&self) {
+        self.change(|fed| fed.is_closed = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Fed)) {
+        let mut fed = self.0.lock().unwrap();
+        change(&mut fed);
+        fed.waker.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Stream for Feed {
+    type Item = String;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<String>> {
+        let mut fed = self.0.lock().unwrap();
+        match fed.keys.pop_front() {
+            Some(key) => Poll::Ready(Some(key)),
+            None if fed.is_closed => Poll::Ready(None),
+            None => {
+                fed.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+#[test]
+fn one_key_takes_one_round_trip() {
+    let (service, time) = (Service::with_keys(1), VirtualTime::default());
+    let mut bulk = service.bulk(BulkOptions::new());
+    let run = Run::new(&mut bulk);
+    let send = |request| answer_in_virtual_time(&service, &time, request);
+    let report = time.block_on(run.run_async(stream_iter([key(0)]), send, time.clone())).unwrap();
+    assert!(report.is_all_deleted());
+    assert_eq!(time.now().monotonic, ROUND_TRIP);
+}
+
+#[test]
+fn a_slow_stream_has_its_keys_sent_in_part() {
+    let (service, time, feed) = (Service::with_keys(9), VirtualTime::default(), Feed::default());
+    feed.put((0..3).map(key));
+    let mut sent = 3;
+    let mut bulk = service.bulk(BulkOptions::new());
+    let run = Run::new(&mut bulk).on_event(|event| {
+        let Event::Deleted { keys, .. } = event else { panic!("{event:?}") };
+        assert_eq!(keys, 3);
+        if sent == 9 {
+            feed.close();
+        } else {
+            feed.put((sent..sent + 3).map(key));
+            sent += 3;
+        }
+    });
+    let send = |request| answer_in_virtual_time(&service, &time, request);
+    let report = time.block_on(run.run_async(feed.clone(), send, time.clone())).unwrap();
+    assert_eq!((report.deleted, report.requests), (9, 3));
+    assert_eq!(time.now().monotonic, 3 * (ROUND_TRIP + Duration::from_millis(10)), "a pause and a round trip each");
+}
+
+#[test]
+fn where_requests_are_rare_batches_fill_while_they_wait() {
+    let (service, time, feed) = (Service::with_keys(2000), VirtualTime::default(), Feed::default());
+    let mut bulk = service.bulk(BulkOptions::new().rate(Rate::Fixed(5.0)));
+    let run = Run::new(&mut bulk);
+    let send = |request| answer_in_virtual_time(&service, &time, request);
+    let mut run = pin!(run.run_async(feed.clone(), send, time.clone()));
+    // A hundred keys every 20 ms, for 400 ms: with a request at every pause there were twenty.
+    let mut feeding = pin!(async {
+        for round in 0..20 {
+            feed.put((round * 100..round * 100 + 100).map(key));
+            time.sleep(Duration::from_millis(20)).await;
+        }
+        feed.close();
+    });
+    let mut is_fed = false;
+    let both = poll_fn(|context| {
+        is_fed = is_fed || feeding.as_mut().poll(context).is_ready();
+        run.as_mut().poll(context)
+    });
+    let report = time.block_on(both).unwrap();
+    assert_eq!(report.deleted, 2000);
+    assert!(report.requests <= 6, "{report:?}");
+}
+
+#[test]
+fn dropped_in_the_middle_it_leaves_an_exact_report_after_abort() {
+    for millis in [1, 19, 21, 39, 41, 100, 333] {
+        let (service, time) = (Service::with_keys(100_000), VirtualTime::default());
+        let mut bulk = service.bulk(BulkOptions::new());
+        let run = Run::new(&mut bulk);
+        let send = |request| answer_in_virtual_time(&service, &time, request);
+        let mut run = Box::pin(run.run_async(stream_iter((0..100_000).map(key)), send, time.clone()));
+        let mut end = pin!(time.sleep(Duration::from_millis(millis)));
+        time.block_on(poll_fn(|context| {
+            assert!(run.as_mut().poll(context).is_pending());
+            end.as_mut().poll(context)
+        }));
+        drop(run);
+        assert!(bulk.in_flight() > 0 && bulk.report().pending() > 0);
+        bulk.abort();
+        let report = bulk.report();
+        service.check(report, &format!("{millis} ms"));
+        assert!(report.unconfirmed > 0 && report.not_attempted > 0, "{millis} ms: {report:?}");
+        assert_eq!(report.deleted + report.unconfirmed + report.not_attempted, report.pushed, "{millis} ms: {report:?}");
+    }
+}
+
+#[test]
+fn an_aborted_run_returns_at_once_and_a_stopped_one_with_its_answers() {
+    for (orders, takes) in [(StopHandle::abort as fn(&StopHandle), ROUND_TRIP * 3 / 2), (StopHandle::stop, ROUND_TRIP * 2)] {
+        let (service, time, stop) = (Service::with_keys(100_000), VirtualTime::default(), StopHandle::new());
+        let mut bulk = service.bulk(BulkOptions::new());
+        let run = Run::new(&mut bulk).stop_handle(&stop);
+        let send = |request| answer_in_virtual_time(&service, &time, request);
+        let mut run = pin!(run.run_async(stream_iter((0..100_000).map(key)), send, time.clone()));
+        // In the middle of the second round trip, when the requests have arrived and no answer is there.
+        let mut order = pin!(time.sleep(ROUND_TRIP * 3 / 2));
+        let mut is_ordered = false;
+        let error = time.block_on(poll_fn(|context| {
+            if !is_ordered && order.as_mut().poll(context).is_ready() {
+                is_ordered = true;
+                orders(&stop);
+            }
+            run.as_mut().poll(context)
+        }));
+        let report = error.unwrap_err().report();
+        assert_eq!(time.now().monotonic, takes);
+        assert_eq!(report.unconfirmed > 0, takes < ROUND_TRIP * 2, "{report:?}");
+        service.check(report, "ordered");
+    }
+}
+
+#[test]
+fn a_run_that_was_dropped_can_be_gone_on_with() {
+    let (service, time) = (Service::with_keys(5000), VirtualTime::default());
+    let mut bulk = service.bulk(BulkOptions::new());
+    let mut keys = stream_iter((0..5000).map(key));
+    let send = |request| answer_in_virtual_time(&service, &time, request);
+    {
+        let mut run = pin!(Run::new(&mut bulk).run_async(&mut keys, send, time.clone()));
+        let mut end = pin!(time.sleep(Duration::from_millis(50)));
+        time.block_on(poll_fn(|context| {
+            assert!(run.as_mut().poll(context).is_pending());
+            end.as_mut().poll(context)
+        }));
+    }
+    let report = time.block_on(Run::new(&mut bulk).run_async(keys, send, time.clone())).unwrap();
+    assert_eq!((report.deleted, report.pushed, service.gone()), (5000, 5000, 5000));
+    assert!(report.retries > 0, "what was in flight is sent again");
+}
+
+#[test]
+fn a_thousand_in_flight_are_polled_when_they_are_woken_only() {
+    let (service, time) = (Service::with_keys(0), VirtualTime::default());
+    let mut bulk = service.bulk(BulkOptions::new().concurrency(1000).rate(Rate::Unlimited));
+    let polls = Cell::new(0);
+    let numbers = Cell::new(0);
+    let send = |_request| {
+        numbers.set(numbers.get() + 1);
+        // Each wakes alone.
+        let mut sleep = Box::pin(time.sleep(ROUND_TRIP + Duration::from_micros(numbers.get() % 1000)));
+        let polls = &polls;
+        poll_fn(move |context| {
+            polls.set(polls.get() + 1);
+            sleep.as_mut().poll(context).map(|()| Ok::<_, TransportError>(Deleted::new("id").to_response()))
+        })
+    };
+    let keys = stream_iter((0..2000 * 500).map(key));
+    let run = Run::new(&mut bulk);
+    let report = time.block_on(run.run_async(keys, send, time.clone())).unwrap();
+    assert_eq!(report.requests, 2000);
+    assert_eq!(polls.get(), 2 * 2000, "once to be sent, once to be answered");
+}
+
+#[test]
+fn credentials_that_never_come_stop_the_run_in_time() {
+    let (service, time) = (Service::with_keys(10), VirtualTime::default());
+    service.emulator().remove_identity(ACCESS_KEY_ID);
+    let mut bulk = service.bulk(BulkOptions::new());
+    let asked = Cell::new(0);
+    let run = Run::new(&mut bulk).credentials(|| {
+        asked.set(asked.get() + 1);
+        pending::<Result<Credentials, std::io::Error>>()
+    });
+    let send = |request| answer_in_virtual_time(&service, &time, request);
+    let error = time.block_on(run.run_async(stream_iter((0..10).map(key)), send, time.clone())).unwrap_err();
+    assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::CredentialsMissing)), "{error}");
+    assert_eq!((error.report().rejected, asked.get()), (10, 1));
+    assert_eq!(time.now().monotonic, ROUND_TRIP + Duration::from_secs(300));
+}
+
+#[test]
+fn credentials_are_renewed_ahead_without_a_refusal() {
+    let (service, time, feed) = (Service::with_keys(2), VirtualTime::default(), Feed::default());
+    let expiring = crate::calls::credentials().with_expiration(time.now().wall + Duration::from_secs(1000));
+    let mut bulk = oss_delete_vectors::bulk::BulkDelete::new(&service.target, expiring, BulkOptions::new()).unwrap();
+    feed.put([key(0)]);
+    let asked_at = Cell::new(Duration::ZERO);
+    let run = Run::new(&mut bulk).credentials(|| {
+        asked_at.set(time.now().monotonic);
+        feed.put([key(1)]);
+        feed.close();
+        std::future::ready(Ok::<_, std::io::Error>(crate::calls::credentials()))
+    });
+    let send = |request| answer_in_virtual_time(&service, &time, request);
+    let report = time.block_on(run.run_async(feed.clone(), send, time.clone())).unwrap();
+    assert_eq!((report.deleted, report.requests), (2, 2));
+    assert_eq!(asked_at.get(), Duration::from_secs(700), "five minutes before they expire");
+}
+
+#[test]
+fn a_request_without_a_response_ends_by_its_deadline() {
+    let (service, time) = (Service::with_keys(0), VirtualTime::default());
+    let mut bulk = service.bulk(options().max_attempts(1));
+    let run = Run::new(&mut bulk);
+    let send = async |_request: Request<_>| pending::<Result<_, TransportError>>().await;
+    let error = time.block_on(run.run_async(stream_iter([key(0)]), send, time.clone())).unwrap_err();
+    // Longer than the minute that a run has for its first deletion.
+    assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::NoSuccess(_))), "{error}");
+    assert_eq!(error.report().unconfirmed, 1);
+    assert_eq!(time.now().monotonic, Duration::from_secs(75));
+}
+
+#[test]
+fn a_pending_run_is_stopped_from_another_thread() {
+    for orders in [StopHandle::stop, StopHandle::abort] {
+        let service = Service::with_keys(1);
+        let stop = StopHandle::new();
+        let elsewhere = stop.clone();
+        let mut bulk = service.bulk(options());
+        let answers = async |_request| {
+            let elsewhere = elsewhere.clone();
+            std::thread::spawn(move || orders(&elsewhere));
+            Ok::<_, TransportError>(Deleted::new("id").to_response())
+        };
+        let feed = Feed::default();
+        feed.put([key(0)]);
+        let run = Run::new(&mut bulk).stop_handle(&stop).run_async(feed, answers, async_io::Timer::after);
+        let error = async_io::block_on(run).unwrap_err();
+        assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)), "{error}");
+        assert_eq!(error.report().pending(), 0);
+    }
+}
+
+#[test]
+fn a_panic_comes_out_and_the_report_is_exact_after_abort() {
+    let (service, time) = (Service::with_keys(1200), VirtualTime::default());
+    let mut bulk = service.bulk(BulkOptions::new());
+    let send = async |_request: Request<_>| -> Result<_, TransportError> { panic!("the transport") };
+    let run = Run::new(&mut bulk);
+    let run = run.run_async(stream_iter((0..1200).map(key)), send, time.clone());
+    let panic = catch_unwind(AssertUnwindSafe(|| time.block_on(run))).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"the transport"));
+    bulk.abort();
+    service.check(bulk.report(), "the transport");
+}
+
+/// A waker whose drop uses the stop handle.
+struct Asks(StopHandle);
+
+impl std::task::Wake for Asks {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        let _ = format!("{:?}", self.0);
+    }
+}
+
+#[test]
+fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
+    type End = fn(&StopHandle);
+    let ends = [("replaced", (|_| {}) as End), ("stopped", StopHandle::stop), ("aborted", StopHandle::abort)];
+    for (case, end) in ends {
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let (service, stop) = (Service::with_keys(0), StopHandle::new());
+            let mut bulk = service.bulk(options());
+            let request = Mutex::new(None::<Waker>);
+            let send = |_request| {
+                poll_fn(|context| {
+                    *request.lock().unwrap() = Some(context.waker().clone());
+                    Poll::<Result<_, TransportError>>::Pending
+                })
+            };
+            let run = Run::new(&mut bulk).stop_handle(&stop);
+            let mut run = Box::pin(run.run_async(stream_iter([key(0)]), send, |_| pending::<()>()));
+            for _ in 0..2 {
+                let waker = Waker::from(Arc::new(Asks(stop.clone())));
+                assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                // Whoever woke the task has let go of its waker: the handle has the last one.
+                request.lock().unwrap().take().unwrap().wake();
+            }
+            end(&stop);
+            drop(run);
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|error| panic!("{case}: {error}"));
+    }
+}
+
+#[test]
+fn the_future_can_go_to_another_thread() {
+    let service = Service::with_keys(0);
+    let mut bulk = service.bulk(options());
+    let send = async |_request: Request<_>| Ok::<_, TransportError>(Deleted::new("id").to_response());
+    let run = Run::new(&mut bulk).on_event(drop).run_async(stream_iter((0..10).map(key)), send, tokio::time::sleep);
+    let is_send: &dyn Send = &run;
+    let _ = is_send;
+}

@@ -1,0 +1,135 @@
+//! What only threads can do: block for ever, panic elsewhere, outlive the run.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use oss_delete_vectors::bulk::{BulkDelete, Event, Rate, StopReason};
+use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle};
+use oss_delete_vectors::{Credentials, Deleted, TransportError};
+
+use super::options;
+use crate::calls::ACCESS_KEY_ID;
+use crate::service::{Service, key, real_time};
+
+fn send(service: &Service) -> impl Fn(Request<Bytes>) -> Result<Response<Bytes>, TransportError> + Send + Sync + 'static {
+    let service = service.clone();
+    move |request| Ok(service.respond(real_time(), &request))
+}
+
+#[test]
+fn a_stopped_run_does_not_wait_for_a_source_that_blocks() {
+    for orders in [StopHandle::stop, StopHandle::abort] {
+        let service = Service::with_keys(3);
+        let (feed, source) = channel();
+        (0..3).for_each(|number| feed.send(key(number)).unwrap());
+        let stop = StopHandle::new();
+        let mut bulk = service.bulk(options());
+        // The partial batch leaves, its answer comes, and nobody closes the source.
+        let run = Run::new(&mut bulk).stop_handle(&stop).on_event(|_| orders(&stop));
+        let error = run.run_blocking(source, send(&service)).unwrap_err();
+        assert_eq!((error.report().deleted, service.gone()), (3, 3));
+        drop(feed);
+    }
+}
+
+#[test]
+fn as_many_requests_are_in_flight_as_there_may_be() {
+    let service = Service::with_keys(0);
+    let mut bulk = service.bulk(options().concurrency(8).rate(Rate::Unlimited));
+    // Nobody gets through before all eight are there.
+    let barrier = Barrier::new(8);
+    let send = move |_| {
+        barrier.wait();
+        Ok::<_, TransportError>(Deleted::new("id").to_response())
+    };
+    let report = Run::new(&mut bulk).run_blocking((0..16 * 500).map(key), send).unwrap();
+    assert_eq!((report.requests, report.deleted), (16, 8000));
+}
+
+#[test]
+fn an_aborted_run_does_not_wait_for_requests() {
+    let service = Service::with_keys(0);
+    // Ends a run that would wait.
+    let mut bulk = service.bulk(options().max_attempts(1).answer_timeout(Duration::from_secs(5)));
+    let stop = StopHandle::new();
+    let (never, answers) = channel::<()>();
+    let answers = Mutex::new(answers);
+    let from_send = stop.clone();
+    let send = move |_| {
+        from_send.abort();
+        let _ = answers.lock().unwrap().recv();
+        Err(TransportError::may_have_arrived("the test is over"))
+    };
+    let on_event = |event| {
+        if let Event::Failed(failed) = event {
+            assert_eq!(failed.error, None, "there was no time for one");
+        }
+    };
+    let run = Run::new(&mut bulk).stop_handle(&stop).on_event(on_event);
+    let error = run.run_blocking((0..10).map(key), send).unwrap_err();
+    assert_eq!((error.report().unconfirmed, error.report().pending()), (10, 0));
+    drop(never);
+}
+
+#[test]
+fn credentials_that_never_come_stop_the_run() {
+    let service = Service::with_keys(10);
+    service.emulator().remove_identity(ACCESS_KEY_ID);
+    let mut bulk = service.bulk(options().renews_credentials(Duration::from_millis(20)));
+    let (never, credentials): (Sender<Credentials>, Receiver<Credentials>) = channel();
+    let error =
+        Run::new(&mut bulk).credentials(move || credentials.recv()).run_blocking((0..10).map(key), send(&service)).unwrap_err();
+    assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::CredentialsMissing)), "{error}");
+    assert_eq!(error.report().rejected, 10);
+    drop(never);
+}
+
+#[test]
+fn nothing_outlives_a_run_that_came_to_its_end() {
+    let service = Service::with_keys(5000);
+    let held = Arc::new(());
+    let (by_keys, by_send) = (Arc::clone(&held), Arc::clone(&held));
+    let answer = send(&service);
+    let keys = (0..5000).map(move |number| (&by_keys, key(number)).1);
+    let send = move |request| (&by_send, answer(request)).1;
+    let report = Run::new(&mut service.bulk(options())).run_blocking(keys, send).unwrap();
+    assert_eq!(report.deleted, 5000);
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
+type Case = fn(&mut BulkDelete, &Service);
+
+#[test]
+fn a_panic_comes_out_wherever_it_was_and_the_report_is_exact_after_it() {
+    let cases: [(&str, Case); 4] = [
+        ("the source", |bulk, service| {
+            let keys = (0..).map(|number| if number < 1200 { key(number) } else { panic!("the source") });
+            drop(Run::new(bulk).run_blocking(keys, send(service)));
+        }),
+        ("the transport", |bulk, _| {
+            let send = |_| -> Result<_, TransportError> { panic!("the transport") };
+            drop(Run::new(bulk).run_blocking((0..1200).map(key), send));
+        }),
+        ("the provider", |bulk, service| {
+            service.emulator().remove_identity(ACCESS_KEY_ID);
+            let provider = || -> Result<Credentials, std::io::Error> { panic!("the provider") };
+            drop(Run::new(bulk).credentials(provider).run_blocking((0..1200).map(key), send(service)));
+        }),
+        ("the event closure", |bulk, service| {
+            let on_event = |_: Event| panic!("the event closure");
+            drop(Run::new(bulk).on_event(on_event).run_blocking((0..1200).map(key), send(service)));
+        }),
+    ];
+    for (place, case) in cases {
+        let service = Service::with_keys(1200);
+        let mut bulk = service.bulk(options());
+        let panic = catch_unwind(AssertUnwindSafe(|| case(&mut bulk, &service))).unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&place));
+        bulk.abort();
+        service.check(bulk.report(), place);
+    }
+}

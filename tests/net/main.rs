@@ -1,0 +1,12 @@
+//! Everything that meets a socket, a thread or a runtime: the transports, the loops that drive a run
+//! over them, and the emulator as a server.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod loops;
+mod serve;
+mod serve_faulty;
+mod transports;
+
+use common::{calls, canary, carrier, certificates, enough_time, peer, service};

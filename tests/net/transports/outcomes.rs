@@ -1,0 +1,229 @@
+//! What becomes of one call: the answer as it came, or an error that says whether the request may
+//! have arrived.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use oss_delete_vectors::MAX_RESPONSE_BODY;
+use oss_delete_vectors::transports::TransportOptions;
+
+use crate::carrier::{Carrier, Outcome, request};
+use crate::enough_time::with_enough_time;
+use crate::peer::{NO_CONTENT, Peer, read_head, read_request, wait_for_close};
+
+/// One way for a server to behave, and what both transports have to make of it.
+struct Scenario {
+    name: &'static str,
+    serve: fn(TcpStream),
+    expected: Expected,
+}
+
+#[derive(Clone, Copy)]
+enum Expected {
+    Answer(u16, &'static str),
+    AnswerOf(usize),
+    MayHaveArrived,
+    Timeout,
+    BodyTooLarge,
+    /// No answer; whether the request left depends on who was faster.
+    NoAnswer,
+}
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "success", serve: |stream| reply(stream, NO_CONTENT), expected: Expected::Answer(204, "") },
+    Scenario {
+        name: "forbidden",
+        serve: |stream| {
+            reply(stream, b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied");
+        },
+        expected: Expected::Answer(403, "denied"),
+    },
+    Scenario {
+        name: "not found, in chunks",
+        serve: |stream| {
+            let head = "HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n";
+            reply(stream, format!("{head}3\r\nno \r\n5\r\nindex\r\n0\r\n\r\n").as_bytes());
+        },
+        expected: Expected::Answer(404, "no index"),
+    },
+    Scenario {
+        name: "unavailable, until the connection closes",
+        serve: |stream| {
+            reply(stream, b"HTTP/1.1 503 Slow Down\r\nconnection: close\r\n\r\nlater");
+        },
+        expected: Expected::Answer(503, "later"),
+    },
+    Scenario {
+        name: "body of exactly the limit",
+        serve: |stream| reply(stream, &body_of(MAX_RESPONSE_BODY)),
+        expected: Expected::AnswerOf(MAX_RESPONSE_BODY),
+    },
+    Scenario {
+        name: "body over the limit",
+        serve: |stream| reply(stream, &body_of(MAX_RESPONSE_BODY + 1)),
+        expected: Expected::BodyTooLarge,
+    },
+    Scenario {
+        name: "endless body",
+        serve: |mut stream| {
+            read_request(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            while stream.write_all(&[b'x'; 4096]).is_ok() {}
+        },
+        expected: Expected::BodyTooLarge,
+    },
+    Scenario {
+        name: "body cut short",
+        serve: |stream| {
+            reply(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort");
+        },
+        expected: Expected::MayHaveArrived,
+    },
+    Scenario {
+        name: "head cut short",
+        serve: |stream| reply(stream, b"HTTP/1.1 204 No Con"),
+        expected: Expected::MayHaveArrived,
+    },
+    Scenario {
+        name: "no HTTP",
+        serve: |stream| reply(stream, b"220 mail.example ready\r\n\r\n"),
+        expected: Expected::MayHaveArrived,
+    },
+    Scenario { name: "closed after the request", serve: |stream| reply(stream, b""), expected: Expected::MayHaveArrived },
+    Scenario {
+        name: "reset after the request",
+        serve: |mut stream| {
+            let (_, length) = read_head(&mut stream).unwrap();
+            stream.read_exact(&mut vec![0; length - 1]).unwrap();
+            // To close with a byte unread is to reset; waiting for it makes sure that it is there.
+            stream.peek(&mut [0]).unwrap();
+        },
+        expected: Expected::MayHaveArrived,
+    },
+    Scenario { name: "closed before the request", serve: drop, expected: Expected::NoAnswer },
+    Scenario { name: "stalled answer", serve: |mut stream| wait_for_close(&mut stream), expected: Expected::Timeout },
+    Scenario {
+        name: "stalled body",
+        serve: |mut stream| {
+            read_request(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort");
+            wait_for_close(&mut stream);
+        },
+        expected: Expected::Timeout,
+    },
+];
+
+#[test]
+fn every_scenario_ends_as_expected() {
+    for Scenario { name, serve, expected } in SCENARIOS {
+        for transport in Carrier::NAMES {
+            let outcome = |timeout| {
+                let peer = Peer::start(serve);
+                Carrier::named(transport, &TransportOptions::new().timeout(timeout)).send(request(&peer.url()))
+            };
+            let outcome = match expected {
+                // The request must have left before the timeout.
+                Expected::Timeout => with_enough_time(|timeout| {
+                    Some(outcome(timeout)).filter(|outcome| !outcome.as_ref().is_err_and(TransportError::is_surely_not_sent))
+                }),
+                _ => outcome(Duration::MAX),
+            };
+            check(&format!("{name}, {transport}"), *expected, outcome);
+        }
+    }
+}
+
+fn check(case: &str, expected: Expected, outcome: Outcome) {
+    match expected {
+        Expected::Answer(status, body) => {
+            let response = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
+            assert_eq!((response.status().as_u16(), &response.body()[..]), (status, body.as_bytes()), "{case}");
+        }
+        Expected::AnswerOf(length) => {
+            let response = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
+            assert_eq!(response.body().len(), length, "{case}");
+        }
+        Expected::NoAnswer => assert!(outcome.is_err(), "{case}: {outcome:?}"),
+        Expected::MayHaveArrived | Expected::Timeout | Expected::BodyTooLarge => {
+            let error = outcome.expect_err(case);
+            assert!(!error.is_surely_not_sent(), "{case}: {error}");
+            let timeout = matches!(expected, Expected::Timeout);
+            assert_eq!(error.is_timeout(), timeout, "{case}: {error}");
+            let too_large = matches!(expected, Expected::BodyTooLarge);
+            assert_eq!(error.is_body_too_large(), too_large, "{case}: {error}");
+        }
+    }
+}
+
+#[test]
+fn time_without_end_is_no_trouble() {
+    let options = TransportOptions::new().connect_timeout(Duration::MAX).timeout(Duration::MAX);
+    let peer = Peer::start(|stream| reply(stream, NO_CONTENT));
+    for carrier in Carrier::each(&options) {
+        carrier.send(request(&peer.url())).unwrap();
+    }
+}
+
+#[test]
+fn a_refused_connection_is_surely_not_sent() {
+    // Bound and dropped: a port that nobody listens on.
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    for carrier in Carrier::each(&TransportOptions::new()) {
+        let error = carrier.send(request(&format!("http://{free}"))).unwrap_err();
+        assert!(error.is_surely_not_sent() && !error.is_timeout(), "{}: {error}", carrier.name());
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("the request was not sent: no connection to {free}: ")), "{text}");
+        assert!(text.contains("Connection refused") && !text.contains('\n'), "{text}");
+    }
+}
+
+#[test]
+fn an_unknown_host_is_surely_not_sent() {
+    // Reserved for this by RFC 2606. A resolver that does not answer ends in the time to connect.
+    let options = TransportOptions::new().connect_timeout(Duration::from_secs(2));
+    for carrier in Carrier::each(&options) {
+        let error = carrier.send(request("http://nonexistent.invalid")).unwrap_err();
+        assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());
+        assert!(error.to_string().contains("no connection to nonexistent.invalid:80: "), "{}: {error}", carrier.name());
+    }
+}
+
+#[test]
+fn a_timeout_names_its_limit_and_the_peer() {
+    let limit = Duration::from_millis(300);
+    let peer = Peer::start(|mut stream| wait_for_close(&mut stream));
+    let at = format!("127.0.0.1:{}", peer.port());
+    for carrier in Carrier::each(&TransportOptions::new().timeout(limit)) {
+        let error = carrier.send(request(&peer.url())).unwrap_err().to_string();
+        let expected = format!("no response from {at}, but the request may have arrived: timed out after 300ms");
+        assert_eq!(error, expected, "{}", carrier.name());
+    }
+    for carrier in Carrier::each(&TransportOptions::new().connect_timeout(limit)) {
+        let error = carrier.send(request(&format!("https://{at}"))).unwrap_err().to_string();
+        let expected = format!("the request was not sent: no connection to {at}: timed out after 300ms");
+        assert_eq!(error, expected, "{}", carrier.name());
+    }
+}
+
+#[test]
+fn what_no_transport_can_send_to_is_surely_not_sent() {
+    for carrier in Carrier::each(&TransportOptions::new()) {
+        for url in ["", "ftp://127.0.0.1"] {
+            let error = carrier.send(request(url)).unwrap_err();
+            assert!(error.is_surely_not_sent(), "{url}, {}: {error}", carrier.name());
+        }
+    }
+}
+
+fn reply(mut stream: TcpStream, answer: &[u8]) {
+    read_request(&mut stream).expect("a whole request");
+    // The client may have seen enough before all is written.
+    let _ = stream.write_all(answer);
+}
+
+fn body_of(length: usize) -> Vec<u8> {
+    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+    answer.resize(answer.len() + length, b'x');
+    answer
+}

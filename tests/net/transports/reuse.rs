@@ -1,0 +1,42 @@
+//! Connections are used again, so that a long run costs a few handshakes and not thousands.
+
+use oss_delete_vectors::transports::TransportOptions;
+
+use crate::carrier::{Carrier, request};
+use crate::peer::{NO_CONTENT, Peer, answer_all};
+
+/// The most connections that `senders` may open between them.
+///
+/// ureq connects only when none is idle. hyper does as well, but a connection is idle only once its
+/// task has run after the answer; until then it opens another, and keeps both. So the number is
+/// small, but not exact.
+fn most(carrier: &Carrier, senders: usize) -> usize {
+    match carrier {
+        Carrier::Hyper(..) => 4 * senders,
+        Carrier::Ureq(_) => senders,
+    }
+}
+
+fn check(senders: usize, calls: usize, answer: &'static [u8]) {
+    for carrier in Carrier::each(&TransportOptions::new()) {
+        let peer = Peer::start(move |mut stream| answer_all(&mut stream, answer));
+        carrier.send_many(senders, calls, &request(&peer.url()));
+        let (opened, most) = (peer.connections(), most(&carrier, senders));
+        assert!((1..=most).contains(&opened), "{}: {opened} connections", carrier.name());
+    }
+}
+
+#[test]
+fn a_thousand_calls_one_after_another() {
+    check(1, 1_000, NO_CONTENT);
+}
+
+#[test]
+fn a_thousand_calls_from_eight_at_once() {
+    check(8, 125, NO_CONTENT);
+}
+
+#[test]
+fn an_error_answer_keeps_its_connection() {
+    check(1, 100, b"HTTP/1.1 503 Slow Down\r\ncontent-length: 5\r\n\r\nlater");
+}
