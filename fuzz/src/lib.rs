@@ -13,11 +13,11 @@ mod wire;
 #[allow(dead_code, reason = "the tests of the crate use more of it")]
 #[path = "../../tests/common/fixtures.rs"]
 mod fixtures;
-#[path = "../../tests/common/signed_content.rs"]
-mod signed_content;
 #[allow(dead_code, reason = "the tests of the crate use more of it")]
 #[path = "../../tests/common/random.rs"]
 mod random;
+#[path = "../../tests/common/signed_content.rs"]
+mod signed_content;
 
 /// The modules of the program that parse files, and what they depend on.
 #[allow(dead_code, unused_imports, reason = "only part of the program is included")]

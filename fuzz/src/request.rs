@@ -12,9 +12,9 @@ use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, RequestError
 
 use crate::example::{credentials, target, time};
 use crate::fixtures::signing_cases;
+use crate::random::Random;
 use crate::signed_content::SignedContent;
 use crate::wire;
-use crate::random::Random;
 
 /// Parses a request, checks its authorization, sends it to the emulator, and signs it again.
 pub fn request(data: &[u8]) {

@@ -9,7 +9,6 @@ use oss_delete_vectors::bulk::{BulkOptions, StopReason};
 use oss_delete_vectors::transports::{Run, RunErrorKind, Timer, stream_iter};
 use oss_delete_vectors::{Deleted, Now, TransportError};
 
-use super::virtual_time::VirtualTime;
 use super::virtual_time::{Sleep, VirtualTime};
 use crate::service::{Service, key};
 

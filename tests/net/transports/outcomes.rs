@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use oss_delete_vectors::MAX_RESPONSE_BODY;
+use oss_delete_vectors::TransportError;
 use oss_delete_vectors::transports::TransportOptions;
 
 use crate::carrier::{Carrier, Outcome, request};
