@@ -22,7 +22,13 @@ fn main() {
 }
 
 fn target() -> Target {
-    Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build().unwrap()
+    Target::builder()
+        .region("cn-hangzhou")
+        .account_id("1234567890123456")
+        .bucket("examplebucket")
+        .index_name("vectorindex1")
+        .build()
+        .unwrap()
 }
 
 fn credentials() -> Credentials {

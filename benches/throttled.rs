@@ -41,7 +41,12 @@ fn main() {
 fn run(transport: &str, concurrency: usize, latency: Duration, batches: u32) -> Report {
     let server = throttled();
     let endpoint: Endpoint = server.url().parse().unwrap();
-    let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").endpoint(endpoint);
+    let target = Target::builder()
+        .region("cn-hangzhou")
+        .account_id("1234567890123456")
+        .bucket("examplebucket")
+        .index_name("i")
+        .endpoint(endpoint);
     let credentials = Credentials::new("LTAI5tExample", "my-secret").unwrap();
     let options = BulkOptions::new().concurrency(concurrency);
     let mut bulk = BulkDelete::new(&target.build().unwrap(), credentials, options).unwrap();

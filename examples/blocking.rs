@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // The same, and report each key that is not deleted. The emulator can reject one.
     if let Some(mut emulator) = setup.emulator() {
-        emulator.refuse_keys([key(4321)]);
+        emulator.reject_keys([key(4321)]);
     }
     let mut bulk = BulkDelete::new(target, credentials.clone(), BulkOptions::new())?;
     let report = Run::new(&mut bulk)

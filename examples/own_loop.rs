@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Transmit};
 use oss_delete_vectors::transports::{HyperTransport, TransportOptions};
-use oss_delete_vectors::{Credentials, Invalid, Key, Now};
+use oss_delete_vectors::{Credentials, InvalidValue, Key, Now};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, sleep_until};
@@ -67,8 +67,8 @@ async fn delete(
     bulk: &mut BulkDelete,
     mut keys: mpsc::Receiver<String>,
     mut stopped: watch::Receiver<bool>,
-    renew: impl Fn() -> Result<Credentials, Invalid> + Clone + Send + 'static,
-) -> Option<Invalid> {
+    renew: impl Fn() -> Result<Credentials, InvalidValue> + Clone + Send + 'static,
+) -> Option<InvalidValue> {
     let start = Instant::now();
     let now = || Now::new(start.elapsed(), SystemTime::now());
     let transport = HyperTransport::new(&TransportOptions::new());

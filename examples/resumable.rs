@@ -20,7 +20,7 @@ use setup::{Setup, key};
 fn main() -> Result<(), Box<dyn Error>> {
     let setup = Setup::new(20_000)?;
     if let Some(mut emulator) = setup.emulator() {
-        emulator.refuse_keys([key(7), key(19_000)]);
+        emulator.reject_keys([key(7), key(19_000)]);
     }
     let folder = env::temp_dir().join(format!("resumable-{}", process::id()));
     fs::create_dir_all(&folder)?;

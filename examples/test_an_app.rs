@@ -83,7 +83,7 @@ async fn partial_failure() -> Result<(), Box<dyn Error>> {
 
 async fn rejected_document() -> Result<(), Box<dyn Error>> {
     let service = Service::start(1234, "")?;
-    service.emulator.borrow_mut().refuse_keys([document(42)]);
+    service.emulator.borrow_mut().reject_keys([document(42)]);
     assert_eq!(service.forget_all("my-secret").await?, ["document-42: rejected"]);
     assert_eq!(service.documents(), Some(1));
     service.print("rejected document")
@@ -91,7 +91,7 @@ async fn rejected_document() -> Result<(), Box<dyn Error>> {
 
 async fn faulty_network() -> Result<(), Box<dyn Error>> {
     let service =
-        Service::start(30_000, "connection-refused=0.1,lost-request=0.1,throttle=0.1,server-error=0.1,lost-answer=0.1")?;
+        Service::start(30_000, "connection-refused=0.1,lost-request=0.1,throttle=0.1,server-error=0.1,lost-response=0.1")?;
     assert!(service.forget_all("my-secret").await?.is_empty());
     assert_eq!(service.documents(), Some(0));
     assert!(service.requests.get() > 60, "no request was repeated");
@@ -133,7 +133,12 @@ struct Service {
 
 impl Service {
     fn start(documents: usize, faults: &str) -> Result<Self, Box<dyn Error>> {
-        let index = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+        let index = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .index_name("vectorindex1")
+            .build()?;
         let credentials = Credentials::new("example-id", "my-secret")?;
         Ok(Self {
             emulator: RefCell::new(Emulator::with_vectors(&index, credentials, (0..documents).map(document))?),

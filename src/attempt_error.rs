@@ -162,7 +162,13 @@ mod tests {
 
     #[test]
     fn a_shortened_error_decides_as_the_whole_one() {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
+        let target = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .index_name("i")
+            .build()
+            .unwrap();
         let long = "m".repeat(2000);
         for (status, code) in
             [(403, code::ACCESS_DENIED), (404, code::BAD_ERROR_RESPONSE), (404, "SomethingNew"), (503, code::QPS_LIMIT_EXCEEDED)]

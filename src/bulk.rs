@@ -72,7 +72,7 @@ use self::doubt::Doubt;
 use self::outage::Outage;
 use self::pacer::Pacer;
 use self::startup::Startup;
-use crate::{Credentials, Invalid, Now, Target};
+use crate::{Credentials, InvalidValue, Now, Target};
 
 pub use self::checkpoint::Checkpoint;
 pub use self::event::{Event, FailedKeys, KeyOutcome, StopReason};
@@ -105,7 +105,7 @@ pub use self::transmits::{Transmit, TransmitId};
 ///
 /// Read `now` afresh for every call. A transmit's id stands for one attempt. Extra timeouts, late
 /// responses and ids that are unknown or have their response already do no harm. A response that
-/// never comes is given up after [`answer_timeout`](BulkOptions::answer_timeout). Secrets that the
+/// never comes is given up after [`response_timeout`](BulkOptions::response_timeout). Secrets that the
 /// service repeats are taken out of what you get.
 ///
 /// Some loops need more:
@@ -125,7 +125,7 @@ pub use self::transmits::{Transmit, TransmitId};
 /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 /// use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, code};
 ///
-/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
 /// let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
 /// let mut keys = (0..1234).map(|number| format!("doc-{number}"));
 ///
@@ -186,7 +186,7 @@ pub struct BulkDelete {
     /// That of the next push.
     position: u64,
     /// Settled by an earlier run, from the next position on.
-    passed_over: VecDeque<Range<u64>>,
+    settled_before: VecDeque<Range<u64>>,
     filling: Filling,
     ready: VecDeque<Batch>,
     /// Batches in back-off, by when it ends; the number keeps those of one moment apart.
@@ -197,9 +197,9 @@ pub struct BulkDelete {
     next_id: u64,
     /// The first attempt that may not be overdue yet.
     overdue_until: TransmitId,
-    halving: Option<Halving>,
+    splitting: Option<Splitting>,
     /// Single keys rejected before the first success.
-    refused_keys: u32,
+    rejected_keys: u32,
     doubt: Doubt,
     startup: Startup,
     history: History,
@@ -211,7 +211,7 @@ pub struct BulkDelete {
     events: VecDeque<Event>,
     report: Report,
     /// Keys that are settled and were not deleted: rejected, unconfirmed and not attempted.
-    given_up: [u64; 3],
+    failed_for_good: [u64; 3],
     settled: Settled,
     /// Rejected before the first success, positions and keys: not settled until a success shows that it was the keys.
     unproven: (Settled, u64),
@@ -241,10 +241,10 @@ struct InFlight {
 
 /// The one batch that is halved before the first success.
 #[derive(Debug, Clone, Copy)]
-struct Halving {
-    family: u64,
+struct Splitting {
+    group: u64,
     /// Pieces that have no outcome yet.
-    pieces: usize,
+    parts: usize,
 }
 
 /// Events that wait before nothing new is begun.
@@ -255,15 +255,15 @@ impl BulkDelete {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] naming the option that is out of its range.
-    pub fn new(target: &Target, credentials: Credentials, options: BulkOptions) -> Result<Self, Invalid> {
+    /// [`InvalidValue`] naming the option that is out of its range.
+    pub fn new(target: &Target, credentials: Credentials, options: BulkOptions) -> Result<Self, InvalidValue> {
         options.check()?;
         Ok(Self {
             target: target.clone(),
             now: Now::new(Duration::ZERO, UNIX_EPOCH),
             phase: Phase::Pushing,
             position: 0,
-            passed_over: VecDeque::new(),
+            settled_before: VecDeque::new(),
             filling: Filling::new(),
             ready: VecDeque::new(),
             delayed: BTreeMap::new(),
@@ -271,8 +271,8 @@ impl BulkDelete {
             in_flight: BTreeMap::new(),
             next_id: 0,
             overdue_until: TransmitId::FIRST,
-            halving: None,
-            refused_keys: 0,
+            splitting: None,
+            rejected_keys: 0,
             doubt: Doubt::default(),
             startup: Startup::default(),
             history: History::default(),
@@ -283,7 +283,7 @@ impl BulkDelete {
             pacer: Pacer::new(options.rate, options.concurrency),
             events: VecDeque::new(),
             report: Report::default(),
-            given_up: [0; 3],
+            failed_for_good: [0; 3],
             settled: Settled::default(),
             unproven: Default::default(),
             options,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
-use crate::{Invalid, time_text};
+use crate::{InvalidValue, time_text};
 
 /// An AccessKey pair, with a security token if STS issued it.
 ///
@@ -20,7 +20,7 @@ use crate::{Invalid, time_text};
 /// let credentials = credentials.with_security_token("CAIS...")?;
 /// assert_eq!(credentials.access_key_id(), "LTAI5tExample");
 /// assert!(!format!("{credentials:?}").contains("my-secret"));
-/// # Ok::<_, oss_delete_vectors::Invalid>(())
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
 /// ```
 #[derive(Clone)]
 pub struct Credentials {
@@ -35,22 +35,22 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] if one of them breaks its rule. The error never contains the secret.
+    /// [`InvalidValue`] if one of them breaks its rule. The error never contains the secret.
     /// - `access_key_id`: printable ASCII without commas, not empty, and without spaces at the
     ///   ends;
     /// - `access_key_secret`: not empty, no control characters, and no white space at the ends. The
     ///   most common mistake is the line break of the file that it was read from.
-    pub fn new(access_key_id: impl AsRef<str>, access_key_secret: impl Into<String>) -> Result<Self, Invalid> {
+    pub fn new(access_key_id: impl AsRef<str>, access_key_secret: impl Into<String>) -> Result<Self, InvalidValue> {
         let id = access_key_id.as_ref();
         let secret = Zeroizing::new(access_key_secret.into());
         if !is_header_text(id) || id.contains(',') {
             // In the Authorization header, a comma ends the credential.
             let rule = "must be printable ASCII without commas and without spaces at the ends, at least one character";
-            return Err(Invalid::new("access key id", rule, id));
+            return Err(InvalidValue::new("access key id", rule, id));
         }
         if secret.is_empty() || secret.trim() != secret.as_str() || secret.contains(char::is_control) {
             let rule = "must not be empty, have white space at the ends or control characters";
-            return Err(Invalid::without_value("access key secret", rule));
+            return Err(InvalidValue::without_value("access key secret", rule));
         }
         Ok(Self { access_key_id: id.into(), access_key_secret: Arc::new(secret), security_token: None, expiration: None })
     }
@@ -59,16 +59,16 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] if the token is not a header value: it must be printable ASCII without spaces at
+    /// [`InvalidValue`] if the token is not a header value: it must be printable ASCII without spaces at
     /// the ends. The error never contains the token.
-    pub fn with_security_token(mut self, token: impl Into<String>) -> Result<Self, Invalid> {
+    pub fn with_security_token(mut self, token: impl Into<String>) -> Result<Self, InvalidValue> {
         let token = Zeroizing::new(token.into());
         self.security_token = match token.as_str() {
             "" => None,
             text if is_header_text(text) => Some(Arc::new(token)),
             _ => {
                 let rule = "must be printable ASCII without spaces at the ends";
-                return Err(Invalid::without_value("security token", rule));
+                return Err(InvalidValue::without_value("security token", rule));
             }
         };
         Ok(self)
@@ -86,10 +86,10 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] naming the field `expiration`: no such time, a time without an offset, or one before 1970.
-    pub fn with_expiration_text(self, text: &str) -> Result<Self, Invalid> {
+    /// [`InvalidValue`] naming the field `expiration`: no such time, a time without an offset, or one before 1970.
+    pub fn with_expiration_text(self, text: &str) -> Result<Self, InvalidValue> {
         let rule = "must be a time in RFC 3339 format, such as 2026-09-03T12:00:00Z";
-        let expiration = time_text::rfc3339(text).ok_or_else(|| Invalid::new("expiration", rule, text))?;
+        let expiration = time_text::rfc3339(text).ok_or_else(|| InvalidValue::new("expiration", rule, text))?;
         Ok(self.with_expiration(expiration))
     }
 

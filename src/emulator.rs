@@ -6,7 +6,7 @@
 //! use oss_delete_vectors::signing::Signer;
 //! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target};
 //!
-//! let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket")
+//! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket")
 //!     .index_name("vectorindex1")
 //!     .build()?;
 //! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
@@ -31,7 +31,7 @@ mod rate_limit;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::{Credentials, Invalid, Key, ServiceError, Target};
+use crate::{Credentials, InvalidValue, Key, ServiceError, Target};
 
 pub use faults::{Fault, Faults};
 pub use faulty_network::{FaultyNetwork, NetworkEvent, Outage};
@@ -50,7 +50,7 @@ pub use rate_limit::RateLimit;
 /// use oss_delete_vectors::{DeleteVectors, ServiceError, code};
 /// # use std::time::{Duration, UNIX_EPOCH};
 /// # use oss_delete_vectors::{Credentials, KeyBatch, Now, Target, signing::Signer};
-/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket")
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket")
 /// #     .index_name("vectorindex1")
 /// #     .build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
@@ -81,7 +81,7 @@ pub struct Emulator {
     /// By AccessKey id.
     identities: BTreeMap<String, Identity>,
     /// Requests with one of these keys are rejected.
-    refused_keys: BTreeSet<Box<str>>,
+    rejected_keys: BTreeSet<Box<str>>,
     /// Keys that the service always fails over.
     failing_keys: BTreeSet<Box<str>>,
     rate_limit: Option<RateLimit>,
@@ -113,7 +113,7 @@ impl Emulator {
             account_id: account_id.into(),
             buckets: BTreeMap::new(),
             identities: BTreeMap::new(),
-            refused_keys: BTreeSet::new(),
+            rejected_keys: BTreeSet::new(),
             failing_keys: BTreeSet::new(),
             rate_limit: None,
             failures: VecDeque::new(),
@@ -127,8 +127,8 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] if `target` has no index, or the errors of [`put_vectors`](Self::put_vectors).
-    pub fn with_vectors<I>(target: &Target, credentials: Credentials, keys: I) -> Result<Self, Invalid>
+    /// [`InvalidValue`] if `target` has no index, or the errors of [`put_vectors`](Self::put_vectors).
+    pub fn with_vectors<I>(target: &Target, credentials: Credentials, keys: I) -> Result<Self, InvalidValue>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
@@ -145,17 +145,17 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] if the name of the bucket or the index, or one of the keys, is invalid. Keys
+    /// [`InvalidValue`] if the name of the bucket or the index, or one of the keys, is invalid. Keys
     /// before the invalid one are stored. An index name has 1 to 63 letters and digits; the first
     /// is a letter.
-    pub fn put_vectors<I>(&mut self, bucket: &str, index_name: &str, keys: I) -> Result<(), Invalid>
+    pub fn put_vectors<I>(&mut self, bucket: &str, index_name: &str, keys: I) -> Result<(), InvalidValue>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
         check_index_name(index_name)?;
         if !self.buckets.contains_key(bucket) {
-            let target = Target::builder(&self.region, &self.account_id, bucket).build()?;
+            let target = Target::builder().region(&self.region).account_id(&self.account_id).bucket(bucket).build()?;
             self.buckets.insert(bucket.to_owned(), Bucket { target, indexes: BTreeMap::new() });
         }
         let indexes = &mut self.buckets.get_mut(bucket).expect("inserted above").indexes;
@@ -184,12 +184,12 @@ impl Emulator {
     /// From now on, rejects every request that contains one of `keys` with
     /// `VectorIndexParameterInvalid`. Simulates keys that this crate accepts and the service
     /// rejects; whether such keys exist is not known.
-    pub fn refuse_keys<I>(&mut self, keys: I)
+    pub fn reject_keys<I>(&mut self, keys: I)
     where
         I: IntoIterator,
         I::Item: Into<Box<str>>,
     {
-        self.refused_keys.extend(keys.into_iter().map(Into::into));
+        self.rejected_keys.extend(keys.into_iter().map(Into::into));
     }
 
     /// Fails every request that holds one of `keys` with `500 InternalError`, from now on, and deletes nothing of it.
@@ -245,13 +245,13 @@ impl Emulator {
 }
 
 /// The rule in the reference of `PutVectorIndex`.
-fn check_index_name(index_name: &str) -> Result<(), Invalid> {
+fn check_index_name(index_name: &str) -> Result<(), InvalidValue> {
     let is_valid = index_name.len() <= 63
         && index_name.starts_with(|first: char| first.is_ascii_alphabetic())
         && index_name.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_valid {
         Ok(())
     } else {
-        Err(Invalid::new("index name", "must be 1 to 63 letters and digits, the first a letter", index_name))
+        Err(InvalidValue::new("index name", "must be 1 to 63 letters and digits, the first a letter", index_name))
     }
 }

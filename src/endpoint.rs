@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use http::uri::Scheme;
 
-use crate::Invalid;
+use crate::InvalidValue;
 
 /// Where the service answers: its public or internal host, which follow from the region, or a host of your own.
 ///
@@ -19,7 +19,7 @@ use crate::Invalid;
 /// let gateway: Endpoint = "https://vectors.example.com:8443".parse()?;
 /// assert_eq!(gateway.to_string(), "https://vectors.example.com:8443");
 /// assert_eq!("ftp://example.com".parse::<Endpoint>().unwrap_err().field(), "endpoint");
-/// # Ok::<_, oss_delete_vectors::Invalid>(())
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
@@ -101,19 +101,19 @@ impl Default for Endpoint {
 
 /// `[http[s]://]host[:port]`; `https` where no scheme is given, and a path is dropped, as the official SDKs do it.
 impl FromStr for Endpoint {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
     /// # Errors
     ///
-    /// [`Invalid`] naming the field `endpoint`: another scheme, user information, a query, an empty or malformed host, a port
+    /// [`InvalidValue`] naming the field `endpoint`: another scheme, user information, a query, an empty or malformed host, a port
     /// outside 1 to 65535. Names outside ASCII are taken in their `xn--` form alone.
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let refused = || {
             if text.contains('@') {
                 // User information may hold a password.
-                Invalid::without_value("endpoint", Self::RULE)
+                InvalidValue::without_value("endpoint", Self::RULE)
             } else {
-                Invalid::new("endpoint", Self::RULE, text)
+                InvalidValue::new("endpoint", Self::RULE, text)
             }
         };
         let (scheme, rest) = match text.split_once("://") {

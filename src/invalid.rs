@@ -8,13 +8,13 @@ use std::fmt;
 /// ```
 /// use oss_delete_vectors::Target;
 ///
-/// let error = Target::builder("cn-hangzhou", "one", "examplebucket").build().unwrap_err();
+/// let error = Target::builder().region("cn-hangzhou").account_id("one").bucket("examplebucket").build().unwrap_err();
 /// assert_eq!(error.field(), "account id");
 /// assert_eq!(error.value(), Some("one"));
 /// assert_eq!(error.to_string(), r#"account id must be 1 to 32 digits, not "one""#);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invalid {
+pub struct InvalidValue {
     field: Cow<'static, str>,
     rule: &'static str,
     value: Option<String>,
@@ -23,7 +23,7 @@ pub struct Invalid {
 /// How many characters of a value are kept: enough to recognise it, too few to flood a log.
 const SHOWN_CHARS: usize = 80;
 
-impl Invalid {
+impl InvalidValue {
     pub(crate) fn new(field: impl Into<Cow<'static, str>>, rule: &'static str, value: &str) -> Self {
         let mut shown: String = value.chars().take(SHOWN_CHARS).collect();
         if shown.len() < value.len() {
@@ -56,7 +56,7 @@ impl Invalid {
     }
 }
 
-impl fmt::Display for Invalid {
+impl fmt::Display for InvalidValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.field, self.rule)?;
         match &self.value {
@@ -66,4 +66,4 @@ impl fmt::Display for Invalid {
     }
 }
 
-impl std::error::Error for Invalid {}
+impl std::error::Error for InvalidValue {}

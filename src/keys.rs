@@ -7,7 +7,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
-use crate::Invalid;
+use crate::InvalidValue;
 use unique::UniqueIndex;
 
 pub use iter::Keys;
@@ -23,7 +23,7 @@ pub use iter::Keys;
 /// assert_eq!(key.as_str(), "doc-001");
 /// let error = Key::new("").unwrap_err();
 /// assert_eq!(error.to_string(), r#"key must be 1 to 1024 characters, not """#);
-/// # Ok::<_, oss_delete_vectors::Invalid>(())
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key<'a>(&'a str);
@@ -38,9 +38,9 @@ impl<'a> Key<'a> {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] if `text` is empty or longer than [`Key::MAX_CHARS`].
-    pub fn new(text: &'a str) -> Result<Self, Invalid> {
-        if Self::accepts(text) { Ok(Self(text)) } else { Err(Invalid::new("key", Self::RULE, text)) }
+    /// [`InvalidValue`] if `text` is empty or longer than [`Key::MAX_CHARS`].
+    pub fn new(text: &'a str) -> Result<Self, InvalidValue> {
+        if Self::accepts(text) { Ok(Self(text)) } else { Err(InvalidValue::new("key", Self::RULE, text)) }
     }
 
     /// The key's text.
@@ -61,10 +61,10 @@ impl<'a> Key<'a> {
 }
 
 impl<'a> TryFrom<&'a str> for Key<'a> {
-    type Error = Invalid;
+    type Error = InvalidValue;
 
     /// Same as [`Key::new`].
-    fn try_from(text: &'a str) -> Result<Self, Invalid> {
+    fn try_from(text: &'a str) -> Result<Self, InvalidValue> {
         Self::new(text)
     }
 }
@@ -92,7 +92,7 @@ impl fmt::Display for Key<'_> {
 /// let batch = KeyBatch::new(["b", "a", "b"])?;
 /// assert_eq!(batch.iter().map(|key| key.as_str()).collect::<Vec<_>>(), ["b", "a"]);
 /// assert_eq!(batch.duplicates(), 1);
-/// # Ok::<_, oss_delete_vectors::Invalid>(())
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
 /// ```
 #[derive(Clone)]
 pub struct KeyBatch {
@@ -112,10 +112,10 @@ impl KeyBatch {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] with the field `keys` if there are no keys or more than 500 unique ones; it
+    /// [`InvalidValue`] with the field `keys` if there are no keys or more than 500 unique ones; it
     /// stops reading at the 501st. With the field `keys[n]`, counted from 0, if that is not a valid
     /// [`Key`].
-    pub fn new<I>(keys: I) -> Result<Self, Invalid>
+    pub fn new<I>(keys: I) -> Result<Self, InvalidValue>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
@@ -125,13 +125,13 @@ impl KeyBatch {
         for (position, key) in keys.enumerate() {
             let key = key.as_ref();
             if !Key::accepts(key) {
-                return Err(Invalid::new(format!("keys[{position}]"), Key::RULE, key));
+                return Err(InvalidValue::new(format!("keys[{position}]"), Key::RULE, key));
             }
             if batch.insert(Key(key)) == Inserted::Full {
-                return Err(Invalid::without_value("keys", "must be 1 to 500 unique keys, got more"));
+                return Err(InvalidValue::without_value("keys", "must be 1 to 500 unique keys, got more"));
             }
         }
-        batch.take().ok_or_else(|| Invalid::without_value("keys", "must be 1 to 500 unique keys, got none"))
+        batch.take().ok_or_else(|| InvalidValue::without_value("keys", "must be 1 to 500 unique keys, got none"))
     }
 
     /// The number of keys, 1 to 500.

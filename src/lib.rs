@@ -35,7 +35,7 @@
 //! use oss_delete_vectors::transports::{Server, TransportOptions, UreqTransport};
 //! use oss_delete_vectors::{Credentials, Target};
 //!
-//! let index = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1");
+//! let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1");
 //! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 //! let keys = (0..1234).map(|number| format!("doc-{number:04}"));
 //!
@@ -61,7 +61,7 @@
 //! use oss_delete_vectors::signing::Signer;
 //! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target, code};
 //!
-//! let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+//! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
 //! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 //! let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
 //! let mut request = DeleteVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?).to_request();
@@ -98,7 +98,7 @@
 //! use oss_delete_vectors::transports::Run;
 //! use oss_delete_vectors::{Credentials, Deleted, Target, TransportError};
 //!
-//! let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+//! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
 //! let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
 //! // Stands for a client; this one deletes everything.
 //! let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
@@ -163,7 +163,7 @@
 //! not count; a request that hangs until its own timeout can take longer.
 //!
 //! **After it** a run waits as long as it takes, or as
-//! [`give_up_after`](bulk::BulkOptions::give_up_after) allows. When eight batches have failed with no deletion between, one request at
+//! [`outage_timeout`](bulk::BulkOptions::outage_timeout) allows. When eight batches have failed with no deletion between, one request at
 //! a time goes out, attempts do not count, and no key is given up. Failures that are not from OSS (no response, or one of a proxy) never
 //! count while nothing gets on, however few batches are left, unless a batch failed half its attempts while others were deleted. Those
 //! that OSS itself responds with count once no batch is left that has not failed. Such an outage is reported when it begins, and so is
@@ -237,7 +237,7 @@ pub use attempt_error::AttemptError;
 pub use credentials::Credentials;
 pub use delete_vectors::{DeleteVectors, Deleted, RequestError, ServiceError, code};
 pub use endpoint::Endpoint;
-pub use invalid::Invalid;
+pub use invalid::InvalidValue;
 pub use keys::{Key, KeyBatch, Keys};
 pub use now::Now;
 pub use target::{Target, TargetBuilder};

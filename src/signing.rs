@@ -26,7 +26,7 @@ mod verify;
 pub(crate) use date::RequestDate;
 pub use resource::Resource;
 pub use signer::{Signature, Signer};
-pub use verify::{Authorization, AuthorizationForm, Unauthorized};
+pub use verify::{Authorization, AuthorizationForm, VerifyError};
 
 /// The name of the algorithm on the wire.
 const ALGORITHM: &str = "OSS4-HMAC-SHA256";

@@ -7,21 +7,21 @@ use std::sync::Arc;
 use http::Uri;
 
 use crate::endpoint::is_dns_name;
-use crate::{Endpoint, Invalid};
+use crate::{Endpoint, InvalidValue};
 
 /// A vector index, or a vector bucket, and where the service answers for it. Cheap to clone.
 ///
 /// ```
 /// use oss_delete_vectors::Target;
 ///
-/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket")
+/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket")
 ///     .index_name("vectorindex1")
 ///     .build()?;
 /// assert_eq!(
 ///     target.uri(),
 ///     "https://examplebucket-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com/?deleteVectors",
 /// );
-/// # Ok::<_, oss_delete_vectors::Invalid>(())
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -40,13 +40,13 @@ struct Bucket {
 }
 
 impl Target {
-    /// Begins a target: its region, such as `cn-hangzhou`; the account id that owns the bucket, such as `1234567890123456`; the
-    /// bucket. The endpoint is the region's public one until another is set.
-    pub fn builder(region: impl Into<String>, account_id: impl Into<String>, bucket: impl Into<String>) -> TargetBuilder {
+    /// Begins a target. Region, account id and bucket are required; the endpoint is the public one of
+    /// the region until another is set.
+    pub fn builder() -> TargetBuilder {
         TargetBuilder {
-            region: region.into(),
-            account_id: account_id.into(),
-            bucket: bucket.into(),
+            region: String::new(),
+            account_id: String::new(),
+            bucket: String::new(),
             index_name: None,
             endpoint: Endpoint::public(),
         }
@@ -56,8 +56,8 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when the name is empty, or an ARN.
-    pub fn with_index_name(&self, index_name: Option<&str>) -> Result<Self, Invalid> {
+    /// [`InvalidValue`] when the name is empty, or an ARN.
+    pub fn with_index_name(&self, index_name: Option<&str>) -> Result<Self, InvalidValue> {
         let index_name = index_name.map(parse_index_name).transpose()?;
         Ok(Self { bucket: Arc::clone(&self.bucket), index_name })
     }
@@ -131,6 +131,24 @@ pub struct TargetBuilder {
 }
 
 impl TargetBuilder {
+    /// The region, such as `cn-hangzhou`.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// The id of the account that owns the bucket, such as `1234567890123456`.
+    pub fn account_id(mut self, account_id: impl Into<String>) -> Self {
+        self.account_id = account_id.into();
+        self
+    }
+
+    /// The vector bucket, without the account id.
+    pub fn bucket(mut self, bucket: impl Into<String>) -> Self {
+        self.bucket = bucket.into();
+        self
+    }
+
     /// The index to delete from. Any name that is not empty: whether it is one is the service's to judge.
     pub fn index_name(mut self, index_name: impl Into<String>) -> Self {
         self.index_name = Some(index_name.into());
@@ -147,7 +165,7 @@ impl TargetBuilder {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] naming the field:
+    /// [`InvalidValue`] naming the field:
     /// - `region`: 1 to 63 characters of `a-z`, `0-9` and `-`, with no `-` at either end;
     /// - `account id`: 1 to 32 digits;
     /// - `bucket`: 3 to 32 characters of `a-z`, `0-9` and `-`, with no `-` at either end; without
@@ -157,24 +175,24 @@ impl TargetBuilder {
     /// - `index name`: not empty, not an ARN;
     /// - `host`: must be a DNS name once the bucket and the account id stand before the endpoint's. Bucket and account id
     ///   share one label of 63 characters; where they do not fit, the service can be reached in path style alone.
-    pub fn build(self) -> Result<Target, Invalid> {
+    pub fn build(self) -> Result<Target, InvalidValue> {
         let Self { region, account_id, bucket, index_name, endpoint } = self;
         if is_arn(&bucket) {
-            return Err(Invalid::new("bucket", NOT_AN_ARN, &bucket));
+            return Err(InvalidValue::new("bucket", NOT_AN_ARN, &bucket));
         }
         if !is_name(&region, 1..=63) {
             let rule = "must be 1 to 63 characters of a-z, 0-9 and '-', with no '-' at either end";
-            return Err(Invalid::new("region", rule, &region));
+            return Err(InvalidValue::new("region", rule, &region));
         }
         if !(1..=32).contains(&account_id.len()) || !account_id.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Invalid::new("account id", "must be 1 to 32 digits", &account_id));
+            return Err(InvalidValue::new("account id", "must be 1 to 32 digits", &account_id));
         }
         if !is_name(&bucket, 3..=32) {
             let rule = "must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end";
-            return Err(Invalid::new("bucket", rule, &bucket));
+            return Err(InvalidValue::new("bucket", rule, &bucket));
         }
         if bucket.strip_suffix(&account_id).is_some_and(|name| name.ends_with('-')) {
-            return Err(Invalid::new("bucket", "must be without '-' and the account id at its end", &bucket));
+            return Err(InvalidValue::new("bucket", "must be without '-' and the account id at its end", &bucket));
         }
         let index_name = index_name.as_deref().map(parse_index_name).transpose()?;
         let uri = request_uri(&endpoint, &region, &account_id, &bucket)?;
@@ -182,12 +200,12 @@ impl TargetBuilder {
     }
 }
 
-fn parse_index_name(index_name: &str) -> Result<Arc<str>, Invalid> {
+fn parse_index_name(index_name: &str) -> Result<Arc<str>, InvalidValue> {
     if index_name.is_empty() {
-        return Err(Invalid::new("index name", "must not be empty", index_name));
+        return Err(InvalidValue::new("index name", "must not be empty", index_name));
     }
     if is_arn(index_name) {
-        return Err(Invalid::new("index name", NOT_AN_ARN, index_name));
+        return Err(InvalidValue::new("index name", NOT_AN_ARN, index_name));
     }
     Ok(index_name.into())
 }
@@ -207,7 +225,7 @@ fn is_name(text: &str, length: RangeInclusive<usize>) -> bool {
         && !text.ends_with('-')
 }
 
-fn request_uri(endpoint: &Endpoint, region: &str, account_id: &str, bucket: &str) -> Result<Uri, Invalid> {
+fn request_uri(endpoint: &Endpoint, region: &str, account_id: &str, bucket: &str) -> Result<Uri, InvalidValue> {
     let scheme = endpoint.scheme();
     let authority = endpoint.authority(region);
     let uri = if endpoint.is_path_style() {
@@ -216,12 +234,12 @@ fn request_uri(endpoint: &Endpoint, region: &str, account_id: &str, bucket: &str
         let prefix = format!("{bucket}-{account_id}.");
         if authority.starts_with(&prefix) {
             let rule = "must not name the bucket: it is put before the host";
-            return Err(Invalid::new("endpoint", rule, &authority));
+            return Err(InvalidValue::new("endpoint", rule, &authority));
         }
         let host = format!("{prefix}{}", authority.split(':').next().unwrap_or_default());
         if !is_dns_name(&host) {
             let rule = "must be a DNS name: at most 63 characters between dots, 253 in all";
-            return Err(Invalid::new("host", rule, &host));
+            return Err(InvalidValue::new("host", rule, &host));
         }
         format!("{scheme}://{prefix}{authority}/?deleteVectors")
     };

@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::MAX_TIMEOUT;
-use crate::{Invalid, TransportError};
+use crate::{InvalidValue, TransportError};
 
 /// How long an idle connection is kept. Shorter than servers and the proxies before them commonly
 /// wait, so that a request is rarely handed to a connection that the other side is just closing.
@@ -86,20 +86,20 @@ impl TransportOptions {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] naming the field `user agent`: empty, or not of visible ASCII characters and spaces.
+    /// [`InvalidValue`] naming the field `user agent`: empty, or not of visible ASCII characters and spaces.
     ///
     /// ```
     /// # use oss_delete_vectors::transports::TransportOptions;
     /// let options = TransportOptions::new().user_agent("purge-documents/1.0")?;
-    /// # Ok::<_, oss_delete_vectors::Invalid>(())
+    /// # Ok::<_, oss_delete_vectors::InvalidValue>(())
     /// ```
     #[doc(alias = "user-agent")]
-    pub fn user_agent(self, user_agent: &str) -> Result<Self, Invalid> {
+    pub fn user_agent(self, user_agent: &str) -> Result<Self, InvalidValue> {
         let is_text = |byte: u8| matches!(byte, b' '..=b'~');
         let value = HeaderValue::from_str(user_agent).ok().filter(|_| user_agent.bytes().all(is_text));
         let value = value.filter(|_| !user_agent.trim().is_empty());
         let rule = "must be visible ASCII characters and spaces, and not empty";
-        let value = value.ok_or_else(|| Invalid::new("user agent", rule, user_agent))?;
+        let value = value.ok_or_else(|| InvalidValue::new("user agent", rule, user_agent))?;
         Ok(Self { user_agent: UserAgent(Some(value)), ..self })
     }
 

@@ -116,7 +116,13 @@ impl World {
 
 impl<'a> Simulation<'a> {
     fn new(world: &'a World, seed: u64) -> Self {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
+        let target = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .index_name("i")
+            .build()
+            .unwrap();
         let client = |number: usize| {
             let options = BulkOptions::new().concurrency(world.concurrency).seed(seed * 31 + number as u64);
             Client {

@@ -40,7 +40,10 @@ impl Setup {
             Some("internal") => Endpoint::internal(),
             Some(url) => url.parse()?,
         };
-        let target = Target::builder(required("OSS_REGION")?, required("OSS_ACCOUNT_ID")?, required("OSS_BUCKET")?);
+        let target = Target::builder()
+            .region(required("OSS_REGION")?)
+            .account_id(required("OSS_ACCOUNT_ID")?)
+            .bucket(required("OSS_BUCKET")?);
         let credentials = Credentials::new(required("OSS_ACCESS_KEY_ID")?, required("OSS_ACCESS_KEY_SECRET")?)?;
         Ok(Self {
             target: target.index_name(index_name).endpoint(endpoint).build()?,
@@ -50,7 +53,11 @@ impl Setup {
     }
 
     fn with_emulator(vectors: usize) -> Result<Self, Box<dyn Error>> {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1");
+        let target = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .index_name("vectorindex1");
         let credentials = Credentials::new("example-id", "example-secret")?;
         let emulator = Emulator::with_vectors(&target.clone().build()?, credentials.clone(), (0..vectors).map(key))?;
         let emulator = Arc::new(Mutex::new(emulator));

@@ -257,7 +257,7 @@ fn options(script: &mut Script<'_>) -> BulkOptions {
         .concurrency(script.pick(&[1, 2, 3, 8, 16, 100, 10_000]))
         .max_attempts(script.pick(&[1, 2, 3, 10, u32::MAX]))
         .back_off(base, script.duration().max(base))
-        .answer_timeout(script.duration().max(Duration::from_nanos(1)))
+        .response_timeout(script.duration().max(Duration::from_nanos(1)))
         .seed(u64::from(script.byte()))
         .rate(script.pick(&[
             Rate::Unlimited,
@@ -269,10 +269,10 @@ fn options(script: &mut Script<'_>) -> BulkOptions {
             Rate::Fixed(1e6),
         ]));
     if script.flag() {
-        options = options.renews_credentials(script.duration());
+        options = options.credentials_timeout(script.duration());
     }
     if script.flag() {
-        options = options.give_up_after(script.duration());
+        options = options.outage_timeout(script.duration());
     }
     options
 }

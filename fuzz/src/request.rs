@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request};
 use oss_delete_vectors::emulator::Emulator;
-use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signer, Unauthorized};
+use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signer, VerifyError};
 use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, RequestError};
 
 use crate::example::{credentials, target, time};
@@ -45,7 +45,7 @@ fn check_authorization(request: &Request<Vec<u8>>) {
     let unknown = Credentials::new(authorization.access_key_id(), "a secret that signed nothing");
     let Ok(unknown) = unknown else { return };
     let outcome = authorization.verify(request, &Resource::from(&target()), &unknown);
-    assert!(matches!(outcome, Err(Unauthorized::SignatureMismatch { .. } | Unauthorized::ScopeMismatch { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(VerifyError::SignatureMismatch { .. } | VerifyError::ScopeMismatch { .. })), "{outcome:?}");
 }
 
 /// The signed content of all conformance cases.

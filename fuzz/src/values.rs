@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use oss_delete_vectors::{DeleteVectors, Endpoint, Invalid, Key, KeyBatch, Target};
+use oss_delete_vectors::{DeleteVectors, Endpoint, InvalidValue, Key, KeyBatch, Target};
 
 use crate::example::target;
 
@@ -32,7 +32,7 @@ fn check_endpoint(text: &str, parts: [&str; 4]) {
     let usual = ["cn-hangzhou", "1234567890123456", "examplebucket", "exampleindex"];
     for [region, account_id, bucket, index_name] in [usual, parts] {
         for endpoint in [endpoint.clone(), endpoint.clone().with_path_style(), Endpoint::public(), Endpoint::internal()] {
-            let builder = Target::builder(region, account_id, bucket).index_name(index_name).endpoint(endpoint.clone());
+            let builder = Target::builder().region(region).account_id(account_id).bucket(bucket).index_name(index_name).endpoint(endpoint.clone());
             match builder.build() {
                 Ok(target) => check_target(&target, &endpoint),
                 Err(error) => check_error(&error),
@@ -90,7 +90,7 @@ fn check_batch(keys: &[&str]) {
 }
 
 /// An error contains enough of the value to recognise it, and too little to flood a log.
-fn check_error(error: &Invalid) {
+fn check_error(error: &InvalidValue) {
     assert!(error.value().is_none_or(|value| value.chars().count() <= 81));
     assert!(!error.field().is_empty() && error.to_string().contains(error.rule()));
     assert!(!error.to_string().contains(char::is_control));

@@ -7,7 +7,7 @@ use super::decide::{Verdict, decide, is_from_oss, slows_down};
 use super::doubt;
 use super::outage::Circumstances;
 use super::pacer::LONGEST_HOLD;
-use super::{Batch, BulkDelete, Event, Halving, InFlight, Phase, StopReason, TransmitId};
+use super::{Batch, BulkDelete, Event, InFlight, Phase, Splitting, StopReason, TransmitId};
 use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportError};
 
 impl BulkDelete {
@@ -15,7 +15,7 @@ impl BulkDelete {
     pub fn handle_response<B: AsRef<[u8]>>(&mut self, now: Now, id: TransmitId, response: &Response<B>) {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
-        self.history.had_answer = true;
+        self.history.had_response = true;
         let outcome = DeleteVectors::parse_response_to(&attempt.credentials, response).map_err(AttemptError::from);
         self.conclude(attempt, outcome);
     }
@@ -24,7 +24,7 @@ impl BulkDelete {
     pub fn handle_failure(&mut self, now: Now, id: TransmitId, error: TransportError) {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
-        if error.is_surely_not_sent() && !self.history.had_answer {
+        if error.is_surely_not_sent() && !self.history.had_response {
             self.history.unreachable += 1;
         }
         self.conclude(attempt, Err(error.into()));
@@ -110,7 +110,7 @@ impl BulkDelete {
             }
             Verdict::Stop => {
                 let reason = match failed.error {
-                    AttemptError::Service(_) => StopReason::Refused,
+                    AttemptError::Service(_) => StopReason::Rejected,
                     AttemptError::Transport(_) => StopReason::Unreachable,
                 };
                 self.stop_over(batch, reason(failed.error));
@@ -124,9 +124,9 @@ impl BulkDelete {
         self.doubt.deleted();
         self.progressed();
         self.settle_deleted(batch, request_id);
-        self.leave_family(batch.origin);
+        self.leave_group(batch.origin);
         // From here on a rejected batch says something of its keys, and every batch may be split at once.
-        self.halving = None;
+        self.splitting = None;
         if !matches!(self.phase, Phase::Stopped(_)) {
             for parked in std::mem::take(&mut self.parked) {
                 let error = parked.last_error.clone().expect("it was rejected");
@@ -203,12 +203,12 @@ impl BulkDelete {
             return self.split_later(batch, error);
         }
         if is_last && verdict == Verdict::RetryThenStop {
-            return self.stop_over(batch, StopReason::Refused(error));
+            return self.stop_over(batch, StopReason::Rejected(error));
         }
         if is_last {
             let origin = batch.origin;
             self.settle_failed(batch);
-            return self.leave_family(origin);
+            return self.leave_group(origin);
         }
         self.report.retries += 1;
         self.events.push_back(Event::Retrying { keys: batch.keys.len(), error });
@@ -236,12 +236,12 @@ impl BulkDelete {
 
     /// Splits a batch that was rejected for something that may not be its keys: with a back-off that grows from part to part.
     fn split_later(&mut self, mut batch: Batch, error: AttemptError) {
-        self.events.push_back(Event::Halved { keys: batch.keys.len(), error });
+        self.events.push_back(Event::Split { keys: batch.keys.len(), error });
         batch.splits += 1;
         // Each part is a batch of its own to the outage: an unknown error of everything must not split everything to single keys.
         batch.failed_under = None;
         let splits = batch.splits;
-        self.grow_family(batch.origin);
+        self.grow_group(batch.origin);
         let (first, second) = batch.split();
         for part in [second, first] {
             if self.outage.is_open() {
@@ -255,7 +255,7 @@ impl BulkDelete {
 
     /// The service rejected a batch for what is in it.
     fn refuse(&mut self, batch: Batch, error: AttemptError) {
-        let is_other = self.halving.is_some_and(|halving| batch.origin != halving.family);
+        let is_other = self.splitting.is_some_and(|splitting| batch.origin != splitting.group);
         if !self.history.had_success && is_other {
             return self.parked.push_back(batch);
         }
@@ -264,14 +264,14 @@ impl BulkDelete {
             let has_untried = self.ready.iter().any(Batch::is_untried);
             self.doubt.rejected(&batch, has_untried)
         } else {
-            self.refused_keys += u32::from(is_single);
-            self.refused_keys >= doubt::KEYS
+            self.rejected_keys += u32::from(is_single);
+            self.rejected_keys >= doubt::KEYS
         };
         if is_not_the_keys {
-            return self.stop_over(batch, StopReason::KeysRefused(error));
+            return self.stop_over(batch, StopReason::KeysRejected(error));
         }
         if !is_single {
-            self.events.push_back(Event::Halved { keys: batch.keys.len(), error });
+            self.events.push_back(Event::Split { keys: batch.keys.len(), error });
         }
         self.split_or_reject(batch);
     }
@@ -280,32 +280,32 @@ impl BulkDelete {
         if batch.keys.len() == 1 {
             let origin = batch.origin;
             self.settle_failed(batch);
-            return self.leave_family(origin);
+            return self.leave_group(origin);
         }
-        if !self.history.had_success && self.halving.is_none() {
-            self.halving = Some(Halving { family: batch.origin, pieces: 1 });
+        if !self.history.had_success && self.splitting.is_none() {
+            self.splitting = Some(Splitting { group: batch.origin, parts: 1 });
         }
-        self.grow_family(batch.origin);
+        self.grow_group(batch.origin);
         let (first, second) = batch.split();
         self.ready.push_front(second);
         self.ready.push_front(first);
     }
 
-    /// A batch becomes two, one more than its family had.
-    fn grow_family(&mut self, origin: u64) {
-        if let Some(halving) = self.halving.as_mut().filter(|halving| halving.family == origin) {
-            halving.pieces += 1;
+    /// A batch becomes two, one more than its group had.
+    fn grow_group(&mut self, origin: u64) {
+        if let Some(splitting) = self.splitting.as_mut().filter(|splitting| splitting.group == origin) {
+            splitting.parts += 1;
         }
     }
 
     /// A piece of the batch that is halved has its outcome; after the last one the next refused batch has its turn, and those of
     /// one key, which end there, let the next but one have it.
-    fn leave_family(&mut self, origin: u64) {
-        let Some(halving) = self.halving.as_mut().filter(|halving| halving.family == origin) else { return };
-        halving.pieces -= 1;
-        if halving.pieces == 0 {
-            self.halving = None;
-            while self.halving.is_none()
+    fn leave_group(&mut self, origin: u64) {
+        let Some(splitting) = self.splitting.as_mut().filter(|splitting| splitting.group == origin) else { return };
+        splitting.parts -= 1;
+        if splitting.parts == 0 {
+            self.splitting = None;
+            while self.splitting.is_none()
                 && let Some(parked) = self.parked.pop_front()
             {
                 let error = parked.last_error.clone().expect("it was rejected");

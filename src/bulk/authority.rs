@@ -39,6 +39,8 @@ struct Asked {
     again_at: Duration,
 }
 
+/// How long to wait for new credentials if the options do not say.
+const TIMEOUT: Duration = Duration::from_secs(300);
 /// How long before credentials expire new ones are asked for.
 const AHEAD: Duration = Duration::from_secs(300);
 /// How long after an unanswered question it is asked again.
@@ -52,8 +54,8 @@ impl Authority {
             signer: Signer::new(target, credentials),
             generation: 0,
             rejected: None,
-            can_renew: options.renews_credentials,
-            timeout: options.credentials_timeout,
+            can_renew: options.credentials_timeout.is_some(),
+            timeout: options.credentials_timeout.unwrap_or(TIMEOUT),
             asked: None,
             is_void: false,
             had_time: false,
@@ -186,10 +188,11 @@ mod tests {
 
     #[test]
     fn a_question_asked_ahead_is_not_overdue_while_the_old_credentials_hold() {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build().unwrap();
+        let target =
+            Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").build().unwrap();
         let at = |seconds| (Duration::from_secs(seconds), UNIX_EPOCH + Duration::from_secs(seconds));
         let credentials = Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap().with_expiration(at(400).1);
-        let options = BulkOptions::new().renews_credentials(Duration::from_secs(60));
+        let options = BulkOptions::new().credentials_timeout(Duration::from_secs(60));
         let mut authority = Authority::new(&target, credentials, &options);
 
         let (mut now, mut wall) = at(0);

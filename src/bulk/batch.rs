@@ -23,7 +23,7 @@ pub(super) struct Batch {
     /// Throttled attempts in a row.
     pub(super) throttled: u32,
     pub(super) may_have_deleted: bool,
-    pub(super) was_refused: bool,
+    pub(super) was_rejected: bool,
     pub(super) last_error: Option<AttemptError>,
     /// Where the batch began that this one is a part of; itself, if it was never split.
     pub(super) origin: u64,
@@ -46,7 +46,7 @@ impl Batch {
     pub(super) fn outcome(&self) -> KeyOutcome {
         if self.may_have_deleted {
             KeyOutcome::Unconfirmed
-        } else if self.was_refused {
+        } else if self.was_rejected {
             KeyOutcome::Rejected
         } else {
             KeyOutcome::NotAttempted
@@ -55,7 +55,7 @@ impl Batch {
 
     pub(super) fn remember(&mut self, error: AttemptError) {
         self.may_have_deleted |= error.may_have_deleted();
-        self.was_refused |= matches!(error, AttemptError::Service(_));
+        self.was_rejected |= matches!(error, AttemptError::Service(_));
         self.last_error = Some(error);
     }
 
@@ -224,7 +224,7 @@ impl Filling {
             requests: 0,
             throttled: 0,
             may_have_deleted: false,
-            was_refused: false,
+            was_rejected: false,
             last_error: None,
             is_whole: true,
             splits: 0,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::decide::History;
 use super::{BulkDelete, BulkOptions, Report, Settled};
-use crate::{Credentials, Invalid, Target};
+use crate::{Credentials, InvalidValue, Target};
 
 /// How far a run came, for another one to go on from there: after a stop, a crash, in another process, on another day.
 ///
@@ -29,7 +29,7 @@ use crate::{Credentials, Invalid, Target};
 /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint};
 /// # use std::time::{Duration, UNIX_EPOCH};
 /// # use oss_delete_vectors::{Credentials, Deleted, Key, Now, Target};
-/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
 ///
@@ -95,14 +95,14 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] with the field `target` where the index is another, or the host, unless both are the service's own: there,
+    /// [`InvalidValue`] with the field `target` where the index is another, or the host, unless both are the service's own: there,
     /// the public and the internal endpoint lead to the same vectors.
-    pub fn check_target(&self, target: &Target) -> Result<(), Invalid> {
+    pub fn check_target(&self, target: &Target) -> Result<(), InvalidValue> {
         let name = target_name(target);
         if self.target == name {
             return Ok(());
         }
-        Err(Invalid::new("target", "must be the one of the checkpoint", &name))
+        Err(InvalidValue::new("target", "must be the one of the checkpoint", &name))
     }
 
     /// Keys by outcome, in all; `None` past what can be counted.
@@ -166,19 +166,19 @@ impl BulkDelete {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] naming the option that is out of its range, or the `target` where the checkpoint is for
+    /// [`InvalidValue`] naming the option that is out of its range, or the `target` where the checkpoint is for
     /// [another](Checkpoint::check_target).
     pub fn resume(
         target: &Target,
         credentials: Credentials,
         options: BulkOptions,
         checkpoint: &Checkpoint,
-    ) -> Result<Self, Invalid> {
+    ) -> Result<Self, InvalidValue> {
         checkpoint.check_target(target)?;
         let Checkpoint { settled, report, .. } = checkpoint.clone();
         Ok(Self {
-            passed_over: std::iter::once(0..settled.prefix()).chain(settled.ranges()).collect(),
-            given_up: [report.rejected, report.unconfirmed, report.not_attempted],
+            settled_before: std::iter::once(0..settled.prefix()).chain(settled.ranges()).collect(),
+            failed_for_good: [report.rejected, report.unconfirmed, report.not_attempted],
             history: History { had_success: report.deleted > 0, ..History::default() },
             report,
             settled,
@@ -190,7 +190,7 @@ impl BulkDelete {
     /// has then been told of all that it covers.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
-        let [rejected, unconfirmed, not_attempted] = self.given_up;
+        let [rejected, unconfirmed, not_attempted] = self.failed_for_good;
         Checkpoint::new(&self.target, &self.settled, Report { rejected, unconfirmed, not_attempted, ..self.report })
     }
 }
@@ -217,21 +217,21 @@ impl fmt::Display for Checkpoint {
 }
 
 impl FromStr for Checkpoint {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
     /// Reads what [`Display`](fmt::Display) wrote. Members that it does not know are passed over.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] with the field `checkpoint`: no line that a run wrote, or one of another version, or of none. Go on with the version
+    /// [`InvalidValue`] with the field `checkpoint`: no line that a run wrote, or one of another version, or of none. Go on with the version
     /// of this crate that wrote it, or begin anew: to delete twice does no harm.
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let refused = || Invalid::new("checkpoint", "must be a line that a run wrote", text);
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let refused = || InvalidValue::new("checkpoint", "must be a line that a run wrote", text);
         let value: Value = serde_json::from_str(text).map_err(|_| refused())?;
         match value.as_object().ok_or_else(refused)?.get("version") {
             Some(version) if version.as_u64() == Some(VERSION) => Self::from_json(&value).ok_or_else(refused),
-            Some(version) => Err(Invalid::new("checkpoint", "must be of version 1", &version.to_string())),
-            None => Err(Invalid::without_value("checkpoint", "must be of version 1, and has none")),
+            Some(version) => Err(InvalidValue::new("checkpoint", "must be of version 1", &version.to_string())),
+            None => Err(InvalidValue::without_value("checkpoint", "must be of version 1, and has none")),
         }
     }
 }

@@ -9,7 +9,7 @@ pub(super) struct History {
     /// Some batch was deleted.
     pub(super) had_success: bool,
     /// Some response came, whichever.
-    pub(super) had_answer: bool,
+    pub(super) had_response: bool,
     /// Attempts that were surely not sent, before the first response.
     pub(super) unreachable: u32,
 }
@@ -44,7 +44,7 @@ pub(super) fn decide(error: &AttemptError, history: History) -> Verdict {
     let error = match error {
         AttemptError::Service(error) => error,
         AttemptError::Transport(error) => {
-            let is_out_of_reach = error.is_surely_not_sent() && !history.had_answer && history.unreachable >= UNREACHABLE;
+            let is_out_of_reach = error.is_surely_not_sent() && !history.had_response && history.unreachable >= UNREACHABLE;
             return if is_out_of_reach { Verdict::Stop } else { Verdict::Retry };
         }
     };
@@ -172,7 +172,7 @@ mod tests {
         let codes: Vec<Option<&str>> = codes.map(Some).chain([None]).collect();
         assert!(codes.contains(&Some(code::INTERNAL_ERROR)));
         let fresh = History::default();
-        let proven = History { had_success: true, had_answer: true, unreachable: 0 };
+        let proven = History { had_success: true, had_response: true, unreachable: 0 };
         let mut used = vec![false; rows.len()];
         for status in 100..=999 {
             for (code, has_request_id) in codes.iter().flat_map(|code| [(*code, false), (*code, true)]) {
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn out_of_reach_from_the_start_is_tried_three_times() {
         let failed = AttemptError::from(TransportError::surely_not_sent("no such host"));
-        let seen = |unreachable, had_answer| History { unreachable, had_answer, had_success: false };
+        let seen = |unreachable, had_response| History { unreachable, had_response, had_success: false };
         assert_eq!(decide(&failed, seen(2, false)), Verdict::Retry);
         assert_eq!(decide(&failed, seen(3, false)), Verdict::Stop);
         assert_eq!(decide(&failed, seen(9, true)), Verdict::Retry);

@@ -58,13 +58,13 @@ pub struct FailedKeys {
 /// use oss_delete_vectors::emulator::Emulator;
 /// # use std::time::{Duration, UNIX_EPOCH};
 /// # use oss_delete_vectors::{Credentials, Key, Now, Target};
-/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
 ///
 /// // A service that does not take one of the keys.
 /// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-1"])?;
-/// emulator.refuse_keys(["doc-777"]);
+/// emulator.reject_keys(["doc-777"]);
 /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 /// for number in 0..1234 {
 ///     bulk.push(Key::new(&format!("doc-{number}"))?)?;
@@ -125,7 +125,7 @@ pub enum Event {
     },
     /// A batch was rejected as a whole and is split in two, to find the bad keys.
     #[non_exhaustive]
-    Halved {
+    Split {
         /// Unique keys of the batch.
         keys: usize,
         /// What the service said.
@@ -165,7 +165,7 @@ pub enum StopReason {
     /// The caller wanted it.
     Requested,
     /// The service rejects every such request, or something that is not OSS responds in its place.
-    Refused(AttemptError),
+    Rejected(AttemptError),
     /// The service is out of reach, and was from the start: three connections in a row failed.
     Unreachable(AttemptError),
     /// Nothing was deleted within a minute, or in ten attempts, from the start. Time that `Retry-After` asked for does not count, up to
@@ -173,14 +173,14 @@ pub enum StopReason {
     NoSuccess(AttemptError),
     /// It is not the keys. Before anything was deleted, eight single keys were rejected: look at the index name. Later, eight batches
     /// or more were rejected with no deletion between, some of them as probes from elsewhere in the input.
-    KeysRefused(AttemptError),
+    KeysRejected(AttemptError),
     /// Requests are rejected for their date, even when it is the service's own, or the service does not give its own.
     Clock(AttemptError),
     /// Credentials were rejected, and there is nobody to ask for others, or none that came in time were accepted.
     Credentials(AttemptError),
     /// Credentials were asked for and did not come in time.
     CredentialsMissing,
-    /// An outage lasted longer than [`BulkOptions::give_up_after`](super::BulkOptions::give_up_after) allows.
+    /// An outage lasted longer than [`BulkOptions::outage_timeout`](super::BulkOptions::outage_timeout) allows.
     Outage(AttemptError),
 }
 
@@ -189,10 +189,10 @@ impl StopReason {
     #[must_use]
     pub fn attempt_error(&self) -> Option<&AttemptError> {
         match self {
-            Self::Refused(error)
+            Self::Rejected(error)
             | Self::Unreachable(error)
             | Self::NoSuccess(error)
-            | Self::KeysRefused(error)
+            | Self::KeysRejected(error)
             | Self::Clock(error)
             | Self::Credentials(error)
             | Self::Outage(error) => Some(error),
@@ -205,10 +205,10 @@ impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Requested => f.write_str("stopped on request"),
-            Self::Refused(error) => write!(f, "rejected: {error}"),
+            Self::Rejected(error) => write!(f, "rejected: {error}"),
             Self::Unreachable(error) => write!(f, "the service is out of reach: {error}"),
             Self::NoSuccess(error) => write!(f, "nothing was deleted in a minute or ten attempts: {error}"),
-            Self::KeysRefused(error) => write!(f, "too many keys are rejected, so it is not the keys: {error}"),
+            Self::KeysRejected(error) => write!(f, "too many keys are rejected, so it is not the keys: {error}"),
             Self::Clock(error) => write!(f, "rejected for the date, and no response helps: {error}"),
             Self::Credentials(error) => write!(f, "the credentials are rejected: {error}"),
             Self::CredentialsMissing => f.write_str("new credentials did not come in time"),

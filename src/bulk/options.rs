@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::Invalid;
+use crate::InvalidValue;
 
 /// How fast requests go out. [On the crate page](crate#pacing) is a picture of the default.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,16 +72,16 @@ pub struct Pace {
 /// use std::time::Duration;
 /// use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions};
 /// # use oss_delete_vectors::{Credentials, Target};
-/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 ///
 /// // Leaves some of the limit to others, and an hour to an outage.
-/// let options = BulkOptions::new().rate(Adaptive::new().max_keys_per_second(1000.0)).give_up_after(Duration::from_secs(3600));
+/// let options = BulkOptions::new().rate(Adaptive::new().max_keys_per_second(1000.0)).outage_timeout(Duration::from_secs(3600));
 /// BulkDelete::new(&target, credentials.clone(), options)?;
 ///
 /// let refused = BulkDelete::new(&target, credentials, BulkOptions::new().concurrency(0)).unwrap_err();
 /// assert_eq!(refused.to_string(), r#"concurrency must be 1 to 10000, not "0""#);
-/// # Ok::<_, oss_delete_vectors::Invalid>(())
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct BulkOptions {
@@ -89,10 +89,10 @@ pub struct BulkOptions {
     pub(super) rate: Rate,
     pub(super) max_attempts: u32,
     pub(super) back_off: (Duration, Duration),
-    pub(super) answer_timeout: Duration,
-    pub(super) give_up_after: Option<Duration>,
-    pub(super) renews_credentials: bool,
-    pub(super) credentials_timeout: Duration,
+    pub(super) response_timeout: Duration,
+    pub(super) outage_timeout: Option<Duration>,
+    /// `None` if nobody renews them.
+    pub(super) credentials_timeout: Option<Duration>,
     pub(super) seed: Option<u64>,
 }
 
@@ -107,10 +107,9 @@ impl BulkOptions {
             rate: Rate::default(),
             max_attempts: 10,
             back_off: (Duration::from_millis(200), Duration::from_secs(20)),
-            answer_timeout: Duration::from_secs(75),
-            give_up_after: None,
-            renews_credentials: false,
-            credentials_timeout: Duration::from_secs(300),
+            response_timeout: Duration::from_secs(75),
+            outage_timeout: None,
+            credentials_timeout: None,
             seed: None,
         }
     }
@@ -155,8 +154,8 @@ impl BulkOptions {
     /// known, it is given up after four times the longest usual one, and at least 3 s: to send a delete again is safe. Make it longer than the
     /// transport's own timeout, which knows better what happened. Above 0; [`Duration::MAX`] is never.
     #[must_use]
-    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
-        self.answer_timeout = timeout;
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
         self
     }
 
@@ -164,17 +163,17 @@ impl BulkOptions {
     /// between, eight failures that are not from OSS if fewer are left, or a minute in which attempts fail or are throttled and
     /// nothing is deleted. Without this a run outlives an outage of any length. Before the first deletion a run always stops after a minute or ten attempts.
     #[must_use]
-    pub fn give_up_after(mut self, outage: Duration) -> Self {
-        self.give_up_after = Some(outage);
+    pub fn outage_timeout(mut self, outage: Duration) -> Self {
+        self.outage_timeout = Some(outage);
         self
     }
 
-    /// Says that someone answers [`Event::CredentialsNeeded`](super::Event::CredentialsNeeded), within `timeout`; if not set,
-    /// credentials that the service no longer takes stop the run.
+    /// Says that new credentials are handed in within `timeout` of
+    /// [`Event::CredentialsNeeded`](super::Event::CredentialsNeeded). If not set, credentials that
+    /// have expired, or that the service rejects, stop the run.
     #[must_use]
-    pub fn renews_credentials(mut self, timeout: Duration) -> Self {
-        self.renews_credentials = true;
-        self.credentials_timeout = timeout;
+    pub fn credentials_timeout(mut self, timeout: Duration) -> Self {
+        self.credentials_timeout = Some(timeout);
         self
     }
 
@@ -195,9 +194,9 @@ impl BulkOptions {
         self
     }
 
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    pub(super) fn check(&self) -> Result<(), InvalidValue> {
         if !(1..=10_000).contains(&self.concurrency) {
-            return Err(Invalid::new("concurrency", "must be 1 to 10000", &self.concurrency.to_string()));
+            return Err(InvalidValue::new("concurrency", "must be 1 to 10000", &self.concurrency.to_string()));
         }
         let (requests, keys) = match self.rate {
             Rate::Adaptive(adaptive) => (adaptive.max_requests_per_second, adaptive.max_keys_per_second),
@@ -205,23 +204,23 @@ impl BulkOptions {
             Rate::Unlimited => (None, None),
         };
         if let Some(requests) = requests.filter(|requests| !(0.001..=1e6).contains(requests)) {
-            return Err(Invalid::new("requests a second", "must be 0.001 to 1000000", &requests.to_string()));
+            return Err(InvalidValue::new("requests a second", "must be 0.001 to 1000000", &requests.to_string()));
         }
         if let Some(keys) = keys.filter(|keys| !(0.001..=1e9).contains(keys)) {
-            return Err(Invalid::new("keys a second", "must be 0.001 to 1000000000", &keys.to_string()));
+            return Err(InvalidValue::new("keys a second", "must be 0.001 to 1000000000", &keys.to_string()));
         }
         if self.max_attempts == 0 {
-            return Err(Invalid::new("max attempts", "must be at least 1", "0"));
+            return Err(InvalidValue::new("max attempts", "must be at least 1", "0"));
         }
         let (base, cap) = self.back_off;
         if base < LEAST_BACK_OFF {
-            return Err(Invalid::new("back-off", "must be at least 10ms", &format!("{base:?}")));
+            return Err(InvalidValue::new("back-off", "must be at least 10ms", &format!("{base:?}")));
         }
         if cap < base {
-            return Err(Invalid::new("cap of the back-off", "must be at least its base", &format!("{cap:?}")));
+            return Err(InvalidValue::new("cap of the back-off", "must be at least its base", &format!("{cap:?}")));
         }
-        if self.answer_timeout.is_zero() {
-            return Err(Invalid::new("answer timeout", "must be above 0", "0ns"));
+        if self.response_timeout.is_zero() {
+            return Err(InvalidValue::new("answer timeout", "must be above 0", "0ns"));
         }
         Ok(())
     }

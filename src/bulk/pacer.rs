@@ -162,8 +162,8 @@ impl Pacer {
     }
 
     /// After how long a request without a response is given up, `most` at most.
-    pub(super) fn give_up_after(&self, most: Duration) -> Duration {
-        self.latency.give_up_after(most)
+    pub(super) fn outage_timeout(&self, most: Duration) -> Duration {
+        self.latency.outage_timeout(most)
     }
 
     /// A request ended, or is overdue: it no longer fills the window.

@@ -12,13 +12,13 @@ use std::ops::Range;
 /// use oss_delete_vectors::emulator::Emulator;
 /// # use std::time::{Duration, UNIX_EPOCH};
 /// # use oss_delete_vectors::{Credentials, Key, Now, Target};
-/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
 ///
 /// // A service that rejects "bad", which is pushed twice.
 /// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), ["a", "bad", "b"])?;
-/// emulator.refuse_keys(["bad"]);
+/// emulator.reject_keys(["bad"]);
 /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 /// for key in ["a", "bad", "b", "bad"] {
 ///     bulk.push(Key::new(key)?)?;

@@ -43,7 +43,7 @@ impl BulkDelete {
     /// use oss_delete_vectors::Key;
     /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
     /// # use oss_delete_vectors::{Credentials, Target};
-    /// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+    /// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
     /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
     ///
     /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
@@ -65,10 +65,10 @@ impl BulkDelete {
     fn take(&mut self, key: Key<'_>) {
         let position = self.position;
         self.position += 1;
-        while self.passed_over.front().is_some_and(|range| range.end <= position) {
-            self.passed_over.pop_front();
+        while self.settled_before.front().is_some_and(|range| range.end <= position) {
+            self.settled_before.pop_front();
         }
-        if self.passed_over.front().is_some_and(|range| range.start <= position) {
+        if self.settled_before.front().is_some_and(|range| range.start <= position) {
             return;
         }
         if let Some(batch) = self.filling.take_before(position) {

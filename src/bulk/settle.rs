@@ -20,14 +20,14 @@ impl BulkDelete {
         if !matches!(self.phase, Phase::Stopped(_)) {
             let (rejected, keys) = std::mem::take(&mut self.unproven);
             std::iter::once(0..rejected.prefix()).chain(rejected.ranges()).for_each(|range| self.settled.insert(range));
-            self.given_up[0] += keys;
+            self.failed_for_good[0] += keys;
         }
         self.events.push_back(Event::Deleted { keys: batch.keys.len(), positions, request_id });
     }
 
     pub(super) fn settle_failed(&mut self, batch: Batch) {
         let (outcome, positions) = (batch.outcome(), batch.positions());
-        let (count, given_up) = match outcome {
+        let (count, failed_for_good) = match outcome {
             KeyOutcome::Rejected => (&mut self.report.rejected, 0),
             KeyOutcome::Unconfirmed => (&mut self.report.unconfirmed, 1),
             KeyOutcome::NotAttempted => (&mut self.report.not_attempted, 2),
@@ -39,7 +39,7 @@ impl BulkDelete {
             let is_unproven = outcome == KeyOutcome::Rejected && !self.history.had_success;
             let (settled, settled_keys) = match &mut self.unproven {
                 (unproven, keys) if is_unproven => (unproven, keys),
-                _ => (&mut self.settled, &mut self.given_up[given_up]),
+                _ => (&mut self.settled, &mut self.failed_for_good[failed_for_good]),
             };
             positions.ranges().for_each(|range| settled.insert(range));
             *settled_keys += batch.keys.len() as u64;

@@ -66,11 +66,11 @@ mod tests {
 
     #[test]
     fn ranges_join_in_any_order() {
-        let pieces = [0..2, 2..3, 3..7, 8..9, 9..12, 12..13];
-        for rotation in 0..pieces.len() {
+        let parts = [0..2, 2..3, 3..7, 8..9, 9..12, 12..13];
+        for rotation in 0..parts.len() {
             let mut settled = Settled::default();
-            for step in 0..pieces.len() {
-                settled.insert(pieces[(rotation + step * 5) % pieces.len()].clone());
+            for step in 0..parts.len() {
+                settled.insert(parts[(rotation + step * 5) % parts.len()].clone());
             }
             assert_eq!(settled.prefix(), 7, "{rotation}");
             assert!(settled.ranges().eq(std::iter::once(8..13)), "{rotation}: {settled:?}");

@@ -109,7 +109,7 @@ mod on {
                 debug!(target: TARGET, requests_per_second, keys_per_second, retry_after, "throttled");
             }
             Event::Retrying { keys, error } => info!(target: TARGET, keys, %error, "will be sent again"),
-            Event::Halved { keys, error } => {
+            Event::Split { keys, error } => {
                 info!(target: TARGET, keys, %error, "refused as a whole, and halved");
             }
             Event::ClockCorrected => info!(target: TARGET, "clock corrected"),

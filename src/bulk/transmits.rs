@@ -90,9 +90,9 @@ impl BulkDelete {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         // Ids rise with time, so that the first is the oldest.
-        let given_up = self.in_flight.values().next().map(|attempt| attempt.sent_at.saturating_add(self.give_up_after()));
+        let failed_for_good = self.in_flight.values().next().map(|attempt| attempt.sent_at.saturating_add(self.outage_timeout()));
         let overdue = self.next_overdue().filter(|_| !self.ready.is_empty());
-        let answer = given_up.into_iter().chain(overdue).min();
+        let answer = failed_for_good.into_iter().chain(overdue).min();
         let transmit = match self.gate() {
             Gate::Open => Some(self.now.monotonic),
             Gate::Until(time) => Some(time),
@@ -110,7 +110,7 @@ impl BulkDelete {
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         let now = self.now;
-        let timeout = self.give_up_after();
+        let timeout = self.outage_timeout();
         while let Some((&id, attempt)) = self.in_flight.first_key_value()
             && attempt.sent_at.saturating_add(timeout) <= now.monotonic
         {
@@ -137,7 +137,7 @@ impl BulkDelete {
     }
 
     fn outage_deadline(&self) -> Option<Duration> {
-        self.outage.since().zip(self.options.give_up_after).map(|(since, most)| since.saturating_add(most))
+        self.outage.since().zip(self.options.outage_timeout).map(|(since, most)| since.saturating_add(most))
     }
 
     /// What is in flight is awaited: it may be the first success. Nor can anything fail that waits for credentials.
@@ -167,8 +167,8 @@ impl BulkDelete {
     }
 
     /// Sending a delete again is safe, so that a lost response need not be waited for to the end.
-    fn give_up_after(&self) -> Duration {
-        self.pacer.give_up_after(self.options.answer_timeout)
+    fn outage_timeout(&self) -> Duration {
+        self.pacer.outage_timeout(self.options.response_timeout)
     }
 
     /// When the next request is overdue.
@@ -220,7 +220,7 @@ impl BulkDelete {
     fn takes_turns(&self) -> bool {
         self.outage.is_open()
             || self.authority.is_on_trial()
-            || self.exclusive_family().is_some()
+            || self.exclusive_group().is_some()
             || self.next_probe_of_doubt().is_some()
     }
 
@@ -233,11 +233,11 @@ impl BulkDelete {
     }
 
     /// Before anything was deleted a rejected batch may mean that all will be rejected: then one batch alone finds that out.
-    fn exclusive_family(&self) -> Option<u64> {
-        self.halving.filter(|_| !self.history.had_success).map(|halving| halving.family)
+    fn exclusive_group(&self) -> Option<u64> {
+        self.splitting.filter(|_| !self.history.had_success).map(|splitting| splitting.group)
     }
 
     fn has_its_turn(&self, batch: &Batch) -> bool {
-        self.exclusive_family().is_none_or(|exclusive| batch.origin == exclusive)
+        self.exclusive_group().is_none_or(|exclusive| batch.origin == exclusive)
     }
 }

@@ -8,7 +8,7 @@ use md5::{Digest, Md5};
 use serde_json::Value;
 
 use super::{ServiceError, code};
-use crate::{Invalid, KeyBatch, Target};
+use crate::{InvalidValue, KeyBatch, Target};
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const SUB_RESOURCE: &str = "deleteVectors";
@@ -21,7 +21,7 @@ const SUB_RESOURCE: &str = "deleteVectors";
 /// ```
 /// use oss_delete_vectors::{DeleteVectors, KeyBatch, Target};
 ///
-/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket")
+/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket")
 ///     .index_name("vectorindex1")
 ///     .build()?;
 /// let call = DeleteVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?);
@@ -185,7 +185,7 @@ pub enum RequestError {
     /// The body is not JSON, or a member has the wrong type; with the reason.
     MalformedJson(String),
     /// A parameter breaks a rule.
-    InvalidParameter(Invalid),
+    InvalidParameter(InvalidValue),
 }
 
 impl fmt::Display for RequestError {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Invalid;
+use crate::InvalidValue;
 use crate::random::Random;
 
 /// What a [`FaultyNetwork`](super::FaultyNetwork) can do to a request or its response.
@@ -35,14 +35,14 @@ pub enum Fault {
     Rejection,
     /// The request is executed and its response lost. Half of these end with a connection reset,
     /// the others with silence.
-    LostAnswer,
+    LostResponse,
     /// The response arrives up to three minutes late.
-    LateAnswer,
+    LateResponse,
     /// The response arrives a second time, up to ten seconds later.
-    RepeatedAnswer,
+    RepeatedResponse,
     /// The body of the response is truncated. Half of these look complete, as if the end of the
     /// connection delimited the body. The others, and those without a body, are failures.
-    TruncatedAnswer,
+    TruncatedResponse,
     /// A proxy replaces the response with a page of its own, or with nothing but a status, a bare
     /// 204 among them: 2xx, 302, 4xx or 5xx, without a request id. The service has handled the
     /// request.
@@ -65,10 +65,10 @@ impl Fault {
         Self::Throttle,
         Self::ServerError,
         Self::Rejection,
-        Self::LostAnswer,
-        Self::LateAnswer,
-        Self::RepeatedAnswer,
-        Self::TruncatedAnswer,
+        Self::LostResponse,
+        Self::LateResponse,
+        Self::RepeatedResponse,
+        Self::TruncatedResponse,
         Self::Page,
         Self::FlippedStatus,
         Self::Outage,
@@ -76,7 +76,7 @@ impl Fault {
 
     pub(super) const COUNT: usize = Self::ALL.len();
 
-    /// The name, such as `lost-answer`.
+    /// The name, such as `lost-response`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -88,10 +88,10 @@ impl Fault {
             Self::Throttle => "throttle",
             Self::ServerError => "server-error",
             Self::Rejection => "rejection",
-            Self::LostAnswer => "lost-answer",
-            Self::LateAnswer => "late-answer",
-            Self::RepeatedAnswer => "repeated-answer",
-            Self::TruncatedAnswer => "truncated-answer",
+            Self::LostResponse => "lost-response",
+            Self::LateResponse => "late-response",
+            Self::RepeatedResponse => "repeated-response",
+            Self::TruncatedResponse => "truncated-response",
             Self::Page => "page",
             Self::FlippedStatus => "flipped-status",
             Self::Outage => "outage",
@@ -110,19 +110,22 @@ impl fmt::Display for Fault {
 }
 
 impl FromStr for Fault {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
     /// Parses the name of a fault.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] with the field `fault`, whose rule lists all names.
-    fn from_str(name: &str) -> Result<Self, Invalid> {
-        let found = Self::ALL.iter().copied().find(|fault| fault.as_str() == name);
-        let rule = "must be one of connection-refused, lost-request, late-request, corrupted-request, repeated-request, throttle, \
-                    server-error, rejection, lost-answer, late-answer, repeated-answer, truncated-answer, page, flipped-status, \
-                    outage";
-        found.ok_or_else(|| Invalid::new("fault", rule, name))
+    /// [`InvalidValue`] with the field `fault`, whose rule lists all names.
+    fn from_str(name: &str) -> Result<Self, InvalidValue> {
+        // Until 0.1 responses were called answers.
+        let current = name.replace("-answer", "-response");
+        let found = Self::ALL.iter().copied().find(|fault| fault.as_str() == current);
+        let rule = "must be one of connection-refused, lost-request, late-request, \
+                    corrupted-request, repeated-request, throttle, server-error, rejection, \
+                    lost-response, late-response, repeated-response, truncated-response, page, \
+                    flipped-status, outage";
+        found.ok_or_else(|| InvalidValue::new("fault", rule, name))
     }
 }
 
@@ -133,17 +136,17 @@ impl FromStr for Fault {
 /// ```
 /// use oss_delete_vectors::emulator::{Fault, Faults};
 ///
-/// let faults: Faults = "lost-answer=0.05, throttle=0.2".parse()?;
-/// assert_eq!(faults.probability(Fault::LostAnswer), 0.05);
-/// assert_eq!(faults.to_string(), "throttle=0.2,lost-answer=0.05");
-/// assert_eq!(faults, Faults::none().with(Fault::Throttle, 0.2)?.with(Fault::LostAnswer, 0.05)?);
+/// let faults: Faults = "lost-response=0.05, throttle=0.2".parse()?;
+/// assert_eq!(faults.probability(Fault::LostResponse), 0.05);
+/// assert_eq!(faults.to_string(), "throttle=0.2,lost-response=0.05");
+/// assert_eq!(faults, Faults::none().with(Fault::Throttle, 0.2)?.with(Fault::LostResponse, 0.05)?);
 ///
 /// let error = "throttle=20%".parse::<Faults>().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
 ///     r#"probability of throttle must be a number from 0 to 1, not "20%""#,
 /// );
-/// # Ok::<_, oss_delete_vectors::Invalid>(())
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Faults {
@@ -161,8 +164,8 @@ impl Faults {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] if `probability` is not a number from 0 to 1.
-    pub fn with(mut self, fault: Fault, probability: f64) -> Result<Self, Invalid> {
+    /// [`InvalidValue`] if `probability` is not a number from 0 to 1.
+    pub fn with(mut self, fault: Fault, probability: f64) -> Result<Self, InvalidValue> {
         if !(0.0..=1.0).contains(&probability) {
             return Err(invalid_probability(fault, &probability.to_string()));
         }
@@ -184,21 +187,21 @@ impl Faults {
 }
 
 impl FromStr for Faults {
-    type Err = Invalid;
+    type Err = InvalidValue;
 
     /// Parses `name=probability`, joined by commas. The last one of the same name wins. Empty text
     /// means no faults.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] with the field `faults` if a part has no `=`, `fault` if a name is unknown, or
+    /// [`InvalidValue`] with the field `faults` if a part has no `=`, `fault` if a name is unknown, or
     /// `probability of {fault}` if that is not a number from 0 to 1.
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let pieces = text.split(',').map(str::trim).filter(|piece| !piece.is_empty());
         pieces.into_iter().try_fold(Self::none(), |faults, piece| {
             let (name, number) = piece
                 .split_once('=')
-                .ok_or_else(|| Invalid::new("faults", "must be name=probability, joined by commas", piece))?;
+                .ok_or_else(|| InvalidValue::new("faults", "must be name=probability, joined by commas", piece))?;
             let fault: Fault = name.trim().parse()?;
             let probability = number.trim().parse().map_err(|_| invalid_probability(fault, number.trim()))?;
             faults.with(fault, probability)
@@ -222,8 +225,8 @@ impl fmt::Display for Faults {
     }
 }
 
-fn invalid_probability(fault: Fault, value: &str) -> Invalid {
-    Invalid::new(format!("probability of {fault}"), "must be a number from 0 to 1", value)
+fn invalid_probability(fault: Fault, value: &str) -> InvalidValue {
+    InvalidValue::new(format!("probability of {fault}"), "must be a number from 0 to 1", value)
 }
 
 #[cfg(test)]

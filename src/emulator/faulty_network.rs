@@ -20,7 +20,7 @@ use crate::{Now, ServiceError, TransportError, code};
 /// ([`ConnectionRefused`](Fault::ConnectionRefused) to
 /// [`RepeatedRequest`](Fault::RepeatedRequest)), at most one in the service if it passes all checks
 /// ([`Throttle`](Fault::Throttle) to [`Rejection`](Fault::Rejection)), and at most one on the way
-/// back ([`LostAnswer`](Fault::LostAnswer) to [`FlippedStatus`](Fault::FlippedStatus)).
+/// back ([`LostResponse`](Fault::LostResponse) to [`FlippedStatus`](Fault::FlippedStatus)).
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
@@ -28,13 +28,13 @@ use crate::{Now, ServiceError, TransportError, code};
 /// use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, NetworkEvent};
 /// use oss_delete_vectors::{Credentials, Key, Now, Target};
 ///
-/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket")
+/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket")
 ///     .index_name("vectorindex1")
 ///     .build()?;
 /// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// let keys = (0..9000).map(|n| format!("doc-{n}"));
 /// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), keys)?;
-/// let mut network = FaultyNetwork::new(7, "lost-answer=0.3,server-error=0.3".parse()?);
+/// let mut network = FaultyNetwork::new(7, "lost-response=0.3,server-error=0.3".parse()?);
 /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 /// (0..9000).try_for_each(|n| bulk.push(Key::new(&format!("doc-{n}")).unwrap()))?;
 /// bulk.finish();
@@ -60,7 +60,7 @@ use crate::{Now, ServiceError, TransportError, code};
 /// }
 /// assert_eq!(bulk.report().deleted, 9000);
 /// assert_eq!(emulator.len("examplebucket", "vectorindex1"), Some(0));
-/// assert!(network.injected(Fault::LostAnswer) + network.injected(Fault::ServerError) > 0);
+/// assert!(network.injected(Fault::LostResponse) + network.injected(Fault::ServerError) > 0);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -289,18 +289,18 @@ impl<I: Copy> FaultyNetwork<I> {
 
     fn send_back(&mut self, now: Duration, id: I, mut response: Response<Bytes>) {
         let at = now + self.one_way();
-        let faults = Fault::LostAnswer.index()..=Fault::FlippedStatus.index();
+        let faults = Fault::LostResponse.index()..=Fault::FlippedStatus.index();
         match self.first_of(&Fault::ALL[faults]) {
-            Some(Fault::LostAnswer) => return self.fail_or_silence(at, id),
-            Some(Fault::LateAnswer) => {
+            Some(Fault::LostResponse) => return self.fail_or_silence(at, id),
+            Some(Fault::LateResponse) => {
                 let at = at + self.part_of(LATE_ANSWER);
                 return self.decide(at, UnderWay::Answer { id, answer: Ok(response) });
             }
-            Some(Fault::RepeatedAnswer) => {
+            Some(Fault::RepeatedResponse) => {
                 let again = at + self.part_of(REPEATED);
                 self.decide(again, UnderWay::Answer { id, answer: Ok(response.clone()) });
             }
-            Some(Fault::TruncatedAnswer) => {
+            Some(Fault::TruncatedResponse) => {
                 let length = response.body().len();
                 if length == 0 || self.random.pick(&[true, false]) {
                     return self.fail(at, id, TransportError::may_have_arrived("the answer broke off"));

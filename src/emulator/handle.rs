@@ -3,7 +3,7 @@ use http::header::DATE;
 use http::{Request, Response, StatusCode};
 
 use super::{Emulator, PlannedAnswer, address, check_index_name};
-use crate::signing::{Authorization, RequestDate, Resource, Unauthorized};
+use crate::signing::{Authorization, RequestDate, Resource, VerifyError};
 use crate::{DeleteVectors, Deleted, Key, Now, RequestError, ServiceError, code};
 
 impl Emulator {
@@ -28,7 +28,7 @@ impl Emulator {
     /// | the body is JSON with members of the right types | 400 `MalformedJson` |
     /// | 1 to 500 unique keys of 1 to 1024 characters | 400 `VectorIndexParameterInvalid` |
     /// | a valid index name | 400 `VectorIndexParameterInvalid` |
-    /// | no key is in [`refuse_keys`](Self::refuse_keys) | 400 `VectorIndexParameterInvalid` |
+    /// | no key is in [`reject_keys`](Self::reject_keys) | 400 `VectorIndexParameterInvalid` |
     /// | the index exists | 404 `NoSuchVectorIndex` |
     /// | the request is within the rate limit | 503 `QpsLimitExceeded` |
     ///
@@ -97,7 +97,7 @@ impl Emulator {
         let index_name = call.target().index_name().unwrap_or_default();
         check_index_name(index_name).map_err(RequestError::InvalidParameter)?;
 
-        if let Some(key) = call.keys().iter().find(|key| self.refused_keys.contains(key.as_str())) {
+        if let Some(key) = call.keys().iter().find(|key| self.rejected_keys.contains(key.as_str())) {
             let message = format!("the key {:?} is not allowed", key.as_str());
             return Err(ServiceError::new(StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID, message));
         }
@@ -132,16 +132,16 @@ impl Emulator {
     }
 }
 
-fn unauthorized(reason: Unauthorized) -> ServiceError {
+fn unauthorized(reason: VerifyError) -> ServiceError {
     let code = match &reason {
-        Unauthorized::TimeTooSkewed => code::REQUEST_TIME_TOO_SKEWED,
-        Unauthorized::ScopeMismatch { .. } | Unauthorized::SignatureMismatch { .. } => code::SIGNATURE_DOES_NOT_MATCH,
-        Unauthorized::SecurityTokenMismatch => code::INVALID_SECURITY_TOKEN,
-        Unauthorized::Missing | Unauthorized::Malformed { .. } | Unauthorized::OutsideValidity => code::ACCESS_DENIED,
+        VerifyError::TimeTooSkewed => code::REQUEST_TIME_TOO_SKEWED,
+        VerifyError::ScopeMismatch { .. } | VerifyError::SignatureMismatch { .. } => code::SIGNATURE_DOES_NOT_MATCH,
+        VerifyError::SecurityTokenMismatch => code::INVALID_SECURITY_TOKEN,
+        VerifyError::Missing | VerifyError::Malformed { .. } | VerifyError::OutsideValidity => code::ACCESS_DENIED,
     };
     let error = forbidden(code, reason.to_string());
     match reason {
-        Unauthorized::SignatureMismatch { string_to_sign } => error.with_field("StringToSign", string_to_sign),
+        VerifyError::SignatureMismatch { string_to_sign } => error.with_field("StringToSign", string_to_sign),
         _ => error,
     }
 }

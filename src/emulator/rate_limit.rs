@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::Invalid;
+use crate::InvalidValue;
 
 /// Limits on requests per second, on keys per second and on keys in flight. A request over one of them is throttled.
 ///
@@ -36,8 +36,8 @@ impl RateLimit {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] if `per_second` is negative or not finite, or if `depth` is 0.
-    pub fn new(per_second: f64, depth: u32) -> Result<Self, Invalid> {
+    /// [`InvalidValue`] if `per_second` is negative or not finite, or if `depth` is 0.
+    pub fn new(per_second: f64, depth: u32) -> Result<Self, InvalidValue> {
         Ok(Self { requests: Bucket::new(per_second, depth, "requests")?, keys: None, in_flight: None })
     }
 
@@ -46,7 +46,7 @@ impl RateLimit {
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub fn with_keys(mut self, per_second: f64, depth: u32) -> Result<Self, Invalid> {
+    pub fn with_keys(mut self, per_second: f64, depth: u32) -> Result<Self, InvalidValue> {
         self.keys = Some(Bucket::new(per_second, depth, "keys")?);
         Ok(self)
     }
@@ -81,13 +81,13 @@ impl RateLimit {
 }
 
 impl Bucket {
-    fn new(per_second: f64, depth: u32, what: &str) -> Result<Self, Invalid> {
+    fn new(per_second: f64, depth: u32, what: &str) -> Result<Self, InvalidValue> {
         if !per_second.is_finite() || per_second < 0.0 {
             let rule = if what == "keys" { "must be 0 or more keys a second" } else { "must be 0 or more requests a second" };
-            return Err(Invalid::new("rate limit", rule, &per_second.to_string()));
+            return Err(InvalidValue::new("rate limit", rule, &per_second.to_string()));
         }
         if depth == 0 {
-            return Err(Invalid::new("rate limit depth", "must be at least 1", "0"));
+            return Err(InvalidValue::new("rate limit depth", "must be at least 1", "0"));
         }
         let depth = f64::from(depth);
         Ok(Self { per_second, depth, tokens: depth, filled_at: None })

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::encode::percent_encode;
-use crate::{Invalid, Target};
+use crate::{InvalidValue, Target};
 
 /// What a request is signed for: a bucket of an account in a region.
 ///
@@ -14,7 +14,7 @@ use crate::{Invalid, Target};
 ///
 /// let resource = Resource::new("cn-hangzhou", "1234567890123456", "examplebucket")?;
 /// assert_eq!(resource.to_string(), "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket");
-/// # Ok::<_, oss_delete_vectors::Invalid>(())
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Resource {
@@ -28,11 +28,11 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] if `region` is empty, or contains anything but visible ASCII without `/` and
+    /// [`InvalidValue`] if `region` is empty, or contains anything but visible ASCII without `/` and
     /// `,`. These two separate the parts of an authorization.
-    pub fn new(region: &str, account_id: &str, bucket: &str) -> Result<Self, Invalid> {
+    pub fn new(region: &str, account_id: &str, bucket: &str) -> Result<Self, InvalidValue> {
         if region.is_empty() || !region.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b',')) {
-            return Err(Invalid::new("region", "must be visible ASCII without '/' and ','", region));
+            return Err(InvalidValue::new("region", "must be visible ASCII without '/' and ','", region));
         }
         Ok(Self::of(region, account_id, bucket))
     }

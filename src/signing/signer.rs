@@ -13,7 +13,7 @@ use super::encode::{hex, percent_encode};
 use super::signing_key::SigningKey;
 use super::string_to_sign::{SignedText, scope};
 use super::{ALGORITHM, RequestDate, Resource, UNSIGNED_PAYLOAD, name};
-use crate::{Credentials, Invalid};
+use crate::{Credentials, InvalidValue};
 
 const OSS_CONTENT_SHA256: HeaderName = HeaderName::from_static(name::CONTENT_SHA256);
 const OSS_DATE: HeaderName = HeaderName::from_static(name::DATE);
@@ -151,9 +151,9 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] with the field `presigned uri` if the URI would be longer than 65534 bytes, or
+    /// [`InvalidValue`] with the field `presigned uri` if the URI would be longer than 65534 bytes, or
     /// if it cannot have a query (`*`, or an authority alone). The request is then unchanged.
-    pub fn presign<B>(&self, request: &mut Request<B>, time: SystemTime, expires: Duration) -> Result<Signature, Invalid> {
+    pub fn presign<B>(&self, request: &mut Request<B>, time: SystemTime, expires: Duration) -> Result<Signature, InvalidValue> {
         let Stamp { date, key, .. } = self.stamp(time);
         // Copies, so that the request is unchanged if its new URI is invalid.
         let mut headers = request.headers().clone();
@@ -290,9 +290,9 @@ fn without_query_form(uri: &Uri) -> Option<Uri> {
     Some(with_path_and_query(uri, target).expect("removing parameters keeps a URI valid"))
 }
 
-fn with_path_and_query(uri: &Uri, target: Vec<u8>) -> Result<Uri, Invalid> {
+fn with_path_and_query(uri: &Uri, target: Vec<u8>) -> Result<Uri, InvalidValue> {
     let mut parts = uri.clone().into_parts();
-    let invalid = || Invalid::without_value("presigned uri", "must have a path and at most 65534 bytes");
+    let invalid = || InvalidValue::without_value("presigned uri", "must have a path and at most 65534 bytes");
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(target)).map_err(|_| invalid())?);
     Uri::from_parts(parts).map_err(|_| invalid())
 }

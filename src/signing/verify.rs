@@ -66,13 +66,13 @@ impl Authorization {
     ///
     /// # Errors
     ///
-    /// [`Unauthorized::Missing`] and [`Unauthorized::Malformed`]. Both forms at once, a repeated
+    /// [`VerifyError::Missing`] and [`VerifyError::Malformed`]. Both forms at once, a repeated
     /// part and a signed header with two values are malformed. Otherwise one value could be
     /// verified and another one used.
-    pub fn parse<B>(request: &Request<B>) -> Result<Self, Unauthorized> {
+    pub fn parse<B>(request: &Request<B>) -> Result<Self, VerifyError> {
         let query = QueryForm::parse(request.uri().query().unwrap_or_default())?;
         let authorization = match (request.headers().contains_key(AUTHORIZATION), query) {
-            (false, None) => return Err(Unauthorized::Missing),
+            (false, None) => return Err(VerifyError::Missing),
             (true, Some(_)) => return Err(malformed("authorization", "must be in the header or in the query, not in both")),
             (true, None) => Self::parse_header(request.headers())?,
             (false, Some(query)) => query.into_authorization()?,
@@ -84,7 +84,7 @@ impl Authorization {
         Ok(authorization)
     }
 
-    fn parse_header(headers: &HeaderMap) -> Result<Self, Unauthorized> {
+    fn parse_header(headers: &HeaderMap) -> Result<Self, VerifyError> {
         if one(headers, name::CONTENT_SHA256)? != Some(UNSIGNED_PAYLOAD) {
             return Err(malformed(name::CONTENT_SHA256, "must be UNSIGNED-PAYLOAD"));
         }
@@ -120,7 +120,7 @@ impl Authorization {
         additional_headers: &str,
         security_token: Option<&str>,
         signature: &str,
-    ) -> Result<Self, Unauthorized> {
+    ) -> Result<Self, VerifyError> {
         // From the end, because an AccessKey id may contain slashes.
         let (before_scope, _) = credential
             .rmatch_indices('/')
@@ -172,20 +172,20 @@ impl Authorization {
     ///
     /// # Errors
     ///
-    /// [`Unauthorized::TimeTooSkewed`] in the header form, [`Unauthorized::OutsideValidity`] in the
+    /// [`VerifyError::TimeTooSkewed`] in the header form, [`VerifyError::OutsideValidity`] in the
     /// query form.
-    pub fn check_date(&self, now: SystemTime) -> Result<(), Unauthorized> {
+    pub fn check_date(&self, now: SystemTime) -> Result<(), VerifyError> {
         let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let (date, now, tolerance) = (seconds(self.date.time()), seconds(now), TOLERANCE.as_secs());
         match self.form {
             AuthorizationForm::Header if date.abs_diff(now) <= tolerance => Ok(()),
-            AuthorizationForm::Header => Err(Unauthorized::TimeTooSkewed),
+            AuthorizationForm::Header => Err(VerifyError::TimeTooSkewed),
             AuthorizationForm::Query { expires }
                 if date <= now.saturating_add(tolerance) && now <= date.saturating_add(expires.as_secs()) =>
             {
                 Ok(())
             }
-            AuthorizationForm::Query { .. } => Err(Unauthorized::OutsideValidity),
+            AuthorizationForm::Query { .. } => Err(VerifyError::OutsideValidity),
         }
     }
 
@@ -195,12 +195,12 @@ impl Authorization {
     ///
     /// # Errors
     ///
-    /// [`Unauthorized::ScopeMismatch`], [`Unauthorized::SignatureMismatch`],
-    /// [`Unauthorized::SecurityTokenMismatch`].
-    pub fn verify<B>(&self, request: &Request<B>, resource: &Resource, credentials: &Credentials) -> Result<(), Unauthorized> {
+    /// [`VerifyError::ScopeMismatch`], [`VerifyError::SignatureMismatch`],
+    /// [`VerifyError::SecurityTokenMismatch`].
+    pub fn verify<B>(&self, request: &Request<B>, resource: &Resource, credentials: &Credentials) -> Result<(), VerifyError> {
         let expected = scope(&self.date, resource.region());
         if self.scope != expected {
-            return Err(Unauthorized::ScopeMismatch { expected });
+            return Err(VerifyError::ScopeMismatch { expected });
         }
         let canonical = CanonicalRequest {
             method: request.method(),
@@ -214,10 +214,10 @@ impl Authorization {
         let is_match = key.verify(text.string_to_sign(), &self.signature);
         // In the header form the signature does not cover the id, so compare it as well.
         if !is_match || self.access_key_id != credentials.access_key_id() {
-            return Err(Unauthorized::SignatureMismatch { string_to_sign: text.string_to_sign_text().to_owned() });
+            return Err(VerifyError::SignatureMismatch { string_to_sign: text.string_to_sign_text().to_owned() });
         }
         if self.security_token.as_deref().map(String::as_str) != credentials.security_token() {
-            return Err(Unauthorized::SecurityTokenMismatch);
+            return Err(VerifyError::SecurityTokenMismatch);
         }
         Ok(())
     }
@@ -237,7 +237,7 @@ impl fmt::Debug for Authorization {
 }
 
 /// The value of a header that must not be repeated.
-fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Unauthorized> {
+fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, VerifyError> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -251,7 +251,7 @@ struct QueryForm([Option<Zeroizing<String>>; name::QUERY_FORM.len()]);
 
 impl QueryForm {
     /// `None` if the query has none of them.
-    fn parse(query: &str) -> Result<Option<Self>, Unauthorized> {
+    fn parse(query: &str) -> Result<Option<Self>, VerifyError> {
         let mut found = Self(Default::default());
         for (name, value) in parameters(query) {
             let Some(index) = name::QUERY_FORM.iter().position(|known| known.as_bytes() == &*name) else { continue };
@@ -264,7 +264,7 @@ impl QueryForm {
         Ok(found.0.iter().any(Option::is_some).then_some(found))
     }
 
-    fn into_authorization(self) -> Result<Authorization, Unauthorized> {
+    fn into_authorization(self) -> Result<Authorization, VerifyError> {
         let [version, date, expires, credential, security_token, additional_headers, signature] = &self.0;
         let required =
             |value: &Option<Zeroizing<String>>, known: &'static str| value.clone().ok_or(malformed(known, "must be present"));
@@ -286,14 +286,14 @@ impl QueryForm {
     }
 }
 
-const fn malformed(part: &'static str, rule: &'static str) -> Unauthorized {
-    Unauthorized::Malformed { part, rule }
+const fn malformed(part: &'static str, rule: &'static str) -> VerifyError {
+    VerifyError::Malformed { part, rule }
 }
 
 /// Why a request is not authorized.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unauthorized {
+pub enum VerifyError {
     /// The request carries no authorization.
     Missing,
     /// The authorization cannot be parsed.
@@ -324,7 +324,7 @@ pub enum Unauthorized {
     SecurityTokenMismatch,
 }
 
-impl fmt::Display for Unauthorized {
+impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("the request carries no authorization"),
@@ -338,4 +338,4 @@ impl fmt::Display for Unauthorized {
     }
 }
 
-impl std::error::Error for Unauthorized {}
+impl std::error::Error for VerifyError {}

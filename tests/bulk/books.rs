@@ -156,7 +156,7 @@ fn options_out_of_their_range_are_refused_by_name() {
         (options().back_off(Duration::ZERO, SECOND), r#"back-off must be at least 10ms, not "0ns""#),
         (options().back_off(Duration::from_micros(9999), SECOND), r#"back-off must be at least 10ms, not "9.999ms""#),
         (options().back_off(SECOND, SECOND / 2), r#"cap of the back-off must be at least its base, not "500ms""#),
-        (options().answer_timeout(Duration::ZERO), r#"answer timeout must be above 0, not "0ns""#),
+        (options().response_timeout(Duration::ZERO), r#"answer timeout must be above 0, not "0ns""#),
     ] {
         let refused = BulkDelete::new(&target(), credentials(), options).unwrap_err();
         assert_eq!(refused.to_string(), expected);

@@ -34,7 +34,7 @@ fn asked(run: &Run<'_>) -> Vec<Duration> {
 }
 
 fn renewing() -> BulkOptions {
-    BulkOptions::new().concurrency(1).renews_credentials(55 * SECOND)
+    BulkOptions::new().concurrency(1).credentials_timeout(55 * SECOND)
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn rejected_ones_are_asked_for_again_with_a_back_off() {
         assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (3 + cached, [600, 0, 0, 0], None), "{cached}");
     }
     // For good: until the timeout is over, and then with the reason.
-    let options = BulkOptions::new().renews_credentials(55 * SECOND);
+    let options = BulkOptions::new().credentials_timeout(55 * SECOND);
     let run =
         Run::as_whom(pair("old"), options, knowing(&["new"])).provider(|_| Some((Duration::ZERO, pair("old")))).delete(5000);
     assert!(matches!(run.stopped(), Some(StopReason::Credentials(_))));
@@ -90,7 +90,7 @@ fn rejected_ones_are_asked_for_again_with_a_back_off() {
 #[test]
 fn answers_to_older_credentials_are_sent_again_and_count_for_nothing() {
     let options =
-        BulkOptions::new().concurrency(8).rate(oss_delete_vectors::bulk::Rate::Unlimited).renews_credentials(60 * SECOND);
+        BulkOptions::new().concurrency(8).rate(oss_delete_vectors::bulk::Rate::Unlimited).credentials_timeout(60 * SECOND);
     let run =
         Run::as_whom(pair("old"), options, knowing(&["new"])).provider(|_| Some((Duration::ZERO, pair("new")))).delete(4000);
     // Eight refused, of which one asks; eight more.

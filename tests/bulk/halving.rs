@@ -28,7 +28,7 @@ fn one_bad_key_among_ten_thousand_is_found_and_the_others_are_deleted() {
         assert_eq!(failed[0].outcome, KeyOutcome::Rejected);
         assert_eq!(failed[0].positions, poison..poison + 1);
         // 20 batches, and 2 pieces for each of the 8 or 9 halvings on the way to one of 500.
-        let halvings = run.count(|event| matches!(event, Event::Halved { .. }));
+        let halvings = run.count(|event| matches!(event, Event::Split { .. }));
         assert!((8..=9).contains(&halvings));
         assert_eq!(run.requests.len(), 20 + 2 * halvings);
     }

@@ -20,7 +20,7 @@ fn responses() -> Vec<Named> {
         ("digest", Box::new(|| error(400, code::INVALID_DIGEST))),
         ("request timeout", Box::new(|| error(400, code::REQUEST_TIMEOUT))),
         ("conflict", Box::new(|| error(409, "Conflict"))),
-        ("unauthorized", Box::new(|| error(401, "Unauthorized"))),
+        ("unauthorized", Box::new(|| error(401, "VerifyError"))),
         ("unlisted", Box::new(|| error(400, "Unheard"))),
         ("internal", Box::new(|| error(500, code::INTERNAL_ERROR))),
         ("throttling", Box::new(|| error(400, "Throttling.User"))),
@@ -59,7 +59,7 @@ fn an_outage_is_given_up_when_the_caller_says_so() {
     for (number, (name, response)) in responses().into_iter().enumerate() {
         let service = |call: &Call<'_>| if call.at > 10 * SECOND { response() } else { deleted() };
         let options = BulkOptions::new().rate(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0));
-        let run = Run::new(options.give_up_after(600 * SECOND), service).delete(500_000);
+        let run = Run::new(options.outage_timeout(600 * SECOND), service).delete(500_000);
         let Some(StopReason::Outage(error)) = run.stopped() else { panic!("{number}: {name}: {:?}", run.stopped()) };
         let began = run.events.iter().find_map(|(_, event)| match event {
             Event::OutageBegan { error, .. } => Some(error.clone()),
@@ -80,7 +80,7 @@ fn unlisted_codes_of_other_statuses_stop_the_run() {
     for status in [402, 403, 404, 412, 418] {
         let service = |call: &Call<'_>| if call.number < 20 { deleted() } else { error(status, "Unheard") };
         let run = Run::new(BulkOptions::new(), service).delete(500_000);
-        assert!(matches!(run.stopped(), Some(StopReason::Refused(_))), "{status}: {:?}", run.stopped());
+        assert!(matches!(run.stopped(), Some(StopReason::Rejected(_))), "{status}: {:?}", run.stopped());
         assert_eq!(run.bulk.checkpoint().report().rejected, 0, "{status}: keys are sent again when it is resumed");
         assert!(run.requests.len() < 500, "{status}: {}", run.requests.len());
     }

@@ -55,7 +55,7 @@ fn probes_go_one_at_a_time() {
 
 #[test]
 fn it_gives_up_after_as_long_as_it_was_told() {
-    let options = BulkOptions::new().give_up_after(600 * SECOND);
+    let options = BulkOptions::new().outage_timeout(600 * SECOND);
     let run = Run::new(options, down(20, 2 * HOUR, not_sent)).delete(100_000);
     assert!(matches!(run.stopped(), Some(StopReason::Outage(error)) if error.to_string() == "connection refused"));
     let first_failure = run.events.iter().find(|(_, event)| matches!(event, Event::Retrying { .. })).unwrap().0;
@@ -86,7 +86,7 @@ fn two_hours_down_cost_no_key_however_few_are_left() {
                 assert_eq!(run.outages(), (1, 1), "{context}");
                 assert!(run.requests.len() < 1000, "{context}: {}", run.requests.len());
                 assert!(run.now < 2 * HOUR + 110 * SECOND, "{context}: {:?}", run.now);
-                let options = BulkOptions::new().concurrency(concurrency).give_up_after(600 * SECOND);
+                let options = BulkOptions::new().concurrency(concurrency).outage_timeout(600 * SECOND);
                 let run = Run::new(options, down(3, 2 * HOUR, answer)).delete(1500 + 500 * left);
                 assert!(matches!(run.stopped(), Some(StopReason::Outage(_))), "{context}: {:?}", run.stopped());
                 assert!(run.now < 700 * SECOND, "{context}: {:?}", run.now);
@@ -189,7 +189,7 @@ fn a_minute_without_a_deletion_is_reported_when_it_is_over() {
     ];
     for (name, answer, left, fails_after) in cases {
         let service = |call: &Call<'_>| if call.number > 0 { answer() } else { deleted() };
-        let options = BulkOptions::new().concurrency(1).give_up_after(4 * HOUR);
+        let options = BulkOptions::new().concurrency(1).outage_timeout(4 * HOUR);
         let mut run = Run::new(options, service).keys((0..500 * (left + 1)).map(key));
         run.until(|run| run.outages().0 == 1);
         assert!(run.now <= fails_after + 61 * SECOND, "{name}: {:?}", run.now);

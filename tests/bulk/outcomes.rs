@@ -49,7 +49,7 @@ fn a_deletion_after_failures_is_a_deletion() {
 
 #[test]
 fn an_answer_that_never_comes_ends_by_a_deadline() {
-    let options = one().answer_timeout(10 * SECOND).max_attempts(3);
+    let options = one().response_timeout(10 * SECOND).max_attempts(3);
     let run = Run::new(options, |_| Answer::Silence).delete(500);
     assert_eq!((run.requests.len(), run.outcomes()), (3, [0, 0, 500, 0]));
     let message = run.failed().next().unwrap().error.as_ref().unwrap().message().into_owned();
@@ -61,7 +61,7 @@ fn an_answer_that_never_comes_ends_by_a_deadline() {
 
 #[test]
 fn an_answer_after_the_deadline_is_not_taken() {
-    let options = one().answer_timeout(SECOND).max_attempts(1);
+    let options = one().response_timeout(SECOND).max_attempts(1);
     let mut run = Run::new(options, |_| Answer::Silence).keys((0..3).map(crate::run::key));
     let id = run.bulk_transmit();
     run.now = 2 * SECOND;
@@ -74,7 +74,7 @@ fn an_answer_after_the_deadline_is_not_taken() {
 
 #[test]
 fn an_answer_to_an_earlier_attempt_says_nothing_of_the_one_in_flight() {
-    let mut run = Run::new(one().answer_timeout(SECOND), |_| Answer::Silence).keys((0..3).map(crate::run::key));
+    let mut run = Run::new(one().response_timeout(SECOND), |_| Answer::Silence).keys((0..3).map(crate::run::key));
     let first = run.bulk_transmit();
     run.now = 2 * SECOND;
     run.bulk.handle_timeout(run.client_now());
@@ -91,7 +91,7 @@ fn an_answer_to_an_earlier_attempt_says_nothing_of_the_one_in_flight() {
 #[test]
 fn the_deadlines_of_a_lifetime_are_none() {
     // The longest times there are say never, and do not overflow.
-    let options = one().answer_timeout(Duration::MAX).give_up_after(Duration::MAX).renews_credentials(Duration::MAX);
+    let options = one().response_timeout(Duration::MAX).outage_timeout(Duration::MAX).credentials_timeout(Duration::MAX);
     let options = options.back_off(SECOND, Duration::MAX);
     let run = Run::new(options, |call| match call.number {
         1..9 => error(500, code::INTERNAL_ERROR),
@@ -114,5 +114,5 @@ fn attempts_that_throttle_count_for_nothing() {
 fn a_batch_that_draws_the_fatal_answer_has_its_outcome_by_the_same_rule() {
     let run = Run::new(one(), |_| error(403, code::USER_DISABLE)).delete(3);
     assert_eq!(run.outcomes(), [0, 3, 0, 0]);
-    assert!(matches!(run.stopped(), Some(StopReason::Refused(_))));
+    assert!(matches!(run.stopped(), Some(StopReason::Rejected(_))));
 }

@@ -228,7 +228,14 @@ fn a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
 fn a_checkpoint_is_for_one_index_at_one_service() {
     let with = |endpoint: &str, index: &str| {
         let endpoint = if endpoint == "internal" { Endpoint::internal() } else { endpoint.parse().unwrap() };
-        Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name(index).endpoint(endpoint).build().unwrap()
+        Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .index_name(index)
+            .endpoint(endpoint)
+            .build()
+            .unwrap()
     };
     let checkpoint = checkpoint_text().parse::<Checkpoint>().unwrap();
     assert_eq!(checkpoint.target(), "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1");
@@ -289,7 +296,11 @@ fn the_text_is_pinned_to_the_byte() {
         _ => deleted(),
     };
     let options = BulkOptions::new().concurrency(4).rate(Rate::Unlimited).max_attempts(1);
-    let elsewhere = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("index \"1\" é");
+    let elsewhere = Target::builder()
+        .region("cn-hangzhou")
+        .account_id("1234567890123456")
+        .bucket("examplebucket")
+        .index_name("index \"1\" é");
     let elsewhere = elsewhere.endpoint("http://[::1]:9000".parse().unwrap()).build().unwrap();
     let mut run = Run::new(BulkOptions::new(), service).keys((0..2500).map(key));
     run.bulk = BulkDelete::new(&elsewhere, credentials(), options).unwrap();

@@ -12,7 +12,7 @@ use crate::run::{Answer, Call, LATENCY, Respond, Run, SECOND, codeless, deleted,
 fn a_response_that_is_not_from_oss_stops_the_run_at_once() {
     for status in [200, 204, 301, 302, 400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 413, 418, 421, 431, 451] {
         let run = Run::new(BulkOptions::new().concurrency(1), |_| page(status)).delete(5000);
-        let Some(StopReason::Refused(error)) = run.stopped() else { panic!("{status}: {:?}", run.stopped()) };
+        let Some(StopReason::Rejected(error)) = run.stopped() else { panic!("{status}: {:?}", run.stopped()) };
         let advice = error.advice(&crate::run::target()).unwrap();
         assert!(advice.starts_with("check the endpoint"), "{status}: {advice}");
         assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 0, 500, run.bulk.report().pushed - 500]), "{status}");

@@ -16,7 +16,7 @@ fn a_missing_index_costs_two_requests_of_a_million_keys() {
     assert_eq!(run.requests.len(), 2);
     assert!(pushed <= 50 * 500, "no more is taken than there is room for: {pushed}");
     assert_eq!(run.outcomes(), [0, 1000, 0, pushed - 1000]);
-    let Some(StopReason::Refused(error)) = run.stopped() else { panic!("{:?}", run.stopped()) };
+    let Some(StopReason::Rejected(error)) = run.stopped() else { panic!("{:?}", run.stopped()) };
     assert_eq!(error.code(), Some(code::NO_SUCH_VECTOR_INDEX));
     assert!(run.events.iter().all(|(_, event)| matches!(event, Event::Stopped(_) | Event::Failed(_))));
 }
@@ -27,7 +27,7 @@ fn a_wrong_index_name_is_found_out_by_halving_one_batch() {
     // Two at first; then 250, 125, 63, 32, 16, 8, 4, 2 and singles: 8 of them, with what has to be cut on the way.
     let sizes: Vec<usize> = run.requests.iter().map(|&(_, keys)| keys).collect();
     assert_eq!(sizes, [500, 500, 250, 125, 63, 32, 16, 8, 4, 2, 1, 1, 2, 1, 1, 4, 2, 1, 1, 2, 1, 1]);
-    assert!(matches!(run.stopped(), Some(StopReason::KeysRefused(_))));
+    assert!(matches!(run.stopped(), Some(StopReason::KeysRejected(_))));
     let pushed = run.bulk.report().pushed;
     // Both batches that were sent, and none that was not.
     assert_eq!(run.outcomes(), [0, 1000, 0, pushed - 1000]);
@@ -121,7 +121,7 @@ fn an_answer_that_is_not_the_services_confirms_no_refusal() {
         let page = http::Response::builder().status(status).body(body.into()).unwrap();
         let page = Cell::new(Some(page));
         let run = Run::new(BulkOptions::new().concurrency(1), |_| crate::run::Answer::Is(page.take().unwrap())).delete(600);
-        assert!(matches!(run.stopped(), Some(StopReason::Refused(_))), "{status}");
+        assert!(matches!(run.stopped(), Some(StopReason::Rejected(_))), "{status}");
         assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 0, 500, 100]), "{status}");
     }
 }

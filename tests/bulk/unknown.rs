@@ -100,7 +100,7 @@ fn rejections_without_end_stop_the_run() {
                     |call: &Call<'_>| if call.number == 0 { deleted() } else { error(400, code::VECTOR_INDEX_PARAMETER_INVALID) };
                 let run = Run::new(options, service).delete(keys);
                 let context = format!("{concurrency} {rate:?} {keys}: {} requests", run.requests.len());
-                assert!(matches!(run.stopped(), Some(StopReason::KeysRefused(_))), "{context}");
+                assert!(matches!(run.stopped(), Some(StopReason::KeysRejected(_))), "{context}");
                 assert!(run.requests.len() < 700, "{context}");
                 assert!(run.bulk.report().rejected < 64 * 500 + 3000, "{context}");
             }
@@ -146,7 +146,7 @@ fn a_limit_that_lets_nothing_through_is_an_outage() {
     for response in [(|| error(503, code::QPS_LIMIT_EXCEEDED)) as Respond, || page(503), || error(400, "Throttling")] {
         for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Fixed(5.0)] {
             let service = |call: &Call<'_>| if call.number < 10 { deleted() } else { response() };
-            let run = Run::new(BulkOptions::new().rate(rate).give_up_after(300 * SECOND), service).delete(100_000);
+            let run = Run::new(BulkOptions::new().rate(rate).outage_timeout(300 * SECOND), service).delete(100_000);
             assert!(matches!(run.stopped(), Some(StopReason::Outage(_))), "{:?}", run.stopped());
             let began = run.events.iter().find(|(_, event)| matches!(event, Event::OutageBegan { .. })).unwrap().0;
             assert!((60 * SECOND..90 * SECOND).contains(&began), "{rate:?}: {began:?}");

@@ -25,7 +25,7 @@ pub(crate) fn many(test: &str, keys: usize) -> (Service, File) {
 fn failed_keys_are_told_with_the_reason_and_taken_back() {
     for transport in TRANSPORTS {
         let service = Service::start();
-        service.emulator().refuse_keys(["doc-002", "bad \u{9b}\"key\""]);
+        service.emulator().reject_keys(["doc-002", "bad \u{9b}\"key\""]);
         let failed = File::none(&format!("failed-{transport}"), "jsonl");
         let keys = r#"["doc-001","doc-002","bad \u009b\"key\"","doc-003"]"#;
         let first = delete(&service, &["--keys", keys, "--failed-keys", failed.path(), "--transport", transport]);
@@ -227,7 +227,7 @@ mod full {
     fn no_room_for_failed_keys_stops_the_run_and_the_checkpoint_still_tells_the_truth() {
         for transport in TRANSPORTS {
             let (service, keys) = many(&format!("full-later-{transport}"), 4000);
-            service.emulator().refuse_keys((0..4000).step_by(16).map(|number| format!("doc-{number:05}")));
+            service.emulator().reject_keys((0..4000).step_by(16).map(|number| format!("doc-{number:05}")));
             let checkpoint = File::none(&format!("full-later-{transport}"), "checkpoint");
             let failed = File::none(&format!("full-later-{transport}"), "jsonl");
             let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
@@ -253,7 +253,7 @@ mod full {
     #[test]
     fn a_device_may_take_failed_keys_and_may_be_full() {
         let service = Service::start();
-        service.emulator().refuse_keys(["doc-002"]);
+        service.emulator().reject_keys(["doc-002"]);
         let options = |path| ["--keys", r#"["doc-001","doc-002"]"#, "--failed-keys", path];
         let told = delete(&service, &options("/dev/stderr"));
         assert_eq!((told.code, &told.counts()[..2]), (Some(1), &[1, 1][..]), "{told:?}");

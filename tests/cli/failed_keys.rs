@@ -19,7 +19,7 @@ use crate::program::{CREDENTIALS, File, PLACE, command, finish, run};
 #[test]
 fn failed_keys_of_a_run_that_is_resumed_are_kept_together() {
     let (service, keys) = many("kept-together", 3000);
-    service.emulator().refuse_keys(["doc-00001"]);
+    service.emulator().reject_keys(["doc-00001"]);
     let checkpoint = File::none("kept-together", "checkpoint");
     let failed = File::none("kept-together", "jsonl");
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path()];
@@ -58,7 +58,7 @@ fn a_file_that_changes_under_the_run_is_reported() {
     ];
     for (change, reason) in changes {
         let (service, keys) = many("changes-under", 20_000);
-        service.emulator().refuse_keys(["doc-00001"]);
+        service.emulator().reject_keys(["doc-00001"]);
         // So slow that the line is in the file before the last request.
         service.emulator().set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
         let failed = File::none("changes-under", "jsonl");
@@ -125,7 +125,7 @@ fn a_run_that_is_resumed_cuts_off_only_what_a_run_wrote() {
 #[test]
 fn what_is_covered_ends_with_a_line() {
     let (service, keys) = many("ends-with-a-line", 3000);
-    service.emulator().refuse_keys(["doc-00001"]);
+    service.emulator().reject_keys(["doc-00001"]);
     let checkpoint = File::none("ends-with-a-line", "checkpoint");
     let failed = File::none("ends-with-a-line", "jsonl");
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
@@ -141,7 +141,7 @@ fn lines_of_another_run_are_not_cut_off() {
     for rejects in [false, true] {
         let (service, keys) = many(&format!("another-run-{rejects}"), 3000);
         if rejects {
-            service.emulator().refuse_keys(["doc-00001"]);
+            service.emulator().reject_keys(["doc-00001"]);
         }
         let first = File::none(&format!("another-run-first-{rejects}"), "checkpoint");
         let second = File::none(&format!("another-run-second-{rejects}"), "checkpoint");
@@ -155,7 +155,7 @@ fn lines_of_another_run_are_not_cut_off() {
         // After a kill it may be empty; or somebody makes room for the next job.
         fs::write(failed.path(), "").unwrap();
         service.allow(u64::MAX);
-        service.emulator().refuse_keys(["doc-00002"]);
+        service.emulator().reject_keys(["doc-00002"]);
         assert_eq!(with(&second).code, Some(1));
         let (lines, requests) = (failed.read(), service.requests());
         assert!(!lines.is_empty());
@@ -170,7 +170,7 @@ fn lines_of_another_run_are_not_cut_off() {
 #[test]
 fn keys_that_failed_before_the_file_was_named_are_reported() {
     let (service, keys) = many("named-later", 3000);
-    service.emulator().refuse_keys(["doc-00001", "doc-00002"]);
+    service.emulator().reject_keys(["doc-00001", "doc-00002"]);
     let (checkpoint, failed) = (File::none("named-later", "checkpoint"), File::none("named-later", "jsonl"));
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path()];
     assert_eq!(delete(&service, &options).counts()[..2], [2998, 2]);

@@ -147,7 +147,7 @@ fn failed_keys_are_taken_back_whatever_their_name() {
     for transport in TRANSPORTS {
         let service = Service::start();
         let keys = ["doc-002", "\"quoted\"", "{\"key\":\"x\"}", "tab\tbed", "nul\0l", "line\nend"];
-        service.emulator().refuse_keys(keys);
+        service.emulator().reject_keys(keys);
         let failed = File::none(&format!("taken-back-{transport}"), "txt");
         let array = serde_json::to_string(&keys).unwrap();
         let options = ["--keys", &array, "--failed-keys", failed.path(), "--transport", transport];

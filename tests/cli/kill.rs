@@ -24,7 +24,7 @@ use crate::random::Random;
 
 const KILLS: u64 = 5;
 const FAULTS: &str =
-    "lost-answer=0.01,server-error=0.02,connection-refused=0.01,truncated-answer=0.01,repeated-request=0.01,page=0.01";
+    "lost-response=0.01,server-error=0.02,connection-refused=0.01,truncated-response=0.01,repeated-request=0.01,page=0.01";
 /// The service's limit, and what the command line says on top.
 const LIMIT: f64 = 600.0;
 const MAX_QPS: u64 = 400;

@@ -18,7 +18,7 @@ fn a_checkpoint_goes_with_the_last_key() {
 fn the_same_command_goes_on_where_the_run_ended() {
     for transport in TRANSPORTS {
         let (service, keys) = many(&format!("goes-on-{transport}"), 5000);
-        service.emulator().refuse_keys(["doc-00007"]);
+        service.emulator().reject_keys(["doc-00007"]);
         let checkpoint = File::none(&format!("goes-on-{transport}"), "checkpoint");
         let failed = File::none(&format!("goes-on-{transport}"), "jsonl");
         let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
@@ -287,7 +287,7 @@ fn a_run_that_deleted_nothing_leaves_nothing() {
 fn keys_rejected_before_the_first_success_are_sent_again() {
     let (service, keys) = many("rejected-first", 2000);
     let all: Vec<String> = keys.read().lines().map(str::to_owned).collect();
-    service.emulator().refuse_keys(all.iter().map(String::as_str));
+    service.emulator().reject_keys(all.iter().map(String::as_str));
     let (checkpoint, failed) = (File::none("rejected-first", "checkpoint"), File::none("rejected-first", "jsonl"));
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
     let first = delete(&service, &options);
@@ -303,7 +303,7 @@ fn keys_rejected_before_the_first_success_are_sent_again() {
 #[test]
 fn the_help_for_keys_that_were_given_up_works() {
     let (service, keys) = many("given-up", 1000);
-    service.emulator().refuse_keys(["doc-00001"]);
+    service.emulator().reject_keys(["doc-00001"]);
     let (checkpoint, failed) = (File::none("given-up", "checkpoint"), File::none("given-up", "jsonl"));
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path()];
 

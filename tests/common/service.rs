@@ -132,7 +132,8 @@ impl Service {
 
     /// The index at the address of the server.
     pub(crate) fn served_target(&self) -> Target {
-        let target = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(self.target.index_name().unwrap());
+        let target =
+            Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(self.target.index_name().unwrap());
         target.endpoint(self.url().parse().unwrap()).build().unwrap()
     }
 

@@ -132,8 +132,14 @@ fn both_address_styles_and_signature_forms_work() {
         gateway("http://[::1]:9000"),
         gateway("http://localhost:9000"),
     ] {
-        let target =
-            Target::builder(calls::REGION, calls::ACCOUNT_ID, BUCKET).index_name(INDEX).endpoint(endpoint).build().unwrap();
+        let target = Target::builder()
+            .region(calls::REGION)
+            .account_id(calls::ACCOUNT_ID)
+            .bucket(BUCKET)
+            .index_name(INDEX)
+            .endpoint(endpoint)
+            .build()
+            .unwrap();
         let request = DeleteVectors::new(&target, KeyBatch::new(["doc-001"]).unwrap()).to_request();
         for request in [signed(request.clone()), presigned(request, Duration::from_secs(60))] {
             let mut emulator = with_keys(&["doc-001"]);
@@ -195,7 +201,7 @@ fn deleted_keys_counts_repeated_deletions() {
         send(&mut emulator, &signed(call(&["a", "b", "c"]))).unwrap_err();
         assert_eq!(emulator.deleted_keys() - before, deleted, "{asked}");
     }
-    emulator.refuse_keys(["b"]);
+    emulator.reject_keys(["b"]);
     send(&mut emulator, &signed(call(&["a", "b"]))).unwrap_err();
     assert_eq!(emulator.deleted_keys(), 8, "a rejected request deletes nothing");
 }

@@ -98,7 +98,8 @@ fn faulty(faults: &[Fault]) -> (Emulator, Request<Bytes>) {
     let keys = pick(NoKeys, "[]", r#"["doc-001","doc-002"]"#);
     let whole = format!(r#"{{"indexName":"{}","keys":{keys}}}"#, pick(NoIndex, "nosuchindex", INDEX));
     let mut request = call_with_body(if has(NoJson) { "[".to_owned() } else { whole });
-    let bucket = Target::builder(REGION, ACCOUNT_ID, pick(NoBucket, "nosuchbucket", BUCKET)).build().unwrap();
+    let bucket =
+        Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(pick(NoBucket, "nosuchbucket", BUCKET)).build().unwrap();
     *request.uri_mut() = bucket.uri().clone();
     if has(NotPost) {
         *request.method_mut() = Method::PUT;
@@ -228,7 +229,7 @@ fn signature_mismatch_reports_string_to_sign() {
     let reported: Vec<&str> = error.fields().filter(|(name, _)| *name == "StringToSign").map(|(_, value)| value).collect();
     assert_eq!(reported, [signature.string_to_sign()]);
 
-    let elsewhere = Target::builder("cn-shanghai", ACCOUNT_ID, BUCKET).build().unwrap();
+    let elsewhere = Target::builder().region("cn-shanghai").account_id(ACCOUNT_ID).bucket(BUCKET).build().unwrap();
     Signer::new(&elsewhere, credentials()).sign(&mut request, time());
     let error = rejected(&mut emulator, &request);
     assert_eq!(error.code(), "SignatureDoesNotMatch");

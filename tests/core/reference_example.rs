@@ -21,7 +21,7 @@ const BODY: &str = r#"{
 const COMPACT_BODY: &str = r#"{"indexName":"vectorindex1","keys":["doc-001","doc-002","doc-003"]}"#;
 
 fn bucket() -> Target {
-    Target::builder("cn-hangzhou", "123456", "examplebucket").build().unwrap()
+    Target::builder().region("cn-hangzhou").account_id("123456").bucket("examplebucket").build().unwrap()
 }
 
 fn call() -> DeleteVectors {

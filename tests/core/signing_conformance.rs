@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use http::header::USER_AGENT;
 use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signature, Signer};
-use oss_delete_vectors::{DeleteVectors, Endpoint, Invalid, KeyBatch, Target};
+use oss_delete_vectors::{DeleteVectors, Endpoint, InvalidValue, KeyBatch, Target};
 
 /// The number of cases in `signing.json`, so that none is skipped unnoticed.
 const CASES: usize = 67;
@@ -32,7 +32,7 @@ fn signer_writes_the_bytes_of_the_sdk() {
 
 #[test]
 fn requests_of_the_sdk_are_verified_and_parsed() {
-    let bucket = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build().unwrap();
+    let bucket = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").build().unwrap();
     for case in signing_cases() {
         for SignedBySdk { request, .. } in [&case.sdk, &case.compact] {
             let authorization = Authorization::parse(request).unwrap();
@@ -133,7 +133,7 @@ fn sign(case: &SigningCase, signer: &Signer, request: &mut Request<Bytes>) -> Si
     }
 }
 
-fn target(case: &SigningCase) -> Result<Target, Invalid> {
+fn target(case: &SigningCase) -> Result<Target, InvalidValue> {
     let endpoint = match case.optional("endpoint") {
         Some(endpoint) => endpoint.parse()?,
         None if case.flag("use_internal_endpoint") => Endpoint::internal(),
@@ -142,7 +142,10 @@ fn target(case: &SigningCase) -> Result<Target, Invalid> {
     // As in the SDK, the scheme of the endpoint takes precedence.
     let has_no_scheme = case.optional("endpoint").is_none_or(|endpoint| !endpoint.contains("://"));
     let endpoint = if has_no_scheme && case.input("scheme") == "http" { endpoint.with_plain_http() } else { endpoint };
-    Target::builder(case.input("region"), case.input("account_id"), case.input("bucket"))
+    Target::builder()
+        .region(case.input("region"))
+        .account_id(case.input("account_id"))
+        .bucket(case.input("bucket"))
         .index_name(case.input("index_name"))
         .endpoint(endpoint)
         .build()

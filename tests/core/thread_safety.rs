@@ -6,11 +6,11 @@ use oss_delete_vectors::bulk::{
     BulkDelete, BulkOptions, Checkpoint, Event, FailedKeys, KeyOutcome, PushError, Rate, Report, Settled, Span, StopReason,
     Transmit, TransmitId,
 };
-use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signature, Signer, Unauthorized};
+use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signature, Signer, VerifyError};
 use oss_delete_vectors::transports::{NoProvider, OnEvent, Run, RunError, RunErrorKind, StopHandle};
 use oss_delete_vectors::{
-    AttemptError, Credentials, DeleteVectors, Deleted, Endpoint, Invalid, Key, KeyBatch, Keys, Now, RequestError, ServiceError,
-    Target, TargetBuilder, TransportError,
+    AttemptError, Credentials, DeleteVectors, Deleted, Endpoint, InvalidValue, Key, KeyBatch, Keys, Now, RequestError,
+    ServiceError, Target, TargetBuilder, TransportError,
 };
 
 fn assert_shareable<T: Send + Sync + Unpin + 'static>() {}
@@ -34,10 +34,10 @@ fn values_and_signatures_go_between_threads() {
     assert_shareable::<Signer>();
     assert_shareable::<Target>();
     assert_shareable::<TargetBuilder>();
-    assert_error::<Invalid>();
+    assert_error::<InvalidValue>();
     assert_error::<RequestError>();
     assert_error::<ServiceError>();
-    assert_error::<Unauthorized>();
+    assert_error::<VerifyError>();
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn calls_of_the_asynchronous_transport_go_between_threads() {
     fn assert_send(_: &impl Send) {}
 
     let transport = HyperTransport::new(&TransportOptions::new());
-    let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build().unwrap();
+    let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").build().unwrap();
     let credentials = Credentials::new("id", "secret").unwrap();
     assert_send(&transport.send(http::Request::new(bytes::Bytes::new())));
     assert_send(&transport.delete(&target, credentials, ["doc-001"], BulkOptions::new()));

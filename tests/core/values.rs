@@ -1,15 +1,15 @@
 //! Which values are valid, and the exact errors of those that are not.
 
 use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, target};
-use oss_delete_vectors::{Credentials, Endpoint, Invalid, Key, Target};
+use oss_delete_vectors::{Credentials, Endpoint, InvalidValue, Key, Target};
 
-fn at(endpoint: &str) -> Result<Target, Invalid> {
-    Target::builder(REGION, ACCOUNT_ID, BUCKET).endpoint(endpoint.parse()?).build()
+fn at(endpoint: &str) -> Result<Target, InvalidValue> {
+    Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).endpoint(endpoint.parse()?).build()
 }
 
 /// Asserts the field, the rule and the value of an error, and its text.
 #[track_caller]
-fn assert_invalid<T>(outcome: Result<T, Invalid>, field: &str, rule: &str, value: Option<&str>) {
+fn assert_invalid<T>(outcome: Result<T, InvalidValue>, field: &str, rule: &str, value: Option<&str>) {
     let Err(error) = outcome else { panic!("{field} {rule}: {value:?} is accepted") };
     assert_eq!((error.field(), error.rule(), error.value()), (field, rule, value));
     let value = value.map_or(String::new(), |value| format!(", not {value:?}"));
@@ -119,7 +119,7 @@ fn valid_targets_are_accepted() {
         ("a", "1", &"b".repeat(32)),
         (&longest, "12345678901234567890123456789012", "abc"),
     ] {
-        let target = Target::builder(region, account_id, bucket).build().unwrap();
+        let target = Target::builder().region(region).account_id(account_id).bucket(bucket).build().unwrap();
         assert_eq!((target.region(), target.account_id(), target.bucket()), (region, account_id, bucket));
         assert_eq!(target.index_name(), None);
         assert_eq!(target.uri(), &*format!("https://{bucket}-{account_id}.{region}.oss-vectors.aliyuncs.com/?deleteVectors"));
@@ -134,22 +134,37 @@ fn invalid_targets_are_rejected() {
     let bucket = "must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end";
     let (characters_64, digits_33) = ("a".repeat(64), "1".repeat(33));
     for value in ["", "CN", "a_b", "a.b", "a/b", "-a", "a-", "é", &characters_64] {
-        assert_invalid(Target::builder(value, ACCOUNT_ID, BUCKET).build(), "region", region, Some(value));
+        assert_invalid(
+            Target::builder().region(value).account_id(ACCOUNT_ID).bucket(BUCKET).build(),
+            "region",
+            region,
+            Some(value),
+        );
     }
     for value in ["", "12a", "-1", " 1", "１２", &digits_33] {
-        assert_invalid(Target::builder(REGION, value, BUCKET).build(), "account id", account_id, Some(value));
+        assert_invalid(
+            Target::builder().region(REGION).account_id(value).bucket(BUCKET).build(),
+            "account id",
+            account_id,
+            Some(value),
+        );
     }
     for value in ["", "ab", "Abc", "a_b", "a.b", "a/b", "-ab", "ab-", "äbc", &"a".repeat(33)] {
-        assert_invalid(Target::builder(REGION, ACCOUNT_ID, value).build(), "bucket", bucket, Some(value));
+        assert_invalid(
+            Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(value).build(),
+            "bucket",
+            bucket,
+            Some(value),
+        );
     }
-    let empty_index = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name("").build();
+    let empty_index = Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name("").build();
     assert_invalid(empty_index, "index name", "must not be empty", Some(""));
     assert_invalid(target().with_index_name(Some("")), "index name", "must not be empty", Some(""));
 }
 
 #[test]
 fn bucket_and_account_share_one_label_of_the_host() {
-    let builder = |digits: usize| Target::builder(REGION, "1".repeat(digits), "b".repeat(32));
+    let builder = |digits: usize| Target::builder().region(REGION).account_id("1".repeat(digits)).bucket("b".repeat(32));
     assert!(builder(30).build().is_ok());
     let rule = "must be a DNS name: at most 63 characters between dots, 253 in all";
     let host = format!("{}-{}.{REGION}.oss-vectors.aliyuncs.com", "b".repeat(32), "1".repeat(31));
@@ -168,9 +183,14 @@ fn an_arn_is_refused_as_one() {
         "ACS:oss:*:*:examplebucket",
         "acs:",
     ] {
-        assert_invalid(Target::builder(REGION, ACCOUNT_ID, arn).build(), "bucket", rule, Some(&shown(arn)));
         assert_invalid(
-            Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(arn).build(),
+            Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(arn).build(),
+            "bucket",
+            rule,
+            Some(&shown(arn)),
+        );
+        assert_invalid(
+            Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(arn).build(),
             "index name",
             rule,
             Some(&shown(arn)),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
 use oss_delete_vectors::Credentials;
-use oss_delete_vectors::signing::{Authorization, Resource, Signer, Unauthorized};
+use oss_delete_vectors::signing::{Authorization, Resource, Signer, VerifyError};
 
 const TRACE: HeaderName = HeaderName::from_static("x-trace");
 
@@ -34,23 +34,23 @@ enum Form {
 
 const FORMS: [Form; 2] = [Form::Header, Form::Query];
 
-fn verify(request: &Request<Bytes>) -> Result<(), Unauthorized> {
+fn verify(request: &Request<Bytes>) -> Result<(), VerifyError> {
     verify_for(request, &Resource::from(&target()), &with_token())
 }
 
-fn verify_for(request: &Request<Bytes>, resource: &Resource, credentials: &Credentials) -> Result<(), Unauthorized> {
+fn verify_for(request: &Request<Bytes>, resource: &Resource, credentials: &Credentials) -> Result<(), VerifyError> {
     Authorization::parse(request)?.verify(request, resource, credentials)
 }
 
 /// Changes a signed request, and verifies it.
-fn tampered(form: Form, tamper: impl FnOnce(&mut Request<Bytes>)) -> Result<(), Unauthorized> {
+fn tampered(form: Form, tamper: impl FnOnce(&mut Request<Bytes>)) -> Result<(), VerifyError> {
     let mut request = signed(form);
     tamper(&mut request);
     verify(&request)
 }
 
-fn is_mismatch(outcome: &Result<(), Unauthorized>) -> bool {
-    matches!(outcome, Err(Unauthorized::SignatureMismatch { .. }))
+fn is_mismatch(outcome: &Result<(), VerifyError>) -> bool {
+    matches!(outcome, Err(VerifyError::SignatureMismatch { .. }))
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn id_secret_and_token_must_match() {
         assert!(is_mismatch(&with(calls::ACCESS_KEY_ID, crate::canary::WRONG_SECRET, calls::TOKEN)), "{form:?}");
         for token in ["", crate::canary::WRONG_TOKEN] {
             let outcome = with(calls::ACCESS_KEY_ID, calls::SECRET, token);
-            assert_eq!(outcome, Err(Unauthorized::SecurityTokenMismatch), "{form:?} {token}");
+            assert_eq!(outcome, Err(VerifyError::SecurityTokenMismatch), "{form:?} {token}");
         }
     }
 }
@@ -187,7 +187,7 @@ fn mismatch_reports_string_to_sign_but_no_signature() {
     let signature = Signer::new(&target(), with_token()).sign(&mut request, time());
     let other = Credentials::new(calls::ACCESS_KEY_ID, crate::canary::WRONG_SECRET).unwrap();
     let outcome = verify_for(&request, &Resource::from(&target()), &other);
-    let Err(Unauthorized::SignatureMismatch { string_to_sign, .. }) = &outcome else { panic!("{outcome:?}") };
+    let Err(VerifyError::SignatureMismatch { string_to_sign, .. }) = &outcome else { panic!("{outcome:?}") };
     assert_eq!(string_to_sign, signature.string_to_sign());
     let expected = Signer::new(&target(), other).sign(&mut call(&["doc-001"]), time()).to_string();
     assert!(![expected, signature.to_string()].iter().any(|signature| format!("{outcome:?}").contains(signature)));
@@ -285,14 +285,14 @@ fn scope_must_match_date_and_resource() {
     }
 }
 
-fn is_scope_mismatch(outcome: &Result<(), Unauthorized>, scope: &str) -> bool {
-    matches!(outcome, Err(Unauthorized::ScopeMismatch { expected, .. }) if expected == scope)
+fn is_scope_mismatch(outcome: &Result<(), VerifyError>, scope: &str) -> bool {
+    matches!(outcome, Err(VerifyError::ScopeMismatch { expected, .. }) if expected == scope)
 }
 
 /// The part and the rule of a malformed authorization.
-fn malformed(outcome: &Result<(), Unauthorized>) -> Option<(&'static str, &'static str)> {
+fn malformed(outcome: &Result<(), VerifyError>) -> Option<(&'static str, &'static str)> {
     match outcome {
-        Err(Unauthorized::Malformed { part, rule, .. }) => Some((part, rule)),
+        Err(VerifyError::Malformed { part, rule, .. }) => Some((part, rule)),
         _ => None,
     }
 }

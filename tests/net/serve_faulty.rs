@@ -139,18 +139,18 @@ fn connection_refused_closes_the_connection() {
 
 #[test]
 fn lost_answer_is_executed_and_closes_the_connection() {
-    let service = start(network_where("lost-answer=1", |delivered| delivered.len() == 1));
+    let service = start(network_where("lost-response=1", |delivered| delivered.len() == 1));
     assert_eq!(exchange(service.server(), &wire(&request(), "keep-alive")), "");
-    assert_eq!(seen(&service, Fault::LostAnswer), (1, 2, 1));
+    assert_eq!(seen(&service, Fault::LostResponse), (1, 2, 1));
 }
 
 #[test]
 fn silent_lost_answer_blocks_only_its_connection() {
-    let service = start(network_where("lost-answer=1", <[_]>::is_empty));
+    let service = start(network_where("lost-response=1", <[_]>::is_empty));
     let mut silent = connect(service.server());
     silent.write_all(&wire(&request(), "keep-alive")).unwrap();
-    wait_until(&service, |network| network.injected(Fault::LostAnswer) == 1);
-    assert_eq!(seen(&service, Fault::LostAnswer), (1, 2, 1));
+    wait_until(&service, |network| network.injected(Fault::LostResponse) == 1);
+    assert_eq!(seen(&service, Fault::LostResponse), (1, 2, 1));
 
     service.network().begin_outage(Outage::Unavailable, Duration::MAX);
     assert!(exchange(service.server(), &wire(&request(), "close")).starts_with("HTTP/1.1 503 "));
@@ -165,7 +165,7 @@ fn silent_lost_answer_blocks_only_its_connection() {
 #[test]
 fn repeated_answer_is_sent_once() {
     let is_soon = |delivered: &[(Duration, bool)]| delivered[1].0 < Duration::from_millis(10);
-    let service = start(network_where("repeated-answer=1", is_soon));
+    let service = start(network_where("repeated-response=1", is_soon));
     let mut stream = connect(service.server());
     stream.write_all(&wire(&request(), "keep-alive")).unwrap();
     let first = head(&mut stream);
@@ -175,31 +175,31 @@ fn repeated_answer_is_sent_once() {
     stream.write_all(&wire(&request(), "keep-alive")).unwrap();
     let second = head(&mut stream);
     assert!(second.starts_with("HTTP/1.1 204 ") && second.contains("x-oss-request-id: 000000000000000000000002\r\n"), "{second}");
-    assert_eq!(seen(&service, Fault::RepeatedAnswer), (2, 2, 2));
+    assert_eq!(seen(&service, Fault::RepeatedResponse), (2, 2, 2));
 }
 
 #[test]
 fn response_to_a_disconnected_client_is_dropped() {
-    let service = start(network_where("late-answer=0.5", |delivered| {
+    let service = start(network_where("late-response=0.5", |delivered| {
         (Duration::from_millis(1)..Duration::from_millis(200)).contains(&delivered[0].0)
     }));
     let mut client = connect(service.server());
     client.write_all(&wire(&request(), "keep-alive")).unwrap();
-    wait_until(&service, |network| network.injected(Fault::LateAnswer) == 1);
+    wait_until(&service, |network| network.injected(Fault::LateResponse) == 1);
     drop(client);
     wait_until(&service, |network| network.next_event().is_none());
 
     service.network().begin_outage(Outage::Unavailable, Duration::MAX);
     assert!(exchange(service.server(), &wire(&request(), "close")).starts_with("HTTP/1.1 503 "));
-    assert_eq!(seen(&service, Fault::LateAnswer), (1, 2, 1));
+    assert_eq!(seen(&service, Fault::LateResponse), (1, 2, 1));
 }
 
 #[test]
 fn disconnecting_frees_the_connection() {
-    let service = start(network_where("lost-answer=1", <[_]>::is_empty));
+    let service = start(network_where("lost-response=1", <[_]>::is_empty));
     let mut silent = connect(service.server());
     silent.write_all(&wire(&request(), "keep-alive")).unwrap();
-    wait_until(&service, |network| network.injected(Fault::LostAnswer) == 1);
+    wait_until(&service, |network| network.injected(Fault::LostResponse) == 1);
     silent.shutdown(Shutdown::Write).unwrap();
     assert_eq!(silent.read(&mut [0]).unwrap(), 0);
 }

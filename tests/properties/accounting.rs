@@ -65,7 +65,7 @@ proptest! {
 
     #[test]
     fn report_adds_up_and_each_key_is_reported_once(replies in vec((reply(), any::<Index>()), 1..60), keys in 1..3000_u32, attempts in 1..4_u32) {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
+        let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("i").build().unwrap();
         let options = BulkOptions::new().rate(Rate::Unlimited).max_attempts(attempts).concurrency(4);
         let mut bulk = BulkDelete::new(&target, Credentials::new("id", SECRET).unwrap(), options).unwrap();
         // Every third key is pushed four times.

@@ -23,7 +23,7 @@ proptest! {
     fn batches_are_limited_ordered_and_unique(pushes in pushes(), suffix in prop_oneof![Just(0), Just(1000_usize)]) {
         // Long keys of four-byte characters make the largest bodies.
         let text = |number: u32| format!("{number:05}{}", "\u{10ffff}".repeat(suffix));
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
+        let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("i").build().unwrap();
         let options = BulkOptions::new().rate(Rate::Unlimited).concurrency(1000);
         let mut bulk = BulkDelete::new(&target, Credentials::new("id", SECRET).unwrap(), options).unwrap();
 

@@ -12,7 +12,13 @@ use crate::cases;
 use crate::strategies::{keys, text};
 
 fn target(index_name: &str) -> Target {
-    Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name(index_name).build().unwrap()
+    Target::builder()
+        .region("cn-hangzhou")
+        .account_id("1234567890123456")
+        .bucket("examplebucket")
+        .index_name(index_name)
+        .build()
+        .unwrap()
 }
 
 proptest! {

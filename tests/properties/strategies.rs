@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
-use oss_delete_vectors::signing::{Authorization, Resource, Signer, Unauthorized};
+use oss_delete_vectors::signing::{Authorization, Resource, Signer, VerifyError};
 use oss_delete_vectors::{Credentials, Key, KeyBatch};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -130,7 +130,7 @@ impl Signing {
         request
     }
 
-    pub(crate) fn verify(&self, request: &Request<Bytes>) -> Result<(), Unauthorized> {
+    pub(crate) fn verify(&self, request: &Request<Bytes>) -> Result<(), VerifyError> {
         Authorization::parse(request)?.verify(request, &self.resource, &self.credentials)
     }
 }

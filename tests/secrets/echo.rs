@@ -111,7 +111,12 @@ fn one_call_does_not_repeat_the_token() {
     // Clients log headers, and another test reads the logs of this process.
     for response in responses().into_iter().filter(|response| response.headers().is_empty()) {
         let server = Server::start(([127, 0, 0, 1], 0).into(), move |_| response.clone().map(Into::into)).unwrap();
-        let target = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name("i").endpoint(server.url().parse().unwrap());
+        let target = Target::builder()
+            .region(REGION)
+            .account_id(ACCOUNT_ID)
+            .bucket(BUCKET)
+            .index_name("i")
+            .endpoint(server.url().parse().unwrap());
         let call = DeleteVectors::new(&target.build().unwrap(), KeyBatch::new(["a"]).unwrap());
         let signer = Signer::new(call.target(), with_token());
         let options = TransportOptions::new();

@@ -49,9 +49,14 @@ fn serve(keys: &[String]) -> (Server, Target) {
     let mut emulator = Emulator::with_vectors(&target(), with_token(), keys).unwrap();
     emulator.set_rate_limit(Some(RateLimit::new(50.0, 1).unwrap()));
     emulator.fail_next(ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "oops"), 1);
-    emulator.refuse_keys(["doc-7"]);
+    emulator.reject_keys(["doc-7"]);
     let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator))).unwrap();
-    let target = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX).endpoint(server.url().parse().unwrap());
+    let target = Target::builder()
+        .region(REGION)
+        .account_id(ACCOUNT_ID)
+        .bucket(BUCKET)
+        .index_name(INDEX)
+        .endpoint(server.url().parse().unwrap());
     (server, target.build().unwrap())
 }
 

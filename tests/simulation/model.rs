@@ -37,7 +37,7 @@ struct Place {
     requests: u32,
     is_in_flight: bool,
     met_error: bool,
-    was_refused: bool,
+    was_rejected: bool,
     may_be_gone: bool,
     /// By the emulator, in this run.
     executed: bool,
@@ -136,12 +136,12 @@ impl Model {
             return false;
         }
         let range = self.transmits[&id].clone();
-        let was_refused = !matches!(meaning, Meaning::Deleted | Meaning::NotSent);
+        let was_rejected = !matches!(meaning, Meaning::Deleted | Meaning::NotSent);
         for place in indexes(&range) {
             let place = &mut self.places[place];
             place.is_in_flight = false;
             place.may_be_gone |= may_be_gone;
-            place.was_refused |= was_refused;
+            place.was_rejected |= was_rejected;
             place.met_error = true;
         }
         if meaning == Meaning::Deleted {
@@ -186,7 +186,7 @@ impl Model {
             assert!(!place.is_in_flight, "{range:?} has its outcome in flight");
             let expected = match place {
                 Place { may_be_gone: true, .. } => KeyOutcome::Unconfirmed,
-                Place { was_refused: true, .. } => KeyOutcome::Rejected,
+                Place { was_rejected: true, .. } => KeyOutcome::Rejected,
                 _ => KeyOutcome::NotAttempted,
             };
             assert_eq!(*outcome, expected, "{range:?}: {place:?} {error:?}");

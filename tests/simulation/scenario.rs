@@ -15,8 +15,8 @@ pub(crate) struct Scenario {
     pub(crate) concurrency: usize,
     pub(crate) rate: Rate,
     pub(crate) max_attempts: u32,
-    pub(crate) answer_timeout: Duration,
-    pub(crate) give_up_after: Option<Duration>,
+    pub(crate) response_timeout: Duration,
+    pub(crate) outage_timeout: Option<Duration>,
     /// The key of each push, by its number.
     pub(crate) pushes: Vec<usize>,
     /// Keys that have every request refused that holds them.
@@ -117,8 +117,8 @@ impl Scenario {
                 _ => Rate::Unlimited,
             },
             max_attempts: random.pick(&[1, 2, 3, 10, 10, 10]),
-            answer_timeout: random.pick(&[2, 10, 30, 75, 75]).into_duration(),
-            give_up_after: random.chance(0.2).then(|| random.millis(5_000..300_000)),
+            response_timeout: random.pick(&[2, 10, 30, 75, 75]).into_duration(),
+            outage_timeout: random.chance(0.2).then(|| random.millis(5_000..300_000)),
             limit: random.chance(0.5).then(|| limit(random)),
             latency: (random.millis(0..200), random.millis(0..200)),
             skew: if random.chance(0.1) { random.pick(&LARGE_JUMPS) } else { 0 },
@@ -140,10 +140,10 @@ impl Scenario {
             .concurrency(self.concurrency)
             .rate(self.rate)
             .max_attempts(self.max_attempts)
-            .answer_timeout(self.answer_timeout)
+            .response_timeout(self.response_timeout)
             .seed(seed);
-        let options = if let Some(outage) = self.give_up_after { options.give_up_after(outage) } else { options };
-        if let Some(provider) = &self.provider { options.renews_credentials(provider.patience) } else { options }
+        let options = if let Some(outage) = self.outage_timeout { options.outage_timeout(outage) } else { options };
+        if let Some(provider) = &self.provider { options.credentials_timeout(provider.patience) } else { options }
     }
 }
 

@@ -11,11 +11,11 @@ use crate::scenario::{Provider, Scenario};
 pub(crate) struct Grounds {
     /// The caller stopped it.
     pub(crate) is_requested: bool,
-    had_answer: bool,
+    had_response: bool,
     had_success: bool,
     last_success: Duration,
     not_sent: u32,
-    refused_keys: u32,
+    rejected_keys: u32,
     /// Before the first success: attempts that failed, and when the first that failed or was throttled was sent.
     failures: u32,
     first_failure: Option<Duration>,
@@ -93,8 +93,8 @@ impl Grounds {
                     self.credentials_refused_since = None;
                 }
             }
-            Meaning::NotSent if !self.had_answer => self.not_sent += 1,
-            Meaning::Refused if keys == 1 && !self.had_success => self.refused_keys += 1,
+            Meaning::NotSent if !self.had_response => self.not_sent += 1,
+            Meaning::Refused if keys == 1 && !self.had_success => self.rejected_keys += 1,
             Meaning::Refused => self.refused_since += 1,
             Meaning::Skewed { date } if self.clock.holds(id) => return self.skewed(date),
             Meaning::Credentials if self.credentials.holds(id) && !self.credentials.is_refused => {
@@ -121,8 +121,8 @@ impl Grounds {
     }
 
     /// Some answer came, whichever.
-    pub(crate) fn had_answer(&mut self) {
-        self.had_answer = true;
+    pub(crate) fn had_response(&mut self) {
+        self.had_response = true;
     }
 
     pub(crate) fn check(&mut self, now: Duration, stopped: Option<&StopReason>, scenario: &Scenario) {
@@ -141,9 +141,9 @@ impl Grounds {
         self.is_over = true;
         let is_justified = match reason {
             StopReason::Requested => self.is_requested,
-            StopReason::Refused(_) => self.fatal,
+            StopReason::Rejected(_) => self.fatal,
             StopReason::Unreachable(_) => self.not_sent >= 3,
-            StopReason::KeysRefused(_) => self.refused_keys >= 8 || self.refused_since >= 16,
+            StopReason::KeysRejected(_) => self.rejected_keys >= 8 || self.refused_since >= 16,
             StopReason::NoSuccess(_) => {
                 let is_late = self.first_failure.is_some_and(|first| now >= first + Duration::from_secs(60));
                 !self.had_success && (self.failures >= 10 || is_late)
@@ -157,7 +157,7 @@ impl Grounds {
             StopReason::CredentialsMissing => {
                 scenario.provider.is_some_and(|provider| now - self.credentials_since >= provider.patience)
             }
-            StopReason::Outage(_) => scenario.give_up_after.is_some_and(|longest| now - self.last_success >= longest),
+            StopReason::Outage(_) => scenario.outage_timeout.is_some_and(|longest| now - self.last_success >= longest),
             _ => false,
         };
         assert!(is_justified, "nothing led to this: {reason}");

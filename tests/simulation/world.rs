@@ -57,7 +57,7 @@ impl<'a> World<'a> {
         let mut emulator = Emulator::new("cn-hangzhou", "1234567890123456");
         emulator.put_vectors(BUCKET, INDEX, model.pushed.texts()).unwrap();
         emulator.fail_keys(scenario.cursed.iter().map(|&key| model.pushed.text(key)));
-        emulator.refuse_keys(scenario.poison.iter().map(|&key| model.pushed.text(key)));
+        emulator.reject_keys(scenario.poison.iter().map(|&key| model.pushed.text(key)));
         emulator.set_rate_limit(scenario.limit.map(|(per_second, depth)| RateLimit::new(per_second, depth).unwrap()));
         let mut people = People::new(scenario);
         let credentials = people.issue(time(), &mut emulator);
@@ -258,7 +258,7 @@ impl<'a> World<'a> {
         }
         self.model.throttled += u64::from(meaning == Meaning::Throttled);
         if answer.is_ok() {
-            self.grounds.had_answer();
+            self.grounds.had_response();
         }
         if !before.1 {
             let sent_at = sent_at.expect("it was in flight");
@@ -271,7 +271,7 @@ impl<'a> World<'a> {
         let skew = self.skew;
         self.bulk.handle_timeout(self.client_now());
         // How early a request is given up follows the latency, within bounds.
-        let most = self.scenario.answer_timeout;
+        let most = self.scenario.response_timeout;
         let least = most.min(Duration::from_secs(3));
         for (id, sent_at) in self.model.in_flight.clone() {
             let waited = self.now.saturating_sub(sent_at);

@@ -374,7 +374,7 @@ impl Days {
 }
 
 fn options(seed: u64) -> BulkOptions {
-    BulkOptions::new().renews_credentials(5 * MINUTE).seed(seed)
+    BulkOptions::new().credentials_timeout(5 * MINUTE).seed(seed)
 }
 
 /// Credentials that the service takes for an hour from `now` on.

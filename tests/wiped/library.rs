@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use oss_delete_vectors::signing::{Authorization, Resource, Signer};
-use oss_delete_vectors::{Credentials, Invalid};
+use oss_delete_vectors::{Credentials, InvalidValue};
 
 use crate::calls::{ACCESS_KEY_ID, SECRET, call, target, time};
 use crate::derived::derived;
@@ -38,7 +38,7 @@ fn clones_of_credentials_share_one_copy() {
 
 #[test]
 fn invalid_secrets_are_wiped() {
-    let invalid: [fn(&Needle) -> Invalid; 3] = [
+    let invalid: [fn(&Needle) -> InvalidValue; 3] = [
         |secret| Credentials::new(ACCESS_KEY_ID, with_line_break(secret)).unwrap_err(),
         |secret| Credentials::new("", secret.text()).unwrap_err(),
         |token| Credentials::new(ACCESS_KEY_ID, SECRET).unwrap().with_security_token(with_line_break(token)).unwrap_err(),

@@ -51,7 +51,7 @@ fn check(run: impl FnOnce(&mut BulkDelete, &Service, Credentials) + Send) {
     let work = || {
         let known = credentials("later", &later);
         let service = Service::new(known.clone(), KEYS).clock(now);
-        let options = BulkOptions::new().renews_credentials(Duration::from_secs(60));
+        let options = BulkOptions::new().credentials_timeout(Duration::from_secs(60));
         let mut bulk = BulkDelete::new(&service.served_target(), credentials("earlier", &earlier), options).unwrap();
         run(&mut bulk, &service, known);
         (service, bulk)

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::{fmt, io};
 
 use super::super::BoxError;
-use crate::Invalid;
+use crate::InvalidValue;
 use crate::bulk::{Report, StopReason};
 
 /// A run stopped before every key of its source had its outcome. All keys that were pushed have
@@ -17,14 +17,14 @@ use crate::bulk::{Report, StopReason};
 /// use oss_delete_vectors::transports::{Run, RunErrorKind};
 /// use oss_delete_vectors::{ServiceError, TransportError, code};
 /// # use oss_delete_vectors::{Credentials, Target};
-/// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
 /// # let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
 ///
 /// let not_allowed = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no such permission");
 /// let send = move |_request| Ok::<_, TransportError>(not_allowed.to_response());
 /// let stopped = Run::new(&mut bulk).run_blocking(["doc-001", "doc-002"], send).unwrap_err();
 /// match stopped.kind() {
-///     RunErrorKind::Stopped(StopReason::Refused(error)) => assert_eq!(error.code(), Some("AccessDenied")),
+///     RunErrorKind::Stopped(StopReason::Rejected(error)) => assert_eq!(error.code(), Some("AccessDenied")),
 ///     kind => panic!("{kind:?}"),
 /// }
 /// assert_eq!(stopped.report().rejected, 2);
@@ -45,7 +45,7 @@ struct Inner {
 #[non_exhaustive]
 pub enum RunErrorKind {
     /// An option is out of its range. Nothing was read and nothing was sent.
-    Options(Invalid),
+    Options(InvalidValue),
     /// The source gave an invalid key. Fix it or leave it out. [`Settled`](crate::bulk::Settled)
     /// says which keys need not be read again.
     #[non_exhaustive]
@@ -53,7 +53,7 @@ pub enum RunErrorKind {
         /// How many keys were pushed before it: its position of push, counted from 0.
         position: u64,
         /// What is wrong with it.
-        invalid: Invalid,
+        invalid: InvalidValue,
     },
     /// The source of a run that was [resumed](crate::bulk::BulkDelete::resume) has fewer keys than
     /// the first run had settled, so it is another source, and it is unknown which of its keys were

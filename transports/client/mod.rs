@@ -44,7 +44,7 @@ pub use self::stop::StopHandle;
 /// use oss_delete_vectors::transports::Run;
 /// use oss_delete_vectors::{Credentials, Deleted, Target, TransportError};
 ///
-/// let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
 /// let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
 ///
 /// // A transport, such as `move |request| transport.send(request)`; this one deletes everything.
@@ -86,7 +86,7 @@ pub use self::stop::StopHandle;
 /// `run_async` was dropped or by a panic, call [`BulkDelete::abort`]: then its report is exact,
 /// with the keys in flight *unconfirmed*. Or begin another run of the same `BulkDelete`, with the
 /// keys that are left: those in flight then count as lost after
-/// [`answer_timeout`](crate::bulk::BulkOptions::answer_timeout), and are sent again.
+/// [`response_timeout`](crate::bulk::BulkOptions::response_timeout), and are sent again.
 ///
 /// # A loop of your own
 ///
@@ -144,12 +144,12 @@ impl<'a, O, P> Run<'a, O, P> {
     /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
     /// use oss_delete_vectors::{Credentials, TransportError};
     /// use oss_delete_vectors::transports::Run;
-    /// # use oss_delete_vectors::{Deleted, Invalid, Target};
-    /// # let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1").build()?;
+    /// # use oss_delete_vectors::{Deleted, InvalidValue, Target};
+    /// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
     /// # let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
     ///
     /// // Asks STS, or a program, each time, on a thread of its own.
-    /// let sts = || Ok::<_, Invalid>(
+    /// let sts = || Ok::<_, InvalidValue>(
     ///     Credentials::new("STS.Example", "my-secret")?
     ///         .with_security_token("CAIS...")?
     ///         .with_expiration(SystemTime::now() + Duration::from_secs(3600)),

@@ -116,11 +116,11 @@ impl Server {
     /// # use oss_delete_vectors::transports::Server;
     ///
     /// let emulator = Arc::new(Mutex::new(Emulator::new("cn-hangzhou", "1234567890123456")));
-    /// let network = FaultyNetwork::new(7, "lost-answer=0.05,throttle=0.2".parse()?);
+    /// let network = FaultyNetwork::new(7, "lost-response=0.05,throttle=0.2".parse()?);
     /// let network = Arc::new(Mutex::new(network));
     /// let addr = (Ipv4Addr::LOCALHOST, 0).into();
     /// let server = Server::start_faulty(addr, emulator, Arc::clone(&network))?;
-    /// assert_eq!(network.lock().unwrap().injected(Fault::LostAnswer), 0);
+    /// assert_eq!(network.lock().unwrap().injected(Fault::LostResponse), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn start_faulty(

@@ -18,7 +18,7 @@ use super::call::{outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, UserAgent, peer, timed_out};
 use super::{BoxError, TransportOptions, tls};
 use crate::signing::Signer;
-use crate::{AttemptError, DeleteVectors, Deleted, Invalid, MAX_RESPONSE_BODY, TransportError};
+use crate::{AttemptError, DeleteVectors, Deleted, InvalidValue, MAX_RESPONSE_BODY, TransportError};
 
 /// Carries requests with ureq, over pooled HTTP/1.1 connections.
 ///
@@ -34,7 +34,7 @@ use crate::{AttemptError, DeleteVectors, Deleted, Invalid, MAX_RESPONSE_BODY, Tr
 /// # use std::sync::{Arc, Mutex};
 /// # use oss_delete_vectors::emulator::Emulator;
 /// # use oss_delete_vectors::transports::Server;
-/// # let index = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1");
+/// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1");
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), ["doc-1"])?;
 /// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
@@ -69,17 +69,17 @@ impl UreqTransport {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] naming the field `proxy`, without its value: that can hold a password.
+    /// [`InvalidValue`] naming the field `proxy`, without its value: that can hold a password.
     ///
     /// ```
     /// # use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
     /// let through = UreqTransport::with_proxy(&TransportOptions::new(), "http://proxy.example.com:8080")?;
-    /// # Ok::<_, oss_delete_vectors::Invalid>(())
+    /// # Ok::<_, oss_delete_vectors::InvalidValue>(())
     /// ```
     #[doc(alias = "proxy")]
-    pub fn with_proxy(options: &TransportOptions, proxy: &str) -> Result<Self, Invalid> {
+    pub fn with_proxy(options: &TransportOptions, proxy: &str) -> Result<Self, InvalidValue> {
         let rule = "must be [http|https|socks4|socks4a|socks5://][user:password@]host[:port]";
-        let proxy = Proxy::new(proxy).map_err(|_| Invalid::without_value("proxy", rule))?;
+        let proxy = Proxy::new(proxy).map_err(|_| InvalidValue::without_value("proxy", rule))?;
         Ok(Self::build(options, Some(proxy)))
     }
 

@@ -14,14 +14,14 @@ pub const ACCESS_KEY_SECRET: &str = "yourAccessKeySecretForTests0001";
 /// The target at its public endpoint.
 #[must_use]
 pub fn public_target() -> Target {
-    Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX_NAME).build().unwrap()
+    Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(INDEX_NAME).build().unwrap()
 }
 
 /// The target behind a server on loopback.
 #[must_use]
 pub fn loopback_target(port: u16) -> Target {
     let endpoint: Endpoint = format!("http://127.0.0.1:{port}").parse().unwrap();
-    Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX_NAME).endpoint(endpoint).build().unwrap()
+    Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(INDEX_NAME).endpoint(endpoint).build().unwrap()
 }
 
 #[must_use]

@@ -182,7 +182,7 @@ pub(crate) struct How {
     pub(crate) max_attempts: u32,
 
     /// Stop when an outage has lasted this long, such as 90, 30m, 2h or 1d; without it, wait for its end
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, visible_alias = "outage-timeout", value_name = "DURATION", value_parser = duration)]
     pub(crate) give_up_after: Option<Duration>,
 
     /// Longest time that a call may take

@@ -223,7 +223,13 @@ mod tests {
 
     #[test]
     fn a_time_that_no_run_lasts_is_refused() {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
+        let target = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .index_name("i")
+            .build()
+            .unwrap();
         let bulk =
             BulkDelete::new(&target, Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(), BulkOptions::new())
                 .unwrap();

@@ -67,8 +67,15 @@ impl Config {
             Some("internal") => Ok(Endpoint::internal()),
             Some(url) => url.parse(),
         };
-        let target = endpoint
-            .and_then(|endpoint| Target::builder(region, account_id, bucket).index_name(index_name).endpoint(endpoint).build());
+        let target = endpoint.and_then(|endpoint| {
+            Target::builder()
+                .region(region)
+                .account_id(account_id)
+                .bucket(bucket)
+                .index_name(index_name)
+                .endpoint(endpoint)
+                .build()
+        });
         Ok(Self {
             target: target.map_err(|invalid| lookup.refused(invalid))?,
             credentials,

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn counts_end_where_numbers_do() {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").build().unwrap();
+        let target =
+            Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").build().unwrap();
         let options = BulkOptions::new().max_attempts(1);
         let mut bulk =
             BulkDelete::new(&target, Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(), options).unwrap();

@@ -70,7 +70,7 @@ impl FailedKeysFile {
         if first == Line::Other || rest == Line::Other {
             return Err(file.error("its lines are of another run than the checkpoint; name the file of that run"));
         }
-        if rest == Line::Invalid {
+        if rest == Line::InvalidValue {
             let reason =
                 format!("after {bytes} bytes of the checkpoint's run comes what no run wrote; name the file of that run");
             return Err(file.error(reason));
@@ -90,7 +90,7 @@ impl FailedKeysFile {
             file.seek(SeekFrom::Start(start - 1))?;
             file.read_exact(&mut last)?;
             if last != *b"\n" {
-                return Ok(Line::Invalid);
+                return Ok(Line::InvalidValue);
             }
         }
         let mut line = Vec::new();
@@ -104,7 +104,7 @@ impl FailedKeysFile {
             Ok(line) if line.get("run").is_some_and(|run| *run == *self.run) => Line::Own,
             Ok(line) if line.get("key").is_some() && line.get("outcome").is_some() => Line::Other,
             Err(_) if is_torn() => Line::Own,
-            _ => Line::Invalid,
+            _ => Line::InvalidValue,
         })
     }
 
@@ -225,7 +225,7 @@ enum Line {
     /// Another run.
     Other,
     /// No run.
-    Invalid,
+    InvalidValue,
 }
 
 /// What is wrong with the file.
@@ -257,7 +257,13 @@ mod tests {
 
     /// Keys of as many bytes as no buffer holds.
     fn failed() -> FailedKeys {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("i").build().unwrap();
+        let target = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .index_name("i")
+            .build()
+            .unwrap();
         let mut bulk =
             BulkDelete::new(&target, Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(), BulkOptions::new())
                 .unwrap();

@@ -180,11 +180,11 @@ fn bulk_options(args: &Args) -> BulkOptions {
         .concurrency(args.how.concurrency)
         .rate(rate(args))
         .max_attempts(args.how.max_attempts)
-        .answer_timeout(args.how.timeout + BEYOND_TIMEOUT)
+        .response_timeout(args.how.timeout + BEYOND_TIMEOUT)
         // Other runs that share a limit are not to have the same jitter.
         .seed(RandomState::new().hash_one(()));
     match args.how.give_up_after {
-        Some(outage) => options.give_up_after(outage),
+        Some(outage) => options.outage_timeout(outage),
         None => options,
     }
 }

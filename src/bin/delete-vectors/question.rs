@@ -102,7 +102,13 @@ mod tests {
     use crate::key_lines::Rules;
 
     fn question(index_name: &str, source: &Source, resumed: Option<Report>) -> String {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name(index_name).build().unwrap();
+        let target = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .index_name(index_name)
+            .build()
+            .unwrap();
         let survey = source.survey().unwrap();
         Question { target: &target, source, survey, resumed }.to_string()
     }

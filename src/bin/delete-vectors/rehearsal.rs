@@ -25,7 +25,10 @@ impl Rehearsal {
         let keys = (1..=VECTORS).map(|number| format!("doc-{number:03}"));
         let emulator = Arc::new(Mutex::new(Emulator::with_vectors(target, credentials, keys)?));
         let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator))?;
-        let target = Target::builder(target.region(), target.account_id(), target.bucket())
+        let target = Target::builder()
+            .region(target.region())
+            .account_id(target.account_id())
+            .bucket(target.bucket())
             .index_name(target.index_name().unwrap_or_default())
             .endpoint(server.url().parse()?)
             .build()?;

@@ -177,7 +177,7 @@ impl Summary<'_> {
             Stopped::Trouble(reason) => Some(reason.clone()),
             Stopped::Unreadable(trouble) | Stopped::BadLine(trouble) => Some(trouble.text.clone()),
             Stopped::Run(error) => match error.kind() {
-                RunErrorKind::Stopped(StopReason::Refused(error)) => Some(error.to_string()),
+                RunErrorKind::Stopped(StopReason::Rejected(error)) => Some(error.to_string()),
                 RunErrorKind::Stopped(StopReason::CredentialsMissing) => {
                     let source = std::error::Error::source(error).map(|source| format!(": {source}"));
                     Some(format!("{}{}", StopReason::CredentialsMissing, source.unwrap_or_default()))

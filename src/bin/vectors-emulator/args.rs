@@ -14,7 +14,7 @@ const NOTES: &str = r#"The AccessKey pair that clients must sign with comes from
 Examples:
   OSS_ACCESS_KEY_ID=example-id OSS_ACCESS_KEY_SECRET=example-secret vectors-emulator --listen 127.0.0.1:9000
   vectors-emulator --index-name vectorindex1 --keys-from keys.txt --max-qps 50
-  vectors-emulator --faults lost-answer=0.05,server-error=0.1 --seed 7
+  vectors-emulator --faults lost-response=0.05,server-error=0.1 --seed 7
 
 Keys are read as delete-vectors --keys-from reads them: one a line, JSON in .jsonl and .ndjson files.
 What looks like another format is refused; --keys-format lines takes each line as it is.
@@ -22,7 +22,7 @@ What looks like another format is refused; --keys-format lines takes each line a
 Faults:
   on the way there  connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage
   in the service    throttle, server-error, rejection
-  on the way back   lost-answer, late-answer, repeated-answer, truncated-answer, page, flipped-status
+  on the way back   lost-response, late-response, repeated-response, truncated-response, page, flipped-status
 
 SIGTERM and SIGINT end it: requests under way have 5 seconds, then a line of JSON tells what was done.
 

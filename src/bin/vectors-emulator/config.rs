@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::{error, fmt};
 
-use oss_delete_vectors::{Credentials, Invalid, Target};
+use oss_delete_vectors::{Credentials, InvalidValue, Target};
 
 use crate::args::{Args, Place};
 
@@ -38,7 +38,8 @@ impl Config {
             (Some(_), None) => return Err(ConfigError::Missing(&[ACCESS_KEY_SECRET])),
             (None, None) => return Err(ConfigError::Missing(&[ACCESS_KEY_ID, ACCESS_KEY_SECRET])),
         };
-        let target = Target::builder(region, account_id, bucket).index_name(&args.vectors.index_name).build();
+        let target =
+            Target::builder().region(region).account_id(account_id).bucket(bucket).index_name(&args.vectors.index_name).build();
         let credentials =
             Credentials::new(id, secret).and_then(|credentials| credentials.with_security_token(token.unwrap_or_default()));
         Ok(Self {
@@ -56,7 +57,7 @@ pub(crate) enum ConfigError {
     Missing(&'static [&'static str]),
     /// A variable; its value stays unsaid, for it may be a secret.
     NotUtf8(&'static str),
-    Refused(Invalid),
+    Refused(InvalidValue),
 }
 
 impl fmt::Display for ConfigError {

@@ -14,7 +14,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("keys_from", "--keys-from keys.txt; or seq -f doc-%05g 5000 | vectors-emulator --keys-from -"),
     ("keys_format", "--keys-from keys --keys-format jsonl"),
     ("max_qps", "--max-qps 50"),
-    ("faults", "--faults lost-answer=0.05,server-error=0.1"),
+    ("faults", "--faults lost-response=0.05,server-error=0.1"),
     ("seed", "--faults page=0.1 --seed 7"),
     ("generate", "--generate man | man -l -; or --generate bash >/etc/bash_completion.d/vectors-emulator"),
 ];
@@ -32,7 +32,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("On the way there", "connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage."),
             ("In the service", "throttle, server-error, rejection."),
-            ("On the way back", "lost-answer, late-answer, repeated-answer, truncated-answer, page, flipped-status."),
+            ("On the way back", "lost-response, late-response, repeated-response, truncated-response, page, flipped-status."),
         ],
     ),
     (

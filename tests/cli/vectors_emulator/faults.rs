@@ -11,7 +11,7 @@ use super::program::{KeysFile, Program, credentials};
 
 #[test]
 fn every_fault_asked_for_is_counted() {
-    let program = Program::start(&["--faults", "connection-refused=1,page=0.5,late-answer=0"]);
+    let program = Program::start(&["--faults", "connection-refused=1,page=0.5,late-response=0"]);
     let failure = program.delete(credentials(), &["doc-001"]).unwrap_err();
     assert!(matches!(&failure, AttemptError::Transport(error) if !error.is_surely_not_sent()), "{failure}");
     let tally = program.stop().tally();
@@ -46,7 +46,7 @@ fn the_same_seed_gives_the_same_faults() {
 fn a_run_through_faults_accounts_for_every_key() {
     let keys: Vec<String> = (0..5000).map(|number| format!("doc-{number}")).collect();
     let file = KeysFile::new("faults.txt", keys.join("\n"));
-    let faults = "server-error=0.2,repeated-request=0.2,truncated-answer=0.2,repeated-answer=0.2";
+    let faults = "server-error=0.2,repeated-request=0.2,truncated-response=0.2,repeated-response=0.2";
     let program = Program::start(&["--keys-from", file.path(), "--faults", faults]);
     let options = BulkOptions::new().back_off(Duration::from_millis(10), Duration::from_millis(10));
     let transport = UreqTransport::new(&TransportOptions::new());

@@ -68,7 +68,11 @@ impl Program {
 
     /// The index that it serves where no option says otherwise.
     pub(crate) fn target(&self) -> Target {
-        let target = Target::builder("cn-hangzhou", "1234567890123456", "examplebucket").index_name("vectorindex1");
+        let target = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .index_name("vectorindex1");
         target.endpoint(self.url().parse().unwrap()).build().unwrap()
     }
 

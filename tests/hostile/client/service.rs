@@ -82,7 +82,7 @@ pub(crate) fn is_timeout(error: &Error) -> bool {
 
 pub(crate) fn target(bucket: &str) -> Target {
     // Path style, with any host: the signature does not cover the host.
-    let target = Target::builder(REGION, ACCOUNT_ID, bucket).index_name(INDEX);
+    let target = Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(bucket).index_name(INDEX);
     target.endpoint("http://127.0.0.1".parse().unwrap()).build().unwrap()
 }
 

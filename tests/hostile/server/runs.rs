@@ -19,7 +19,7 @@ const KEYS: u64 = 1_500;
 fn each_run(options: &BulkOptions, peer: impl Fn() -> Peer, check: impl Fn(&BulkDelete, Duration, &str)) {
     for carrier in Carrier::each(&TransportOptions::new()) {
         let peer = peer();
-        let target = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX);
+        let target = Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(INDEX);
         let target = target.endpoint(peer.url().parse().unwrap()).build().unwrap();
         let mut bulk = BulkDelete::new(&target, credentials(), options.clone()).unwrap();
         for number in 0..KEYS {

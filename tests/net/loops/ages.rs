@@ -33,7 +33,7 @@ impl Drop for Alive {
 #[test]
 fn requests_that_hang_for_a_month_are_let_go() {
     let (service, time) = (Service::with_keys(0), VirtualTime::default());
-    let mut bulk = service.bulk(BulkOptions::new().concurrency(4).give_up_after(31 * DAY));
+    let mut bulk = service.bulk(BulkOptions::new().concurrency(4).outage_timeout(31 * DAY));
     let (alive, most, sent) = (Rc::new(Cell::new(0)), Cell::new(0), Cell::new(0));
     let (alive, most, sent) = (&alive, &most, &sent);
     let send = |_request| {

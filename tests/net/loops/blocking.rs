@@ -54,7 +54,7 @@ fn as_many_requests_are_in_flight_as_there_may_be() {
 fn an_aborted_run_does_not_wait_for_requests() {
     let service = Service::with_keys(0);
     // Ends a run that would wait.
-    let mut bulk = service.bulk(options().max_attempts(1).answer_timeout(Duration::from_secs(5)));
+    let mut bulk = service.bulk(options().max_attempts(1).response_timeout(Duration::from_secs(5)));
     let stop = StopHandle::new();
     let (never, answers) = channel::<()>();
     let answers = Mutex::new(answers);
@@ -79,7 +79,7 @@ fn an_aborted_run_does_not_wait_for_requests() {
 fn credentials_that_never_come_stop_the_run() {
     let service = Service::with_keys(10);
     service.emulator().remove_identity(ACCESS_KEY_ID);
-    let mut bulk = service.bulk(options().renews_credentials(Duration::from_millis(20)));
+    let mut bulk = service.bulk(options().credentials_timeout(Duration::from_millis(20)));
     let (never, credentials): (Sender<Credentials>, Receiver<Credentials>) = channel();
     let error =
         Run::new(&mut bulk).credentials(move || credentials.recv()).run_blocking((0..10).map(key), send(&service)).unwrap_err();

@@ -51,7 +51,7 @@ fn a_provider_that_fails_stops_the_run_and_says_why() {
         let error = with_enough_time(|timeout| {
             let job = Job::new((0..600).map(key)).credentials(|| Err("the vault is sealed".to_owned()));
             let service = expired(600);
-            let error = way.run(&service, &options().renews_credentials(timeout), job).unwrap_err();
+            let error = way.run(&service, &options().credentials_timeout(timeout), job).unwrap_err();
             let stopped = error.kind();
             assert!(matches!(stopped, RunErrorKind::Stopped(StopReason::CredentialsMissing)), "{way:?}: {error}");
             let report = error.report();

@@ -60,7 +60,7 @@ fn no_key_is_no_request() {
 fn bad_keys_are_found_and_harm_nobody() {
     for way in Way::all() {
         let service = Service::with_keys(2000);
-        service.emulator().refuse_keys(["bad-650", "bad-1350"]);
+        service.emulator().reject_keys(["bad-650", "bad-1350"]);
         let keys =
             (0..2000).flat_map(|number| (number % 700 == 650).then(|| format!("bad-{number}")).into_iter().chain([key(number)]));
         let mut rejected = Vec::new();
@@ -96,7 +96,7 @@ fn a_wrong_index_with_a_million_keys_is_a_handful_of_requests() {
         let mut service = Service::with_keys(1);
         service.target = service.target.with_index_name(Some("other")).unwrap();
         let error = way.run(&service, &options(), Job::new((0..1_000_000).map(key))).unwrap_err();
-        assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Refused(_))), "{way:?}: {error}");
+        assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Rejected(_))), "{way:?}: {error}");
         assert!(error.report().requests <= 16, "{way:?}: {:?}", error.report());
         service.check(error.report(), &format!("{way:?}"));
     }

@@ -84,7 +84,7 @@ fn with_few_threads_ureq_looks_names_up_and_deletes() {
     }
     let service = Service::with_keys(50_000);
     let url = service.url().replace("127.0.0.1", "localhost").parse().unwrap();
-    let target = Target::builder(REGION, ACCOUNT_ID, BUCKET).index_name(INDEX).endpoint(url);
+    let target = Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(INDEX).endpoint(url);
     let options = options().concurrency(200).rate(Rate::Unlimited);
     let mut bulk = BulkDelete::new(&target.build().unwrap(), crate::calls::credentials(), options).unwrap();
     let transport = UreqTransport::new(&TransportOptions::new());

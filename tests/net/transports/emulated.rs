@@ -146,7 +146,7 @@ fn one_batch_is_deleted_or_says_why_not() {
 }
 
 fn elsewhere(target: &Target, bucket: &str, index_name: &str) -> Target {
-    let builder = Target::builder(target.region(), target.account_id(), bucket).index_name(index_name);
+    let builder = Target::builder().region(target.region()).account_id(target.account_id()).bucket(bucket).index_name(index_name);
     builder.endpoint(target.endpoint().clone()).build().unwrap()
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{error, fmt, io};
 
-use oss_delete_vectors::Invalid;
+use oss_delete_vectors::InvalidValue;
 use oss_delete_vectors::transports::InvalidRoots;
 
 use super::ossutilconfig::SyntaxError;
@@ -16,7 +16,7 @@ pub(crate) enum ConfigError {
     NotUtf8(String),
     Refused {
         origin: Option<String>,
-        invalid: Invalid,
+        invalid: InvalidValue,
     },
     /// As `Refused`, of what the library does not know.
     Rule {

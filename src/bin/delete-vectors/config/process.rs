@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{error, fmt};
 
-use oss_delete_vectors::{Credentials, Invalid};
+use oss_delete_vectors::{Credentials, InvalidValue};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -159,7 +159,7 @@ enum Failure {
     NotText(NotText),
     NotJson(serde_json::Error),
     Member(&'static str, &'static str),
-    Refused(Invalid),
+    Refused(InvalidValue),
 }
 
 impl fmt::Display for ProcessError {

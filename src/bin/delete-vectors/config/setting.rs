@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 
-use oss_delete_vectors::Invalid;
+use oss_delete_vectors::InvalidValue;
 
 use super::error::{ConfigError, Missing};
 use super::file::FileProfile;
@@ -121,7 +121,7 @@ impl<'a> Lookup<'a> {
         ConfigError::Missing(self.missing)
     }
 
-    pub(super) fn refused(&self, invalid: Invalid) -> ConfigError {
+    pub(super) fn refused(&self, invalid: InvalidValue) -> ConfigError {
         ConfigError::Refused { origin: self.origin(invalid.field()).map(str::to_owned), invalid }
     }
 }
