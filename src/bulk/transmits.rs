@@ -115,7 +115,7 @@ impl BulkDelete {
             && attempt.sent_at.saturating_add(timeout) <= now.monotonic
         {
             self.pacer.gave_up();
-            let message = format!("no answer within {timeout:?}");
+            let message = format!("timed out after {timeout:?}");
             self.handle_failure(now, id, TransportError::may_have_arrived(message));
         }
         if let Some(reason) = self.authority.overdue(now.monotonic) {

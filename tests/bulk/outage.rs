@@ -57,7 +57,9 @@ fn probes_go_one_at_a_time() {
 fn it_gives_up_after_as_long_as_it_was_told() {
     let options = BulkOptions::new().outage_timeout(600 * SECOND);
     let run = Run::new(options, down(20, 2 * HOUR, not_sent)).delete(100_000);
-    assert!(matches!(run.stopped(), Some(StopReason::Outage(error)) if error.to_string() == "connection refused"));
+    assert!(
+        matches!(run.stopped(), Some(StopReason::Outage(error)) if error.to_string() == "the request was not sent: connection refused")
+    );
     let first_failure = run.events.iter().find(|(_, event)| matches!(event, Event::Retrying { .. })).unwrap().0;
     assert_eq!(run.events.iter().find(|(_, event)| matches!(event, Event::Stopped(_))).unwrap().0, first_failure + 600 * SECOND);
     let pushed = run.bulk.report().pushed;

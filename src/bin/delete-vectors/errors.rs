@@ -110,7 +110,7 @@ mod tests {
         bulk.handle_failure(now, transmit.id, TransportError::may_have_arrived("reset"));
         let Some(Event::Failed(failed)) = bulk.poll_event() else { panic!("the only attempt failed") };
 
-        let kind = |count: u64| json!([{ "code": null, "status": null, "count": count, "message": "reset", "request_id": null }]);
+        let kind = |count: u64| json!([{ "code": null, "status": null, "count": count, "message": "no response, but the request may have arrived: reset", "request_id": null }]);
         let mut errors = Errors::from_json(&kind(u64::MAX - 5)).unwrap();
         for expected in [u64::MAX - 2, u64::MAX, u64::MAX] {
             errors.add(failed.error.as_ref().unwrap(), 3);
