@@ -141,6 +141,7 @@
 //! | 4xx | `AccessDenied` | no | stop | stop | allow the action `oss:DeleteVectors` |
 //! | 4xx | `UserDisable` | no | stop | stop | enable the account or the user, or pay what is due |
 //! | 4xx | `NoSuchBucket`, `NoSuchVectorIndex` | no | stop | stop | check region, account id, bucket and index name |
+//! | 400 | none | yes | retry, then split | retry, then split | send it again: the code is lost, and may be `RequestTimeout` |
 //! | 400, 413 | any | no | retry, then split | retry, then split | read the message |
 //! | 4xx | none | no | retry | retry | read the message |
 //! | 4xx | any | no | retry, then stop | retry, then stop | read the message |

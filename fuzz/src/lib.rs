@@ -66,7 +66,13 @@ mod example {
     use oss_delete_vectors::{Credentials, Target};
 
     pub(crate) fn target() -> Target {
-        Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("exampleindex").build().unwrap()
+        Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .index_name("exampleindex")
+            .build()
+            .unwrap()
     }
 
     /// The credentials of the conformance cases. Most of those have the time below.

@@ -32,7 +32,12 @@ fn check_endpoint(text: &str, parts: [&str; 4]) {
     let usual = ["cn-hangzhou", "1234567890123456", "examplebucket", "exampleindex"];
     for [region, account_id, bucket, index_name] in [usual, parts] {
         for endpoint in [endpoint.clone(), endpoint.clone().with_path_style(), Endpoint::public(), Endpoint::internal()] {
-            let builder = Target::builder().region(region).account_id(account_id).bucket(bucket).index_name(index_name).endpoint(endpoint.clone());
+            let builder = Target::builder()
+                .region(region)
+                .account_id(account_id)
+                .bucket(bucket)
+                .index_name(index_name)
+                .endpoint(endpoint.clone());
             match builder.build() {
                 Ok(target) => check_target(&target, &endpoint),
                 Err(error) => check_error(&error),

@@ -235,7 +235,7 @@ impl ServiceError {
     }
 
     /// Whether a part of the keys, or all, may be gone in spite of the error: any 5xx, throttling among them; 408 and
-    /// `RequestTimeout`; and a response that is [not from OSS](Self::is_from_oss), which does not say what OSS did with the request.
+    /// `RequestTimeout`; a 400 without a code, which may be that; and a response that is [not from OSS](Self::is_from_oss), which does not say what OSS did with the request.
     /// All others say that the call was rejected.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {
@@ -244,6 +244,8 @@ impl ServiceError {
             Meaning::Throttled => {
                 !self.is_from_oss() || !self.0.status.is_client_error() || self.0.status == StatusCode::REQUEST_TIMEOUT
             }
+            // The code is lost on the way. It may have been `RequestTimeout`.
+            Meaning::MaybeBadKeys => self.0.status == StatusCode::BAD_REQUEST && self.known_code().is_none(),
             _ => false,
         }
     }

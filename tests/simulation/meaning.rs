@@ -48,6 +48,8 @@ fn of_error(error: &ServiceError) -> (Meaning, bool) {
         _ if status >= 500 || status == 408 => Meaning::Failed,
         _ if !is_rejection => Meaning::Foreign,
         code::REQUEST_TIMEOUT => return (Meaning::Failed, true),
+        // The code may have been that.
+        _ if status == 400 && !has_code => return (Meaning::Failed, true),
         code::REQUEST_TIME_TOO_SKEWED => Meaning::Skewed { date: error.date() },
         code::SECURITY_TOKEN_EXPIRED | code::INVALID_SECURITY_TOKEN | code::INVALID_ACCESS_KEY_ID => Meaning::Credentials,
         code::VECTOR_INDEX_PARAMETER_INVALID | code::MALFORMED_JSON => Meaning::Refused,
