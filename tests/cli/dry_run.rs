@@ -21,7 +21,7 @@ fn output_that_is_cut_short_has_no_total() {
     let options = ["--dry-run", "--index-name", "i", "--keys", r#"["a"]"#];
     let mut command = crate::program::command(PLACE.into_iter().chain(options), &CREDENTIALS);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let run = crate::program::told(command.stdout(full).output().unwrap());
+    let run = crate::program::checked(command.stdout(full).output().unwrap());
     let last = "error: cannot write the output: No space left on device (os error 28)\n\
                 the output is not complete; nothing was sent\n";
     assert!(run.code == Some(1) && run.stderr.ends_with(last), "{run:?}");

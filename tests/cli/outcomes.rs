@@ -8,9 +8,9 @@ use http::StatusCode;
 use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::{ServiceError, code};
 
-use crate::books::{delete as delete_keys, many};
 use crate::canary::WRONG_SECRET;
-use crate::program::{CREDENTIALS, ClosedPort, PLACE, Run, Service, TRANSPORTS, command, run, told};
+use crate::output_files::{delete as delete_keys, many};
+use crate::program::{CREDENTIALS, ClosedPort, PLACE, Run, Service, TRANSPORTS, checked, command, run};
 
 const KEYS: [&str; 4] = ["--index-name", "vectorindex1", "--keys", r#"["doc-001","doc-002","doc-003","doc-001"]"#];
 
@@ -187,7 +187,7 @@ fn a_reader_that_has_gone_away_is_no_error() {
         }
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let run = told(command(arguments(&service.url(), &[]), &CREDENTIALS).stdout(Stdio::from(writer)).output().unwrap());
+        let run = checked(command(arguments(&service.url(), &[]), &CREDENTIALS).stdout(Stdio::from(writer)).output().unwrap());
         assert_eq!(run.code, Some(expected), "{run:?}");
         assert!(!run.stderr.contains("pipe"), "{run:?}");
     }

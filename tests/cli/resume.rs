@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::books::{delete, many};
+use crate::output_files::{delete, many};
 use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run_with_stdin};
 
 #[test]
@@ -277,8 +277,8 @@ fn a_run_that_deleted_nothing_leaves_nothing() {
     let existing = File::none("leaves-nothing-empty", "jsonl");
     fs::write(existing.path(), "").unwrap();
     for (failed_keys, is_kept) in [(File::none("leaves-nothing-new", "jsonl"), false), (existing, true)] {
-        let books = ["--checkpoint", checkpoint.path(), "--failed-keys", failed_keys.path()];
-        let run = delete(&service, &[&["--keys-from", bad.path()], &books[..]].concat());
+        let outputs = ["--checkpoint", checkpoint.path(), "--failed-keys", failed_keys.path()];
+        let run = delete(&service, &[&["--keys-from", bad.path()], &outputs[..]].concat());
         assert_eq!((run.code, checkpoint.exists(), failed_keys.exists()), (Some(2), false, is_kept), "{run:?}");
     }
 }
@@ -326,7 +326,7 @@ fn the_help_for_keys_that_were_given_up_works() {
     }
     let other = Service::holding(["doc-00001"]);
     let (checkpoint, again) = (File::none("given-up-again", "checkpoint"), File::none("given-up-again", "jsonl"));
-    let books = ["--checkpoint", checkpoint.path(), "--failed-keys", again.path()];
-    let run = delete(&other, &[&["--keys-from", failed.path()], &books[..]].concat());
+    let outputs = ["--checkpoint", checkpoint.path(), "--failed-keys", again.path()];
+    let run = delete(&other, &[&["--keys-from", failed.path()], &outputs[..]].concat());
     assert_eq!((run.code, run.counts()[0], other.left()), (Some(0), 1, 0), "{run:?}");
 }

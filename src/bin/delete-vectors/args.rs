@@ -33,13 +33,13 @@ Keys of --keys-from are one a line, as UTF-8 text:
   --on-bad-key skip ends too when over 1,000 lines, and most of all lines, hold no key.
 
 Examples:
-  What    delete-vectors --emulator --index-name vectorindex1 --keys '["doc-001","doc-002"]'
-  Where   delete-vectors --region cn-hangzhou --account-id 1234567890123456 \
-            --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
-  Who     delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
-  How     delete-vectors ... --dry-run | jq .headers
-  Books   delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
-  Output  delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted
+  Keys          delete-vectors --emulator --index-name vectorindex1 --keys '["doc-001","doc-002"]'
+  Target        delete-vectors --region cn-hangzhou --account-id 1234567890123456 \
+                  --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
+  Credentials   delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
+  Behaviour     delete-vectors ... --dry-run | jq .headers
+  Output files  delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
+  Output        delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted
 
 Exit status:
   0    all vectors are deleted, or were not there
@@ -65,16 +65,16 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) how: How,
     #[command(flatten)]
-    pub(crate) books: BookPaths,
+    pub(crate) output_files: OutputPaths,
     #[command(flatten)]
     pub(crate) output: Output,
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "What")]
+#[command(next_help_heading = "Keys")]
 pub(crate) struct What {
     /// Index to delete from, such as vectorindex1
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Target")]
     pub(crate) index_name: Option<String>,
 
     #[arg(long, value_name = "JSON", help = "Keys: a JSON array of strings, or file://PATH of one")]
@@ -111,7 +111,7 @@ impl What {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Where")]
+#[command(next_help_heading = "Target")]
 pub(crate) struct Place {
     #[arg(long, help = "Region, such as cn-hangzhou [env: OSS_REGION]")]
     pub(crate) region: Option<String>,
@@ -137,7 +137,7 @@ pub(crate) struct Place {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Who")]
+#[command(next_help_heading = "Credentials")]
 pub(crate) struct Who {
     #[arg(long, value_name = "NAME", help = "Profile of the configuration file, else [default] [env: OSSUTIL_PROFILE]")]
     pub(crate) profile: Option<String>,
@@ -151,7 +151,7 @@ pub(crate) struct Who {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "How")]
+#[command(next_help_heading = "Behaviour")]
 pub(crate) struct How {
     /// Do not ask before deleting
     #[arg(long, short)]
@@ -195,8 +195,8 @@ pub(crate) struct How {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Books")]
-pub(crate) struct BookPaths {
+#[command(next_help_heading = "Output files")]
+pub(crate) struct OutputPaths {
     /// Save to this file how far the run is; the same command resumes it, with the same keys
     #[arg(long, value_name = "PATH", conflicts_with = "emulator")]
     pub(crate) checkpoint: Option<PathBuf>,

@@ -12,13 +12,13 @@ use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 
 use crate::args::Client;
-use crate::books::{Books, BoxError};
 use crate::config::{CredentialProcess, CredentialSource};
 use crate::interrupt::Interrupts;
 use crate::key_stream::KeyStream;
 use crate::keys::Keys;
 use crate::log::Pace;
 use crate::outage_lines::OutageLines;
+use crate::output_files::{BoxError, OutputFiles};
 use crate::progress::Progress;
 
 /// What a run is made of.
@@ -28,7 +28,7 @@ pub(crate) struct Job<'a> {
     pub(crate) bulk: &'a mut BulkDelete,
     pub(crate) keys: Keys,
     pub(crate) credentials: CredentialSource,
-    pub(crate) books: &'a mut Books,
+    pub(crate) output_files: &'a mut OutputFiles,
     pub(crate) progress: &'a mut Progress,
     pub(crate) stop: StopHandle,
 }
@@ -49,11 +49,12 @@ pub(crate) struct Ended {
 impl Job<'_> {
     /// Runs to the end, or until Ctrl-C, or until the output files cannot be written.
     pub(crate) fn run(self) -> Result<Ended, BoxError> {
-        let Self { client, options, bulk, keys, credentials, books, progress, stop } = self;
+        let Self { client, options, bulk, keys, credentials, output_files, progress, stop } = self;
         let console = progress.console();
         let interval = progress.interval();
         let outage_lines = OutageLines::new(progress.console());
-        let mut output = Output { books, progress, outage_lines, pace: Pace::default(), stop: stop.clone(), unwritten: None };
+        let mut output =
+            Output { output_files, progress, outage_lines, pace: Pace::default(), stop: stop.clone(), unwritten: None };
         let run = Run::new(&mut *bulk).observer(&mut output).progress_every(interval).stop_handle(&stop);
         // After `stop_handle`: a run is stopped only by what comes later.
         let interrupts = Interrupts::stop(stop, console).map_err(|_| NO_THREAD)?;
@@ -63,14 +64,14 @@ impl Job<'_> {
         };
         output.progress.end();
         output.pace.log_last(bulk);
-        take_unsent(bulk, &unsent, output.books);
+        take_unsent(bulk, &unsent, output.output_files);
         Ok(Ended { outcome, unwritten: output.unwritten, was_interrupted: interrupts.any() })
     }
 }
 
 /// What is shown and written down during the run.
 struct Output<'a> {
-    books: &'a mut Books,
+    output_files: &'a mut OutputFiles,
     progress: &'a mut Progress,
     outage_lines: OutageLines,
     pace: Pace,
@@ -81,7 +82,7 @@ struct Output<'a> {
 impl Observer for Output<'_> {
     fn event(&mut self, event: Event) {
         self.outage_lines.take(&event);
-        self.books.take(event);
+        self.output_files.take(event);
     }
 
     /// Stops the run if the files cannot be written: nobody would know what is deleted after that.
@@ -90,7 +91,7 @@ impl Observer for Output<'_> {
         self.outage_lines.show();
         self.pace.log(bulk);
         if self.unwritten.is_none()
-            && let Err(error) = self.books.keep(bulk)
+            && let Err(error) = self.output_files.keep(bulk)
         {
             self.unwritten = Some(error);
             self.stop.stop();
@@ -99,7 +100,7 @@ impl Observer for Output<'_> {
 }
 
 /// Counts keys that were read before the run stopped, and not pushed: they are not attempted.
-fn take_unsent(bulk: &mut BulkDelete, unsent: &[String], books: &mut Books) {
+fn take_unsent(bulk: &mut BulkDelete, unsent: &[String], output_files: &mut OutputFiles) {
     for key in unsent {
         let key = Key::new(key).expect("the source checked it");
         // A run that did not stop took all keys.
@@ -109,7 +110,7 @@ fn take_unsent(bulk: &mut BulkDelete, unsent: &[String], books: &mut Books) {
     }
     bulk.finish();
     while let Some(event) = bulk.poll_event() {
-        books.take(event);
+        output_files.take(event);
     }
 }
 

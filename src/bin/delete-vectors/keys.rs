@@ -9,7 +9,7 @@ use oss_delete_vectors::transports::StopHandle;
 use crate::args::OnBadKey;
 use crate::console::Console;
 use crate::fingerprint::{Fingerprint, Mark, ReadAhead};
-use crate::source::{Source, Trouble};
+use crate::source::{InputError, Source};
 
 /// As many bad lines are reported one by one.
 const BAD_LINES_REPORTED: u64 = 20;
@@ -31,7 +31,7 @@ pub(crate) struct Reading {
     keys: AtomicU64,
     bad_lines: AtomicU64,
     /// What ended it before the end of the input.
-    trouble: Mutex<Option<Trouble>>,
+    error: Mutex<Option<InputError>>,
     has_ended: AtomicBool,
     pub(crate) fingerprint: Fingerprint,
 }
@@ -47,8 +47,8 @@ impl Reading {
         self.bad_lines.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn error(&self) -> Option<InputError> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether so many keys are all there are.
@@ -68,7 +68,7 @@ impl Keys {
     /// # Errors
     ///
     /// What ended the input before the mark.
-    pub(crate) fn check(&mut self, mark: &Mark, settled: &Settled) -> Result<bool, Trouble> {
+    pub(crate) fn check(&mut self, mark: &Mark, settled: &Settled) -> Result<bool, InputError> {
         let mut read = ReadAhead::new(settled.clone());
         while read.end() < mark.position
             && let Some(key) = self.next()
@@ -76,27 +76,27 @@ impl Keys {
             read.push(key);
         }
         self.read_ahead = read;
-        self.reading.trouble().map_or(Ok(self.reading.fingerprint.is_at(mark)), Err)
+        self.reading.error().map_or(Ok(self.reading.fingerprint.is_at(mark)), Err)
     }
 
     /// Counts a key, or reports why there is none.
-    fn take(&mut self, read: Result<String, Trouble>) -> Option<String> {
+    fn take(&mut self, read: Result<String, InputError>) -> Option<String> {
         match read {
             Ok(key) => {
                 self.reading.fingerprint.add(&key);
                 self.reading.keys.fetch_add(1, Ordering::Release);
                 return Some(key);
             }
-            Err(trouble) if trouble.can_go_on && self.on_bad_key == OnBadKey::Skip => {
+            Err(error) if error.can_go_on && self.on_bad_key == OnBadKey::Skip => {
                 let before = self.reading.bad_lines.fetch_add(1, Ordering::Relaxed);
                 if before < BAD_LINES_REPORTED {
-                    self.console.say(format_args!("warning: skipped: {}", trouble.text));
+                    self.console.say(format_args!("warning: skipped: {}", error.text));
                 } else if before == BAD_LINES_REPORTED {
                     self.console.say("warning: further skipped lines are counted, and not reported");
                 }
             }
-            Err(trouble) => {
-                *self.reading.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+            Err(error) => {
+                *self.reading.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 // Before the end: then what waits is not sent.
                 self.stop.stop();
                 self.has_ended = true;

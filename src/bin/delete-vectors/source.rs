@@ -117,22 +117,22 @@ impl Source {
     ///
     /// For what would end the run as well: a file that changed, and a bad line unless such lines
     /// are skipped.
-    pub(crate) fn survey(&self) -> Result<Option<Survey>, Trouble> {
+    pub(crate) fn survey(&self) -> Result<Option<Survey>, InputError> {
         if self.is_stream && self.size.is_none_or(|size| size > LONGEST_SURVEY) {
             return Ok(None);
         }
         let mut survey = Survey::default();
         for (name, input) in &self.inputs {
-            let trouble = |bad_line| Trouble::new(&bad_line, name);
+            let input_error = |bad_line| InputError::new(&bad_line, name);
             match input {
                 Input::Array(keys) => keys.as_slice().iter().for_each(|key| survey.add(key.clone())),
                 Input::Lines(lines) => {
-                    let Some(lines) = lines.again().map_err(trouble)? else { return Ok(None) };
+                    let Some(lines) = lines.again().map_err(input_error)? else { return Ok(None) };
                     for key in lines {
                         match key {
                             Ok(key) => survey.add(key),
                             Err(BadLine::NoKey { .. }) if self.skips_bad_lines => {}
-                            Err(bad_line) => return Err(trouble(bad_line)),
+                            Err(bad_line) => return Err(input_error(bad_line)),
                         }
                     }
                 }
@@ -164,7 +164,7 @@ impl Source {
 }
 
 impl Iterator for Source {
-    type Item = Result<String, Trouble>;
+    type Item = Result<String, InputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while let Some((name, input)) = self.inputs.front_mut() {
@@ -173,7 +173,7 @@ impl Iterator for Source {
                 Input::Lines(lines) => lines.next(),
             };
             if let Some(key) = next {
-                return Some(key.map_err(|bad_line| Trouble::new(&bad_line, name)));
+                return Some(key.map_err(|bad_line| InputError::new(&bad_line, name)));
             }
             if let Some((name, Input::Lines(lines))) = self.inputs.pop_front()
                 && lines.is_empty()
@@ -190,7 +190,7 @@ pub(crate) const SKIP: &str = "with --on-bad-key skip, which leaves out such lin
 
 /// What is wrong with an input in the middle of it, and where: `keys.txt, line 7: not UTF-8`.
 #[derive(Debug, Clone)]
-pub(crate) struct Trouble {
+pub(crate) struct InputError {
     pub(crate) text: String,
     /// What to do about it, if there is more to do than to correct a line.
     pub(crate) help: Option<&'static str>,
@@ -198,7 +198,7 @@ pub(crate) struct Trouble {
     pub(crate) can_go_on: bool,
 }
 
-impl Trouble {
+impl InputError {
     fn new(bad_line: &BadLine, name: &str) -> Self {
         let can_go_on = matches!(bad_line, BadLine::NoKey { .. });
         Self { text: bad_line.in_input(name), help: bad_line.help(), can_go_on }
@@ -206,7 +206,7 @@ impl Trouble {
 }
 
 /// With the help on a line of its own.
-impl fmt::Display for Trouble {
+impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
         match self.help {
@@ -217,7 +217,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl error::Error for Trouble {}
+impl error::Error for InputError {}
 
 /// The name and the text of what `--keys` says: JSON, or `file://PATH` of a file that holds it.
 fn read_array(argument: &str) -> Result<(String, Vec<u8>), SourceError> {

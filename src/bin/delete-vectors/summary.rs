@@ -7,9 +7,9 @@ use oss_delete_vectors::transports::{RunError, RunErrorKind};
 use oss_delete_vectors::{AttemptError, Target};
 use serde_json::{Value, json};
 
-use crate::books::{Books, BoxError};
+use crate::output_files::{BoxError, OutputFiles};
 use crate::rehearsal::Vectors;
-use crate::source::{SKIP, Trouble};
+use crate::source::{InputError, SKIP};
 use crate::text::{clock, count, grouped, json_line};
 
 /// How a run ended, with all that is to be said about it.
@@ -21,7 +21,7 @@ pub(crate) struct Summary<'a> {
     pub(crate) input_complete: bool,
     /// Lines that were passed over.
     pub(crate) bad_lines: u64,
-    pub(crate) books: &'a mut Books,
+    pub(crate) output_files: &'a mut OutputFiles,
     pub(crate) elapsed: Duration,
     pub(crate) emulator: Option<Vectors>,
 }
@@ -33,22 +33,22 @@ pub(crate) enum Stopped {
     /// Ctrl-C.
     Interrupted,
     /// Output files that cannot be written.
-    Trouble(String),
+    Unwritten(String),
     /// Input of which no more can be read.
-    Unreadable(Trouble),
+    Unreadable(InputError),
     /// A line that holds no key.
-    BadLine(Trouble),
+    BadLine(InputError),
     Run(RunError),
 }
 
 impl Stopped {
-    pub(crate) fn reading(trouble: Trouble) -> Self {
-        if trouble.can_go_on { Self::BadLine(trouble) } else { Self::Unreadable(trouble) }
+    pub(crate) fn reading(error: InputError) -> Self {
+        if error.can_go_on { Self::BadLine(error) } else { Self::Unreadable(error) }
     }
 
     /// Whether this has been told as the reason.
     pub(crate) fn is_because(&self, error: &str) -> bool {
-        matches!(self, Self::Trouble(reason) if reason == error)
+        matches!(self, Self::Unwritten(reason) if reason == error)
     }
 }
 
@@ -58,9 +58,9 @@ impl Summary<'_> {
     }
 
     /// Writes down what is left to be written.
-    pub(crate) fn close_books(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
+    pub(crate) fn close_output_files(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         let is_all_deleted = self.is_all_deleted();
-        self.books.end(bulk, is_all_deleted)
+        self.output_files.end(bulk, is_all_deleted)
     }
 
     /// One or two lines.
@@ -86,7 +86,7 @@ impl Summary<'_> {
         if !self.input_complete && !matches!(self.stopped, Some(Stopped::Declined)) {
             text += "; the rest of the input was not read";
         }
-        match self.books.request_id() {
+        match self.output_files.request_id() {
             Some(request_id) if requests == 1 => text += &format!(" (request id {})", request_id.escape_debug()),
             _ if requests > 0 => {
                 text += &format!(" ({}", count(requests, "request"));
@@ -121,11 +121,11 @@ impl Summary<'_> {
             "requests": requests,
             "throttled": throttled,
             "retries": retries,
-            "errors": self.books.errors().to_json(),
+            "errors": self.output_files.errors().to_json(),
             "elapsed_seconds": (self.elapsed.as_secs_f64() * 1e6).round() / 1e6,
         });
         let error = self.last_error();
-        if let Some(request_id) = self.books.request_id().or_else(|| error?.request_id()) {
+        if let Some(request_id) = self.output_files.request_id().or_else(|| error?.request_id()) {
             summary["request_id"] = request_id.into();
         }
         if let Some(error) = error {
@@ -160,7 +160,7 @@ impl Summary<'_> {
             lines.push(format!("note: {read} {verb} read; the rest of the input was neither read nor sent"));
         }
         if self.stopped.is_none() || rejected + unconfirmed > 0 {
-            let errors: Vec<String> = self.books.errors().to_lines().collect();
+            let errors: Vec<String> = self.output_files.errors().to_lines().collect();
             if self.last_error().is_none() || errors.len() > 1 {
                 lines.push("note: keys that were not deleted, by the last error that they met:".to_owned());
                 lines.extend(errors);
@@ -174,8 +174,8 @@ impl Summary<'_> {
         match self.stopped.as_ref()? {
             Stopped::Declined => None,
             Stopped::Interrupted => Some("interrupted".to_owned()),
-            Stopped::Trouble(reason) => Some(reason.clone()),
-            Stopped::Unreadable(trouble) | Stopped::BadLine(trouble) => Some(trouble.text.clone()),
+            Stopped::Unwritten(reason) => Some(reason.clone()),
+            Stopped::Unreadable(error) | Stopped::BadLine(error) => Some(error.text.clone()),
             Stopped::Run(error) => match error.kind() {
                 RunErrorKind::Stopped(StopReason::Rejected(error)) => Some(error.to_string()),
                 RunErrorKind::Stopped(StopReason::CredentialsMissing) => {
@@ -197,7 +197,7 @@ impl Summary<'_> {
     /// What to do about the input that ended the run.
     fn reading_help(&self) -> Option<&'static str> {
         match self.stopped.as_ref()? {
-            Stopped::Unreadable(trouble) | Stopped::BadLine(trouble) => trouble.help,
+            Stopped::Unreadable(error) | Stopped::BadLine(error) => error.help,
             _ => None,
         }
     }
@@ -210,13 +210,16 @@ impl Summary<'_> {
             Some(error) => error.advice(self.target).map(Into::into),
             None if self.reading_help().is_some() => self.reading_help().map(str::to_owned),
             None if matches!(self.stopped, Some(Stopped::BadLine(_))) => {
-                let how =
-                    if self.books.can_be_resumed() { "to go on, run the same command again" } else { "correct it, or try again" };
+                let how = if self.output_files.can_be_resumed() {
+                    "to go on, run the same command again"
+                } else {
+                    "correct it, or try again"
+                };
                 Some(format!("{how} {SKIP}"))
             }
             None => {
                 let again = "send them again: what is gone already does no harm";
-                self.books.advice(self.input_complete).or_else(|| (self.report.unconfirmed > 0).then(|| again.to_owned()))
+                self.output_files.advice(self.input_complete).or_else(|| (self.report.unconfirmed > 0).then(|| again.to_owned()))
             }
         }
     }

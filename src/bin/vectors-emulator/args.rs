@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) vectors: Vectors,
     #[command(flatten)]
-    pub(crate) trouble: Trouble,
+    pub(crate) fault_injection: FaultInjection,
 
     /// Print a man page, or completions: bash, elvish, fish, power-shell, zsh
     #[arg(long, value_name = "man|SHELL", exclusive = true, hide_possible_values = true, help_heading = "Output")]
@@ -48,7 +48,7 @@ pub(crate) struct Args {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Where")]
+#[command(next_help_heading = "Target")]
 pub(crate) struct Place {
     /// Address to serve on; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = address)]
@@ -88,8 +88,8 @@ pub(crate) struct Vectors {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Trouble")]
-pub(crate) struct Trouble {
+#[command(next_help_heading = "Fault injection")]
+pub(crate) struct FaultInjection {
     /// Requests let through a second; the others are throttled
     #[arg(long, value_name = "N", value_parser = a_second)]
     pub(crate) max_qps: Option<f64>,

@@ -56,7 +56,7 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let Config { addr, target, credentials } = Config::read(args, |name| std::env::var_os(name))?;
     let mut emulator = service::emulator(&target, credentials, &args.vectors)?;
-    emulator.set_rate_limit(service::rate_limit(&args.trouble));
+    emulator.set_rate_limit(service::rate_limit(&args.fault_injection));
 
     let (signal, signalled) = mpsc::channel();
     ctrlc::set_handler(move || {
@@ -64,7 +64,7 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         let _ = signal.send(());
     })
     .map_err(|_| "cannot handle signals: no thread can be started")?;
-    let service = Service::start(addr, target, emulator, &args.trouble)?;
+    let service = Service::start(addr, target, emulator, &args.fault_injection)?;
     if let Err(error) = print(&format!("listening on {}", service.url())) {
         return Ok(unheard(&error));
     }

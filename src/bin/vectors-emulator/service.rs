@@ -11,7 +11,7 @@ use oss_delete_vectors::transports::Server;
 use oss_delete_vectors::{Credentials, Target};
 use serde_json::{Map, Value, json};
 
-use crate::args::{Trouble, Vectors};
+use crate::args::{FaultInjection, Vectors};
 use crate::config::ConfigError;
 use crate::key_lines::Rules;
 use crate::keys;
@@ -37,8 +37,8 @@ pub(crate) fn emulator(target: &Target, credentials: Credentials, options: &Vect
 const IN_FLIGHT: Duration = Duration::from_millis(100);
 
 /// As much as a second lets through may come at once, and a full batch in any case.
-pub(crate) fn rate_limit(trouble: &Trouble) -> Option<RateLimit> {
-    let Trouble { max_qps, max_keys_per_second, max_keys_in_flight, .. } = *trouble;
+pub(crate) fn rate_limit(fault_injection: &FaultInjection) -> Option<RateLimit> {
+    let FaultInjection { max_qps, max_keys_per_second, max_keys_in_flight, .. } = *fault_injection;
     if max_qps.is_none() && max_keys_per_second.is_none() && max_keys_in_flight.is_none() {
         return None;
     }
@@ -66,11 +66,16 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn start(addr: SocketAddr, target: Target, emulator: Emulator, trouble: &Trouble) -> Result<Self, CannotServe> {
+    pub(crate) fn start(
+        addr: SocketAddr,
+        target: Target,
+        emulator: Emulator,
+        fault_injection: &FaultInjection,
+    ) -> Result<Self, CannotServe> {
         let vectors = vectors(&emulator, &target);
         let emulator = Arc::new(Mutex::new(emulator));
-        let network = trouble.faults.clone().map(|faults| {
-            let network = FaultyNetwork::new(trouble.seed, faults.clone());
+        let network = fault_injection.faults.clone().map(|faults| {
+            let network = FaultyNetwork::new(fault_injection.seed, faults.clone());
             (Arc::new(Mutex::new(network)), faults)
         });
         let server = match &network {

@@ -130,7 +130,7 @@ fn help_names_every_fault_and_no_values_of_the_environment() {
     let help = Command::new(env!("CARGO_BIN_EXE_vectors-emulator")).arg("--help").env_clear().envs(KEY_PAIR).output().unwrap();
     let text = String::from_utf8(help.stdout).unwrap();
     assert_eq!((help.status.code(), help.stderr.as_slice()), (Some(0), &[][..]));
-    for part in ["\nWhere:\n", "\nVectors:\n", "\nTrouble:\n", "\nExamples:\n", "\nFaults:\n", "\nExit status:\n"] {
+    for part in ["\nTarget:\n", "\nVectors:\n", "\nFault injection:\n", "\nExamples:\n", "\nFaults:\n", "\nExit status:\n"] {
         assert!(text.contains(part), "{text}");
     }
     let faults = &text[text.find("\nFaults:\n").unwrap()..];

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, Report};
 use oss_delete_vectors::{Credentials, Target};
 
-use crate::args::{BookPaths, What};
+use crate::args::{OutputPaths, What};
 use crate::checkpoint::{CheckpointFile, Covered, Saved};
 use crate::console::complain;
 use crate::errors::Errors;
@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_millis(900);
 /// Reading so many keys takes a while.
 const MANY: u64 = 1_000_000;
 
-pub(crate) struct Books {
+pub(crate) struct OutputFiles {
     checkpoint: Option<CheckpointFile>,
     resumed: Option<Saved>,
     failed_keys: Option<FailedKeysFile>,
@@ -48,13 +48,13 @@ pub(crate) struct Books {
     _locks: Vec<Lock>,
 }
 
-impl Books {
+impl OutputFiles {
     /// Locks the files, and reads the checkpoint if there is one. Writes nothing yet.
     ///
     /// # Errors
     ///
     /// If another run uses one of the files, or the checkpoint cannot be read.
-    pub(crate) fn open(paths: &BookPaths, what: &What, reading: Arc<Reading>) -> Result<Self, BoxError> {
+    pub(crate) fn open(paths: &OutputPaths, what: &What, reading: Arc<Reading>) -> Result<Self, BoxError> {
         let written = [("--checkpoint", &paths.checkpoint), ("--failed-keys", &paths.failed_keys)];
         let written = written.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)));
         let locks = written.map(|(option, path)| Lock::take(option, path)).filter_map(Result::transpose);
@@ -136,7 +136,7 @@ impl Books {
             let count = grouped(mark.position);
             complain(format_args!("note: reading {count} keys, to compare them with those of the checkpoint"));
         }
-        if keys.check(mark, run.settled()).map_err(|trouble| trouble.to_string())? {
+        if keys.check(mark, run.settled()).map_err(|error| error.to_string())? {
             return Ok(());
         }
         let (position, options) = (grouped(mark.position), options.escape_debug());

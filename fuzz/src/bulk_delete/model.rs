@@ -6,7 +6,7 @@ use oss_delete_vectors::bulk::{BulkDelete, Checkpoint, Event, FailedKeys, KeyOut
 use oss_delete_vectors::{Key, KeyBatch};
 
 #[derive(Default)]
-pub(super) struct Books {
+pub(super) struct Model {
     /// The number of each key, by position: what is pushed, and pushed again by a run that is resumed.
     input: Vec<u16>,
     positions: Vec<Position>,
@@ -46,7 +46,7 @@ pub(super) fn text(number: u16) -> String {
     }
 }
 
-impl Books {
+impl Model {
     /// The key to push next: that of the input, or a new one.
     pub(super) fn next_key(&mut self, new: u16) -> u16 {
         if self.pushed == self.input.len() {
