@@ -1,4 +1,4 @@
-//! Errors of the command line, in the form of all errors of these programs.
+//! Command-line errors, in the same form as all other errors of these programs.
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 

@@ -46,7 +46,7 @@ fn the_line_is_what_the_official_sdks_sign() {
     assert_eq!(
         run.stderr,
         "warning: each request holds a signature by your credentials, and their security token if there is one: \
-         within 15 minutes of its date, whoever has it can send it\n\
+         anyone who has it can send it within 15 minutes of its date\n\
          1 request for 2 keys; nothing was sent\n",
     );
     assert_eq!(run.code, Some(0));

@@ -100,8 +100,8 @@ fn unconfirmed_after_a_5xx() {
         assert_eq!(
             run.stderr,
             format!(
-                "note: 3 keys may have been deleted, in spite of the errors\n\
-                 note: keys that were not deleted, by the last error that they met:\n\
+                "note: 3 keys may have been deleted, despite the errors\n\
+                 note: keys that were not deleted, by their last error:\n\
                  \x20 3 keys: 500 InternalError: broken (request id {request_id})\n\
                  help: send them again: what is gone already does no harm\n"
             ),
@@ -145,7 +145,7 @@ fn unconfirmed_without_an_answer() {
             let run = run(arguments(url, &options), &CREDENTIALS);
             assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 3, 0, 1, 1]), "{transport} {run:?}");
             assert!(run.json()["errors"][0]["message"].as_str().unwrap().contains("may have arrived"), "{run:?}");
-            assert!(run.stderr.starts_with("note: 3 keys may have been deleted, in spite of the errors\n"), "{run:?}");
+            assert!(run.stderr.starts_with("note: 3 keys may have been deleted, despite the errors\n"), "{run:?}");
         }
     }
 }

@@ -28,7 +28,7 @@ impl Mark {
         json!({ "position": self.position, "sha256": sha256 })
     }
 
-    /// `None`: not what `to_json` returned.
+    /// Returns `None` unless `to_json` could have written `value`.
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let text = value.get("sha256")?.as_str()?;
         if text.len() != 64 || !text.is_ascii() {

@@ -63,7 +63,7 @@ const INCOMPLETE: u8 = 1;
 /// Bad usage or configuration; nothing was sent.
 const UNUSABLE: u8 = 2;
 
-/// How much longer than a call may take the machine waits for its answer: the transport knows better what happened.
+/// How long `BulkDelete` waits beyond the timeout of the transport, whose error says more.
 const BEYOND_TIMEOUT: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// An error means that nothing was sent.
+/// Runs the program. An error means that nothing was sent.
 fn run(args: &Args) -> Result<ExitCode, BoxError> {
     if let Some(what) = args.output.generate {
         return Ok(print(ExitCode::SUCCESS, |stdout| generate::generate(what, Args::command(), &MANUAL, stdout)));
@@ -102,7 +102,7 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     let mut bulk = output_files.new_run(target, credentials, bulk_options(args))?;
     let is_asked = !args.how.force && rehearsal.is_none();
     let survey = if is_asked { source.survey()? } else { None };
-    // There is nothing to agree to if no key is there.
+    // Without keys there is nothing to confirm.
     let is_asked = is_asked && survey.as_ref().is_none_or(|survey| survey.keys > 0);
     let question = Question { target, source: &source, survey, resumed: output_files.resumed() }.to_string();
     let mut progress = Progress::new(args.output.progress, &source, Arc::clone(&reading));
@@ -181,7 +181,7 @@ fn bulk_options(args: &Args) -> BulkOptions {
         .rate(rate(args))
         .max_attempts(args.how.max_attempts)
         .response_timeout(args.how.timeout + BEYOND_TIMEOUT)
-        // Other runs that share a limit are not to have the same jitter.
+        // Runs that share a limit must not have the same jitter.
         .seed(RandomState::new().hash_one(()));
     match args.how.give_up_after {
         Some(outage) => options.outage_timeout(outage),
@@ -195,7 +195,7 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
     let time = args.how.signing_time.map_or_else(SystemTime::now, |seconds| UNIX_EPOCH + Duration::from_secs(seconds));
     complain(
         "warning: each request holds a signature by your credentials, and their security token if there is one: \
-         within 15 minutes of its date, whoever has it can send it",
+         anyone who has it can send it within 15 minutes of its date",
     );
     let reading = Arc::new(Reading::default());
     let console = Progress::new(When::Never, &source, Arc::clone(&reading)).console();
@@ -208,7 +208,7 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
     if let Some(error) = reading.error() {
         return Err(error.into());
     }
-    // Of output that was cut short there is no total.
+    // Incomplete output has no total.
     let total = written.map_or("the output is not complete".to_owned(), |Report { requests, pushed, duplicates, .. }| {
         format!("{} for {}", count(requests, "request"), count(pushed - duplicates, "key"))
     });
@@ -216,7 +216,7 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
     Ok(code)
 }
 
-/// Writes to stdout. A reader that has gone away has seen what it wanted: no error.
+/// Writes to stdout. A closed pipe is not an error: the reader has what it needs.
 fn print(code: ExitCode, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
     let mut stdout = io::stdout().lock();
     match write(&mut stdout).and_then(|()| stdout.flush()) {

@@ -1,4 +1,4 @@
-//! What became of the vectors, for people and for programs.
+//! The summary of a run, as text and as JSON.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::rehearsal::Vectors;
 use crate::source::{InputError, SKIP};
 use crate::text::{clock, count, grouped, json_line};
 
-/// How a run ended, with all that is to be said about it.
+/// The result of a run, and what is reported about it.
 pub(crate) struct Summary<'a> {
     pub(crate) target: &'a Target,
     pub(crate) report: Report,
     pub(crate) stopped: Option<Stopped>,
     /// Every key of the input was read.
     pub(crate) input_complete: bool,
-    /// Lines that were passed over.
+    /// Lines that were skipped.
     pub(crate) bad_lines: u64,
     pub(crate) output_files: &'a mut OutputFiles,
     pub(crate) elapsed: Duration,
@@ -28,13 +28,13 @@ pub(crate) struct Summary<'a> {
 
 /// Why a run stopped before its end.
 pub(crate) enum Stopped {
-    /// The question was answered with no.
+    /// The user did not confirm the deletion.
     Declined,
     /// Ctrl-C.
     Interrupted,
-    /// Output files that cannot be written.
+    /// The output files cannot be written.
     Unwritten(String),
-    /// Input of which no more can be read.
+    /// The input cannot be read any further.
     Unreadable(InputError),
     /// A line that holds no key.
     BadLine(InputError),
@@ -46,7 +46,7 @@ impl Stopped {
         if error.can_go_on { Self::BadLine(error) } else { Self::Unreadable(error) }
     }
 
-    /// Whether this has been told as the reason.
+    /// Whether `error` has already been reported as the reason.
     pub(crate) fn is_because(&self, error: &str) -> bool {
         matches!(self, Self::Unwritten(reason) if reason == error)
     }
@@ -57,7 +57,7 @@ impl Summary<'_> {
         self.stopped.is_none() && self.input_complete && self.report.is_all_deleted()
     }
 
-    /// Writes down what is left to be written.
+    /// Writes what remains to the output files, and closes them.
     pub(crate) fn close_output_files(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         let is_all_deleted = self.is_all_deleted();
         self.output_files.end(bulk, is_all_deleted)
@@ -67,7 +67,7 @@ impl Summary<'_> {
     pub(crate) fn to_text(&self) -> String {
         let Report { deleted, rejected, unconfirmed, not_attempted, duplicates, requests, throttled, retries, .. } = self.report;
         let index_name = self.target.index_name().unwrap_or_default().escape_debug();
-        // The service confirms keys. Whether a vector was there under a key, it does not say.
+        // The service confirms keys. It does not report whether a vector existed.
         let mut text = format!("Deleted {} from {index_name}", count(deleted, "key"));
         if deleted > 0 {
             text += ", confirmed by the service";
@@ -139,7 +139,7 @@ impl Summary<'_> {
         json_line(&summary)
     }
 
-    /// What went wrong, what that means for the vectors, and what to do about it: lines for stderr.
+    /// Lines for stderr: what went wrong, the effect on the vectors, and what to do about it.
     pub(crate) fn complaints(&self) -> Vec<String> {
         if matches!(self.stopped, Some(Stopped::Declined)) {
             return vec!["note: nothing was sent".to_owned()];
@@ -150,7 +150,7 @@ impl Summary<'_> {
         let mut lines: Vec<String> = self.stopped_because().map(|reason| format!("error: {reason}")).into_iter().collect();
         let Report { deleted, rejected, unconfirmed, .. } = self.report;
         if unconfirmed > 0 {
-            lines.push(format!("note: {} may have been deleted, in spite of the errors", count(unconfirmed, "key")));
+            lines.push(format!("note: {} may have been deleted, despite the errors", count(unconfirmed, "key")));
         } else if deleted == 0 {
             lines.push("note: nothing was deleted".to_owned());
         }
@@ -162,7 +162,7 @@ impl Summary<'_> {
         if self.stopped.is_none() || rejected + unconfirmed > 0 {
             let errors: Vec<String> = self.output_files.errors().to_lines().collect();
             if self.last_error().is_none() || errors.len() > 1 {
-                lines.push("note: keys that were not deleted, by the last error that they met:".to_owned());
+                lines.push("note: keys that were not deleted, by their last error:".to_owned());
                 lines.extend(errors);
             }
         }
@@ -205,7 +205,7 @@ impl Summary<'_> {
     fn advice(&self) -> Option<String> {
         match self.last_error() {
             Some(error) if error.status().is_none() && error.message().contains("UnknownIssuer") => {
-                Some("name the file of the authority that signed the certificate with --ca-file".to_owned())
+                Some("give the certificate of the authority that signed it with --ca-file".to_owned())
             }
             Some(error) => error.advice(self.target).map(Into::into),
             None if self.reading_help().is_some() => self.reading_help().map(str::to_owned),

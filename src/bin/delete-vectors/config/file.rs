@@ -1,4 +1,4 @@
-//! The configuration file: which one, which profile of it, and what that says.
+//! Finds and reads the configuration file and its profile.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -84,7 +84,7 @@ pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     }
     let text = input_text::checked(&content).map_err(|not_text| io::Error::new(io::ErrorKind::InvalidData, not_text))?;
     let mark = content.len() - text.len();
-    // In place, so that there is no copy that nobody wipes.
+    // In place: a copy would not be wiped.
     content.drain(..mark);
     Ok(content)
 }
