@@ -1,4 +1,4 @@
-//! What became of each position of the input, in books that know nothing of the machine but what it tells.
+//! A model of the outcome of each position, built only from the events of `BulkDelete`.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ pub(super) struct Model {
     pub(super) pushed: usize,
     /// Numbers of the keys in the batch that fills.
     filling: HashSet<u16>,
-    /// Answers of this run that confirmed a deletion, by where the request's keys stood.
+    /// Responses of this run that confirmed a deletion, by where the request's keys stood.
     confirmed: HashSet<Positions>,
     /// Of this run, but for what an earlier one settled.
     report: Report,

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::text::json_line;
 
-/// Runs the machine on a service that deletes everything, at a time that stands still, and writes what it would send.
-/// The report counts it.
+/// Runs `BulkDelete` against a service that deletes everything, at a fixed time, and writes the
+/// requests that it would send. The report counts them.
 pub(crate) fn write_requests(
     target: &Target,
     credentials: Credentials,

@@ -1,4 +1,4 @@
-//! The run itself, over the HTTP client that was asked for.
+//! Drives the run with the chosen HTTP client.
 
 use std::io;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use crate::outage_lines::OutageLines;
 use crate::output_files::{BoxError, OutputFiles};
 use crate::progress::Progress;
 
-/// What a run is made of.
+/// The parts of a run.
 pub(crate) struct Job<'a> {
     pub(crate) client: Client,
     pub(crate) options: &'a TransportOptions,
@@ -35,7 +35,7 @@ pub(crate) struct Job<'a> {
 
 type Outcome = Result<Report, RunError>;
 
-/// ctrlc does not say why it failed; what it needs is a thread.
+/// ctrlc does not report why it failed. It needs a thread.
 const NO_THREAD: &str = "cannot handle signals: no thread can be started\nhelp: raise the limit of threads, ulimit -u";
 
 /// How a run ended.
@@ -56,7 +56,7 @@ impl Job<'_> {
         let mut output =
             Output { output_files, progress, outage_lines, pace: Pace::default(), stop: stop.clone(), unwritten: None };
         let run = Run::new(&mut *bulk).observer(&mut output).progress_every(interval).stop_handle(&stop);
-        // After `stop_handle`: a run is stopped only by what comes later.
+        // After `stop_handle`: only later stops end the run.
         let interrupts = Interrupts::stop(stop, console).map_err(|_| NO_THREAD)?;
         let (outcome, unsent) = match credentials {
             CredentialSource::Fixed(_) => drive(run, client, options, keys)?,
@@ -69,7 +69,7 @@ impl Job<'_> {
     }
 }
 
-/// What is shown and written down during the run.
+/// Everything that is shown or written during the run.
 struct Output<'a> {
     output_files: &'a mut OutputFiles,
     progress: &'a mut Progress,
@@ -85,7 +85,7 @@ impl Observer for Output<'_> {
         self.output_files.take(event);
     }
 
-    /// Stops the run if the files cannot be written: nobody would know what is deleted after that.
+    /// Stops the run if the files cannot be written: later deletions would not be recorded.
     fn progress(&mut self, bulk: &BulkDelete) {
         self.progress.show(bulk);
         self.outage_lines.show();
@@ -132,7 +132,7 @@ where
         }
         Client::Ureq => {
             let transport = UreqTransport::new(options);
-            // It counts such keys by itself.
+            // `run_blocking` counts such keys itself.
             (run.run_blocking(keys, move |request| transport.send(request)), Vec::new())
         }
     })

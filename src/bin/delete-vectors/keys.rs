@@ -1,4 +1,4 @@
-//! The keys as the loops take them. A line without a key ends the run, or is skipped.
+//! The iterator of keys that the run loops consume. A line without a key ends the run, or is skipped.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::console::Console;
 use crate::fingerprint::{Fingerprint, Mark, ReadAhead};
 use crate::source::{InputError, Source};
 
-/// As many bad lines are reported one by one.
+/// The number of bad lines that are reported one by one.
 const BAD_LINES_REPORTED: u64 = 20;
 
 /// The iterator of keys.
@@ -25,12 +25,12 @@ pub(crate) struct Keys {
     has_ended: bool,
 }
 
-/// How far reading is, and how it went.
+/// The progress and the result of reading.
 #[derive(Default)]
 pub(crate) struct Reading {
     keys: AtomicU64,
     bad_lines: AtomicU64,
-    /// What ended it before the end of the input.
+    /// The error that ended reading early.
     error: Mutex<Option<InputError>>,
     has_ended: AtomicBool,
     pub(crate) fingerprint: Fingerprint,
@@ -51,7 +51,7 @@ impl Reading {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether so many keys are all there are.
+    /// Whether the input has ended and held exactly this many keys.
     pub(crate) fn is_complete(&self, taken: u64) -> bool {
         self.has_ended.load(Ordering::Acquire) && self.keys() == taken
     }
@@ -62,8 +62,8 @@ impl Keys {
         Self { source, on_bad_key, stop, console, reading, read_ahead: ReadAhead::default(), has_ended: false }
     }
 
-    /// Reads as far as `mark`, and says whether those are the keys before it. The run gets them all the same. Of the keys at
-    /// `settled` positions nothing is kept.
+    /// Reads up to `mark`, and returns whether the keys before it are the same. The run still gets
+    /// these keys. Keys at `settled` positions are not kept.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Keys {
             }
             Err(error) => {
                 *self.reading.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                // Before the end: then what waits is not sent.
+                // Stop before the iterator ends, so that waiting keys are not sent.
                 self.stop.stop();
                 self.has_ended = true;
             }

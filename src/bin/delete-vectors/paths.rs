@@ -1,5 +1,4 @@
-//! One file is one thing: what is written takes the place of no input, and of nothing else that is
-//! written.
+//! Checks that no output file is also an input or another output.
 
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use crate::{checkpoint, lock};
 ///
 /// # Errors
 ///
-/// Naming two options that lead to one file.
+/// If two options lead to the same file. The error names both.
 pub(crate) fn check(args: &Args) -> Result<(), String> {
     let arrays = args.what.keys.iter().filter_map(|keys| keys.strip_prefix("file://")).map(|path| ("--keys", Path::new(path)));
     let lines = args.what.keys_from.iter().map(|path| ("--keys-from", path.as_path()));

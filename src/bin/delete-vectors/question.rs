@@ -1,4 +1,4 @@
-//! The question before an irreversible deletion.
+//! The confirmation prompt before the irreversible deletion.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -11,17 +11,17 @@ use crate::key_lines::excerpt;
 use crate::source::{Source, Survey};
 use crate::text::{count, grouped};
 
-/// What is to be agreed to.
+/// The deletion to confirm.
 pub(crate) struct Question<'a> {
     pub(crate) target: &'a Target,
     pub(crate) source: &'a Source,
-    /// What keys it holds, if that is known.
+    /// The keys of the source, if they are known.
     pub(crate) survey: Option<Survey>,
-    /// What an earlier run did of it.
+    /// The report of the run that is resumed.
     pub(crate) resumed: Option<Report>,
 }
 
-/// Asks on the terminal whether to go on, wherever stdin comes from; whatever is not a yes is a no.
+/// Asks on the terminal whether to continue, even if stdin is redirected. Anything but a yes is a no.
 pub(crate) fn is_confirmed(question: &str) -> Result<bool, QuestionError> {
     let (input, output) = terminal().map_err(|_| QuestionError::NoTerminal)?;
     ask(question, BufReader::new(input), output).map_err(QuestionError::Io)
@@ -76,7 +76,7 @@ fn terminal() -> io::Result<(File, File)> {
     Ok((File::open(input)?, File::options().write(true).open(output)?))
 }
 
-/// Why there is no answer.
+/// Why the prompt got no answer.
 #[derive(Debug)]
 pub(crate) enum QuestionError {
     NoTerminal,

@@ -1,4 +1,4 @@
-//! The keys, from the command line, from files and from stdin: one after the other, as a stream.
+//! The keys from the command line, from files and from stdin, as one stream.
 
 mod counted;
 
@@ -16,16 +16,16 @@ use self::counted::Counted;
 use crate::input_text;
 use crate::key_lines::{BadLine, KeyInput, KeyLines, Refusal, Rules, input};
 
-/// The most that is read of a JSON array: it is held in memory.
+/// The maximum size of a JSON array, which is held in memory.
 const LONGEST_ARRAY: u64 = 8 * 1024 * 1024;
 
 type Reader = BufReader<Counted<Box<dyn Read + Send>>>;
 
-/// The most bytes that are read before the question, to say in it what the keys are: some seconds
-/// of reading.
+/// The maximum number of bytes to read for the confirmation prompt, which shows the number of keys:
+/// some seconds of reading.
 const LONGEST_SURVEY: u64 = 256 * 1024 * 1024;
 
-/// The name of an array on the command line; it is no input that people know by a name.
+/// The name of an array on the command line. It is not shown: such an input has no name of its own.
 const ARGUMENT: &str = "--keys";
 
 /// All inputs, in the order of the command line: `--keys` before `--keys-from`. An iterator of
@@ -34,7 +34,7 @@ pub(crate) struct Source {
     inputs: VecDeque<(String, Input)>,
     /// Some inputs are read as a stream.
     is_stream: bool,
-    /// Bytes, where all inputs tell how many they have.
+    /// Bytes in all inputs, if every size is known.
     size: Option<u64>,
     read: Arc<AtomicU64>,
     skips_bad_lines: bool,
@@ -67,8 +67,8 @@ impl Survey {
 }
 
 impl Source {
-    /// Opens all inputs. Of JSON arrays all is read, of others the beginning: what is plainly no
-    /// lines of keys is refused here.
+    /// Opens all inputs. Reads JSON arrays completely and the beginning of the others. Input that is
+    /// clearly not lines of keys is rejected here.
     pub(crate) fn open(arrays: &[String], paths: &[PathBuf], rules: Rules) -> Result<Self, SourceError> {
         let mut source = Self {
             inputs: VecDeque::new(),
@@ -110,12 +110,12 @@ impl Source {
         self.inputs.push_back((name, Input::Lines(KeyLines::new(reader, syntax, file))));
     }
 
-    /// Reads all inputs once, beside the reading of the run, to say what keys they hold. `None` if
+    /// Reads all inputs once, in addition to the run, to find which keys they hold. `None` if
     /// one of them can only be read once, or if they have more than 256 MiB together.
     ///
     /// # Errors
     ///
-    /// For what would end the run as well: a file that changed, and a bad line unless such lines
+    /// The errors that would also end the run: a file that changed, and a bad line unless such lines
     /// are skipped.
     pub(crate) fn survey(&self) -> Result<Option<Survey>, InputError> {
         if self.is_stream && self.size.is_none_or(|size| size > LONGEST_SURVEY) {
@@ -141,12 +141,12 @@ impl Source {
         Ok(Some(survey))
     }
 
-    /// How many bytes there are to read, where that is known beforehand.
+    /// The number of bytes to read, if it is known in advance.
     pub(crate) fn size(&self) -> Option<u64> {
         self.size.filter(|_| self.is_stream)
     }
 
-    /// How many bytes were read, now and later.
+    /// The live counter of the bytes that were read.
     pub(crate) fn bytes_read(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.read)
     }
@@ -188,7 +188,7 @@ impl Iterator for Source {
 /// What else to do about a line without a key.
 pub(crate) const SKIP: &str = "with --on-bad-key skip, which leaves out such lines";
 
-/// What is wrong with an input in the middle of it, and where: `keys.txt, line 7: not UTF-8`.
+/// An error while an input is read, with its place: `keys.txt, line 7: not UTF-8`.
 #[derive(Debug, Clone)]
 pub(crate) struct InputError {
     pub(crate) text: String,
@@ -219,7 +219,7 @@ impl fmt::Display for InputError {
 
 impl error::Error for InputError {}
 
-/// The name and the text of what `--keys` says: JSON, or `file://PATH` of a file that holds it.
+/// The name and the text of the argument of `--keys`: JSON, or `file://PATH` of a file that holds it.
 fn read_array(argument: &str) -> Result<(String, Vec<u8>), SourceError> {
     let Some(path) = argument.strip_prefix("file://") else {
         return Ok((ARGUMENT.to_owned(), input_text::without_mark(argument.as_bytes()).to_vec()));

@@ -1,4 +1,4 @@
-//! How things are put into words, and into JSON fit for a terminal.
+//! Formats numbers and times, and JSON that is safe on a terminal.
 
 use std::time::Duration;
 

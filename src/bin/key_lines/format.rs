@@ -1,4 +1,4 @@
-//! Which format an input is in: what the option says, else its name and its first lines together.
+//! Detects the format of an input, from the option or else from its name and first lines.
 
 use std::fmt;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(crate) enum Format {
 /// What the options say about lines.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rules {
-    /// `None`: it follows from each input.
+    /// `None`: detected for each input.
     pub(crate) format: Option<Format>,
     /// Lines that hold no key are left out, and do not end the run.
     pub(crate) skips_bad_lines: bool,
@@ -67,7 +67,7 @@ impl<'a> Sample<'a> {
 }
 
 impl Syntax {
-    /// Decides how an input is read. A refusal comes before anything of it is given out.
+    /// Decides how an input is read. It is rejected before any key is returned.
     pub(crate) fn of(sample: Sample<'_>, path: &Path, rules: Rules) -> Result<Self, Refusal> {
         input_text::checked(sample.bytes).map_err(|not_text| Refusal {
             line: None,
