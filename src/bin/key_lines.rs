@@ -303,7 +303,7 @@ mod tests {
     fn a_line_unlike_a_key_is_bad_wherever_it_is() {
         let text = format!("{}\"doc-1\"\nb\n", "a\n".repeat(1000));
         let read = read(&text, Syntax::Guessed);
-        let reason = "line 1001: looks like JSON Lines (\"doc-1\"); expected one key a line".to_owned();
+        let reason = "line 1001: looks like JSON Lines (\"doc-1\"); expected one key per line".to_owned();
         assert_eq!((read.len(), &read[1000], &read[1001]), (1002, &Err(reason), &Ok("b".to_owned())));
         assert_eq!(keys(text, Syntax::Given)[1000], "\"doc-1\"");
     }

@@ -98,7 +98,7 @@ fn a_bad_line_ends_it_as_it_would_a_run() {
     assert_eq!(run.code, Some(2), "{run:?}");
     let expected = format!(
         "error: {}, line 2: not JSON: expected value at line 1 column 1\n\
-         help: correct it, or try again with --on-bad-key skip, which leaves out such lines\n",
+         help: correct it, or try again with --on-bad-key skip, which skips such lines\n",
         file.path(),
     );
     assert!(run.stderr.ends_with(&expected), "{run:?}");

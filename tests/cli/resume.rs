@@ -60,7 +60,7 @@ fn delete_from_stdin(service: &Service, options: &[&str], keys: &str) -> Run {
 }
 
 /// The help of a refusal.
-const HELP: &str = "help: give the options and the keys of that run; or, to begin anew, remove this file\n";
+const HELP: &str = "help: give the options and the keys of that run; or, to start over, remove this file\n";
 
 fn lines(numbers: impl Iterator<Item = u32>) -> String {
     numbers.map(|number| format!("doc-{number:06}\n")).collect()
@@ -236,7 +236,7 @@ fn a_file_that_is_no_checkpoint_is_left_as_it_is() {
     ] {
         fs::write(checkpoint.path(), text).unwrap();
         let run = delete(&service, &options);
-        let help = "help: to begin anew, remove this file, or name another one";
+        let help = "help: to start over, remove this file or name another one";
         let expected = format!("error: --checkpoint {}: {expected}\n{help}\n", checkpoint.path());
         assert_eq!((run.code, run.stderr, checkpoint.read().as_str()), (Some(2), expected, text));
     }

@@ -120,7 +120,7 @@ impl CheckpointFile {
             Err(error) => return Err(self.failed("cannot be read", error)),
         };
         Saved::parse(&text).map(Some).map_err(|reason| {
-            let help = "to begin anew, remove this file, or name another one";
+            let help = "to start over, remove this file or name another one";
             CheckpointError { path: self.path.clone(), reason: format!("{reason}\nhelp: {help}") }
         })
     }

@@ -38,7 +38,8 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Finds and checks all settings; `environment` gives the value of a variable. Starts no credential process.
+    /// Finds and checks all settings. `environment` returns the value of a variable. Does not start
+    /// the credential process.
     pub(crate) fn read(args: &Args, environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
         let Args { what, place, who, .. } = args;
         let file = if place.emulator { None } else { Some(config_file(who, &environment)?) };

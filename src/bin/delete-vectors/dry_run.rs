@@ -39,7 +39,8 @@ pub(crate) fn write_requests(
     Ok(bulk.report())
 }
 
-/// `{"method":..,"url":..,"headers":{..},"body":..}`: by hand, for people read it from the left, and the body can be long.
+/// `{"method":..,"url":..,"headers":{..},"body":..}`, written by hand to keep this order: the body can
+/// be long and comes last.
 fn to_json(request: &Request<Bytes>) -> String {
     let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes));
     let headers: Map<String, Value> =

@@ -1,4 +1,4 @@
-//! Deletes vectors from an index of an Alibaba Cloud OSS vector bucket: a thin shell over the library.
+//! Deletes vectors from an index of an Alibaba Cloud OSS vector bucket. A thin layer over the library.
 
 mod args;
 mod checkpoint;

@@ -146,7 +146,7 @@ impl OutputFiles {
 
     fn refused(&self, reason: impl std::fmt::Display) -> BoxError {
         let path = self.checkpoint.as_ref().map(|file| file.path().display().to_string()).unwrap_or_default();
-        let help = "give the options and the keys of that run; or, to begin anew, remove this file";
+        let help = "give the options and the keys of that run; or, to start over, remove this file";
         format!("--checkpoint {path}: {reason}\nhelp: {help}").into()
     }
 

@@ -56,7 +56,7 @@ impl fmt::Display for Question<'_> {
             target.uri().authority().map_or("", |authority| authority.as_str()),
         )?;
         if let Some(Report { pushed, .. }) = self.resumed {
-            write!(f, ", going on after {} of them", grouped(pushed))?;
+            write!(f, ", resuming after {} of them", grouped(pushed))?;
         }
         f.write_str("? [y/N] ")
     }
@@ -152,7 +152,7 @@ mod tests {
         report.pushed = 1_234_567;
         let question = question("i", &null, Some(report));
         assert!(question.starts_with("Delete all keys in /dev/null from i in bucket examplebucket ("), "{question}");
-        assert!(question.ends_with("), going on after 1,234,567 of them? [y/N] "), "{question}");
+        assert!(question.ends_with("), resuming after 1,234,567 of them? [y/N] "), "{question}");
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl Iterator for Source {
 }
 
 /// What else to do about a line without a key.
-pub(crate) const SKIP: &str = "with --on-bad-key skip, which leaves out such lines";
+pub(crate) const SKIP: &str = "with --on-bad-key skip, which skips such lines";
 
 /// An error while an input is read, with its place: `keys.txt, line 7: not UTF-8`.
 #[derive(Debug, Clone)]
@@ -228,7 +228,7 @@ fn read_array(argument: &str) -> Result<(String, Vec<u8>), SourceError> {
         let mut json = Vec::new();
         File::open(path)?.take(LONGEST_ARRAY + 1).read_to_end(&mut json)?;
         if json.len() as u64 > LONGEST_ARRAY {
-            let rule = "more than 8 MiB: write the keys one a line, for --keys-from";
+            let rule = "more than 8 MiB: write one key per line and use --keys-from";
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, rule));
         }
         Ok(json)

@@ -201,7 +201,7 @@ impl Unlike {
                  or add --keys-format lines if these are the keys themselves"
             }
             Self::Quoted | Self::Csv | Self::Commas | Self::Words | Self::List | Self::Table | Self::Diff => {
-                "keep the keys alone, one a line; \
+                "keep only the keys, one per line; \
                  or add --keys-format lines if these are the keys themselves"
             }
             Self::Damaged => "export the keys as UTF-8, or add --keys-format lines if this is a key",

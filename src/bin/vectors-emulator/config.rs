@@ -65,8 +65,8 @@ impl fmt::Display for ConfigError {
         match self {
             Self::Remote(addr) => write!(
                 f,
-                "--listen: {addr} is no loopback address, and the emulator has no TLS and guards nothing; \
-                 --allow-remote serves there nevertheless"
+                "--listen: {addr} is not a loopback address, and the emulator has no TLS and no access control\n\
+                 help: add --allow-remote to serve it anyway"
             ),
             Self::Missing(variables) => write!(
                 f,

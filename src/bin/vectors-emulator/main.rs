@@ -1,4 +1,5 @@
-//! Serves an emulator of the service on a socket, so that deletes through any SDK can be tested: a thin shell over the library.
+//! Serves an emulator of the service on a socket, to test deletes through any SDK. A thin layer over
+//! the library.
 
 mod args;
 mod config;

@@ -19,7 +19,8 @@ use crate::keys;
 /// Number of vectors in the index if no keys are given.
 const EXAMPLES: u32 = 999;
 
-/// The bucket and the index of `target`, with a vector for each key in its files, for `credentials` to delete from.
+/// Creates an emulator with the bucket and index of `target` and a vector for each key. Requests
+/// must be signed with `credentials`.
 pub(crate) fn emulator(target: &Target, credentials: Credentials, options: &Vectors) -> Result<Emulator, Box<dyn Error>> {
     let examples = if options.keys_from.is_empty() { EXAMPLES } else { 0 };
     let mut emulator = Emulator::with_vectors(target, credentials, (1..=examples).map(|number| format!("doc-{number:03}")))

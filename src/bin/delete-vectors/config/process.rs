@@ -48,7 +48,7 @@ impl CredentialProcess {
         Ok(Self { origin: origin.to_owned(), program, arguments: words.collect(), limit: LIMIT })
     }
 
-    /// Runs the program and reads what it prints. It sees the terminal through stderr alone.
+    /// Runs the program and reads its output. Only its stderr is connected to the terminal.
     pub(crate) fn run(&self) -> Result<Credentials, ProcessError> {
         self.output().and_then(|output| read(&output)).map_err(|failure| ProcessError { origin: self.origin.clone(), failure })
     }
@@ -60,7 +60,7 @@ impl CredentialProcess {
         let mut running = Running(command.spawn().map_err(|error| Failure::Start { program: self.program.clone(), error })?);
         let stdout = running.0.stdout.take().expect("it was asked for");
 
-        // A read has no deadline. Where something outlives the program and keeps its output open, the thread stays behind.
+        // A read has no deadline. If a child of the program keeps its output open, the thread stays.
         let (sender, receiver) = mpsc::sync_channel(1);
         let stdout = stdout.take(MAX_OUTPUT as u64 + 1);
         thread::Builder::new().spawn(move || sender.send(wiped::read_to_end(stdout))).map_err(Failure::Io)?;
