@@ -1,6 +1,6 @@
 //! A run in which anything happens in any order: every key is accounted for once, and truthfully.
 
-mod books;
+mod model;
 mod script;
 mod service;
 
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions, Checkpoint, Event, Positions, Rate, TransmitId};
 use oss_delete_vectors::{Credentials, DeleteVectors, Key, KeyBatch, Now};
 
-use self::books::{Books, text};
+use self::model::{Model, text};
 use self::script::Script;
 use self::service::Answer;
 use crate::example::{credentials, target, time};
@@ -27,7 +27,7 @@ struct Run<'a> {
     script: Script<'a>,
     options: BulkOptions,
     bulk: BulkDelete,
-    books: Books,
+    model: Model,
     now: Now,
     /// Requests that had no answer yet, whether the machine still waits for one or not.
     sent: Vec<Sent>,
@@ -50,7 +50,7 @@ impl<'a> Run<'a> {
         let credentials = with_expiration(credentials(), &mut script);
         let bulk = BulkDelete::new(&target(), credentials, options.clone()).expect("options that are in their ranges");
         let now = Now::new(Duration::ZERO, time());
-        Self { script, options, bulk, books: Books::default(), now, sent: Vec::new(), resumes: 0 }
+        Self { script, options, bulk, model: Model::default(), now, sent: Vec::new(), resumes: 0 }
     }
 
     fn step(&mut self) {
@@ -86,30 +86,30 @@ impl<'a> Run<'a> {
     }
 
     fn push(&mut self, number: u16) {
-        if self.books.pushed >= MOST_KEYS {
+        if self.model.pushed >= MOST_KEYS {
             return;
         }
         let could = self.bulk.can_push();
-        let text = text(self.books.next_key(number));
+        let text = text(self.model.next_key(number));
         let pushed = self.bulk.push(Key::new(&text).expect("a key"));
         assert_eq!(pushed.is_ok(), could);
         if could {
-            self.books.push();
+            self.model.push();
         }
     }
 
     fn flush(&mut self) {
         self.bulk.flush();
-        self.books.flush();
+        self.model.flush();
     }
 
     /// The end of the input: a run that was resumed has read all of it again.
     fn finish(&mut self) {
-        if self.books.is_behind() {
+        if self.model.is_behind() {
             return self.push_many();
         }
         self.bulk.finish();
-        self.books.flush();
+        self.model.flush();
     }
 
     fn transmit_all(&mut self) {
@@ -121,11 +121,11 @@ impl<'a> Run<'a> {
         let call = DeleteVectors::parse_request(&target(), &transmit.request).expect("a call");
         assert!((1..=KeyBatch::MAX_KEYS).contains(&transmit.keys));
         assert_eq!(transmit.keys, call.keys().len());
-        assert!(call.keys().iter().map(Key::as_str).eq(self.books.keys(&transmit.positions)));
-        self.books.send(&transmit.positions);
+        assert!(call.keys().iter().map(Key::as_str).eq(self.model.keys(&transmit.positions)));
+        self.model.send(&transmit.positions);
         let is_executed = self.script.flag();
         if is_executed {
-            self.books.execute(&transmit.positions);
+            self.model.execute(&transmit.positions);
         }
         self.sent.push(Sent { id: transmit.id, positions: transmit.positions, is_executed });
         true
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
     fn hand_in(&mut self, id: TransmitId, positions: &Positions, answer: Answer) {
         match answer {
             Answer::Deletion(response) => {
-                self.books.confirm(positions);
+                self.model.confirm(positions);
                 self.bulk.handle_response(self.now, id, &response);
             }
             Answer::Other(response) => self.bulk.handle_response(self.now, id, &response),
@@ -183,9 +183,9 @@ impl<'a> Run<'a> {
 
     fn take_events(&mut self) {
         while let Some(event) = self.bulk.poll_event() {
-            self.books.take(event);
+            self.model.take(event);
         }
-        self.books.check(&self.bulk);
+        self.model.check(&self.bulk);
     }
 
     /// A crash: what has no outcome by now is told by nobody.
@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
         let checkpoint = self.bulk.checkpoint();
         assert_eq!(checkpoint.to_string().parse::<Checkpoint>().as_ref(), Ok(&checkpoint));
         self.bulk = BulkDelete::resume(&target(), credentials(), self.options.clone(), &checkpoint).expect("the same target");
-        self.books.resume(&checkpoint);
+        self.model.resume(&checkpoint);
         self.sent.clear();
         self.now.monotonic = Duration::ZERO;
     }
@@ -210,7 +210,7 @@ impl<'a> Run<'a> {
             1 => self.bulk.abort(),
             _ => return,
         }
-        self.books.flush();
+        self.model.flush();
     }
 
     /// From here on all goes well: the run must come to its end.
@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
             self.bulk.abort();
         }
         self.bulk.finish();
-        self.books.flush();
+        self.model.flush();
         for step in 0.. {
             assert!(step < 100_000, "the run hangs: {:?}", self.bulk);
             while let Some(Sent { id, positions, is_executed }) = self.sent.pop() {
@@ -230,13 +230,13 @@ impl<'a> Run<'a> {
             while self.transmit() {
                 let sent = self.sent.last_mut().expect("it was sent just now");
                 sent.is_executed = true;
-                self.books.execute(&sent.positions);
+                self.model.execute(&sent.positions);
             }
             while let Some(event) = self.bulk.poll_event() {
                 if matches!(event, Event::CredentialsNeeded) {
                     self.bulk.handle_credentials(self.now, credentials());
                 }
-                self.books.take(event);
+                self.model.take(event);
             }
             if self.bulk.is_finished() {
                 break;
@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
             }
         }
         self.take_events();
-        self.books.check_end(&self.bulk);
+        self.model.check_end(&self.bulk);
     }
 }
 

@@ -15,12 +15,12 @@ pub(crate) enum Generated {
     Zsh,
 }
 
-/// What a man page has that `--help`, which is to fit a screen, has no room for.
+/// Parts of the man page that are too long for `--help`.
 pub(crate) struct Manual {
-    /// The id of an option, and an example of it.
+    /// The id of each option, with an example.
     pub(crate) examples: &'static [(&'static str, &'static str)],
-    /// Titles, each with names and texts, instead of the section EXTRA that clap makes of the notes
-    /// under `--help`.
+    /// Titles, each with names and texts. They replace the section EXTRA, which clap generates from
+    /// the notes below `--help`.
     pub(crate) sections: &'static [(&'static str, &'static [(&'static str, &'static str)])],
 }
 
@@ -64,7 +64,7 @@ fn with_examples(command: Command, manual: &Manual) -> Command {
     })
 }
 
-/// Of either program.
+/// Runs in both programs.
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

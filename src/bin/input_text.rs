@@ -1,5 +1,5 @@
-//! Text that people hand in: keys, settings, certificates, credentials. One place knows byte order
-//! marks and other encodings.
+//! Checks text input: keys, settings, certificates and credentials. Handles byte order marks and
+//! other encodings in one place.
 
 use std::{error, fmt};
 
@@ -8,7 +8,7 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 /// Where a tar archive has its magic bytes.
 const TAR: usize = 257;
 
-/// As many bytes as tell UTF-16 and UTF-32 from other data with NUL bytes.
+/// Enough bytes to tell UTF-16 and UTF-32 from other data with NUL bytes.
 const PATTERN: usize = 4096;
 
 /// `bytes` without the UTF-8 byte order mark that some editors write first.
@@ -29,7 +29,7 @@ pub(crate) fn checked(bytes: &[u8]) -> Result<&[u8], NotText> {
     }
 }
 
-/// What bytes are that are not UTF-8 text. Shows nothing of them: they may be a secret.
+/// The kind of data that is not UTF-8 text. Does not show the data: it may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotText {
     Utf16,

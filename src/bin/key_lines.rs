@@ -1,4 +1,4 @@
-//! Keys, one a line: as they are, or as JSON. Both programs read them so.
+//! Reads one key per line, as plain text or as JSON. Both programs use it.
 
 #[path = "key_lines/format.rs"]
 pub(crate) mod format;
@@ -26,10 +26,10 @@ use crate::input_text;
 /// The longest line, in bytes. An object may hold a vector beside its key.
 const LONGEST_LINE: usize = 1024 * 1024;
 
-/// As many keys are given out before the file is looked at again: those of one request.
+/// The number of keys between two checks for a changed file: the keys of one request.
 const KEYS_PER_LOOK: u64 = 500;
 
-/// More lines without a key, and more of them than keys, are no input of keys.
+/// With more bad lines than this, and more than there are keys, the input is rejected.
 const MOST_BAD_LINES: u64 = 1000;
 
 /// The keys of a reader. After an error it has ended, unless the error is a line without a key.
@@ -120,8 +120,8 @@ impl<R: BufRead> KeyLines<R> {
         if self.line.ends_with(b"\r") {
             self.line.pop();
         }
-        // Files that were joined have marks in the middle. Who gave the format may mean a key that
-        // begins with one.
+        // Joined files have byte order marks in the middle. If the user gave the format, a key may
+        // begin with one.
         if self.lines == 0 || self.syntax != Syntax::Given {
             let mark = self.line.len() - input_text::without_mark(&self.line).len();
             self.line.drain(..mark);
@@ -303,7 +303,7 @@ mod tests {
     fn a_line_unlike_a_key_is_bad_wherever_it_is() {
         let text = format!("{}\"doc-1\"\nb\n", "a\n".repeat(1000));
         let read = read(&text, Syntax::Guessed);
-        let reason = "line 1001: looks like JSON Lines (\"doc-1\"); expected one key a line".to_owned();
+        let reason = "line 1001: looks like JSON Lines (\"doc-1\"); expected one key per line".to_owned();
         assert_eq!((read.len(), &read[1000], &read[1001]), (1002, &Err(reason), &Ok("b".to_owned())));
         assert_eq!(keys(text, Syntax::Given)[1000], "\"doc-1\"");
     }

@@ -1,8 +1,9 @@
-//! Errors of the command line, in the form of all errors of these programs.
+//! Command-line errors, in the same form as all other errors of these programs.
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-/// `--concurrency: must be 1 to 10000, not "0"`. `None`: an error of another kind, or what `--help` prints.
+/// `--concurrency: must be 1 to 10000, not "0"`. `None` for other errors and for the
+/// text of `--help`.
 pub(crate) fn invalid_value(error: &Error) -> Option<String> {
     if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
         return None;

@@ -22,7 +22,7 @@ fn a_server_that_it_vouches_for_is_trusted_and_without_it_is_not() {
         assert_eq!(not_trusted.code, Some(1), "{not_trusted:?}");
         assert!(not_trusted.stderr.contains("note: nothing was deleted\n"), "{not_trusted:?}");
         assert!(not_trusted.stderr.contains(&format!("no connection to localhost:{}: ", peer.port())), "{not_trusted:?}");
-        let help = "help: name the file of the authority that signed the certificate with --ca-file\n";
+        let help = "help: give the certificate of the authority that signed it with --ca-file\n";
         assert!(not_trusted.stderr.contains(help), "{not_trusted:?}");
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 use crate::home::Home;
-use crate::program::{self, CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run, told};
+use crate::program::{self, CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, checked, run};
 
 const ID: &str = "STS.ConformanceToken0001";
 
@@ -93,7 +93,7 @@ fn it_speaks_on_stderr_and_hears_nothing() {
     let (url, command) = (service.url(), format!("sh {helper}"));
     let options = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force", "--endpoint", &url];
     let arguments = PLACE.into_iter().chain(options).chain(["--credential-process", &command]);
-    let run = told(program::command(arguments, &[("PATH", "/usr/bin:/bin")]).stdin(stdin).output().unwrap());
+    let run = checked(program::command(arguments, &[("PATH", "/usr/bin:/bin")]).stdin(stdin).output().unwrap());
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), "asking someone\n"), "{run:?}");
 }
 

@@ -21,7 +21,7 @@ fn output_that_is_cut_short_has_no_total() {
     let options = ["--dry-run", "--index-name", "i", "--keys", r#"["a"]"#];
     let mut command = crate::program::command(PLACE.into_iter().chain(options), &CREDENTIALS);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let run = crate::program::told(command.stdout(full).output().unwrap());
+    let run = crate::program::checked(command.stdout(full).output().unwrap());
     let last = "error: cannot write the output: No space left on device (os error 28)\n\
                 the output is not complete; nothing was sent\n";
     assert!(run.code == Some(1) && run.stderr.ends_with(last), "{run:?}");
@@ -46,7 +46,7 @@ fn the_line_is_what_the_official_sdks_sign() {
     assert_eq!(
         run.stderr,
         "warning: each request holds a signature by your credentials, and their security token if there is one: \
-         within 15 minutes of its date, whoever has it can send it\n\
+         anyone who has it can send it within 15 minutes of its date\n\
          1 request for 2 keys; nothing was sent\n",
     );
     assert_eq!(run.code, Some(0));
@@ -98,7 +98,7 @@ fn a_bad_line_ends_it_as_it_would_a_run() {
     assert_eq!(run.code, Some(2), "{run:?}");
     let expected = format!(
         "error: {}, line 2: not JSON: expected value at line 1 column 1\n\
-         help: correct it, or try again with --on-bad-key skip, which leaves out such lines\n",
+         help: correct it, or try again with --on-bad-key skip, which skips such lines\n",
         file.path(),
     );
     assert!(run.stderr.ends_with(&expected), "{run:?}");

@@ -13,7 +13,7 @@ use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::transports::Server;
 use oss_delete_vectors::{Deleted, Now, ServiceError, code};
 
-use crate::books::{delete, many};
+use crate::output_files::{delete, many};
 use crate::program::{CREDENTIALS, File, PLACE, command, finish, run};
 
 #[test]
@@ -147,8 +147,8 @@ fn lines_of_another_run_are_not_cut_off() {
         let second = File::none(&format!("another-run-second-{rejects}"), "checkpoint");
         let failed = File::none(&format!("another-run-{rejects}"), "jsonl");
         let with = |checkpoint: &File| {
-            let books = ["--checkpoint", checkpoint.path(), "--failed-keys", failed.path(), "-j", "1"];
-            delete(&service, &[&["--keys-from", keys.path()], &books[..]].concat())
+            let outputs = ["--checkpoint", checkpoint.path(), "--failed-keys", failed.path(), "-j", "1"];
+            delete(&service, &[&["--keys-from", keys.path()], &outputs[..]].concat())
         };
         service.allow(if rejects { 25 } else { 3 });
         assert_eq!(with(&first).code, Some(1));

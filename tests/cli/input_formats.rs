@@ -22,7 +22,7 @@ fn what_is_plainly_not_keys_is_refused() {
     let later = format!("{}\"doc-001\"\n", "doc-002\n".repeat(1000));
     let jsonl = "add --keys-format jsonl, or --keys-format lines if these are the keys themselves";
     let (alone, this) =
-        (format!("keep the keys alone, one a line; {OR_LINES}"), "remove it, or add --keys-format lines if this is a key");
+        (format!("keep only the keys, one per line; {OR_LINES}"), "remove it, or add --keys-format lines if this is a key");
     let array = format!("write each key on a line of its own: jq -r '.[]'; {OR_LINES}");
     for (text, looks, help) in [
         ("\"doc-001\"\n\"doc-002\"\n", ", line 1: looks like JSON Lines (\"doc-001\")", jsonl),
@@ -70,7 +70,7 @@ fn what_is_plainly_not_keys_is_refused() {
             }
             let input = ["--keys-from", if name == "stdin" { "-" } else { name }];
             let run = delete(&service, &[&input[..], options].concat(), text);
-            let expected = format!("error: --keys-from {name}{looks}; expected one key a line\nhelp: {help}\n");
+            let expected = format!("error: --keys-from {name}{looks}; expected one key per line\nhelp: {help}\n");
             assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", expected), "{text:?}");
         }
     }

@@ -23,7 +23,7 @@ fn delete(service: &Service, options: &[&str], stdin: impl AsRef<[u8]>) -> Run {
 }
 
 /// What helps against bad lines.
-const SKIP: &str = "with --on-bad-key skip, which leaves out such lines";
+const SKIP: &str = "with --on-bad-key skip, which skips such lines";
 
 fn lines(keys: std::ops::Range<usize>) -> String {
     keys.map(|number| format!("doc-{number:05}\n")).collect()
@@ -146,7 +146,7 @@ fn unreadable_inputs_are_refused_before_anything_is_sent() {
     let json = File::new("array", "json", "[\"doc-001\"]");
     let folder = env!("CARGO_TARGET_TMPDIR");
     let array = format!(
-        "error: --keys-from {}: a .json file is one array, and no lines of keys\nhelp: give an array with --keys file://PATH; \
+        "error: --keys-from {}: a .json file holds one array, not one key per line\nhelp: give an array with --keys file://PATH; \
          for a JSON string or an object on each line add --keys-format jsonl\n",
         json.path()
     );

@@ -40,15 +40,15 @@ impl Held {
         Self { server, keys: File::new(test, "txt", "doc-001\ndoc-002\n"), requests, is_free }
     }
 
-    fn options(&self, books: &[&str]) -> Vec<String> {
+    fn options(&self, outputs: &[&str]) -> Vec<String> {
         let url = self.server.url();
         let base = ["--index-name", "vectorindex1", "--force", "--endpoint", &url, "--keys-from", self.keys.path()];
-        PLACE.iter().chain(&base).chain(books).map(|&option| option.to_owned()).collect()
+        PLACE.iter().chain(&base).chain(outputs).map(|&option| option.to_owned()).collect()
     }
 
     /// A run that waits for the service.
-    fn spawn(&self, books: &[&str]) -> Child {
-        let options = self.options(books);
+    fn spawn(&self, outputs: &[&str]) -> Child {
+        let options = self.options(outputs);
         let mut command = command(options.iter().map(String::as_str), &CREDENTIALS);
         let before = self.requests.load(Ordering::SeqCst);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -59,8 +59,8 @@ impl Held {
         child
     }
 
-    fn run(&self, books: &[&str]) -> Run {
-        let options = self.options(books);
+    fn run(&self, outputs: &[&str]) -> Run {
+        let options = self.options(outputs);
         run(options.iter().map(String::as_str), &CREDENTIALS)
     }
 }
@@ -148,8 +148,8 @@ fn runs_at_once_on_one_file_exclude_each_other() {
     let checkpoint = File::none("at-once", "checkpoint");
     let mut ended = [0, 0];
     for _ in 0..10 {
-        let books = ["--failed-keys", failed.path(), "--checkpoint", checkpoint.path()];
-        let options = held.options(&books);
+        let outputs = ["--failed-keys", failed.path(), "--checkpoint", checkpoint.path()];
+        let options = held.options(&outputs);
         let spawn = || {
             let mut command = command(options.iter().map(String::as_str), &CREDENTIALS);
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

@@ -3,7 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod books;
 mod ca_file;
 mod config_file;
 #[cfg(unix)]
@@ -21,6 +20,7 @@ mod locks;
 mod memory;
 mod outage;
 mod outcomes;
+mod output_files;
 #[cfg(unix)]
 mod pipes;
 mod program;

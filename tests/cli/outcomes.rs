@@ -8,9 +8,9 @@ use http::StatusCode;
 use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::{ServiceError, code};
 
-use crate::books::{delete as delete_keys, many};
 use crate::canary::WRONG_SECRET;
-use crate::program::{CREDENTIALS, ClosedPort, PLACE, Run, Service, TRANSPORTS, command, run, told};
+use crate::output_files::{delete as delete_keys, many};
+use crate::program::{CREDENTIALS, ClosedPort, PLACE, Run, Service, TRANSPORTS, checked, command, run};
 
 const KEYS: [&str; 4] = ["--index-name", "vectorindex1", "--keys", r#"["doc-001","doc-002","doc-003","doc-001"]"#];
 
@@ -100,8 +100,8 @@ fn unconfirmed_after_a_5xx() {
         assert_eq!(
             run.stderr,
             format!(
-                "note: 3 keys may have been deleted, in spite of the errors\n\
-                 note: keys that were not deleted, by the last error that they met:\n\
+                "note: 3 keys may have been deleted, despite the errors\n\
+                 note: keys that were not deleted, by their last error:\n\
                  \x20 3 keys: 500 InternalError: broken (request id {request_id})\n\
                  help: send them again: what is gone already does no harm\n"
             ),
@@ -145,7 +145,7 @@ fn unconfirmed_without_an_answer() {
             let run = run(arguments(url, &options), &CREDENTIALS);
             assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 3, 0, 1, 1]), "{transport} {run:?}");
             assert!(run.json()["errors"][0]["message"].as_str().unwrap().contains("may have arrived"), "{run:?}");
-            assert!(run.stderr.starts_with("note: 3 keys may have been deleted, in spite of the errors\n"), "{run:?}");
+            assert!(run.stderr.starts_with("note: 3 keys may have been deleted, despite the errors\n"), "{run:?}");
         }
     }
 }
@@ -187,7 +187,7 @@ fn a_reader_that_has_gone_away_is_no_error() {
         }
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let run = told(command(arguments(&service.url(), &[]), &CREDENTIALS).stdout(Stdio::from(writer)).output().unwrap());
+        let run = checked(command(arguments(&service.url(), &[]), &CREDENTIALS).stdout(Stdio::from(writer)).output().unwrap());
         assert_eq!(run.code, Some(expected), "{run:?}");
         assert!(!run.stderr.contains("pipe"), "{run:?}");
     }

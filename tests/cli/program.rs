@@ -53,7 +53,7 @@ pub(crate) fn command<'a>(arguments: impl IntoIterator<Item = &'a str>, environm
 
 /// Runs the program to its end.
 pub(crate) fn run<'a>(arguments: impl IntoIterator<Item = &'a str>, environment: &[(&str, &str)]) -> Run {
-    told(command(arguments, environment).output().unwrap())
+    checked(command(arguments, environment).output().unwrap())
 }
 
 /// Runs it to its end, with something to read.
@@ -73,11 +73,11 @@ pub(crate) fn run_with_stdin<'a>(
 
 /// Waits for its end.
 pub(crate) fn finish(child: Child) -> Run {
-    told(child.wait_with_output().unwrap())
+    checked(child.wait_with_output().unwrap())
 }
 
 /// What any run said comes by here. No secret may be in it, but for the token in the header that `--dry-run` prints.
-pub(crate) fn told(Output { status, stdout, stderr }: Output) -> Run {
+pub(crate) fn checked(Output { status, stdout, stderr }: Output) -> Run {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let run = Run { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
     canary::assert_not_in(&run.stdout.replace(&format!(r#""x-oss-security-token":"{TOKEN}""#), ""));

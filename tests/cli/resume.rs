@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::books::{delete, many};
+use crate::output_files::{delete, many};
 use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run_with_stdin};
 
 #[test]
@@ -60,7 +60,7 @@ fn delete_from_stdin(service: &Service, options: &[&str], keys: &str) -> Run {
 }
 
 /// The help of a refusal.
-const HELP: &str = "help: give the options and the keys of that run; or, to begin anew, remove this file\n";
+const HELP: &str = "help: give the options and the keys of that run; or, to start over, remove this file\n";
 
 fn lines(numbers: impl Iterator<Item = u32>) -> String {
     numbers.map(|number| format!("doc-{number:06}\n")).collect()
@@ -236,7 +236,7 @@ fn a_file_that_is_no_checkpoint_is_left_as_it_is() {
     ] {
         fs::write(checkpoint.path(), text).unwrap();
         let run = delete(&service, &options);
-        let help = "help: to begin anew, remove this file, or name another one";
+        let help = "help: to start over, remove this file or name another one";
         let expected = format!("error: --checkpoint {}: {expected}\n{help}\n", checkpoint.path());
         assert_eq!((run.code, run.stderr, checkpoint.read().as_str()), (Some(2), expected, text));
     }
@@ -277,8 +277,8 @@ fn a_run_that_deleted_nothing_leaves_nothing() {
     let existing = File::none("leaves-nothing-empty", "jsonl");
     fs::write(existing.path(), "").unwrap();
     for (failed_keys, is_kept) in [(File::none("leaves-nothing-new", "jsonl"), false), (existing, true)] {
-        let books = ["--checkpoint", checkpoint.path(), "--failed-keys", failed_keys.path()];
-        let run = delete(&service, &[&["--keys-from", bad.path()], &books[..]].concat());
+        let outputs = ["--checkpoint", checkpoint.path(), "--failed-keys", failed_keys.path()];
+        let run = delete(&service, &[&["--keys-from", bad.path()], &outputs[..]].concat());
         assert_eq!((run.code, checkpoint.exists(), failed_keys.exists()), (Some(2), false, is_kept), "{run:?}");
     }
 }
@@ -326,7 +326,7 @@ fn the_help_for_keys_that_were_given_up_works() {
     }
     let other = Service::holding(["doc-00001"]);
     let (checkpoint, again) = (File::none("given-up-again", "checkpoint"), File::none("given-up-again", "jsonl"));
-    let books = ["--checkpoint", checkpoint.path(), "--failed-keys", again.path()];
-    let run = delete(&other, &[&["--keys-from", failed.path()], &books[..]].concat());
+    let outputs = ["--checkpoint", checkpoint.path(), "--failed-keys", again.path()];
+    let run = delete(&other, &[&["--keys-from", failed.path()], &outputs[..]].concat());
     assert_eq!((run.code, run.counts()[0], other.left()), (Some(0), 1, 0), "{run:?}");
 }

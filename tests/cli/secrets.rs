@@ -1,4 +1,4 @@
-//! Runs with a token, at the highest level of logs, however they end: `program::told` and `File` look for secrets in all that
+//! Runs with a token, at the highest level of logs, however they end: `program::checked` and `File` look for secrets in all that
 //! they say and write.
 
 use std::net::Ipv4Addr;
@@ -20,8 +20,8 @@ fn delete(endpoint: &str, transport: &str, environment: &[(&str, &str)]) -> Stri
     let (checkpoint, failed) = (File::none(&name, "checkpoint"), File::none(&name, "jsonl"));
     let what = ["--index-name", "vectorindex1", "--keys", r#"["doc-001","doc-002","doc-003"]"#, "--force", "-vv"];
     let how = ["--endpoint", endpoint, "--transport", transport, "--max-attempts", "2", "--progress", "always"];
-    let books = ["--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
-    let said = run(PLACE.into_iter().chain(what).chain(how).chain(books), environment);
+    let outputs = ["--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
+    let said = run(PLACE.into_iter().chain(what).chain(how).chain(outputs), environment);
     let text = said.stdout + &said.stderr;
     assert!(!text.as_bytes().windows(64).any(|digits| digits.iter().all(u8::is_ascii_hexdigit)), "{text}");
     text

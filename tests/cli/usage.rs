@@ -162,9 +162,16 @@ fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
 fn help_has_parts_that_fit_a_screen_each_and_no_values_of_the_environment() {
     let help = run(["--help"], &[CREDENTIALS[0], CREDENTIALS[1], ("OSS_REGION", "cn-shanghai")]);
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
-    for part in
-        ["\nWhat:\n", "\nWhere:\n", "\nWho:\n", "\nHow:\n", "\nBooks:\n", "\nOutput:\n", "\nExamples:\n", "\nExit status:\n"]
-    {
+    for part in [
+        "\nKeys:\n",
+        "\nTarget:\n",
+        "\nCredentials:\n",
+        "\nBehaviour:\n",
+        "\nOutput files:\n",
+        "\nOutput:\n",
+        "\nExamples:\n",
+        "\nExit status:\n",
+    ] {
         assert!(help.stdout.contains(part), "{}", help.stdout);
     }
     for part in help.stdout.split("\n\n") {
@@ -182,11 +189,11 @@ fn a_variable_that_is_not_utf8_is_named_and_not_shown() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
-    use crate::program::{command, told};
+    use crate::program::{checked, command};
 
     let secret = [SECRET.as_bytes(), b"\xff"].concat();
     let mut command = command(PLACE, &CREDENTIALS[..1]);
-    let run = told(command.env("OSS_ACCESS_KEY_SECRET", OsStr::from_bytes(&secret)).output().unwrap());
+    let run = checked(command.env("OSS_ACCESS_KEY_SECRET", OsStr::from_bytes(&secret)).output().unwrap());
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
     assert_eq!(run.stderr, "error: OSS_ACCESS_KEY_SECRET: not UTF-8\n");
 }

@@ -8,46 +8,46 @@ use clap::{ArgAction, Parser, ValueEnum};
 use crate::generate::Generated;
 use crate::key_lines::{Format as KeyFormat, Rules};
 
-/// 9999-12-31T23:59:59Z, the last second that a date on the wire can say.
+/// 9999-12-31T23:59:59Z, the last second that a date on the wire can express.
 const LAST_SECOND: u64 = 253_402_300_799;
 
 /// A year in seconds.
 const LONGEST_OUTAGE: u64 = 365 * 86_400;
 
-const NOTES: &str = r#"Credentials come from the first of these that has any, and never from two:
-  --credential-process, which prints what External mode of the Alibaba Cloud CLI expects:
+const NOTES: &str = r#"Credentials come from the first of these sources that has any; sources are never mixed:
+  --credential-process, which prints the JSON of External mode in the Alibaba Cloud CLI:
     {"mode":"StsToken","access_key_id":"..","access_key_secret":"..","sts_token":"..",
      "expiration":"2026-09-03T12:00:00Z"}
-  OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, and OSS_SESSION_TOKEN for those of STS
-  the profile in ~/.ossutilconfig: access-key-id, access-key-secret and sts-token, or, where
-    mode is External, process-command
-Region, endpoint and account-id of the profile count where no option and no variable says them.
+  OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, and for STS also OSS_SESSION_TOKEN
+  the profile in ~/.ossutilconfig: access-key-id, access-key-secret and sts-token;
+    or process-command if mode is External
+The profile also sets region, endpoint and account-id, unless an option or a variable does.
 
-Keys of --keys-from are one a line, as UTF-8 text:
-  Line ends, blank lines and byte order marks are left out. The last line needs no line end.
-  Lines of .jsonl and .ndjson files are JSON: a string, or an object with the member key.
-  Files of --failed-keys are recognised by any name.
-  JSON, CSV, tables, lists, comments, pages, control characters and blanks around a key are
-    refused: --keys-format jsonl reads JSON, --keys-format lines takes each line as it is.
-  Compressed, binary and UTF-16 input is refused, and a file that changes ends the run.
-  --on-bad-key skip ends too when over 1,000 lines, and most of all lines, hold no key.
+--keys-from reads UTF-8 text with one key per line:
+  Line ends, blank lines and byte order marks are ignored. The last line needs no line end.
+  Lines of .jsonl and .ndjson files are JSON: a string, or an object with a "key" member.
+  Files written by --failed-keys are recognised under any name.
+  JSON, CSV, tables, lists, comments, HTML, control characters and spaces around a key are
+    rejected: --keys-format jsonl reads JSON, --keys-format lines takes each line as is.
+  Compressed, binary and UTF-16 input is rejected. A file that changes ends the run.
+  --on-bad-key skip still fails if more than 1,000 lines, and most of them, hold no key.
 
 Examples:
-  What    delete-vectors --emulator --index-name vectorindex1 --keys '["doc-001","doc-002"]'
-  Where   delete-vectors --region cn-hangzhou --account-id 1234567890123456 \
-            --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
-  Who     delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
-  How     delete-vectors ... --dry-run | jq .headers
-  Books   delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
-  Output  delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted
+  Keys          delete-vectors --emulator --index-name vectorindex1 --keys '["doc-001","doc-002"]'
+  Target        delete-vectors --region cn-hangzhou --account-id 1234567890123456 \
+                  --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
+  Credentials   delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
+  Behaviour     delete-vectors ... --dry-run | jq .headers
+  Output files  delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
+  Output        delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted
 
 Exit status:
-  0    all vectors are deleted, or were not there
-  1    some are not, or the question was answered with no
+  0    all vectors are deleted or did not exist
+  1    some vectors are not deleted, or the deletion was not confirmed
   2    bad usage or configuration; nothing was sent
   130  interrupted"#;
 
-/// Delete vectors from an index of an Alibaba Cloud OSS vector bucket, for good.
+/// Delete vectors from an index of an Alibaba Cloud OSS vector bucket. This cannot be undone.
 #[derive(Parser)]
 #[command(
     name = "delete-vectors",
@@ -65,36 +65,36 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) how: How,
     #[command(flatten)]
-    pub(crate) books: BookPaths,
+    pub(crate) output_files: OutputPaths,
     #[command(flatten)]
     pub(crate) output: Output,
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "What")]
+#[command(next_help_heading = "Keys")]
 pub(crate) struct What {
     /// Index to delete from, such as vectorindex1
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Target")]
     pub(crate) index_name: Option<String>,
 
-    #[arg(long, value_name = "JSON", help = "Keys: a JSON array of strings, or file://PATH of one")]
+    #[arg(long, value_name = "JSON", help = "Keys as a JSON array of strings, or file://PATH of such a file")]
     pub(crate) keys: Vec<String>,
 
-    /// Keys, one a line, of a file, or - for stdin; may be given more than once
+    /// File with one key per line, or - for stdin; can be repeated
     #[arg(long, value_name = "PATH")]
     pub(crate) keys_from: Vec<PathBuf>,
 
-    /// What a line holds; without it, the name and the content of each file decide
+    /// Format of each line; by default detected from the name and content of each file
     #[arg(long, value_name = "lines|jsonl", hide_possible_values = true)]
     pub(crate) keys_format: Option<KeyFormat>,
 
-    /// What a line that holds no key does to the run
+    /// What to do with a line that holds no key
     #[arg(long, value_name = "fail|skip", hide_possible_values = true, default_value = "fail")]
     pub(crate) on_bad_key: OnBadKey,
 }
 
 impl What {
-    /// The options that decide on the keys, but for keys on the command line themselves.
+    /// The options that select the keys. Keys given on the command line are shown as `[..]`.
     pub(crate) fn to_options(&self) -> String {
         let arrays = self.keys.iter().map(|keys| format!("--keys {}", if keys.starts_with("file://") { keys } else { "[..]" }));
         let paths = self.keys_from.iter().map(|path| format!("--keys-from {}", path.display()));
@@ -111,7 +111,7 @@ impl What {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Where")]
+#[command(next_help_heading = "Target")]
 pub(crate) struct Place {
     #[arg(long, help = "Region, such as cn-hangzhou [env: OSS_REGION]")]
     pub(crate) region: Option<String>,
@@ -124,25 +124,25 @@ pub(crate) struct Place {
     #[arg(long)]
     pub(crate) bucket: Option<String>,
 
-    #[arg(long, value_name = "URL", help = "URL, or internal, instead of the public endpoint [env: OSS_ENDPOINT]")]
+    #[arg(long, value_name = "URL", help = "Endpoint URL, or internal; default: the public endpoint [env: OSS_ENDPOINT]")]
     pub(crate) endpoint: Option<String>,
 
-    /// Certificates to trust beside the public ones, in PEM form
+    /// PEM file of certificates to trust in addition to the public ones
     #[arg(long, value_name = "PATH")]
     pub(crate) ca_file: Option<PathBuf>,
 
-    /// Rehearse on an emulator in this process, whose index holds doc-001 to doc-999
+    /// Delete from a built-in emulator instead, whose index holds doc-001 to doc-999
     #[arg(long)]
     pub(crate) emulator: bool,
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Who")]
+#[command(next_help_heading = "Credentials")]
 pub(crate) struct Who {
-    #[arg(long, value_name = "NAME", help = "Profile of the configuration file, else [default] [env: OSSUTIL_PROFILE]")]
+    #[arg(long, value_name = "NAME", help = "Profile in the configuration file; default: [default] [env: OSSUTIL_PROFILE]")]
     pub(crate) profile: Option<String>,
 
-    #[arg(long, value_name = "PATH", help = "Configuration file, else ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]")]
+    #[arg(long, value_name = "PATH", help = "Configuration file; default: ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]")]
     pub(crate) config_file: Option<PathBuf>,
 
     /// Program that prints credentials as JSON
@@ -151,41 +151,41 @@ pub(crate) struct Who {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "How")]
+#[command(next_help_heading = "Behaviour")]
 pub(crate) struct How {
-    /// Do not ask before deleting
+    /// Delete without asking for confirmation
     #[arg(long, short)]
     pub(crate) force: bool,
 
-    /// Send nothing: print each signed request as a line of JSON
+    /// Print each signed request as a line of JSON, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Date the dry run in seconds since 1970, instead of now
+    /// Sign the dry run for this Unix time instead of now
     #[arg(long, value_name = "UNIX", requires = "dry_run", value_parser = unix_time)]
     pub(crate) signing_time: Option<u64>,
 
-    /// Requests in flight at once, at most
+    /// Maximum number of requests in flight
     #[arg(long, short = 'j', visible_alias = "job", value_name = "N", default_value = "16", value_parser = concurrency)]
     pub(crate) concurrency: usize,
 
-    /// Requests per second, at most; the service's limits are found in any case
+    /// Maximum requests per second; the rate also adapts to the service's limits
     #[arg(long, value_name = "N", value_parser = requests_a_second)]
     pub(crate) max_qps: Option<f64>,
 
-    /// Keys per second, at most
+    /// Maximum keys per second
     #[arg(long, value_name = "N", value_parser = keys_a_second)]
     pub(crate) max_keys_per_second: Option<f64>,
 
-    /// Attempts for a batch before its keys are given up
+    /// Maximum attempts for each batch of keys
     #[arg(long, value_name = "N", default_value = "10", value_parser = attempts)]
     pub(crate) max_attempts: u32,
 
-    /// Stop when an outage has lasted this long, such as 90, 30m, 2h or 1d; without it, wait for its end
+    /// Stop after an outage of this length, such as 90, 30m, 2h or 1d; default: never
     #[arg(long, visible_alias = "outage-timeout", value_name = "DURATION", value_parser = duration)]
     pub(crate) give_up_after: Option<Duration>,
 
-    /// Longest time that a call may take
+    /// Timeout of each request
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) timeout: Duration,
 
@@ -195,13 +195,13 @@ pub(crate) struct How {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Books")]
-pub(crate) struct BookPaths {
-    /// Save to this file how far the run is; the same command resumes it, with the same keys
+#[command(next_help_heading = "Output files")]
+pub(crate) struct OutputPaths {
+    /// Save progress to this file; the same command with the same keys resumes the run
     #[arg(long, value_name = "PATH", conflicts_with = "emulator")]
     pub(crate) checkpoint: Option<PathBuf>,
 
-    /// Write the keys that were not deleted to this file, a line of JSON each; empty if there are none
+    /// Write each key that was not deleted to this file, as a line of JSON
     #[arg(long, value_name = "PATH")]
     pub(crate) failed_keys: Option<PathBuf>,
 }
@@ -209,19 +209,19 @@ pub(crate) struct BookPaths {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct Output {
-    /// How the summary is printed
+    /// Format of the summary
     #[arg(long, value_name = "text|json", hide_possible_values = true, default_value = "text")]
     pub(crate) output_format: Format,
 
-    /// A bar on a terminal; elsewhere, if always, a line every 10 seconds
+    /// Show a progress bar on a terminal; with always, a line every 10 seconds elsewhere
     #[arg(long, value_name = "auto|always|never", hide_possible_values = true, default_value = "auto")]
     pub(crate) progress: When,
 
-    /// Tell on stderr what happens; twice: every request
+    /// Log to stderr; given twice, log every request
     #[arg(long, short, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Print a man page, or completions: bash, elvish, fish, power-shell, zsh
+    /// Print the man page or shell completions: bash, elvish, fish, power-shell, zsh
     #[arg(long, value_name = "man|SHELL", exclusive = true, hide_possible_values = true)]
     pub(crate) generate: Option<Generated>,
 }

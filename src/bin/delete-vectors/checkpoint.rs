@@ -15,7 +15,7 @@ pub(crate) use self::disk::{FileSystem, sync_folder_of};
 use crate::errors::Errors;
 use crate::fingerprint::Mark;
 
-/// What such a file says.
+/// The content of a checkpoint file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Saved {
     pub(crate) run: Checkpoint,
@@ -39,10 +39,10 @@ pub(crate) struct Covered {
     pub(crate) bytes: u64,
 }
 
-/// A file that another version of this program may read in another way has another number.
+/// The version of the format. It changes whenever the meaning of a file changes.
 const VERSION: u64 = 2;
 
-/// Longer than any run and all that resume it: to what is read, time is added.
+/// The maximum of `elapsed`, so that adding to it cannot overflow. No run lasts this long.
 const LONGEST: Duration = Duration::from_secs(1 << 32);
 
 impl Saved {
@@ -92,12 +92,11 @@ impl Saved {
     }
 }
 
-/// The file. What is written takes the place of what was there at once and as a whole, or not at
-/// all.
+/// The checkpoint file. Each write replaces the old content atomically.
 pub(crate) struct CheckpointFile<D = FileSystem> {
-    /// As people call it.
+    /// The path as the user gave it.
     path: PathBuf,
-    /// Where it is, through links: a link stays one.
+    /// The path with symbolic links resolved, so that a link is not replaced by a file.
     place: PathBuf,
     disk: D,
 }
@@ -110,7 +109,7 @@ impl CheckpointFile {
     /// What an earlier run saved; `None` if there is no such file, or an empty one, as `mktemp`
     /// makes it.
     pub(crate) fn load(&self) -> Result<Option<Saved>, CheckpointError> {
-        // Reading a pipe waits for ever, and a device would be replaced by a file.
+        // Reading a pipe could block forever, and a device would be replaced by a file.
         if fs::metadata(&self.place).is_ok_and(|place| !place.is_file() && !place.is_dir()) {
             return Err(self.failed("cannot be used", "it is a device or a pipe; expected a file"));
         }
@@ -121,7 +120,7 @@ impl CheckpointFile {
             Err(error) => return Err(self.failed("cannot be read", error)),
         };
         Saved::parse(&text).map(Some).map_err(|reason| {
-            let help = "to begin anew, remove this file, or name another one";
+            let help = "to start over, remove this file or name another one";
             CheckpointError { path: self.path.clone(), reason: format!("{reason}\nhelp: {help}") }
         })
     }

@@ -1,4 +1,4 @@
-//! What to delete, where and as whom: from the command line, else from the environment, else from the configuration file.
+//! The settings: from the command line, then the environment, then the configuration file.
 
 mod credentials;
 mod error;
@@ -33,12 +33,13 @@ const ENDPOINT: Setting = Setting::new("endpoint").option("--endpoint").variable
 pub(crate) struct Config {
     pub(crate) target: Target,
     pub(crate) credentials: CredentialSource,
-    /// With the roots that were named, and all else as it is without options.
+    /// The options of the transport: only the trusted roots differ from the defaults.
     pub(crate) transport: TransportOptions,
 }
 
 impl Config {
-    /// Finds and checks all settings; `environment` gives the value of a variable. Starts no credential process.
+    /// Finds and checks all settings. `environment` returns the value of a variable. Does not start
+    /// the credential process.
     pub(crate) fn read(args: &Args, environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
         let Args { what, place, who, .. } = args;
         let file = if place.emulator { None } else { Some(config_file(who, &environment)?) };

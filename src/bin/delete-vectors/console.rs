@@ -1,4 +1,4 @@
-//! Lines for people, on stderr, past the bar that may be there.
+//! Messages on stderr, which must not break a progress bar.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ impl Console {
         &self.bar
     }
 
-    /// Where it fails, there is nobody left to tell.
+    /// Prints a line. A failure is ignored: there is nowhere to report it.
     pub(crate) fn say(&self, line: impl Display) {
         self.bar.suspend(|| _ = writeln!(io::stderr(), "{line}"));
     }

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::text::json_line;
 
-/// Runs the machine on a service that deletes everything, at a time that stands still, and writes what it would send.
-/// The report counts it.
+/// Runs `BulkDelete` against a service that deletes everything, at a fixed time, and writes the
+/// requests that it would send. The report counts them.
 pub(crate) fn write_requests(
     target: &Target,
     credentials: Credentials,
@@ -39,7 +39,8 @@ pub(crate) fn write_requests(
     Ok(bulk.report())
 }
 
-/// `{"method":..,"url":..,"headers":{..},"body":..}`: by hand, for people read it from the left, and the body can be long.
+/// `{"method":..,"url":..,"headers":{..},"body":..}`, written by hand to keep this order: the body can
+/// be long and comes last.
 fn to_json(request: &Request<Bytes>) -> String {
     let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes));
     let headers: Map<String, Value> =

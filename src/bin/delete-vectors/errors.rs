@@ -1,4 +1,4 @@
-//! Why keys were not deleted, summed up.
+//! Keys that were not deleted, counted by error.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::text::count;
 
-/// The most kinds that are told apart: what a server calls its errors is its own affair.
+/// The maximum number of distinct kinds: a server may send any number of error codes.
 const MOST_KINDS: usize = 100;
 
-/// Keys by the last error that they met.
+/// The number of keys for each kind of last error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Errors {
     kinds: BTreeMap<Kind, Met>,
@@ -18,7 +18,7 @@ pub(crate) struct Errors {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Kind {
-    /// `None`: there was no answer.
+    /// `None`: there was no response.
     status: Option<u16>,
     code: Option<String>,
 }
@@ -26,7 +26,7 @@ struct Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Met {
     keys: u64,
-    /// Of the latest.
+    /// The message of the latest error.
     message: String,
     request_id: Option<String>,
 }
@@ -40,7 +40,7 @@ impl Errors {
         let met =
             Met { keys: keys as u64, message: error.message().into_owned(), request_id: error.request_id().map(str::to_owned) };
         let keys = self.kinds.get(&kind).map_or(0, |met| met.keys);
-        // What a file said of earlier runs may be any number.
+        // The count of earlier runs comes from a file and may be any number.
         self.kinds.insert(kind, Met { keys: keys.saturating_add(met.keys), ..met });
     }
 
@@ -51,7 +51,7 @@ impl Errors {
         kinds.collect()
     }
 
-    /// `None`: not what `to_json` gave.
+    /// Returns `None` unless `to_json` could have written `value`.
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let kinds = value.as_array()?.iter().map(|kind| {

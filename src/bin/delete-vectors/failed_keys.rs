@@ -21,7 +21,7 @@ use crate::text::json_line;
 /// How every line begins.
 const BEGINNING: &[u8] = br#"{"key":""#;
 
-/// More than any line has: a key of 1,024 characters, and what a service says.
+/// Longer than any line: a key of 1,024 characters and the message of the service.
 const LONGEST_LINE: u64 = 1024 * 1024;
 
 pub(crate) struct FailedKeysFile {
@@ -37,8 +37,8 @@ pub(crate) struct FailedKeysFile {
     is_new: bool,
     /// Whether there is a disk below it.
     is_file: bool,
-    /// What could not be written. The file then tells too little for good, even where there is room
-    /// again.
+    /// The first write error. It is final: lines are missing from the file, even if later writes
+    /// would succeed.
     broken: Option<FailedKeysError>,
 }
 
@@ -81,8 +81,8 @@ impl FailedKeysFile {
         Ok(file)
     }
 
-    /// What begins at `start`, after a whole line. A run that was killed may have torn its last
-    /// line; a system that crashed leaves zeros.
+    /// The kind of the line that begins at `start`, after a complete line. A killed run may leave an
+    /// incomplete last line; a system crash may leave zeros.
     fn line_at(&self, start: u64) -> io::Result<Line> {
         let mut file = BufReader::new(File::open(&self.path)?);
         if start > 0 {
@@ -136,7 +136,7 @@ impl FailedKeysFile {
             is_file,
             broken: None,
         };
-        // Its lines are synced each second, which is worth nothing if its name is lost.
+        // Its lines are synced every second. That is useless if its name is lost in a crash.
         if is_new && let Err(error) = sync_folder_of(path) {
             file.remove_if_unused();
             return Err(FailedKeysError::new(path, error));
@@ -189,7 +189,7 @@ impl FailedKeysFile {
             self.check(synced)?;
             self.is_dirty = false;
         }
-        // What nobody can find is lost. A file without lines is no loss.
+        // A file that was removed or replaced has lost its lines. Without lines, nothing is lost.
         if self.is_file && self.bytes > 0 {
             let found = check_written(self.file.get_ref(), &self.path, self.bytes);
             let help = "to list all keys again, run the same command with another --failed-keys";
@@ -200,7 +200,7 @@ impl FailedKeysFile {
         self.check(Ok(()))
     }
 
-    /// What a checkpoint covers that is written now.
+    /// The part of the file that a checkpoint covers if it is written now.
     pub(crate) fn covered(&self) -> Covered {
         Covered { run: self.run.clone(), bytes: self.bytes }
     }

@@ -1,8 +1,8 @@
 //! What ties a checkpoint to its keys: a running hash over the keys, in the order of their
 //! positions.
 //!
-//! It covers whatever decides which key a position means: the inputs, their order, their format,
-//! and what is skipped.
+//! It changes with everything that decides which key is at a position: the inputs, their order,
+//! their format, and the lines that are skipped.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -28,7 +28,7 @@ impl Mark {
         json!({ "position": self.position, "sha256": sha256 })
     }
 
-    /// `None`: not what `to_json` returned.
+    /// Returns `None` unless `to_json` could have written `value`.
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let text = value.get("sha256")?.as_str()?;
         if text.len() != 64 || !text.is_ascii() {
@@ -151,7 +151,7 @@ impl ReadAhead {
 
     pub(crate) fn pop(&mut self) -> Option<String> {
         if self.is_empty() {
-            // Ranges of a long run, for nothing.
+            // Free the ranges, which can be many after a long run.
             mem::take(&mut self.settled);
             return None;
         }

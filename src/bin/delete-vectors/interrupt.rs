@@ -16,7 +16,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) struct Interrupts(Arc<AtomicU8>);
 
 impl Interrupts {
-    /// From now on the first Ctrl-C stops the run, the second aborts it, and the third ends the program wherever it is.
+    /// From now on the first Ctrl-C stops the run, the second aborts it, and the third exits at once.
     pub(crate) fn stop(stop: StopHandle, console: Console) -> Result<Self, ctrlc::Error> {
         let interrupts = Self::default();
         let count = interrupts.clone();

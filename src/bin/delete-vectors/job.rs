@@ -1,4 +1,4 @@
-//! The run itself, over the HTTP client that was asked for.
+//! Drives the run with the chosen HTTP client.
 
 use std::io;
 use std::pin::Pin;
@@ -12,30 +12,30 @@ use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 
 use crate::args::Client;
-use crate::books::{Books, BoxError};
 use crate::config::{CredentialProcess, CredentialSource};
 use crate::interrupt::Interrupts;
 use crate::key_stream::KeyStream;
 use crate::keys::Keys;
 use crate::log::Pace;
 use crate::outage_lines::OutageLines;
+use crate::output_files::{BoxError, OutputFiles};
 use crate::progress::Progress;
 
-/// What a run is made of.
+/// The parts of a run.
 pub(crate) struct Job<'a> {
     pub(crate) client: Client,
     pub(crate) options: &'a TransportOptions,
     pub(crate) bulk: &'a mut BulkDelete,
     pub(crate) keys: Keys,
     pub(crate) credentials: CredentialSource,
-    pub(crate) books: &'a mut Books,
+    pub(crate) output_files: &'a mut OutputFiles,
     pub(crate) progress: &'a mut Progress,
     pub(crate) stop: StopHandle,
 }
 
 type Outcome = Result<Report, RunError>;
 
-/// ctrlc does not say why it failed; what it needs is a thread.
+/// ctrlc does not report why it failed. It needs a thread.
 const NO_THREAD: &str = "cannot handle signals: no thread can be started\nhelp: raise the limit of threads, ulimit -u";
 
 /// How a run ended.
@@ -49,13 +49,14 @@ pub(crate) struct Ended {
 impl Job<'_> {
     /// Runs to the end, or until Ctrl-C, or until the output files cannot be written.
     pub(crate) fn run(self) -> Result<Ended, BoxError> {
-        let Self { client, options, bulk, keys, credentials, books, progress, stop } = self;
+        let Self { client, options, bulk, keys, credentials, output_files, progress, stop } = self;
         let console = progress.console();
         let interval = progress.interval();
         let outage_lines = OutageLines::new(progress.console());
-        let mut output = Output { books, progress, outage_lines, pace: Pace::default(), stop: stop.clone(), unwritten: None };
+        let mut output =
+            Output { output_files, progress, outage_lines, pace: Pace::default(), stop: stop.clone(), unwritten: None };
         let run = Run::new(&mut *bulk).observer(&mut output).progress_every(interval).stop_handle(&stop);
-        // After `stop_handle`: a run is stopped only by what comes later.
+        // After `stop_handle`: only later stops end the run.
         let interrupts = Interrupts::stop(stop, console).map_err(|_| NO_THREAD)?;
         let (outcome, unsent) = match credentials {
             CredentialSource::Fixed(_) => drive(run, client, options, keys)?,
@@ -63,14 +64,14 @@ impl Job<'_> {
         };
         output.progress.end();
         output.pace.log_last(bulk);
-        take_unsent(bulk, &unsent, output.books);
+        take_unsent(bulk, &unsent, output.output_files);
         Ok(Ended { outcome, unwritten: output.unwritten, was_interrupted: interrupts.any() })
     }
 }
 
-/// What is shown and written down during the run.
+/// Everything that is shown or written during the run.
 struct Output<'a> {
-    books: &'a mut Books,
+    output_files: &'a mut OutputFiles,
     progress: &'a mut Progress,
     outage_lines: OutageLines,
     pace: Pace,
@@ -81,16 +82,16 @@ struct Output<'a> {
 impl Observer for Output<'_> {
     fn event(&mut self, event: Event) {
         self.outage_lines.take(&event);
-        self.books.take(event);
+        self.output_files.take(event);
     }
 
-    /// Stops the run if the files cannot be written: nobody would know what is deleted after that.
+    /// Stops the run if the files cannot be written: later deletions would not be recorded.
     fn progress(&mut self, bulk: &BulkDelete) {
         self.progress.show(bulk);
         self.outage_lines.show();
         self.pace.log(bulk);
         if self.unwritten.is_none()
-            && let Err(error) = self.books.keep(bulk)
+            && let Err(error) = self.output_files.keep(bulk)
         {
             self.unwritten = Some(error);
             self.stop.stop();
@@ -99,7 +100,7 @@ impl Observer for Output<'_> {
 }
 
 /// Counts keys that were read before the run stopped, and not pushed: they are not attempted.
-fn take_unsent(bulk: &mut BulkDelete, unsent: &[String], books: &mut Books) {
+fn take_unsent(bulk: &mut BulkDelete, unsent: &[String], output_files: &mut OutputFiles) {
     for key in unsent {
         let key = Key::new(key).expect("the source checked it");
         // A run that did not stop took all keys.
@@ -109,7 +110,7 @@ fn take_unsent(bulk: &mut BulkDelete, unsent: &[String], books: &mut Books) {
     }
     bulk.finish();
     while let Some(event) = bulk.poll_event() {
-        books.take(event);
+        output_files.take(event);
     }
 }
 
@@ -131,7 +132,7 @@ where
         }
         Client::Ureq => {
             let transport = UreqTransport::new(options);
-            // It counts such keys by itself.
+            // `run_blocking` counts such keys itself.
             (run.run_blocking(keys, move |request| transport.send(request)), Vec::new())
         }
     })

@@ -1,4 +1,4 @@
-//! The keys as the loops take them. A line without a key ends the run, or is skipped.
+//! The iterator of keys that the run loops consume. A line without a key ends the run, or is skipped.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,9 +9,9 @@ use oss_delete_vectors::transports::StopHandle;
 use crate::args::OnBadKey;
 use crate::console::Console;
 use crate::fingerprint::{Fingerprint, Mark, ReadAhead};
-use crate::source::{Source, Trouble};
+use crate::source::{InputError, Source};
 
-/// As many bad lines are reported one by one.
+/// The number of bad lines that are reported one by one.
 const BAD_LINES_REPORTED: u64 = 20;
 
 /// The iterator of keys.
@@ -25,13 +25,13 @@ pub(crate) struct Keys {
     has_ended: bool,
 }
 
-/// How far reading is, and how it went.
+/// The progress and the result of reading.
 #[derive(Default)]
 pub(crate) struct Reading {
     keys: AtomicU64,
     bad_lines: AtomicU64,
-    /// What ended it before the end of the input.
-    trouble: Mutex<Option<Trouble>>,
+    /// The error that ended reading early.
+    error: Mutex<Option<InputError>>,
     has_ended: AtomicBool,
     pub(crate) fingerprint: Fingerprint,
 }
@@ -47,11 +47,11 @@ impl Reading {
         self.bad_lines.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn error(&self) -> Option<InputError> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether so many keys are all there are.
+    /// Whether the input has ended and held exactly this many keys.
     pub(crate) fn is_complete(&self, taken: u64) -> bool {
         self.has_ended.load(Ordering::Acquire) && self.keys() == taken
     }
@@ -62,13 +62,13 @@ impl Keys {
         Self { source, on_bad_key, stop, console, reading, read_ahead: ReadAhead::default(), has_ended: false }
     }
 
-    /// Reads as far as `mark`, and says whether those are the keys before it. The run gets them all the same. Of the keys at
-    /// `settled` positions nothing is kept.
+    /// Reads up to `mark`, and returns whether the keys before it are the same. The run still gets
+    /// these keys. Keys at `settled` positions are not kept.
     ///
     /// # Errors
     ///
     /// What ended the input before the mark.
-    pub(crate) fn check(&mut self, mark: &Mark, settled: &Settled) -> Result<bool, Trouble> {
+    pub(crate) fn check(&mut self, mark: &Mark, settled: &Settled) -> Result<bool, InputError> {
         let mut read = ReadAhead::new(settled.clone());
         while read.end() < mark.position
             && let Some(key) = self.next()
@@ -76,28 +76,28 @@ impl Keys {
             read.push(key);
         }
         self.read_ahead = read;
-        self.reading.trouble().map_or(Ok(self.reading.fingerprint.is_at(mark)), Err)
+        self.reading.error().map_or(Ok(self.reading.fingerprint.is_at(mark)), Err)
     }
 
     /// Counts a key, or reports why there is none.
-    fn take(&mut self, read: Result<String, Trouble>) -> Option<String> {
+    fn take(&mut self, read: Result<String, InputError>) -> Option<String> {
         match read {
             Ok(key) => {
                 self.reading.fingerprint.add(&key);
                 self.reading.keys.fetch_add(1, Ordering::Release);
                 return Some(key);
             }
-            Err(trouble) if trouble.can_go_on && self.on_bad_key == OnBadKey::Skip => {
+            Err(error) if error.can_go_on && self.on_bad_key == OnBadKey::Skip => {
                 let before = self.reading.bad_lines.fetch_add(1, Ordering::Relaxed);
                 if before < BAD_LINES_REPORTED {
-                    self.console.say(format_args!("warning: skipped: {}", trouble.text));
+                    self.console.say(format_args!("warning: skipped: {}", error.text));
                 } else if before == BAD_LINES_REPORTED {
                     self.console.say("warning: further skipped lines are counted, and not reported");
                 }
             }
-            Err(trouble) => {
-                *self.reading.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
-                // Before the end: then what waits is not sent.
+            Err(error) => {
+                *self.reading.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                // Stop before the iterator ends, so that waiting keys are not sent.
                 self.stop.stop();
                 self.has_ended = true;
             }

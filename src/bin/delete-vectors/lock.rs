@@ -60,7 +60,7 @@ impl Lock {
         }
         let mut options = OpenOptions::new();
         let mut file = match options.read(true).write(true).create(true).truncate(false).open(place) {
-            // It is of another user, and can be locked nevertheless.
+            // It belongs to another user, and can still be locked.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(place).map_err(|_| error)?,
             file => file?,
         };
@@ -74,7 +74,7 @@ impl Lock {
         if !has_name(&file, place)? {
             return Ok(None);
         }
-        // What is not ours is left as it is. A lock without a text is a lock.
+        // Another program's content is left as it is. The lock holds without the text.
         let text = text(&mut file);
         if text.is_empty() || text.starts_with(BEGINNING) {
             let since = httpdate::fmt_http_date(SystemTime::now());

@@ -1,4 +1,4 @@
-//! `-v`: what the library tells, on stderr.
+//! `-v`: logs of the library, on stderr.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::console::Console;
 
-/// Begins to log, where `verbose` is above 0. This library alone is heard: what HTTP clients log may hold a signature or a token.
+/// Starts logging if `verbose` is above 0. Only this library logs: the logs of HTTP clients may
+/// hold a signature or a token.
 pub(crate) fn start(verbose: u8, console: Console) {
     let (level, spans) = match verbose {
         0 => return,
         1 => (LevelFilter::INFO, FmtSpan::NONE),
-        // A request is a span: it is told when it has its answer.
+        // A request is a span, which is logged once it has its response.
         _ => (LevelFilter::TRACE, FmtSpan::CLOSE),
     };
     let lines = fmt::layer().with_ansi(false).with_target(false).with_span_events(spans).with_writer(move || console.clone());
@@ -35,14 +36,14 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Where the run was throttled since the last line, and that was long enough ago.
+    /// Logs if the run was throttled since the last line, and that line is old enough.
     pub(crate) fn log(&mut self, bulk: &BulkDelete) {
         if self.logged_at.is_none_or(|at| at.elapsed() >= PACE_INTERVAL) {
             self.log_last(bulk);
         }
     }
 
-    /// Where the run was throttled since the last line.
+    /// Logs if the run was throttled since the last line.
     pub(crate) fn log_last(&mut self, bulk: &BulkDelete) {
         let (throttled, requests) = (bulk.report().throttled, bulk.report().requests);
         if std::mem::replace(&mut self.throttled, throttled) == throttled {

@@ -1,7 +1,6 @@
-//! Deletes vectors from an index of an Alibaba Cloud OSS vector bucket: a thin shell over the library.
+//! Deletes vectors from an index of an Alibaba Cloud OSS vector bucket. A thin layer over the library.
 
 mod args;
-mod books;
 mod checkpoint;
 mod config;
 mod console;
@@ -23,6 +22,7 @@ mod lock;
 mod log;
 mod manual;
 mod outage_lines;
+mod output_files;
 mod paths;
 mod progress;
 mod question;
@@ -44,13 +44,13 @@ use oss_delete_vectors::bulk::{Adaptive, BulkOptions, Report};
 use oss_delete_vectors::transports::StopHandle;
 
 use args::{Args, Format, When};
-use books::{Books, BoxError};
 use config::Config;
 use console::complain;
 use interrupt::INTERRUPTED;
 use job::{Ended, Job};
 use keys::{Keys, Reading};
 use manual::MANUAL;
+use output_files::{BoxError, OutputFiles};
 use progress::Progress;
 use question::Question;
 use rehearsal::Rehearsal;
@@ -63,7 +63,7 @@ const INCOMPLETE: u8 = 1;
 /// Bad usage or configuration; nothing was sent.
 const UNUSABLE: u8 = 2;
 
-/// How much longer than a call may take the machine waits for its answer: the transport knows better what happened.
+/// How long `BulkDelete` waits beyond the timeout of the transport, whose error says more.
 const BEYOND_TIMEOUT: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// An error means that nothing was sent.
+/// Runs the program. An error means that nothing was sent.
 fn run(args: &Args) -> Result<ExitCode, BoxError> {
     if let Some(what) = args.output.generate {
         return Ok(print(ExitCode::SUCCESS, |stdout| generate::generate(what, Args::command(), &MANUAL, stdout)));
@@ -98,36 +98,36 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     let rehearsal = args.place.emulator.then(|| Rehearsal::start(&target, credentials.clone())).transpose()?;
     let target = rehearsal.as_ref().map_or(&target, Rehearsal::target);
     let reading = Arc::new(Reading::default());
-    let mut books = Books::open(&args.books, &args.what, Arc::clone(&reading))?;
-    let mut bulk = books.new_run(target, credentials, bulk_options(args))?;
+    let mut output_files = OutputFiles::open(&args.output_files, &args.what, Arc::clone(&reading))?;
+    let mut bulk = output_files.new_run(target, credentials, bulk_options(args))?;
     let is_asked = !args.how.force && rehearsal.is_none();
     let survey = if is_asked { source.survey()? } else { None };
-    // There is nothing to agree to if no key is there.
+    // Without keys there is nothing to confirm.
     let is_asked = is_asked && survey.as_ref().is_none_or(|survey| survey.keys > 0);
-    let question = Question { target, source: &source, survey, resumed: books.resumed() }.to_string();
+    let question = Question { target, source: &source, survey, resumed: output_files.resumed() }.to_string();
     let mut progress = Progress::new(args.output.progress, &source, Arc::clone(&reading));
     let console = progress.console();
     log::start(args.output.verbose, console.clone());
     let stop = StopHandle::new();
     let mut keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console, Arc::clone(&reading));
-    books.check_keys(&mut keys)?;
+    output_files.check_keys(&mut keys)?;
     let is_confirmed = !is_asked || question::is_confirmed(&question)?;
     let requests_before = bulk.report().requests;
     let stopped = if is_confirmed {
-        books.begin(&bulk)?;
+        output_files.begin(&bulk)?;
         let job = Job {
             client: args.how.transport,
             options: &transport_options,
             bulk: &mut bulk,
             keys,
             credentials: credential_source,
-            books: &mut books,
+            output_files: &mut output_files,
             progress: &mut progress,
             stop,
         };
         let Ended { outcome, unwritten, was_interrupted } = job.run()?;
-        let unwritten = unwritten.map(|error| Stopped::Trouble(error.to_string()));
-        match (unwritten.or_else(|| reading.trouble().map(Stopped::reading)), outcome) {
+        let unwritten = unwritten.map(|error| Stopped::Unwritten(error.to_string()));
+        match (unwritten.or_else(|| reading.error().map(Stopped::reading)), outcome) {
             (Some(stopped), _) => Some(stopped),
             (None, Err(_)) if was_interrupted => Some(Stopped::Interrupted),
             (None, Err(error)) => Some(Stopped::Run(error)),
@@ -144,18 +144,18 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
         stopped,
         input_complete: reading.is_complete(bulk.position()),
         bad_lines: reading.bad_lines(),
-        elapsed: books.elapsed(),
-        books: &mut books,
+        elapsed: output_files.elapsed(),
+        output_files: &mut output_files,
         emulator: rehearsal.as_ref().map(Rehearsal::vectors),
     };
-    let closed = if is_confirmed { summary.close_books(&bulk) } else { Ok(()) };
+    let closed = if is_confirmed { summary.close_output_files(&bulk) } else { Ok(()) };
     for complaint in summary.complaints() {
         complain(complaint);
     }
     let code = match &summary.stopped {
         _ if summary.is_all_deleted() && closed.is_ok() => ExitCode::SUCCESS,
         Some(Stopped::Interrupted) => ExitCode::from(INTERRUPTED),
-        Some(Stopped::Trouble(_) | Stopped::Unreadable(_) | Stopped::BadLine(_)) if !was_sent => ExitCode::from(UNUSABLE),
+        Some(Stopped::Unwritten(_) | Stopped::Unreadable(_) | Stopped::BadLine(_)) if !was_sent => ExitCode::from(UNUSABLE),
         _ => ExitCode::from(INCOMPLETE),
     };
     if let Err(error) = closed.map_err(|error| error.to_string())
@@ -181,7 +181,7 @@ fn bulk_options(args: &Args) -> BulkOptions {
         .rate(rate(args))
         .max_attempts(args.how.max_attempts)
         .response_timeout(args.how.timeout + BEYOND_TIMEOUT)
-        // Other runs that share a limit are not to have the same jitter.
+        // Runs that share a limit must not have the same jitter.
         .seed(RandomState::new().hash_one(()));
     match args.how.give_up_after {
         Some(outage) => options.outage_timeout(outage),
@@ -195,7 +195,7 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
     let time = args.how.signing_time.map_or_else(SystemTime::now, |seconds| UNIX_EPOCH + Duration::from_secs(seconds));
     complain(
         "warning: each request holds a signature by your credentials, and their security token if there is one: \
-         within 15 minutes of its date, whoever has it can send it",
+         anyone who has it can send it within 15 minutes of its date",
     );
     let reading = Arc::new(Reading::default());
     let console = Progress::new(When::Never, &source, Arc::clone(&reading)).console();
@@ -205,10 +205,10 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
         written = Some(dry_run::write_requests(&target, credentials, time, keys, BufWriter::new(stdout))?);
         Ok(())
     });
-    if let Some(trouble) = reading.trouble() {
-        return Err(trouble.into());
+    if let Some(error) = reading.error() {
+        return Err(error.into());
     }
-    // Of output that was cut short there is no total.
+    // Incomplete output has no total.
     let total = written.map_or("the output is not complete".to_owned(), |Report { requests, pushed, duplicates, .. }| {
         format!("{} for {}", count(requests, "request"), count(pushed - duplicates, "key"))
     });
@@ -216,7 +216,7 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
     Ok(code)
 }
 
-/// Writes to stdout. A reader that has gone away has seen what it wanted: no error.
+/// Writes to stdout. A closed pipe is not an error: the reader has what it needs.
 fn print(code: ExitCode, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
     let mut stdout = io::stdout().lock();
     match write(&mut stdout).and_then(|()| stdout.flush()) {

@@ -1,4 +1,4 @@
-//! What the man page has beside the options and their help.
+//! The examples and sections of the man page. The options come from `args`.
 
 use crate::generate::Manual;
 
@@ -45,25 +45,25 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
         "CREDENTIALS",
         &[(
             "Sources",
-            "The first of these that has any, and never parts of two: --credential-process; the environment; the profile.",
+            "The first of these that has any; sources are never mixed: --credential-process; the environment; the profile.",
         )],
     ),
     (
         "ENVIRONMENT",
         &[
-            ("OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET", "The AccessKey pair. Never given by option."),
+            ("OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET", "The AccessKey pair. There is no option for it."),
             ("OSS_SESSION_TOKEN", "The security token of STS credentials."),
-            ("OSS_REGION", "Region, where --region is not given."),
-            ("OSS_ENDPOINT", "Endpoint, where --endpoint is not given."),
-            ("OSSUTIL_CONFIG_FILE", "Configuration file, where --config-file is not given."),
-            ("OSSUTIL_PROFILE", "Profile, where --profile is not given."),
+            ("OSS_REGION", "Region, unless --region is given."),
+            ("OSS_ENDPOINT", "Endpoint, unless --endpoint is given."),
+            ("OSSUTIL_CONFIG_FILE", "Configuration file, unless --config-file is given."),
+            ("OSSUTIL_PROFILE", "Profile, unless --profile is given."),
         ],
     ),
     (
         "FILES",
         &[
             ("~/.ossutilconfig", "Region, endpoint, account id and credentials, by profile; the file of ossutil."),
-            ("--checkpoint PATH", "How far the run is. Removed once all is deleted."),
+            ("--checkpoint PATH", "The progress of the run. Removed once every key is deleted."),
             ("--failed-keys PATH", "A line of JSON for each key that was read and not deleted; --keys-from reads it."),
         ],
     ),
@@ -71,7 +71,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
         "EXIT STATUS",
         &[
             ("0", "The service confirmed every key of the input as deleted. A key that does not exist is confirmed too."),
-            ("1", "Some keys are not deleted, or the question was answered with no."),
+            ("1", "Some keys are not deleted, or the deletion was not confirmed."),
             ("2", "Bad usage or configuration; nothing was sent."),
             ("130", "Interrupted."),
         ],
@@ -79,19 +79,19 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "SUMMARY",
         &[
-            ("keys_read", "Keys that were read. Each is in one of the next five."),
+            ("keys_read", "Keys that were read. Each is counted in one of the next five."),
             ("deleted", "Keys that the service confirmed, whether there was a vector or not."),
-            ("rejected", "Refused, and surely not deleted."),
+            ("rejected", "The service rejected them and did not delete them."),
             ("unconfirmed", "May have been deleted; no response confirmed it."),
-            ("not_attempted", "Never sent, or surely not sent."),
-            ("duplicates", "Given before in the same batch."),
+            ("not_attempted", "Never sent."),
+            ("duplicates", "Repeats of a key in the same batch."),
             ("bad_lines", "Lines that were skipped because they hold no key."),
             ("input_complete", "Whether the input was read to its end. If not, the rest is in no count and no file."),
             ("requests, throttled, retries", "Requests sent; of these throttled; batches sent again after a failure."),
-            ("errors", "Keys that were not deleted by their last error: code, status, count, message, request_id."),
-            ("elapsed_seconds", "How long the run took, with those that it resumed."),
-            ("request_id", "The service's id of the latest request. Left out where there is none."),
-            ("error", "Why the run stopped. Left out where it did not."),
+            ("errors", "Keys that were not deleted, grouped by their last error: code, status, count, message, request_id."),
+            ("elapsed_seconds", "Duration of the run, including the runs that it resumed."),
+            ("request_id", "The service's id of the latest request. Omitted if there is none."),
+            ("error", "Why the run stopped early. Omitted if it did not."),
             ("emulator", "With --emulator: vectors_before, vectors_after."),
         ],
     ),

@@ -1,5 +1,5 @@
-//! Lines about an outage: when it begins, every minute while it lasts, and when it ends. On a terminal or not: a run that waits must
-//! say so.
+//! Reports an outage when it begins, every minute while it lasts, and when it ends. This does not
+//! depend on a terminal: a run that waits must report it.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ impl OutageLines {
         }
     }
 
-    /// To be called every second or so.
+    /// Call this about every second.
     pub(crate) fn show(&mut self) {
         let now = Instant::now();
         if let Some(outage) = self.outage.as_mut().filter(|outage| now - outage.told_at >= INTERVAL) {

@@ -1,5 +1,4 @@
-//! One file is one thing: what is written takes the place of no input, and of nothing else that is
-//! written.
+//! Checks that no output file is also an input or another output.
 
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
@@ -11,20 +10,20 @@ use crate::{checkpoint, lock};
 ///
 /// # Errors
 ///
-/// Naming two options that lead to one file.
+/// If two options lead to the same file. The error names both.
 pub(crate) fn check(args: &Args) -> Result<(), String> {
     let arrays = args.what.keys.iter().filter_map(|keys| keys.strip_prefix("file://")).map(|path| ("--keys", Path::new(path)));
     let lines = args.what.keys_from.iter().map(|path| ("--keys-from", path.as_path()));
-    let failed_keys = args.books.failed_keys.iter().map(|path| ("--failed-keys", path.as_path()));
+    let failed_keys = args.output_files.failed_keys.iter().map(|path| ("--failed-keys", path.as_path()));
     let mut others: Vec<(&str, &Path)> = arrays.chain(lines).collect();
     for written in failed_keys {
         differ(written, &others, written.1)?;
         differ(written, &others, &lock::place(written.1))?;
         others.push(written);
     }
-    let checkpoint = args.books.checkpoint.iter().map(|path| ("--checkpoint", path.as_path()));
+    let checkpoint = args.output_files.checkpoint.iter().map(|path| ("--checkpoint", path.as_path()));
     others.iter().copied().chain(checkpoint).try_for_each(is_no_stream)?;
-    if let Some(path) = &args.books.checkpoint {
+    if let Some(path) = &args.output_files.checkpoint {
         let written = ("--checkpoint", path.as_path());
         differ(written, &others, path)?;
         differ(written, &others, &checkpoint::temporary(path))?;

@@ -1,4 +1,4 @@
-//! How far the run is, while it runs: a bar on a terminal, a line every now and then elsewhere.
+//! The progress of a run: a bar on a terminal, a line every 10 seconds elsewhere.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
@@ -19,7 +19,7 @@ use crate::text::{clock, grouped};
 const BAR_INTERVAL: Duration = Duration::from_millis(200);
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Rates are those of so long.
+/// Rates are averages over this time.
 const WINDOW: Duration = Duration::from_secs(10);
 
 const BAR: &str = "[{bar:24}] {percent:>3}%  {wide_msg}";
@@ -80,7 +80,7 @@ impl Progress {
         self.console.clone()
     }
 
-    /// How often to look at the machine, for this and for the checkpoint.
+    /// How often to observe `BulkDelete`, for the progress and for the checkpoint.
     pub(crate) fn interval(&self) -> Duration {
         if self.look == Look::Bar { BAR_INTERVAL } else { Duration::from_secs(1) }
     }
@@ -113,7 +113,8 @@ impl Progress {
         self.console.bar().finish_and_clear();
     }
 
-    /// Of the bytes that were read, those whose keys are settled, as far as one is like the other: keys are read ahead.
+    /// Estimates how many bytes belong to settled keys. Keys are read ahead, so this is less than
+    /// the bytes that were read.
     fn bytes_settled(&self, bulk: &BulkDelete) -> u64 {
         let share = bulk.settled().len() as f64 / self.reading.keys().max(1) as f64;
         (self.bytes_read.load(Ordering::Relaxed) as f64 * share.min(1.0)) as u64
@@ -132,8 +133,8 @@ impl Progress {
     }
 }
 
-/// What is left of `size` bytes at the rate of late; `None` where nothing was settled: what is known of keys that were read ahead
-/// may even be less than before.
+/// The time left for `size` bytes at the recent rate. `None` if nothing was settled: the estimate of
+/// settled bytes may even decrease while keys are read ahead.
 fn time_left(size: u64, before: u64, after: u64, time: Duration) -> Option<Duration> {
     let settled = after.checked_sub(before)?;
     let seconds = size.saturating_sub(after) as f64 / settled as f64 * time.as_secs_f64();

@@ -1,4 +1,4 @@
-//! The question before an irreversible deletion.
+//! The confirmation prompt before the irreversible deletion.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -11,17 +11,17 @@ use crate::key_lines::excerpt;
 use crate::source::{Source, Survey};
 use crate::text::{count, grouped};
 
-/// What is to be agreed to.
+/// The deletion to confirm.
 pub(crate) struct Question<'a> {
     pub(crate) target: &'a Target,
     pub(crate) source: &'a Source,
-    /// What keys it holds, if that is known.
+    /// The keys of the source, if they are known.
     pub(crate) survey: Option<Survey>,
-    /// What an earlier run did of it.
+    /// The report of the run that is resumed.
     pub(crate) resumed: Option<Report>,
 }
 
-/// Asks on the terminal whether to go on, wherever stdin comes from; whatever is not a yes is a no.
+/// Asks on the terminal whether to continue, even if stdin is redirected. Anything but a yes is a no.
 pub(crate) fn is_confirmed(question: &str) -> Result<bool, QuestionError> {
     let (input, output) = terminal().map_err(|_| QuestionError::NoTerminal)?;
     ask(question, BufReader::new(input), output).map_err(QuestionError::Io)
@@ -56,7 +56,7 @@ impl fmt::Display for Question<'_> {
             target.uri().authority().map_or("", |authority| authority.as_str()),
         )?;
         if let Some(Report { pushed, .. }) = self.resumed {
-            write!(f, ", going on after {} of them", grouped(pushed))?;
+            write!(f, ", resuming after {} of them", grouped(pushed))?;
         }
         f.write_str("? [y/N] ")
     }
@@ -76,7 +76,7 @@ fn terminal() -> io::Result<(File, File)> {
     Ok((File::open(input)?, File::options().write(true).open(output)?))
 }
 
-/// Why there is no answer.
+/// Why the prompt got no answer.
 #[derive(Debug)]
 pub(crate) enum QuestionError {
     NoTerminal,
@@ -152,7 +152,7 @@ mod tests {
         report.pushed = 1_234_567;
         let question = question("i", &null, Some(report));
         assert!(question.starts_with("Delete all keys in /dev/null from i in bucket examplebucket ("), "{question}");
-        assert!(question.ends_with("), going on after 1,234,567 of them? [y/N] "), "{question}");
+        assert!(question.ends_with("), resuming after 1,234,567 of them? [y/N] "), "{question}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use oss_delete_vectors::emulator::Emulator;
 use oss_delete_vectors::transports::Server;
 use oss_delete_vectors::{Credentials, Target};
 
-use crate::books::BoxError;
+use crate::output_files::BoxError;
 
 /// Vectors in the index at the start.
 const VECTORS: u64 = 999;

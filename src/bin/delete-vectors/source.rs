@@ -1,4 +1,4 @@
-//! The keys, from the command line, from files and from stdin: one after the other, as a stream.
+//! The keys from the command line, from files and from stdin, as one stream.
 
 mod counted;
 
@@ -16,16 +16,16 @@ use self::counted::Counted;
 use crate::input_text;
 use crate::key_lines::{BadLine, KeyInput, KeyLines, Refusal, Rules, input};
 
-/// The most that is read of a JSON array: it is held in memory.
+/// The maximum size of a JSON array, which is held in memory.
 const LONGEST_ARRAY: u64 = 8 * 1024 * 1024;
 
 type Reader = BufReader<Counted<Box<dyn Read + Send>>>;
 
-/// The most bytes that are read before the question, to say in it what the keys are: some seconds
-/// of reading.
+/// The maximum number of bytes to read for the confirmation prompt, which shows the number of keys:
+/// some seconds of reading.
 const LONGEST_SURVEY: u64 = 256 * 1024 * 1024;
 
-/// The name of an array on the command line; it is no input that people know by a name.
+/// The name of an array on the command line. It is not shown: such an input has no name of its own.
 const ARGUMENT: &str = "--keys";
 
 /// All inputs, in the order of the command line: `--keys` before `--keys-from`. An iterator of
@@ -34,7 +34,7 @@ pub(crate) struct Source {
     inputs: VecDeque<(String, Input)>,
     /// Some inputs are read as a stream.
     is_stream: bool,
-    /// Bytes, where all inputs tell how many they have.
+    /// Bytes in all inputs, if every size is known.
     size: Option<u64>,
     read: Arc<AtomicU64>,
     skips_bad_lines: bool,
@@ -67,8 +67,8 @@ impl Survey {
 }
 
 impl Source {
-    /// Opens all inputs. Of JSON arrays all is read, of others the beginning: what is plainly no
-    /// lines of keys is refused here.
+    /// Opens all inputs. Reads JSON arrays completely and the beginning of the others. Input that is
+    /// clearly not lines of keys is rejected here.
     pub(crate) fn open(arrays: &[String], paths: &[PathBuf], rules: Rules) -> Result<Self, SourceError> {
         let mut source = Self {
             inputs: VecDeque::new(),
@@ -110,29 +110,29 @@ impl Source {
         self.inputs.push_back((name, Input::Lines(KeyLines::new(reader, syntax, file))));
     }
 
-    /// Reads all inputs once, beside the reading of the run, to say what keys they hold. `None` if
+    /// Reads all inputs once, in addition to the run, to find which keys they hold. `None` if
     /// one of them can only be read once, or if they have more than 256 MiB together.
     ///
     /// # Errors
     ///
-    /// For what would end the run as well: a file that changed, and a bad line unless such lines
+    /// The errors that would also end the run: a file that changed, and a bad line unless such lines
     /// are skipped.
-    pub(crate) fn survey(&self) -> Result<Option<Survey>, Trouble> {
+    pub(crate) fn survey(&self) -> Result<Option<Survey>, InputError> {
         if self.is_stream && self.size.is_none_or(|size| size > LONGEST_SURVEY) {
             return Ok(None);
         }
         let mut survey = Survey::default();
         for (name, input) in &self.inputs {
-            let trouble = |bad_line| Trouble::new(&bad_line, name);
+            let input_error = |bad_line| InputError::new(&bad_line, name);
             match input {
                 Input::Array(keys) => keys.as_slice().iter().for_each(|key| survey.add(key.clone())),
                 Input::Lines(lines) => {
-                    let Some(lines) = lines.again().map_err(trouble)? else { return Ok(None) };
+                    let Some(lines) = lines.again().map_err(input_error)? else { return Ok(None) };
                     for key in lines {
                         match key {
                             Ok(key) => survey.add(key),
                             Err(BadLine::NoKey { .. }) if self.skips_bad_lines => {}
-                            Err(bad_line) => return Err(trouble(bad_line)),
+                            Err(bad_line) => return Err(input_error(bad_line)),
                         }
                     }
                 }
@@ -141,12 +141,12 @@ impl Source {
         Ok(Some(survey))
     }
 
-    /// How many bytes there are to read, where that is known beforehand.
+    /// The number of bytes to read, if it is known in advance.
     pub(crate) fn size(&self) -> Option<u64> {
         self.size.filter(|_| self.is_stream)
     }
 
-    /// How many bytes were read, now and later.
+    /// The live counter of the bytes that were read.
     pub(crate) fn bytes_read(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.read)
     }
@@ -164,7 +164,7 @@ impl Source {
 }
 
 impl Iterator for Source {
-    type Item = Result<String, Trouble>;
+    type Item = Result<String, InputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while let Some((name, input)) = self.inputs.front_mut() {
@@ -173,7 +173,7 @@ impl Iterator for Source {
                 Input::Lines(lines) => lines.next(),
             };
             if let Some(key) = next {
-                return Some(key.map_err(|bad_line| Trouble::new(&bad_line, name)));
+                return Some(key.map_err(|bad_line| InputError::new(&bad_line, name)));
             }
             if let Some((name, Input::Lines(lines))) = self.inputs.pop_front()
                 && lines.is_empty()
@@ -186,11 +186,11 @@ impl Iterator for Source {
 }
 
 /// What else to do about a line without a key.
-pub(crate) const SKIP: &str = "with --on-bad-key skip, which leaves out such lines";
+pub(crate) const SKIP: &str = "with --on-bad-key skip, which skips such lines";
 
-/// What is wrong with an input in the middle of it, and where: `keys.txt, line 7: not UTF-8`.
+/// An error while an input is read, with its place: `keys.txt, line 7: not UTF-8`.
 #[derive(Debug, Clone)]
-pub(crate) struct Trouble {
+pub(crate) struct InputError {
     pub(crate) text: String,
     /// What to do about it, if there is more to do than to correct a line.
     pub(crate) help: Option<&'static str>,
@@ -198,7 +198,7 @@ pub(crate) struct Trouble {
     pub(crate) can_go_on: bool,
 }
 
-impl Trouble {
+impl InputError {
     fn new(bad_line: &BadLine, name: &str) -> Self {
         let can_go_on = matches!(bad_line, BadLine::NoKey { .. });
         Self { text: bad_line.in_input(name), help: bad_line.help(), can_go_on }
@@ -206,7 +206,7 @@ impl Trouble {
 }
 
 /// With the help on a line of its own.
-impl fmt::Display for Trouble {
+impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
         match self.help {
@@ -217,9 +217,9 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl error::Error for Trouble {}
+impl error::Error for InputError {}
 
-/// The name and the text of what `--keys` says: JSON, or `file://PATH` of a file that holds it.
+/// The name and the text of the argument of `--keys`: JSON, or `file://PATH` of a file that holds it.
 fn read_array(argument: &str) -> Result<(String, Vec<u8>), SourceError> {
     let Some(path) = argument.strip_prefix("file://") else {
         return Ok((ARGUMENT.to_owned(), input_text::without_mark(argument.as_bytes()).to_vec()));
@@ -228,7 +228,7 @@ fn read_array(argument: &str) -> Result<(String, Vec<u8>), SourceError> {
         let mut json = Vec::new();
         File::open(path)?.take(LONGEST_ARRAY + 1).read_to_end(&mut json)?;
         if json.len() as u64 > LONGEST_ARRAY {
-            let rule = "more than 8 MiB: write the keys one a line, for --keys-from";
+            let rule = "more than 8 MiB: write one key per line and use --keys-from";
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, rule));
         }
         Ok(json)

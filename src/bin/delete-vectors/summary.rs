@@ -1,4 +1,4 @@
-//! What became of the vectors, for people and for programs.
+//! The summary of a run, as text and as JSON.
 
 use std::time::Duration;
 
@@ -7,48 +7,48 @@ use oss_delete_vectors::transports::{RunError, RunErrorKind};
 use oss_delete_vectors::{AttemptError, Target};
 use serde_json::{Value, json};
 
-use crate::books::{Books, BoxError};
+use crate::output_files::{BoxError, OutputFiles};
 use crate::rehearsal::Vectors;
-use crate::source::{SKIP, Trouble};
+use crate::source::{InputError, SKIP};
 use crate::text::{clock, count, grouped, json_line};
 
-/// How a run ended, with all that is to be said about it.
+/// The result of a run, and what is reported about it.
 pub(crate) struct Summary<'a> {
     pub(crate) target: &'a Target,
     pub(crate) report: Report,
     pub(crate) stopped: Option<Stopped>,
     /// Every key of the input was read.
     pub(crate) input_complete: bool,
-    /// Lines that were passed over.
+    /// Lines that were skipped.
     pub(crate) bad_lines: u64,
-    pub(crate) books: &'a mut Books,
+    pub(crate) output_files: &'a mut OutputFiles,
     pub(crate) elapsed: Duration,
     pub(crate) emulator: Option<Vectors>,
 }
 
 /// Why a run stopped before its end.
 pub(crate) enum Stopped {
-    /// The question was answered with no.
+    /// The user did not confirm the deletion.
     Declined,
     /// Ctrl-C.
     Interrupted,
-    /// Output files that cannot be written.
-    Trouble(String),
-    /// Input of which no more can be read.
-    Unreadable(Trouble),
+    /// The output files cannot be written.
+    Unwritten(String),
+    /// The input cannot be read any further.
+    Unreadable(InputError),
     /// A line that holds no key.
-    BadLine(Trouble),
+    BadLine(InputError),
     Run(RunError),
 }
 
 impl Stopped {
-    pub(crate) fn reading(trouble: Trouble) -> Self {
-        if trouble.can_go_on { Self::BadLine(trouble) } else { Self::Unreadable(trouble) }
+    pub(crate) fn reading(error: InputError) -> Self {
+        if error.can_go_on { Self::BadLine(error) } else { Self::Unreadable(error) }
     }
 
-    /// Whether this has been told as the reason.
+    /// Whether `error` has already been reported as the reason.
     pub(crate) fn is_because(&self, error: &str) -> bool {
-        matches!(self, Self::Trouble(reason) if reason == error)
+        matches!(self, Self::Unwritten(reason) if reason == error)
     }
 }
 
@@ -57,17 +57,17 @@ impl Summary<'_> {
         self.stopped.is_none() && self.input_complete && self.report.is_all_deleted()
     }
 
-    /// Writes down what is left to be written.
-    pub(crate) fn close_books(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
+    /// Writes what remains to the output files, and closes them.
+    pub(crate) fn close_output_files(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         let is_all_deleted = self.is_all_deleted();
-        self.books.end(bulk, is_all_deleted)
+        self.output_files.end(bulk, is_all_deleted)
     }
 
     /// One or two lines.
     pub(crate) fn to_text(&self) -> String {
         let Report { deleted, rejected, unconfirmed, not_attempted, duplicates, requests, throttled, retries, .. } = self.report;
         let index_name = self.target.index_name().unwrap_or_default().escape_debug();
-        // The service confirms keys. Whether a vector was there under a key, it does not say.
+        // The service confirms keys. It does not report whether a vector existed.
         let mut text = format!("Deleted {} from {index_name}", count(deleted, "key"));
         if deleted > 0 {
             text += ", confirmed by the service";
@@ -86,7 +86,7 @@ impl Summary<'_> {
         if !self.input_complete && !matches!(self.stopped, Some(Stopped::Declined)) {
             text += "; the rest of the input was not read";
         }
-        match self.books.request_id() {
+        match self.output_files.request_id() {
             Some(request_id) if requests == 1 => text += &format!(" (request id {})", request_id.escape_debug()),
             _ if requests > 0 => {
                 text += &format!(" ({}", count(requests, "request"));
@@ -121,11 +121,11 @@ impl Summary<'_> {
             "requests": requests,
             "throttled": throttled,
             "retries": retries,
-            "errors": self.books.errors().to_json(),
+            "errors": self.output_files.errors().to_json(),
             "elapsed_seconds": (self.elapsed.as_secs_f64() * 1e6).round() / 1e6,
         });
         let error = self.last_error();
-        if let Some(request_id) = self.books.request_id().or_else(|| error?.request_id()) {
+        if let Some(request_id) = self.output_files.request_id().or_else(|| error?.request_id()) {
             summary["request_id"] = request_id.into();
         }
         if let Some(error) = error {
@@ -139,7 +139,7 @@ impl Summary<'_> {
         json_line(&summary)
     }
 
-    /// What went wrong, what that means for the vectors, and what to do about it: lines for stderr.
+    /// Lines for stderr: what went wrong, the effect on the vectors, and what to do about it.
     pub(crate) fn complaints(&self) -> Vec<String> {
         if matches!(self.stopped, Some(Stopped::Declined)) {
             return vec!["note: nothing was sent".to_owned()];
@@ -150,7 +150,7 @@ impl Summary<'_> {
         let mut lines: Vec<String> = self.stopped_because().map(|reason| format!("error: {reason}")).into_iter().collect();
         let Report { deleted, rejected, unconfirmed, .. } = self.report;
         if unconfirmed > 0 {
-            lines.push(format!("note: {} may have been deleted, in spite of the errors", count(unconfirmed, "key")));
+            lines.push(format!("note: {} may have been deleted, despite the errors", count(unconfirmed, "key")));
         } else if deleted == 0 {
             lines.push("note: nothing was deleted".to_owned());
         }
@@ -160,9 +160,9 @@ impl Summary<'_> {
             lines.push(format!("note: {read} {verb} read; the rest of the input was neither read nor sent"));
         }
         if self.stopped.is_none() || rejected + unconfirmed > 0 {
-            let errors: Vec<String> = self.books.errors().to_lines().collect();
+            let errors: Vec<String> = self.output_files.errors().to_lines().collect();
             if self.last_error().is_none() || errors.len() > 1 {
-                lines.push("note: keys that were not deleted, by the last error that they met:".to_owned());
+                lines.push("note: keys that were not deleted, by their last error:".to_owned());
                 lines.extend(errors);
             }
         }
@@ -174,8 +174,8 @@ impl Summary<'_> {
         match self.stopped.as_ref()? {
             Stopped::Declined => None,
             Stopped::Interrupted => Some("interrupted".to_owned()),
-            Stopped::Trouble(reason) => Some(reason.clone()),
-            Stopped::Unreadable(trouble) | Stopped::BadLine(trouble) => Some(trouble.text.clone()),
+            Stopped::Unwritten(reason) => Some(reason.clone()),
+            Stopped::Unreadable(error) | Stopped::BadLine(error) => Some(error.text.clone()),
             Stopped::Run(error) => match error.kind() {
                 RunErrorKind::Stopped(StopReason::Rejected(error)) => Some(error.to_string()),
                 RunErrorKind::Stopped(StopReason::CredentialsMissing) => {
@@ -197,7 +197,7 @@ impl Summary<'_> {
     /// What to do about the input that ended the run.
     fn reading_help(&self) -> Option<&'static str> {
         match self.stopped.as_ref()? {
-            Stopped::Unreadable(trouble) | Stopped::BadLine(trouble) => trouble.help,
+            Stopped::Unreadable(error) | Stopped::BadLine(error) => error.help,
             _ => None,
         }
     }
@@ -205,18 +205,21 @@ impl Summary<'_> {
     fn advice(&self) -> Option<String> {
         match self.last_error() {
             Some(error) if error.status().is_none() && error.message().contains("UnknownIssuer") => {
-                Some("name the file of the authority that signed the certificate with --ca-file".to_owned())
+                Some("give the certificate of the authority that signed it with --ca-file".to_owned())
             }
             Some(error) => error.advice(self.target).map(Into::into),
             None if self.reading_help().is_some() => self.reading_help().map(str::to_owned),
             None if matches!(self.stopped, Some(Stopped::BadLine(_))) => {
-                let how =
-                    if self.books.can_be_resumed() { "to go on, run the same command again" } else { "correct it, or try again" };
+                let how = if self.output_files.can_be_resumed() {
+                    "to go on, run the same command again"
+                } else {
+                    "correct it, or try again"
+                };
                 Some(format!("{how} {SKIP}"))
             }
             None => {
                 let again = "send them again: what is gone already does no harm";
-                self.books.advice(self.input_complete).or_else(|| (self.report.unconfirmed > 0).then(|| again.to_owned()))
+                self.output_files.advice(self.input_complete).or_else(|| (self.report.unconfirmed > 0).then(|| again.to_owned()))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! How things are put into words, and into JSON fit for a terminal.
+//! Formats numbers and times, and JSON that is safe on a terminal.
 
 use std::time::Duration;
 
@@ -33,8 +33,9 @@ pub(crate) fn clock(time: Duration) -> String {
     }
 }
 
-/// `value` on one line, fit for a terminal: what a server sent may hold C1 controls, line separators and marks that change the
-/// direction of writing, which JSON need not escape. They occur in its strings alone, where `\uXXXX` says the same.
+/// Formats `value` on one line, safe for a terminal: text of a server may hold C1 controls, line
+/// separators and direction marks, which JSON does not escape. They occur only in strings, where
+/// `\uXXXX` means the same.
 pub(crate) fn json_line(value: &Value) -> String {
     let mut line = String::new();
     for c in value.to_string().chars() {

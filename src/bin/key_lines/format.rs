@@ -1,4 +1,4 @@
-//! Which format an input is in: what the option says, else its name and its first lines together.
+//! Detects the format of an input, from the option or else from its name and first lines.
 
 use std::fmt;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(crate) enum Format {
 /// What the options say about lines.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rules {
-    /// `None`: it follows from each input.
+    /// `None`: detected for each input.
     pub(crate) format: Option<Format>,
     /// Lines that hold no key are left out, and do not end the run.
     pub(crate) skips_bad_lines: bool,
@@ -67,7 +67,7 @@ impl<'a> Sample<'a> {
 }
 
 impl Syntax {
-    /// Decides how an input is read. A refusal comes before anything of it is given out.
+    /// Decides how an input is read. It is rejected before any key is returned.
     pub(crate) fn of(sample: Sample<'_>, path: &Path, rules: Rules) -> Result<Self, Refusal> {
         input_text::checked(sample.bytes).map_err(|not_text| Refusal {
             line: None,
@@ -107,7 +107,7 @@ impl Syntax {
             Some("jsonl" | "ndjson") => Ok(Self::Json),
             Some("json") => Err(Refusal::new(
                 None,
-                "a .json file is one array, and no lines of keys",
+                "a .json file holds one array, not one key per line",
                 "give an array with --keys file://PATH; \
                  for a JSON string or an object on each line add --keys-format jsonl",
             )),
@@ -138,7 +138,7 @@ fn refuse_not_json(number: u64, line: &str) -> Result<(), Refusal> {
     const JSON: &str = "write a JSON string, or an object with the member key, on each line: jq -c";
     let error = match serde_json::from_str::<Value>(line) {
         Ok(Value::Array(_)) => {
-            let reason = format!("looks like a JSON array ({}); expected JSON with one key a line", excerpt(line));
+            let reason = format!("looks like a JSON array ({}); expected JSON with one key per line", excerpt(line));
             return Err(Refusal::new(Some(number), reason, &format!("{JSON} '.[]'")));
         }
         Ok(_) => return Ok(()),
@@ -177,7 +177,8 @@ impl Refusal {
     }
 }
 
-/// `, line 1: looks like ..` behind the name of the input, or `: is gzip data`, and the help on a line of its own.
+/// Displays what follows the name of the input: `, line 1: looks like ..` or `: is gzip data`, and
+/// the help on its own line.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
@@ -188,9 +189,9 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// `looks like JSON Lines ({"id":"doc-1"}); expected one key a line`.
+/// `looks like JSON Lines ({"id":"doc-1"}); expected one key per line`.
 pub(super) fn looks_like(line: &str, unlike: Unlike) -> String {
-    format!("looks like {} ({}); expected one key a line", unlike.name(), excerpt(line))
+    format!("looks like {} ({}); expected one key per line", unlike.name(), excerpt(line))
 }
 
 /// The beginning of a text, fit for a terminal.
@@ -258,7 +259,7 @@ mod tests {
                 "part-00000",
                 "\n{\"id\":\"doc-1\"}\n",
                 None,
-                ", line 2: looks like JSON Lines ({\"id\":\"doc-1\"}); expected one key a line\n\
+                ", line 2: looks like JSON Lines ({\"id\":\"doc-1\"}); expected one key per line\n\
                  help: add --keys-format jsonl, or --keys-format lines if these are the keys themselves",
             ),
             (
@@ -272,7 +273,7 @@ mod tests {
                 "a.jsonl",
                 "[\"a\",\"b\"]",
                 None,
-                ", line 1: looks like a JSON array ([\"a\",\"b\"]); expected JSON with one key a line\n\
+                ", line 1: looks like a JSON array ([\"a\",\"b\"]); expected JSON with one key per line\n\
                  help: write a JSON string, or an object with the member key, on each line: jq -c '.[]'",
             ),
             (
@@ -286,7 +287,7 @@ mod tests {
                 "a.json",
                 "[\"a\"]",
                 None,
-                ": a .json file is one array, and no lines of keys\nhelp: give an array with --keys file://PATH; \
+                ": a .json file holds one array, not one key per line\nhelp: give an array with --keys file://PATH; \
                  for a JSON string or an object on each line add --keys-format jsonl",
             ),
             (

@@ -13,7 +13,7 @@ use super::unchanged::{Unchanged, UnchangedReader};
 /// its first line.
 const SAMPLE: usize = 64 * 1024;
 
-/// An input of which nothing was given out yet.
+/// An opened input that has not returned any key yet.
 pub(crate) struct KeyInput {
     /// For people.
     pub(crate) name: String,

@@ -1,5 +1,5 @@
-//! Regular files that must not change while they are read: half a line is no key, and two halves of
-//! two files are no list.
+//! Regular files that must not change while they are read: a change could split a line, or mix the
+//! keys of two versions.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use std::{error, fmt, fs};
 
-/// What a file is known by while it is read.
+/// The metadata that identifies a file while it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     size: u64,
@@ -115,8 +115,8 @@ pub(crate) fn check_written(file: &File, path: &Path, size: u64) -> io::Result<(
     written.check_path(path)
 }
 
-/// Reads such a file. What is given out was read before the file changed, and its end is its true
-/// end.
+/// Reads such a file. Returned data was read before any change, and the end is the true end of the
+/// file.
 pub(crate) struct UnchangedReader {
     file: Arc<Unchanged>,
     position: u64,

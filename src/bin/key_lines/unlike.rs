@@ -1,8 +1,8 @@
-//! Lines that are no keys, as far as anyone can tell: JSON, CSV, tables, lists, pages.
+//! Detects lines that are probably not keys: JSON, CSV, tables, lists, HTML.
 //!
-//! A key may be any text, so each of these may be one. But a key that does not exist is no error of
-//! the service: what is taken for a key by mistake is reported as deleted, and what it stands for
-//! stays. A refusal costs one option, so doubt means to refuse.
+//! A key may be any text, so each of these may be a key. But the service confirms keys that do not
+//! exist: a line that is mistaken for a key is reported as deleted, and the vector that was meant
+//! stays. Overriding a rejection takes one option, so a doubtful line is rejected.
 
 use serde_json::Value;
 
@@ -201,7 +201,7 @@ impl Unlike {
                  or add --keys-format lines if these are the keys themselves"
             }
             Self::Quoted | Self::Csv | Self::Commas | Self::Words | Self::List | Self::Table | Self::Diff => {
-                "keep the keys alone, one a line; \
+                "keep only the keys, one per line; \
                  or add --keys-format lines if these are the keys themselves"
             }
             Self::Damaged => "export the keys as UTF-8, or add --keys-format lines if this is a key",

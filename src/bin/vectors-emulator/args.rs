@@ -9,22 +9,22 @@ use crate::generate::Generated;
 use crate::key_lines::Format;
 
 const NOTES: &str = r#"The AccessKey pair that clients must sign with comes from the environment:
-  OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, and OSS_SESSION_TOKEN where they are to send one
+  OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, and OSS_SESSION_TOKEN if clients must send a token
 
 Examples:
   OSS_ACCESS_KEY_ID=example-id OSS_ACCESS_KEY_SECRET=example-secret vectors-emulator --listen 127.0.0.1:9000
   vectors-emulator --index-name vectorindex1 --keys-from keys.txt --max-qps 50
   vectors-emulator --faults lost-response=0.05,server-error=0.1 --seed 7
 
-Keys are read as delete-vectors --keys-from reads them: one a line, JSON in .jsonl and .ndjson files.
-What looks like another format is refused; --keys-format lines takes each line as it is.
+Keys are read like --keys-from of delete-vectors: one per line, JSON in .jsonl and .ndjson files.
+Input that looks like another format is rejected; --keys-format lines takes each line as is.
 
 Faults:
-  on the way there  connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage
+  in the request    connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage
   in the service    throttle, server-error, rejection
-  on the way back   lost-response, late-response, repeated-response, truncated-response, page, flipped-status
+  in the response   lost-response, late-response, repeated-response, truncated-response, page, flipped-status
 
-SIGTERM and SIGINT end it: requests under way have 5 seconds, then a line of JSON tells what was done.
+SIGTERM and SIGINT end it: requests in flight get 5 seconds, then it prints a summary as JSON.
 
 Exit status:
   0  ended by a signal
@@ -40,21 +40,21 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) vectors: Vectors,
     #[command(flatten)]
-    pub(crate) trouble: Trouble,
+    pub(crate) fault_injection: FaultInjection,
 
-    /// Print a man page, or completions: bash, elvish, fish, power-shell, zsh
+    /// Print the man page or shell completions: bash, elvish, fish, power-shell, zsh
     #[arg(long, value_name = "man|SHELL", exclusive = true, hide_possible_values = true, help_heading = "Output")]
     pub(crate) generate: Option<Generated>,
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Where")]
+#[command(next_help_heading = "Target")]
 pub(crate) struct Place {
     /// Address to serve on; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = address)]
     pub(crate) listen: SocketAddr,
 
-    /// Serve other machines too, without TLS
+    /// Allow an address that other hosts can reach, without TLS
     #[arg(long)]
     pub(crate) allow_remote: bool,
 
@@ -74,39 +74,39 @@ pub(crate) struct Place {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Vectors")]
 pub(crate) struct Vectors {
-    /// Index that holds them
+    /// Index that holds the vectors
     #[arg(long, value_name = "NAME", default_value = "vectorindex1")]
     pub(crate) index_name: String,
 
-    /// Their keys, one a line, of a file, or - for stdin; may be given more than once [default: doc-001 to doc-999]
+    /// File with one key per line, or - for stdin; can be repeated [default: doc-001 to doc-999]
     #[arg(long, value_name = "PATH")]
     pub(crate) keys_from: Vec<String>,
 
-    /// What a line holds; without it, the name and the content of each file decide
+    /// Format of each line; by default detected from the name and content of each file
     #[arg(long, value_name = "lines|jsonl", hide_possible_values = true, requires = "keys_from")]
     pub(crate) keys_format: Option<Format>,
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Trouble")]
-pub(crate) struct Trouble {
-    /// Requests let through a second; the others are throttled
+#[command(next_help_heading = "Fault injection")]
+pub(crate) struct FaultInjection {
+    /// Maximum requests per second; the others are throttled
     #[arg(long, value_name = "N", value_parser = a_second)]
     pub(crate) max_qps: Option<f64>,
 
-    /// Keys let through a second, and at least 500 at once after a pause
+    /// Maximum keys per second; bursts of at least 500 keys are allowed
     #[arg(long, value_name = "N", value_parser = a_second)]
     pub(crate) max_keys_per_second: Option<f64>,
 
-    /// Keys in flight at the same time; a request counts for 100 ms
+    /// Maximum keys in flight; each request counts for 100 ms
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) max_keys_in_flight: Option<usize>,
 
-    /// What goes wrong and how often, name=probability; a round trip then takes 5 to 15 ms
+    /// Faults to inject and their probabilities; a round trip then takes 5 to 15 ms
     #[arg(long, value_name = "FAULT=P,...")]
     pub(crate) faults: Option<Faults>,
 
-    /// Other faults with another seed
+    /// Seed of the injected faults
     #[arg(long, value_name = "N", default_value_t = 0, requires = "faults")]
     pub(crate) seed: u64,
 }

@@ -1,4 +1,4 @@
-//! What is served, and to whom: from the command line, and the AccessKey pair from the environment.
+//! The target, from the command line, and the AccessKey pair, from the environment.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ impl Config {
         if !allow_remote && !listen.ip().to_canonical().is_loopback() {
             return Err(ConfigError::Remote(*listen));
         }
-        // An empty variable is as good as none.
+        // An empty variable counts as unset.
         let find = |variable| match environment(variable).filter(|value| !value.is_empty()).map(OsString::into_string) {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
@@ -50,12 +50,12 @@ impl Config {
     }
 }
 
-/// Why there is nothing to serve.
+/// An invalid configuration.
 #[derive(Debug)]
 pub(crate) enum ConfigError {
     Remote(SocketAddr),
     Missing(&'static [&'static str]),
-    /// A variable; its value stays unsaid, for it may be a secret.
+    /// A variable. Its value is not shown: it may be a secret.
     NotUtf8(&'static str),
     Refused(InvalidValue),
 }
@@ -65,8 +65,8 @@ impl fmt::Display for ConfigError {
         match self {
             Self::Remote(addr) => write!(
                 f,
-                "--listen: {addr} is no loopback address, and the emulator has no TLS and guards nothing; \
-                 --allow-remote serves there nevertheless"
+                "--listen: {addr} is not a loopback address, and the emulator has no TLS and no access control\n\
+                 help: add --allow-remote to serve it anyway"
             ),
             Self::Missing(variables) => write!(
                 f,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::key_lines::{KeyInput, KeyLines, Rules, input};
 
-/// The keys of a file, or of stdin for `-`. An error says what is wrong, and where.
+/// The keys of a file, or of stdin for `-`. Errors name the input and the line.
 pub(crate) fn read(path: &str, rules: Rules) -> Result<impl Iterator<Item = Result<String, String>>, String> {
     let path = Path::new(path);
     let input = KeyInput::open(path, rules).map_err(|refusal| format!("--keys-from {}{refusal}", input::name(path)))?;

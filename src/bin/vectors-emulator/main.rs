@@ -1,4 +1,5 @@
-//! Serves an emulator of the service on a socket, so that deletes through any SDK can be tested: a thin shell over the library.
+//! Serves an emulator of the service on a socket, to test deletes through any SDK. A thin layer over
+//! the library.
 
 mod args;
 mod config;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// An error means that nothing was served.
+/// Runs the program. An error means that nothing was served.
 fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(what) = args.generate {
         let mut text = Vec::new();
@@ -56,15 +57,15 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let Config { addr, target, credentials } = Config::read(args, |name| std::env::var_os(name))?;
     let mut emulator = service::emulator(&target, credentials, &args.vectors)?;
-    emulator.set_rate_limit(service::rate_limit(&args.trouble));
+    emulator.set_rate_limit(service::rate_limit(&args.fault_injection));
 
     let (signal, signalled) = mpsc::channel();
     ctrlc::set_handler(move || {
-        // An error means that the program is at its end.
+        // An error means that the program is already ending.
         let _ = signal.send(());
     })
     .map_err(|_| "cannot handle signals: no thread can be started")?;
-    let service = Service::start(addr, target, emulator, &args.trouble)?;
+    let service = Service::start(addr, target, emulator, &args.fault_injection)?;
     if let Err(error) = print(&format!("listening on {}", service.url())) {
         return Ok(unheard(&error));
     }
@@ -72,7 +73,7 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     Ok(print(&service.end()).map_or_else(|error| unheard(&error), |()| ExitCode::SUCCESS))
 }
 
-/// A line for stdout. A reader that has gone away has seen what it wanted: no error.
+/// Prints a line to stdout. A closed pipe is not an error: the reader has what it needs.
 fn print(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
@@ -86,7 +87,7 @@ fn unheard(error: &io::Error) -> ExitCode {
     ExitCode::from(UNHEARD)
 }
 
-/// A line for stderr; where that fails, there is nobody left to tell.
+/// Prints a line to stderr. A failure is ignored: there is nowhere to report it.
 fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! What the man page has beside the options and their help.
+//! The examples and sections of the man page. The options come from `args`.
 
 use crate::generate::Manual;
 
@@ -26,25 +26,25 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
         "ENVIRONMENT",
         &[
             ("OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET", "The AccessKey pair that clients must sign with."),
-            ("OSS_SESSION_TOKEN", "The security token that clients must send. Left out where there is none."),
+            ("OSS_SESSION_TOKEN", "The security token that clients must send. Optional."),
         ],
     ),
     (
         "FAULTS",
         &[
-            ("On the way there", "connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage."),
+            ("In the request", "connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage."),
             ("In the service", "throttle, server-error, rejection."),
-            ("On the way back", "lost-response, late-response, repeated-response, truncated-response, page, flipped-status."),
+            ("In the response", "lost-response, late-response, repeated-response, truncated-response, page, flipped-status."),
         ],
     ),
     (
         "OUTPUT",
         &[
-            ("listening on URL", "The first line, once it serves."),
-            ("deleted", "Of the JSON at the end: vectors that are gone."),
-            ("keys", "Keys of all executed requests, each as often as it was deleted."),
+            ("listening on URL", "The first line, printed once it accepts connections."),
+            ("deleted", "In the JSON at the end: vectors that were deleted."),
+            ("keys", "Keys in all executed requests, including repeated ones."),
             ("remaining", "Vectors that are left."),
-            ("requests", "Requests that came to the service."),
+            ("requests", "Requests that reached the service."),
             ("faults", "With --faults: how often each was injected."),
         ],
     ),

@@ -1,4 +1,4 @@
-//! The emulator, filled and served, and what it says at the end.
+//! Fills the emulator, serves it, and summarizes its requests at the end.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -11,15 +11,16 @@ use oss_delete_vectors::transports::Server;
 use oss_delete_vectors::{Credentials, Target};
 use serde_json::{Map, Value, json};
 
-use crate::args::{Trouble, Vectors};
+use crate::args::{FaultInjection, Vectors};
 use crate::config::ConfigError;
 use crate::key_lines::Rules;
 use crate::keys;
 
-/// Vectors of the index where no keys are given.
+/// Number of vectors in the index if no keys are given.
 const EXAMPLES: u32 = 999;
 
-/// The bucket and the index of `target`, with a vector for each key in its files, for `credentials` to delete from.
+/// Creates an emulator with the bucket and index of `target` and a vector for each key. Requests
+/// must be signed with `credentials`.
 pub(crate) fn emulator(target: &Target, credentials: Credentials, options: &Vectors) -> Result<Emulator, Box<dyn Error>> {
     let examples = if options.keys_from.is_empty() { EXAMPLES } else { 0 };
     let mut emulator = Emulator::with_vectors(target, credentials, (1..=examples).map(|number| format!("doc-{number:03}")))
@@ -36,13 +37,13 @@ pub(crate) fn emulator(target: &Target, credentials: Credentials, options: &Vect
 /// How long a request counts as in flight.
 const IN_FLIGHT: Duration = Duration::from_millis(100);
 
-/// As much as a second lets through may come at once, and a full batch in any case.
-pub(crate) fn rate_limit(trouble: &Trouble) -> Option<RateLimit> {
-    let Trouble { max_qps, max_keys_per_second, max_keys_in_flight, .. } = *trouble;
+/// The burst is the allowance of one second, and at least one full batch.
+pub(crate) fn rate_limit(fault_injection: &FaultInjection) -> Option<RateLimit> {
+    let FaultInjection { max_qps, max_keys_per_second, max_keys_in_flight, .. } = *fault_injection;
     if max_qps.is_none() && max_keys_per_second.is_none() && max_keys_in_flight.is_none() {
         return None;
     }
-    // `as` saturates, and 4 billion at once are no limit.
+    // `as` saturates: a burst of 4 billion is as good as no limit.
     let depth = |per_second: f64, least: f64| per_second.max(least) as u32;
     let qps = max_qps.unwrap_or(f64::from(u32::MAX));
     let mut limit = RateLimit::new(qps, depth(qps, 1.0)).expect("the argument was checked");
@@ -61,16 +62,21 @@ pub(crate) struct Service {
     network: Option<(Arc<Mutex<FaultyNetwork<u64>>>, Faults)>,
     server: Server,
     target: Target,
-    /// That there were at the start.
+    /// Number of vectors at the start.
     vectors: usize,
 }
 
 impl Service {
-    pub(crate) fn start(addr: SocketAddr, target: Target, emulator: Emulator, trouble: &Trouble) -> Result<Self, CannotServe> {
+    pub(crate) fn start(
+        addr: SocketAddr,
+        target: Target,
+        emulator: Emulator,
+        fault_injection: &FaultInjection,
+    ) -> Result<Self, CannotServe> {
         let vectors = vectors(&emulator, &target);
         let emulator = Arc::new(Mutex::new(emulator));
-        let network = trouble.faults.clone().map(|faults| {
-            let network = FaultyNetwork::new(trouble.seed, faults.clone());
+        let network = fault_injection.faults.clone().map(|faults| {
+            let network = FaultyNetwork::new(fault_injection.seed, faults.clone());
             (Arc::new(Mutex::new(network)), faults)
         });
         let server = match &network {
@@ -85,7 +91,7 @@ impl Service {
         self.server.url()
     }
 
-    /// Lets requests under way end, and says what was done: one object on one line.
+    /// Waits for requests in flight to end, and returns the summary: one JSON object on one line.
     pub(crate) fn end(self) -> String {
         self.server.shutdown();
         let faults = self.network.map(|(network, faults)| {

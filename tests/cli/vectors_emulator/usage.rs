@@ -24,8 +24,12 @@ fn an_option_that_is_wrong_is_named_with_its_rule() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let in_use = listener.local_addr().unwrap().to_string();
     for (option, value, expected) in [
-        ("--listen", "0.0.0.0:0", "--listen: 0.0.0.0:0 is no loopback address, and the emulator has no TLS and guards nothing"),
-        ("--listen", "[::]:0", "--listen: [::]:0 is no loopback address"),
+        (
+            "--listen",
+            "0.0.0.0:0",
+            "--listen: 0.0.0.0:0 is not a loopback address, and the emulator has no TLS and no access control",
+        ),
+        ("--listen", "[::]:0", "--listen: [::]:0 is not a loopback address"),
         ("--listen", "127.0.0.1", "must be an IP address and a port, such as 127.0.0.1:9000"),
         ("--listen", &in_use, &format!("--listen: cannot serve on {in_use}: Address already in use")),
         ("--region", "CN", "--region: must be 1 to 63 characters of a-z, 0-9 and '-'"),
@@ -107,9 +111,9 @@ fn keys_that_are_none_are_named_with_file_and_line() {
         (
             "part-00000",
             "{\"id\":\"a\"}\n",
-            ", line 1: looks like JSON Lines ({\"id\":\"a\"}); expected one key a line\nhelp: add ",
+            ", line 1: looks like JSON Lines ({\"id\":\"a\"}); expected one key per line\nhelp: add ",
         ),
-        ("table", "a\tb\n", ", line 1: looks like columns with tabs between (a\\tb); expected one key a line\nhelp: keep "),
+        ("table", "a\tb\n", ", line 1: looks like columns with tabs between (a\\tb); expected one key per line\nhelp: keep "),
         ("keys.gz", "\u{1}\0", ": holds NUL bytes, so it is binary; expected UTF-8 text\nhelp: check "),
         ("plain.jsonl", "a\n", ", line 1: not JSON: expected value at line 1 column 1, in a\nhelp: add --keys-format lines "),
     ] {
@@ -130,7 +134,7 @@ fn help_names_every_fault_and_no_values_of_the_environment() {
     let help = Command::new(env!("CARGO_BIN_EXE_vectors-emulator")).arg("--help").env_clear().envs(KEY_PAIR).output().unwrap();
     let text = String::from_utf8(help.stdout).unwrap();
     assert_eq!((help.status.code(), help.stderr.as_slice()), (Some(0), &[][..]));
-    for part in ["\nWhere:\n", "\nVectors:\n", "\nTrouble:\n", "\nExamples:\n", "\nFaults:\n", "\nExit status:\n"] {
+    for part in ["\nTarget:\n", "\nVectors:\n", "\nFault injection:\n", "\nExamples:\n", "\nFaults:\n", "\nExit status:\n"] {
         assert!(text.contains(part), "{text}");
     }
     let faults = &text[text.find("\nFaults:\n").unwrap()..];

@@ -8,20 +8,20 @@ use std::path::Path;
 pub(crate) trait Disk {
     type File: Write;
 
-    /// A file that is empty, in place of one that is there.
+    /// Creates an empty file, and replaces an existing one.
     fn create(&mut self, path: &Path) -> io::Result<Self::File>;
 
-    /// Comes back when what was written is on the disk.
+    /// Returns when the written data is on the disk.
     fn sync(&mut self, file: &mut Self::File) -> io::Result<()>;
 
-    /// Takes the place of a file that is there, at once.
+    /// Renames a file, and atomically replaces an existing one.
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Comes back when the names in the folder of `path` are on the disk.
+    /// Returns when the names in the folder of `path` are on the disk.
     fn sync_folder_of(&mut self, path: &Path) -> io::Result<()>;
 }
 
-/// That of the machine.
+/// The file system of the host.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FileSystem;
 
@@ -29,7 +29,7 @@ impl Disk for FileSystem {
     type File = File;
 
     fn create(&mut self, path: &Path) -> io::Result<File> {
-        // What is there may be a link to a file that is somebody's.
+        // An existing file may be a link to a file of someone else.
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => File::create_new(path),
@@ -59,7 +59,7 @@ pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match File::open(folder) {
         Ok(folder) => folder.sync_all().or_else(unless_unsupported),
-        // A folder that may be written to need not be one that may be read.
+        // A folder may be writable and not readable.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         Err(error) => Err(error),
     }
@@ -76,7 +76,7 @@ fn unless_unsupported(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// A disk that fails and crashes where it is told to, and then loses what was not synced.
+/// A disk that fails or crashes at a given operation, and then loses unsynced data.
 #[cfg(test)]
 pub(super) mod simulated {
     use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! As whom: id, secret and token come from one source together, for parts of two sources make no credentials.
+//! Credentials: id, secret and token always come from the same source.
 
 use std::mem::take;
 
@@ -27,7 +27,7 @@ pub(crate) enum CredentialSource {
 }
 
 impl CredentialSource {
-    /// Credentials that are valid now, as far as can be known here.
+    /// Returns credentials that are valid now, as far as is known here.
     pub(crate) fn credentials(&self) -> Result<Credentials, ProcessError> {
         match self {
             Self::Fixed(credentials) => Ok(credentials.clone()),
@@ -36,7 +36,7 @@ impl CredentialSource {
     }
 }
 
-/// The command line, then the environment, then the profile; `None` where something is missing.
+/// Looks in the command line, the environment and the profile. `None` if a part is missing.
 pub(super) fn find(lookup: &mut Lookup<'_>, command: Option<&str>) -> Result<Option<CredentialSource>, ConfigError> {
     if let Some(command) = command.filter(|_| !lookup.is_rehearsal()) {
         return CredentialProcess::new(command, OPTION).map(|process| Some(CredentialSource::Process(process)));
@@ -89,7 +89,7 @@ impl Source {
 }
 
 impl Group {
-    /// `None` where the environment has neither id nor secret; a token alone says nothing.
+    /// Returns `None` if the environment has neither id nor secret; a token alone is ignored.
     fn in_environment(lookup: &mut Lookup<'_>) -> Result<Option<Self>, ConfigError> {
         let id = lookup.in_environment(&ACCESS_KEY_ID)?;
         let secret = lookup.in_environment(&ACCESS_KEY_SECRET)?.map(Zeroizing::new);

@@ -1,4 +1,4 @@
-//! Why there is nothing to send.
+//! Errors in the configuration.
 
 use std::path::PathBuf;
 use std::{error, fmt, io};
@@ -8,11 +8,11 @@ use oss_delete_vectors::transports::InvalidRoots;
 
 use super::ossutilconfig::SyntaxError;
 
-/// Names the place, and the line where it is one of a file; no secret.
+/// Names the place, and for a file the line. Shows no secret.
 #[derive(Debug)]
 pub(crate) enum ConfigError {
     Missing(Vec<Missing>),
-    /// A variable or a file; its value stays unsaid, for it may be a secret.
+    /// A variable or a file. Its value is not shown: it may be a secret.
     NotUtf8(String),
     Refused {
         origin: Option<String>,
@@ -46,7 +46,7 @@ pub(crate) enum ConfigError {
     },
 }
 
-/// A setting that is in none of its places.
+/// A setting that was not found in any place.
 #[derive(Debug)]
 pub(crate) struct Missing {
     pub(super) name: &'static str,

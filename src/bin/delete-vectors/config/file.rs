@@ -1,4 +1,4 @@
-//! The configuration file: which one, which profile of it, and what that says.
+//! Finds and reads the configuration file and its profile.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -24,20 +24,20 @@ pub(super) const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" }
 /// The most that is read of a file: far more than one of settings or of certificates has.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
-/// Something that was named, and the option or the variable that did.
+/// A value, and the option or variable that gave it.
 pub(super) struct Named<T> {
     pub(super) value: T,
     pub(super) origin: &'static str,
 }
 
-/// A file as it was read; empty where there is none.
+/// The content of a file; empty if there is no file.
 pub(super) struct ConfigFile {
     path: PathBuf,
     content: Zeroizing<Vec<u8>>,
 }
 
 impl ConfigFile {
-    /// The file that was named, which must be there, or the one in the home directory, which need not.
+    /// The named file, which must exist, or the optional one in the home directory.
     pub(super) fn read(named: Option<Named<PathBuf>>, home: Option<OsString>) -> Result<Self, ConfigError> {
         let (path, origin) = match (named, home) {
             (Some(Named { value, origin }), _) => (value, Some(origin)),
@@ -56,7 +56,7 @@ impl ConfigFile {
         Profiles::parse(text).map_err(|error| ConfigError::Syntax { path: self.path.clone(), error })
     }
 
-    /// The profile that was named, which must be there, or the default one, which need not.
+    /// The named profile, which must exist, or the optional default profile.
     pub(super) fn profile<'a>(
         &'a self,
         profiles: &'a Profiles<'a>,
@@ -84,7 +84,7 @@ pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     }
     let text = input_text::checked(&content).map_err(|not_text| io::Error::new(io::ErrorKind::InvalidData, not_text))?;
     let mark = content.len() - text.len();
-    // In place, so that there is no copy that nobody wipes.
+    // In place: a copy would not be wiped.
     content.drain(..mark);
     Ok(content)
 }
@@ -103,7 +103,7 @@ fn heading(name: &str) -> String {
     }
 }
 
-/// A profile, which may say nothing, in its file, which may not be there. Displays as `[profile prod] of PATH`.
+/// A profile, which may be empty or missing. Displays as `[profile prod] of PATH`.
 pub(super) struct FileProfile<'a> {
     path: &'a Path,
     heading: String,

@@ -1,14 +1,14 @@
-//! How a profile comes to its credentials.
+//! The kind of credentials in a profile.
 
 use super::error::ConfigError;
 use super::setting::{Lookup, Setting};
 
 const MODE: Setting = Setting::new("mode").key("mode");
 
-/// What a profile, or a credential process, says that its credentials are.
+/// The mode that a profile or a credential process declares.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Nothing: a pair, and a token where there is one.
+    /// No mode: an AccessKey pair, and a token if there is one.
     Unsaid,
     AccessKey,
     Sts,
@@ -16,7 +16,7 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    /// `None` for those that are not supported.
+    /// Returns `None` for a mode that is not supported.
     pub(super) fn parse(text: &str) -> Option<Self> {
         [("AK", Self::AccessKey), ("StsToken", Self::Sts), ("External", Self::External)]
             .into_iter()

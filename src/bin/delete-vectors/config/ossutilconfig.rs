@@ -1,4 +1,4 @@
-//! The text of an `.ossutilconfig`: INI, read strictly, for a secret that could be meant otherwise is none.
+//! The text of an `.ossutilconfig`: INI, read strictly: an ambiguous secret is an error.
 
 use std::{error, fmt};
 
@@ -16,7 +16,7 @@ pub(crate) struct Profile<'a> {
     values: Vec<Value<'a>>,
 }
 
-/// What stands behind a key: maybe a secret, hence no `Debug`.
+/// The value of a key. It may be a secret, hence no `Debug`.
 #[derive(Clone, Copy)]
 pub(crate) struct Value<'a> {
     key: &'static str,
@@ -28,7 +28,7 @@ impl<'a> Profiles<'a> {
     /// Reads lines that end in LF or CRLF. Lines that begin with `#` or `;` are comments; values
     /// are trimmed, and otherwise what stands there: quotes, backslashes, `#` and `=` are part of them.
     ///
-    /// Other sections and keys are ossutil's, and passed over whatever they hold.
+    /// Other sections and keys belong to ossutil, and are skipped whatever they hold.
     pub(crate) fn parse(text: &'a str) -> Result<Self, SyntaxError> {
         let mut profiles: Vec<Profile<'a>> = Vec::new();
         let mut section = Section::None;
@@ -93,7 +93,7 @@ fn profile_name(heading: &str) -> Option<&str> {
 }
 
 impl<'a> Profile<'a> {
-    /// The value of one of the keys; an empty one is as good as none.
+    /// The value of a key. An empty value counts as missing.
     pub(crate) fn get(&self, key: &str) -> Option<Value<'a>> {
         self.values.iter().find(|value| value.key == key && !value.text.is_empty()).copied()
     }
@@ -119,7 +119,7 @@ fn letters(key: &str) -> impl Iterator<Item = u8> {
     key.bytes().filter(|byte| !matches!(byte, b'-' | b'_')).map(|byte| byte.to_ascii_lowercase())
 }
 
-/// What is wrong, and in which line; nothing of what stands there, for it may be a secret.
+/// An error and its line. The content of the line is not shown: it may be a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SyntaxError {
     Neither { line: usize },

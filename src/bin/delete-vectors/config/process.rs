@@ -48,7 +48,7 @@ impl CredentialProcess {
         Ok(Self { origin: origin.to_owned(), program, arguments: words.collect(), limit: LIMIT })
     }
 
-    /// Runs the program and reads what it prints. It sees the terminal through stderr alone.
+    /// Runs the program and reads its output. Only its stderr is connected to the terminal.
     pub(crate) fn run(&self) -> Result<Credentials, ProcessError> {
         self.output().and_then(|output| read(&output)).map_err(|failure| ProcessError { origin: self.origin.clone(), failure })
     }
@@ -60,7 +60,7 @@ impl CredentialProcess {
         let mut running = Running(command.spawn().map_err(|error| Failure::Start { program: self.program.clone(), error })?);
         let stdout = running.0.stdout.take().expect("it was asked for");
 
-        // A read has no deadline. Where something outlives the program and keeps its output open, the thread stays behind.
+        // A read has no deadline. If a child of the program keeps its output open, the thread stays.
         let (sender, receiver) = mpsc::sync_channel(1);
         let stdout = stdout.take(MAX_OUTPUT as u64 + 1);
         thread::Builder::new().spawn(move || sender.send(wiped::read_to_end(stdout))).map_err(Failure::Io)?;
@@ -77,7 +77,7 @@ impl CredentialProcess {
     }
 }
 
-/// A program that is killed where nobody waits for it any more.
+/// A running program, killed on drop.
 struct Running(Child);
 
 impl Running {
@@ -94,7 +94,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that has ended and was waited for is left alone by both.
+        // Both do nothing if the program has ended and was waited for.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -102,7 +102,8 @@ impl Drop for Running {
 
 /// Reads `{"mode":"StsToken","access_key_id":..,"access_key_secret":..,"sts_token":..,"expiration":..}`.
 ///
-/// Whether they have expired is not checked: a clock that is wrong would reject good credentials, and the service knows.
+/// The expiration is not checked: a wrong local clock would reject valid credentials. The service
+/// checks it.
 fn read(output: &[u8]) -> Result<Credentials, Failure> {
     let output = input_text::checked(output).map_err(Failure::NotText)?;
     let whole: &RawValue = serde_json::from_slice(output).map_err(Failure::NotJson)?;
@@ -131,10 +132,10 @@ fn read(output: &[u8]) -> Result<Credentials, Failure> {
 
 const MISSING: &str = "is missing";
 
-/// Each by its name, as it stands in the output: no copy that would not be wiped.
+/// The members by name, borrowed from the output: a copy would not be wiped.
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
-/// What a member says. `null` and an empty text are as good as none.
+/// The text of a member. `null` and an empty text count as missing.
 fn text(members: &Members<'_>, name: &'static str) -> Result<Option<Zeroizing<String>>, Failure> {
     let Some(json) = members.get(name).map(|value| value.get()).filter(|json| *json != "null") else { return Ok(None) };
     let quoted = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
@@ -142,7 +143,7 @@ fn text(members: &Members<'_>, name: &'static str) -> Result<Option<Zeroizing<St
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
-/// Why a program gave no credentials. Shows neither its arguments nor anything that it printed.
+/// Why a program did not return credentials. Shows neither its arguments nor anything that it printed.
 #[derive(Debug)]
 pub(crate) struct ProcessError {
     origin: String,

@@ -1,4 +1,4 @@
-//! What a setting is called in each place where it is looked for, and the search.
+//! The name of each setting in each source, and the lookup.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -8,7 +8,8 @@ use oss_delete_vectors::InvalidValue;
 use super::error::{ConfigError, Missing};
 use super::file::FileProfile;
 
-/// A setting, and where it is looked for. A secret has no option, for other users of the machine can see command lines.
+/// A setting, and its name in each source. A secret has no option: other users of the host can see
+/// command lines.
 pub(super) struct Setting {
     /// As the library's errors name the field.
     pub(super) name: &'static str,
@@ -42,7 +43,7 @@ impl Setting {
     }
 }
 
-/// The places that settings are looked for in, and what became of the search so far.
+/// The sources of settings, with what was found and what is missing so far.
 pub(super) struct Lookup<'a> {
     environment: &'a dyn Fn(&str) -> Option<OsString>,
     /// `None` with `--emulator`: a rehearsal depends on the command line alone.
@@ -116,7 +117,7 @@ impl<'a> Lookup<'a> {
         self.missing.push(Missing { name, places });
     }
 
-    /// What to say where something is missing.
+    /// The error that lists all missing settings.
     pub(super) fn into_missing(self) -> ConfigError {
         ConfigError::Missing(self.missing)
     }
@@ -126,7 +127,7 @@ impl<'a> Lookup<'a> {
     }
 }
 
-/// The value of a variable; an empty one is as good as none.
+/// The value of a variable. An empty value counts as unset.
 pub(super) fn variable(
     environment: &dyn Fn(&str) -> Option<OsString>,
     name: &'static str,

@@ -1,4 +1,4 @@
-//! Bytes that may hold a secret, and are wiped wherever they have been.
+//! Reads bytes that may hold a secret, and wipes every buffer that held them.
 
 use std::io::{self, Read};
 
@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 const FIRST_BUFFER: usize = 16 * 1024;
 
-/// Reads to the end. A buffer that is full is wiped, once a larger one has what it holds.
+/// Reads to the end. A full buffer is wiped after it is copied to a larger one.
 pub(super) fn read_to_end(mut reader: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut content = Zeroizing::new(vec![0; FIRST_BUFFER]);
     let mut length = 0;
@@ -27,8 +27,8 @@ pub(super) fn read_to_end(mut reader: impl Read) -> io::Result<Zeroizing<Vec<u8>
     Ok(content)
 }
 
-/// What a JSON string says, given without its quotes; `None` where it escapes half a character. It is no longer than what
-/// stands there, so that it never moves.
+/// Unescapes a JSON string without its quotes; `None` if it escapes half a character. The result is
+/// never longer than `json`, so its buffer never moves.
 pub(super) fn unescape(json: &str) -> Option<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::with_capacity(json.len()));
     let mut rest = json;

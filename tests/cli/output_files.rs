@@ -148,7 +148,7 @@ fn stdout_and_stderr_go_to_no_other_file_of_the_run() {
             let options = PLACE.into_iter().chain(options).chain([option, file.path()]);
             let mut command = crate::program::command(options, &CREDENTIALS);
             let redirected = std::fs::OpenOptions::new().append(true).open(file.path()).unwrap();
-            let run = crate::program::told(
+            let run = crate::program::checked(
                 if stream == "stdout" { command.stdout(redirected) } else { command.stderr(redirected) }.output().unwrap(),
             );
             let text = run.stderr + &file.read();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, Report};
 use oss_delete_vectors::{Credentials, Target};
 
-use crate::args::{BookPaths, What};
+use crate::args::{OutputPaths, What};
 use crate::checkpoint::{CheckpointFile, Covered, Saved};
 use crate::console::complain;
 use crate::errors::Errors;
@@ -20,22 +20,22 @@ use crate::text::{count, grouped};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How often the files are written: every second, which is how often it is asked for, and no two
-/// clocks read the same.
+/// The minimum time between two writes. It is a little less than the second between two calls of
+/// `keep`, so that each call writes.
 const INTERVAL: Duration = Duration::from_millis(900);
 
-/// Reading so many keys takes a while.
+/// From this number on, reading keys takes long enough to report it.
 const MANY: u64 = 1_000_000;
 
-pub(crate) struct Books {
+pub(crate) struct OutputFiles {
     checkpoint: Option<CheckpointFile>,
     resumed: Option<Saved>,
     failed_keys: Option<FailedKeysFile>,
     failed_keys_path: Option<PathBuf>,
     reading: Arc<Reading>,
-    /// The options that the keys are read by.
+    /// The options that select the keys.
     options: String,
-    /// Of keys in the file of failed keys.
+    /// The errors of the keys in the file of failed keys.
     errors: Errors,
     /// Keys that failed and are not in the file yet. Those that are not settled get there last: the
     /// checkpoint does not cover them, and the run that resumes this one sends them.
@@ -43,18 +43,18 @@ pub(crate) struct Books {
     request_id: Option<String>,
     begun: Instant,
     saved_at: Option<Instant>,
-    /// All was written, and every key that was read has its outcome for good.
+    /// Everything was written, and every key that was read has its final outcome.
     is_settled: bool,
     _locks: Vec<Lock>,
 }
 
-impl Books {
+impl OutputFiles {
     /// Locks the files, and reads the checkpoint if there is one. Writes nothing yet.
     ///
     /// # Errors
     ///
     /// If another run uses one of the files, or the checkpoint cannot be read.
-    pub(crate) fn open(paths: &BookPaths, what: &What, reading: Arc<Reading>) -> Result<Self, BoxError> {
+    pub(crate) fn open(paths: &OutputPaths, what: &What, reading: Arc<Reading>) -> Result<Self, BoxError> {
         let written = [("--checkpoint", &paths.checkpoint), ("--failed-keys", &paths.failed_keys)];
         let written = written.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)));
         let locks = written.map(|(option, path)| Lock::take(option, path)).filter_map(Result::transpose);
@@ -99,16 +99,16 @@ impl Books {
         })
     }
 
-    /// How far an earlier run came that this one resumes.
+    /// The report of the run that this one resumes.
     pub(crate) fn resumed(&self) -> Option<Report> {
         self.resumed.as_ref().map(|saved| saved.run.report())
     }
 
-    /// A run that begins, or resumes the one of the checkpoint.
+    /// Creates a new run, or resumes the run of the checkpoint.
     ///
     /// # Errors
     ///
-    /// If an option is invalid, or the checkpoint is of another target.
+    /// If an option is invalid, or the checkpoint has another target.
     pub(crate) fn new_run(
         &self,
         target: &Target,
@@ -136,7 +136,7 @@ impl Books {
             let count = grouped(mark.position);
             complain(format_args!("note: reading {count} keys, to compare them with those of the checkpoint"));
         }
-        if keys.check(mark, run.settled()).map_err(|trouble| trouble.to_string())? {
+        if keys.check(mark, run.settled()).map_err(|error| error.to_string())? {
             return Ok(());
         }
         let (position, options) = (grouped(mark.position), options.escape_debug());
@@ -146,12 +146,12 @@ impl Books {
 
     fn refused(&self, reason: impl std::fmt::Display) -> BoxError {
         let path = self.checkpoint.as_ref().map(|file| file.path().display().to_string()).unwrap_or_default();
-        let help = "give the options and the keys of that run; or, to begin anew, remove this file";
+        let help = "give the options and the keys of that run; or, to start over, remove this file";
         format!("--checkpoint {path}: {reason}\nhelp: {help}").into()
     }
 
-    /// Opens what is written to, and writes the first checkpoint: a disk that is full is found out
-    /// before anything is sent.
+    /// Opens the output files and writes the first checkpoint, so that a full disk is found before
+    /// anything is sent.
     pub(crate) fn begin(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         if let Some(path) = &self.failed_keys_path {
             let covered = self.resumed.as_ref().and_then(|saved| saved.failed_keys.as_ref());
@@ -185,13 +185,13 @@ impl Books {
         }
     }
 
-    /// Writes the files if it is time to.
+    /// Writes the files if the last write is long enough ago.
     pub(crate) fn keep(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         if self.saved_at.is_none_or(|at| at.elapsed() >= INTERVAL) { self.save(bulk) } else { Ok(()) }
     }
 
-    /// Closes the files: keys that are not settled come last, and the checkpoint is removed if it
-    /// is of no use.
+    /// Closes the files: keys that are not settled come last, and a checkpoint that is no
+    /// longer needed is removed.
     pub(crate) fn end(&mut self, bulk: &BulkDelete, is_all_deleted: bool) -> Result<(), BoxError> {
         if !is_all_deleted {
             self.save(bulk)?;
@@ -212,7 +212,7 @@ impl Books {
         Ok(())
     }
 
-    /// What to do about keys that were not deleted; `None` if these files are of no help.
+    /// What to do about keys that were not deleted; `None` if these files do not help.
     pub(crate) fn advice(&self, is_input_complete: bool) -> Option<String> {
         let again = "what is gone already does no harm";
         let checkpoint = self.checkpoint.as_ref().filter(|_| self.saved_at.is_some());
@@ -231,7 +231,7 @@ impl Books {
         }
     }
 
-    /// Whether the same command goes on where this run ended.
+    /// Whether the same command resumes this run.
     pub(crate) fn can_be_resumed(&self) -> bool {
         self.checkpoint.is_some() && self.saved_at.is_some()
     }
@@ -245,12 +245,12 @@ impl Books {
         self.request_id.as_deref()
     }
 
-    /// Since the beginning, that of the run that was resumed included.
+    /// The time of this run and of the runs that it resumed.
     pub(crate) fn elapsed(&self) -> Duration {
         self.resumed.as_ref().map_or(Duration::ZERO, |saved| saved.elapsed) + self.begun.elapsed()
     }
 
-    /// Failed keys first: the checkpoint says that they are written.
+    /// Writes failed keys first: the checkpoint states that they are written.
     fn save(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         self.saved_at = Some(Instant::now());
         // Without a checkpoint no run resumes this one, and sends the others again.

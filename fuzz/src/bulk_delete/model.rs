@@ -1,4 +1,4 @@
-//! What became of each position of the input, in books that know nothing of the machine but what it tells.
+//! A model of the outcome of each position, built only from the events of `BulkDelete`.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use oss_delete_vectors::bulk::{BulkDelete, Checkpoint, Event, FailedKeys, KeyOut
 use oss_delete_vectors::{Key, KeyBatch};
 
 #[derive(Default)]
-pub(super) struct Books {
+pub(super) struct Model {
     /// The number of each key, by position: what is pushed, and pushed again by a run that is resumed.
     input: Vec<u16>,
     positions: Vec<Position>,
@@ -14,7 +14,7 @@ pub(super) struct Books {
     pub(super) pushed: usize,
     /// Numbers of the keys in the batch that fills.
     filling: HashSet<u16>,
-    /// Answers of this run that confirmed a deletion, by where the request's keys stood.
+    /// Responses of this run that confirmed a deletion, by where the request's keys stood.
     confirmed: HashSet<Positions>,
     /// Of this run, but for what an earlier one settled.
     report: Report,
@@ -46,7 +46,7 @@ pub(super) fn text(number: u16) -> String {
     }
 }
 
-impl Books {
+impl Model {
     /// The key to push next: that of the input, or a new one.
     pub(super) fn next_key(&mut self, new: u16) -> u16 {
         if self.pushed == self.input.len() {
