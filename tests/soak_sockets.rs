@@ -44,7 +44,7 @@ const MORE_FILES: u64 = 64;
 const MORE_THREADS: u64 = 16;
 
 #[test]
-fn both_transports_lose_nothing_and_take_no_more_and_more() {
+fn both_transports_lose_no_key_and_use_bounded_memory() {
     let time = env::var("SOAK_SECONDS").map_or(10, |seconds| seconds.parse().expect("SOAK_SECONDS is a number"));
     let time = Duration::from_secs(time);
     let services = ["hyper", "ureq"].map(|transport| Arc::new(Soak::start(transport)));

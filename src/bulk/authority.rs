@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_asked_ahead_is_not_overdue_while_the_old_credentials_hold() {
+    fn renewal_is_not_overdue_before_expiry() {
         let target =
             Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").build().unwrap();
         let at = |seconds| (Duration::from_secs(seconds), UNIX_EPOCH + Duration::from_secs(seconds));

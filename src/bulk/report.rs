@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_is_deleted_where_no_key_has_another_outcome_or_none() {
+    fn all_is_deleted_only_if_every_key_is_deleted() {
         let all = Report { pushed: 7, deleted: 5, duplicates: 2, input_complete: true, ..Report::default() };
         assert!(all.is_all_deleted() && Report { input_complete: true, ..Report::default() }.is_all_deleted());
         for other in [

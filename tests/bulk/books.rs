@@ -31,14 +31,14 @@ fn duplicates_within_a_batch_are_dropped_and_counted() {
 }
 
 #[test]
-fn duplicates_of_another_batch_are_keys_of_their_own() {
+fn duplicates_in_another_batch_are_kept() {
     let run = Run::new(BulkOptions::new(), |_| deleted()).keys((0..500).chain(0..500).map(key)).delete_all();
     let report = run.bulk.report();
     assert_eq!((run.requests.len(), report.deleted, report.duplicates), (2, 1000, 0));
 }
 
 #[test]
-fn settled_ranges_tell_what_to_leave_out_when_resuming() {
+fn settled_ranges_cover_finished_positions() {
     let mut bulk = bulk(BulkOptions::new().rate(Rate::Unlimited));
     (0..2000).for_each(|number| assert!(push(&mut bulk, number)));
     let ids: Vec<TransmitId> = std::iter::from_fn(|| bulk.poll_transmit(now())).map(|transmit| transmit.id).collect();
@@ -55,7 +55,7 @@ fn settled_ranges_tell_what_to_leave_out_when_resuming() {
 }
 
 #[test]
-fn can_push_bounds_what_is_unsettled() {
+fn can_push_bounds_unsettled_keys() {
     for concurrency in [1, 16, 64] {
         let mut bulk = bulk(BulkOptions::new().concurrency(concurrency));
         let mut pushed = 0;
@@ -71,7 +71,7 @@ fn can_push_bounds_what_is_unsettled() {
 }
 
 #[test]
-fn events_that_nobody_takes_close_the_run_until_they_are_taken() {
+fn untaken_events_close_can_push() {
     let mut bulk = bulk(BulkOptions::new().rate(Rate::Unlimited));
     let mut sent = 0;
     (0..500).for_each(|number| assert!(push(&mut bulk, number)));
@@ -88,7 +88,7 @@ fn events_that_nobody_takes_close_the_run_until_they_are_taken() {
 }
 
 #[test]
-fn nothing_is_pushed_after_the_end() {
+fn push_fails_after_the_end() {
     let mut finished = bulk(BulkOptions::new());
     finished.finish();
     assert!(finished.is_finished() && !finished.can_push() && !push(&mut finished, 0));
@@ -100,7 +100,7 @@ fn nothing_is_pushed_after_the_end() {
 }
 
 #[test]
-fn an_answer_counts_once_and_ids_of_other_runs_not_at_all() {
+fn repeated_and_unknown_responses_are_ignored() {
     let mut other = bulk(BulkOptions::new().rate(Rate::Unlimited));
     let mut bulk = bulk(BulkOptions::new());
     for bulk in [&mut other, &mut bulk] {
@@ -118,7 +118,7 @@ fn an_answer_counts_once_and_ids_of_other_runs_not_at_all() {
 }
 
 #[test]
-fn extra_timeouts_do_no_harm() {
+fn spurious_timeouts_change_nothing() {
     let mut run = Run::new(BulkOptions::new(), |_| deleted()).keys((0..3000).map(key));
     run.until(|run| run.bulk.report().deleted > 1000);
     let report = run.bulk.report();
@@ -132,7 +132,7 @@ fn extra_timeouts_do_no_harm() {
 }
 
 #[test]
-fn options_out_of_their_range_are_refused_by_name() {
+fn invalid_options_are_named() {
     let options = BulkOptions::new;
     for (options, expected) in [
         (options().concurrency(0), r#"concurrency must be 1 to 10000, not "0""#),

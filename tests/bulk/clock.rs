@@ -25,7 +25,7 @@ fn skewed<'a>(emulator: &'a mut Emulator, options: BulkOptions, ahead: Duration,
 }
 
 #[test]
-fn a_skewed_clock_costs_one_request() {
+fn skewed_clock_costs_one_request() {
     for is_behind in [false, true] {
         for ahead in [Duration::from_secs(16 * 60), 2 * HOUR, 24 * HOUR, 24 * 400 * HOUR] {
             let mut emulator = emulated(5000);
@@ -37,7 +37,7 @@ fn a_skewed_clock_costs_one_request() {
 }
 
 #[test]
-fn what_was_in_flight_under_the_old_time_is_sent_again() {
+fn requests_dated_before_the_correction_are_resent() {
     let mut emulator = emulated(4000);
     let options = BulkOptions::new().concurrency(8).rate(Rate::Unlimited);
     let run = skewed(&mut emulator, options, 2 * HOUR, false).delete(4000);
@@ -46,7 +46,7 @@ fn what_was_in_flight_under_the_old_time_is_sent_again() {
 }
 
 #[test]
-fn a_clock_that_jumps_in_mid_run_is_corrected_again() {
+fn clock_jump_during_a_run_is_corrected() {
     let mut emulator = emulated(10_000);
     let mut run = skewed(&mut emulator, BulkOptions::new().concurrency(1), HOUR, false).keys((0..10_000).map(key));
     run.until(|run| run.requests.len() == 8);
@@ -57,14 +57,14 @@ fn a_clock_that_jumps_in_mid_run_is_corrected_again() {
 }
 
 #[test]
-fn refused_for_the_date_even_with_the_services_own_is_final() {
+fn date_rejected_after_correction_stops_the_run() {
     let run = Run::new(BulkOptions::new().concurrency(1), |_| error(403, code::REQUEST_TIME_TOO_SKEWED)).delete(1000);
     assert!(matches!(run.stopped(), Some(StopReason::Clock(_))));
     assert_eq!((run.requests.len(), run.outcomes()), (2, [0, 500, 0, 500]));
 }
 
 #[test]
-fn without_a_date_there_is_nothing_to_learn() {
+fn response_without_a_date_corrects_nothing() {
     let mut response = crate::run::service_error(403, code::REQUEST_TIME_TOO_SKEWED).to_response();
     response.headers_mut().remove("date");
     let run = Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(response.clone())).delete(1000);

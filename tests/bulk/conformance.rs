@@ -27,7 +27,7 @@ enum Against {
 }
 
 #[test]
-fn sequences_end_as_with_the_sdk_or_better() {
+fn sequences_match_or_improve_on_the_sdk() {
     let cases: Vec<ErrorCase> =
         error_cases().into_iter().filter(|case| case.id.starts_with("sequence/") || case.id.starts_with("transport/")).collect();
     assert_eq!(cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>(), EXPECTED.map(|(id, ..)| id));

@@ -38,7 +38,7 @@ fn renewing() -> BulkOptions {
 }
 
 #[test]
-fn where_nobody_renews_them_a_refusal_is_fatal() {
+fn rejected_credentials_are_fatal_without_renewal() {
     for code in [code::SECURITY_TOKEN_EXPIRED, code::INVALID_SECURITY_TOKEN, code::INVALID_ACCESS_KEY_ID] {
         let run = Run::new(BulkOptions::new().concurrency(1), |_| error(403, code)).delete(600);
         assert!(matches!(run.stopped(), Some(StopReason::Credentials(_))));
@@ -47,7 +47,7 @@ fn where_nobody_renews_them_a_refusal_is_fatal() {
 }
 
 #[test]
-fn those_that_never_come_stop_the_run() {
+fn missing_credentials_stop_the_run() {
     let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"])).delete(600);
     assert_eq!(run.stopped(), Some(&StopReason::CredentialsMissing));
     assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 500, 0, 100]));
@@ -57,7 +57,7 @@ fn those_that_never_come_stop_the_run() {
 }
 
 #[test]
-fn those_that_come_late_go_on_where_it_stood() {
+fn late_credentials_continue_the_run() {
     let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"]))
         .provider(|asked| (asked == 0).then(|| (45 * SECOND, pair("new"))))
         .delete(5000);
@@ -66,7 +66,7 @@ fn those_that_come_late_go_on_where_it_stood() {
 }
 
 #[test]
-fn rejected_ones_are_asked_for_again_with_a_back_off() {
+fn rejected_credentials_are_requested_with_back_off() {
     // The provider has the old ones in its cache for a while.
     for cached in [1, 2, 5] {
         let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"]))
@@ -88,7 +88,7 @@ fn rejected_ones_are_asked_for_again_with_a_back_off() {
 }
 
 #[test]
-fn answers_to_older_credentials_are_sent_again_and_count_for_nothing() {
+fn requests_with_old_credentials_are_resent_uncounted() {
     let options =
         BulkOptions::new().concurrency(8).rate(oss_delete_vectors::bulk::Rate::Unlimited).credentials_timeout(60 * SECOND);
     let run =
@@ -98,7 +98,7 @@ fn answers_to_older_credentials_are_sent_again_and_count_for_nothing() {
 }
 
 #[test]
-fn a_known_expiry_is_asked_about_five_minutes_ahead() {
+fn credentials_are_renewed_five_minutes_before_expiry() {
     let hour = Duration::from_secs(3600);
     let mut run = Run::as_whom(until("old", hour), renewing(), knowing(&["old", "new"]))
         .provider(|_| Some((SECOND, until("new", 10 * hour))))
@@ -114,7 +114,7 @@ fn a_known_expiry_is_asked_about_five_minutes_ahead() {
 }
 
 #[test]
-fn patience_for_credentials_that_are_still_good_keeps_nobody_awake() {
+fn credentials_timeout_starts_at_expiry() {
     // Asked five minutes ahead, patience of one: it begins with the expiry, and nothing is due over it before.
     let mut run = Run::as_whom(until("old", 301 * SECOND), renewing(), knowing(&["old"])).keys(std::iter::empty());
     run.bulk.push(oss_delete_vectors::Key::new("one").unwrap()).unwrap();
@@ -128,7 +128,7 @@ fn patience_for_credentials_that_are_still_good_keeps_nobody_awake() {
 }
 
 #[test]
-fn credentials_with_little_time_left_are_not_asked_for_again_at_once() {
+fn short_lived_credentials_are_not_renewed_at_once() {
     // The provider has no better ones for a minute: its cache.
     let run = Run::as_whom(until("old", 2 * SECOND), renewing(), |_| deleted())
         .provider(|_| Some((Duration::ZERO, until("cached", 120 * SECOND))))
@@ -138,7 +138,7 @@ fn credentials_with_little_time_left_are_not_asked_for_again_at_once() {
 }
 
 #[test]
-fn a_clock_that_is_far_ahead_does_not_keep_good_credentials_from_being_used() {
+fn credentials_are_used_when_the_clock_is_far_ahead() {
     // By the client's clock every token has expired when it comes. The service tells the time.
     let hour = Duration::from_secs(3600);
     let mut emulator = Emulator::with_vectors(&target(), pair("other"), (0..5000).map(key)).unwrap();

@@ -18,7 +18,7 @@ fn refusing(poison: &[u64]) -> impl Fn(&Call<'_>) -> Answer + use<> {
 }
 
 #[test]
-fn one_bad_key_among_ten_thousand_is_found_and_the_others_are_deleted() {
+fn one_bad_key_in_ten_thousand_is_found() {
     for poison in [0, 1, 249, 250, 499, 500, 4321, 9_999] {
         let run = Run::new(BulkOptions::new(), refusing(&[poison])).delete(10_000);
         assert_eq!((run.outcomes(), run.stopped()), ([9_999, 1, 0, 0], None), "{poison}");
@@ -59,7 +59,7 @@ fn attributed(run: &Run<'_>) -> Vec<(u64, bool)> {
 }
 
 #[test]
-fn a_duplicate_has_the_outcome_of_its_key() {
+fn duplicate_has_the_outcome_of_its_key() {
     // c is bad. Its duplicates stand among keys that are deleted, and those of a and b after it.
     for keys in [
         &[1, 2, 1, 3, 2, 4][..],
@@ -81,7 +81,7 @@ fn a_duplicate_has_the_outcome_of_its_key() {
 }
 
 #[test]
-fn thousands_of_duplicates_are_attributed_too() {
+fn thousands_of_duplicates_are_attributed() {
     // Each key three times, far apart; every hundredth is bad.
     let keys: Vec<u64> = (0..3).flat_map(|_| 0..400).chain((0..30_000).map(|number| number % 2)).collect();
     let poison: Vec<u64> = (0..400).step_by(100).collect();
@@ -91,7 +91,7 @@ fn thousands_of_duplicates_are_attributed_too() {
 }
 
 #[test]
-fn before_the_first_success_one_batch_at_a_time_is_halved() {
+fn one_batch_is_split_at_a_time_before_a_success() {
     let sizes = RefCell::new(Vec::new());
     let refuse_all = |call: &Call<'_>| {
         sizes.borrow_mut().push((call.positions.first() / 500, call.keys));
@@ -109,7 +109,7 @@ fn before_the_first_success_one_batch_at_a_time_is_halved() {
 }
 
 #[test]
-fn single_keys_that_wait_for_another_batch_to_be_halved_all_have_their_turn() {
+fn single_keys_waiting_for_a_split_are_all_sent() {
     // Batch 0 holds two keys, and 1 to 3 one each. All are bad, which is too few to stop over.
     let mut run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), refusing(&[0, 1, 2, 3, 4]));
     for number in 0..5 {
@@ -124,7 +124,7 @@ fn single_keys_that_wait_for_another_batch_to_be_halved_all_have_their_turn() {
 }
 
 #[test]
-fn a_refused_batch_that_may_have_deleted_before_leaves_unconfirmed_keys() {
+fn rejection_after_a_lost_response_is_unconfirmed() {
     let refusing = refusing(&[7]);
     let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.number {
         0 => error(500, code::INTERNAL_ERROR),

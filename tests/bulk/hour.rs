@@ -55,7 +55,7 @@ fn an_hour_of_one_response_costs_no_key() {
 }
 
 #[test]
-fn an_outage_is_given_up_when_the_caller_says_so() {
+fn outage_ends_at_the_limit_of_the_caller() {
     for (number, (name, response)) in responses().into_iter().enumerate() {
         let service = |call: &Call<'_>| if call.at > 10 * SECOND { response() } else { deleted() };
         let options = BulkOptions::new().rate(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0));

@@ -16,7 +16,7 @@ fn down(from: usize, until: Duration, answer: impl Fn() -> Answer) -> impl Fn(&C
 }
 
 #[test]
-fn two_hours_down_in_mid_run_lose_nothing() {
+fn two_hour_outage_loses_no_key() {
     for answer in
         [not_sent, lost, || page(502), || page(403), || error(503, "ServiceUnavailable"), || error(500, code::INTERNAL_ERROR)]
     {
@@ -32,7 +32,7 @@ fn two_hours_down_in_mid_run_lose_nothing() {
 }
 
 #[test]
-fn two_hours_of_silence_cost_a_probe_each_deadline() {
+fn silent_outage_costs_one_probe_per_deadline() {
     let run = Run::new(BulkOptions::new(), down(20, 2 * HOUR, || Answer::Silence)).delete(100_000);
     assert_eq!((run.outcomes(), run.stopped()), ([100_000, 0, 0, 0], None));
     let probes = run.requests.len() - 200;
@@ -54,7 +54,7 @@ fn probes_go_one_at_a_time() {
 }
 
 #[test]
-fn it_gives_up_after_as_long_as_it_was_told() {
+fn outage_limit_stops_the_run() {
     let options = BulkOptions::new().outage_timeout(600 * SECOND);
     let run = Run::new(options, down(20, 2 * HOUR, not_sent)).delete(100_000);
     assert!(
@@ -67,7 +67,7 @@ fn it_gives_up_after_as_long_as_it_was_told() {
 }
 
 #[test]
-fn one_batch_alone_is_no_outage() {
+fn one_failing_batch_is_no_outage() {
     let run = Run::new(BulkOptions::new(), |_| error(500, code::INTERNAL_ERROR)).delete(500);
     assert_eq!((run.requests.len(), run.outcomes()), (10, [0, 0, 500, 0]));
     assert_eq!(run.outages(), (0, 0));
@@ -77,7 +77,7 @@ fn one_batch_alone_is_no_outage() {
 const FOREIGN: [Respond; 6] = [not_sent, lost, || page(401), || page(502), || page(500), || Answer::Silence];
 
 #[test]
-fn two_hours_down_cost_no_key_however_few_are_left() {
+fn two_hour_outage_loses_none_of_the_last_keys() {
     for left in [1, 2, 7, 8, 9] {
         for concurrency in [1, 16] {
             for answer in FOREIGN {
@@ -98,7 +98,7 @@ fn two_hours_down_cost_no_key_however_few_are_left() {
 }
 
 #[test]
-fn one_deletion_a_minute_costs_no_key() {
+fn one_deletion_a_minute_is_no_outage() {
     for answer in FOREIGN {
         for pause in [60 * SECOND, HOUR] {
             let next = Cell::new(Duration::ZERO);
@@ -116,7 +116,7 @@ fn one_deletion_a_minute_costs_no_key() {
 }
 
 #[test]
-fn a_batch_that_never_gets_through_ends_while_others_do() {
+fn failing_batch_ends_while_others_succeed() {
     for cursed in [1, 3, 7] {
         for answer in [not_sent, lost, || page(405), || page(502)] {
             let is_cursed = |call: &Call<'_>| (1000..1000 + 500 * cursed).contains(&call.positions.first());
@@ -132,7 +132,7 @@ fn a_batch_that_never_gets_through_ends_while_others_do() {
 }
 
 #[test]
-fn a_few_batches_that_always_fail_are_no_outage_either() {
+fn few_failing_batches_are_no_outage() {
     // The third and the fourth of twenty, which in the end are the last that are left.
     let is_cursed = |call: &Call<'_>| (1000..2000).contains(&call.positions.first());
     let service = |call: &Call<'_>| if is_cursed(call) { error(500, code::INTERNAL_ERROR) } else { deleted() };
@@ -144,7 +144,7 @@ fn a_few_batches_that_always_fail_are_no_outage_either() {
 }
 
 #[test]
-fn a_batch_that_always_fails_does_not_keep_an_outage_going() {
+fn failing_batch_does_not_prolong_an_outage() {
     for seed in 0..50 {
         let options = BulkOptions::new().seed(seed);
         let service = |call: &Call<'_>| {
@@ -160,7 +160,7 @@ fn a_batch_that_always_fails_does_not_keep_an_outage_going() {
 }
 
 #[test]
-fn passing_rejections_spend_attempts_in_the_end() {
+fn transient_rejections_use_up_attempts() {
     // Ten batches, the last that are left. OSS itself answers, so that their attempts count.
     let service = |call: &Call<'_>| if call.number == 0 { deleted() } else { error(409, "Unknown") };
     let run = Run::new(BulkOptions::new(), service).delete(5500);
@@ -169,7 +169,7 @@ fn passing_rejections_spend_attempts_in_the_end() {
 }
 
 #[test]
-fn what_was_under_way_when_the_circuit_opened_is_no_probe() {
+fn requests_in_flight_at_outage_start_are_no_probes() {
     let options = BulkOptions::new().concurrency(64).rate(Rate::Unlimited);
     let service = |call: &Call<'_>| if (1..64).contains(&call.number) { lost() } else { deleted() };
     let run = Run::new(options, service).delete(50_000);
@@ -179,7 +179,7 @@ fn what_was_under_way_when_the_circuit_opened_is_no_probe() {
 }
 
 #[test]
-fn a_minute_without_a_deletion_is_reported_when_it_is_over() {
+fn outage_is_reported_after_a_minute_without_success() {
     let wait = |delay| Answer::Is(service_error(503, code::SLOW_DOWN).with_retry_after(delay).to_response());
     // What each response is, how many batches are left, and how long it takes until the first of them failed.
     let cases: [(&str, &dyn Fn() -> Answer, u64, Duration); 5] = [

@@ -12,7 +12,7 @@ fn one() -> BulkOptions {
 }
 
 #[test]
-fn may_have_deleted_sticks() {
+fn earlier_may_have_deleted_is_kept() {
     for first in [|| error(500, code::INTERNAL_ERROR), lost, || error(503, code::QPS_LIMIT_EXCEEDED), || error(408, "X")] {
         let run = Run::new(one(), |call| if call.number == 0 { first() } else { error(403, code::ACCESS_DENIED) }).delete(3);
         assert_eq!((run.requests.len(), run.outcomes()), (2, [0, 0, 3, 0]));
@@ -22,7 +22,7 @@ fn may_have_deleted_sticks() {
 }
 
 #[test]
-fn clear_refusals_and_what_was_not_sent_leave_the_keys_as_they_were() {
+fn rejected_and_unsent_requests_are_not_unconfirmed() {
     for first in [|| error(400, code::INVALID_DIGEST), not_sent] {
         let run = Run::new(one(), |call| if call.number == 0 { first() } else { error(403, code::ACCESS_DENIED) }).delete(3);
         assert_eq!((run.requests.len(), run.outcomes()), (2, [0, 3, 0, 0]));
@@ -32,7 +32,7 @@ fn clear_refusals_and_what_was_not_sent_leave_the_keys_as_they_were() {
 }
 
 #[test]
-fn ten_attempts_and_the_keys_are_unconfirmed() {
+fn keys_are_unconfirmed_after_ten_attempts() {
     // Another batch succeeds in between, so that it is no outage.
     let run = Run::new(one(), |call| if call.positions.first() == 0 { error(500, code::INTERNAL_ERROR) } else { deleted() })
         .delete(40 * 500);
@@ -42,13 +42,13 @@ fn ten_attempts_and_the_keys_are_unconfirmed() {
 }
 
 #[test]
-fn a_deletion_after_failures_is_a_deletion() {
+fn keys_deleted_after_failures_count_as_deleted() {
     let run = Run::new(one(), |call| if call.number < 5 { lost() } else { deleted() }).delete(500);
     assert_eq!((run.requests.len(), run.outcomes(), run.bulk.report().retries), (6, [500, 0, 0, 0], 5));
 }
 
 #[test]
-fn an_answer_that_never_comes_ends_by_a_deadline() {
+fn missing_response_ends_at_the_deadline() {
     let options = one().response_timeout(10 * SECOND).max_attempts(3);
     let run = Run::new(options, |_| Answer::Silence).delete(500);
     assert_eq!((run.requests.len(), run.outcomes()), (3, [0, 0, 500, 0]));
@@ -60,7 +60,7 @@ fn an_answer_that_never_comes_ends_by_a_deadline() {
 }
 
 #[test]
-fn an_answer_after_the_deadline_is_not_taken() {
+fn response_after_the_deadline_is_ignored() {
     let options = one().response_timeout(SECOND).max_attempts(1);
     let mut run = Run::new(options, |_| Answer::Silence).keys((0..3).map(crate::run::key));
     let id = run.bulk_transmit();
@@ -73,7 +73,7 @@ fn an_answer_after_the_deadline_is_not_taken() {
 }
 
 #[test]
-fn an_answer_to_an_earlier_attempt_says_nothing_of_the_one_in_flight() {
+fn response_to_an_earlier_attempt_is_ignored() {
     let mut run = Run::new(one().response_timeout(SECOND), |_| Answer::Silence).keys((0..3).map(crate::run::key));
     let first = run.bulk_transmit();
     run.now = 2 * SECOND;
@@ -89,7 +89,7 @@ fn an_answer_to_an_earlier_attempt_says_nothing_of_the_one_in_flight() {
 }
 
 #[test]
-fn the_deadlines_of_a_lifetime_are_none() {
+fn longest_deadlines_do_not_overflow() {
     // The longest times there are say never, and do not overflow.
     let options = one().response_timeout(Duration::MAX).outage_timeout(Duration::MAX).credentials_timeout(Duration::MAX);
     let options = options.back_off(SECOND, Duration::MAX);
@@ -104,14 +104,14 @@ fn the_deadlines_of_a_lifetime_are_none() {
 }
 
 #[test]
-fn attempts_that_throttle_count_for_nothing() {
+fn throttled_attempts_are_not_counted() {
     let service = |call: &Call<'_>| if (1..31).contains(&call.number) { error(503, code::QPS_LIMIT_EXCEEDED) } else { deleted() };
     let run = Run::new(one().max_attempts(1), service).delete(1000);
     assert_eq!((run.requests.len(), run.outcomes(), run.bulk.report().throttled), (32, [1000, 0, 0, 0], 30));
 }
 
 #[test]
-fn a_batch_that_draws_the_fatal_answer_has_its_outcome_by_the_same_rule() {
+fn batch_with_the_fatal_response_gets_the_usual_outcome() {
     let run = Run::new(one(), |_| error(403, code::USER_DISABLE)).delete(3);
     assert_eq!(run.outcomes(), [0, 3, 0, 0]);
     assert!(matches!(run.stopped(), Some(StopReason::Rejected(_))));

@@ -9,7 +9,7 @@ use oss_delete_vectors::{Deleted, Key, code};
 use crate::run::{Answer, Call, LATENCY, Run, SECOND, credentials, deleted, error, key, service_error, target};
 
 #[test]
-fn one_key_is_one_request_at_once() {
+fn one_key_is_sent_at_once() {
     for rate in [Rate::default(), Adaptive::new().max_requests_per_second(0.01).into(), Rate::Fixed(0.01), Rate::Unlimited] {
         let run = Run::new(BulkOptions::new().rate(rate), |_| deleted()).delete(1);
         assert_eq!((run.requests.as_slice(), run.outcomes()), ([(Duration::ZERO, 1)].as_slice(), [1, 0, 0, 0]));
@@ -18,13 +18,13 @@ fn one_key_is_one_request_at_once() {
 }
 
 #[test]
-fn no_key_is_no_request() {
+fn no_keys_send_no_request() {
     let run = Run::new(BulkOptions::new(), |_| deleted()).delete(0);
     assert_eq!((run.requests.len(), run.events.len(), run.now), (0, 0, Duration::ZERO));
 }
 
 #[test]
-fn a_partial_batch_leaves_at_a_flush() {
+fn flush_sends_a_partial_batch() {
     let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
     let now = oss_delete_vectors::Now::new(SECOND, crate::run::start());
     for number in 0..3 {
@@ -40,14 +40,14 @@ fn a_partial_batch_leaves_at_a_flush() {
 }
 
 #[test]
-fn a_fixed_rate_is_kept_exactly() {
+fn fixed_rate_is_exact() {
     let run = Run::new(BulkOptions::new().rate(Rate::Fixed(8.0)), |_| deleted()).delete(20 * 500);
     let times: Vec<Duration> = run.requests.iter().map(|&(at, _)| at).collect();
     assert_eq!(times, (0..20).map(|slot| slot * Duration::from_millis(125)).collect::<Vec<_>>());
 }
 
 #[test]
-fn time_may_come_to_its_end() {
+fn end_of_time_does_not_overflow() {
     let end = oss_delete_vectors::Now::new(Duration::MAX, crate::run::start());
     for rate in [Rate::Fixed(0.001), Adaptive::new().max_requests_per_second(0.001).max_keys_per_second(0.001).into()] {
         let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new().rate(rate)).unwrap();
@@ -62,7 +62,7 @@ fn time_may_come_to_its_end() {
 }
 
 #[test]
-fn a_most_rate_is_never_exceeded() {
+fn maximum_request_rate_is_never_exceeded() {
     let rate = Adaptive::new().max_requests_per_second(50.0);
     let run = Run::new(BulkOptions::new().concurrency(64).rate(rate), |_| deleted()).delete(300 * 500);
     for window in run.requests.windows(51) {
@@ -72,7 +72,7 @@ fn a_most_rate_is_never_exceeded() {
 }
 
 #[test]
-fn a_most_rate_of_keys_is_never_exceeded() {
+fn maximum_key_rate_is_never_exceeded() {
     let rate = Adaptive::new().max_keys_per_second(5000.0);
     let run = Run::new(BulkOptions::new().rate(rate), |_| deleted()).delete(50 * 500);
     for window in run.requests.windows(11) {
@@ -82,7 +82,7 @@ fn a_most_rate_of_keys_is_never_exceeded() {
 }
 
 #[test]
-fn a_lost_response_neither_fills_the_window_nor_takes_a_minute() {
+fn lost_response_is_given_up_early() {
     // Throttled once, so that the window is one request; then one response in four is lost.
     let run = Run::new(BulkOptions::new(), |call| match call.number {
         1 => error(503, code::QPS_LIMIT_EXCEEDED),
@@ -95,7 +95,7 @@ fn a_lost_response_neither_fills_the_window_nor_takes_a_minute() {
 }
 
 #[test]
-fn unlimited_is_bounded_by_the_concurrency_alone() {
+fn unlimited_rate_is_bounded_by_concurrency() {
     let run = Run::new(BulkOptions::new().concurrency(10).rate(Rate::Unlimited), |_| deleted()).delete(100 * 500);
     assert_eq!(run.now, 10 * LATENCY);
 }
@@ -122,7 +122,7 @@ fn retry_after_is_honoured_up_to_five_minutes() {
 }
 
 #[test]
-fn retry_after_holds_for_any_answer_and_as_a_date() {
+fn retry_after_applies_to_any_response() {
     for status in [503, 500, 429] {
         let mut response = service_error(status, "X").to_response();
         // The answer's own date is 16:20:57.
@@ -137,14 +137,14 @@ fn retry_after_holds_for_any_answer_and_as_a_date() {
 }
 
 #[test]
-fn the_qos_delay_is_no_time_to_wait() {
+fn qos_delay_does_not_delay_requests() {
     let held_back = Deleted::new("id").with_qos_delay(60 * SECOND).to_response();
     let run = Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(held_back.clone())).delete(10 * 500);
     assert_eq!((run.requests.len(), run.now), (10, 10 * LATENCY));
 }
 
 #[test]
-fn a_back_off_stays_within_its_cap() {
+fn back_off_stays_within_its_cap() {
     let options = BulkOptions::new().concurrency(1).back_off(SECOND, 4 * SECOND).max_attempts(6);
     let run = Run::new(options, |_| error(500, code::INTERNAL_ERROR)).delete(500);
     let waits: Vec<Duration> = run.requests.windows(2).map(|pair| pair[1].0 - pair[0].0 - LATENCY).collect();
@@ -155,7 +155,7 @@ fn a_back_off_stays_within_its_cap() {
 }
 
 #[test]
-fn the_rate_comes_back_soon_after_refusals_alone() {
+fn rate_recovers_after_throttling_ends() {
     for minutes in [1, 10, 60] {
         // A limit of 5 requests a second before and after, and refusals alone between.
         let (from, until) = (60 * SECOND, 60 * SECOND + minutes * 60 * SECOND);

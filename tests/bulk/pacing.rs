@@ -9,7 +9,7 @@ use service::{Bucket, Limits};
 use world::{World, alternating_sizes, changing, documented, one_key_each, random_sizes, seconds_to_hold, world};
 
 #[test]
-fn an_unknown_limit_is_found_and_held() {
+fn unknown_limit_is_found_and_kept() {
     for limit in [50.0, 500.0] {
         for (depth, latency) in [(0.1, 0.005), (1.0, 0.005), (0.1, 0.2), (1.0, 0.2)] {
             for seed in 0..3 {
@@ -30,7 +30,7 @@ fn measure(world: &World, seed: u64) -> (f64, f64) {
 }
 
 #[test]
-fn both_documented_limits_are_found_whatever_the_sizes() {
+fn both_documented_limits_are_found_at_any_batch_size() {
     let limits = documented(2500.0, 1000.0);
     for (case, concurrency, batches, most_throttled) in [
         ("full batches", 16, vec![500; 300], 0.08),
@@ -55,7 +55,7 @@ fn one_limit_is_remembered_while_the_other_binds() {
 }
 
 #[test]
-fn a_limit_on_requests_alone_holds_for_mixed_sizes() {
+fn request_limit_holds_for_mixed_sizes() {
     let limits = Limits { requests: Bucket::new(50.0, 50.0), ..Limits::NONE };
     for (case, batches) in [("in turns", alternating_sizes(150, 150, 5)), ("at random", random_sizes(1..501, 375_000))] {
         let (wall, _) = measure(&world(limits, 0.005, 16, batches), 1);
@@ -71,7 +71,7 @@ fn lost_responses_cost_little() {
 }
 
 #[test]
-fn a_limit_that_changes_is_found_again_within_ten_seconds() {
+fn changed_limit_is_found_within_ten_seconds() {
     for factor in [0.5, 2.0] {
         for latency in [0.005, 0.2] {
             let outcome = changing(50.0, 0.1, latency, factor).run(1);
@@ -82,7 +82,7 @@ fn a_limit_that_changes_is_found_again_within_ten_seconds() {
 }
 
 #[test]
-fn clients_that_share_a_limit_lose_nothing_and_waste_little() {
+fn clients_sharing_a_limit_lose_no_key() {
     let world = World { clients: 4, ..one_key_each(500.0, 0.1, 0.02, 10.0) };
     let outcome = world.run(1);
     let (wall, throttled) = (outcome.wall(), outcome.throttled);

@@ -21,7 +21,7 @@ struct Second {
 }
 
 #[test]
-fn the_crate_page_shows_what_a_run_does() {
+fn crate_page_picture_matches_a_run() {
     let picture = draw(&run());
     let documented: String = include_str!("../../src/lib.rs").lines().filter_map(|line| line.strip_prefix("//! ")).fold(
         String::new(),

@@ -28,7 +28,7 @@ fn saved(bulk: &BulkDelete) -> Checkpoint {
 }
 
 #[test]
-fn what_is_settled_is_not_sent_again_and_the_report_goes_on() {
+fn resumed_run_skips_settled_keys() {
     let mut first = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |call| match call.number {
         1 => Answer::Silence,
         _ => deleted(),
@@ -56,7 +56,7 @@ fn what_is_settled_is_not_sent_again_and_the_report_goes_on() {
 }
 
 #[test]
-fn a_batch_may_reach_over_what_was_settled_before() {
+fn batch_may_span_settled_positions() {
     let text = checkpoint_text().replace(r#""ranges":[]"#, r#""ranges":[[100,300],[301,399],[450,2000000]]"#);
     let text = text.replace(r#""prefix":0"#, r#""prefix":10"#).replace(r#""deleted":0"#, r#""deleted":1999858"#);
     let run = resume(&text.parse().unwrap(), BulkOptions::new(), |_| deleted(), 2_000_007).delete_all();
@@ -67,7 +67,7 @@ fn a_batch_may_reach_over_what_was_settled_before() {
 }
 
 #[test]
-fn a_piece_of_a_batch_with_gaps_settles_its_own_positions() {
+fn split_batch_with_gaps_settles_its_own_positions() {
     let text = checkpoint_text().replace(r#""ranges":[]"#, r#""ranges":[[2,5],[6,8]]"#);
     let text = text.replace(r#""deleted":0"#, r#""deleted":3"#).replace(r#""rejected":0"#, r#""rejected":1"#);
     let bad =
@@ -89,7 +89,7 @@ fn checkpoint_text() -> String {
 }
 
 #[test]
-fn keys_that_a_stop_cut_short_are_sent_again_and_those_given_up_are_not() {
+fn stopped_keys_are_resent_and_failed_keys_are_not() {
     // The first batch is given up, the second deleted; then all is refused: what that answer met, and what waits, was cut short.
     let mut first = Run::new(BulkOptions::new().concurrency(1).max_attempts(1).rate(Rate::Unlimited), |call| match call.number {
         0 => lost(),
@@ -108,7 +108,7 @@ fn keys_that_a_stop_cut_short_are_sent_again_and_those_given_up_are_not() {
 }
 
 #[test]
-fn keys_rejected_before_the_first_success_are_sent_again() {
+fn keys_rejected_before_the_first_success_are_resent() {
     let first_bad = |bad: u64| move |call: &Call<'_>| if call.positions.first() < bad { refused() } else { deleted() };
     // Keys, how many of them are rejected, and what is settled and rejected in the checkpoint.
     for (keys, bad, stops, settled, rejected) in [
@@ -137,7 +137,7 @@ fn keys_rejected_before_the_first_success_are_sent_again() {
 }
 
 #[test]
-fn an_abort_leaves_what_was_in_flight_to_the_next_run() {
+fn requests_in_flight_at_abort_are_resent_on_resume() {
     let mut first =
         Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |_| Answer::Silence).keys((0..4000).map(key));
     first.drain();
@@ -147,7 +147,7 @@ fn an_abort_leaves_what_was_in_flight_to_the_next_run() {
 }
 
 #[test]
-fn what_the_first_run_proved_of_the_target_holds_for_the_next() {
+fn resumed_run_knows_that_the_target_is_right() {
     let page = |call: &Call<'_>| {
         let page = http::Response::builder().status(302).body("{}".into()).unwrap();
         if call.number == 0 { Answer::Is(page) } else { deleted() }
@@ -162,7 +162,7 @@ fn what_the_first_run_proved_of_the_target_holds_for_the_next() {
 /// However often, and wherever, a run is killed: at the end every key was deleted, none is counted twice, and what is sent twice was not
 /// covered by the checkpoint.
 #[test]
-fn a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
+fn repeatedly_killed_run_deletes_every_key() {
     const KEYS: u64 = 30_000;
     // Each key twice in a row, and each thousandth once more at the end.
     let input: Vec<u64> = (0..KEYS).flat_map(|number| [number, number]).chain((0..KEYS).step_by(1000)).collect();
@@ -225,7 +225,7 @@ fn a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
 }
 
 #[test]
-fn a_checkpoint_is_for_one_index_at_one_service() {
+fn checkpoint_is_for_one_index_at_one_service() {
     let with = |endpoint: &str, index: &str| {
         let endpoint = if endpoint == "internal" { Endpoint::internal() } else { endpoint.parse().unwrap() };
         Target::builder()
@@ -253,7 +253,7 @@ fn a_checkpoint_is_for_one_index_at_one_service() {
 }
 
 #[test]
-fn a_text_that_no_run_wrote_is_refused() {
+fn invalid_checkpoint_text_is_rejected() {
     let good = checkpoint_text();
     assert_eq!(
         good,
@@ -288,7 +288,7 @@ fn a_text_that_no_run_wrote_is_refused() {
 }
 
 #[test]
-fn the_text_is_pinned_to_the_byte() {
+fn checkpoint_text_is_exact() {
     let service = |call: &Call<'_>| match call.number {
         0 => lost(),
         1 => error(503, code::QPS_LIMIT_EXCEEDED),
@@ -318,7 +318,7 @@ fn the_text_is_pinned_to_the_byte() {
 }
 
 #[test]
-fn a_text_of_another_version_is_refused_by_its_number() {
+fn unknown_checkpoint_version_is_named() {
     for (version, refusal) in [
         ("0", r#"checkpoint must be of version 1, not "0""#),
         ("2", r#"checkpoint must be of version 1, not "2""#),
@@ -337,7 +337,7 @@ fn a_text_of_another_version_is_refused_by_its_number() {
 }
 
 #[test]
-fn positions_up_to_the_last_there_is_are_read() {
+fn positions_up_to_u64_max_are_parsed() {
     let text = checkpoint_text().replace(r#""ranges":[]"#, r#""ranges":[[1,2],[5,18446744073709551615]]"#);
     let checkpoint: Checkpoint = text.parse().unwrap();
     assert_eq!(checkpoint.report().duplicates, u64::MAX - 4);

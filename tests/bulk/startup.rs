@@ -9,7 +9,7 @@ use crate::run::{Answer, Call, LATENCY, Respond, Run, SECOND, codeless, deleted,
 
 /// What stops the run at once, since it is not from OSS.
 #[test]
-fn a_response_that_is_not_from_oss_stops_the_run_at_once() {
+fn response_not_from_oss_stops_the_run_at_once() {
     for status in [200, 204, 301, 302, 400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 413, 418, 421, 431, 451] {
         let run = Run::new(BulkOptions::new().concurrency(1), |_| page(status)).delete(5000);
         let Some(StopReason::Rejected(error)) = run.stopped() else { panic!("{status}: {:?}", run.stopped()) };
@@ -20,7 +20,7 @@ fn a_response_that_is_not_from_oss_stops_the_run_at_once() {
 }
 
 #[test]
-fn whatever_fails_from_the_start_ends_after_ten_attempts() {
+fn run_without_success_stops_after_ten_attempts() {
     let kinds: [(&str, Respond); 11] = [
         ("reset", lost),
         ("502", || page(502)),
@@ -46,14 +46,14 @@ fn whatever_fails_from_the_start_ends_after_ten_attempts() {
 }
 
 #[test]
-fn a_connection_that_never_works_is_tried_three_times() {
+fn failing_connection_is_tried_three_times() {
     let run = Run::new(BulkOptions::new(), |_| not_sent()).delete(5000);
     assert!(matches!(run.stopped(), Some(StopReason::Unreachable(_))));
     assert_eq!(run.requests.len(), 3);
 }
 
 #[test]
-fn a_minute_of_throttling_from_the_start_ends_the_run() {
+fn initial_minute_of_throttling_stops_the_run() {
     let kinds: [(&str, Respond); 5] = [
         ("qps", || error(503, code::QPS_LIMIT_EXCEEDED)),
         ("429 page", || page(429)),
@@ -77,7 +77,7 @@ fn a_minute_of_throttling_from_the_start_ends_the_run() {
 }
 
 #[test]
-fn time_that_the_service_asked_for_does_not_count() {
+fn retry_after_extends_the_initial_minute() {
     let wait = service_error(503, code::SLOW_DOWN).with_retry_after(50 * SECOND);
     let service = |call: &Call<'_>| if call.number < 5 { Answer::Is(wait.to_response()) } else { deleted() };
     let run = Run::new(BulkOptions::new().concurrency(1), service).delete(500);
@@ -90,7 +90,7 @@ fn time_that_the_service_asked_for_does_not_count() {
 }
 
 #[test]
-fn a_request_that_hangs_is_awaited_and_then_the_minute_is_over() {
+fn hanging_request_can_extend_the_initial_minute() {
     let run = Run::new(BulkOptions::new(), |_| Answer::Silence).delete(5000);
     assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))));
     assert_eq!((run.requests.len(), run.now), (2, 75 * SECOND));
@@ -101,7 +101,7 @@ fn a_request_that_hangs_is_awaited_and_then_the_minute_is_over() {
 }
 
 #[test]
-fn a_bad_moment_at_the_start_is_survived() {
+fn brief_failure_at_the_start_is_survived() {
     for seed in 0..20 {
         for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Unlimited] {
             let service = |call: &Call<'_>| if call.at < SECOND { page(502) } else { deleted() };
@@ -112,7 +112,7 @@ fn a_bad_moment_at_the_start_is_survived() {
 }
 
 #[test]
-fn what_fails_after_the_first_deletion_is_waited_out() {
+fn outage_after_the_first_deletion_is_waited_out() {
     let service = |call: &Call<'_>| match call.at.as_secs() {
         _ if call.number == 0 => deleted(),
         0..86_400 => page(502),

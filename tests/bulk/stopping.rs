@@ -10,7 +10,7 @@ use crate::run::{Run, deleted, error, key, lost, not_sent};
 const MILLION: u64 = 1_000_000;
 
 #[test]
-fn a_missing_index_costs_two_requests_of_a_million_keys() {
+fn missing_index_stops_after_two_requests() {
     let run = Run::new(BulkOptions::new(), |_| error(404, code::NO_SUCH_VECTOR_INDEX)).delete(MILLION);
     let pushed = run.bulk.report().pushed;
     assert_eq!(run.requests.len(), 2);
@@ -22,7 +22,7 @@ fn a_missing_index_costs_two_requests_of_a_million_keys() {
 }
 
 #[test]
-fn a_wrong_index_name_is_found_out_by_halving_one_batch() {
+fn wrong_index_name_stops_after_splitting_one_batch() {
     let run = Run::new(BulkOptions::new(), |_| error(400, code::VECTOR_INDEX_PARAMETER_INVALID)).delete(MILLION);
     // Two at first; then 250, 125, 63, 32, 16, 8, 4, 2 and singles: 8 of them, with what has to be cut on the way.
     let sizes: Vec<usize> = run.requests.iter().map(|&(_, keys)| keys).collect();
@@ -34,7 +34,7 @@ fn a_wrong_index_name_is_found_out_by_halving_one_batch() {
 }
 
 #[test]
-fn a_service_that_is_down_from_the_start_is_tried_three_times() {
+fn unreachable_service_is_tried_three_times() {
     let run = Run::new(BulkOptions::new().concurrency(1), |_| not_sent()).delete(MILLION);
     assert_eq!(run.requests.len(), 3);
     assert!(matches!(run.stopped(), Some(StopReason::Unreachable(_))));
@@ -42,7 +42,7 @@ fn a_service_that_is_down_from_the_start_is_tried_three_times() {
 }
 
 #[test]
-fn what_responded_once_is_not_out_of_reach() {
+fn service_that_responded_once_is_not_unreachable() {
     let answer = |number| if number == 0 { error(503, code::INTERNAL_ERROR) } else { not_sent() };
     let run = Run::new(BulkOptions::new().concurrency(1), |call| answer(call.number)).delete(MILLION);
     assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))), "{:?}", run.stopped());
@@ -50,7 +50,7 @@ fn what_responded_once_is_not_out_of_reach() {
 }
 
 #[test]
-fn a_stop_awaits_what_is_in_flight_and_sends_nothing_more() {
+fn stop_waits_for_requests_in_flight() {
     let mut run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |call| match call.number {
         1 => error(500, code::INTERNAL_ERROR),
         2 => error(429, "TooManyRequests"),
@@ -71,7 +71,7 @@ fn a_stop_awaits_what_is_in_flight_and_sends_nothing_more() {
 }
 
 #[test]
-fn an_abort_waits_for_nothing_and_later_answers_change_nothing() {
+fn abort_ignores_later_responses() {
     let mut run = Run::new(BulkOptions::new(), |_| deleted()).keys((0..).map(key));
     run.until(|run| run.bulk.report().deleted >= 5000);
     let deleted = run.bulk.report().deleted;
@@ -88,7 +88,7 @@ fn an_abort_waits_for_nothing_and_later_answers_change_nothing() {
 }
 
 #[test]
-fn a_stop_before_anything_was_sent_attempts_nothing() {
+fn stop_before_the_first_request_sends_nothing() {
     let mut run = Run::new(BulkOptions::new(), |_| deleted());
     for number in 0..700 {
         run.bulk.push(Key::new(&key(number)).unwrap()).unwrap();
@@ -101,7 +101,7 @@ fn a_stop_before_anything_was_sent_attempts_nothing() {
 }
 
 #[test]
-fn a_fatal_answer_in_mid_run_keeps_what_was_deleted() {
+fn fatal_response_keeps_earlier_deletions() {
     let run =
         Run::new(
             BulkOptions::new().concurrency(1),
@@ -115,7 +115,7 @@ fn a_fatal_answer_in_mid_run_keeps_what_was_deleted() {
 }
 
 #[test]
-fn an_answer_that_is_not_the_services_confirms_no_refusal() {
+fn rejection_not_from_oss_leaves_keys_unconfirmed() {
     // A page from something on the way says nothing of what the service did: it may have deleted.
     for (status, body) in [(404, "<html>"), (302, ""), (405, ""), (407, ""), (411, ""), (200, "<html>welcome</html>")] {
         let page = http::Response::builder().status(status).body(body.into()).unwrap();
@@ -127,7 +127,7 @@ fn an_answer_that_is_not_the_services_confirms_no_refusal() {
 }
 
 #[test]
-fn lost_requests_are_no_reason_to_stop() {
+fn lost_requests_do_not_stop_the_run() {
     let run = Run::new(BulkOptions::new().concurrency(1), |call| if call.number < 5 { lost() } else { deleted() }).delete(10);
     assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (6, [10, 0, 0, 0], None));
     assert_eq!(run.failed().filter(|failed| failed.outcome == KeyOutcome::Unconfirmed).count(), 0);

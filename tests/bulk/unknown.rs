@@ -18,7 +18,7 @@ fn rejecting(bad: impl IntoIterator<Item = u64>, response: impl Fn() -> Answer) 
 }
 
 #[test]
-fn two_bad_seconds_cost_no_key_and_few_requests() {
+fn two_seconds_of_unlisted_codes_lose_no_key() {
     let responses: [(&str, Respond); 6] = [
         ("RequestTimeout", || error(400, code::REQUEST_TIMEOUT)),
         ("Throttling.User", || error(400, "Throttling.User")),
@@ -40,7 +40,7 @@ fn two_bad_seconds_cost_no_key_and_few_requests() {
 }
 
 #[test]
-fn a_limit_in_other_words_is_found_as_any_limit() {
+fn limit_with_an_unlisted_code_is_found() {
     // Five requests a second, by a code of the gateway, by a 503 of nginx, and by codes that are not listed.
     let responses: [(&str, Respond); 8] = [
         ("gateway", || error(400, "Throttling.User")),
@@ -71,7 +71,7 @@ fn a_limit_in_other_words_is_found_as_any_limit() {
 }
 
 #[test]
-fn a_key_with_an_unlisted_code_is_rejected_after_ten_attempts() {
+fn key_with_an_unlisted_code_is_rejected_at_ten_attempts() {
     // Without its code a 400 may be `RequestTimeout`, after which the key may be gone.
     let responses: [(Respond, [u64; 4]); 3] = [
         (|| error(400, "Unheard"), [9_999, 1, 0, 0]),
@@ -96,7 +96,7 @@ fn a_key_with_an_unlisted_code_is_rejected_after_ten_attempts() {
 }
 
 #[test]
-fn rejections_without_end_stop_the_run() {
+fn endless_rejections_stop_the_run() {
     for concurrency in [1, 4, 16, 64] {
         for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Unlimited] {
             for keys in [5000, 20_000, 1_000_000] {
@@ -114,7 +114,7 @@ fn rejections_without_end_stop_the_run() {
 }
 
 #[test]
-fn a_long_stretch_of_bad_keys_is_rejected_key_by_key() {
+fn long_range_of_bad_keys_is_rejected_key_by_key() {
     for (from, to) in [(1000, 3000), (700, 5300), (500, 10_500)] {
         for concurrency in [4, 16] {
             let service = rejecting(from..to, || error(400, code::VECTOR_INDEX_PARAMETER_INVALID));
@@ -134,7 +134,7 @@ fn a_long_stretch_of_bad_keys_is_rejected_key_by_key() {
 }
 
 #[test]
-fn keys_that_always_draw_a_500_end_with_the_run() {
+fn keys_that_always_fail_with_500_end() {
     for cursed in [1, 7, 8, 9, 20] {
         for at_the_end in [false, true] {
             let first = if at_the_end { 40 - cursed } else { 1 };
@@ -147,7 +147,7 @@ fn keys_that_always_draw_a_500_end_with_the_run() {
 }
 
 #[test]
-fn a_limit_that_lets_nothing_through_is_an_outage() {
+fn limit_of_zero_is_an_outage() {
     for response in [(|| error(503, code::QPS_LIMIT_EXCEEDED)) as Respond, || page(503), || error(400, "Throttling")] {
         for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Fixed(5.0)] {
             let service = |call: &Call<'_>| if call.number < 10 { deleted() } else { response() };

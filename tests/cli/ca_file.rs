@@ -10,8 +10,8 @@ fn delete(endpoint: &str, options: &[&str]) -> Run {
 }
 
 #[test]
-fn a_server_that_it_vouches_for_is_trusted_and_without_it_is_not() {
-    let home = Home::new("a_server_that_it_vouches_for_is_trusted_and_without_it_is_not");
+fn server_is_trusted_only_with_its_ca_file() {
+    let home = Home::new("server_is_trusted_only_with_its_ca_file");
     let authority = Authority::new();
     let peer = authority.serve("localhost");
     let (url, file) = (format!("https://localhost:{}", peer.port()), home.write("ca.pem", authority.pem()));

@@ -67,7 +67,7 @@ fn used(home: &Home, options: &[&str], environment: &[(&str, &str)]) -> (String,
 }
 
 #[test]
-fn the_command_line_beats_the_environment_and_both_beat_the_file() {
+fn flags_override_environment_overrides_file() {
     let home = Home::with_config(
         "config_file-precedence",
         format!(
@@ -143,7 +143,7 @@ fn without_a_file_it_is_as_if_it_were_empty() {
 }
 
 #[test]
-fn what_the_file_lacks_is_listed_with_the_place_where_it_would_stand() {
+fn settings_missing_from_the_file_are_listed() {
     let service = Service::start();
     let endpoint = service.url();
     for (content, profile, expected) in [
@@ -196,7 +196,7 @@ fn what_the_file_lacks_is_listed_with_the_place_where_it_would_stand() {
 }
 
 #[test]
-fn what_is_wrong_with_the_file_is_told_with_its_line_and_nothing_of_it() {
+fn invalid_file_is_reported_by_line_without_its_text() {
     let service = Service::start();
     let (endpoint, pair) = (service.url(), format!("access-key-id=x\naccess-key-secret={WRONG_SECRET}\n"));
     let modes = "mode must be AK, StsToken or External; for others, --credential-process can run a program that gets credentials";

@@ -53,7 +53,7 @@ fn it_is_asked_before_the_environment_and_the_file() {
 }
 
 #[test]
-fn a_profile_whose_mode_is_external_names_it_and_the_environment_comes_first() {
+fn environment_overrides_an_external_profile() {
     let service = service();
     let home = Home::new("process-profile");
     let helper = home.write("helper", format!("touch {}\n{}", home.file("was-run"), prints(&sts())));
@@ -120,7 +120,7 @@ fn what_it_may_leave_out() {
 }
 
 #[test]
-fn what_gives_no_credentials_is_told_and_nothing_that_was_printed() {
+fn failed_program_is_reported_without_its_output() {
     let service = Service::start();
     let home = Home::new("process-refused");
     let with = |name: &str, value: serde_json::Value| {
@@ -194,7 +194,7 @@ fn a_command_that_is_none_is_refused_with_its_origin() {
 }
 
 #[test]
-fn it_is_not_run_for_a_rehearsal_or_where_a_setting_is_missing() {
+fn program_is_not_run_for_a_rehearsal() {
     let home = Home::new("process-not-run");
     let command = format!("touch {}", home.file("was-run"));
     let rehearsal = delete(&home, "http://127.0.0.1:1", &["--credential-process", &command, "--emulator"], &[]);
@@ -206,7 +206,7 @@ fn it_is_not_run_for_a_rehearsal_or_where_a_setting_is_missing() {
 }
 
 #[test]
-fn it_is_run_again_when_the_service_no_longer_takes_what_it_printed() {
+fn program_runs_again_when_credentials_are_rejected() {
     let keys: Vec<String> = (0..10_000).map(|number| format!("doc-{number:05}")).collect();
     let file = File::new("process-again", "txt", keys.join("\n"));
     for transport in TRANSPORTS {

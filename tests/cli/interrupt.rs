@@ -29,7 +29,7 @@ fn line(stderr: &mut impl BufRead) -> String {
 }
 
 #[test]
-fn once_it_stops_in_order_and_the_same_command_goes_on() {
+fn first_interrupt_stops_a_resumable_run() {
     for (transport, signal) in TRANSPORTS.into_iter().zip(["INT", "TERM"]) {
         let keys: Vec<String> = (0..20_000).map(|number| format!("doc-{number:05}")).collect();
         let file = File::new(&format!("interrupted-{transport}"), "txt", keys.join("\n"));

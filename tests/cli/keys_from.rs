@@ -73,7 +73,7 @@ fn no_keys_are_no_error_and_no_request() {
 }
 
 #[test]
-fn a_bad_line_ends_the_run_with_its_place_and_nothing_more_is_sent() {
+fn bad_line_stops_the_run_and_is_located() {
     for transport in TRANSPORTS {
         let service = Service::start();
         let file = File::new("bad-line", "jsonl", "\"doc-001\"\n\"doc-002\"\nnonsense\n\"doc-003\"\n");
@@ -108,7 +108,7 @@ fn what_was_sent_before_a_bad_line_is_accounted_for() {
 }
 
 #[test]
-fn past_a_bad_line_a_run_with_a_checkpoint_goes_on_by_skipping_it() {
+fn resumed_run_can_skip_a_bad_line() {
     let service = Service::holding((0..5000).map(|number| format!("doc-{number:05}")));
     let keys = File::new("past-bad-line", "txt", format!("{}{}\n{}", lines(0..3000), "x".repeat(1025), lines(3000..5000)));
     let checkpoint = File::none("past-bad-line", "checkpoint");

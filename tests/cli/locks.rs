@@ -114,7 +114,7 @@ fn a_file_with_two_names_is_locked() {
 }
 
 #[test]
-fn the_lock_of_a_killed_run_blocks_nobody() {
+fn lock_of_a_killed_run_blocks_no_other_run() {
     let held = Held::new("killed-holder");
     let checkpoint = File::none("killed-holder", "checkpoint");
     let lock = File::none("killed-holder", &format!("checkpoint{LOCK}"));

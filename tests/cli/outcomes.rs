@@ -35,7 +35,7 @@ fn deleted() {
 }
 
 #[test]
-fn the_environment_says_where_and_the_command_line_says_it_better() {
+fn flags_override_the_environment() {
     let service = Service::start();
     let url = service.url();
     let place = [("OSS_REGION", "cn-hangzhou"), ("OSS_ENDPOINT", url.as_str()), CREDENTIALS[0], CREDENTIALS[1]];
@@ -155,7 +155,7 @@ fn listen() -> TcpListener {
 }
 
 #[test]
-fn not_attempted_where_nobody_listens() {
+fn keys_are_not_attempted_without_a_server() {
     let port = ClosedPort::new();
     for transport in TRANSPORTS {
         let run = delete(&port.url(), transport);

@@ -86,7 +86,7 @@ fn a_file_of_failed_keys_that_holds_something_is_left_alone() {
 }
 
 #[test]
-fn files_that_cannot_be_written_are_refused_before_anything_is_sent() {
+fn unwritable_files_fail_before_the_first_request() {
     let service = Service::start();
     let folder = env!("CARGO_TARGET_TMPDIR");
     for (option, path, expected) in [
@@ -213,7 +213,7 @@ mod full {
     }
 
     #[test]
-    fn no_room_for_the_first_checkpoint_is_found_out_before_anything_is_sent() {
+    fn full_disk_fails_before_the_first_request() {
         let (service, keys) = many("full-at-first", 3000);
         let checkpoint = File::none("full-at-first", "checkpoint");
         let run = delete_in(0, &service, &["--keys-from", keys.path(), "--checkpoint", checkpoint.path()]);
@@ -224,7 +224,7 @@ mod full {
     }
 
     #[test]
-    fn no_room_for_failed_keys_stops_the_run_and_the_checkpoint_still_tells_the_truth() {
+    fn full_disk_stops_the_run_with_a_correct_checkpoint() {
         for transport in TRANSPORTS {
             let (service, keys) = many(&format!("full-later-{transport}"), 4000);
             service.emulator().reject_keys((0..4000).step_by(16).map(|number| format!("doc-{number:05}")));

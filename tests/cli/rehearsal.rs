@@ -56,7 +56,7 @@ fn a_key_that_is_not_there_is_deleted_all_the_same() {
 }
 
 #[test]
-fn requests_take_500_unique_keys_however_long_and_more_keys_take_more_requests() {
+fn requests_hold_500_unique_keys_of_any_length() {
     // 1024 characters of four bytes, escaped: the most bytes that 500 keys can have.
     let key = |number: usize| format!("\"{}{number:03}\"", r"\ud83d\ude00".repeat(1021));
     let json = |keys: std::ops::Range<usize>| format!("[{}]", keys.map(key).collect::<Vec<_>>().join(","));

@@ -284,7 +284,7 @@ fn a_run_that_deleted_nothing_leaves_nothing() {
 }
 
 #[test]
-fn keys_rejected_before_the_first_success_are_sent_again() {
+fn keys_rejected_before_the_first_success_are_resent() {
     let (service, keys) = many("rejected-first", 2000);
     let all: Vec<String> = keys.read().lines().map(str::to_owned).collect();
     service.emulator().reject_keys(all.iter().map(String::as_str));

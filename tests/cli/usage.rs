@@ -20,7 +20,7 @@ fn refused(service: &Service, changes: &[(&str, Option<&str>)], environment: &[(
 }
 
 #[test]
-fn all_that_is_missing_is_listed_with_the_places_where_it_was_looked_for() {
+fn missing_settings_are_listed_with_their_sources() {
     for environment in [&[][..], &[("OSS_REGION", ""), ("OSS_ACCESS_KEY_SECRET", "")]] {
         let nothing = run(["--force"], environment);
         assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(2), ""));
@@ -159,7 +159,7 @@ fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
 }
 
 #[test]
-fn help_has_parts_that_fit_a_screen_each_and_no_values_of_the_environment() {
+fn help_has_short_sections_and_no_environment_values() {
     let help = run(["--help"], &[CREDENTIALS[0], CREDENTIALS[1], ("OSS_REGION", "cn-shanghai")]);
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
     for part in [

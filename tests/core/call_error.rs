@@ -12,7 +12,7 @@ fn outcome(answer: Result<Response<Bytes>, TransportError>) -> Result<Deleted, A
 }
 
 #[test]
-fn what_went_wrong_becomes_a_call_error_and_says_whether_keys_may_be_gone() {
+fn call_error_reports_whether_keys_may_be_gone() {
     let timed_out = || io::Error::from(ErrorKind::TimedOut);
     let refused = |status, code| Ok(ServiceError::new(status, code, "m").to_response());
     for (answer, text, may_have_deleted, is_retryable, is_throttling) in [

@@ -121,7 +121,7 @@ fn dates_and_delays_are_whole_seconds_that_can_be_written() {
 }
 
 #[test]
-fn a_date_to_retry_after_is_held_against_the_answer_s_own() {
+fn retry_after_date_is_relative_to_the_response_date() {
     let written = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "m").with_date(time());
     for (retry_after, expected) in [
         ("Sat, 16 Dec 2023 16:21:57 GMT", Some(60)),

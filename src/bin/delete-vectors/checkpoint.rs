@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn wherever_it_fails_the_old_one_is_there_or_the_new_one() {
+    fn failure_leaves_the_old_or_the_new_checkpoint() {
         let operations = operations();
         assert!(operations >= 5, "{operations}");
         for at in 0..operations {
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn wherever_the_machine_crashes_the_old_one_is_there_or_the_new_one() {
+    fn crash_leaves_the_old_or_the_new_checkpoint() {
         let operations = operations();
         for at in 0..=operations {
             for crash in Crash::all() {

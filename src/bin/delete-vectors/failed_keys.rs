@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_were_lost_are_not_called_written_when_there_is_room_again() {
+    fn lost_lines_are_not_reported_as_written() {
         // A pipe whose reader comes and goes stands for a disk that is full for a while.
         let path = std::env::temp_dir().join(format!("failed-keys-{}", std::process::id()));
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());

@@ -66,7 +66,7 @@ fn the_man_page_and_completions_need_no_key_pair() {
 }
 
 #[test]
-fn a_key_pair_that_is_missing_or_wrong_is_named_and_not_shown() {
+fn invalid_key_pair_is_named_and_not_shown() {
     let [id, secret] = KEY_PAIR;
     let reason = "not set: the environment gives the AccessKey pair that clients sign with\n";
     let secret_with_line_break = format!("{SECRET}\n");

@@ -123,7 +123,7 @@ fn where_requests_are_rare_batches_fill_while_they_wait() {
 }
 
 #[test]
-fn dropped_in_the_middle_it_leaves_an_exact_report_after_abort() {
+fn dropped_run_has_an_exact_report_after_abort() {
     for millis in [1, 19, 21, 39, 41, 100, 333] {
         let (service, time) = (Service::with_keys(100_000), VirtualTime::default());
         let mut bulk = service.bulk(BulkOptions::new());
@@ -146,7 +146,7 @@ fn dropped_in_the_middle_it_leaves_an_exact_report_after_abort() {
 }
 
 #[test]
-fn an_aborted_run_returns_at_once_and_a_stopped_one_with_its_answers() {
+fn abort_returns_at_once_and_stop_waits() {
     for (orders, takes) in [(StopHandle::abort as fn(&StopHandle), ROUND_TRIP * 3 / 2), (StopHandle::stop, ROUND_TRIP * 2)] {
         let (service, time, stop) = (Service::with_keys(100_000), VirtualTime::default(), StopHandle::new());
         let mut bulk = service.bulk(BulkOptions::new());

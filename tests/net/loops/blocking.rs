@@ -104,7 +104,7 @@ fn nothing_outlives_a_run_that_came_to_its_end() {
 type Case = fn(&mut BulkDelete, &Service);
 
 #[test]
-fn a_panic_comes_out_wherever_it_was_and_the_report_is_exact_after_it() {
+fn panic_propagates_and_the_report_is_exact() {
     let cases: [(&str, Case); 4] = [
         ("the source", |bulk, service| {
             let keys = (0..).map(|number| if number < 1200 { key(number) } else { panic!("the source") });

@@ -36,7 +36,7 @@ fn a_call_deletes_all_keys() {
 }
 
 #[test]
-fn options_out_of_range_are_refused_before_anything_is_sent() {
+fn invalid_options_fail_before_the_first_request() {
     for delete in TRANSPORTS {
         let service = Service::with_keys(1);
         let error = delete(&service.served_target(), BulkOptions::new().concurrency(0)).unwrap_err();

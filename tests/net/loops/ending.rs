@@ -13,7 +13,7 @@ use crate::calls::credentials;
 use crate::service::{Service, key, real_time};
 
 #[test]
-fn stopped_in_the_middle_it_awaits_what_is_in_flight_and_sends_nothing_more() {
+fn stop_waits_for_requests_in_flight() {
     for way in Way::all() {
         let service = Service::with_keys(50_000);
         let stop = StopHandle::new();
@@ -103,7 +103,7 @@ fn one_handle_stops_every_run_that_has_it() {
 }
 
 #[test]
-fn a_key_that_is_none_stops_the_run_and_is_told() {
+fn invalid_key_stops_the_run_and_is_reported() {
     for way in Way::all() {
         let service = Service::with_keys(2000);
         let keys = (0..700).map(key).chain([String::new()]).chain((700..2000).map(key));
@@ -119,7 +119,7 @@ fn a_key_that_is_none_stops_the_run_and_is_told() {
 }
 
 #[test]
-fn a_source_that_says_stop_before_it_ends_has_nothing_sent_that_waits() {
+fn stop_from_the_source_discards_waiting_batches() {
     for way in Way::all() {
         let service = Service::with_keys(700);
         let stop = StopHandle::new();
@@ -190,7 +190,7 @@ fn what_is_deleted_before_a_stop_is_not_all() {
 }
 
 #[tokio::test]
-async fn out_of_reach_from_the_start_it_stops_after_three_attempts() {
+async fn unreachable_service_is_tried_three_times() {
     use oss_delete_vectors::bulk::BulkDelete;
     use oss_delete_vectors::transports::{HyperTransport, Run, TransportOptions, UreqTransport, stream_iter};
 
@@ -216,7 +216,7 @@ async fn out_of_reach_from_the_start_it_stops_after_three_attempts() {
 
 /// Whose keys would all be passed over, and count as deleted.
 #[test]
-fn a_source_that_is_shorter_than_what_was_settled_is_another_one() {
+fn source_shorter_than_the_settled_keys_is_rejected() {
     let service = Service::with_keys(0);
     let mut first = service.bulk(options());
     let all_is_well = |_| Ok::<_, TransportError>(Deleted::new("id").to_response());

@@ -48,7 +48,7 @@ fn one_key_is_one_request() {
 }
 
 #[test]
-fn no_key_is_no_request() {
+fn no_keys_send_no_request() {
     for way in Way::all() {
         let service = Service::with_keys(1);
         let report = way.run(&service, &options(), Job::new([])).unwrap();
@@ -57,7 +57,7 @@ fn no_key_is_no_request() {
 }
 
 #[test]
-fn bad_keys_are_found_and_harm_nobody() {
+fn bad_keys_are_found_and_others_are_deleted() {
     for way in Way::all() {
         let service = Service::with_keys(2000);
         service.emulator().reject_keys(["bad-650", "bad-1350"]);
@@ -91,7 +91,7 @@ fn throttled_batches_are_not_lost() {
 }
 
 #[test]
-fn a_wrong_index_with_a_million_keys_is_a_handful_of_requests() {
+fn wrong_index_stops_after_a_few_requests() {
     for way in Way::all() {
         let mut service = Service::with_keys(1);
         service.target = service.target.with_index_name(Some("other")).unwrap();

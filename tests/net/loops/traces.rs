@@ -79,7 +79,7 @@ fn span_index(span: &Id) -> usize {
 }
 
 #[test]
-fn a_run_tells_its_requests_and_its_events_and_no_secret() {
+fn run_logs_requests_and_events_without_secrets() {
     let (service, time, log) = (Service::with_keys(2000), VirtualTime::default(), Log::default());
     let renewed = Credentials::new("STS.renewed", WRONG_SECRET).unwrap().with_security_token(WRONG_TOKEN).unwrap();
     {

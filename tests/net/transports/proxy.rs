@@ -49,7 +49,7 @@ fn a_proxy_that_is_not_there_is_surely_not_sent() {
 }
 
 #[test]
-fn a_proxy_that_is_none_is_refused_and_its_password_is_not_repeated() {
+fn invalid_proxy_is_rejected_without_its_password() {
     for proxy in ["", "http://", "ftp://user:hidden@proxy.example.com", "http://user:hidden@", "user:hidden@proxy example com"] {
         let refused = UreqTransport::with_proxy(&TransportOptions::new(), proxy).unwrap_err();
         let expected = "proxy must be [http|https|socks4|socks4a|socks5://][user:password@]host[:port]";
