@@ -1,30 +1,34 @@
-//! Deletes vectors from Alibaba Cloud OSS vector buckets (`DeleteVectors`): a sans-IO protocol core with pluggable transports.
+//! Deletes vectors from Alibaba Cloud OSS vector buckets (`DeleteVectors`): a sans-IO protocol core
+//! with pluggable transports.
 //!
-//! Deletion is irreversible, not atomic on a 5xx, and throttled at a rate that nobody publishes. So every answer becomes an
-//! outcome that says what to do: whether to send again, whether to slow down, and whether keys *may* be gone in spite of an error.
+//! A deletion cannot be undone, a 5xx may leave a batch half deleted, and the service throttles at
+//! an unpublished limit. This crate therefore turns every response into an outcome that says
+//! whether to retry, whether to slow down, and whether keys *may* be deleted despite an error.
 //!
 //! # In scope
 //!
-//! - One call, from value to `http::Request` and from `http::Response` to value, on both sides of the wire: [`DeleteVectors`].
-//! - Signatures of the service, made, presigned and verified: [`signing`].
-//! - Any number of keys, paced, retried and every one accounted for: [`bulk`].
-//! - Carrying requests, over hyper or ureq: [`transports`]. Any other client will do.
-//! - The service's side as a value, to test against: `emulator`.
+//! - One call, converted to and from `http::Request` and `http::Response`, on the client and on the
+//!   server: [`DeleteVectors`].
+//! - Signatures: [`signing`] signs, presigns and verifies.
+//! - Any number of keys, with pacing, retries and an outcome for each key: [`bulk`].
+//! - Sending requests with hyper, ureq or any other client: [`transports`].
+//! - An emulator of the service, for tests: `emulator`.
 //!
 //! # Out of scope
 //!
-//! - All other operations of the service: you know which keys to delete.
-//! - Where credentials come from: the core takes them as a value, and a run asks a provider of yours for others.
+//! - All other operations of OSS. You know which keys to delete.
+//! - Finding credentials. The core takes them as a value, and a run asks your provider for new ones.
 //!
-//! It was never run against the live service: it is held against the official SDK's requests and answers, byte for byte.
+//! The crate has not been run against the live service. Its tests compare requests and responses
+//! with those of the official SDK, byte for byte.
 //!
 //! # Three ways in
 //!
 //! ## A transport
 //!
-//! `UreqTransport` blocks, `HyperTransport` is to be awaited; both have `delete_vectors` for one
-//! batch and `delete` for any number of keys. Here the emulator answers (features `ureq` and
-//! `serve`); without the endpoint it is the service that is asked.
+//! `UreqTransport` is blocking, `HyperTransport` is asynchronous. Both have `delete_vectors` for one
+//! batch and `delete` for any number of keys. This example sends to the emulator (features `ureq`
+//! and `serve`); without an endpoint, requests go to OSS.
 //!
 //! ```
 //! # #[cfg(all(feature = "ureq", feature = "serve"))] {
@@ -35,7 +39,8 @@
 //! use oss_delete_vectors::transports::{Server, TransportOptions, UreqTransport};
 //! use oss_delete_vectors::{Credentials, Target};
 //!
-//! let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1");
+//! let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+//!     .bucket("examplebucket").index_name("vectorindex1");
 //! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 //! let keys = (0..1234).map(|number| format!("doc-{number:04}"));
 //!
@@ -50,9 +55,10 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! ## A client of your own
+//! ## Your own client
 //!
-//! A request out, a response in, and the time as an argument: [`DeleteVectors`] and a [`Signer`](signing::Signer).
+//! [`DeleteVectors`] builds the request and parses the response, and a [`Signer`](signing::Signer)
+//! signs. The time is an argument.
 //!
 //! ```
 //! # #[cfg(feature = "emulator")] {
@@ -61,13 +67,14 @@
 //! use oss_delete_vectors::signing::Signer;
 //! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target, code};
 //!
-//! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
+//! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+//!     .bucket("examplebucket").index_name("vectorindex1").build()?;
 //! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 //! let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
 //! let mut request = DeleteVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?).to_request();
 //! Signer::new(&target, credentials.clone()).sign(&mut request, now.wall);
 //!
-//! // The emulator stands where your client and the service would.
+//! // The emulator takes the place of your client and the service.
 //! let mut emulator = Emulator::with_vectors(&target, credentials, ["doc-001", "doc-002", "doc-003"])?;
 //! let deleted = DeleteVectors::parse_response(&emulator.handle(now, &request))?;
 //! assert!(deleted.request_id().is_some());
@@ -81,44 +88,48 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! ## A run in a loop
+//! ## Your own loop
 //!
-//! For more than 500 keys there is [`BulkDelete`](bulk::BulkDelete), a state machine without IO. [`Run`](transports::Run) drives
-//! it with threads, or on any async runtime. What it does over and over, and a loop of your own would, is to
+//! For more than 500 keys, use [`BulkDelete`](bulk::BulkDelete), a state machine without IO.
+//! [`Run`](transports::Run) drives it with threads or on any async runtime. Like any loop around a
+//! `BulkDelete`, it repeats six steps:
 //!
-//! 1. push keys while they are taken, and say when there are no more;
-//! 2. send every request that is handed out;
-//! 3. take every event;
+//! 1. push keys while it accepts them, and report when there are no more;
+//! 2. send every request that it returns;
+//! 3. handle every event;
 //! 4. end when the run is finished;
-//! 5. wait for a response, for a key, or until its next timeout;
-//! 6. hand in what came.
+//! 5. wait for a response, for a key, or until the next timeout;
+//! 6. pass in what arrived.
 //!
 //! ```
 //! use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 //! use oss_delete_vectors::transports::Run;
 //! use oss_delete_vectors::{Credentials, Deleted, Target, TransportError};
 //!
-//! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
+//! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+//!     .bucket("examplebucket").index_name("vectorindex1").build()?;
 //! let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
-//! // Stands for a client; this one deletes everything.
+//! // In place of a client. It reports every key as deleted.
 //! let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
 //! let report = Run::new(&mut bulk).run_blocking((0..1234).map(|number| format!("doc-{number}")), send)?;
 //! assert_eq!((report.deleted, report.requests), (1234, 3));
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`BulkDelete`](bulk::BulkDelete) has the six steps in full, and the example `own_loop` a loop
-//! with all that `Run` does; [`bulk`] has a picture of what happens to a batch.
+//! [`BulkDelete`](bulk::BulkDelete) documents the six steps in full. The example `own_loop` is a loop
+//! that does all that `Run` does, and [`bulk`] has a diagram of the states of a batch.
 //!
 //! # What to do about an error
 //!
-//! [`ServiceError`] answers four questions, [`is_throttling`](ServiceError::is_throttling),
-//! [`may_have_deleted`](ServiceError::may_have_deleted), [`is_retryable`](ServiceError::is_retryable) and
-//! [`is_from_oss`](ServiceError::is_from_oss), and says in words what to do, [`advice`](ServiceError::advice). What is sent again is
-//! signed anew. Deleting twice does no harm, unless the vector was put back in between. [`code`] has every code that is known.
+//! [`ServiceError`] has four predicates, [`is_throttling`](ServiceError::is_throttling),
+//! [`may_have_deleted`](ServiceError::may_have_deleted),
+//! [`is_retryable`](ServiceError::is_retryable) and [`is_from_oss`](ServiceError::is_from_oss), and
+//! [`advice`](ServiceError::advice) in words. [`AttemptError`] also covers a request without a
+//! response. Sign a request again before you retry it. Deleting a key twice is harmless, unless the
+//! vector was put back in between. [`code`] lists all known codes.
 //!
-//! Keys are deleted if the response is a 2xx with `x-oss-request-id` and without an error. For all others this is the table by
-//! which a run decides. The first row that fits counts.
+//! A batch is deleted if the response is a 2xx with `x-oss-request-id` and without an error. For
+//! every other response a run follows this table. The first matching row applies.
 //!
 //! | status | code | keys may be gone | before the first deletion | after it | what to do |
 //! |---|---|---|---|---|---|
@@ -148,36 +159,45 @@
 //! | no response | may have been sent | yes | retry | retry | check the network |
 //! | no response | surely not sent | no | retry | retry | check the region, the endpoint and the network |
 //!
-//! - **Slow down**: it leaves again, more slowly, and no attempt is spent.
-//! - **Retry**: it leaves again after a back-off. After ten attempts its keys are given up: *unconfirmed* where they may be gone after
-//!   any of the attempts, else *rejected*, or *not attempted* if it was surely never sent. The pace falls after a 409 or a 503.
-//! - **Split**: it leaves in two halves, until bad keys stand alone: *rejected*. If nothing but rejected keys comes back, batches from
-//!   elsewhere in the input go out as probes; if those are rejected too, the run stops, because it is not the keys.
-//! - **Retry, then split**: the second time it fails it leaves in two halves, with a back-off that grows with each split. A single key
-//!   is retried, and given up after ten attempts. The pace falls meanwhile, since an unknown code may be a limit.
+//! - **Slow down**: the batch is sent again at a lower pace. This does not count as an attempt.
+//! - **Retry**: the batch is sent again after a back-off. After ten attempts the run gives up its
+//!   keys: as *unconfirmed* if any attempt may have deleted them, as *not attempted* if the batch
+//!   was surely never sent, otherwise as *rejected*. A 409 or a 503 also lowers the pace.
+//! - **Split**: the batch is sent again in two halves, until each bad key is alone: *rejected*. If
+//!   all responses are rejections, the run sends batches from other parts of the input as probes.
+//!   If these are rejected too, the keys are not the cause, and the run stops.
+//! - **Retry, then split**: after the second failure the batch is sent again in two halves, with a
+//!   back-off that grows with each split. A single key is retried, and given up after ten attempts.
+//!   The pace falls too, because an unknown code may be a limit.
 //! - **Retry, then stop**: the run stops after ten attempts.
-//! - **Sign again**: with the time of the service, which it learns from the response; **renew credentials**: it asks its provider,
-//!   with a back-off until the provider's timeout is over, and stops where there is none.
+//! - **Sign again**: the run signs with the time of OSS, which it takes from the response.
+//! - **Renew credentials**: the run asks its provider, with a back-off, until the provider's timeout.
+//!   Without a provider it stops.
 //!
-//! **Before the first deletion** every kind of failure stops the run after ten attempts or a minute, whichever comes first, and three
-//! connections that fail from the start stop it at once. Throttling stops it after a minute. Time that `Retry-After` asked for does
-//! not count; a request that hangs until its own timeout can take longer.
+//! **Before the first deletion**, any failures stop the run after ten attempts or one minute,
+//! whichever comes first. Three failures to connect at the very start stop it at once. Throttling
+//! stops it after a minute. Time that `Retry-After` asks for does not count. A request that hangs
+//! until its own timeout can take longer.
 //!
-//! **After it** a run waits as long as it takes, or as
-//! [`outage_timeout`](bulk::BulkOptions::outage_timeout) allows. When eight batches have failed with no deletion between, one request at
-//! a time goes out, attempts do not count, and no key is given up. Failures that are not from OSS (no response, or one of a proxy) never
-//! count while nothing gets on, however few batches are left, unless a batch failed half its attempts while others were deleted. Those
-//! that OSS itself responds with count once no batch is left that has not failed. Such an outage is reported when it begins, and so is
-//! a minute without a deletion, whether attempts fail or a limit lets nothing through.
+//! **After the first deletion**, a run waits for the end of an outage, without a limit or up to
+//! [`outage_timeout`](bulk::BulkOptions::outage_timeout). After eight failed batches without a
+//! deletion in between, it sends one request at a time, attempts do not count, and no key is given
+//! up. While nothing succeeds, failures that are not from OSS (no response, or the response of a
+//! proxy) never count, however few batches are left, unless the batch failed half its attempts while
+//! others were deleted. Error responses of OSS count once every batch that is left has failed. The
+//! run reports such an outage when it begins. It also reports a minute without a deletion, whether
+//! attempts fail or all are throttled.
 //!
 //! # Pacing
 //!
-//! A run finds the unknown limits of the service and stays there: a limit on requests per second, and one on keys per second. It
-//! opens with two requests in flight and twice as many with every round, until the first is throttled. From then on it measures what
-//! is accepted between throttled responses, because that *is* the limit, and goes a little faster: half a percent, more for
-//! slow limits, so that a throttled response now and then keeps the measurement going. When none comes in time, the limit has risen,
-//! and that little grows. A batch waits until both limits have let its size in. Which of the two limits binds shows in the sizes
-//! that are throttled; the other one is remembered.
+//! A run finds the unpublished limits of the service and stays close to them: one on requests per
+//! second and one on keys per second. It starts with two requests in flight and doubles them each
+//! round until the first throttled response. From then on it measures how much is accepted between
+//! throttled responses, because that *is* the limit, and goes slightly faster: by half a percent, or
+//! more for slow limits, so that an occasional throttled response keeps the measurement up to date.
+//! If none comes in time, the limit has risen, and the surplus grows. A batch waits until both
+//! limits allow its size. The sizes of throttled batches show which limit applies; the run
+//! remembers the other one.
 //!
 //! ```text
 //! requests/s: # accepted, x refused; the limit is 60, from 20 s on 30, from 40 s on 60
@@ -193,10 +213,12 @@
 //!     0         10        20        30        40        50        60 s
 //! ```
 //!
-//! Each run measures for itself, and many small ones at once refuse one another: let one run take the keys of all, from a channel,
-//! or give each its part with [`Adaptive`](bulk::Adaptive).
+//! Runs do not share their measurements, and many small runs at once throttle each other. Pass the
+//! keys of all to one run, through a channel, or give each run its share with
+//! [`Adaptive`](bulk::Adaptive): `max_requests_per_second` and `max_keys_per_second`.
 //!
-//! A refused batch loses nothing and spends no attempt. [`Rate`](bulk::Rate) caps the rate, fixes it or lets it go.
+//! A throttled batch loses nothing and spends no attempt. [`Rate`](bulk::Rate) bounds the pace, fixes
+//! it or lifts it.
 //!
 //! # Features
 //!
@@ -244,7 +266,7 @@ pub use now::Now;
 pub use target::{Target, TargetBuilder};
 pub use transport_error::{MAX_RESPONSE_BODY, TransportError};
 
-/// The README's examples are tests; those that would talk to the service are compiled alone.
+/// Tests the examples in the README. Those that would connect to the service are only compiled.
 #[cfg(all(doctest, feature = "hyper", feature = "ureq", feature = "serve"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
