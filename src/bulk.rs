@@ -312,7 +312,7 @@ impl BulkDelete {
 
     /// Says that from now on [`Event::CredentialsNeeded`] is followed by
     /// [`handle_credentials`](Self::handle_credentials), within the time of the options, 300
-    /// seconds if not set. The same as [`BulkOptions::renews_credentials`], for a loop that is
+    /// seconds if not set. The same as [`BulkOptions::credentials_timeout`], for a loop that is
     /// given the `BulkDelete`.
     pub fn enable_renewal(&mut self) {
         self.authority.can_renew = true;

@@ -231,6 +231,7 @@
 //! | `async` | `Run::run_async`: any number of keys on a runtime of yours, over a client of yours; part of `hyper` |
 //! | `emulator` | `Emulator`: the service's side as a value, for tests without a network |
 //! | `serve` | the emulator on a loopback socket, for clients in any language |
+//! | `serde` | `Report` can be serialized and deserialized with serde |
 //! | `tracing` | a `tracing` span for each request of a run, and its events |
 //! | `cli` | the programs `delete-vectors` and `vectors-emulator` |
 #![cfg_attr(docsrs, feature(doc_cfg))]

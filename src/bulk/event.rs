@@ -1,8 +1,9 @@
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Pace, Positions};
-use crate::{AttemptError, KeyBatch};
+use crate::{AttemptError, InvalidValue, KeyBatch};
 
 /// What became of keys that were not deleted. That there are these three and no others is a promise: match them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +26,18 @@ impl KeyOutcome {
             Self::Unconfirmed => "unconfirmed",
             Self::NotAttempted => "not_attempted",
         }
+    }
+}
+
+/// Reads what [`as_str`](KeyOutcome::as_str) returns.
+impl FromStr for KeyOutcome {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        [Self::Rejected, Self::Unconfirmed, Self::NotAttempted]
+            .into_iter()
+            .find(|outcome| outcome.as_str() == text)
+            .ok_or_else(|| InvalidValue::new("outcome", "must be rejected, unconfirmed or not_attempted", text))
     }
 }
 
@@ -214,5 +227,19 @@ impl fmt::Display for StopReason {
             Self::CredentialsMissing => f.write_str("new credentials did not come in time"),
             Self::Outage(error) => write!(f, "the outage lasted too long: {error}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_read_as_they_are_written() {
+        for outcome in [KeyOutcome::Rejected, KeyOutcome::Unconfirmed, KeyOutcome::NotAttempted] {
+            assert_eq!(outcome.to_string().parse(), Ok(outcome));
+        }
+        let error = "deleted".parse::<KeyOutcome>().unwrap_err();
+        assert_eq!(error.to_string(), r#"outcome must be rejected, unconfirmed or not_attempted, not "deleted""#);
     }
 }

@@ -1,6 +1,7 @@
 /// Where every pushed key is: at any time,
 /// `deleted + rejected + unconfirmed + not_attempted + duplicates + pending = pushed`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[must_use = "a run that ends well may have deleted only a part: see `is_all_deleted`"]
 #[non_exhaustive]
 pub struct Report {
@@ -59,5 +60,14 @@ mod tests {
         ] {
             assert!(!other.is_all_deleted(), "{other:?}");
         }
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn it_is_stored_by_its_members() {
+        let report = Report { pushed: 7, deleted: 5, duplicates: 2, requests: 1, input_complete: true, ..Report::default() };
+        let text = serde_json::to_string(&report).unwrap();
+        assert!(text.starts_with(r#"{"pushed":7,"deleted":5,"rejected":0,"#), "{text}");
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
     }
 }

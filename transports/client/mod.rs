@@ -136,7 +136,7 @@ impl<'a, O, P> Run<'a, O, P> {
     ///
     /// It is asked by one call at a time, again every 10 seconds while it fails, and the run goes
     /// on meanwhile. If the credentials can no longer be used and no others come within the time of
-    /// [`renews_credentials`](crate::bulk::BulkOptions::renews_credentials), 300 seconds if not
+    /// [`credentials_timeout`](crate::bulk::BulkOptions::credentials_timeout), 300 seconds if not
     /// set, the run stops.
     ///
     /// ```

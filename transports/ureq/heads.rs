@@ -39,7 +39,7 @@ impl LenientHeads {
                     replace(buffers, length, head);
                     return true;
                 }
-                Head::InvalidValue => return true,
+                Head::Malformed => return true,
             }
         }
     }
@@ -102,7 +102,7 @@ fn replace(buffers: &mut dyn Buffers, length: usize, mut head: Vec<u8>) {
 #[derive(Debug, PartialEq, Eq)]
 enum Head {
     Incomplete,
-    InvalidValue,
+    Malformed,
     /// So many bytes of a response that others follow.
     Interim(usize),
     /// So many bytes, and what to read in their place.
@@ -120,9 +120,9 @@ fn parse(input: &[u8]) -> Head {
     let length = match parsed {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return Head::Incomplete,
-        Err(_) => return Head::InvalidValue,
+        Err(_) => return Head::Malformed,
     };
-    let (Some(version), Some(code)) = (response.version, response.code) else { return Head::InvalidValue };
+    let (Some(version), Some(code)) = (response.version, response.code) else { return Head::Malformed };
     if (100..200).contains(&code) && code != 101 {
         return Head::Interim(length);
     }
@@ -166,9 +166,9 @@ mod tests {
         }
         assert_eq!(parse(b"HTTP/1.1 100 Continue\r\na: b\r\n\r\nHTTP/1.1 "), Head::Interim(31));
         for head in ["HTTP/2.0 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\na: \0\r\n\r\n", "220 mail\r\n\r\n", &"a: b\r\n".repeat(9)] {
-            assert_eq!(parse(head.as_bytes()), Head::InvalidValue, "{head:?}");
+            assert_eq!(parse(head.as_bytes()), Head::Malformed, "{head:?}");
         }
         let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1));
-        assert_eq!(parse(many.as_bytes()), Head::InvalidValue);
+        assert_eq!(parse(many.as_bytes()), Head::Malformed);
     }
 }
