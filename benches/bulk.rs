@@ -36,7 +36,11 @@ fn credentials() -> Credentials {
 
 /// 36 characters each.
 fn keys() -> Vec<String> {
-    (0..KEYS).map(|number| format!("{:08x}-7c4e-4d1b-9a57-{number:012x}", number * 2_654_435_761 % (1 << 32))).collect()
+    (0..KEYS)
+        .map(|number| {
+            format!("{:08x}-7c4e-4d1b-9a57-{number:012x}", number * 2_654_435_761 % (1 << 32))
+        })
+        .collect()
 }
 
 fn now() -> Now {
@@ -47,8 +51,10 @@ fn now() -> Now {
 fn build_and_sign_alone(bencher: Bencher<'_, '_>) {
     let (keys, target) = (keys(), target());
     let signer = Signer::new(&target, credentials());
-    let batches: Vec<KeyBatch> = keys.chunks(500).map(|keys| KeyBatch::new(keys).unwrap()).collect();
-    let calls: Vec<DeleteVectors> = batches.into_iter().map(|batch| DeleteVectors::new(&target, batch)).collect();
+    let batches: Vec<KeyBatch> =
+        keys.chunks(500).map(|keys| KeyBatch::new(keys).unwrap()).collect();
+    let calls: Vec<DeleteVectors> =
+        batches.into_iter().map(|batch| DeleteVectors::new(&target, batch)).collect();
     bencher.counter(ItemsCount::new(KEYS)).bench(|| {
         for call in &calls {
             let mut request = black_box(call).to_request();

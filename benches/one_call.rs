@@ -10,7 +10,9 @@ use divan::{AllocProfiler, Bencher, black_box};
 use http::{Request, Response, StatusCode};
 use md5::{Digest, Md5};
 use oss_delete_vectors::signing::{Authorization, Resource, Signer};
-use oss_delete_vectors::{Credentials, DeleteVectors, Deleted, KeyBatch, ServiceError, Target, code};
+use oss_delete_vectors::{
+    Credentials, DeleteVectors, Deleted, KeyBatch, ServiceError, Target, code,
+};
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
@@ -36,7 +38,11 @@ fn credentials() -> Credentials {
 }
 
 fn keys(count: usize) -> Vec<String> {
-    (0..count).map(|number| format!("{:08x}-7c4e-4d1b-9a57-{number:012x}", number * 2_654_435_761 % (1 << 32))).collect()
+    (0..count)
+        .map(|number| {
+            format!("{:08x}-7c4e-4d1b-9a57-{number:012x}", number * 2_654_435_761 % (1 << 32))
+        })
+        .collect()
 }
 
 fn call(count: usize) -> DeleteVectors {
@@ -104,7 +110,9 @@ fn presign(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn verify(bencher: Bencher<'_, '_>) {
     let (request, resource, credentials) = (signed(500), Resource::from(&target()), credentials());
-    bencher.bench(|| Authorization::parse(black_box(&request)).unwrap().verify(&request, &resource, &credentials));
+    bencher.bench(|| {
+        Authorization::parse(black_box(&request)).unwrap().verify(&request, &resource, &credentials)
+    });
 }
 
 #[divan::bench]
@@ -121,7 +129,8 @@ fn parse_error_without_body(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn parse_json_error(bencher: Bencher<'_, '_>) {
-    let error = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast");
+    let error =
+        ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast");
     let response = error.with_request_id("534B371674A4D890XXXX").to_response();
     bencher.bench(|| DeleteVectors::parse_response(black_box(&response)));
 }

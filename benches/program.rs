@@ -33,28 +33,57 @@ mod linux {
 
     pub(super) fn main() {
         let is_smoke = std::env::args().any(|argument| argument == "--test");
-        let (starts, keys) = if is_smoke { (1, [1000, 10_000]) } else { (21, [300_000, 3_000_000]) };
+        let (starts, keys) =
+            if is_smoke { (1, [1000, 10_000]) } else { (21, [300_000, 3_000_000]) };
         println!("{:<48} {:>9}  goal", "", "measured");
         for transport in ["hyper", "ureq"] {
-            let mut times: Vec<Duration> = (0..starts).map(|_| start_to_first_byte(transport)).collect();
+            let mut times: Vec<Duration> =
+                (0..starts).map(|_| start_to_first_byte(transport)).collect();
             times.sort_unstable();
             let median = 1000.0 * times[times.len() / 2].as_secs_f64();
-            println!("{:<48} {median:>6.1} ms  10 ms", format!("{transport}: start to first byte sent, median of {starts}"));
+            println!(
+                "{:<48} {median:>6.1} ms  10 ms",
+                format!("{transport}: start to first byte sent, median of {starts}")
+            );
         }
         for transport in ["hyper", "ureq"] {
             for keys in keys {
                 let peak = memory(transport, keys) as f64 / 1024.0;
-                println!("{:<48} {peak:>5.1} MiB  16 MB", format!("{transport}: peak RSS for {keys} keys"));
+                println!(
+                    "{:<48} {peak:>5.1} MiB  16 MB",
+                    format!("{transport}: peak RSS for {keys} keys")
+                );
             }
         }
-        println!("{:<48} {:>5.1} MiB  8 MB", "the program", fs::metadata(PROGRAM).unwrap().len() as f64 / MIB);
+        println!(
+            "{:<48} {:>5.1} MiB  8 MB",
+            "the program",
+            fs::metadata(PROGRAM).unwrap().len() as f64 / MIB
+        );
     }
 
     fn delete_vectors(url: &str, transport: &str) -> Command {
         let mut command = Command::new(PROGRAM);
         command
-            .args(["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket"])
-            .args(["--index-name", "vectorindex1", "--keys-from", "-", "--force", "--endpoint", url, "--transport", transport])
+            .args([
+                "--region",
+                "cn-hangzhou",
+                "--account-id",
+                "1234567890123456",
+                "--bucket",
+                "examplebucket",
+            ])
+            .args([
+                "--index-name",
+                "vectorindex1",
+                "--keys-from",
+                "-",
+                "--force",
+                "--endpoint",
+                url,
+                "--transport",
+                transport,
+            ])
             .env_clear()
             .envs([
                 ("OSS_ACCESS_KEY_ID", "LTAI5tConformanceKey0001"),
@@ -83,8 +112,10 @@ mod linux {
     }
 
     fn memory(transport: &str, keys: u32) -> u64 {
-        let server =
-            Server::start((Ipv4Addr::LOCALHOST, 0).into(), |_| Deleted::new("534B371674A4D890XXXX").to_response()).unwrap();
+        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), |_| {
+            Deleted::new("534B371674A4D890XXXX").to_response()
+        })
+        .unwrap();
         let mut child = delete_vectors(&server.url(), transport).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let writer = thread::spawn(move || {

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use http::{Response, StatusCode};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Report};
-use oss_delete_vectors::transports::{HyperTransport, Run, Server, TransportOptions, UreqTransport, stream_iter};
+use oss_delete_vectors::transports::{
+    HyperTransport, Run, Server, TransportOptions, UreqTransport, stream_iter,
+};
 use oss_delete_vectors::{Credentials, Deleted, Endpoint, ServiceError, Target, code};
 
 const PER_SECOND: f64 = 50.0;
@@ -65,14 +67,17 @@ fn run(transport: &str, concurrency: usize, latency: Duration, batches: u32) -> 
         transport.send(request).await
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(Run::new(&mut bulk).run_async(stream_iter(keys), send, tokio::time::sleep)).unwrap()
+    runtime
+        .block_on(Run::new(&mut bulk).run_async(stream_iter(keys), send, tokio::time::sleep))
+        .unwrap()
 }
 
 /// A service that checks nothing but its limit.
 fn throttled() -> Server {
     let accepted = Deleted::new("534B371674A4D890XXXX").to_response();
     let refused: Response<_> =
-        ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast").to_response();
+        ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast")
+            .to_response();
     let (mut tokens, mut filled_at) = (DEPTH, Instant::now());
     Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |_| {
         tokens = (tokens + filled_at.elapsed().as_secs_f64() * PER_SECOND).min(DEPTH);

@@ -21,11 +21,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Up to 500 keys in one request.
     let call = DeleteVectors::new(target, KeyBatch::new([key(0), key(1)])?);
     let signer = Signer::new(target, credentials.clone());
-    let deleted = transport.delete_vectors(&call, &signer).map_err(|error| match error.may_have_deleted() {
-        true => format!("some may be deleted, try again: {error}"),
-        false => format!("none is deleted: {error}"),
+    let deleted = transport.delete_vectors(&call, &signer).map_err(|error| {
+        match error.may_have_deleted() {
+            true => format!("some may be deleted, try again: {error}"),
+            false => format!("none is deleted: {error}"),
+        }
     })?;
-    println!("deleted {} vectors, request id {}", call.keys().len(), deleted.request_id().unwrap_or_default());
+    println!(
+        "deleted {} vectors, request id {}",
+        call.keys().len(),
+        deleted.request_id().unwrap_or_default()
+    );
 
     // Any number of keys, in as many requests as necessary, at the pace that the service accepts.
     let keys = (2..3000).map(key);
@@ -40,7 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = Run::new(&mut bulk)
         .on_event(|event| {
             if let Event::Failed(failed) = event {
-                let why = failed.error.map_or_else(|| "it was not sent".to_owned(), |error| error.to_string());
+                let why = failed
+                    .error
+                    .map_or_else(|| "it was not sent".to_owned(), |error| error.to_string());
                 failed.keys.iter().for_each(|key| println!("{key} is {}: {why}", failed.outcome));
             }
         })

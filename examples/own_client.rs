@@ -32,7 +32,16 @@ fn send(request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
     let config = config(request).map_err(TransportError::surely_not_sent)?;
     let mut curl = Command::new("curl")
         .args(["--disable", "--silent", "--show-error", "--include", "--globoff", "--noproxy", "*"])
-        .args(["--connect-timeout", "10", "--max-time", "60", "--max-filesize", &MAX_RESPONSE_BODY.to_string(), "--config", "-"])
+        .args([
+            "--connect-timeout",
+            "10",
+            "--max-time",
+            "60",
+            "--max-filesize",
+            &MAX_RESPONSE_BODY.to_string(),
+            "--config",
+            "-",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -42,10 +51,13 @@ fn send(request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
     let output = curl.wait_with_output().map_err(TransportError::may_have_arrived)?;
     let stderr = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match (output.status.code(), written) {
-        (Some(0), _) => response(&output.stdout).ok_or_else(|| TransportError::may_have_arrived("the response is not HTTP")),
+        (Some(0), _) => response(&output.stdout)
+            .ok_or_else(|| TransportError::may_have_arrived("the response is not HTTP")),
         // curl did not read the whole config (old versions limit a line to 100 KiB), or could not
         // resolve the host, connect, or establish TLS.
-        (_, Err(_)) | (Some(26 | 6 | 7 | 35 | 60), _) => Err(TransportError::surely_not_sent(stderr())),
+        (_, Err(_)) | (Some(26 | 6 | 7 | 35 | 60), _) => {
+            Err(TransportError::surely_not_sent(stderr()))
+        }
         _ => Err(TransportError::may_have_arrived(stderr())),
     }
 }
@@ -54,7 +66,11 @@ fn send(request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
 fn config(request: &Request<Bytes>) -> Result<String, Box<dyn Error + Send + Sync>> {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#));
     // An empty header removes the one that curl would add.
-    let mut config = format!("request = {}\nurl = \"{}\"\nheader = accept:\nheader = expect:\n", request.method(), request.uri());
+    let mut config = format!(
+        "request = {}\nurl = \"{}\"\nheader = accept:\nheader = expect:\n",
+        request.method(),
+        request.uri()
+    );
     for (name, value) in request.headers() {
         config += &format!("header = {}\n", quoted(&format!("{name}: {}", value.to_str()?)));
     }

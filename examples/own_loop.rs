@@ -44,7 +44,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Runs at the same time should not keep step. The core has no random numbers: bring your own,
     // or the time.
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos().into();
-    let mut bulk = BulkDelete::new(&setup.target, setup.credentials.clone(), BulkOptions::new().default_seed(seed))?;
+    let mut bulk = BulkDelete::new(
+        &setup.target,
+        setup.credentials.clone(),
+        BulkOptions::new().default_seed(seed),
+    )?;
     // Here the same ones again. In your program, ask STS or a process.
     let credentials = setup.credentials.clone();
     let renew = move || Ok(credentials.clone());
@@ -72,7 +76,8 @@ async fn delete(
     let start = Instant::now();
     let now = || Now::new(start.elapsed(), SystemTime::now());
     let transport = HyperTransport::new(&TransportOptions::new());
-    let (mut requests, mut handles, mut renewals) = (JoinSet::new(), HashMap::new(), JoinSet::new());
+    let (mut requests, mut handles, mut renewals) =
+        (JoinSet::new(), HashMap::new(), JoinSet::new());
     let mut progress = interval(Duration::from_secs(1));
     let mut invalid = None;
     bulk.enable_renewal();
@@ -80,15 +85,20 @@ async fn delete(
         while let Some(Transmit { id, request, span, .. }) = bulk.poll_transmit(now()) {
             let transport = transport.clone();
             let mut response = Box::pin(async move { transport.send(request).await });
-            let response = poll_fn(move |context| span.in_scope(|| response.as_mut().poll(context)));
+            let response =
+                poll_fn(move |context| span.in_scope(|| response.as_mut().poll(context)));
             handles.insert(id, requests.spawn(async move { (id, response.await) }));
         }
         let mut had_event = false;
         while let Some(event) = bulk.poll_event() {
             had_event = true;
             match event {
-                Event::CredentialsNeeded if renewals.is_empty() => _ = renewals.spawn_blocking(renew.clone()),
-                Event::Failed(failed) => println!("{} keys are {}", failed.keys.len(), failed.outcome),
+                Event::CredentialsNeeded if renewals.is_empty() => {
+                    _ = renewals.spawn_blocking(renew.clone())
+                }
+                Event::Failed(failed) => {
+                    println!("{} keys are {}", failed.keys.len(), failed.outcome)
+                }
                 _ => {}
             }
         }
@@ -102,7 +112,9 @@ async fn delete(
         for (_, request) in handles.extract_if(|&id, _| !bulk.is_in_flight(id)) {
             request.abort();
         }
-        let deadline = bulk.poll_timeout().map_or(start + Duration::from_secs(3600), |timeout| start + timeout);
+        let deadline = bulk
+            .poll_timeout()
+            .map_or(start + Duration::from_secs(3600), |timeout| start + timeout);
         tokio::select! {
             key = keys.recv(), if bulk.can_push() => match key.as_deref().map(Key::new) {
                 Some(Ok(key)) => bulk.push(key).expect("can_push"),

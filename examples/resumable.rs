@@ -13,7 +13,9 @@ use std::time::Duration;
 use std::{env, process};
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, Report};
-use oss_delete_vectors::transports::{Observer, Run, RunError, StopHandle, TransportOptions, UreqTransport};
+use oss_delete_vectors::transports::{
+    Observer, Run, RunError, StopHandle, TransportOptions, UreqTransport,
+};
 
 use setup::{Setup, key};
 
@@ -39,14 +41,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("not deleted: {failed:?}");
     fs::remove_dir_all(&folder)?;
     if setup.emulator().is_some() {
-        assert_eq!((report.deleted, &failed[..]), (19_998, &[key(7).as_str(), key(19_000).as_str()][..]));
+        assert_eq!(
+            (report.deleted, &failed[..]),
+            (19_998, &[key(7).as_str(), key(19_000).as_str()][..])
+        );
         setup.assert_left(2);
     }
     Ok(())
 }
 
 /// Resumes from `state` if it exists, and stops once `max` keys are deleted.
-fn start(setup: &Setup, keys: &Path, state: &Path, max: u64) -> Result<Result<Report, RunError>, Box<dyn Error>> {
+fn start(
+    setup: &Setup,
+    keys: &Path,
+    state: &Path,
+    max: u64,
+) -> Result<Result<Report, RunError>, Box<dyn Error>> {
     let (target, credentials) = (&setup.target, setup.credentials.clone());
     let mut failed = Vec::new();
     let mut bulk = if state.exists() {
@@ -61,10 +71,21 @@ fn start(setup: &Setup, keys: &Path, state: &Path, max: u64) -> Result<Result<Re
 
     let transport = UreqTransport::new(&TransportOptions::new());
     let stop = StopHandle::new();
-    let mut job = Job { state, max, stop: stop.clone(), deleted: 0, is_stopped: false, failed, saved: Ok(()) };
+    let mut job = Job {
+        state,
+        max,
+        stop: stop.clone(),
+        deleted: 0,
+        is_stopped: false,
+        failed,
+        saved: Ok(()),
+    };
     // Read the whole file first: an iterator that ends at a read error would skip keys silently.
     let keys: Vec<String> = fs::read_to_string(keys)?.lines().map(str::to_owned).collect();
-    let run = Run::new(&mut bulk).stop_handle(&stop).observer(&mut job).progress_every(Duration::from_millis(200));
+    let run = Run::new(&mut bulk)
+        .stop_handle(&stop)
+        .observer(&mut job)
+        .progress_every(Duration::from_millis(200));
     let ended = run.run_blocking(keys, move |request| transport.send(request));
     job.saved?;
     Ok(ended)
@@ -86,7 +107,9 @@ impl Observer for Job<'_> {
         match event {
             // Keys that fail after a stop were interrupted: the next start sends them again.
             Event::Stopped(_) => self.is_stopped = true,
-            Event::Failed(keys) if !self.is_stopped => self.failed.extend(keys.keys.iter().map(|key| key.to_string())),
+            Event::Failed(keys) if !self.is_stopped => {
+                self.failed.extend(keys.keys.iter().map(|key| key.to_string()))
+            }
             Event::Deleted { keys, .. } => {
                 self.deleted += keys as u64;
                 if self.deleted >= self.max {

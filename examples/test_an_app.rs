@@ -41,7 +41,11 @@ where
         })
         .run_async(stream_iter(documents), send, timer)
         .await?;
-    assert_eq!(report.is_all_deleted(), left.is_empty(), "every key that is not deleted is reported");
+    assert_eq!(
+        report.is_all_deleted(),
+        left.is_empty(),
+        "every key that is not deleted is reported"
+    );
     Ok(left)
 }
 
@@ -74,7 +78,11 @@ async fn rate_limit() -> Result<(), Box<dyn Error>> {
 
 async fn partial_failure() -> Result<(), Box<dyn Error>> {
     let service = Service::start(1234, "")?;
-    let error = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "it failed on the way");
+    let error = ServiceError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        code::INTERNAL_ERROR,
+        "it failed on the way",
+    );
     service.emulator.borrow_mut().fail_next(error, 200);
     assert!(service.forget_all("my-secret").await?.is_empty());
     assert_eq!((service.documents(), service.requests.get()), (Some(0), 4));
@@ -90,8 +98,10 @@ async fn rejected_document() -> Result<(), Box<dyn Error>> {
 }
 
 async fn faulty_network() -> Result<(), Box<dyn Error>> {
-    let service =
-        Service::start(30_000, "connection-refused=0.1,lost-request=0.1,throttle=0.1,server-error=0.1,lost-response=0.1")?;
+    let service = Service::start(
+        30_000,
+        "connection-refused=0.1,lost-request=0.1,throttle=0.1,server-error=0.1,lost-response=0.1",
+    )?;
     assert!(service.forget_all("my-secret").await?.is_empty());
     assert_eq!(service.documents(), Some(0));
     assert!(service.requests.get() > 60, "no request was repeated");
@@ -141,7 +151,11 @@ impl Service {
             .build()?;
         let credentials = Credentials::new("example-id", "my-secret")?;
         Ok(Self {
-            emulator: RefCell::new(Emulator::with_vectors(&index, credentials, (0..documents).map(document))?),
+            emulator: RefCell::new(Emulator::with_vectors(
+                &index,
+                credentials,
+                (0..documents).map(document),
+            )?),
             index,
             documents,
             faults: faults.parse()?,
@@ -154,7 +168,14 @@ impl Service {
     async fn forget_all(&self, secret: &str) -> Result<Vec<String>, Box<dyn Error>> {
         let credentials = Credentials::new("example-id", secret)?;
         let timer = PausedTime(self.start);
-        forget(&self.index, credentials, (0..self.documents).map(document), |request| self.send(request), timer).await
+        forget(
+            &self.index,
+            credentials,
+            (0..self.documents).map(document),
+            |request| self.send(request),
+            timer,
+        )
+        .await
     }
 
     /// Replaces the transport and the service. Each request gets its own network, so that the first

@@ -9,7 +9,9 @@ use std::error::Error;
 use futures_lite::stream;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, StopReason};
 use oss_delete_vectors::emulator::RateLimit;
-use oss_delete_vectors::transports::{HyperTransport, Run, RunErrorKind, StopHandle, TransportOptions};
+use oss_delete_vectors::transports::{
+    HyperTransport, Run, RunErrorKind, StopHandle, TransportOptions,
+};
 use tokio::signal::ctrl_c;
 use tokio::sync::mpsc;
 
@@ -51,7 +53,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     });
     match run.run_async(keys, |request| transport.send(request), tokio::time::sleep).await {
-        Ok(report) => println!("deleted {} vectors with {} requests", report.deleted, report.requests),
+        Ok(report) => {
+            println!("deleted {} vectors with {} requests", report.deleted, report.requests)
+        }
         // All requests in flight have finished.
         Err(stopped) if matches!(stopped.kind(), RunErrorKind::Stopped(StopReason::Requested)) => {
             println!("{stopped}");

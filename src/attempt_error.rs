@@ -170,9 +170,12 @@ mod tests {
             .build()
             .unwrap();
         let long = "m".repeat(2000);
-        for (status, code) in
-            [(403, code::ACCESS_DENIED), (404, code::BAD_ERROR_RESPONSE), (404, "SomethingNew"), (503, code::QPS_LIMIT_EXCEEDED)]
-        {
+        for (status, code) in [
+            (403, code::ACCESS_DENIED),
+            (404, code::BAD_ERROR_RESPONSE),
+            (404, "SomethingNew"),
+            (503, code::QPS_LIMIT_EXCEEDED),
+        ] {
             let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code, &long)
                 .with_request_id("id")
                 .with_field("Endpoint", "other.example.com")
@@ -180,7 +183,12 @@ mod tests {
             let whole = AttemptError::from(error);
             let short = whole.clone().shortened();
             let decisions = |error: &AttemptError| {
-                (error.advice(&target), error.is_retryable(), error.is_throttling(), error.may_have_deleted())
+                (
+                    error.advice(&target),
+                    error.is_retryable(),
+                    error.is_throttling(),
+                    error.may_have_deleted(),
+                )
             };
             assert_eq!(decisions(&short), decisions(&whole), "{status} {code}");
             assert_eq!((short.code(), short.request_id()), (Some(code), Some("id")));

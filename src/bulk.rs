@@ -256,7 +256,11 @@ impl BulkDelete {
     /// # Errors
     ///
     /// [`InvalidValue`] naming the option that is out of its range.
-    pub fn new(target: &Target, credentials: Credentials, options: BulkOptions) -> Result<Self, InvalidValue> {
+    pub fn new(
+        target: &Target,
+        credentials: Credentials,
+        options: BulkOptions,
+    ) -> Result<Self, InvalidValue> {
         options.check()?;
         Ok(Self {
             target: target.clone(),
@@ -329,8 +333,11 @@ impl BulkDelete {
     /// Whether a key may be pushed. `false` before the end of the run means: not now, there is enough to do.
     #[must_use]
     pub fn can_push(&self) -> bool {
-        let unsettled = self.ready.len() + self.delayed.len() + self.parked.len() + self.in_flight.len();
-        matches!(self.phase, Phase::Pushing) && self.events.len() < MOST_EVENTS && unsettled < 2 * self.options.concurrency + 16
+        let unsettled =
+            self.ready.len() + self.delayed.len() + self.parked.len() + self.in_flight.len();
+        matches!(self.phase, Phase::Pushing)
+            && self.events.len() < MOST_EVENTS
+            && unsettled < 2 * self.options.concurrency + 16
     }
 
     /// Whether keys wait for their batch to fill while nothing else waits to be sent: [`flush`](Self::flush) them if the source

@@ -40,7 +40,10 @@ impl Credentials {
     ///   ends;
     /// - `access_key_secret`: not empty, no control characters, and no white space at the ends. The
     ///   most common mistake is the line break of the file that it was read from.
-    pub fn new(access_key_id: impl AsRef<str>, access_key_secret: impl Into<String>) -> Result<Self, InvalidValue> {
+    pub fn new(
+        access_key_id: impl AsRef<str>,
+        access_key_secret: impl Into<String>,
+    ) -> Result<Self, InvalidValue> {
         let id = access_key_id.as_ref();
         let secret = Zeroizing::new(access_key_secret.into());
         if !is_header_text(id) || id.contains(',') {
@@ -48,11 +51,19 @@ impl Credentials {
             let rule = "must be printable ASCII without commas and without spaces at the ends, at least one character";
             return Err(InvalidValue::new("access key id", rule, id));
         }
-        if secret.is_empty() || secret.trim() != secret.as_str() || secret.contains(char::is_control) {
+        if secret.is_empty()
+            || secret.trim() != secret.as_str()
+            || secret.contains(char::is_control)
+        {
             let rule = "must not be empty, have white space at the ends or control characters";
             return Err(InvalidValue::without_value("access key secret", rule));
         }
-        Ok(Self { access_key_id: id.into(), access_key_secret: Arc::new(secret), security_token: None, expiration: None })
+        Ok(Self {
+            access_key_id: id.into(),
+            access_key_secret: Arc::new(secret),
+            security_token: None,
+            expiration: None,
+        })
     }
 
     /// Adds the security token that STS issued with the pair. An empty token means none.
@@ -89,7 +100,8 @@ impl Credentials {
     /// [`InvalidValue`] naming the field `expiration`: no such time, a time without an offset, or one before 1970.
     pub fn with_expiration_text(self, text: &str) -> Result<Self, InvalidValue> {
         let rule = "must be a time in RFC 3339 format, such as 2026-09-03T12:00:00Z";
-        let expiration = time_text::rfc3339(text).ok_or_else(|| InvalidValue::new("expiration", rule, text))?;
+        let expiration =
+            time_text::rfc3339(text).ok_or_else(|| InvalidValue::new("expiration", rule, text))?;
         Ok(self.with_expiration(expiration))
     }
 

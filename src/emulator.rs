@@ -128,7 +128,11 @@ impl Emulator {
     /// # Errors
     ///
     /// [`InvalidValue`] if `target` has no index, or the errors of [`put_vectors`](Self::put_vectors).
-    pub fn with_vectors<I>(target: &Target, credentials: Credentials, keys: I) -> Result<Self, InvalidValue>
+    pub fn with_vectors<I>(
+        target: &Target,
+        credentials: Credentials,
+        keys: I,
+    ) -> Result<Self, InvalidValue>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
@@ -148,14 +152,23 @@ impl Emulator {
     /// [`InvalidValue`] if the name of the bucket or the index, or one of the keys, is invalid. Keys
     /// before the invalid one are stored. An index name has 1 to 63 letters and digits; the first
     /// is a letter.
-    pub fn put_vectors<I>(&mut self, bucket: &str, index_name: &str, keys: I) -> Result<(), InvalidValue>
+    pub fn put_vectors<I>(
+        &mut self,
+        bucket: &str,
+        index_name: &str,
+        keys: I,
+    ) -> Result<(), InvalidValue>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
         check_index_name(index_name)?;
         if !self.buckets.contains_key(bucket) {
-            let target = Target::builder().region(&self.region).account_id(&self.account_id).bucket(bucket).build()?;
+            let target = Target::builder()
+                .region(&self.region)
+                .account_id(&self.account_id)
+                .bucket(bucket)
+                .build()?;
             self.buckets.insert(bucket.to_owned(), Bucket { target, indexes: BTreeMap::new() });
         }
         let indexes = &mut self.buckets.get_mut(bucket).expect("inserted above").indexes;
@@ -178,7 +191,9 @@ impl Emulator {
 
     /// Deletes an index with its vectors. `false` if there is no such index.
     pub fn remove_index(&mut self, bucket: &str, index_name: &str) -> bool {
-        self.buckets.get_mut(bucket).is_some_and(|bucket| bucket.indexes.remove(index_name).is_some())
+        self.buckets
+            .get_mut(bucket)
+            .is_some_and(|bucket| bucket.indexes.remove(index_name).is_some())
     }
 
     /// From now on, rejects every request that contains one of `keys` with
@@ -252,6 +267,10 @@ fn check_index_name(index_name: &str) -> Result<(), InvalidValue> {
     if is_valid {
         Ok(())
     } else {
-        Err(InvalidValue::new("index name", "must be 1 to 63 letters and digits, the first a letter", index_name))
+        Err(InvalidValue::new(
+            "index name",
+            "must be 1 to 63 letters and digits, the first a letter",
+            index_name,
+        ))
     }
 }

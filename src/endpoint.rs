@@ -38,7 +38,8 @@ enum Host {
 
 impl Endpoint {
     const DOMAIN: &'static str = "oss-vectors.aliyuncs.com";
-    const RULE: &'static str = "must be [http[s]://]host[:port], the host a DNS name or an IP address";
+    const RULE: &'static str =
+        "must be [http[s]://]host[:port], the host a DNS name or an IP address";
 
     /// `https://{region}.oss-vectors.aliyuncs.com`: reached from anywhere. The default.
     #[must_use]
@@ -133,13 +134,19 @@ impl FromStr for Endpoint {
             Some(colon) => (&authority[..port_at + colon], Some(&authority[port_at + colon + 1..])),
         };
         // Zeros before a port of five digits could make a URI too long to be one.
-        let is_port =
-            |port: &str| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|n| n != 0);
+        let is_port = |port: &str| {
+            port.len() <= 5
+                && port.bytes().all(|b| b.is_ascii_digit())
+                && port.parse::<u16>().is_ok_and(|n| n != 0)
+        };
         if !port.is_none_or(is_port) {
             return Err(refused());
         }
         let ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let is_ip = ipv6.map_or_else(|| host.parse::<Ipv4Addr>().is_ok(), |host| host.parse::<Ipv6Addr>().is_ok());
+        let is_ip = ipv6.map_or_else(
+            || host.parse::<Ipv4Addr>().is_ok(),
+            |host| host.parse::<Ipv6Addr>().is_ok(),
+        );
         if !is_ip && !is_dns_name(host) {
             return Err(refused());
         }
@@ -166,5 +173,7 @@ pub(crate) fn is_dns_name(host: &str) -> bool {
             && !label.ends_with('-')
     };
     let last = host.rsplit('.').next().unwrap_or_default();
-    host.len() <= 253 && host.split('.').all(is_label) && !last.bytes().all(|byte| byte.is_ascii_digit())
+    host.len() <= 253
+        && host.split('.').all(is_label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -24,7 +24,11 @@ pub struct InvalidValue {
 const SHOWN_CHARS: usize = 80;
 
 impl InvalidValue {
-    pub(crate) fn new(field: impl Into<Cow<'static, str>>, rule: &'static str, value: &str) -> Self {
+    pub(crate) fn new(
+        field: impl Into<Cow<'static, str>>,
+        rule: &'static str,
+        value: &str,
+    ) -> Self {
         let mut shown: String = value.chars().take(SHOWN_CHARS).collect();
         if shown.len() < value.len() {
             shown.push('…');

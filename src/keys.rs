@@ -40,7 +40,11 @@ impl<'a> Key<'a> {
     ///
     /// [`InvalidValue`] if `text` is empty or longer than [`Key::MAX_CHARS`].
     pub fn new(text: &'a str) -> Result<Self, InvalidValue> {
-        if Self::accepts(text) { Ok(Self(text)) } else { Err(InvalidValue::new("key", Self::RULE, text)) }
+        if Self::accepts(text) {
+            Ok(Self(text))
+        } else {
+            Err(InvalidValue::new("key", Self::RULE, text))
+        }
     }
 
     /// The key's text.
@@ -128,10 +132,15 @@ impl KeyBatch {
                 return Err(InvalidValue::new(format!("keys[{position}]"), Key::RULE, key));
             }
             if batch.insert(Key(key)) == Inserted::Full {
-                return Err(InvalidValue::without_value("keys", "must be 1 to 500 unique keys, got more"));
+                return Err(InvalidValue::without_value(
+                    "keys",
+                    "must be 1 to 500 unique keys, got more",
+                ));
             }
         }
-        batch.take().ok_or_else(|| InvalidValue::without_value("keys", "must be 1 to 500 unique keys, got none"))
+        batch.take().ok_or_else(|| {
+            InvalidValue::without_value("keys", "must be 1 to 500 unique keys, got none")
+        })
     }
 
     /// The number of keys, 1 to 500.
@@ -162,7 +171,9 @@ impl KeyBatch {
     /// The bytes of each key. Cheaper than `iter`, which checks for character boundaries.
     pub(crate) fn bytes(&self) -> impl Iterator<Item = &[u8]> {
         let (text, mut start) = (self.text.as_bytes(), 0);
-        self.ends.iter().map(move |&end| &text[std::mem::replace(&mut start, end as usize)..end as usize])
+        self.ends
+            .iter()
+            .map(move |&end| &text[std::mem::replace(&mut start, end as usize)..end as usize])
     }
 
     /// All keys, concatenated.

@@ -47,6 +47,13 @@ mod name {
     pub(super) const SIGNATURE_VERSION: &str = "x-oss-signature-version";
 
     /// All parameters of the query form.
-    pub(super) const QUERY_FORM: [&str; 7] =
-        [SIGNATURE_VERSION, DATE, EXPIRES, CREDENTIAL, SECURITY_TOKEN, ADDITIONAL_HEADERS, SIGNATURE];
+    pub(super) const QUERY_FORM: [&str; 7] = [
+        SIGNATURE_VERSION,
+        DATE,
+        EXPIRES,
+        CREDENTIAL,
+        SECURITY_TOKEN,
+        ADDITIONAL_HEADERS,
+        SIGNATURE,
+    ];
 }

@@ -184,7 +184,9 @@ impl TargetBuilder {
             let rule = "must be 1 to 63 characters of a-z, 0-9 and '-', with no '-' at either end";
             return Err(InvalidValue::new("region", rule, &region));
         }
-        if !(1..=32).contains(&account_id.len()) || !account_id.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !(1..=32).contains(&account_id.len())
+            || !account_id.bytes().all(|byte| byte.is_ascii_digit())
+        {
             return Err(InvalidValue::new("account id", "must be 1 to 32 digits", &account_id));
         }
         if !is_name(&bucket, 3..=32) {
@@ -192,11 +194,18 @@ impl TargetBuilder {
             return Err(InvalidValue::new("bucket", rule, &bucket));
         }
         if bucket.strip_suffix(&account_id).is_some_and(|name| name.ends_with('-')) {
-            return Err(InvalidValue::new("bucket", "must be without '-' and the account id at its end", &bucket));
+            return Err(InvalidValue::new(
+                "bucket",
+                "must be without '-' and the account id at its end",
+                &bucket,
+            ));
         }
         let index_name = index_name.as_deref().map(parse_index_name).transpose()?;
         let uri = request_uri(&endpoint, &region, &account_id, &bucket)?;
-        Ok(Target { bucket: Arc::new(Bucket { region, account_id, name: bucket, endpoint, uri }), index_name })
+        Ok(Target {
+            bucket: Arc::new(Bucket { region, account_id, name: bucket, endpoint, uri }),
+            index_name,
+        })
     }
 }
 
@@ -225,7 +234,12 @@ fn is_name(text: &str, length: RangeInclusive<usize>) -> bool {
         && !text.ends_with('-')
 }
 
-fn request_uri(endpoint: &Endpoint, region: &str, account_id: &str, bucket: &str) -> Result<Uri, InvalidValue> {
+fn request_uri(
+    endpoint: &Endpoint,
+    region: &str,
+    account_id: &str,
+    bucket: &str,
+) -> Result<Uri, InvalidValue> {
     let scheme = endpoint.scheme();
     let authority = endpoint.authority(region);
     let uri = if endpoint.is_path_style() {

@@ -6,7 +6,9 @@ use crate::signing::RequestDate;
 
 /// Reads a time in any of the forms below.
 pub(crate) fn any(text: &str) -> Option<SystemTime> {
-    rfc3339(text).or_else(|| RequestDate::parse(text.trim()).map(|date| date.time())).or_else(|| http_date(text))
+    rfc3339(text)
+        .or_else(|| RequestDate::parse(text.trim()).map(|date| date.time()))
+        .or_else(|| http_date(text))
 }
 
 /// Reads `2026-09-03T12:00:00Z`, to the second: fractions are dropped.
@@ -49,7 +51,10 @@ pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
         if word.starts_with(['+', '-']) {
             set(&mut offset, seconds_of_offset(word)?)?;
         } else if word.contains(':') {
-            let parts: Vec<u64> = word.split(':').map(|part| number(part).filter(|_| part.len() <= 2)).collect::<Option<_>>()?;
+            let parts: Vec<u64> = word
+                .split(':')
+                .map(|part| number(part).filter(|_| part.len() <= 2))
+                .collect::<Option<_>>()?;
             let ([hour, minute], second) = match parts[..] {
                 [hour, minute] => ([hour, minute], 0),
                 [hour, minute, second] => ([hour, minute], second),
@@ -60,11 +65,16 @@ pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
             match word.len() {
                 1 | 2 if day.is_none() => day = number(word),
                 // Two digits as POSIX takes them.
-                2 => set(&mut year, number(word).map(|year| if year < 70 { 2000 + year } else { 1900 + year })?)?,
+                2 => set(
+                    &mut year,
+                    number(word).map(|year| if year < 70 { 2000 + year } else { 1900 + year })?,
+                )?,
                 4 => set(&mut year, number(word)?)?,
                 _ => return None,
             }
-        } else if let Some(number) = (1..).zip(MONTHS).find_map(|(number, name)| is_name(word, name).then_some(number)) {
+        } else if let Some(number) =
+            (1..).zip(MONTHS).find_map(|(number, name)| is_name(word, name).then_some(number))
+        {
             set(&mut month, number)?;
         } else if ["GMT", "UTC", "UT", "Z"].iter().any(|zone| word.eq_ignore_ascii_case(zone)) {
             set(&mut offset, 0)?;
@@ -75,14 +85,28 @@ pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     from_parts([year?, month?, day?], time?, offset.unwrap_or(0))
 }
 
-const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
-const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const WEEKDAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 /// Whether `word` is `name`, or its first letters.
 fn is_name(word: &str, name: &str) -> bool {
-    (3..=name.len()).contains(&word.len()) && name.as_bytes()[..word.len()].eq_ignore_ascii_case(word.as_bytes())
+    (3..=name.len()).contains(&word.len())
+        && name.as_bytes()[..word.len()].eq_ignore_ascii_case(word.as_bytes())
 }
 
 /// `None` where there is a value already.
@@ -103,14 +127,20 @@ fn seconds_of_offset(text: &str) -> Option<i64> {
         _ => text.split_once(':')?,
     };
     let [hours, minutes] = [hours, minutes].map(|part| number(part).filter(|_| part.len() == 2));
-    let seconds = hours.filter(|hours| *hours < 24)? * 3600 + minutes.filter(|minutes| *minutes < 60)? * 60;
+    let seconds =
+        hours.filter(|hours| *hours < 24)? * 3600 + minutes.filter(|minutes| *minutes < 60)? * 60;
     Some(sign * i64::try_from(seconds).ok()?)
 }
 
-fn from_parts([year, month, day]: [u64; 3], [hour, minute, second]: [u64; 3], offset: i64) -> Option<SystemTime> {
+fn from_parts(
+    [year, month, day]: [u64; 3],
+    [hour, minute, second]: [u64; 3],
+    offset: i64,
+) -> Option<SystemTime> {
     // A leap second is the one after it.
     let leap = u64::from(second == 60);
-    let local = RequestDate::from_civil(year, month, day, hour, minute, second - leap)?.time() + Duration::from_secs(leap);
+    let local = RequestDate::from_civil(year, month, day, hour, minute, second - leap)?.time()
+        + Duration::from_secs(leap);
     let shift = Duration::from_secs(offset.unsigned_abs());
     let time = if offset < 0 { local.checked_add(shift)? } else { local.checked_sub(shift)? };
     (time >= SystemTime::UNIX_EPOCH).then_some(time)

@@ -103,7 +103,9 @@ impl TransportError {
     /// [`is_surely_not_sent`](Self::is_surely_not_sent).
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        self.chain().filter_map(|error| error.downcast_ref::<io::Error>()).any(|error| error.kind() == io::ErrorKind::TimedOut)
+        self.chain()
+            .filter_map(|error| error.downcast_ref::<io::Error>())
+            .any(|error| error.kind() == io::ErrorKind::TimedOut)
     }
 
     /// Whether the response was given up because its body is over [`MAX_RESPONSE_BODY`].
@@ -151,9 +153,15 @@ impl fmt::Display for TransportError {
         let from = self.peer.as_ref().map(|peer| format!(" from {peer}")).unwrap_or_default();
         match (self.kind, &self.peer) {
             (Kind::NotSent, None) => f.write_str("the request was not sent")?,
-            (Kind::NotSent, Some(peer)) => write!(f, "the request was not sent: no connection to {peer}")?,
-            (Kind::MayHaveArrived, _) => write!(f, "no response{from}, but the request may have arrived")?,
-            (Kind::BodyTooLarge, _) => write!(f, "the body of the response{from} is over {MAX_RESPONSE_BODY} bytes")?,
+            (Kind::NotSent, Some(peer)) => {
+                write!(f, "the request was not sent: no connection to {peer}")?
+            }
+            (Kind::MayHaveArrived, _) => {
+                write!(f, "no response{from}, but the request may have arrived")?
+            }
+            (Kind::BodyTooLarge, _) => {
+                write!(f, "the body of the response{from} is over {MAX_RESPONSE_BODY} bytes")?
+            }
         }
         write!(f, ": {}", escape(&self.sources()))
     }

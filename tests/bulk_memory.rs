@@ -31,10 +31,13 @@ fn ten_million_keys_fit_into_a_few_megabytes() {
     let mut bulk = BulkDelete::new(&calls::target(), calls::credentials(), options).unwrap();
 
     let deleted = Deleted::new("534B371674A4D890XXXX").to_response();
-    let failed = ServiceError::new(http::StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m").to_response();
+    let failed =
+        ServiceError::new(http::StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m")
+            .to_response();
     let mut now = calls::now(Duration::ZERO);
     let mut in_flight = Vec::<TransmitId>::with_capacity(CONCURRENCY);
-    let (mut key, mut next, mut answers, mut most) = (String::with_capacity(KEY_BYTES), 0, 0_u64, 0);
+    let (mut key, mut next, mut answers, mut most) =
+        (String::with_capacity(KEY_BYTES), 0, 0_u64, 0);
     while !bulk.is_finished() {
         while next < KEYS && bulk.can_push() {
             key.clear();
@@ -61,7 +64,10 @@ fn ten_million_keys_fit_into_a_few_megabytes() {
         while bulk.poll_event().is_some() {}
     }
     let report = bulk.report();
-    assert_eq!((report.pushed, report.deleted, report.retries), (KEYS, KEYS, report.requests / 100));
+    assert_eq!(
+        (report.pushed, report.deleted, report.retries),
+        (KEYS, KEYS, report.requests / 100)
+    );
     println!("{most} bytes at its fullest, of {BOUND}");
     assert!(most > BOUND / 4, "{most} bytes: what is counted is not the run");
     assert!(most < BOUND, "{most} bytes");

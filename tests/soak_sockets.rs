@@ -26,7 +26,8 @@ use oss_delete_vectors::Credentials;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, Report, StopReason};
 use oss_delete_vectors::emulator::{Fault, Faults, FaultyNetwork, Identity, RateLimit};
 use oss_delete_vectors::transports::{
-    HyperTransport, Run, RunError, RunErrorKind, StopHandle, TransportOptions, UreqTransport, stream_iter,
+    HyperTransport, Run, RunError, RunErrorKind, StopHandle, TransportOptions, UreqTransport,
+    stream_iter,
 };
 
 /// Runs of each transport, one after the other; all but the last are stopped or aborted.
@@ -45,7 +46,8 @@ const MORE_THREADS: u64 = 16;
 
 #[test]
 fn both_transports_lose_no_key_and_use_bounded_memory() {
-    let time = env::var("SOAK_SECONDS").map_or(10, |seconds| seconds.parse().expect("SOAK_SECONDS is a number"));
+    let time = env::var("SOAK_SECONDS")
+        .map_or(10, |seconds| seconds.parse().expect("SOAK_SECONDS is a number"));
     let time = Duration::from_secs(time);
     let services = ["hyper", "ureq"].map(|transport| Arc::new(Soak::start(transport)));
     let (start, end) = (Instant::now(), Instant::now() + time);
@@ -67,15 +69,20 @@ fn both_transports_lose_no_key_and_use_bounded_memory() {
         write!(told, "\n  {}", service.told(soak.join().unwrap())).unwrap();
     }
     let most = |from: u32, to: u32| {
-        let quarter = samples.iter().filter(|(at, _)| (time * from / 4..time * to / 4).contains(at));
+        let quarter =
+            samples.iter().filter(|(at, _)| (time * from / 4..time * to / 4).contains(at));
         quarter.fold(Sample::default(), |most, (_, sample)| most.max(sample))
     };
     let (early, late) = (most(1, 2), most(3, 4));
-    write!(told, "\n  the second quarter at most: {early:?}\n  the last quarter at most: {late:?}").unwrap();
+    write!(told, "\n  the second quarter at most: {early:?}\n  the last quarter at most: {late:?}")
+        .unwrap();
     // Past the capturing of output: what was covered is part of the result.
     writeln!(std::io::stderr(), "{told}").unwrap();
     for sample in [&early, &late] {
-        assert!(sample.kib > 0 && sample.files > 0 && sample.threads > 2, "what is measured is not this process");
+        assert!(
+            sample.kib > 0 && sample.files > 0 && sample.threads > 2,
+            "what is measured is not this process"
+        );
     }
     assert!(late.kib <= early.kib + MORE_KIB, "memory grows");
     assert!(late.files <= early.files + MORE_FILES, "file descriptors are left open");
@@ -103,7 +110,11 @@ impl Sample {
 
     fn max(self, other: &Self) -> Self {
         let Self { kib, files, threads } = other;
-        Self { kib: self.kib.max(*kib), files: self.files.max(*files), threads: self.threads.max(*threads) }
+        Self {
+            kib: self.kib.max(*kib),
+            files: self.files.max(*files),
+            threads: self.threads.max(*threads),
+        }
     }
 }
 
@@ -147,7 +158,8 @@ impl Soak {
     fn soak(self: &Arc<Self>, end: Instant) -> Report {
         let run_time = end.saturating_duration_since(Instant::now()) / RUNS;
         let options = BulkOptions::new().concurrency(CONCURRENCY);
-        let mut bulk = BulkDelete::new(&self.service.served_target(), self.issue(), options.clone()).unwrap();
+        let mut bulk =
+            BulkDelete::new(&self.service.served_target(), self.issue(), options.clone()).unwrap();
         // By position of push, as in a file beside the checkpoint.
         let mut failed = BTreeMap::new();
         for number in 1.. {
@@ -161,7 +173,11 @@ impl Soak {
             });
             let ended = self.run(&mut bulk, end, &stop, |event| {
                 if let Event::Failed(keys) = event {
-                    failed.extend(keys.keys.iter().map(|key| (position(key.as_str()), key.as_str().to_owned())));
+                    failed.extend(
+                        keys.keys
+                            .iter()
+                            .map(|key| (position(key.as_str()), key.as_str().to_owned())),
+                    );
                 }
             });
             stopping.join().unwrap();
@@ -171,12 +187,22 @@ impl Soak {
             }
             let saved: Checkpoint = bulk.checkpoint().to_string().parse().unwrap();
             failed.retain(|&position, _| saved.settled().contains(position));
-            bulk = BulkDelete::resume(&self.service.served_target(), self.issue(), options.clone(), &saved).unwrap();
+            bulk = BulkDelete::resume(
+                &self.service.served_target(),
+                self.issue(),
+                options.clone(),
+                &saved,
+            )
+            .unwrap();
         }
         let report = bulk.report();
         let put = self.put.load(Ordering::Relaxed);
         let lost = report.rejected + report.unconfirmed + report.not_attempted;
-        assert_eq!((report.pushed, report.deleted + lost, failed.len() as u64), (put, put, lost), "{report:?}");
+        assert_eq!(
+            (report.pushed, report.deleted + lost, failed.len() as u64),
+            (put, put, lost),
+            "{report:?}"
+        );
         let emulator = self.service.emulator();
         let left = failed.values().filter(|key| emulator.contains(BUCKET, INDEX, key)).count();
         assert_eq!(emulator.len(BUCKET, INDEX), Some(left), "{}: vectors are left", self.transport);
@@ -198,13 +224,19 @@ impl Soak {
         if self.transport == "ureq" {
             let transport = UreqTransport::new(&options);
             let provider = move || Ok::<_, String>(service.issue());
-            return run.credentials(provider).run_blocking(keys, move |request| transport.send(request));
+            return run
+                .credentials(provider)
+                .run_blocking(keys, move |request| transport.send(request));
         }
         let transport = HyperTransport::new(&options);
         let provider = || std::future::ready(Ok::<_, String>(service.issue()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let send = |request| transport.send(request);
-        runtime.block_on(run.credentials(provider).run_async(stream_iter(keys), send, tokio::time::sleep))
+        runtime.block_on(run.credentials(provider).run_async(
+            stream_iter(keys),
+            send,
+            tokio::time::sleep,
+        ))
     }
 
     /// The key at this position, with a vector under it if it is there for the first time; none once the time is over.
@@ -223,7 +255,8 @@ impl Soak {
 
     fn told(&self, report: Report) -> String {
         let network = self.service.network();
-        let faults = Fault::ALL.iter().copied().map(|fault| format!("{fault} {}", network.injected(fault)));
+        let faults =
+            Fault::ALL.iter().copied().map(|fault| format!("{fault} {}", network.injected(fault)));
         let faults: Vec<String> = faults.collect();
         let tokens = self.tokens.load(Ordering::Relaxed);
         format!("{}: {report:?}, {tokens} tokens, faults: {}", self.transport, faults.join(", "))
@@ -237,5 +270,8 @@ fn position(key: &str) -> u64 {
 
 /// It was stopped, or the service was out of reach when it began: then it is begun again.
 fn is_expected(error: &RunError) -> bool {
-    matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested | StopReason::Unreachable(_)))
+    matches!(
+        error.kind(),
+        RunErrorKind::Stopped(StopReason::Requested | StopReason::Unreachable(_))
+    )
 }

@@ -9,7 +9,10 @@ use crate::signing::Signer;
 use crate::{AttemptError, DeleteVectors, Deleted, TransportError};
 
 /// The request of `call`, signed as of now.
-#[expect(clippy::disallowed_methods, reason = "an adapter reads the clock, so that the core need not")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an adapter reads the clock, so that the core need not"
+)]
 pub(super) fn signed(call: &DeleteVectors, signer: &Signer) -> Request<Bytes> {
     let mut request = call.to_request();
     signer.sign(&mut request, SystemTime::now());
@@ -17,6 +20,9 @@ pub(super) fn signed(call: &DeleteVectors, signer: &Signer) -> Request<Bytes> {
 }
 
 /// What the response means to the call that `signer` signed.
-pub(super) fn outcome(response: Result<Response<Bytes>, TransportError>, signer: &Signer) -> Result<Deleted, AttemptError> {
+pub(super) fn outcome(
+    response: Result<Response<Bytes>, TransportError>,
+    signer: &Signer,
+) -> Result<Deleted, AttemptError> {
     Ok(DeleteVectors::parse_response_to(signer.credentials(), &response?)?)
 }

@@ -77,7 +77,9 @@ mod ureq;
 
 #[cfg(feature = "async")]
 pub use self::client::{AsyncProvider, StreamIter, Timer, stream_iter};
-pub use self::client::{BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, StopHandle};
+pub use self::client::{
+    BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, StopHandle,
+};
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
 #[cfg(any(feature = "hyper", feature = "ureq"))]

@@ -96,7 +96,8 @@ impl TransportOptions {
     #[doc(alias = "user-agent")]
     pub fn user_agent(self, user_agent: &str) -> Result<Self, InvalidValue> {
         let is_text = |byte: u8| matches!(byte, b' '..=b'~');
-        let value = HeaderValue::from_str(user_agent).ok().filter(|_| user_agent.bytes().all(is_text));
+        let value =
+            HeaderValue::from_str(user_agent).ok().filter(|_| user_agent.bytes().all(is_text));
         let value = value.filter(|_| !user_agent.trim().is_empty());
         let rule = "must be visible ASCII characters and spaces, and not empty";
         let value = value.ok_or_else(|| InvalidValue::new("user agent", rule, user_agent))?;
@@ -182,7 +183,9 @@ pub(super) fn peer(uri: &Uri) -> Result<String, TransportError> {
         _ => None,
     };
     match (uri.host(), port) {
-        (Some(host), Some(port)) if !host.is_empty() => Ok(format!("{host}:{}", uri.port_u16().unwrap_or(port))),
+        (Some(host), Some(port)) if !host.is_empty() => {
+            Ok(format!("{host}:{}", uri.port_u16().unwrap_or(port)))
+        }
         _ => Err(TransportError::surely_not_sent("the URI is not an absolute http or https URI")),
     }
 }

@@ -54,8 +54,8 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
 
 fn explanation(error: &rustls::Error) -> Option<String> {
     use CertificateError::{
-        Expired, ExpiredContext, NotValidYet, NotValidYetContext, Other, UnknownIssuer, UnsupportedSignatureAlgorithmContext,
-        UnsupportedSignatureAlgorithmForPublicKeyContext,
+        Expired, ExpiredContext, NotValidYet, NotValidYetContext, Other, UnknownIssuer,
+        UnsupportedSignatureAlgorithmContext, UnsupportedSignatureAlgorithmForPublicKeyContext,
     };
     Some(match error {
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {

@@ -11,19 +11,23 @@ use std::cell::Cell;
 
 use service::{Bucket, Limits};
 use world::{
-    Outcome, World, alternating_sizes, changing, concurrency, documented, one_key_each, random_sizes, seconds_to_hold, world,
+    Outcome, World, alternating_sizes, changing, concurrency, documented, one_key_each,
+    random_sizes, seconds_to_hold, world,
 };
 
 const SEEDS: u64 = 5;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let bench = Bench {
         is_smoke: arguments.iter().any(|argument| argument == "--test"),
         word: arguments.first().cloned(),
         is_section_wanted: Cell::new(true),
     };
-    println!("one client unless noted, 20 % jitter; wall / ideal time: median (worst) of {SEEDS} seeds");
+    println!(
+        "one client unless noted, 20 % jitter; wall / ideal time: median (worst) of {SEEDS} seeds"
+    );
     bench.requests_alone();
     bench.slow();
     bench.both();
@@ -48,12 +52,16 @@ type Goal = (f64, (f64, f64));
 
 impl Bench {
     fn section(&self, title: &str) {
-        self.is_section_wanted.set(self.is_smoke || self.word.as_ref().is_none_or(|word| title.contains(word.as_str())));
+        self.is_section_wanted.set(
+            self.is_smoke || self.word.as_ref().is_none_or(|word| title.contains(word.as_str())),
+        );
         println!("\n{title}");
     }
 
     fn requests_alone(&self) {
-        self.section("requests alone: limit/s, depth, latency; concurrency max(16, 2 x limit x latency)");
+        self.section(
+            "requests alone: limit/s, depth, latency; concurrency max(16, 2 x limit x latency)",
+        );
         for ideal in self.pick(&[10.0, 60.0]) {
             for limit in self.pick(&[50.0, 500.0, 5000.0]) {
                 for depth in [0.1, 1.0] {
@@ -65,7 +73,11 @@ impl Bench {
                             (false, true) => 1.10,
                         };
                         let name = format!("{limit}/s {depth} s {} ms, {ideal} s", latency * 1e3);
-                        self.row(&name, &one_key_each(limit, depth, latency, ideal), (wall, (0.02, 10.0)));
+                        self.row(
+                            &name,
+                            &one_key_each(limit, depth, latency, ideal),
+                            (wall, (0.02, 10.0)),
+                        );
                     }
                 }
             }
@@ -106,10 +118,19 @@ impl Bench {
                     ("15,000 of 10 keys", 64, vec![10; 15_000], steady),
                     ("60,000 of 1 key", 256, vec![1; 60_000], steady),
                     ("1 to 500 keys", 16, random_sizes(1..501, 150_000), steady),
-                    ("25 full, 2,500 of 5, ten times", 64, alternating_sizes(25, 2500, 10), alternating),
+                    (
+                        "25 full, 2,500 of 5, ten times",
+                        64,
+                        alternating_sizes(25, 2500, 10),
+                        alternating,
+                    ),
                 ] {
                     let name = format!("{depth} keys deep {} ms: {name}", latency * 1e3);
-                    self.row(&name, &world(limits, latency, concurrency, batches), (wall, (0.02, 10.0)));
+                    self.row(
+                        &name,
+                        &world(limits, latency, concurrency, batches),
+                        (wall, (0.02, 10.0)),
+                    );
                 }
             }
         }
@@ -125,7 +146,11 @@ impl Bench {
                     let batches = random_sizes(1..501, (limit * 60.0 + depth) as usize);
                     let name = format!("{limit} keys/s {depth} deep {} ms", latency * 1e3);
                     let wall = if latency > 0.1 { 1.10 } else { 1.05 };
-                    self.row(&name, &world(limits, latency, concurrency(limit / 250.0, latency), batches), (wall, (0.02, 10.0)));
+                    self.row(
+                        &name,
+                        &world(limits, latency, concurrency(limit / 250.0, latency), batches),
+                        (wall, (0.02, 10.0)),
+                    );
                 }
             }
         }
@@ -144,8 +169,13 @@ impl Bench {
                     random.truncate(count);
                     let alternating = alternating_sizes(count / 20, count / 20, 10);
                     for (mix, batches) in [("1 to 500", random), ("500, then 5", alternating)] {
-                        let name = format!("{limit}/s {depth} deep {} ms: {mix} keys", latency * 1e3);
-                        self.row(&name, &world(limits, latency, concurrency(limit, latency), batches), (wall, (0.02, 10.0)));
+                        let name =
+                            format!("{limit}/s {depth} deep {} ms: {mix} keys", latency * 1e3);
+                        self.row(
+                            &name,
+                            &world(limits, latency, concurrency(limit, latency), batches),
+                            (wall, (0.02, 10.0)),
+                        );
                     }
                 }
             }
@@ -166,10 +196,23 @@ impl Bench {
                     let mean = (keys / requests) as usize;
                     for (mix, batches) in [
                         ("full", vec![500; (keys * 60.0 / 500.0) as usize]),
-                        ("about the ratio", random_sizes(1..(2 * mean).min(500) + 1, (keys * 50.0) as usize)),
-                        ("1 or 500", alternating_sizes((keys / 500.0 * 3.0) as usize, (requests * 3.0) as usize, 10)),
+                        (
+                            "about the ratio",
+                            random_sizes(1..(2 * mean).min(500) + 1, (keys * 50.0) as usize),
+                        ),
+                        (
+                            "1 or 500",
+                            alternating_sizes(
+                                (keys / 500.0 * 3.0) as usize,
+                                (requests * 3.0) as usize,
+                                10,
+                            ),
+                        ),
                     ] {
-                        let name = format!("{requests}/s, {keys} keys/s, {seconds} s {} ms: {mix}", latency * 1e3);
+                        let name = format!(
+                            "{requests}/s, {keys} keys/s, {seconds} s {} ms: {mix}",
+                            latency * 1e3
+                        );
                         self.row(&name, &world(limits, latency, 64, batches), (1.10, (0.02, 10.0)));
                     }
                 }
@@ -181,13 +224,23 @@ impl Bench {
         self.section("keys in flight: 2,500 at once, 100 ms each; 3,000 full batches");
         for (latency, wall) in [(0.005, 1.08), (0.05, 1.10), (0.2, 1.15)] {
             for concurrency in [16, 64] {
-                let limits =
-                    Limits { requests: Bucket::new(1000.0, 1000.0), keys_in_flight: 2500.0, service_time: 0.1, ..Limits::NONE };
+                let limits = Limits {
+                    requests: Bucket::new(1000.0, 1000.0),
+                    keys_in_flight: 2500.0,
+                    service_time: 0.1,
+                    ..Limits::NONE
+                };
                 let name = format!("{} ms, concurrency {concurrency}", latency * 1e3);
-                self.row(&name, &world(limits, latency, concurrency, vec![500; 3000]), (wall, (0.02, 10.0)));
+                self.row(
+                    &name,
+                    &world(limits, latency, concurrency, vec![500; 3000]),
+                    (wall, (0.02, 10.0)),
+                );
             }
         }
-        for (latency, keys, service) in [(0.01, 5_000.0, 0.05), (0.1, 10_000.0, 0.5), (0.02, 1_000.0, 0.3)] {
+        for (latency, keys, service) in
+            [(0.01, 5_000.0, 0.05), (0.1, 10_000.0, 0.5), (0.02, 1_000.0, 0.3)]
+        {
             let limits = Limits { keys_in_flight: keys, service_time: service, ..Limits::NONE };
             let name = format!("{keys} at once, {service} s, {} ms: 1 to 500 keys", latency * 1e3);
             let batches = random_sizes(1..501, (keys / service * 60.0) as usize);
@@ -201,17 +254,33 @@ impl Bench {
             let wall = if clients == 2 { 1.05 } else { 1.10 };
             for (name, world) in [
                 ("500 requests/s", World { clients, ..one_key_each(500.0, 0.1, 0.02, 60.0) }),
-                ("5 full batches/s", World { clients, ..world(documented(2500.0, 1000.0), 0.02, 16, vec![500; 300]) }),
+                (
+                    "5 full batches/s",
+                    World {
+                        clients,
+                        ..world(documented(2500.0, 1000.0), 0.02, 16, vec![500; 300])
+                    },
+                ),
                 (
                     "2,500 keys/s of 1 to 500",
-                    World { clients, ..world(documented(2500.0, 1000.0), 0.02, 16, random_sizes(1..501, 150_000)) },
+                    World {
+                        clients,
+                        ..world(documented(2500.0, 1000.0), 0.02, 16, random_sizes(1..501, 150_000))
+                    },
                 ),
             ] {
-                let outcomes = self.row(&format!("{clients} clients, {name}"), &world, (wall, (0.04, 20.0)));
+                let outcomes =
+                    self.row(&format!("{clients} clients, {name}"), &world, (wall, (0.04, 20.0)));
                 let share = |outcome: &Outcome| {
                     let half = outcome.batches_in(0.0, outcome.wall() / 2.0);
-                    let of = |client| outcome.accepted[..half].iter().filter(|&&(_, whose, _)| whose == client).count();
-                    (0..clients).map(of).min().unwrap_or_default() as f64 * clients as f64 / half as f64
+                    let of = |client| {
+                        outcome.accepted[..half]
+                            .iter()
+                            .filter(|&&(_, whose, _)| whose == client)
+                            .count()
+                    };
+                    (0..clients).map(of).min().unwrap_or_default() as f64 * clients as f64
+                        / half as f64
                 };
                 let least = outcomes.iter().map(share).fold(f64::INFINITY, f64::min);
                 println!("{:>60} least share in the first half, of an equal one: {least:.2}", "");
@@ -223,7 +292,10 @@ impl Bench {
         self.section("5 % of responses lost, 10 % server errors, 20 ms");
         for (name, world) in [
             ("50 requests/s", one_key_each(50.0, 1.0, 0.02, 30.0)),
-            ("1,000 requests/s, 2,500 keys/s: full", world(documented(2500.0, 1000.0), 0.02, 16, vec![500; 300])),
+            (
+                "1,000 requests/s, 2,500 keys/s: full",
+                world(documented(2500.0, 1000.0), 0.02, 16, vec![500; 300]),
+            ),
             (
                 "1,000 requests/s, 2,500 keys/s: 1 to 500",
                 world(documented(2500.0, 1000.0), 0.02, 16, random_sizes(1..501, 150_000)),
@@ -246,7 +318,13 @@ impl Bench {
                     let name = format!("{limit}/s {depth} s {} ms, x {factor}", latency * 1e3);
                     if self.wants(&name) {
                         let outcomes = self.outcomes(&world);
-                        print_times(&name, outcomes.iter().map(|outcome| seconds_to_hold(outcome, change, new)).collect());
+                        print_times(
+                            &name,
+                            outcomes
+                                .iter()
+                                .map(|outcome| seconds_to_hold(outcome, change, new))
+                                .collect(),
+                        );
                     }
                 }
             }
@@ -257,13 +335,23 @@ impl Bench {
         self.section("a writer takes half from 30 s to 60 s: seconds until 90 % of what is left is held; goal 10");
         for (name, limits, keys, rate) in [
             ("5 full batches/s", documented(2500.0, 1000.0), 500, 5.0),
-            ("500 requests/s", Limits { requests: Bucket::new(500.0, 50.0), ..Limits::NONE }, 1, 500.0),
+            (
+                "500 requests/s",
+                Limits { requests: Bucket::new(500.0, 50.0), ..Limits::NONE },
+                1,
+                500.0,
+            ),
         ] {
             for latency in [0.005, 0.05, 0.2] {
                 let world = World {
                     writer: Some(keys),
                     until: 85.0,
-                    ..world(limits, latency, concurrency(rate, latency), vec![keys; (rate * 100.0) as usize])
+                    ..world(
+                        limits,
+                        latency,
+                        concurrency(rate, latency),
+                        vec![keys; (rate * 100.0) as usize],
+                    )
                 };
                 let name = format!("{name} {} ms", latency * 1e3);
                 if !self.wants(&name) {
@@ -271,7 +359,10 @@ impl Bench {
                 }
                 let outcomes = self.outcomes(&world);
                 for (what, from, left) in [("comes", 30.0, rate / 2.0), ("leaves", 60.0, rate)] {
-                    let times = outcomes.iter().map(|outcome| seconds_to_hold(outcome, from, left)).collect();
+                    let times = outcomes
+                        .iter()
+                        .map(|outcome| seconds_to_hold(outcome, from, left))
+                        .collect();
                     print_times(&format!("{name}, writer {what}"), times);
                 }
             }
@@ -279,7 +370,8 @@ impl Bench {
     }
 
     fn wants(&self, name: &str) -> bool {
-        self.is_section_wanted.get() || self.word.as_ref().is_none_or(|word| name.contains(word.as_str()))
+        self.is_section_wanted.get()
+            || self.word.as_ref().is_none_or(|word| name.contains(word.as_str()))
     }
 
     /// Runs a row and prints it.
@@ -294,7 +386,8 @@ impl Bench {
             (values[values.len() / 2], values[values.len() - 1])
         };
         let (wall, worst) = median(outcomes.iter().map(|outcome| outcome.wall() / ideal).collect());
-        let (throttled, most) = median(outcomes.iter().map(|outcome| outcome.throttled as f64).collect());
+        let (throttled, most) =
+            median(outcomes.iter().map(|outcome| outcome.throttled as f64).collect());
         let allowed = part * world.batches.len() as f64 + more;
         let mark = |is_missed: bool| if is_missed { "MISSED" } else { "" };
         println!(
@@ -319,5 +412,8 @@ impl Bench {
 fn print_times(name: &str, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
     let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
-    println!("{name:>60} | {median:>5.1} ({worst:.1}) {}", if median > 10.0 { "MISSED" } else { "" });
+    println!(
+        "{name:>60} | {median:>5.1} ({worst:.1}) {}",
+        if median > 10.0 { "MISSED" } else { "" }
+    );
 }

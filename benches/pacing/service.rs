@@ -27,12 +27,17 @@ impl Bucket {
 }
 
 impl Limits {
-    pub(crate) const NONE: Self =
-        Self { requests: Bucket::NONE, keys: Bucket::NONE, keys_in_flight: f64::INFINITY, service_time: 0.0 };
+    pub(crate) const NONE: Self = Self {
+        requests: Bucket::NONE,
+        keys: Bucket::NONE,
+        keys_in_flight: f64::INFINITY,
+        service_time: 0.0,
+    };
 
     pub(crate) fn ideal(&self, requests: f64, keys: f64) -> f64 {
-        let time =
-            |amount: f64, bucket: Bucket| if bucket.rate.is_finite() { (amount - bucket.depth) / bucket.rate } else { 0.0 };
+        let time = |amount: f64, bucket: Bucket| {
+            if bucket.rate.is_finite() { (amount - bucket.depth) / bucket.rate } else { 0.0 }
+        };
         let inside = keys * self.service_time / self.keys_in_flight;
         time(requests, self.requests).max(time(keys, self.keys)).max(inside)
     }
@@ -53,7 +58,13 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, requests: limits.requests.depth, keys: limits.keys.depth, filled_at: 0.0, inside: 0 }
+        Self {
+            limits,
+            requests: limits.requests.depth,
+            keys: limits.keys.depth,
+            filled_at: 0.0,
+            inside: 0,
+        }
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -64,8 +75,9 @@ impl Service {
     pub(crate) fn admits(&mut self, time: f64, keys: usize) -> bool {
         self.fill(time);
         let amount = keys as f64;
-        let is_admitted =
-            self.requests >= 1.0 && self.keys >= amount && (self.inside + keys) as f64 <= self.limits.keys_in_flight;
+        let is_admitted = self.requests >= 1.0
+            && self.keys >= amount
+            && (self.inside + keys) as f64 <= self.limits.keys_in_flight;
         if is_admitted {
             self.requests -= 1.0;
             self.keys -= amount;
@@ -106,7 +118,8 @@ impl Service {
             f64::INFINITY => f64::INFINITY,
             rate => (tokens + passed * rate).min(bucket.depth),
         };
-        (self.requests, self.keys) = (fill(self.requests, self.limits.requests), fill(self.keys, self.limits.keys));
+        (self.requests, self.keys) =
+            (fill(self.requests, self.limits.requests), fill(self.keys, self.limits.keys));
         self.filled_at = time;
     }
 }

@@ -109,7 +109,8 @@ impl World {
         let (lost, error) = self.faults;
         let attempts = 1.0 / ((1.0 - lost) * (1.0 - error));
         let keys: usize = self.batches.iter().sum();
-        let all_at_once = self.limits.ideal(self.batches.len() as f64 * attempts, keys as f64 * attempts);
+        let all_at_once =
+            self.limits.ideal(self.batches.len() as f64 * attempts, keys as f64 * attempts);
         all_at_once.max(Service::new(self.limits).one_after_the_other(&self.batches))
     }
 }
@@ -124,9 +125,11 @@ impl<'a> Simulation<'a> {
             .build()
             .unwrap();
         let client = |number: usize| {
-            let options = BulkOptions::new().concurrency(world.concurrency).seed(seed * 31 + number as u64);
+            let options =
+                BulkOptions::new().concurrency(world.concurrency).seed(seed * 31 + number as u64);
             Client {
-                bulk: BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), options).unwrap(),
+                bulk: BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), options)
+                    .unwrap(),
                 left: world.batches.iter().copied().skip(number).step_by(world.clients).collect(),
                 pushed: 0,
                 wakeup: 0,
@@ -155,7 +158,8 @@ impl<'a> Simulation<'a> {
         let mut change = self.world.change;
         while let Some(Reverse((time, _, step))) = self.events.pop() {
             let at = time as f64 / 1e9;
-            if at > self.world.until || self.clients.iter().all(|client| client.bulk.is_finished()) {
+            if at > self.world.until || self.clients.iter().all(|client| client.bulk.is_finished())
+            {
                 return;
             }
             if let Some((_, factor)) = change.filter(|&(when, _)| at >= when) {
@@ -175,7 +179,11 @@ impl<'a> Simulation<'a> {
                     }
                 }
                 Step::Answer { client, id, answer } => {
-                    self.clients[client].bulk.handle_response(now(time), id, &answers[answer as usize]);
+                    self.clients[client].bulk.handle_response(
+                        now(time),
+                        id,
+                        &answers[answer as usize],
+                    );
                     self.drive(time, client);
                 }
                 Step::Wakeup { client } if self.clients[client].wakeup == time => {
@@ -242,7 +250,10 @@ impl<'a> Simulation<'a> {
                 }
             }
             let before = sent.len();
-            sent.extend(std::iter::from_fn(|| client.bulk.poll_transmit(now(time))).map(|sent| (sent.id, sent.keys)));
+            sent.extend(
+                std::iter::from_fn(|| client.bulk.poll_transmit(now(time)))
+                    .map(|sent| (sent.id, sent.keys)),
+            );
             let events = std::iter::from_fn(|| client.bulk.poll_event()).count();
             if sent.len() == before && events == 0 {
                 break;
@@ -285,15 +296,24 @@ impl<'a> Simulation<'a> {
 /// By [`Answer`]; a lost one has none.
 fn responses() -> [Response<Bytes>; 3] {
     let error = |code| ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code, "m").to_response();
-    let failed = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m").to_response();
+    let failed = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m")
+        .to_response();
     [Deleted::new("id").to_response(), error(code::QPS_LIMIT_EXCEEDED), failed]
 }
 
 fn now(time: u64) -> Now {
-    Now::new(Duration::from_nanos(time), UNIX_EPOCH + Duration::from_secs(1_702_743_657) + Duration::from_nanos(time))
+    Now::new(
+        Duration::from_nanos(time),
+        UNIX_EPOCH + Duration::from_secs(1_702_743_657) + Duration::from_nanos(time),
+    )
 }
 
-pub(crate) fn world(limits: Limits, latency: f64, concurrency: usize, batches: Vec<usize>) -> World {
+pub(crate) fn world(
+    limits: Limits,
+    latency: f64,
+    concurrency: usize,
+    batches: Vec<usize>,
+) -> World {
     let (change, writer, faults, until) = (None, None, (0.0, 0.0), f64::INFINITY);
     World { limits, latency, clients: 1, concurrency, batches, change, writer, faults, until }
 }

@@ -34,7 +34,9 @@ impl Setup {
     }
 
     fn with_oss(index_name: String) -> Result<Self, Box<dyn Error>> {
-        let required = |name| variable(name).ok_or_else(|| format!("{name} must be set together with OSS_INDEX_NAME"));
+        let required = |name| {
+            variable(name).ok_or_else(|| format!("{name} must be set together with OSS_INDEX_NAME"))
+        };
         let endpoint = match variable("OSS_ENDPOINT").as_deref() {
             None => Endpoint::public(),
             Some("internal") => Endpoint::internal(),
@@ -44,10 +46,12 @@ impl Setup {
             .region(required("OSS_REGION")?)
             .account_id(required("OSS_ACCOUNT_ID")?)
             .bucket(required("OSS_BUCKET")?);
-        let credentials = Credentials::new(required("OSS_ACCESS_KEY_ID")?, required("OSS_ACCESS_KEY_SECRET")?)?;
+        let credentials =
+            Credentials::new(required("OSS_ACCESS_KEY_ID")?, required("OSS_ACCESS_KEY_SECRET")?)?;
         Ok(Self {
             target: target.index_name(index_name).endpoint(endpoint).build()?,
-            credentials: credentials.with_security_token(variable("OSS_SESSION_TOKEN").unwrap_or_default())?,
+            credentials: credentials
+                .with_security_token(variable("OSS_SESSION_TOKEN").unwrap_or_default())?,
             emulator: None,
         })
     }
@@ -59,9 +63,14 @@ impl Setup {
             .bucket("examplebucket")
             .index_name("vectorindex1");
         let credentials = Credentials::new("example-id", "example-secret")?;
-        let emulator = Emulator::with_vectors(&target.clone().build()?, credentials.clone(), (0..vectors).map(key))?;
+        let emulator = Emulator::with_vectors(
+            &target.clone().build()?,
+            credentials.clone(),
+            (0..vectors).map(key),
+        )?;
         let emulator = Arc::new(Mutex::new(emulator));
-        let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator))?;
+        let server =
+            Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator))?;
         let target = target.endpoint(server.url().parse()?).build()?;
         Ok(Self { target, credentials, emulator: Some((emulator, server)) })
     }
@@ -76,7 +85,11 @@ impl Setup {
     pub(crate) fn assert_left(&self, vectors: usize) {
         if let Some(emulator) = self.emulator() {
             let index_name = self.target.index_name().unwrap_or_default();
-            assert_eq!(emulator.len(self.target.bucket(), index_name), Some(vectors), "vectors are left");
+            assert_eq!(
+                emulator.len(self.target.bucket(), index_name),
+                Some(vectors),
+                "vectors are left"
+            );
         }
     }
 }

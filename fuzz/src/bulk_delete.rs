@@ -6,7 +6,9 @@ mod service;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions, Checkpoint, Event, Positions, Rate, TransmitId};
+use oss_delete_vectors::bulk::{
+    Adaptive, BulkDelete, BulkOptions, Checkpoint, Event, Positions, Rate, TransmitId,
+};
 use oss_delete_vectors::{Credentials, DeleteVectors, Key, KeyBatch, Now};
 
 use self::model::{Model, text};
@@ -48,7 +50,8 @@ impl<'a> Run<'a> {
     fn new(mut script: Script<'a>) -> Self {
         let options = options(&mut script);
         let credentials = with_expiration(credentials(), &mut script);
-        let bulk = BulkDelete::new(&target(), credentials, options.clone()).expect("options that are in their ranges");
+        let bulk = BulkDelete::new(&target(), credentials, options.clone())
+            .expect("options that are in their ranges");
         let now = Now::new(Duration::ZERO, time());
         Self { script, options, bulk, model: Model::default(), now, sent: Vec::new(), resumes: 0 }
     }
@@ -137,7 +140,11 @@ impl<'a> Run<'a> {
         }
         let number = self.script.below(self.sent.len());
         let Sent { id, positions, is_executed } = self.sent.swap_remove(number);
-        let answer = if is_executed { Answer::to_executed(&mut self.script) } else { Answer::to_ignored(&mut self.script) };
+        let answer = if is_executed {
+            Answer::to_executed(&mut self.script)
+        } else {
+            Answer::to_ignored(&mut self.script)
+        };
         self.hand_in(id, &positions, answer);
     }
 
@@ -197,7 +204,8 @@ impl<'a> Run<'a> {
         self.take_events();
         let checkpoint = self.bulk.checkpoint();
         assert_eq!(checkpoint.to_string().parse::<Checkpoint>().as_ref(), Ok(&checkpoint));
-        self.bulk = BulkDelete::resume(&target(), credentials(), self.options.clone(), &checkpoint).expect("the same target");
+        self.bulk = BulkDelete::resume(&target(), credentials(), self.options.clone(), &checkpoint)
+            .expect("the same target");
         self.model.resume(&checkpoint);
         self.sent.clear();
         self.now.monotonic = Duration::ZERO;
@@ -224,7 +232,11 @@ impl<'a> Run<'a> {
         for step in 0.. {
             assert!(step < 100_000, "the run hangs: {:?}", self.bulk);
             while let Some(Sent { id, positions, is_executed }) = self.sent.pop() {
-                let answer = if is_executed { Answer::deletion() } else { Answer::to_ignored(&mut Script::new(&[9, 0])) };
+                let answer = if is_executed {
+                    Answer::deletion()
+                } else {
+                    Answer::to_ignored(&mut Script::new(&[9, 0]))
+                };
                 self.hand_in(id, &positions, answer);
             }
             while self.transmit() {
@@ -242,7 +254,11 @@ impl<'a> Run<'a> {
                 break;
             }
             if self.sent.is_empty() {
-                assert!(self.bulk.poll_timeout().is_some(), "nothing is due, and nothing can come: {:?}", self.bulk);
+                assert!(
+                    self.bulk.poll_timeout().is_some(),
+                    "nothing is due, and nothing can come: {:?}",
+                    self.bulk
+                );
                 self.wait_until_due();
             }
         }

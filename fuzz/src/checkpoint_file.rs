@@ -25,13 +25,16 @@ pub fn checkpoint_file(data: &[u8]) {
 
 /// A run that goes on from the file adds to what it says.
 fn check_growth(mut saved: Saved) {
-    let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new().max_attempts(1)).unwrap();
+    let mut bulk =
+        BulkDelete::new(&target(), credentials(), BulkOptions::new().max_attempts(1)).unwrap();
     bulk.push(Key::new("a").unwrap()).unwrap();
     bulk.finish();
     let now = Now::new(Duration::ZERO, time());
     let transmit = bulk.poll_transmit(now).expect("a key is ready");
     bulk.handle_failure(now, transmit.id, TransportError::may_have_arrived("the connection broke"));
-    let Some(Event::Failed(FailedKeys { error: Some(error), .. })) = bulk.poll_event() else { panic!("its one attempt failed") };
+    let Some(Event::Failed(FailedKeys { error: Some(error), .. })) = bulk.poll_event() else {
+        panic!("its one attempt failed")
+    };
     saved.errors.add(&error, 500);
     saved.elapsed += Duration::from_secs(1 << 32);
     assert!(saved.errors.to_lines().all(|line| !line.is_empty()));
@@ -46,13 +49,16 @@ fn check(checkpoint: &Checkpoint) {
     assert_eq!((report.pushed, report.pending()), (checkpoint.settled().len(), 0));
 
     let options = BulkOptions::new().rate(Rate::Unlimited);
-    let Ok(mut bulk) = BulkDelete::resume(&target(), credentials(), options, checkpoint) else { return };
+    let Ok(mut bulk) = BulkDelete::resume(&target(), credentials(), options, checkpoint) else {
+        return;
+    };
     assert_eq!(bulk.checkpoint(), *checkpoint);
     for number in 0..KEYS {
         bulk.push(Key::new(&number.to_string()).unwrap()).unwrap();
     }
     bulk.finish();
-    let left = (0..KEYS).filter(|&position| !checkpoint.settled().contains(position)).count() as u64;
+    let left =
+        (0..KEYS).filter(|&position| !checkpoint.settled().contains(position)).count() as u64;
     assert_eq!(bulk.report().pending(), left);
     let now = Now::new(Duration::ZERO, time());
     let mut requests = 0;

@@ -14,7 +14,10 @@ pub fn config_file(data: &[u8]) {
         assert!(profiles.get(&name.to_ascii_uppercase()).is_some(), "profile names ignore case");
         for (line, value) in values.iter().flatten() {
             let there = text.split('\n').nth(line - 1).expect("a line of the file");
-            assert!(!value.is_empty() && there.trim_ascii().ends_with(value), "{value:?} is not in line {line}");
+            assert!(
+                !value.is_empty() && there.trim_ascii().ends_with(value),
+                "{value:?} is not in line {line}"
+            );
         }
     }
     check_doubles(text, &read);
@@ -26,8 +29,16 @@ pub fn config_file(data: &[u8]) {
 }
 
 /// The keys that the program reads.
-const KEYS: [&str; 8] =
-    ["access-key-id", "access-key-secret", "sts-token", "region", "endpoint", "account-id", "mode", "process-command"];
+const KEYS: [&str; 8] = [
+    "access-key-id",
+    "access-key-secret",
+    "sts-token",
+    "region",
+    "endpoint",
+    "account-id",
+    "mode",
+    "process-command",
+];
 
 type Values = Vec<(String, Vec<Option<(usize, String)>>)>;
 
@@ -37,7 +48,10 @@ fn values_of(profiles: &Profiles<'_>) -> Values {
         let value = profiles.get(name).expect("it is named").get(key)?;
         Some((value.line, value.text.to_owned()))
     };
-    profiles.names().map(|name| (name.to_owned(), KEYS.iter().map(|key| value(name, key)).collect())).collect()
+    profiles
+        .names()
+        .map(|name| (name.to_owned(), KEYS.iter().map(|key| value(name, key)).collect()))
+        .collect()
 }
 
 /// A repeated key is an error with both lines, because it is unclear which value is meant.
@@ -56,9 +70,13 @@ fn check_doubles(text: &str, read: &Values) {
 fn check_error(text: &str, error: &SyntaxError) {
     let lines = text.split('\n').count();
     let expected = match *error {
-        SyntaxError::Neither { line } => (line, 0, "neither a [section] nor key = value".to_owned()),
+        SyntaxError::Neither { line } => {
+            (line, 0, "neither a [section] nor key = value".to_owned())
+        }
         SyntaxError::NoSection { line } => (line, 0, "a key before the first [section]".to_owned()),
-        SyntaxError::DoubledProfile { line, first } => (line, first, format!("the same profile as in line {first}")),
+        SyntaxError::DoubledProfile { line, first } => {
+            (line, first, format!("the same profile as in line {first}"))
+        }
         SyntaxError::DoubledKey { key, line, first } => {
             assert!(KEYS.contains(&key));
             (line, first, format!("{key} again, which line {first} has already"))

@@ -23,9 +23,15 @@ pub fn key_file(data: &[u8]) {
         let keys: Vec<&String> = read.iter().filter_map(|line| line.as_ref().ok()).collect();
         for key in &keys {
             assert!(Key::new(key).is_ok());
-            assert!(!excerpt(key).contains(char::is_control) && excerpt(key).chars().count() <= 401);
+            assert!(
+                !excerpt(key).contains(char::is_control) && excerpt(key).chars().count() <= 401
+            );
             if syntax == Syntax::Guessed {
-                assert!(!key.chars().any(|c| c.is_control() || c == '\u{feff}') && key.trim() == *key && !key.starts_with('"'));
+                assert!(
+                    !key.chars().any(|c| c.is_control() || c == '\u{feff}')
+                        && key.trim() == *key
+                        && !key.starts_with('"')
+                );
             }
         }
         failed_keys(&keys);
@@ -40,7 +46,9 @@ fn decisions(data: &[u8]) {
         for format in [None, Some(Format::Lines), Some(Format::Jsonl)] {
             for skips_bad_lines in [false, true] {
                 for path in ["-", "keys.txt", "keys.jsonl", "keys.json"] {
-                    if let Err(refusal) = Syntax::of(sample, Path::new(path), Rules { format, skips_bad_lines }) {
+                    if let Err(refusal) =
+                        Syntax::of(sample, Path::new(path), Rules { format, skips_bad_lines })
+                    {
                         let text = refusal.to_string();
                         assert!(text.len() < 2000 && text.lines().count() == 2, "{text:?}");
                         assert!(!text.replace('\n', "").contains(char::is_control), "{text:?}");
@@ -57,7 +65,9 @@ fn failed_keys(keys: &[&String]) {
     let line = |key: &&String| {
         let key = json_line(&Value::from(key.as_str()));
         assert!(!key.contains(char::is_control));
-        format!("{{\"key\":{key},\"outcome\":\"rejected\",\"code\":null,\"message\":{key},\"request_id\":null}}\n")
+        format!(
+            "{{\"key\":{key},\"outcome\":\"rejected\",\"code\":null,\"message\":{key},\"request_id\":null}}\n"
+        )
     };
     let file: String = keys.iter().map(line).collect();
     let sample = Sample { bytes: file.as_bytes(), is_all: true };
@@ -65,7 +75,8 @@ fn failed_keys(keys: &[&String]) {
         let expected = if keys.is_empty() { continue } else { Ok(Syntax::Json) };
         assert_eq!(Syntax::of(sample, Path::new(path), Rules::default()), expected);
     }
-    let read = KeyLines::new(file.as_bytes(), Syntax::Json, None).map(|key| key.expect("a key of that file"));
+    let read = KeyLines::new(file.as_bytes(), Syntax::Json, None)
+        .map(|key| key.expect("a key of that file"));
     assert!(read.eq(keys.iter().map(|&key| key.clone())));
 }
 
@@ -78,15 +89,20 @@ fn read(data: &[u8], buffer: usize, syntax: Syntax) -> Read {
         match bad {
             BadLine::NoKey { line, .. } => Some(line),
             BadLine::Binary { .. } | BadLine::TooMany { .. } => None,
-            BadLine::Unreadable { .. } | BadLine::Changed(_) => panic!("bytes in memory can be read"),
+            BadLine::Unreadable { .. } | BadLine::Changed(_) => {
+                panic!("bytes in memory can be read")
+            }
         }
     };
-    KeyLines::new(BufReader::with_capacity(buffer, data), syntax, None).map(|key| key.map_err(line)).collect()
+    KeyLines::new(BufReader::with_capacity(buffer, data), syntax, None)
+        .map(|key| key.map_err(line))
+        .collect()
 }
 
 /// The same from the whole file at once.
 fn expected(data: &[u8], syntax: Syntax) -> Read {
-    let lines = data.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let lines =
+        data.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let mut read = Read::new();
     let (mut keys, mut bad_lines) = (0, 0);
     for (number, line) in (1..).zip(lines) {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request};
 use oss_delete_vectors::emulator::Emulator;
-use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signer, VerifyError};
+use oss_delete_vectors::signing::{
+    Authorization, AuthorizationForm, Resource, Signer, VerifyError,
+};
 use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, RequestError};
 
 use crate::example::{credentials, target, time};
@@ -45,13 +47,23 @@ fn check_authorization(request: &Request<Vec<u8>>) {
     let unknown = Credentials::new(authorization.access_key_id(), "a secret that signed nothing");
     let Ok(unknown) = unknown else { return };
     let outcome = authorization.verify(request, &Resource::from(&target()), &unknown);
-    assert!(matches!(outcome, Err(VerifyError::SignatureMismatch { .. } | VerifyError::ScopeMismatch { .. })), "{outcome:?}");
+    assert!(
+        matches!(
+            outcome,
+            Err(VerifyError::SignatureMismatch { .. } | VerifyError::ScopeMismatch { .. })
+        ),
+        "{outcome:?}"
+    );
 }
 
 /// The signed content of all conformance cases.
 static SIGNED: LazyLock<BTreeSet<SignedContent>> = LazyLock::new(|| {
     let cases = signing_cases();
-    cases.iter().flat_map(|case| [&case.sdk, &case.compact]).map(|signed| SignedContent::of(&signed.request)).collect()
+    cases
+        .iter()
+        .flat_map(|case| [&case.sdk, &case.compact])
+        .map(|signed| SignedContent::of(&signed.request))
+        .collect()
 });
 
 const KEYS: [&str; 5] = ["key1", "key2", "a", "b", "doc-001"];
@@ -68,7 +80,10 @@ fn check_emulator(request: &Request<Vec<u8>>) {
         assert_eq!((left, emulator.deleted_keys()), (KEYS.len(), 0));
         return;
     }
-    assert!(SIGNED.contains(&SignedContent::of(request)), "executed an unsigned request: {request:?}");
+    assert!(
+        SIGNED.contains(&SignedContent::of(request)),
+        "executed an unsigned request: {request:?}"
+    );
     let call = DeleteVectors::parse_request(&target(), request).expect("it was executed");
     assert_eq!(emulator.deleted_keys(), call.keys().len() as u64);
     let named = |key: &&str| call.keys().iter().any(|named| named.as_str() == *key);
@@ -82,7 +97,8 @@ fn check_signing(original: &Request<Vec<u8>>, random: &mut Random) {
     let credentials = credentials().with_security_token(token).unwrap();
     let resource = Resource::from(&target());
     let names = original.headers().keys().filter(|_| random.below(2) == 0).cloned();
-    let signer = Signer::new(resource.clone(), credentials.clone()).with_additional_headers(names.collect::<Vec<_>>());
+    let signer = Signer::new(resource.clone(), credentials.clone())
+        .with_additional_headers(names.collect::<Vec<_>>());
     let mut signed = one_value_each(original);
     let form = if random.below(2) == 0 {
         signer.sign(&mut signed, time());
@@ -94,7 +110,8 @@ fn check_signing(original: &Request<Vec<u8>>, random: &mut Random) {
         }
         AuthorizationForm::Query { expires }
     };
-    let authorization = Authorization::parse(&signed).unwrap_or_else(|why| panic!("{why}: {:?} {:?}", signed, signed.headers()));
+    let authorization = Authorization::parse(&signed)
+        .unwrap_or_else(|why| panic!("{why}: {:?} {:?}", signed, signed.headers()));
     assert_eq!((authorization.form(), authorization.date()), (form, time()));
     assert_eq!(authorization.check_date(time()), Ok(()));
     assert_eq!(authorization.verify(&signed, &resource, &credentials), Ok(()));
@@ -102,15 +119,23 @@ fn check_signing(original: &Request<Vec<u8>>, random: &mut Random) {
     let content = SignedContent::of(&signed);
     for _ in 0..4 {
         let Some(changed) = with_one_change(&signed, random) else { continue };
-        let is_accepted = Authorization::parse(&changed).is_ok_and(|read| read.verify(&changed, &resource, &credentials).is_ok());
-        assert!(!is_accepted || SignedContent::of(&changed) == content, "accepted {changed:?} for {signed:?}");
+        let is_accepted = Authorization::parse(&changed)
+            .is_ok_and(|read| read.verify(&changed, &resource, &credentials).is_ok());
+        assert!(
+            !is_accepted || SignedContent::of(&changed) == content,
+            "accepted {changed:?} for {signed:?}"
+        );
     }
 }
 
 /// Keeps one value per header: repeated headers cannot be signed.
 fn one_value_each(original: &Request<Vec<u8>>) -> Request<Vec<u8>> {
     let mut request = original.clone();
-    let headers: HeaderMap = original.headers().keys().map(|name| (name.clone(), original.headers()[name].clone())).collect();
+    let headers: HeaderMap = original
+        .headers()
+        .keys()
+        .map(|name| (name.clone(), original.headers()[name].clone()))
+        .collect();
     *request.headers_mut() = headers;
     request
 }
@@ -120,10 +145,16 @@ fn with_one_change(original: &Request<Vec<u8>>, random: &mut Random) -> Option<R
     let mut request = original.clone();
     let names: Vec<HeaderName> = original.headers().keys().cloned().collect();
     match random.below(names.len() + 2) {
-        0 => *request.method_mut() = [Method::GET, Method::PUT, Method::POST][random.below(3)].clone(),
+        0 => {
+            *request.method_mut() =
+                [Method::GET, Method::PUT, Method::POST][random.below(3)].clone()
+        }
         1 => {
             let query = with_one_byte_changed(original.uri().query()?.as_bytes(), random)?;
-            *request.uri_mut() = format!("{}?{}", original.uri().path(), str::from_utf8(&query).ok()?).parse().ok()?;
+            *request.uri_mut() =
+                format!("{}?{}", original.uri().path(), str::from_utf8(&query).ok()?)
+                    .parse()
+                    .ok()?;
         }
         choice => {
             let name = &names[choice - 2];
@@ -143,6 +174,8 @@ fn with_one_byte_changed(text: &[u8], random: &mut Random) -> Option<Vec<u8>> {
 
 /// FNV-1a. Seeds the random choices for an input.
 fn hash(data: &[u8]) -> u64 {
-    let hash = data.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = data.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     hash.max(1)
 }

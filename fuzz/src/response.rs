@@ -24,9 +24,12 @@ pub fn response(data: &[u8]) {
 
 fn check_deleted(response: &Response<Vec<u8>>, deleted: &Deleted) {
     let status = response.status();
-    let is_confirmed = status.is_success() && deleted.request_id().is_some() && !response.headers().contains_key("x-oss-err");
+    let is_confirmed = status.is_success()
+        && deleted.request_id().is_some()
+        && !response.headers().contains_key("x-oss-err");
     assert!(status == StatusCode::NO_CONTENT || is_confirmed);
-    let again = DeleteVectors::parse_response(&deleted.to_response()).expect("a deletion round-trips");
+    let again =
+        DeleteVectors::parse_response(&deleted.to_response()).expect("a deletion round-trips");
     assert_eq!(again.qos_delay(), deleted.qos_delay());
     let can_be_sent = |id: &&str| HeaderValue::from_str(id).is_ok();
     assert_eq!(again.request_id(), deleted.request_id().filter(can_be_sent));
@@ -47,16 +50,24 @@ fn check_error(response: &Response<Vec<u8>>, error: &ServiceError) {
     if error.status() == StatusCode::NO_CONTENT {
         return;
     }
-    let again = DeleteVectors::parse_response(&error.to_response()).expect_err("an error round-trips");
+    let again =
+        DeleteVectors::parse_response(&error.to_response()).expect_err("an error round-trips");
     assert_eq!((again.code(), again.message()), (error.code(), error.message()));
-    assert_eq!((again.request_id(), again.ec(), again.date()), (error.request_id(), error.ec(), error.date()));
-    assert_eq!((again.retry_after(time()), again.qos_delay()), (error.retry_after(time()), error.qos_delay()));
+    assert_eq!(
+        (again.request_id(), again.ec(), again.date()),
+        (error.request_id(), error.ec(), error.date())
+    );
+    assert_eq!(
+        (again.retry_after(time()), again.qos_delay()),
+        (error.retry_after(time()), error.qos_delay())
+    );
     assert_eq!(again.may_have_deleted(), error.may_have_deleted());
 }
 
 /// A run with one batch gets the response. Its keys are deleted or not, and none is lost.
 fn check_run(response: &Response<Vec<u8>>, is_deleted: bool) {
-    let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new().max_attempts(2)).unwrap();
+    let mut bulk =
+        BulkDelete::new(&target(), credentials(), BulkOptions::new().max_attempts(2)).unwrap();
     for key in ["a", "b", "c"] {
         bulk.push(Key::new(key).unwrap()).unwrap();
     }
@@ -73,7 +84,10 @@ fn check_run(response: &Response<Vec<u8>>, is_deleted: bool) {
             Event::Failed(failed) => {
                 reported += failed.keys.len();
                 let error = failed.error.expect("the response was an error");
-                assert!(error.to_string().chars().count() <= 1001 && error.message().chars().count() <= 1001);
+                assert!(
+                    error.to_string().chars().count() <= 1001
+                        && error.message().chars().count() <= 1001
+                );
                 assert!(!error.to_string().contains(char::is_control));
             }
             _ => {}

@@ -23,7 +23,10 @@ fn check_endpoint(text: &str, parts: [&str; 4]) {
         Err(error) => {
             check_error(&error);
             assert_eq!(error.field(), "endpoint");
-            assert!(!text.contains('@') || error.value().is_none(), "user information may hold a password");
+            assert!(
+                !text.contains('@') || error.value().is_none(),
+                "user information may hold a password"
+            );
             return;
         }
     };
@@ -31,7 +34,12 @@ fn check_endpoint(text: &str, parts: [&str; 4]) {
     assert_eq!(endpoint.to_string().parse::<Endpoint>().as_ref(), Ok(&endpoint));
     let usual = ["cn-hangzhou", "1234567890123456", "examplebucket", "exampleindex"];
     for [region, account_id, bucket, index_name] in [usual, parts] {
-        for endpoint in [endpoint.clone(), endpoint.clone().with_path_style(), Endpoint::public(), Endpoint::internal()] {
+        for endpoint in [
+            endpoint.clone(),
+            endpoint.clone().with_path_style(),
+            Endpoint::public(),
+            Endpoint::internal(),
+        ] {
             let builder = Target::builder()
                 .region(region)
                 .account_id(account_id)
@@ -78,7 +86,8 @@ fn check_key(text: &str) {
 fn check_batch(keys: &[&str]) {
     let mut seen = BTreeSet::new();
     let unique: Vec<&str> = keys.iter().copied().filter(|key| seen.insert(*key)).collect();
-    let is_batch = unique.len() <= KeyBatch::MAX_KEYS && keys.iter().all(|key| Key::new(key).is_ok());
+    let is_batch =
+        unique.len() <= KeyBatch::MAX_KEYS && keys.iter().all(|key| Key::new(key).is_ok());
     match KeyBatch::new(keys) {
         Ok(batch) => {
             assert!(is_batch);

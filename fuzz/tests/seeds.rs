@@ -15,7 +15,8 @@ const MUTATIONS: usize = 3000;
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     // The order must not depend on the file system.
     paths.sort();
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
@@ -51,8 +52,9 @@ fn seeds_and_mutations_break_no_invariant() {
         let mut random = Random::new(1);
         let mutated = (0..MUTATIONS).map(|_| mutated(&seeds, &mut random));
         for input in seeds.iter().cloned().chain(mutated) {
-            panic::catch_unwind(|| target(&input))
-                .unwrap_or_else(|_| panic!("{name}: {:?}, which is {input:?}", String::from_utf8_lossy(&input)));
+            panic::catch_unwind(|| target(&input)).unwrap_or_else(|_| {
+                panic!("{name}: {:?}, which is {input:?}", String::from_utf8_lossy(&input))
+            });
         }
     }
 }

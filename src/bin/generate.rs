@@ -24,7 +24,12 @@ pub(crate) struct Manual {
     pub(crate) sections: &'static [(&'static str, &'static [(&'static str, &'static str)])],
 }
 
-pub(crate) fn generate(what: Generated, mut command: Command, manual: &Manual, mut output: impl Write) -> io::Result<()> {
+pub(crate) fn generate(
+    what: Generated,
+    mut command: Command,
+    manual: &Manual,
+    mut output: impl Write,
+) -> io::Result<()> {
     let shell = match what {
         Generated::Man => return man(command, manual, &mut output),
         Generated::Bash => Shell::Bash,
@@ -58,7 +63,10 @@ fn man(command: Command, manual: &Manual, output: &mut impl Write) -> io::Result
 
 fn with_examples(command: Command, manual: &Manual) -> Command {
     command.mut_args(|argument| {
-        let Some((_, example)) = manual.examples.iter().find(|(id, _)| argument.get_id() == *id) else { return argument };
+        let Some((_, example)) = manual.examples.iter().find(|(id, _)| argument.get_id() == *id)
+        else {
+            return argument;
+        };
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         argument.long_help(format!("{help}\n\nExample: {example}"))
     })
@@ -81,7 +89,10 @@ mod tests {
             let id = argument.get_id().as_str();
             let long = format!("--{}", argument.get_long().unwrap());
             let example = MANUAL.examples.iter().find(|(of, _)| *of == id);
-            assert!(example.is_some_and(|(_, example)| example.contains(&long)), "{id}: {example:?}");
+            assert!(
+                example.is_some_and(|(_, example)| example.contains(&long)),
+                "{id}: {example:?}"
+            );
         }
     }
 
@@ -101,7 +112,13 @@ mod tests {
         for (section, _) in MANUAL.sections {
             assert!(man.contains(&format!(".SH {section:?}\n")), "{section}");
         }
-        for shell in [Generated::Bash, Generated::Elvish, Generated::Fish, Generated::PowerShell, Generated::Zsh] {
+        for shell in [
+            Generated::Bash,
+            Generated::Elvish,
+            Generated::Fish,
+            Generated::PowerShell,
+            Generated::Zsh,
+        ] {
             let text = text(shell);
             for argument in Args::command().get_arguments() {
                 assert!(text.contains(argument.get_long().unwrap()), "{argument}");

@@ -77,7 +77,8 @@ const FORMATS: [(&[u8], NotText); 26] = [
 
 impl NotText {
     fn of(bytes: &[u8]) -> Option<Self> {
-        let (utf16, utf32): ([&[u8]; 2], [&[u8]; 2]) = ([b"\xff\xfe", b"\xfe\xff"], [b"\xff\xfe\0\0", b"\0\0\xfe\xff"]);
+        let (utf16, utf32): ([&[u8]; 2], [&[u8]; 2]) =
+            ([b"\xff\xfe", b"\xfe\xff"], [b"\xff\xfe\0\0", b"\0\0\xfe\xff"]);
         let begins = |marks: [&[u8]; 2]| marks.iter().any(|mark| bytes.starts_with(mark));
         if begins(utf32) {
             return Some(Self::Utf32);
@@ -105,13 +106,20 @@ impl NotText {
         for (position, byte) in head.iter().enumerate() {
             zeros[position % 4] += usize::from(*byte == 0);
         }
-        let (most, few) = (|count: usize| count * 10 >= units * 9, |count: usize| count * 10 <= units);
+        let (most, few) =
+            (|count: usize| count * 10 >= units * 9, |count: usize| count * 10 <= units);
         let many = |count: usize| count * 10 >= units * 4;
         let [a, b, c, d] = zeros;
         let is_control = |byte: &u8| *byte < 0x20 && !b"\0\t\n\r".contains(byte);
-        if units > 0 && ((most(b) && most(c) && most(d) && few(a)) || (most(a) && most(b) && most(c) && few(d))) {
+        if units > 0
+            && ((most(b) && most(c) && most(d) && few(a))
+                || (most(a) && most(b) && most(c) && few(d)))
+        {
             Self::Utf32
-        } else if units > 0 && ((many(b) && many(d) && few(a) && few(c)) || (many(a) && many(c) && few(b) && few(d))) {
+        } else if units > 0
+            && ((many(b) && many(d) && few(a) && few(c))
+                || (many(a) && many(c) && few(b) && few(d)))
+        {
             Self::Utf16
         } else if bytes[0] != 0 && !bytes.iter().any(is_control) && is_utf8_so_far(bytes) {
             Self::NulSeparated
@@ -127,7 +135,9 @@ impl NotText {
             Self::Utf32 => "convert it to UTF-8 first: iconv -f UTF-32 -t UTF-8".to_owned(),
             Self::Packed(_, command) => format!("unpack it first: {command}"),
             Self::Binary(_) => "export it as text first".to_owned(),
-            Self::NulSeparated => "put each part on a line of its own first: tr '\\0' '\\n'".to_owned(),
+            Self::NulSeparated => {
+                "put each part on a line of its own first: tr '\\0' '\\n'".to_owned()
+            }
             Self::Nul => "check that this is the right file".to_owned(),
         }
     }
@@ -143,8 +153,12 @@ impl fmt::Display for NotText {
         match self {
             Self::Utf16 => f.write_str("is UTF-16 text; expected UTF-8"),
             Self::Utf32 => f.write_str("is UTF-32 text; expected UTF-8"),
-            Self::Packed(what, _) | Self::Binary(what) => write!(f, "is {what}; expected UTF-8 text"),
-            Self::NulSeparated => f.write_str("looks like text with NUL bytes between its parts; expected lines"),
+            Self::Packed(what, _) | Self::Binary(what) => {
+                write!(f, "is {what}; expected UTF-8 text")
+            }
+            Self::NulSeparated => {
+                f.write_str("looks like text with NUL bytes between its parts; expected lines")
+            }
             Self::Nul => f.write_str("holds NUL bytes, so it is binary; expected UTF-8 text"),
         }
     }
@@ -172,11 +186,19 @@ mod tests {
                 for bytes in [utf16(text, u16::to_le_bytes), utf16(text, u16::to_be_bytes)] {
                     let found = NotText::of(&bytes).unwrap();
                     // Without a mark, Cyrillic in UTF-16 is only known to be no text.
-                    assert!(found == NotText::Utf16 || (!is_marked && !text.is_ascii() && found == NotText::Nul), "{text:?}");
+                    assert!(
+                        found == NotText::Utf16
+                            || (!is_marked && !text.is_ascii() && found == NotText::Nul),
+                        "{text:?}"
+                    );
                 }
                 for bytes in [utf32(text, u32::to_le_bytes), utf32(text, u32::to_be_bytes)] {
                     let found = NotText::of(&bytes).unwrap();
-                    assert!(found == NotText::Utf32 || (!is_marked && !text.is_ascii() && found == NotText::Nul), "{text:?}");
+                    assert!(
+                        found == NotText::Utf32
+                            || (!is_marked && !text.is_ascii() && found == NotText::Nul),
+                        "{text:?}"
+                    );
                 }
             }
         }
@@ -191,7 +213,10 @@ mod tests {
         for (file, text) in [
             (b"BZh91AY&SY\x10".to_vec(), "is bzip2 data; expected UTF-8 text"),
             ([&[b'x'; TAR][..], b"ustar\0"].concat(), "is a tar archive; expected UTF-8 text"),
-            (b"doc-1\0doc-2\0".to_vec(), "looks like text with NUL bytes between its parts; expected lines"),
+            (
+                b"doc-1\0doc-2\0".to_vec(),
+                "looks like text with NUL bytes between its parts; expected lines",
+            ),
             (b"doc-1\ndoc\x01\0".to_vec(), "holds NUL bytes, so it is binary; expected UTF-8 text"),
         ] {
             let found = NotText::of(&file).unwrap();
@@ -202,8 +227,19 @@ mod tests {
 
     #[test]
     fn text_is_text() {
-        for text in ["", "\u{feff}", "\u{feff}doc-1", "doc-1\n", "BZh", "PAR1-001", "PK-1", "ключ", "\u{1f600}", "7z", "Obj"]
-        {
+        for text in [
+            "",
+            "\u{feff}",
+            "\u{feff}doc-1",
+            "doc-1\n",
+            "BZh",
+            "PAR1-001",
+            "PK-1",
+            "ключ",
+            "\u{1f600}",
+            "7z",
+            "Obj",
+        ] {
             let expected = text.strip_prefix('\u{feff}').unwrap_or(text);
             assert_eq!(checked(text.as_bytes()), Ok(expected.as_bytes()), "{text:?}");
         }

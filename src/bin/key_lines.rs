@@ -84,7 +84,16 @@ enum Step {
 
 impl<R: BufRead> KeyLines<R> {
     pub(crate) fn new(reader: R, syntax: Syntax, file: Option<Arc<Unchanged>>) -> Self {
-        Self { reader, syntax, file, lines: 0, keys: 0, bad_lines: 0, line: Vec::new(), has_ended: false }
+        Self {
+            reader,
+            syntax,
+            file,
+            lines: 0,
+            keys: 0,
+            bad_lines: 0,
+            line: Vec::new(),
+            has_ended: false,
+        }
     }
 
     /// The lines of the same file from its beginning; `None` if it can only be read once.
@@ -92,7 +101,8 @@ impl<R: BufRead> KeyLines<R> {
         let again = self.file.as_ref().map_or(Ok(None), |file| file.again());
         let file = again.map_err(|error| BadLine::reading(0, error))?.map(Arc::new);
         Ok(file.map(|file| {
-            let reader = BufReader::with_capacity(64 * 1024, UnchangedReader::new(Arc::clone(&file)));
+            let reader =
+                BufReader::with_capacity(64 * 1024, UnchangedReader::new(Arc::clone(&file)));
             KeyLines::new(reader, self.syntax, Some(file))
         }))
     }
@@ -153,8 +163,11 @@ impl<R: BufRead> KeyLines<R> {
         }
         match parse(&self.line, self.syntax) {
             Ok(key) => {
-                if let Some(Err(error)) =
-                    self.file.as_ref().filter(|_| self.keys.is_multiple_of(KEYS_PER_LOOK)).map(|file| file.check())
+                if let Some(Err(error)) = self
+                    .file
+                    .as_ref()
+                    .filter(|_| self.keys.is_multiple_of(KEYS_PER_LOOK))
+                    .map(|file| file.check())
                 {
                     return self.end(BadLine::reading(self.lines, error));
                 }
@@ -164,7 +177,8 @@ impl<R: BufRead> KeyLines<R> {
             Err(reason) => {
                 self.bad_lines += 1;
                 if self.bad_lines > MOST_BAD_LINES && self.bad_lines > self.keys {
-                    return self.end(BadLine::TooMany { bad_lines: self.bad_lines, keys: self.keys });
+                    return self
+                        .end(BadLine::TooMany { bad_lines: self.bad_lines, keys: self.keys });
                 }
                 Step::Key(Err(BadLine::NoKey { line: self.lines, reason }))
             }
@@ -196,12 +210,16 @@ pub(crate) fn parse(line: &[u8], syntax: Syntax) -> Result<String, NoKey> {
     if line.len() > LONGEST_LINE {
         return Err("longer than 1 MiB".to_owned().into());
     }
-    let line = str::from_utf8(line).map_err(|error| format!("not UTF-8 from byte {} on", error.valid_up_to() + 1))?;
+    let line = str::from_utf8(line)
+        .map_err(|error| format!("not UTF-8 from byte {} on", error.valid_up_to() + 1))?;
     let key = match syntax {
-        Syntax::Json => of_json(serde_json::from_str(line).map_err(|error| format!("not JSON: {error}"))?)?,
+        Syntax::Json => {
+            of_json(serde_json::from_str(line).map_err(|error| format!("not JSON: {error}"))?)?
+        }
         Syntax::Given | Syntax::Guessed => line.to_owned(),
     };
-    if let Some(unlike) = Some(line).filter(|_| syntax == Syntax::Guessed).and_then(Unlike::of_line) {
+    if let Some(unlike) = Some(line).filter(|_| syntax == Syntax::Guessed).and_then(Unlike::of_line)
+    {
         return Err(NoKey { reason: format::looks_like(line, unlike), help: Some(unlike.help()) });
     }
     Key::new(&key).map_err(|invalid| invalid.to_string())?;
@@ -210,7 +228,9 @@ pub(crate) fn parse(line: &[u8], syntax: Syntax) -> Result<String, NoKey> {
 
 fn of_json(value: Value) -> Result<String, String> {
     let value = match value {
-        Value::Object(mut object) => object.remove("key").ok_or("an object without the member key")?,
+        Value::Object(mut object) => {
+            object.remove("key").ok_or("an object without the member key")?
+        }
         value => value,
     };
     match value {
@@ -240,7 +260,9 @@ impl BadLine {
     pub(crate) fn help(&self) -> Option<&'static str> {
         match self {
             Self::Changed(_) => Some("try again with a file that does not change meanwhile"),
-            Self::Binary { .. } => Some("check that this is the right file; a key with NUL is written as JSON: \"\\u0000\""),
+            Self::Binary { .. } => Some(
+                "check that this is the right file; a key with NUL is written as JSON: \"\\u0000\"",
+            ),
             Self::TooMany { .. } => Some("check that this is the right file, and --keys-format"),
             Self::NoKey { reason, .. } => reason.help,
             Self::Unreadable { .. } => None,
@@ -251,10 +273,16 @@ impl BadLine {
 impl fmt::Display for BadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable { lines, error } => write!(f, "cannot be read after line {lines}: {error}"),
+            Self::Unreadable { lines, error } => {
+                write!(f, "cannot be read after line {lines}: {error}")
+            }
             Self::Changed(changed) => write!(f, "changed while it was read: {changed}"),
-            Self::Binary { line } => write!(f, "line {line}: holds NUL bytes, so it is binary; expected UTF-8 text"),
-            Self::TooMany { bad_lines, keys: 0 } => write!(f, "none of {bad_lines} lines holds a key"),
+            Self::Binary { line } => {
+                write!(f, "line {line}: holds NUL bytes, so it is binary; expected UTF-8 text")
+            }
+            Self::TooMany { bad_lines, keys: 0 } => {
+                write!(f, "none of {bad_lines} lines holds a key")
+            }
             Self::TooMany { bad_lines, keys } => {
                 write!(f, "{bad_lines} of its first {} lines hold no key", bad_lines + keys)
             }
@@ -270,7 +298,9 @@ mod tests {
     use super::*;
 
     fn read(text: impl AsRef<[u8]>, syntax: Syntax) -> Vec<Result<String, String>> {
-        KeyLines::new(text.as_ref(), syntax, None).map(|key| key.map_err(|error| error.to_string())).collect()
+        KeyLines::new(text.as_ref(), syntax, None)
+            .map(|key| key.map_err(|error| error.to_string()))
+            .collect()
     }
 
     fn keys(text: impl AsRef<[u8]>, syntax: Syntax) -> Vec<String> {
@@ -280,7 +310,13 @@ mod tests {
     #[test]
     fn line_ends_and_blank_lines_are_left_out() {
         for syntax in [Syntax::Given, Syntax::Guessed] {
-            for text in ["a\nb\n", "a\nb", "\u{feff}a\r\nb\r\n", "\n\r\n \t\na\n\n\nb\n\n", "\u{feff}\na\nb\r"] {
+            for text in [
+                "a\nb\n",
+                "a\nb",
+                "\u{feff}a\r\nb\r\n",
+                "\n\r\n \t\na\n\n\nb\n\n",
+                "\u{feff}\na\nb\r",
+            ] {
                 assert_eq!(keys(text, syntax), ["a", "b"], "{text:?}");
             }
             assert_eq!(keys("", syntax), [""; 0]);
@@ -296,22 +332,35 @@ mod tests {
         assert_eq!(keys("\u{feff}a\n\u{feff}b\n", Syntax::Guessed), ["a", "b"]);
         assert_eq!(keys("\u{feff}\"a\"\n\u{feff}\"b\"\n", Syntax::Json), ["a", "b"]);
         let joined = read("a\u{feff}b\nc\n", Syntax::Guessed);
-        assert!(joined[0].as_ref().unwrap_err().contains("a byte order mark in the middle (a\\u{feff}b)"), "{joined:?}");
+        assert!(
+            joined[0]
+                .as_ref()
+                .unwrap_err()
+                .contains("a byte order mark in the middle (a\\u{feff}b)"),
+            "{joined:?}"
+        );
     }
 
     #[test]
     fn a_line_unlike_a_key_is_bad_wherever_it_is() {
         let text = format!("{}\"doc-1\"\nb\n", "a\n".repeat(1000));
         let read = read(&text, Syntax::Guessed);
-        let reason = "line 1001: looks like JSON Lines (\"doc-1\"); expected one key per line".to_owned();
-        assert_eq!((read.len(), &read[1000], &read[1001]), (1002, &Err(reason), &Ok("b".to_owned())));
+        let reason =
+            "line 1001: looks like JSON Lines (\"doc-1\"); expected one key per line".to_owned();
+        assert_eq!(
+            (read.len(), &read[1000], &read[1001]),
+            (1002, &Err(reason), &Ok("b".to_owned()))
+        );
         assert_eq!(keys(text, Syntax::Given)[1000], "\"doc-1\"");
     }
 
     #[test]
     fn a_nul_byte_is_the_end() {
         for syntax in [Syntax::Given, Syntax::Guessed, Syntax::Json] {
-            let read = read("\"a\"\nb\0\n\"c\"\n".replace('"', if syntax == Syntax::Json { "\"" } else { "" }), syntax);
+            let read = read(
+                "\"a\"\nb\0\n\"c\"\n".replace('"', if syntax == Syntax::Json { "\"" } else { "" }),
+                syntax,
+            );
             let reason = "line 2: holds NUL bytes, so it is binary; expected UTF-8 text".to_owned();
             assert_eq!(read, [Ok("a".to_owned()), Err(reason)]);
         }
@@ -331,7 +380,11 @@ mod tests {
         ] {
             let read = read("a\n".repeat(good) + &bad.repeat(bad_lines), Syntax::Guessed);
             let last = read.last().and_then(|last| last.as_ref().err()).unwrap();
-            assert_eq!(Some(last.as_str()).filter(|last| !last.starts_with("line ")), expected, "{good} {bad_lines}");
+            assert_eq!(
+                Some(last.as_str()).filter(|last| !last.starts_with("line ")),
+                expected,
+                "{good} {bad_lines}"
+            );
         }
     }
 
@@ -348,17 +401,45 @@ mod tests {
         for (text, syntax, expected) in [
             (b"a\n\xff\xfe\nb\n".as_slice(), Syntax::Given, "line 2: not UTF-8 from byte 1 on"),
             (b"a\nab\xc3\nb", Syntax::Given, "line 2: not UTF-8 from byte 3 on"),
-            (format!("a\n{long}b").as_bytes(), Syntax::Given, "line 2: key must be 1 to 1024 characters, not \"kkkk"),
+            (
+                format!("a\n{long}b").as_bytes(),
+                Syntax::Given,
+                "line 2: key must be 1 to 1024 characters, not \"kkkk",
+            ),
             (format!("a\n{huge}").as_bytes(), Syntax::Given, "line 2: longer than 1 MiB"),
-            (b"\"a\"\n\"\"\n\"b\"", Syntax::Json, "line 2: key must be 1 to 1024 characters, not \"\""),
-            (b"\"a\"\na\n\"b\"", Syntax::Json, "line 2: not JSON: expected value at line 1 column 1"),
-            (b"\"a\"\n1\n\"b\"", Syntax::Json, "line 2: neither a JSON string nor an object whose key is one"),
-            (b"\"a\"\n{\"key\":1}\n\"b\"", Syntax::Json, "line 2: neither a JSON string nor an object whose key is one"),
-            (b"\"a\"\n{\"Key\":\"x\"}\n\"b\"", Syntax::Json, "line 2: an object without the member key"),
+            (
+                b"\"a\"\n\"\"\n\"b\"",
+                Syntax::Json,
+                "line 2: key must be 1 to 1024 characters, not \"\"",
+            ),
+            (
+                b"\"a\"\na\n\"b\"",
+                Syntax::Json,
+                "line 2: not JSON: expected value at line 1 column 1",
+            ),
+            (
+                b"\"a\"\n1\n\"b\"",
+                Syntax::Json,
+                "line 2: neither a JSON string nor an object whose key is one",
+            ),
+            (
+                b"\"a\"\n{\"key\":1}\n\"b\"",
+                Syntax::Json,
+                "line 2: neither a JSON string nor an object whose key is one",
+            ),
+            (
+                b"\"a\"\n{\"Key\":\"x\"}\n\"b\"",
+                Syntax::Json,
+                "line 2: an object without the member key",
+            ),
             (b"\"a\"\n\"x\" \"y\"\n\"b\"", Syntax::Json, "line 2: not JSON: trailing characters"),
         ] {
             let read = read(text, syntax);
-            assert_eq!((read.len(), read[0].as_deref(), read[2].as_deref()), (3, Ok("a"), Ok("b")), "{expected}");
+            assert_eq!(
+                (read.len(), read[0].as_deref(), read[2].as_deref()),
+                (3, Ok("a"), Ok("b")),
+                "{expected}"
+            );
             assert!(read[1].as_ref().unwrap_err().starts_with(expected), "{read:?}");
         }
     }
@@ -372,7 +453,11 @@ mod tests {
         }
         for end in [" \n", " \r\n", "\rx\n", "\r\r\n"] {
             let read = read(format!("{line}{end}\"b\""), Syntax::Json);
-            assert_eq!(read, [Err("line 1: longer than 1 MiB".to_owned()), Ok("b".to_owned())], "{end:?}");
+            assert_eq!(
+                read,
+                [Err("line 1: longer than 1 MiB".to_owned()), Ok("b".to_owned())],
+                "{end:?}"
+            );
         }
     }
 
@@ -385,10 +470,16 @@ mod tests {
             }
         }
         let broken = io::BufReader::new(b"a\nb\n".chain(Broken));
-        let read: Vec<_> = KeyLines::new(broken, Syntax::Given, None).map(|key| key.map_err(|error| error.to_string())).collect();
+        let read: Vec<_> = KeyLines::new(broken, Syntax::Given, None)
+            .map(|key| key.map_err(|error| error.to_string()))
+            .collect();
         assert_eq!(
             read,
-            [Ok("a".to_owned()), Ok("b".to_owned()), Err("cannot be read after line 2: the disk is gone".to_owned())]
+            [
+                Ok("a".to_owned()),
+                Ok("b".to_owned()),
+                Err("cannot be read after line 2: the disk is gone".to_owned())
+            ]
         );
     }
 }

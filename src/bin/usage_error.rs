@@ -12,7 +12,9 @@ pub(crate) fn invalid_value(error: &Error) -> Option<String> {
     let ContextValue::String(value) = error.get(ContextKind::InvalidValue)? else { return None };
     let option = argument.split_whitespace().next()?;
     let rule = match (error.get(ContextKind::ValidValue), std::error::Error::source(error)) {
-        (Some(ContextValue::Strings(valid)), _) if !valid.is_empty() => format!("must be {}", either(valid)),
+        (Some(ContextValue::Strings(valid)), _) if !valid.is_empty() => {
+            format!("must be {}", either(valid))
+        }
         (_, Some(rule)) => rule.to_string(),
         _ => "must have a value".to_owned(),
     };

@@ -12,11 +12,17 @@ use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportErr
 
 impl BulkDelete {
     /// Takes the answer to a transmit, whatever its status. Of unknown ids, and of those that had their answer, nothing is taken.
-    pub fn handle_response<B: AsRef<[u8]>>(&mut self, now: Now, id: TransmitId, response: &Response<B>) {
+    pub fn handle_response<B: AsRef<[u8]>>(
+        &mut self,
+        now: Now,
+        id: TransmitId,
+        response: &Response<B>,
+    ) {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
         self.history.had_response = true;
-        let outcome = DeleteVectors::parse_response_to(&attempt.credentials, response).map_err(AttemptError::from);
+        let outcome = DeleteVectors::parse_response_to(&attempt.credentials, response)
+            .map_err(AttemptError::from);
         self.conclude(attempt, outcome);
     }
 
@@ -37,7 +43,15 @@ impl BulkDelete {
     }
 
     fn conclude(&mut self, attempt: InFlight, outcome: Result<Deleted, AttemptError>) {
-        let InFlight { mut batch, span, sent_at, is_overdue, clock_generation, credentials_generation, .. } = attempt;
+        let InFlight {
+            mut batch,
+            span,
+            sent_at,
+            is_overdue,
+            clock_generation,
+            credentials_generation,
+            ..
+        } = attempt;
         let now = self.now.monotonic;
         let latency = now.saturating_sub(sent_at);
         if !is_overdue {
@@ -88,7 +102,9 @@ impl BulkDelete {
                 self.events.push_back(Event::Throttled { pace: self.pacer.pace(), retry_after });
                 self.slow_down(batch, failed);
             }
-            Verdict::Retry | Verdict::RetryThenSplit | Verdict::RetryThenStop => self.retry(batch, failed),
+            Verdict::Retry | Verdict::RetryThenSplit | Verdict::RetryThenStop => {
+                self.retry(batch, failed)
+            }
             Verdict::Split => self.refuse(batch, failed.error),
             Verdict::SignAgain => {
                 let generation = self.clock.generation();
@@ -169,15 +185,24 @@ impl BulkDelete {
         let is_starting = !self.startup.is_over();
         let (has_got_on, has_fresh) = (self.outage.is_fresh(&batch), self.has_fresh_batch());
         // Whether the batch may be to blame if nothing gets on: OSS itself responds, or half its attempts failed while others got on.
-        let is_suspect = is_from_oss || batch.attempts.saturating_mul(2) >= self.options.max_attempts;
+        let is_suspect =
+            is_from_oss || batch.attempts.saturating_mul(2) >= self.options.max_attempts;
         self.outage.remember(now, &error);
         let circumstances = Circumstances { is_starting, is_suspect, has_fresh };
         let back_off = &mut self.back_off;
-        if self.outage.failed(now, sent_at, &mut batch, circumstances, |failures| back_off.after(failures)) {
+        if self
+            .outage
+            .failed(now, sent_at, &mut batch, circumstances, |failures| back_off.after(failures))
+        {
             // The outage is to blame for what failed just before it was noticed.
             let outage = &self.outage;
             let in_flight = self.in_flight.values_mut().map(|attempt| &mut attempt.batch);
-            let unsettled = self.ready.iter_mut().chain(self.delayed.values_mut()).chain(&mut self.parked).chain(in_flight);
+            let unsettled = self
+                .ready
+                .iter_mut()
+                .chain(self.delayed.values_mut())
+                .chain(&mut self.parked)
+                .chain(in_flight);
             unsettled.filter(|batch| !outage.is_fresh(batch)).for_each(Batch::forgive);
             batch.forgive();
         }
@@ -199,7 +224,10 @@ impl BulkDelete {
         // Where a body is too large only smaller ones get on, and to split costs no key.
         let is_too_large = error.status() == Some(StatusCode::PAYLOAD_TOO_LARGE);
         let is_tried = is_last || batch.attempts + batch.splits >= 2;
-        if verdict == Verdict::RetryThenSplit && batch.keys.len() > 1 && ((counts && is_tried) || is_too_large) {
+        if verdict == Verdict::RetryThenSplit
+            && batch.keys.len() > 1
+            && ((counts && is_tried) || is_too_large)
+        {
             return self.split_later(batch, error);
         }
         if is_last && verdict == Verdict::RetryThenStop {
@@ -222,7 +250,9 @@ impl BulkDelete {
     }
 
     pub(super) fn report_outage(&mut self) {
-        if let Some((error, lasted)) = self.outage.report(self.now.monotonic, !self.startup.is_over()) {
+        if let Some((error, lasted)) =
+            self.outage.report(self.now.monotonic, !self.startup.is_over())
+        {
             self.events.push_back(Event::OutageBegan { error, lasted });
         }
     }
@@ -230,7 +260,8 @@ impl BulkDelete {
     /// Whether a batch is left that has not failed since something got on last.
     fn has_fresh_batch(&self) -> bool {
         let in_flight = self.in_flight.values().map(|attempt| &attempt.batch);
-        let mut unsettled = self.ready.iter().chain(self.delayed.values()).chain(&self.parked).chain(in_flight);
+        let mut unsettled =
+            self.ready.iter().chain(self.delayed.values()).chain(&self.parked).chain(in_flight);
         unsettled.any(|batch| self.outage.is_fresh(batch))
     }
 
@@ -293,7 +324,9 @@ impl BulkDelete {
 
     /// A batch becomes two, one more than its group had.
     fn grow_group(&mut self, origin: u64) {
-        if let Some(splitting) = self.splitting.as_mut().filter(|splitting| splitting.group == origin) {
+        if let Some(splitting) =
+            self.splitting.as_mut().filter(|splitting| splitting.group == origin)
+        {
             splitting.parts += 1;
         }
     }
@@ -301,7 +334,10 @@ impl BulkDelete {
     /// A piece of the batch that is halved has its outcome; after the last one the next refused batch has its turn, and those of
     /// one key, which end there, let the next but one have it.
     fn leave_group(&mut self, origin: u64) {
-        let Some(splitting) = self.splitting.as_mut().filter(|splitting| splitting.group == origin) else { return };
+        let Some(splitting) = self.splitting.as_mut().filter(|splitting| splitting.group == origin)
+        else {
+            return;
+        };
         splitting.parts -= 1;
         if splitting.parts == 0 {
             self.splitting = None;

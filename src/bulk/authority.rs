@@ -96,7 +96,11 @@ impl Authority {
             return true;
         }
         let now = now.monotonic;
-        let rejected = self.rejected.get_or_insert(Rejected { since: now, generations: 0, error: error.clone() });
+        let rejected = self.rejected.get_or_insert(Rejected {
+            since: now,
+            generations: 0,
+            error: error.clone(),
+        });
         rejected.error = error.clone();
         rejected.generations += 1;
         // At once the first time; those that came and were rejected may be what the provider has in its cache.
@@ -148,7 +152,9 @@ impl Authority {
     pub(super) fn overdue(&self, now: Duration) -> Option<StopReason> {
         self.deadline().filter(|&deadline| deadline <= now)?;
         Some(match &self.rejected {
-            Some(Rejected { generations: 2.., error, .. }) => StopReason::Credentials(error.clone()),
+            Some(Rejected { generations: 2.., error, .. }) => {
+                StopReason::Credentials(error.clone())
+            }
             _ => StopReason::CredentialsMissing,
         })
     }
@@ -163,13 +169,17 @@ impl Authority {
     /// When to poll again, at the latest.
     pub(super) fn next_poll(&self, now: Duration, service_time: SystemTime) -> Option<Duration> {
         let expiration = self.signer.credentials().expiration().filter(|_| self.can_renew);
-        let until = |time: SystemTime| time.duration_since(service_time).ok().filter(|left| !left.is_zero());
+        let until = |time: SystemTime| {
+            time.duration_since(service_time).ok().filter(|left| !left.is_zero())
+        };
         let ahead = expiration.filter(|_| self.asked.is_none()).map(|expiration| {
             let left = expiration.checked_sub(AHEAD).and_then(until).unwrap_or_default();
             now.saturating_add(left).max(self.content_until)
         });
         let expires = expiration.and_then(until).map(|left| now.saturating_add(left));
-        let asked = self.asked.map(|asked| asked.again_at.min(self.deadline().unwrap_or(Duration::MAX)).max(now));
+        let asked = self
+            .asked
+            .map(|asked| asked.again_at.min(self.deadline().unwrap_or(Duration::MAX)).max(now));
         [ahead, expires, asked].into_iter().flatten().min()
     }
 
@@ -188,10 +198,17 @@ mod tests {
 
     #[test]
     fn renewal_is_not_overdue_before_expiry() {
-        let target =
-            Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").build().unwrap();
-        let at = |seconds| (Duration::from_secs(seconds), UNIX_EPOCH + Duration::from_secs(seconds));
-        let credentials = Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap().with_expiration(at(400).1);
+        let target = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .build()
+            .unwrap();
+        let at =
+            |seconds| (Duration::from_secs(seconds), UNIX_EPOCH + Duration::from_secs(seconds));
+        let credentials = Credentials::new("id", "yourAccessKeySecretForTests0001")
+            .unwrap()
+            .with_expiration(at(400).1);
         let options = BulkOptions::new().credentials_timeout(Duration::from_secs(60));
         let mut authority = Authority::new(&target, credentials, &options);
 
@@ -204,7 +221,9 @@ mod tests {
         }
         assert!(authority.overdue(now).is_none(), "they hold until 400");
         (now, wall) = at(400);
-        assert!(authority.poll(now, wall) && !authority.is_valid() && authority.overdue(now).is_none());
+        assert!(
+            authority.poll(now, wall) && !authority.is_valid() && authority.overdue(now).is_none()
+        );
         assert_eq!(authority.next_poll(now, wall), Some(at(410).0));
         assert_eq!(authority.overdue(at(459).0), None, "the timeout begins with the need");
         assert_eq!(authority.overdue(at(460).0), Some(StopReason::CredentialsMissing));

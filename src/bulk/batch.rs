@@ -93,7 +93,10 @@ impl Batch {
             last_error: self.last_error.clone(),
             ..self
         };
-        (Self { request: None, attempts: 0, failures: 0, spent: 0, is_whole: false, ..self }, second)
+        (
+            Self { request: None, attempts: 0, failures: 0, spent: 0, is_whole: false, ..self },
+            second,
+        )
     }
 }
 
@@ -135,21 +138,31 @@ impl Places {
     fn split_off(&mut self, half: usize) -> Self {
         let (firsts, repeats) = (self.firsts.split_off(half), std::mem::take(&mut self.repeats));
         let half = u16::try_from(half).expect("a batch has at most 500 keys");
-        let (first, second): (Vec<Repeat>, Vec<Repeat>) = repeats.into_iter().partition(|repeat| repeat.key < half);
-        let second = second.into_iter().map(|repeat| Repeat { key: repeat.key - half, ..repeat }).collect();
+        let (first, second): (Vec<Repeat>, Vec<Repeat>) =
+            repeats.into_iter().partition(|repeat| repeat.key < half);
+        let second =
+            second.into_iter().map(|repeat| Repeat { key: repeat.key - half, ..repeat }).collect();
         self.repeats = first;
         Self { base: self.base, firsts, repeats: second }
     }
 
     fn positions(&self) -> Positions {
-        let count = self.firsts.len() as u64 + self.repeats.iter().map(|repeat| u64::from(repeat.count)).sum::<u64>();
+        let count = self.firsts.len() as u64
+            + self.repeats.iter().map(|repeat| u64::from(repeat.count)).sum::<u64>();
         let last_first = self.firsts[self.firsts.len() - 1] + 1;
-        let end = self.base + u64::from(self.repeats.last().map_or(0, |last| last.offset + last.count).max(last_first));
+        let end = self.base
+            + u64::from(
+                self.repeats.last().map_or(0, |last| last.offset + last.count).max(last_first),
+            );
         if end - self.start() == count {
             return Positions::one(self.start()..end);
         }
         let mut firsts = self.firsts.iter().copied().peekable();
-        let mut repeats = self.repeats.iter().flat_map(|repeat| repeat.offset..repeat.offset + repeat.count).peekable();
+        let mut repeats = self
+            .repeats
+            .iter()
+            .flat_map(|repeat| repeat.offset..repeat.offset + repeat.count)
+            .peekable();
         let merged = std::iter::from_fn(|| match (firsts.peek(), repeats.peek()) {
             (Some(first), Some(repeat)) if repeat < first => repeats.next(),
             (None, _) => repeats.next(),
@@ -182,7 +195,8 @@ impl Filling {
 
     /// The batch as it is, where it cannot take what comes at `position`.
     pub(super) fn take_before(&mut self, position: u64) -> Option<Batch> {
-        let is_at_its_end = position - self.places.base >= MOST_POSITIONS || self.places.repeats.len() >= MOST_REPEATS;
+        let is_at_its_end = position - self.places.base >= MOST_POSITIONS
+            || self.places.repeats.len() >= MOST_REPEATS;
         is_at_its_end.then(|| self.take()).flatten()
     }
 
@@ -191,7 +205,8 @@ impl Filling {
         if self.len() == 0 {
             self.places.base = position;
         }
-        let offset = u32::try_from(position - self.places.base).expect("a batch spans no more positions");
+        let offset =
+            u32::try_from(position - self.places.base).expect("a batch spans no more positions");
         let is_duplicate = match self.keys.insert(key) {
             Inserted::New => {
                 self.places.add(offset);

@@ -69,7 +69,8 @@ impl Checkpoint {
         let mut checkpoint = Self { target: target_name(target), settled: settled.clone(), report };
         checkpoint.report.pushed = settled.len();
         checkpoint.report.input_complete = false;
-        checkpoint.report.duplicates = settled.len() - checkpoint.outcomes().expect("fewer than there are positions");
+        checkpoint.report.duplicates =
+            settled.len() - checkpoint.outcomes().expect("fewer than there are positions");
         checkpoint
     }
 
@@ -146,7 +147,8 @@ impl Checkpoint {
 /// What two runs must have in common: the index, and the host where it is none of the service's own. Without the host a rehearsal
 /// somewhere else would be taken for the real thing. It is a part of the text, and so no other type's to change.
 fn target_name(target: &Target) -> String {
-    let mut name = format!("acs:ossvector:{}:{}:{}", target.region(), target.account_id(), target.bucket());
+    let mut name =
+        format!("acs:ossvector:{}:{}:{}", target.region(), target.account_id(), target.bucket());
     if let Some(index_name) = target.index_name() {
         name += &format!("/{index_name}");
     }
@@ -191,14 +193,28 @@ impl BulkDelete {
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
         let [rejected, unconfirmed, not_attempted] = self.failed_for_good;
-        Checkpoint::new(&self.target, &self.settled, Report { rejected, unconfirmed, not_attempted, ..self.report })
+        Checkpoint::new(
+            &self.target,
+            &self.settled,
+            Report { rejected, unconfirmed, not_attempted, ..self.report },
+        )
     }
 }
 
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { deleted, rejected, unconfirmed, not_attempted, requests, throttled, retries, .. } = self.report;
-        let ranges: Vec<[u64; 2]> = self.settled.ranges().map(|range| [range.start, range.end]).collect();
+        let Report {
+            deleted,
+            rejected,
+            unconfirmed,
+            not_attempted,
+            requests,
+            throttled,
+            retries,
+            ..
+        } = self.report;
+        let ranges: Vec<[u64; 2]> =
+            self.settled.ranges().map(|range| [range.start, range.end]).collect();
         let value = json!({
             "version": VERSION,
             "target": self.target,
@@ -229,9 +245,15 @@ impl FromStr for Checkpoint {
         let refused = || InvalidValue::new("checkpoint", "must be a line that a run wrote", text);
         let value: Value = serde_json::from_str(text).map_err(|_| refused())?;
         match value.as_object().ok_or_else(refused)?.get("version") {
-            Some(version) if version.as_u64() == Some(VERSION) => Self::from_json(&value).ok_or_else(refused),
-            Some(version) => Err(InvalidValue::new("checkpoint", "must be of version 1", &version.to_string())),
-            None => Err(InvalidValue::without_value("checkpoint", "must be of version 1, and has none")),
+            Some(version) if version.as_u64() == Some(VERSION) => {
+                Self::from_json(&value).ok_or_else(refused)
+            }
+            Some(version) => {
+                Err(InvalidValue::new("checkpoint", "must be of version 1", &version.to_string()))
+            }
+            None => {
+                Err(InvalidValue::without_value("checkpoint", "must be of version 1, and has none"))
+            }
         }
     }
 }

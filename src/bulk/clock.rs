@@ -36,7 +36,12 @@ impl Clock {
     }
 
     /// A request signed under `generation` was refused for its date, at our time `wall` and the service's time `date`.
-    pub(super) fn refused(&mut self, generation: u32, wall: SystemTime, date: Option<SystemTime>) -> Correction {
+    pub(super) fn refused(
+        &mut self,
+        generation: u32,
+        wall: SystemTime,
+        date: Option<SystemTime>,
+    ) -> Correction {
         if generation != self.generation {
             return Correction::Known;
         }

@@ -44,7 +44,9 @@ pub(super) fn decide(error: &AttemptError, history: History) -> Verdict {
     let error = match error {
         AttemptError::Service(error) => error,
         AttemptError::Transport(error) => {
-            let is_out_of_reach = error.is_surely_not_sent() && !history.had_response && history.unreachable >= UNREACHABLE;
+            let is_out_of_reach = error.is_surely_not_sent()
+                && !history.had_response
+                && history.unreachable >= UNREACHABLE;
             return if is_out_of_reach { Verdict::Stop } else { Verdict::Retry };
         }
     };
@@ -53,8 +55,12 @@ pub(super) fn decide(error: &AttemptError, history: History) -> Verdict {
         // From the start it is the endpoint that is wrong; later it is something that passes.
         Meaning::NotFromOss if !history.had_success => Verdict::Stop,
         // Another limit of a proxy's: half the keys may pass.
-        Meaning::NotFromOss if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Verdict::RetryThenSplit,
-        Meaning::Failed | Meaning::NotFromOss | Meaning::Passing | Meaning::NoCode => Verdict::Retry,
+        Meaning::NotFromOss if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Verdict::RetryThenSplit
+        }
+        Meaning::Failed | Meaning::NotFromOss | Meaning::Passing | Meaning::NoCode => {
+            Verdict::Retry
+        }
         Meaning::WrongDate => Verdict::SignAgain,
         Meaning::WrongCredentials => Verdict::AskCredentials,
         Meaning::BadKeys => Verdict::Split,
@@ -99,14 +105,21 @@ mod tests {
 
     fn rows() -> Vec<Row<'static>> {
         let page = include_str!("../lib.rs");
-        let table = page.lines().skip_while(|line| !line.starts_with("//! | status | code |")).skip(2);
+        let table =
+            page.lines().skip_while(|line| !line.starts_with("//! | status | code |")).skip(2);
         let mut rows: Vec<Row<'_>> = Vec::new();
         for line in table.map_while(|line| line.strip_prefix("//! | ")) {
             let cells: Vec<&str> = line.trim_end_matches('|').split('|').map(str::trim).collect();
             let [status, code, may_be_gone, before, after, _] = cells[..] else { panic!("{line}") };
             let code = if code == "the same" { rows[rows.len() - 1].code } else { code };
             let may_be_gone = may_be_gone == "yes";
-            rows.push(Row { status, code, may_be_gone, before: verdict(before), after: verdict(after) });
+            rows.push(Row {
+                status,
+                code,
+                may_be_gone,
+                before: verdict(before),
+                after: verdict(after),
+            });
         }
         rows
     }
@@ -161,30 +174,47 @@ mod tests {
     #[test]
     fn the_table_on_the_crate_page_is_the_function() {
         let rows = rows();
-        let listed = rows.iter().filter(|row| row.code.starts_with('`')).flat_map(|row| row.code.split(", "));
-        let listed: Vec<String> = listed.map(|code| code.trim_matches('`').replace('*', "User")).collect();
+        let listed = rows
+            .iter()
+            .filter(|row| row.code.starts_with('`'))
+            .flat_map(|row| row.code.split(", "));
+        let listed: Vec<String> =
+            listed.map(|code| code.trim_matches('`').replace('*', "User")).collect();
         // All that the crate knows, so that no row can go unnoticed.
         let known = include_str!("../delete_vectors/code.rs").lines().filter_map(|line| {
             let (_, code) = line.strip_prefix("pub const ")?.split_once(" = \"")?;
             code.strip_suffix("\";").filter(|code| *code != code::BAD_ERROR_RESPONSE)
         });
-        let codes = listed.iter().map(String::as_str).chain(known).chain(["Unheard", "Throttlings", "slowdown"]);
+        let codes = listed.iter().map(String::as_str).chain(known).chain([
+            "Unheard",
+            "Throttlings",
+            "slowdown",
+        ]);
         let codes: Vec<Option<&str>> = codes.map(Some).chain([None]).collect();
         assert!(codes.contains(&Some(code::INTERNAL_ERROR)));
         let fresh = History::default();
         let proven = History { had_success: true, had_response: true, unreachable: 0 };
         let mut used = vec![false; rows.len()];
         for status in 100..=999 {
-            for (code, has_request_id) in codes.iter().flat_map(|code| [(*code, false), (*code, true)]) {
-                let error =
-                    ServiceError::new(StatusCode::from_u16(status).unwrap(), code.unwrap_or(code::BAD_ERROR_RESPONSE), "m");
+            for (code, has_request_id) in
+                codes.iter().flat_map(|code| [(*code, false), (*code, true)])
+            {
+                let error = ServiceError::new(
+                    StatusCode::from_u16(status).unwrap(),
+                    code.unwrap_or(code::BAD_ERROR_RESPONSE),
+                    "m",
+                );
                 let error = if has_request_id { error.with_request_id("id") } else { error };
                 let error = AttemptError::from(error);
-                let first = rows.iter().position(|row| row.fits(status, code, has_request_id)).expect("some row fits");
+                let first = rows
+                    .iter()
+                    .position(|row| row.fits(status, code, has_request_id))
+                    .expect("some row fits");
                 used[first] = true;
                 let row = &rows[first];
                 let expected = (row.before, row.after, row.may_be_gone);
-                let decided = (decide(&error, fresh), decide(&error, proven), error.may_have_deleted());
+                let decided =
+                    (decide(&error, fresh), decide(&error, proven), error.may_have_deleted());
                 assert_eq!(decided, expected, "{status} {code:?}, request id: {has_request_id}");
             }
         }
@@ -205,10 +235,14 @@ mod tests {
     #[test]
     fn out_of_reach_from_the_start_is_tried_three_times() {
         let failed = AttemptError::from(TransportError::surely_not_sent("no such host"));
-        let seen = |unreachable, had_response| History { unreachable, had_response, had_success: false };
+        let seen =
+            |unreachable, had_response| History { unreachable, had_response, had_success: false };
         assert_eq!(decide(&failed, seen(2, false)), Verdict::Retry);
         assert_eq!(decide(&failed, seen(3, false)), Verdict::Stop);
         assert_eq!(decide(&failed, seen(9, true)), Verdict::Retry);
-        assert_eq!(decide(&AttemptError::from(TransportError::may_have_arrived("reset")), seen(9, false)), Verdict::Retry);
+        assert_eq!(
+            decide(&AttemptError::from(TransportError::may_have_arrived("reset")), seen(9, false)),
+            Verdict::Retry
+        );
     }
 }

@@ -43,7 +43,8 @@ impl Doubt {
     }
 
     pub(super) fn deleted(&mut self) {
-        let most_keys = if self.is_open() { (GROWTH * self.most_keys).min(MOST_KEYS) } else { self.most_keys };
+        let most_keys =
+            if self.is_open() { (GROWTH * self.most_keys).min(MOST_KEYS) } else { self.most_keys };
         *self = Self { most_keys, ..Self::default() };
     }
 

@@ -37,7 +37,9 @@ impl FromStr for KeyOutcome {
         [Self::Rejected, Self::Unconfirmed, Self::NotAttempted]
             .into_iter()
             .find(|outcome| outcome.as_str() == text)
-            .ok_or_else(|| InvalidValue::new("outcome", "must be rejected, unconfirmed or not_attempted", text))
+            .ok_or_else(|| {
+                InvalidValue::new("outcome", "must be rejected, unconfirmed or not_attempted", text)
+            })
     }
 }
 
@@ -220,9 +222,15 @@ impl fmt::Display for StopReason {
             Self::Requested => f.write_str("stopped on request"),
             Self::Rejected(error) => write!(f, "rejected: {error}"),
             Self::Unreachable(error) => write!(f, "the service is out of reach: {error}"),
-            Self::NoSuccess(error) => write!(f, "nothing was deleted in a minute or ten attempts: {error}"),
-            Self::KeysRejected(error) => write!(f, "too many keys are rejected, so it is not the keys: {error}"),
-            Self::Clock(error) => write!(f, "rejected for the date, and no response helps: {error}"),
+            Self::NoSuccess(error) => {
+                write!(f, "nothing was deleted in a minute or ten attempts: {error}")
+            }
+            Self::KeysRejected(error) => {
+                write!(f, "too many keys are rejected, so it is not the keys: {error}")
+            }
+            Self::Clock(error) => {
+                write!(f, "rejected for the date, and no response helps: {error}")
+            }
             Self::Credentials(error) => write!(f, "the credentials are rejected: {error}"),
             Self::CredentialsMissing => f.write_str("new credentials did not come in time"),
             Self::Outage(error) => write!(f, "the outage lasted too long: {error}"),
@@ -240,6 +248,9 @@ mod tests {
             assert_eq!(outcome.to_string().parse(), Ok(outcome));
         }
         let error = "deleted".parse::<KeyOutcome>().unwrap_err();
-        assert_eq!(error.to_string(), r#"outcome must be rejected, unconfirmed or not_attempted, not "deleted""#);
+        assert_eq!(
+            error.to_string(),
+            r#"outcome must be rejected, unconfirmed or not_attempted, not "deleted""#
+        );
     }
 }

@@ -196,28 +196,50 @@ impl BulkOptions {
 
     pub(super) fn check(&self) -> Result<(), InvalidValue> {
         if !(1..=10_000).contains(&self.concurrency) {
-            return Err(InvalidValue::new("concurrency", "must be 1 to 10000", &self.concurrency.to_string()));
+            return Err(InvalidValue::new(
+                "concurrency",
+                "must be 1 to 10000",
+                &self.concurrency.to_string(),
+            ));
         }
         let (requests, keys) = match self.rate {
-            Rate::Adaptive(adaptive) => (adaptive.max_requests_per_second, adaptive.max_keys_per_second),
+            Rate::Adaptive(adaptive) => {
+                (adaptive.max_requests_per_second, adaptive.max_keys_per_second)
+            }
             Rate::Fixed(qps) => (Some(qps), None),
             Rate::Unlimited => (None, None),
         };
         if let Some(requests) = requests.filter(|requests| !(0.001..=1e6).contains(requests)) {
-            return Err(InvalidValue::new("requests a second", "must be 0.001 to 1000000", &requests.to_string()));
+            return Err(InvalidValue::new(
+                "requests a second",
+                "must be 0.001 to 1000000",
+                &requests.to_string(),
+            ));
         }
         if let Some(keys) = keys.filter(|keys| !(0.001..=1e9).contains(keys)) {
-            return Err(InvalidValue::new("keys a second", "must be 0.001 to 1000000000", &keys.to_string()));
+            return Err(InvalidValue::new(
+                "keys a second",
+                "must be 0.001 to 1000000000",
+                &keys.to_string(),
+            ));
         }
         if self.max_attempts == 0 {
             return Err(InvalidValue::new("max attempts", "must be at least 1", "0"));
         }
         let (base, cap) = self.back_off;
         if base < LEAST_BACK_OFF {
-            return Err(InvalidValue::new("back-off", "must be at least 10ms", &format!("{base:?}")));
+            return Err(InvalidValue::new(
+                "back-off",
+                "must be at least 10ms",
+                &format!("{base:?}"),
+            ));
         }
         if cap < base {
-            return Err(InvalidValue::new("cap of the back-off", "must be at least its base", &format!("{cap:?}")));
+            return Err(InvalidValue::new(
+                "cap of the back-off",
+                "must be at least its base",
+                &format!("{cap:?}"),
+            ));
         }
         if self.response_timeout.is_zero() {
             return Err(InvalidValue::new("answer timeout", "must be above 0", "0ns"));

@@ -99,17 +99,29 @@ impl Outage {
             self.probed(now, sent_at, delay);
             return false;
         }
-        let is_open = under.is_starting || self.batches >= FAILURES || (!under.has_fresh && self.blameless >= FAILURES);
+        let is_open = under.is_starting
+            || self.batches >= FAILURES
+            || (!under.has_fresh && self.blameless >= FAILURES);
         if is_open {
-            self.circuit = Some(Circuit { opened_at: now, probes: 1, next_probe: now.saturating_add(delay(1)) });
+            self.circuit = Some(Circuit {
+                opened_at: now,
+                probes: 1,
+                next_probe: now.saturating_add(delay(1)),
+            });
         }
         is_open
     }
 
     /// An attempt that was sent at `sent_at` did not get on. What was in flight when the circuit opened is no probe, and says nothing
     /// new.
-    pub(super) fn probed(&mut self, now: Duration, sent_at: Duration, mut delay: impl FnMut(u32) -> Duration) {
-        if let Some(circuit) = self.circuit.as_mut().filter(|circuit| sent_at >= circuit.opened_at) {
+    pub(super) fn probed(
+        &mut self,
+        now: Duration,
+        sent_at: Duration,
+        mut delay: impl FnMut(u32) -> Duration,
+    ) {
+        if let Some(circuit) = self.circuit.as_mut().filter(|circuit| sent_at >= circuit.opened_at)
+        {
             circuit.probes = circuit.probes.saturating_add(1);
             circuit.next_probe = now.saturating_add(delay(circuit.probes));
         }
@@ -122,8 +134,13 @@ impl Outage {
     }
 
     /// Where this is an outage that has not been reported, its error and how long it has lasted; it now is reported.
-    pub(super) fn report(&mut self, now: Duration, is_starting: bool) -> Option<(AttemptError, Duration)> {
-        let is_outage = (self.is_open() && !is_starting) || self.report_at().is_some_and(|at| at <= now);
+    pub(super) fn report(
+        &mut self,
+        now: Duration,
+        is_starting: bool,
+    ) -> Option<(AttemptError, Duration)> {
+        let is_outage =
+            (self.is_open() && !is_starting) || self.report_at().is_some_and(|at| at <= now);
         if !is_outage || self.is_reported {
             return None;
         }

@@ -85,7 +85,9 @@ impl Pacer {
         let caps = match rate {
             Rate::Unlimited => [None, None],
             Rate::Fixed(qps) => [Some(qps), None],
-            Rate::Adaptive(adaptive) => [adaptive.max_requests_per_second, adaptive.max_keys_per_second],
+            Rate::Adaptive(adaptive) => {
+                [adaptive.max_requests_per_second, adaptive.max_keys_per_second]
+            }
         };
         let meter = |amount: usize| Meter {
             cap: caps[amount],
@@ -115,7 +117,9 @@ impl Pacer {
     /// When a batch of so many keys may go out; `None` where a response must come first.
     pub(super) fn next_send(&self, keys: usize) -> Option<Duration> {
         let amounts = amounts(keys);
-        let fits = |(meter, amount): (&Meter, f64)| meter.in_flight == 0.0 || meter.in_flight + amount <= meter.window;
+        let fits = |(meter, amount): (&Meter, f64)| {
+            meter.in_flight == 0.0 || meter.in_flight + amount <= meter.window
+        };
         if !self.is_deaf() && !self.meters.iter().zip(amounts).all(fits) {
             return None;
         }
@@ -124,7 +128,10 @@ impl Pacer {
     }
 
     pub(super) fn pace(&self) -> Pace {
-        Pace { requests_per_second: self.meters[REQUESTS].rate(), keys_per_second: self.meters[KEYS].rate() }
+        Pace {
+            requests_per_second: self.meters[REQUESTS].rate(),
+            keys_per_second: self.meters[KEYS].rate(),
+        }
     }
 
     /// Whether throttled batches wait on their own, because the rate does not answer to throttles.
@@ -174,11 +181,18 @@ impl Pacer {
     }
 
     /// An accepted request, answered `latency` after it was sent.
-    pub(super) fn accepted(&mut self, now: Duration, latency: Duration, keys: usize, was_held_back: bool) {
+    pub(super) fn accepted(
+        &mut self,
+        now: Duration,
+        latency: Duration,
+        keys: usize,
+        was_held_back: bool,
+    ) {
         self.observe(keys);
         self.accepted += 1;
         let sent_at = now.saturating_sub(latency);
-        let ends_blackout = self.meters.iter().any(|meter| meter.limit.as_ref().is_some_and(Limit::ends_blackout));
+        let ends_blackout =
+            self.meters.iter().any(|meter| meter.limit.as_ref().is_some_and(Limit::ends_blackout));
         // Where the last opening was in vain, the limit is that slow.
         if ends_blackout && self.accepted - self.opened_at > IN_VAIN {
             return self.open_again(now);
@@ -253,7 +267,9 @@ impl Pacer {
     /// wrong guess costs little: both limits hold at the size that they were measured at, and the wrong one grows.
     fn blame(&mut self, now: Duration, sent_at: Duration, keys: usize) -> usize {
         let size = self.meters[KEYS].unit;
-        let known = |amount: usize| self.meters[amount].limit.is_some().then_some(self.meters[amount].measured_at);
+        let known = |amount: usize| {
+            self.meters[amount].limit.is_some().then_some(self.meters[amount].measured_at)
+        };
         match (known(REQUESTS), known(KEYS)) {
             (None, None) if size > DOCUMENTED[KEYS] / DOCUMENTED[REQUESTS] => KEYS,
             (Some(small), Some(large)) if size * size > small * large => KEYS,
@@ -286,8 +302,12 @@ impl Pacer {
         if let Some(rate) = limit.other_rate(throttle) {
             let (mean, size) = (self.meters[KEYS].unit, amounts(keys)[other]);
             let meter = &mut self.meters[other];
-            meter.limit =
-                Some(Limit::believed(Throttle { amount: throttle.other, other: throttle.amount, ..throttle }, rate, 4.0, size));
+            meter.limit = Some(Limit::believed(
+                Throttle { amount: throttle.other, other: throttle.amount, ..throttle },
+                rate,
+                4.0,
+                size,
+            ));
             meter.measured_at = mean;
         }
         other
@@ -317,9 +337,14 @@ impl Pacer {
 
     fn observe(&mut self, keys: usize) {
         let size = as_f64(keys as u64);
-        self.mean_size = if self.mean_size == 0.0 { size } else { self.mean_size + (size - self.mean_size) / 64.0 };
+        self.mean_size = if self.mean_size == 0.0 {
+            size
+        } else {
+            self.mean_size + (size - self.mean_size) / 64.0
+        };
         for (meter, amount) in self.meters.iter_mut().zip(amounts(keys)) {
-            meter.unit = if meter.unit == 0.0 { amount } else { meter.unit + (amount - meter.unit) / 8.0 };
+            meter.unit =
+                if meter.unit == 0.0 { amount } else { meter.unit + (amount - meter.unit) / 8.0 };
         }
     }
 }

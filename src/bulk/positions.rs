@@ -57,7 +57,11 @@ impl Positions {
                 _ => ranges.push(position..position + 1),
             }
         }
-        Self(if let [range] = &ranges[..] { Ranges::One(range.clone()) } else { Ranges::Many(ranges) })
+        Self(if let [range] = &ranges[..] {
+            Ranges::One(range.clone())
+        } else {
+            Ranges::Many(ranges)
+        })
     }
 
     /// The first of them.
@@ -120,7 +124,10 @@ mod tests {
     fn gaps_are_left_out() {
         let positions = Positions::collect([3, 4, 7, 8, 9, 20].into_iter());
         assert_eq!(positions.ranges().collect::<Vec<_>>(), [3..5, 7..10, 20..21]);
-        assert_eq!((positions.first(), positions.len(), format!("{positions:?}").as_str()), (3, 6, "[3..5, 7..10, 20..21]"));
+        assert_eq!(
+            (positions.first(), positions.len(), format!("{positions:?}").as_str()),
+            (3, 6, "[3..5, 7..10, 20..21]")
+        );
         let inside: Vec<u64> = (0..30).filter(|&position| positions.contains(position)).collect();
         assert_eq!(inside, positions.iter().collect::<Vec<_>>());
         assert_eq!(Positions::collect(5..9), 5..9);

@@ -83,7 +83,11 @@ impl BulkDelete {
     }
 
     fn enqueue(&mut self, batch: Batch) {
-        if self.stopped().is_some() { self.settle_failed(batch) } else { self.ready.push_back(batch) }
+        if self.stopped().is_some() {
+            self.settle_failed(batch)
+        } else {
+            self.ready.push_back(batch)
+        }
     }
 
     /// Sends what was pushed without waiting for a full batch.

@@ -32,7 +32,12 @@ impl Report {
     /// Keys that have no outcome yet.
     #[must_use]
     pub fn pending(&self) -> u64 {
-        self.pushed - self.deleted - self.rejected - self.unconfirmed - self.not_attempted - self.duplicates
+        self.pushed
+            - self.deleted
+            - self.rejected
+            - self.unconfirmed
+            - self.not_attempted
+            - self.duplicates
     }
 
     /// Whether every key of the input is deleted. `false` while more may come, and where the run
@@ -49,8 +54,17 @@ mod tests {
 
     #[test]
     fn all_is_deleted_only_if_every_key_is_deleted() {
-        let all = Report { pushed: 7, deleted: 5, duplicates: 2, input_complete: true, ..Report::default() };
-        assert!(all.is_all_deleted() && Report { input_complete: true, ..Report::default() }.is_all_deleted());
+        let all = Report {
+            pushed: 7,
+            deleted: 5,
+            duplicates: 2,
+            input_complete: true,
+            ..Report::default()
+        };
+        assert!(
+            all.is_all_deleted()
+                && Report { input_complete: true, ..Report::default() }.is_all_deleted()
+        );
         for other in [
             Report { pushed: 8, ..all },
             Report { input_complete: false, ..all },
@@ -65,7 +79,14 @@ mod tests {
     #[cfg(feature = "serde")]
     #[test]
     fn it_is_stored_by_its_members() {
-        let report = Report { pushed: 7, deleted: 5, duplicates: 2, requests: 1, input_complete: true, ..Report::default() };
+        let report = Report {
+            pushed: 7,
+            deleted: 5,
+            duplicates: 2,
+            requests: 1,
+            input_complete: true,
+            ..Report::default()
+        };
         let text = serde_json::to_string(&report).unwrap();
         assert!(text.starts_with(r#"{"pushed":7,"deleted":5,"rejected":0,"#), "{text}");
         assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);

@@ -9,7 +9,8 @@ impl BulkDelete {
         self.flush();
         self.phase = Phase::Stopped(reason);
         let delayed = std::mem::take(&mut self.delayed).into_values();
-        let unsent: Vec<Batch> = self.parked.drain(..).chain(delayed).chain(self.ready.drain(..)).collect();
+        let unsent: Vec<Batch> =
+            self.parked.drain(..).chain(delayed).chain(self.ready.drain(..)).collect();
         unsent.into_iter().for_each(|batch| self.settle_failed(batch));
     }
 
@@ -19,7 +20,9 @@ impl BulkDelete {
         positions.ranges().for_each(|range| self.settled.insert(range));
         if !matches!(self.phase, Phase::Stopped(_)) {
             let (rejected, keys) = std::mem::take(&mut self.unproven);
-            std::iter::once(0..rejected.prefix()).chain(rejected.ranges()).for_each(|range| self.settled.insert(range));
+            std::iter::once(0..rejected.prefix())
+                .chain(rejected.ranges())
+                .for_each(|range| self.settled.insert(range));
             self.failed_for_good[0] += keys;
         }
         self.events.push_back(Event::Deleted { keys: batch.keys.len(), positions, request_id });
@@ -45,6 +48,12 @@ impl BulkDelete {
             *settled_keys += batch.keys.len() as u64;
         }
         let Batch { keys, requests, last_error: error, .. } = batch;
-        self.events.push_back(Event::Failed(FailedKeys { keys, positions, outcome, error, requests }));
+        self.events.push_back(Event::Failed(FailedKeys {
+            keys,
+            positions,
+            outcome,
+            error,
+            requests,
+        }));
     }
 }

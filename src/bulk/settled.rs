@@ -27,7 +27,8 @@ impl Settled {
     /// Whether this position is settled.
     #[must_use]
     pub fn contains(&self, position: u64) -> bool {
-        position < self.prefix || self.ranges.range(..=position).next_back().is_some_and(|(_, &end)| position < end)
+        position < self.prefix
+            || self.ranges.range(..=position).next_back().is_some_and(|(_, &end)| position < end)
     }
 
     /// How many positions are settled.
@@ -74,7 +75,12 @@ mod tests {
             }
             assert_eq!(settled.prefix(), 7, "{rotation}");
             assert!(settled.ranges().eq(std::iter::once(8..13)), "{rotation}: {settled:?}");
-            assert!(settled.contains(6) && !settled.contains(7) && settled.contains(12) && !settled.contains(13));
+            assert!(
+                settled.contains(6)
+                    && !settled.contains(7)
+                    && settled.contains(12)
+                    && !settled.contains(13)
+            );
             settled.insert(7..8);
             assert_eq!((settled.prefix(), settled.ranges().count()), (13, 0));
         }

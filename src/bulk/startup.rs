@@ -48,7 +48,13 @@ impl Startup {
     }
 
     /// An attempt that was sent at `sent_at` failed, or was throttled, which is no failure. Whether that ends the run.
-    pub(super) fn failed(&mut self, now: Duration, sent_at: Duration, error: &AttemptError, is_throttled: bool) -> bool {
+    pub(super) fn failed(
+        &mut self,
+        now: Duration,
+        sent_at: Duration,
+        error: &AttemptError,
+        is_throttled: bool,
+    ) -> bool {
         if self.is_over {
             return false;
         }
@@ -63,7 +69,9 @@ impl Startup {
 
     /// When the minute is over, if enough failed.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.first.filter(|_| self.attempts >= LEAST_ATTEMPTS).and_then(|(sent_at, _)| sent_at.checked_add(TIME + self.held))
+        self.first
+            .filter(|_| self.attempts >= LEAST_ATTEMPTS)
+            .and_then(|(sent_at, _)| sent_at.checked_add(TIME + self.held))
     }
 
     pub(super) fn is_overdue(&self, now: Duration) -> bool {

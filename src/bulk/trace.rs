@@ -72,7 +72,9 @@ mod on {
     impl Span {
         pub(in super::super) fn of_transmit(id: u64, keys: usize, attempt: u32) -> Self {
             let (status, code, request_id, error) = (Empty, Empty, Empty, Empty);
-            Self(debug_span!(target: TARGET, "transmit", id, keys, attempt, status, code, request_id, error))
+            Self(
+                debug_span!(target: TARGET, "transmit", id, keys, attempt, status, code, request_id, error),
+            )
         }
 
         pub(in super::super) fn conclude(&self, outcome: &Result<Deleted, AttemptError>) {
@@ -98,24 +100,32 @@ mod on {
 
     pub(in super::super) fn tell(event: &Event) {
         match event {
-            Event::Deleted { keys, request_id, .. } => trace!(target: TARGET, keys, request_id, "deleted"),
+            Event::Deleted { keys, request_id, .. } => {
+                trace!(target: TARGET, keys, request_id, "deleted")
+            }
             Event::Failed(failed) => {
-                let (keys, outcome, requests) = (failed.keys.len(), failed.outcome.as_str(), failed.requests);
+                let (keys, outcome, requests) =
+                    (failed.keys.len(), failed.outcome.as_str(), failed.requests);
                 warn!(target: TARGET, keys, outcome, requests, error = failed.error.as_ref().map(tracing::field::display), "not deleted");
             }
             Event::Throttled { pace, retry_after } => {
-                let (requests_per_second, keys_per_second) = (pace.requests_per_second, pace.keys_per_second);
+                let (requests_per_second, keys_per_second) =
+                    (pace.requests_per_second, pace.keys_per_second);
                 let retry_after = retry_after.map(|delay| delay.as_secs());
                 debug!(target: TARGET, requests_per_second, keys_per_second, retry_after, "throttled");
             }
-            Event::Retrying { keys, error } => info!(target: TARGET, keys, %error, "will be sent again"),
+            Event::Retrying { keys, error } => {
+                info!(target: TARGET, keys, %error, "will be sent again")
+            }
             Event::Split { keys, error } => {
                 info!(target: TARGET, keys, %error, "refused as a whole, and halved");
             }
             Event::ClockCorrected => info!(target: TARGET, "clock corrected"),
             Event::CredentialsNeeded => info!(target: TARGET, "credentials needed"),
             Event::OutageBegan { error, .. } => warn!(target: TARGET, %error, "outage began"),
-            Event::OutageEnded { lasted } => info!(target: TARGET, lasted = lasted.as_secs(), "outage ended"),
+            Event::OutageEnded { lasted } => {
+                info!(target: TARGET, lasted = lasted.as_secs(), "outage ended")
+            }
             Event::Stopped(StopReason::Requested) => info!(target: TARGET, "stopped on request"),
             Event::Stopped(reason) => warn!(target: TARGET, %reason, "stopped"),
         }

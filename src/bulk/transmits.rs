@@ -90,7 +90,11 @@ impl BulkDelete {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         // Ids rise with time, so that the first is the oldest.
-        let failed_for_good = self.in_flight.values().next().map(|attempt| attempt.sent_at.saturating_add(self.outage_timeout()));
+        let failed_for_good = self
+            .in_flight
+            .values()
+            .next()
+            .map(|attempt| attempt.sent_at.saturating_add(self.outage_timeout()));
         let overdue = self.next_overdue().filter(|_| !self.ready.is_empty());
         let answer = failed_for_good.into_iter().chain(overdue).min();
         let transmit = match self.gate() {
@@ -101,7 +105,8 @@ impl BulkDelete {
         let service_time = self.clock.service_time(self.now.wall);
         let credentials = self.authority.next_poll(self.now.monotonic, service_time);
         let is_running = !matches!(self.phase, Phase::Stopped(_)) && !self.is_finished();
-        let deadlines = [credentials, self.outage.report_at(), self.outage_deadline(), self.startup_deadline()];
+        let deadlines =
+            [credentials, self.outage.report_at(), self.outage_deadline(), self.startup_deadline()];
         let deadlines = deadlines.map(|deadline| deadline.filter(|_| is_running));
         [answer, transmit].into_iter().chain(deadlines).flatten().min()
     }
@@ -121,7 +126,8 @@ impl BulkDelete {
         if let Some(reason) = self.authority.overdue(now.monotonic) {
             self.stop_because(reason);
         }
-        let is_over = |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now.monotonic);
+        let is_over =
+            |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now.monotonic);
         if self.is_finished() || matches!(self.phase, Phase::Stopped(_)) {
             return;
         }
@@ -137,7 +143,10 @@ impl BulkDelete {
     }
 
     fn outage_deadline(&self) -> Option<Duration> {
-        self.outage.since().zip(self.options.outage_timeout).map(|(since, most)| since.saturating_add(most))
+        self.outage
+            .since()
+            .zip(self.options.outage_timeout)
+            .map(|(since, most)| since.saturating_add(most))
     }
 
     /// What is in flight is awaited: it may be the first success. Nor can anything fail that waits for credentials.
@@ -161,7 +170,8 @@ impl BulkDelete {
             }
         }
         let is_running = !matches!(self.phase, Phase::Stopped(_)) && !self.is_finished();
-        if is_running && self.authority.poll(self.now.monotonic, self.clock.service_time(now.wall)) {
+        if is_running && self.authority.poll(self.now.monotonic, self.clock.service_time(now.wall))
+        {
             self.events.push_back(Event::CredentialsNeeded);
         }
     }
@@ -201,7 +211,10 @@ impl BulkDelete {
         }
         let ready = self.next_ready().map(|position| (Duration::ZERO, &self.ready[position]));
         let delayed = || self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch));
-        let Some((due, batch)) = ready.or_else(|| delayed().map(|(&(due, _), batch)| (due, batch))) else { return Gate::Closed };
+        let Some((due, batch)) = ready.or_else(|| delayed().map(|(&(due, _), batch)| (due, batch)))
+        else {
+            return Gate::Closed;
+        };
         let Some(slot) = self.pacer.next_send(batch.keys.len()) else { return Gate::Closed };
         let time = due.max(slot).max(self.outage.next_probe().unwrap_or_default());
         if time <= self.now.monotonic { Gate::Open } else { Gate::Until(time) }

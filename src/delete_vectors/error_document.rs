@@ -25,9 +25,13 @@ impl ErrorDocument {
         if document.code.is_some() {
             return document;
         }
-        let in_header = headers.get(header::ERR).and_then(|err| Base64::decode_vec(err.to_str().ok()?.trim()).ok());
+        let in_header = headers
+            .get(header::ERR)
+            .and_then(|err| Base64::decode_vec(err.to_str().ok()?.trim()).ok());
         let in_header = in_header.map(|text| Self::parse_text(&text));
-        in_header.filter(|in_header| in_header.code.is_some() || document.message.is_none()).unwrap_or(document)
+        in_header
+            .filter(|in_header| in_header.code.is_some() || document.message.is_none())
+            .unwrap_or(document)
     }
 
     fn parse_text(text: &[u8]) -> Self {
@@ -50,9 +54,12 @@ impl ErrorDocument {
         };
         match member(document, "Error") {
             Some(Value::Object(error)) => Self::from_fields(text_members(error)),
-            None if member(document, "Code").is_some_and(Value::is_string) => Self::from_fields(text_members(document)),
+            None if member(document, "Code").is_some_and(Value::is_string) => {
+                Self::from_fields(text_members(document))
+            }
             _ => {
-                let message = member(document, "Message").and_then(Value::as_str).map(str::to_owned);
+                let message =
+                    member(document, "Message").and_then(Value::as_str).map(str::to_owned);
                 Self { message, ..Self::default() }
             }
         }
@@ -63,10 +70,12 @@ impl ErrorDocument {
             // An empty one is as good as none, and hides none that is written otherwise.
             let mut filled = fields.iter().filter(|(_, value)| !value.is_empty());
             let exact = filled.clone().find(|(field, _)| field == name);
-            let found = exact.or_else(|| filled.find(|(field, _)| field.eq_ignore_ascii_case(name)));
+            let found =
+                exact.or_else(|| filled.find(|(field, _)| field.eq_ignore_ascii_case(name)));
             found.map(|(_, value)| value.clone())
         };
-        let [code, message, request_id, ec, server_time] = ["Code", "Message", "RequestId", "EC", "ServerTime"].map(named);
+        let [code, message, request_id, ec, server_time] =
+            ["Code", "Message", "RequestId", "EC", "ServerTime"].map(named);
         Self { code, message, request_id, ec, server_time, fields }
     }
 }
@@ -93,12 +102,17 @@ fn speaks_of_error(value: &Value) -> bool {
 
 /// A member by its name, in this spelling or else in any case.
 fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    let in_any_case = || members.iter().find(|(member, _)| member.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let in_any_case = || {
+        members.iter().find(|(member, _)| member.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    };
     members.get(name).or_else(in_any_case)
 }
 
 fn text_members(members: &Map<String, Value>) -> Vec<(String, String)> {
-    members.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+    members
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 /// What can be told from JSON that is cut short or broken: the members that matter, where they are whole.
@@ -111,7 +125,10 @@ fn recover_json_fields(text: &str) -> Vec<(String, String)> {
         let value: Value = serde_json::Deserializer::from_str(value).into_iter().next()?.ok()?;
         Some((name.to_owned(), value.as_str()?.to_owned()))
     };
-    ["Code", "Message", "RequestId", "EC", "ServerTime", "Endpoint"].iter().filter_map(|name| recover(name)).collect()
+    ["Code", "Message", "RequestId", "EC", "ServerTime", "Endpoint"]
+        .iter()
+        .filter_map(|name| recover(name))
+        .collect()
 }
 
 /// What a body is that is not an error document, on one line: how it is encoded, or its beginning.
@@ -139,13 +156,26 @@ pub(super) fn shown(headers: &HeaderMap, body: &[u8], secrets: &Secrets<'_>) -> 
 /// Nobody asked for an encoding. One that a gateway adds nevertheless hides the document.
 fn encoding(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     const GZIP: &[u8] = b"\x1f\x8b";
-    let named =
-        headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let mut named = named.map(|name| name.trim().to_ascii_lowercase()).filter(|name| name != "identity");
-    let is_name = |name: &String| !name.is_empty() && name.len() <= 20 && name.bytes().all(|byte| byte.is_ascii_graphic());
+    let named = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    let mut named =
+        named.map(|name| name.trim().to_ascii_lowercase()).filter(|name| name != "identity");
+    let is_name = |name: &String| {
+        !name.is_empty() && name.len() <= 20 && name.bytes().all(|byte| byte.is_ascii_graphic())
+    };
     match named.find(is_name) {
         // A header that is wrong about a body that can be read.
-        Some(_) if body.is_empty() || body.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => None,
+        Some(_)
+            if body.is_empty()
+                || body
+                    .iter()
+                    .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) =>
+        {
+            None
+        }
         Some(name) => Some(name),
         None => body.starts_with(GZIP).then(|| "gzip".to_owned()),
     }
@@ -160,7 +190,12 @@ mod tests {
         let text = r#"{"Error":{"Message":"m","Code":"SlowDown","EC":"E"}}"#;
         for end in 0..text.len() {
             let document = ErrorDocument::parse(&HeaderMap::new(), &text.as_bytes()[..end]);
-            assert_eq!(document.code.as_deref(), (end >= 41).then_some("SlowDown"), "{}", &text[..end]);
+            assert_eq!(
+                document.code.as_deref(),
+                (end >= 41).then_some("SlowDown"),
+                "{}",
+                &text[..end]
+            );
             assert_eq!(document.message.as_deref(), (end >= 23).then_some("m"), "{}", &text[..end]);
         }
     }
@@ -187,16 +222,29 @@ mod tests {
             r#"{"Error":{"Code":"a","Message":"m"},"RequestId":"r"}"#,
         ] {
             let document = ErrorDocument::parse(&HeaderMap::new(), text.as_bytes());
-            assert_eq!((document.code.as_deref(), document.message.as_deref()), (Some("a"), Some("m")), "{text}");
+            assert_eq!(
+                (document.code.as_deref(), document.message.as_deref()),
+                (Some("a"), Some("m")),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn the_header_stands_in_for_a_body_without_a_document() {
         let base64 = Base64::encode_string(br#"{"Error":{"Code":"a"}}"#);
-        let headers = HeaderMap::from_iter([(http::HeaderName::from_static(header::ERR), base64.parse().unwrap())]);
-        for (body, code) in [("", "a"), ("oops", "a"), ("\x1f\u{8b}", "a"), (r#"{"Code":"b"}"#, "b")] {
-            assert_eq!(ErrorDocument::parse(&headers, body.as_bytes()).code.as_deref(), Some(code), "{body:?}");
+        let headers = HeaderMap::from_iter([(
+            http::HeaderName::from_static(header::ERR),
+            base64.parse().unwrap(),
+        )]);
+        for (body, code) in
+            [("", "a"), ("oops", "a"), ("\x1f\u{8b}", "a"), (r#"{"Code":"b"}"#, "b")]
+        {
+            assert_eq!(
+                ErrorDocument::parse(&headers, body.as_bytes()).code.as_deref(),
+                Some(code),
+                "{body:?}"
+            );
         }
     }
 

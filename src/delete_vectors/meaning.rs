@@ -41,11 +41,23 @@ impl Meaning {
             (_, None) if !has_request_id => Self::NotFromOss,
             (_, Some(code::REQUEST_TIMEOUT)) => Self::Failed,
             (_, Some(code::REQUEST_TIME_TOO_SKEWED)) => Self::WrongDate,
-            (_, Some(code::INVALID_ACCESS_KEY_ID | code::INVALID_SECURITY_TOKEN | code::SECURITY_TOKEN_EXPIRED)) => {
-                Self::WrongCredentials
-            }
+            (
+                _,
+                Some(
+                    code::INVALID_ACCESS_KEY_ID
+                    | code::INVALID_SECURITY_TOKEN
+                    | code::SECURITY_TOKEN_EXPIRED,
+                ),
+            ) => Self::WrongCredentials,
             (401 | 409, _) | (_, Some(code::BAD_REQUEST | code::INVALID_DIGEST)) => Self::Passing,
-            (_, Some(code::VECTOR_INDEX_PARAMETER_INVALID | code::MALFORMED_JSON | code::ENTITY_TOO_LARGE)) => Self::BadKeys,
+            (
+                _,
+                Some(
+                    code::VECTOR_INDEX_PARAMETER_INVALID
+                    | code::MALFORMED_JSON
+                    | code::ENTITY_TOO_LARGE,
+                ),
+            ) => Self::BadKeys,
             (
                 _,
                 Some(

@@ -27,9 +27,14 @@ impl<'a> Secrets<'a> {
 
     pub(super) fn of(credentials: &'a Credentials) -> Self {
         let token = credentials.security_token().map(|token| (token, "[security token]"));
-        let secrets = token.into_iter().chain([(credentials.access_key_secret(), "[AccessKey secret]")]);
+        let secrets =
+            token.into_iter().chain([(credentials.access_key_secret(), "[AccessKey secret]")]);
         let secrets = secrets.filter(|(plain, _)| plain.len() >= SHORTEST);
-        Self(secrets.map(|(plain, placeholder)| Secret { plain, placeholder, base64: OnceCell::new() }).collect())
+        Self(
+            secrets
+                .map(|(plain, placeholder)| Secret { plain, placeholder, base64: OnceCell::new() })
+                .collect(),
+        )
     }
 
     /// `text` without the secrets: as they are, escaped (percent-encoding, JSON, XML, once or more often), in hex, or in base64.
@@ -72,10 +77,13 @@ fn escaped(text: &str, secret: &str) -> Option<usize> {
     let length = |text: &str, c| {
         let length = percent(text, c).or_else(|| backslash(text, c)).or_else(|| entity(text, c));
         // In a decoded form a plus sign is a space.
-        length.or_else(|| (text.starts_with(c) || (c == '+' && text.starts_with(' '))).then(|| c.len_utf8()))
+        length.or_else(|| {
+            (text.starts_with(c) || (c == '+' && text.starts_with(' '))).then(|| c.len_utf8())
+        })
     };
     secret.chars().try_fold(0, |at, c| {
-        let unwrapped = || skip_white_space(text, at).and_then(|at| Some(at + length(&text[at..], c)?));
+        let unwrapped =
+            || skip_white_space(text, at).and_then(|at| Some(at + length(&text[at..], c)?));
         length(&text[at..], c).map(|length| at + length).or_else(unwrapped)
     })
 }
@@ -115,12 +123,22 @@ fn utf8_percent(text: &str, c: char) -> Option<usize> {
 /// `\u002b`, `\u{2b}`, `\x2b`, `\053` and `\+`, with any number of backslashes.
 fn backslash(text: &str, c: char) -> Option<usize> {
     let rest = strip_all(text.strip_prefix('\\')?, "\\");
-    let code = |prefix, digits| number(rest.strip_prefix(prefix)?.get(..digits)?, 16, c).map(|digits| digits + 1);
-    let braces = || number(rest.strip_prefix("u{")?.split_once('}')?.0, 16, c).map(|digits| digits + 3);
+    let code = |prefix, digits| {
+        number(rest.strip_prefix(prefix)?.get(..digits)?, 16, c).map(|digits| digits + 1)
+    };
+    let braces =
+        || number(rest.strip_prefix("u{")?.split_once('}')?.0, 16, c).map(|digits| digits + 3);
     let octal = || number(rest.get(..3)?, 8, c);
     // A backslash of the secret is among those that were passed over.
     let itself = || if c == '\\' { Some(0) } else { rest.starts_with(c).then(|| c.len_utf8()) };
-    Some(text.len() - rest.len() + code('u', 4).or_else(braces).or_else(|| code('x', 2)).or_else(octal).or_else(itself)?)
+    Some(
+        text.len() - rest.len()
+            + code('u', 4)
+                .or_else(braces)
+                .or_else(|| code('x', 2))
+                .or_else(octal)
+                .or_else(itself)?,
+    )
 }
 
 /// `&#43;`, `&#x2b;`, `&plus;`-like names of XML, and `&amp;#43;`.
@@ -155,7 +173,10 @@ fn in_base64(secret: &str) -> Vec<Zeroizing<String>> {
         encoded
     });
     let standard: Vec<_> = aligned.collect();
-    let url_safe: Vec<_> = standard.iter().map(|text| Zeroizing::new(text.replace('+', "-").replace('/', "_"))).collect();
+    let url_safe: Vec<_> = standard
+        .iter()
+        .map(|text| Zeroizing::new(text.replace('+', "-").replace('/', "_")))
+        .collect();
     standard.into_iter().chain(url_safe).collect()
 }
 
@@ -165,7 +186,11 @@ fn number(digits: &str, radix: u32, c: char) -> Option<usize> {
 }
 
 fn hex_byte(digits: &str) -> Option<u8> {
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok()).flatten()
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit())
+        .then(|| u8::from_str_radix(digits, 16).ok())
+        .flatten()
 }
 
 fn strip_all<'a>(mut text: &'a str, prefix: &str) -> &'a str {
@@ -192,8 +217,10 @@ mod tests {
 
     #[test]
     fn every_form_of_a_secret_is_found() {
-        let percent = |c: char| c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
-        let base64 = |around: &str| Base64::encode_string(format!("{around}{TOKEN}{around}").as_bytes());
+        let percent =
+            |c: char| c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let base64 =
+            |around: &str| Base64::encode_string(format!("{around}{TOKEN}{around}").as_bytes());
         for text in [
             TOKEN.to_owned(),
             each(percent),
@@ -204,7 +231,11 @@ mod tests {
             each(|c| format!("\\\\u{:04X}", u32::from(c))),
             each(|c| format!("\\u{{{:x}}}", u32::from(c))),
             each(|c| format!("%u{:04x}", u32::from(c))),
-            TOKEN.bytes().map(|byte| format!("\\{byte:03o}")).collect::<String>().replace("\\303\\251", "é"),
+            TOKEN
+                .bytes()
+                .map(|byte| format!("\\{byte:03o}"))
+                .collect::<String>()
+                .replace("\\303\\251", "é"),
             TOKEN.replace('/', "/\r\n\t"),
             each(percent).replace("%2F", "%2F\n"),
             TOKEN.replace('+', " "),
@@ -220,13 +251,23 @@ mod tests {
             for text in [text.clone(), format!("é{text}{text}é")] {
                 let redacted = redacted(&text);
                 let rest = redacted.replace("[AccessKey secret]", "");
-                assert!(["", "\"\"", " ", "éé", "é\"\"\"\"é", "é é"].contains(&&*rest), "{text}: {redacted}");
+                assert!(
+                    ["", "\"\"", " ", "éé", "é\"\"\"\"é", "é é"].contains(&&*rest),
+                    "{text}: {redacted}"
+                );
             }
         }
         for around in ["", "a", "ab", "abc", "é"] {
-            let lines: Vec<String> =
-                base64(around).as_bytes().chunks(5).map(|line| String::from_utf8_lossy(line).into()).collect();
-            for text in [base64(around), base64(around).replace('+', "-").replace('/', "_"), lines.join("\r\n")] {
+            let lines: Vec<String> = base64(around)
+                .as_bytes()
+                .chunks(5)
+                .map(|line| String::from_utf8_lossy(line).into())
+                .collect();
+            for text in [
+                base64(around),
+                base64(around).replace('+', "-").replace('/', "_"),
+                lines.join("\r\n"),
+            ] {
                 assert!(redacted(&text).contains("[AccessKey secret]"), "{around}: {text}");
             }
         }
@@ -235,9 +276,16 @@ mod tests {
     #[test]
     fn what_is_not_the_secret_stays() {
         let cut = &TOKEN[..TOKEN.len() - 1];
-        for text in
-            ["", "C", "é", cut, &each(|c| format!("&#{};", u32::from(c)))[1..], "%%%2525252525%é", "\\\\\\\\", "&amp;&amp;&"]
-        {
+        for text in [
+            "",
+            "C",
+            "é",
+            cut,
+            &each(|c| format!("&#{};", u32::from(c)))[1..],
+            "%%%2525252525%é",
+            "\\\\\\\\",
+            "&amp;&amp;&",
+        ] {
             assert_eq!(redacted(text), text);
         }
         let short = Credentials::new("id", "s").unwrap();

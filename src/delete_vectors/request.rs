@@ -76,26 +76,33 @@ impl DeleteVectors {
     /// # Errors
     ///
     /// [`RequestError`]. Its variants are checked in the order of their declaration.
-    pub fn parse_request<B: AsRef<[u8]>>(target: &Target, request: &Request<B>) -> Result<Self, RequestError> {
+    pub fn parse_request<B: AsRef<[u8]>>(
+        target: &Target,
+        request: &Request<B>,
+    ) -> Result<Self, RequestError> {
         if !Self::is_call(request) {
             return Err(RequestError::NotDeleteVectors);
         }
         let body = request.body().as_ref();
         for digest in request.headers().get_all(CONTENT_MD5) {
             let mut md5 = [0; 16];
-            let decoded = digest.to_str().ok().and_then(|text| Base64::decode(text.trim(), &mut md5).ok());
+            let decoded =
+                digest.to_str().ok().and_then(|text| Base64::decode(text.trim(), &mut md5).ok());
             if decoded != Some(Md5::digest(body).as_ref()) {
                 return Err(RequestError::InvalidDigest);
             }
         }
-        let json = serde_json::from_slice(body).map_err(|error| RequestError::MalformedJson(error.to_string()))?;
+        let json = serde_json::from_slice(body)
+            .map_err(|error| RequestError::MalformedJson(error.to_string()))?;
         let Value::Object(members) = json else {
             return Err(RequestError::MalformedJson("must be an object".to_owned()));
         };
         let index_name = match members.get("indexName") {
             None | Some(Value::Null) => None,
             Some(Value::String(index_name)) => Some(index_name.as_str()),
-            Some(_) => return Err(RequestError::MalformedJson("indexName must be a string".to_owned())),
+            Some(_) => {
+                return Err(RequestError::MalformedJson("indexName must be a string".to_owned()));
+            }
         };
         let keys = match members.get("keys") {
             None | Some(Value::Null) => &[],
@@ -113,7 +120,9 @@ impl DeleteVectors {
     #[must_use]
     pub fn is_call<B>(request: &Request<B>) -> bool {
         let query = request.uri().query().unwrap_or_default();
-        let is_sub_resource = |part: &str| part.strip_prefix(SUB_RESOURCE).is_some_and(|rest| matches!(rest, "" | "="));
+        let is_sub_resource = |part: &str| {
+            part.strip_prefix(SUB_RESOURCE).is_some_and(|rest| matches!(rest, "" | "="))
+        };
         request.method() == Method::POST && query.split('&').any(is_sub_resource)
     }
 }
@@ -130,7 +139,10 @@ pub(crate) fn build(target: &Target, keys: &KeyBatch) -> Request<Bytes> {
     headers.reserve(8); // Includes the headers of the signature, to allocate once.
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_MD5, HeaderValue::from_str(md5).expect("base64 is ASCII"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("oss-delete-vectors/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("oss-delete-vectors/", env!("CARGO_PKG_VERSION"))),
+    );
     request
 }
 
@@ -171,7 +183,9 @@ fn write_string(json: &mut Vec<u8>, text: &str) {
 
 /// Whether `text` needs no escapes in JSON. Never returns early, so that it compiles to SIMD code.
 fn is_plain(text: &str) -> bool {
-    !text.bytes().fold(false, |is_escaped, byte| is_escaped | (byte < b' ') | (byte == b'"') | (byte == b'\\'))
+    !text.bytes().fold(false, |is_escaped, byte| {
+        is_escaped | (byte < b' ') | (byte == b'"') | (byte == b'\\')
+    })
 }
 
 /// Why a request is not a valid `DeleteVectors` call. The service checks in this order.
@@ -206,10 +220,14 @@ impl std::error::Error for RequestError {}
 impl From<RequestError> for ServiceError {
     fn from(error: RequestError) -> Self {
         let (status, code) = match &error {
-            RequestError::NotDeleteVectors => (StatusCode::METHOD_NOT_ALLOWED, code::METHOD_NOT_ALLOWED),
+            RequestError::NotDeleteVectors => {
+                (StatusCode::METHOD_NOT_ALLOWED, code::METHOD_NOT_ALLOWED)
+            }
             RequestError::InvalidDigest => (StatusCode::BAD_REQUEST, code::INVALID_DIGEST),
             RequestError::MalformedJson(_) => (StatusCode::BAD_REQUEST, code::MALFORMED_JSON),
-            RequestError::InvalidParameter(_) => (StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID),
+            RequestError::InvalidParameter(_) => {
+                (StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID)
+            }
         };
         Self::new(status, code, error.to_string())
     }
@@ -227,7 +245,10 @@ mod tests {
                 let json = to_json(Some(&text), &KeyBatch::new(keys).unwrap());
                 let text = serde_json::to_string(&text).unwrap();
                 let keys = serde_json::to_string(keys).unwrap();
-                assert_eq!(String::from_utf8(json).unwrap(), format!("{{\"indexName\":{text},\"keys\":{keys}}}"));
+                assert_eq!(
+                    String::from_utf8(json).unwrap(),
+                    format!("{{\"indexName\":{text},\"keys\":{keys}}}")
+                );
             }
         }
     }

@@ -86,14 +86,20 @@ impl DeleteVectors {
     /// # Errors
     ///
     /// As [`parse_response`](Self::parse_response).
-    pub fn parse_response_to<B>(credentials: &Credentials, response: &Response<B>) -> Result<Deleted, ServiceError>
+    pub fn parse_response_to<B>(
+        credentials: &Credentials,
+        response: &Response<B>,
+    ) -> Result<Deleted, ServiceError>
     where
         B: AsRef<[u8]>,
     {
         Self::parse(response, &Secrets::of(credentials))
     }
 
-    fn parse<B: AsRef<[u8]>>(response: &Response<B>, secrets: &Secrets<'_>) -> Result<Deleted, ServiceError> {
+    fn parse<B: AsRef<[u8]>>(
+        response: &Response<B>,
+        secrets: &Secrets<'_>,
+    ) -> Result<Deleted, ServiceError> {
         let request_id = text(response.headers(), header::REQUEST_ID);
         let is_deleted = response.status().is_success()
             && request_id.is_some()
@@ -110,7 +116,8 @@ impl DeleteVectors {
 
 /// A header's value as text, trimmed: the first that is neither empty nor something else than text.
 pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let values = headers.get_all(name).iter().filter_map(|value| str::from_utf8(value.as_bytes()).ok());
+    let values =
+        headers.get_all(name).iter().filter_map(|value| str::from_utf8(value.as_bytes()).ok());
     values.map(str::trim).find(|value| !value.is_empty()).map(str::to_owned)
 }
 
@@ -126,7 +133,11 @@ pub(super) fn insert(headers: &mut HeaderMap, name: &'static str, value: Option<
 }
 
 pub(super) fn insert_qos_delay(headers: &mut HeaderMap, qos_delay: Option<Duration>) {
-    insert(headers, header::QOS_DELAY_TIME, qos_delay.map(|delay| delay.as_millis().to_string()).as_deref());
+    insert(
+        headers,
+        header::QOS_DELAY_TIME,
+        qos_delay.map(|delay| delay.as_millis().to_string()).as_deref(),
+    );
 }
 
 /// The time of the `Date` header; `None` where it is missing or not a date.

@@ -119,7 +119,9 @@ impl ServiceError {
         let document = ErrorDocument::parse(headers, body);
         let message = document.message.unwrap_or_else(|| match &document.code {
             Some(_) => String::new(),
-            None => format!("the response is not an error document: {}", shown(headers, body, secrets)),
+            None => {
+                format!("the response is not an error document: {}", shown(headers, body, secrets))
+            }
         });
         let code = document.code.or_else(|| text(headers, header::ERROR_TYPE));
         let server_time = document.server_time.and_then(|time| time_text::any(&time));
@@ -128,9 +130,16 @@ impl ServiceError {
             status: response.status(),
             code: redacted(code.unwrap_or_else(|| code::BAD_ERROR_RESPONSE.to_owned())),
             message: redacted(message),
-            request_id: document.request_id.or_else(|| text(headers, header::REQUEST_ID)).map(redacted),
+            request_id: document
+                .request_id
+                .or_else(|| text(headers, header::REQUEST_ID))
+                .map(redacted),
             ec: document.ec.or_else(|| text(headers, header::EC)).map(redacted),
-            fields: document.fields.into_iter().map(|(name, value)| (redacted(name), redacted(value))).collect(),
+            fields: document
+                .fields
+                .into_iter()
+                .map(|(name, value)| (redacted(name), redacted(value)))
+                .collect(),
             date: [server_time, date(headers)].into_iter().flatten().find(is_plausible),
             retry_after: retry_after(headers),
             qos_delay: qos_delay(headers),
@@ -188,7 +197,9 @@ impl ServiceError {
     pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
         Some(match self.0.retry_after? {
             RetryAfter::Delay(delay) => delay,
-            RetryAfter::Date(date) => date.duration_since(self.0.date.unwrap_or(now)).unwrap_or_default(),
+            RetryAfter::Date(date) => {
+                date.duration_since(self.0.date.unwrap_or(now)).unwrap_or_default()
+            }
         })
     }
 
@@ -242,12 +253,18 @@ impl ServiceError {
         match self.meaning() {
             Meaning::Failed | Meaning::NotFromOss => true,
             Meaning::Throttled => {
-                !self.is_from_oss() || !self.0.status.is_client_error() || self.0.status == StatusCode::REQUEST_TIMEOUT
+                !self.is_from_oss()
+                    || !self.0.status.is_client_error()
+                    || self.0.status == StatusCode::REQUEST_TIMEOUT
             }
-            // The code is lost on the way. It may have been `RequestTimeout`.
-            Meaning::MaybeBadKeys => self.0.status == StatusCode::BAD_REQUEST && self.known_code().is_none(),
+            Meaning::MaybeBadKeys => self.may_be_request_timeout(),
             _ => false,
         }
+    }
+
+    /// The code was lost on the way, and may have been `RequestTimeout`.
+    fn may_be_request_timeout(&self) -> bool {
+        self.0.status == StatusCode::BAD_REQUEST && self.known_code().is_none()
     }
 
     fn is_named(&self) -> bool {
@@ -261,7 +278,8 @@ impl ServiceError {
     /// The endpoint that the service names, where the request went to another one than the bucket's: host and port.
     pub(crate) fn endpoint(&self) -> Option<String> {
         let is_named = self.code() == code::ACCESS_DENIED || self.0.status.is_redirection();
-        let (_, endpoint) = self.fields().find(|(name, _)| is_named && name.eq_ignore_ascii_case("Endpoint"))?;
+        let (_, endpoint) =
+            self.fields().find(|(name, _)| is_named && name.eq_ignore_ascii_case("Endpoint"))?;
         endpoint.parse::<Endpoint>().ok()?.custom_authority().map(str::to_owned)
     }
 
@@ -270,13 +288,19 @@ impl ServiceError {
     pub(crate) fn shortened(mut self, shorten: impl Fn(&str) -> Option<String>) -> Self {
         let endpoint = self.endpoint();
         let parts = &mut *self.0;
-        let texts = [Some(&mut parts.code), Some(&mut parts.message), parts.request_id.as_mut(), parts.ec.as_mut()];
+        let texts = [
+            Some(&mut parts.code),
+            Some(&mut parts.message),
+            parts.request_id.as_mut(),
+            parts.ec.as_mut(),
+        ];
         for text in texts.into_iter().flatten() {
             if let Some(short) = shorten(text) {
                 *text = short;
             }
         }
-        parts.fields = endpoint.map(|endpoint| ("Endpoint".to_owned(), endpoint)).into_iter().collect();
+        parts.fields =
+            endpoint.map(|endpoint| ("Endpoint".to_owned(), endpoint)).into_iter().collect();
         self
     }
 
@@ -284,18 +308,26 @@ impl ServiceError {
     #[must_use]
     pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {
         if let Some(endpoint) = self.endpoint().filter(|endpoint| !is_of(target, endpoint)) {
-            return Some(format!("use the endpoint {endpoint}, and the region of it: the bucket is there").into());
+            return Some(
+                format!("use the endpoint {endpoint}, and the region of it: the bucket is there")
+                    .into(),
+            );
         }
         let resource = Resource::from(target);
         Some(Cow::Borrowed(match self.code() {
             code::ACCESS_DENIED => {
-                return Some(format!("allow the action oss:DeleteVectors on {resource} and {resource}/*").into());
+                return Some(
+                    format!("allow the action oss:DeleteVectors on {resource} and {resource}/*")
+                        .into(),
+                );
             }
             code::NO_SUCH_BUCKET => {
                 let host = target.uri().host().unwrap_or_default();
                 return Some(format!("check region, account id and bucket of {resource}, and the endpoint: {host}").into());
             }
-            code::NO_SUCH_VECTOR_INDEX => return Some(format!("check the index name, {target}").into()),
+            code::NO_SUCH_VECTOR_INDEX => {
+                return Some(format!("check the index name, {target}").into());
+            }
             code => match (code::advice(code), self.meaning()) {
                 (Some(advice), _) => advice,
                 (None, Meaning::Throttled) => "send again, more slowly",
@@ -313,7 +345,8 @@ impl ServiceError {
     /// is left out there.
     #[must_use]
     pub fn to_response(&self) -> Response<Bytes> {
-        let Parts { status, code, message, request_id, ec, fields, date, retry_after, qos_delay } = &*self.0;
+        let Parts { status, code, message, request_id, ec, fields, date, retry_after, qos_delay } =
+            &*self.0;
         let mut members = Map::<String, Value>::new();
         for (name, value) in fields {
             // Of several with one name the first that is not empty counts, as in parsing.
@@ -323,10 +356,15 @@ impl ServiceError {
             }
         }
         let named = [("RequestId", request_id), ("EC", ec)];
-        members.extend(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.as_deref()?.into()))));
+        members.extend(
+            named
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value.as_deref()?.into()))),
+        );
         members.insert("Code".to_owned(), code.as_str().into());
         members.insert("Message".to_owned(), message.as_str().into());
-        let document = Value::Object(Map::from_iter([("Error".to_owned(), Value::Object(members))]));
+        let document =
+            Value::Object(Map::from_iter([("Error".to_owned(), Value::Object(members))]));
 
         let mut response = Response::new(Bytes::from(document.to_string()));
         *response.status_mut() = *status;
@@ -361,7 +399,9 @@ fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
 /// Whether requests to `target` go to `endpoint`, with a bucket before it or without.
 fn is_of(target: &Target, endpoint: &str) -> bool {
     let authority = target.uri().authority().map_or("", |authority| authority.as_str());
-    authority.strip_suffix(endpoint).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    authority
+        .strip_suffix(endpoint)
+        .is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
 /// Whether a server that is not wrong itself can have this time: from 2015 to 2199.
@@ -385,7 +425,9 @@ impl fmt::Display for ServiceError {
             (None, None) => Ok(()),
             (Some(request_id), None) => escaped(&format!(" (request id {request_id})")),
             (None, Some(ec)) => escaped(&format!(" (EC {ec})")),
-            (Some(request_id), Some(ec)) => escaped(&format!(" (request id {request_id}, EC {ec})")),
+            (Some(request_id), Some(ec)) => {
+                escaped(&format!(" (request id {request_id}, EC {ec})"))
+            }
         }
     }
 }

@@ -13,7 +13,9 @@ pub(super) fn fields(text: &str) -> Vec<(String, String)> {
         let Some(Tag { name, rest: after, is_empty }) = open_tag(rest) else {
             // The end of a wrapped `Error`: more may follow.
             match rest.trim_start().strip_prefix("</").and_then(|rest| rest.split_once('>')) {
-                Some((name, after)) if is_wrapped && is_local(name.trim_end(), "Error") => rest = after,
+                Some((name, after)) if is_wrapped && is_local(name.trim_end(), "Error") => {
+                    rest = after
+                }
                 _ => return fields,
             }
             continue;
@@ -65,7 +67,11 @@ fn open_tag(text: &str) -> Option<Tag<'_>> {
     let (tag, rest) = text.strip_prefix('<')?.split_once('>')?;
     let (tag, is_empty) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
     let name = tag.split_ascii_whitespace().next()?;
-    (!tag.starts_with(char::is_whitespace) && !name.contains(['/', '<'])).then_some(Tag { name, rest, is_empty })
+    (!tag.starts_with(char::is_whitespace) && !name.contains(['/', '<'])).then_some(Tag {
+        name,
+        rest,
+        is_empty,
+    })
 }
 
 /// What stands before the end tag of `name`, and after it.
@@ -84,7 +90,8 @@ fn split_at_end<'a>(text: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
 /// The text of an element, unescaped; `None` where it has children.
 fn unescaped(content: &str) -> Option<String> {
     let content = content.trim();
-    if let Some(data) = content.strip_prefix("<![CDATA[").and_then(|data| data.strip_suffix("]]>")) {
+    if let Some(data) = content.strip_prefix("<![CDATA[").and_then(|data| data.strip_suffix("]]>"))
+    {
         return Some(data.to_owned());
     }
     if content.contains('<') {
@@ -147,7 +154,8 @@ mod tests {
         let text = "<?xml version=\"1.0\"?><!DOCTYPE x><!-- > --><Error xmlns='x'> <Code a=\"b\">A&amp;B</Code>\
                     <Message><![CDATA[<b> & ]]></Message><Null></Null><Nested><Code>no</Code></Nested>\
                     <EC>&#65;&#x42;&#xD800;&unknown;&</EC></Error>";
-        let expected = [("Code", "A&B"), ("Message", "<b> & "), ("Null", ""), ("EC", "AB&#xD800;&unknown;&")];
+        let expected =
+            [("Code", "A&B"), ("Message", "<b> & "), ("Null", ""), ("EC", "AB&#xD800;&unknown;&")];
         assert_eq!(fields(text), pairs(&expected));
     }
 
@@ -180,9 +188,13 @@ mod tests {
         }
         let text = "<Error><HostId/><RequestId a='b' /><Code>SlowDown</Code></Error>";
         assert_eq!(fields(text), pairs(&[("HostId", ""), ("RequestId", ""), ("Code", "SlowDown")]));
-        for text in
-            ["", "<", "<Fault><Code>a</Code></Fault>", "<html><Error><Code>a</Code></Error></html>", "< Error><Code>a</Code>"]
-        {
+        for text in [
+            "",
+            "<",
+            "<Fault><Code>a</Code></Fault>",
+            "<html><Error><Code>a</Code></Error></html>",
+            "< Error><Code>a</Code>",
+        ] {
             assert_eq!(fields(text), [], "{text}");
         }
         assert_eq!(fields("<Error><Code>a</Codex></Code></Error>"), [], "it has children");

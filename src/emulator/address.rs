@@ -10,7 +10,9 @@ use http::header::HOST;
 /// address included, and in any case, as host names are. `Host` counts before the URI's authority, which is all there is over HTTP/2.
 pub(super) fn bucket<'a, B>(request: &'a Request<B>, account_id: &str) -> Cow<'a, str> {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)).unwrap_or_default();
+    let host = host
+        .or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
+        .unwrap_or_default();
     let label = host.split('.').next().unwrap_or_default();
     let virtual_hosted = label.strip_suffix(account_id).and_then(|label| label.strip_suffix('-'));
     if let Some(bucket) = virtual_hosted {

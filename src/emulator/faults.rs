@@ -199,11 +199,12 @@ impl FromStr for Faults {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let pieces = text.split(',').map(str::trim).filter(|piece| !piece.is_empty());
         pieces.into_iter().try_fold(Self::none(), |faults, piece| {
-            let (name, number) = piece
-                .split_once('=')
-                .ok_or_else(|| InvalidValue::new("faults", "must be name=probability, joined by commas", piece))?;
+            let (name, number) = piece.split_once('=').ok_or_else(|| {
+                InvalidValue::new("faults", "must be name=probability, joined by commas", piece)
+            })?;
             let fault: Fault = name.trim().parse()?;
-            let probability = number.trim().parse().map_err(|_| invalid_probability(fault, number.trim()))?;
+            let probability =
+                number.trim().parse().map_err(|_| invalid_probability(fault, number.trim()))?;
             faults.with(fault, probability)
         })
     }

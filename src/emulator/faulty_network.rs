@@ -183,14 +183,17 @@ impl<I: Copy> FaultyNetwork<I> {
     pub fn send(&mut self, now: Duration, id: I, request: Request<Bytes>) {
         if self.strikes(Fault::Outage) {
             let outage = self.random.pick(&[Outage::Refused, Outage::Unavailable, Outage::Silent]);
-            let length = Duration::from_secs(1) + self.part_of(LONGEST_OUTAGE.saturating_sub(Duration::from_secs(1)));
+            let length = Duration::from_secs(1)
+                + self.part_of(LONGEST_OUTAGE.saturating_sub(Duration::from_secs(1)));
             self.begin_outage(outage, now + length);
         }
         let there = self.one_way();
         let back = now + there + self.one_way();
         if let Some((outage, _)) = self.outage.filter(|&(_, end)| now < end) {
             match outage {
-                Outage::Refused => self.fail(back, id, TransportError::surely_not_sent("connection refused")),
+                Outage::Refused => {
+                    self.fail(back, id, TransportError::surely_not_sent("connection refused"))
+                }
                 Outage::Unavailable => {
                     let answer = Ok(page(StatusCode::SERVICE_UNAVAILABLE, &mut self.random));
                     self.decide(back, UnderWay::Answer { id, answer });
@@ -201,7 +204,8 @@ impl<I: Copy> FaultyNetwork<I> {
                     self.decide(back, UnderWay::Answer { id, answer });
                 }
                 Outage::Error(status, code) => {
-                    let error = ServiceError::new(status, code, "not now").with_request_id("outage");
+                    let error =
+                        ServiceError::new(status, code, "not now").with_request_id("outage");
                     self.decide(back, UnderWay::Answer { id, answer: Ok(error.to_response()) });
                 }
             }
@@ -210,7 +214,9 @@ impl<I: Copy> FaultyNetwork<I> {
         let faults = Fault::ConnectionRefused.index()..=Fault::RepeatedRequest.index();
         let at = now + there;
         match self.first_of(&Fault::ALL[faults]) {
-            Some(Fault::ConnectionRefused) => self.fail(back, id, TransportError::surely_not_sent("connection refused")),
+            Some(Fault::ConnectionRefused) => {
+                self.fail(back, id, TransportError::surely_not_sent("connection refused"))
+            }
             Some(Fault::LostRequest) => self.fail_or_silence(back, id),
             Some(Fault::LateRequest) => {
                 let at = at + self.part_of(LATE_REQUEST);
@@ -220,7 +226,9 @@ impl<I: Copy> FaultyNetwork<I> {
                 let request = self.corrupted(request);
                 self.decide(at, UnderWay::Request { id, request, arrival: Arrival::Only });
             }
-            Some(Fault::RepeatedRequest) => self.decide(at, UnderWay::Request { id, request, arrival: Arrival::First }),
+            Some(Fault::RepeatedRequest) => {
+                self.decide(at, UnderWay::Request { id, request, arrival: Arrival::First })
+            }
             _ => self.decide(at, UnderWay::Request { id, request, arrival: Arrival::Only }),
         }
     }
@@ -233,7 +241,8 @@ impl<I: Copy> FaultyNetwork<I> {
             UnderWay::Request { id, request, arrival } => {
                 let since = now.monotonic.saturating_sub(at);
                 let then = Now::new(at, now.wall.checked_sub(since).unwrap_or(now.wall));
-                let (response, executed) = emulator.handle_failing(then, &request, |keys| self.fail_in_service(keys));
+                let (response, executed) =
+                    emulator.handle_failing(then, &request, |keys| self.fail_in_service(keys));
                 let status = response.status();
                 if arrival != Arrival::Second {
                     self.send_back(at, id, response);
@@ -253,16 +262,31 @@ impl<I: Copy> FaultyNetwork<I> {
         match self.first_of(&[Fault::Throttle, Fault::ServerError, Fault::Rejection])? {
             Fault::Throttle => {
                 let error = match self.random.below(9) {
-                    0 => ServiceError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "too fast"),
+                    0 => ServiceError::new(
+                        StatusCode::TOO_MANY_REQUESTS,
+                        "TooManyRequests",
+                        "too fast",
+                    ),
                     1 => ServiceError::new(StatusCode::BAD_REQUEST, "Throttling.User", "too fast"),
-                    2..5 => ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "slow down"),
-                    _ => ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast"),
+                    2..5 => ServiceError::new(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        code::SLOW_DOWN,
+                        "slow down",
+                    ),
+                    _ => ServiceError::new(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        code::QPS_LIMIT_EXCEEDED,
+                        "too fast",
+                    ),
                 };
                 // A 4xx is a clear rejection.
                 let deleted_keys = if error.may_have_deleted() { deleted_keys } else { 0 };
                 let asks = self.random.below(3) == 0;
                 let wait = Duration::from_secs(1 + self.random.next() % 20);
-                Some(PlannedAnswer { error: if asks { error.with_retry_after(wait) } else { error }, deleted_keys })
+                Some(PlannedAnswer {
+                    error: if asks { error.with_retry_after(wait) } else { error },
+                    deleted_keys,
+                })
             }
             Fault::Rejection => {
                 let (status, code) = self.random.pick(&[
@@ -273,7 +297,10 @@ impl<I: Copy> FaultyNetwork<I> {
                     (StatusCode::FORBIDDEN, code::BAD_ERROR_RESPONSE),
                     (StatusCode::CONFLICT, "SomethingNew"),
                 ]);
-                Some(PlannedAnswer { error: ServiceError::new(status, code, "rejected for now"), deleted_keys: 0 })
+                Some(PlannedAnswer {
+                    error: ServiceError::new(status, code, "rejected for now"),
+                    deleted_keys: 0,
+                })
             }
             _ => {
                 let (status, code) = self.random.pick(&[
@@ -282,7 +309,10 @@ impl<I: Copy> FaultyNetwork<I> {
                     (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
                     (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
                 ]);
-                Some(PlannedAnswer { error: ServiceError::new(status, code, "it failed on the way"), deleted_keys })
+                Some(PlannedAnswer {
+                    error: ServiceError::new(status, code, "it failed on the way"),
+                    deleted_keys,
+                })
             }
         }
     }
@@ -303,7 +333,11 @@ impl<I: Copy> FaultyNetwork<I> {
             Some(Fault::TruncatedResponse) => {
                 let length = response.body().len();
                 if length == 0 || self.random.pick(&[true, false]) {
-                    return self.fail(at, id, TransportError::may_have_arrived("the answer broke off"));
+                    return self.fail(
+                        at,
+                        id,
+                        TransportError::may_have_arrived("the answer broke off"),
+                    );
                 }
                 response.body_mut().truncate(self.random.below(length));
             }

@@ -50,12 +50,16 @@ impl Emulator {
     ) -> (Response<Bytes>, usize) {
         self.requests += 1;
         let request_id = format!("{:024X}", self.requests);
-        let respond = |error: ServiceError| error.with_request_id(&request_id).with_date(now.wall).to_response();
+        let respond = |error: ServiceError| {
+            error.with_request_id(&request_id).with_date(now.wall).to_response()
+        };
         let call = match self.admit(now, request) {
             Ok(call) => call,
             Err(error) => return (respond(error), 0),
         };
-        let Some(PlannedAnswer { error, deleted_keys }) = self.failures.pop_front().or_else(|| fail(call.keys().len())) else {
+        let Some(PlannedAnswer { error, deleted_keys }) =
+            self.failures.pop_front().or_else(|| fail(call.keys().len()))
+        else {
             let executed = self.execute(&call, call.keys().len());
             let mut response = Deleted::new(request_id).to_response();
             response.headers_mut().insert(DATE, RequestDate::new(now.wall).rfc1123());
@@ -67,7 +71,8 @@ impl Emulator {
 
     /// Deletes the first `keys` keys of the call. Returns how many there were.
     fn execute(&mut self, call: &DeleteVectors, keys: usize) -> usize {
-        let (bucket, index_name) = (call.target().bucket(), call.target().index_name().unwrap_or_default());
+        let (bucket, index_name) =
+            (call.target().bucket(), call.target().index_name().unwrap_or_default());
         let bucket = self.buckets.get_mut(bucket).expect("the call was admitted");
         let index = bucket.indexes.get_mut(index_name).expect("the call was admitted");
         for key in call.keys().iter().take(keys).map(Key::as_str) {
@@ -79,7 +84,11 @@ impl Emulator {
     }
 
     /// Makes all checks, and returns the parsed call.
-    fn admit<B: AsRef<[u8]>>(&mut self, now: Now, request: &Request<B>) -> Result<DeleteVectors, ServiceError> {
+    fn admit<B: AsRef<[u8]>>(
+        &mut self,
+        now: Now,
+        request: &Request<B>,
+    ) -> Result<DeleteVectors, ServiceError> {
         if !DeleteVectors::is_call(request) {
             return Err(RequestError::NotDeleteVectors.into());
         }
@@ -87,7 +96,8 @@ impl Emulator {
         let resource = Resource::of(&self.region, &self.account_id, name);
         let identity = self.authenticate(now, request, &resource)?;
         let Some(bucket) = self.buckets.get(name) else {
-            return Err(not_found(code::NO_SUCH_BUCKET, format!("there is no bucket {resource}")).with_field("BucketName", name));
+            return Err(not_found(code::NO_SUCH_BUCKET, format!("there is no bucket {resource}"))
+                .with_field("BucketName", name));
         };
         if !identity.may_delete_from(name) {
             let message = format!("oss:DeleteVectors is not allowed on {resource}");
@@ -97,25 +107,50 @@ impl Emulator {
         let index_name = call.target().index_name().unwrap_or_default();
         check_index_name(index_name).map_err(RequestError::InvalidParameter)?;
 
-        if let Some(key) = call.keys().iter().find(|key| self.rejected_keys.contains(key.as_str())) {
+        if let Some(key) = call.keys().iter().find(|key| self.rejected_keys.contains(key.as_str()))
+        {
             let message = format!("the key {:?} is not allowed", key.as_str());
-            return Err(ServiceError::new(StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID, message));
+            return Err(ServiceError::new(
+                StatusCode::BAD_REQUEST,
+                code::VECTOR_INDEX_PARAMETER_INVALID,
+                message,
+            ));
         }
         if !bucket.indexes.contains_key(index_name) {
-            return Err(not_found(code::NO_SUCH_VECTOR_INDEX, format!("there is no index {index_name} in {resource}")));
+            return Err(not_found(
+                code::NO_SUCH_VECTOR_INDEX,
+                format!("there is no index {index_name} in {resource}"),
+            ));
         }
-        if self.rate_limit.as_mut().is_some_and(|limit| !limit.admits(now.monotonic, call.keys().len())) {
+        if self
+            .rate_limit
+            .as_mut()
+            .is_some_and(|limit| !limit.admits(now.monotonic, call.keys().len()))
+        {
             let message = "too many requests per second";
-            return Err(ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, message));
+            return Err(ServiceError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                code::QPS_LIMIT_EXCEEDED,
+                message,
+            ));
         }
         if call.keys().iter().any(|key| self.failing_keys.contains(key.as_str())) {
-            return Err(ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "a key always fails"));
+            return Err(ServiceError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                code::INTERNAL_ERROR,
+                "a key always fails",
+            ));
         }
         Ok(call)
     }
 
     /// The identity that signed the request.
-    fn authenticate<B>(&self, now: Now, request: &Request<B>, resource: &Resource) -> Result<&super::Identity, ServiceError> {
+    fn authenticate<B>(
+        &self,
+        now: Now,
+        request: &Request<B>,
+        resource: &Resource,
+    ) -> Result<&super::Identity, ServiceError> {
         let authorization = Authorization::parse(request).map_err(unauthorized)?;
         authorization.check_date(now.wall).map_err(unauthorized)?;
         let Some(identity) = self.identities.get(authorization.access_key_id()) else {
@@ -135,13 +170,19 @@ impl Emulator {
 fn unauthorized(reason: VerifyError) -> ServiceError {
     let code = match &reason {
         VerifyError::TimeTooSkewed => code::REQUEST_TIME_TOO_SKEWED,
-        VerifyError::ScopeMismatch { .. } | VerifyError::SignatureMismatch { .. } => code::SIGNATURE_DOES_NOT_MATCH,
+        VerifyError::ScopeMismatch { .. } | VerifyError::SignatureMismatch { .. } => {
+            code::SIGNATURE_DOES_NOT_MATCH
+        }
         VerifyError::SecurityTokenMismatch => code::INVALID_SECURITY_TOKEN,
-        VerifyError::Missing | VerifyError::Malformed { .. } | VerifyError::OutsideValidity => code::ACCESS_DENIED,
+        VerifyError::Missing | VerifyError::Malformed { .. } | VerifyError::OutsideValidity => {
+            code::ACCESS_DENIED
+        }
     };
     let error = forbidden(code, reason.to_string());
     match reason {
-        VerifyError::SignatureMismatch { string_to_sign } => error.with_field("StringToSign", string_to_sign),
+        VerifyError::SignatureMismatch { string_to_sign } => {
+            error.with_field("StringToSign", string_to_sign)
+        }
         _ => error,
     }
 }

@@ -38,7 +38,11 @@ impl RateLimit {
     ///
     /// [`InvalidValue`] if `per_second` is negative or not finite, or if `depth` is 0.
     pub fn new(per_second: f64, depth: u32) -> Result<Self, InvalidValue> {
-        Ok(Self { requests: Bucket::new(per_second, depth, "requests")?, keys: None, in_flight: None })
+        Ok(Self {
+            requests: Bucket::new(per_second, depth, "requests")?,
+            keys: None,
+            in_flight: None,
+        })
     }
 
     /// Limits keys as well: `per_second`, and as many as `depth` at once after a pause.
@@ -65,7 +69,8 @@ impl RateLimit {
         let amount = keys as f64;
         let has_request = self.requests.has(monotonic, 1.0);
         let has_keys = self.keys.as_mut().is_none_or(|bucket| bucket.has(monotonic, amount));
-        let has_room = self.in_flight.as_mut().is_none_or(|in_flight| in_flight.has_room(monotonic, keys));
+        let has_room =
+            self.in_flight.as_mut().is_none_or(|in_flight| in_flight.has_room(monotonic, keys));
         let is_admitted = has_request && has_keys && has_room;
         if is_admitted {
             self.requests.tokens -= 1.0;
@@ -83,7 +88,11 @@ impl RateLimit {
 impl Bucket {
     fn new(per_second: f64, depth: u32, what: &str) -> Result<Self, InvalidValue> {
         if !per_second.is_finite() || per_second < 0.0 {
-            let rule = if what == "keys" { "must be 0 or more keys a second" } else { "must be 0 or more requests a second" };
+            let rule = if what == "keys" {
+                "must be 0 or more keys a second"
+            } else {
+                "must be 0 or more requests a second"
+            };
             return Err(InvalidValue::new("rate limit", rule, &per_second.to_string()));
         }
         if depth == 0 {
@@ -121,8 +130,9 @@ mod tests {
     #[test]
     fn bucket_allows_its_depth_and_then_its_rate() {
         let mut limit = RateLimit::new(10.0, 5).unwrap();
-        let admitted =
-            |limit: &mut RateLimit, from: u64, to: u64| (from..to).filter(|&time| limit.admits(millis(time), 1)).count();
+        let admitted = |limit: &mut RateLimit, from: u64, to: u64| {
+            (from..to).filter(|&time| limit.admits(millis(time), 1)).count()
+        };
         assert_eq!(admitted(&mut limit, 0, 1), 1);
         assert_eq!(admitted(&mut limit, 0, 1), 1);
         assert_eq!(admitted(&mut limit, 0, 10), 3);
@@ -154,7 +164,10 @@ mod tests {
     fn invalid_limits_are_rejected() {
         for (per_second, depth) in [(-1.0, 1), (f64::NAN, 1), (f64::INFINITY, 1), (1.0, 0)] {
             assert!(RateLimit::new(per_second, depth).is_err(), "{per_second} {depth}");
-            assert!(RateLimit::new(1.0, 1).unwrap().with_keys(per_second, depth).is_err(), "{per_second} {depth}");
+            assert!(
+                RateLimit::new(1.0, 1).unwrap().with_keys(per_second, depth).is_err(),
+                "{per_second} {depth}"
+            );
         }
     }
 }

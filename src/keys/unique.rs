@@ -39,7 +39,11 @@ impl UniqueIndex {
 
     /// Adds `key` at the next position, unless it is already there: then returns its position.
     /// `key_at` returns earlier keys.
-    pub(super) fn insert<'a>(&mut self, key: &str, key_at: impl Fn(usize) -> &'a str) -> Option<u16> {
+    pub(super) fn insert<'a>(
+        &mut self,
+        key: &str,
+        key_at: impl Fn(usize) -> &'a str,
+    ) -> Option<u16> {
         if 2 * (self.len + 1) > self.slots.len() {
             self.grow(&key_at);
         }

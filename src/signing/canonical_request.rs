@@ -77,7 +77,8 @@ fn write_query(query: &str, out: &mut Vec<u8>) {
 /// Appends the signed headers, one per line, sorted by name.
 fn write_headers(headers: &HeaderMap, additional: &[HeaderName], out: &mut Vec<u8>) {
     let mut signed: Vec<(&str, &HeaderValue)> = Vec::with_capacity(headers.len());
-    let is_signed = |(name, _): &(&HeaderName, _)| is_signed_by_default(name) || additional.contains(name);
+    let is_signed =
+        |(name, _): &(&HeaderName, _)| is_signed_by_default(name) || additional.contains(name);
     signed.extend(headers.iter().filter(is_signed).map(|(name, value)| (name.as_str(), value)));
     // The sort is stable, so that the first value of a repeated header is kept.
     signed.sort_by_key(|(name, _)| *name);
@@ -104,13 +105,16 @@ pub(super) fn write_names(additional: &[HeaderName], out: &mut Vec<u8>) {
 /// present and not empty. `wanted` must be sorted and unique.
 pub(super) fn additional_headers(headers: &HeaderMap, wanted: &[HeaderName]) -> Vec<HeaderName> {
     let is_additional = |name: &&HeaderName| {
-        !is_signed_by_default(name) && headers.get(*name).is_some_and(|value| !trim(value.as_bytes()).is_empty())
+        !is_signed_by_default(name)
+            && headers.get(*name).is_some_and(|value| !trim(value.as_bytes()).is_empty())
     };
     wanted.iter().filter(is_additional).cloned().collect()
 }
 
 pub(super) fn is_signed_by_default(header: &HeaderName) -> bool {
-    header == CONTENT_TYPE || header.as_str() == name::CONTENT_MD5 || header.as_str().starts_with("x-oss-")
+    header == CONTENT_TYPE
+        || header.as_str() == name::CONTENT_MD5
+        || header.as_str().starts_with("x-oss-")
 }
 
 /// Trims like the official Go SDK: Unicode white space if the value is UTF-8, else ASCII.
@@ -148,7 +152,9 @@ mod tests {
 
     #[test]
     fn header_values_are_trimmed_like_the_go_sdk() {
-        for (value, trimmed) in [(" a b\t", &b"a b"[..]), ("\u{a0}x\u{3000}", b"x"), ("é ", "é".as_bytes()), ("", b"")] {
+        for (value, trimmed) in
+            [(" a b\t", &b"a b"[..]), ("\u{a0}x\u{3000}", b"x"), ("é ", "é".as_bytes()), ("", b"")]
+        {
             assert_eq!(trim(value.as_bytes()), trimmed, "{value:?}");
         }
         assert_eq!(trim(b" \xff "), b"\xff");

@@ -78,7 +78,14 @@ mod tests {
 
     #[test]
     fn percent_decoding_keeps_invalid_escapes() {
-        for (text, meaning) in [("a+b", "a b"), ("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("%2f%2F", "//"), ("100%25", "100%")] {
+        for (text, meaning) in [
+            ("a+b", "a b"),
+            ("%", "%"),
+            ("%4", "%4"),
+            ("%zz", "%zz"),
+            ("%2f%2F", "//"),
+            ("100%25", "100%"),
+        ] {
             assert_eq!(percent_decode(text.as_bytes()), meaning.as_bytes(), "{text}");
         }
     }
@@ -87,7 +94,15 @@ mod tests {
     fn hex_has_one_form() {
         let bytes = std::array::from_fn(|index| u8::try_from(index * 8).unwrap());
         assert_eq!(unhex(&hex(&bytes)), Some(bytes));
-        for text in ["", "00", &"0".repeat(63), &"0".repeat(66), &"A".repeat(64), &"g".repeat(64), &"é".repeat(32)] {
+        for text in [
+            "",
+            "00",
+            &"0".repeat(63),
+            &"0".repeat(66),
+            &"A".repeat(64),
+            &"g".repeat(64),
+            &"é".repeat(32),
+        ] {
             assert_eq!(unhex(text.as_bytes()), None, "{text}");
         }
     }

@@ -31,8 +31,14 @@ impl Resource {
     /// [`InvalidValue`] if `region` is empty, or contains anything but visible ASCII without `/` and
     /// `,`. These two separate the parts of an authorization.
     pub fn new(region: &str, account_id: &str, bucket: &str) -> Result<Self, InvalidValue> {
-        if region.is_empty() || !region.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b',')) {
-            return Err(InvalidValue::new("region", "must be visible ASCII without '/' and ','", region));
+        if region.is_empty()
+            || !region.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b','))
+        {
+            return Err(InvalidValue::new(
+                "region",
+                "must be visible ASCII without '/' and ','",
+                region,
+            ));
         }
         Ok(Self::of(region, account_id, bucket))
     }
@@ -72,7 +78,10 @@ impl From<&Target> for Resource {
 // Not derived: the canonical URI would print as bytes, and adds nothing to the name.
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resource").field("region", &self.region).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Resource")
+            .field("region", &self.region)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

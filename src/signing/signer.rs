@@ -70,7 +70,13 @@ impl Signer {
             value.set_sensitive(true);
             value
         });
-        Self { resource: resource.into(), credentials, additional_headers: Vec::new(), security_token, stamp: Mutex::new(None) }
+        Self {
+            resource: resource.into(),
+            credentials,
+            additional_headers: Vec::new(),
+            security_token,
+            stamp: Mutex::new(None),
+        }
     }
 
     /// Also signs these headers, if a request has them and they are not empty. `content-type`,
@@ -118,7 +124,8 @@ impl Signer {
         let mut additional = additional_headers(headers, &self.additional_headers);
         additional.retain(|name| name != AUTHORIZATION);
         let query = request.uri().query().unwrap_or_default();
-        let signature = self.signature(request.method(), query, request.headers(), &additional, &date, &key);
+        let signature =
+            self.signature(request.method(), query, request.headers(), &additional, &date, &key);
 
         let id = self.credentials.access_key_id();
         let mut value = Vec::with_capacity(AUTHORIZATION_LEN + id.len() + key.scope().len());
@@ -133,7 +140,8 @@ impl Signer {
         }
         value.extend_from_slice(b",Signature=");
         value.extend_from_slice(&hex(&signature.value));
-        let mut value = HeaderValue::from_maybe_shared(Bytes::from(value)).expect("every part is header text");
+        let mut value =
+            HeaderValue::from_maybe_shared(Bytes::from(value)).expect("every part is header text");
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
         signature
@@ -153,7 +161,12 @@ impl Signer {
     ///
     /// [`InvalidValue`] with the field `presigned uri` if the URI would be longer than 65534 bytes, or
     /// if it cannot have a query (`*`, or an authority alone). The request is then unchanged.
-    pub fn presign<B>(&self, request: &mut Request<B>, time: SystemTime, expires: Duration) -> Result<Signature, InvalidValue> {
+    pub fn presign<B>(
+        &self,
+        request: &mut Request<B>,
+        time: SystemTime,
+        expires: Duration,
+    ) -> Result<Signature, InvalidValue> {
         let Stamp { date, key, .. } = self.stamp(time);
         // Copies, so that the request is unchanged if its new URI is invalid.
         let mut headers = request.headers().clone();
@@ -163,7 +176,8 @@ impl Signer {
         let additional = additional_headers(&headers, &self.additional_headers);
         let base = without_query_form(request.uri()).unwrap_or_else(|| request.uri().clone());
 
-        let mut target = base.path_and_query().map_or("/", PathAndQuery::as_str).as_bytes().to_vec();
+        let mut target =
+            base.path_and_query().map_or("/", PathAndQuery::as_str).as_bytes().to_vec();
         target.push(if base.query().is_some() { b'&' } else { b'?' });
         let mut append = |name: &str, value: &[u8]| {
             target.extend_from_slice(name.as_bytes());
@@ -174,7 +188,10 @@ impl Signer {
         append(name::SIGNATURE_VERSION, ALGORITHM.as_bytes());
         append(name::DATE, date.iso8601().as_bytes());
         append(name::EXPIRES, expires.as_secs().to_string().as_bytes());
-        append(name::CREDENTIAL, format!("{}/{}", self.credentials.access_key_id(), key.scope()).as_bytes());
+        append(
+            name::CREDENTIAL,
+            format!("{}/{}", self.credentials.access_key_id(), key.scope()).as_bytes(),
+        );
         if let Some(token) = self.credentials.security_token() {
             append(name::SECURITY_TOKEN, token.as_bytes());
         }
@@ -222,7 +239,8 @@ impl Signer {
         date: &RequestDate,
         key: &SigningKey,
     ) -> Signature {
-        let canonical = CanonicalRequest { method, resource: &self.resource, query, headers, additional };
+        let canonical =
+            CanonicalRequest { method, resource: &self.resource, query, headers, additional };
         let text = SignedText::new(&canonical, date, key.scope());
         let value = key.sign(text.string_to_sign());
         Signature { text, value }
@@ -279,8 +297,11 @@ impl fmt::Debug for Signature {
 fn without_query_form(uri: &Uri) -> Option<Uri> {
     // The names may be escaped.
     let query = uri.query().filter(|query| query.contains("x-oss-") || query.contains('%'))?;
-    let is_kept =
-        |part: &&str| parameters(part).all(|(name, _)| name::QUERY_FORM.iter().all(|signed| signed.as_bytes() != name.as_ref()));
+    let is_kept = |part: &&str| {
+        parameters(part).all(|(name, _)| {
+            name::QUERY_FORM.iter().all(|signed| signed.as_bytes() != name.as_ref())
+        })
+    };
     let kept: Vec<&str> = query.split('&').filter(is_kept).collect();
     let mut target = uri.path().as_bytes().to_vec();
     if !kept.is_empty() {
@@ -292,7 +313,9 @@ fn without_query_form(uri: &Uri) -> Option<Uri> {
 
 fn with_path_and_query(uri: &Uri, target: Vec<u8>) -> Result<Uri, InvalidValue> {
     let mut parts = uri.clone().into_parts();
-    let invalid = || InvalidValue::without_value("presigned uri", "must have a path and at most 65534 bytes");
-    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(target)).map_err(|_| invalid())?);
+    let invalid =
+        || InvalidValue::without_value("presigned uri", "must have a path and at most 65534 bytes");
+    parts.path_and_query =
+        Some(PathAndQuery::from_maybe_shared(Bytes::from(target)).map_err(|_| invalid())?);
     Uri::from_parts(parts).map_err(|_| invalid())
 }

@@ -17,7 +17,8 @@ pub(super) struct SigningKey {
 
 impl SigningKey {
     pub(super) fn derive(access_key_secret: &str, scope: String) -> Arc<Self> {
-        let mut secret = Zeroizing::new(String::with_capacity("aliyun_v4".len() + access_key_secret.len()));
+        let mut secret =
+            Zeroizing::new(String::with_capacity("aliyun_v4".len() + access_key_secret.len()));
         secret.push_str("aliyun_v4");
         secret.push_str(access_key_secret);
         on_wiped_stack(|| {

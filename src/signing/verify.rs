@@ -6,7 +6,9 @@ use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Request;
 use zeroize::Zeroizing;
 
-use super::canonical_request::{CanonicalRequest, additional_headers, is_signed_by_default, parameters};
+use super::canonical_request::{
+    CanonicalRequest, additional_headers, is_signed_by_default, parameters,
+};
 use super::encode::unhex;
 use super::signing_key::SigningKey;
 use super::string_to_sign::{SignedText, scope};
@@ -73,12 +75,24 @@ impl Authorization {
         let query = QueryForm::parse(request.uri().query().unwrap_or_default())?;
         let authorization = match (request.headers().contains_key(AUTHORIZATION), query) {
             (false, None) => return Err(VerifyError::Missing),
-            (true, Some(_)) => return Err(malformed("authorization", "must be in the header or in the query, not in both")),
+            (true, Some(_)) => {
+                return Err(malformed(
+                    "authorization",
+                    "must be in the header or in the query, not in both",
+                ));
+            }
             (true, None) => Self::parse_header(request.headers())?,
             (false, Some(query)) => query.into_authorization()?,
         };
-        let is_signed = |name: &&HeaderName| is_signed_by_default(name) || authorization.additional_headers.contains(name);
-        if request.headers().keys().filter(is_signed).any(|name| request.headers().get_all(name).iter().count() > 1) {
+        let is_signed = |name: &&HeaderName| {
+            is_signed_by_default(name) || authorization.additional_headers.contains(name)
+        };
+        if request
+            .headers()
+            .keys()
+            .filter(is_signed)
+            .any(|name| request.headers().get_all(name).iter().count() > 1)
+        {
             return Err(malformed("signed header", "must have one value"));
         }
         Ok(authorization)
@@ -91,13 +105,20 @@ impl Authorization {
         let value = one(headers, AUTHORIZATION.as_str())?.unwrap_or_default();
         let parts = value.strip_prefix(ALGORITHM).and_then(|parts| parts.strip_prefix(' '));
         let (mut credential, mut additional, mut signature) = (None, None, None);
-        for part in parts.ok_or(malformed("authorization", "must begin with OSS4-HMAC-SHA256"))?.split(',') {
+        for part in
+            parts.ok_or(malformed("authorization", "must begin with OSS4-HMAC-SHA256"))?.split(',')
+        {
             let (name, value) = part.trim().split_once('=').unwrap_or_default();
             let slot = match name {
                 "Credential" => &mut credential,
                 "AdditionalHeaders" => &mut additional,
                 "Signature" => &mut signature,
-                _ => return Err(malformed("authorization", "must be Credential=..[,AdditionalHeaders=..],Signature=..")),
+                _ => {
+                    return Err(malformed(
+                        "authorization",
+                        "must be Credential=..[,AdditionalHeaders=..],Signature=..",
+                    ));
+                }
             };
             if slot.replace(value).is_some() {
                 return Err(malformed("authorization", "must not repeat a part"));
@@ -130,22 +151,22 @@ impl Authorization {
         let name = |name: &str| HeaderName::from_bytes(name.as_bytes());
         let mut additional_headers = match additional_headers {
             "" => Vec::new(),
-            names => names
-                .split(';')
-                .map(name)
-                .collect::<Result<_, _>>()
-                .map_err(|_| malformed("additional headers", "must be header names joined by ';'"))?,
+            names => names.split(';').map(name).collect::<Result<_, _>>().map_err(|_| {
+                malformed("additional headers", "must be header names joined by ';'")
+            })?,
         };
         additional_headers.sort_unstable_by(|a: &HeaderName, b| a.as_str().cmp(b.as_str()));
         additional_headers.dedup();
         Ok(Self {
             form,
             access_key_id: access_key_id.to_owned(),
-            date: RequestDate::parse(date).ok_or(malformed(name::DATE, "must be YYYYMMDDTHHMMSSZ"))?,
+            date: RequestDate::parse(date)
+                .ok_or(malformed(name::DATE, "must be YYYYMMDDTHHMMSSZ"))?,
             scope: scope.to_owned(),
             additional_headers,
             security_token: security_token.map(|token| Zeroizing::new(token.to_owned())),
-            signature: unhex(signature.as_bytes()).ok_or(malformed("signature", "must be 64 lower-case hex digits"))?,
+            signature: unhex(signature.as_bytes())
+                .ok_or(malformed("signature", "must be 64 lower-case hex digits"))?,
         })
     }
 
@@ -175,13 +196,15 @@ impl Authorization {
     /// [`VerifyError::TimeTooSkewed`] in the header form, [`VerifyError::OutsideValidity`] in the
     /// query form.
     pub fn check_date(&self, now: SystemTime) -> Result<(), VerifyError> {
-        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let seconds =
+            |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let (date, now, tolerance) = (seconds(self.date.time()), seconds(now), TOLERANCE.as_secs());
         match self.form {
             AuthorizationForm::Header if date.abs_diff(now) <= tolerance => Ok(()),
             AuthorizationForm::Header => Err(VerifyError::TimeTooSkewed),
             AuthorizationForm::Query { expires }
-                if date <= now.saturating_add(tolerance) && now <= date.saturating_add(expires.as_secs()) =>
+                if date <= now.saturating_add(tolerance)
+                    && now <= date.saturating_add(expires.as_secs()) =>
             {
                 Ok(())
             }
@@ -197,7 +220,12 @@ impl Authorization {
     ///
     /// [`VerifyError::ScopeMismatch`], [`VerifyError::SignatureMismatch`],
     /// [`VerifyError::SecurityTokenMismatch`].
-    pub fn verify<B>(&self, request: &Request<B>, resource: &Resource, credentials: &Credentials) -> Result<(), VerifyError> {
+    pub fn verify<B>(
+        &self,
+        request: &Request<B>,
+        resource: &Resource,
+        credentials: &Credentials,
+    ) -> Result<(), VerifyError> {
         let expected = scope(&self.date, resource.region());
         if self.scope != expected {
             return Err(VerifyError::ScopeMismatch { expected });
@@ -214,7 +242,9 @@ impl Authorization {
         let is_match = key.verify(text.string_to_sign(), &self.signature);
         // In the header form the signature does not cover the id, so compare it as well.
         if !is_match || self.access_key_id != credentials.access_key_id() {
-            return Err(VerifyError::SignatureMismatch { string_to_sign: text.string_to_sign_text().to_owned() });
+            return Err(VerifyError::SignatureMismatch {
+                string_to_sign: text.string_to_sign_text().to_owned(),
+            });
         }
         if self.security_token.as_deref().map(String::as_str) != credentials.security_token() {
             return Err(VerifyError::SecurityTokenMismatch);
@@ -241,7 +271,10 @@ fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(|text| Some(text.trim())).map_err(|_| malformed(name, "must be ASCII")),
+        (Some(value), None) => value
+            .to_str()
+            .map(|text| Some(text.trim()))
+            .map_err(|_| malformed(name, "must be ASCII")),
         (Some(_), Some(_)) => Err(malformed(name, "must not be repeated")),
     }
 }
@@ -254,9 +287,13 @@ impl QueryForm {
     fn parse(query: &str) -> Result<Option<Self>, VerifyError> {
         let mut found = Self(Default::default());
         for (name, value) in parameters(query) {
-            let Some(index) = name::QUERY_FORM.iter().position(|known| known.as_bytes() == &*name) else { continue };
+            let Some(index) = name::QUERY_FORM.iter().position(|known| known.as_bytes() == &*name)
+            else {
+                continue;
+            };
             let known = name::QUERY_FORM[index];
-            let value = String::from_utf8(value.into_owned()).map_err(|_| malformed(known, "must be UTF-8"))?;
+            let value = String::from_utf8(value.into_owned())
+                .map_err(|_| malformed(known, "must be UTF-8"))?;
             if found.0[index].replace(Zeroizing::new(value)).is_some() {
                 return Err(malformed(known, "must not be repeated"));
             }
@@ -265,17 +302,25 @@ impl QueryForm {
     }
 
     fn into_authorization(self) -> Result<Authorization, VerifyError> {
-        let [version, date, expires, credential, security_token, additional_headers, signature] = &self.0;
-        let required =
-            |value: &Option<Zeroizing<String>>, known: &'static str| value.clone().ok_or(malformed(known, "must be present"));
+        let [version, date, expires, credential, security_token, additional_headers, signature] =
+            &self.0;
+        let required = |value: &Option<Zeroizing<String>>, known: &'static str| {
+            value.clone().ok_or(malformed(known, "must be present"))
+        };
         if version.as_deref().map(String::as_str) != Some(ALGORITHM) {
             return Err(malformed(name::SIGNATURE_VERSION, "must be OSS4-HMAC-SHA256"));
         }
         let expires = required(expires, name::EXPIRES)?;
-        let seconds = expires.bytes().all(|byte| byte.is_ascii_digit()).then(|| expires.parse().ok()).flatten();
+        let seconds = expires
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| expires.parse().ok())
+            .flatten();
         Authorization::new(
             AuthorizationForm::Query {
-                expires: Duration::from_secs(seconds.ok_or(malformed(name::EXPIRES, "must be a number of seconds"))?),
+                expires: Duration::from_secs(
+                    seconds.ok_or(malformed(name::EXPIRES, "must be a number of seconds"))?,
+                ),
             },
             &required(credential, name::CREDENTIAL)?,
             &required(date, name::DATE)?,
@@ -330,10 +375,16 @@ impl fmt::Display for VerifyError {
             Self::Missing => f.write_str("the request carries no authorization"),
             Self::Malformed { part, rule } => write!(f, "{part} {rule}"),
             Self::TimeTooSkewed => f.write_str("the request's date is more than 15 minutes off"),
-            Self::OutsideValidity => f.write_str("the presigned request has expired or is not valid yet"),
+            Self::OutsideValidity => {
+                f.write_str("the presigned request has expired or is not valid yet")
+            }
             Self::ScopeMismatch { expected } => write!(f, "the scope must be {expected}"),
-            Self::SignatureMismatch { .. } => f.write_str("the signature does not match the request"),
-            Self::SecurityTokenMismatch => f.write_str("the security token does not belong to the AccessKey id"),
+            Self::SignatureMismatch { .. } => {
+                f.write_str("the signature does not match the request")
+            }
+            Self::SecurityTokenMismatch => {
+                f.write_str("the security token does not belong to the AccessKey id")
+            }
         }
     }
 }

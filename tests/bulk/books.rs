@@ -23,7 +23,8 @@ fn now() -> Now {
 fn duplicates_within_a_batch_are_dropped_and_counted() {
     // 250 keys, each twice in a row; then the same 250 once more, in the same batch.
     let twice = (0..250).flat_map(|number| [number, number]);
-    let run = Run::new(BulkOptions::new(), |_| deleted()).keys(twice.chain(0..250).map(key)).delete_all();
+    let run =
+        Run::new(BulkOptions::new(), |_| deleted()).keys(twice.chain(0..250).map(key)).delete_all();
     let report = run.bulk.report();
     assert_eq!((run.requests.as_slice()[0].1, run.requests.len()), (250, 1));
     assert_eq!((report.pushed, report.deleted, report.duplicates), (750, 250, 500));
@@ -32,7 +33,9 @@ fn duplicates_within_a_batch_are_dropped_and_counted() {
 
 #[test]
 fn duplicates_in_another_batch_are_kept() {
-    let run = Run::new(BulkOptions::new(), |_| deleted()).keys((0..500).chain(0..500).map(key)).delete_all();
+    let run = Run::new(BulkOptions::new(), |_| deleted())
+        .keys((0..500).chain(0..500).map(key))
+        .delete_all();
     let report = run.bulk.report();
     assert_eq!((run.requests.len(), report.deleted, report.duplicates), (2, 1000, 0));
 }
@@ -41,11 +44,15 @@ fn duplicates_in_another_batch_are_kept() {
 fn settled_ranges_cover_finished_positions() {
     let mut bulk = bulk(BulkOptions::new().rate(Rate::Unlimited));
     (0..2000).for_each(|number| assert!(push(&mut bulk, number)));
-    let ids: Vec<TransmitId> = std::iter::from_fn(|| bulk.poll_transmit(now())).map(|transmit| transmit.id).collect();
+    let ids: Vec<TransmitId> =
+        std::iter::from_fn(|| bulk.poll_transmit(now())).map(|transmit| transmit.id).collect();
     assert_eq!(ids.len(), 4);
     let mut settle = |id| {
         bulk.handle_response(now(), id, &Deleted::new("id").to_response());
-        (bulk.settled().prefix(), bulk.settled().ranges().map(|range| (range.start, range.end)).collect::<Vec<_>>())
+        (
+            bulk.settled().prefix(),
+            bulk.settled().ranges().map(|range| (range.start, range.end)).collect::<Vec<_>>(),
+        )
     };
     assert_eq!(settle(ids[2]), (0, vec![(1000, 1500)]));
     assert_eq!(settle(ids[0]), (500, vec![(1000, 1500)]));
@@ -137,8 +144,14 @@ fn invalid_options_are_named() {
     for (options, expected) in [
         (options().concurrency(0), r#"concurrency must be 1 to 10000, not "0""#),
         (options().concurrency(10_001), r#"concurrency must be 1 to 10000, not "10001""#),
-        (options().rate(Rate::Fixed(0.0)), r#"requests a second must be 0.001 to 1000000, not "0""#),
-        (options().rate(Rate::Fixed(f64::NAN)), r#"requests a second must be 0.001 to 1000000, not "NaN""#),
+        (
+            options().rate(Rate::Fixed(0.0)),
+            r#"requests a second must be 0.001 to 1000000, not "0""#,
+        ),
+        (
+            options().rate(Rate::Fixed(f64::NAN)),
+            r#"requests a second must be 0.001 to 1000000, not "NaN""#,
+        ),
         (
             options().rate(Adaptive::new().max_requests_per_second(-1.0)),
             r#"requests a second must be 0.001 to 1000000, not "-1""#,
@@ -147,16 +160,31 @@ fn invalid_options_are_named() {
             options().rate(Adaptive::new().max_requests_per_second(2e6)),
             r#"requests a second must be 0.001 to 1000000, not "2000000""#,
         ),
-        (options().rate(Adaptive::new().max_keys_per_second(0.0)), r#"keys a second must be 0.001 to 1000000000, not "0""#),
+        (
+            options().rate(Adaptive::new().max_keys_per_second(0.0)),
+            r#"keys a second must be 0.001 to 1000000000, not "0""#,
+        ),
         (
             options().rate(Adaptive::new().max_keys_per_second(2e9)),
             r#"keys a second must be 0.001 to 1000000000, not "2000000000""#,
         ),
         (options().max_attempts(0), r#"max attempts must be at least 1, not "0""#),
-        (options().back_off(Duration::ZERO, SECOND), r#"back-off must be at least 10ms, not "0ns""#),
-        (options().back_off(Duration::from_micros(9999), SECOND), r#"back-off must be at least 10ms, not "9.999ms""#),
-        (options().back_off(SECOND, SECOND / 2), r#"cap of the back-off must be at least its base, not "500ms""#),
-        (options().response_timeout(Duration::ZERO), r#"answer timeout must be above 0, not "0ns""#),
+        (
+            options().back_off(Duration::ZERO, SECOND),
+            r#"back-off must be at least 10ms, not "0ns""#,
+        ),
+        (
+            options().back_off(Duration::from_micros(9999), SECOND),
+            r#"back-off must be at least 10ms, not "9.999ms""#,
+        ),
+        (
+            options().back_off(SECOND, SECOND / 2),
+            r#"cap of the back-off must be at least its base, not "500ms""#,
+        ),
+        (
+            options().response_timeout(Duration::ZERO),
+            r#"answer timeout must be above 0, not "0ns""#,
+        ),
     ] {
         let refused = BulkDelete::new(&target(), credentials(), options).unwrap_err();
         assert_eq!(refused.to_string(), expected);

@@ -15,10 +15,17 @@ fn emulated(keys: u64) -> Emulator {
 }
 
 /// A service whose clock is right, and a client's that is `ahead` of it, or behind where `is_behind`.
-fn skewed<'a>(emulator: &'a mut Emulator, options: BulkOptions, ahead: Duration, is_behind: bool) -> Run<'a> {
+fn skewed<'a>(
+    emulator: &'a mut Emulator,
+    options: BulkOptions,
+    ahead: Duration,
+    is_behind: bool,
+) -> Run<'a> {
     let service_ahead = if is_behind { ahead } else { Duration::ZERO };
     let mut run = Run::new(options, move |call| {
-        Answer::Is(emulator.handle(Now::new(call.at, start() + service_ahead + call.at), call.request))
+        Answer::Is(
+            emulator.handle(Now::new(call.at, start() + service_ahead + call.at), call.request),
+        )
     });
     run.ahead = if is_behind { Duration::ZERO } else { ahead };
     run
@@ -29,8 +36,13 @@ fn skewed_clock_costs_one_request() {
     for is_behind in [false, true] {
         for ahead in [Duration::from_secs(16 * 60), 2 * HOUR, 24 * HOUR, 24 * 400 * HOUR] {
             let mut emulator = emulated(5000);
-            let run = skewed(&mut emulator, BulkOptions::new().concurrency(1), ahead, is_behind).delete(5000);
-            assert_eq!((run.requests.len(), run.outcomes()), (11, [5000, 0, 0, 0]), "{ahead:?} {is_behind}");
+            let run = skewed(&mut emulator, BulkOptions::new().concurrency(1), ahead, is_behind)
+                .delete(5000);
+            assert_eq!(
+                (run.requests.len(), run.outcomes()),
+                (11, [5000, 0, 0, 0]),
+                "{ahead:?} {is_behind}"
+            );
             assert_eq!(run.count(|event| matches!(event, Event::ClockCorrected)), 1);
         }
     }
@@ -48,7 +60,8 @@ fn requests_dated_before_the_correction_are_resent() {
 #[test]
 fn clock_jump_during_a_run_is_corrected() {
     let mut emulator = emulated(10_000);
-    let mut run = skewed(&mut emulator, BulkOptions::new().concurrency(1), HOUR, false).keys((0..10_000).map(key));
+    let mut run = skewed(&mut emulator, BulkOptions::new().concurrency(1), HOUR, false)
+        .keys((0..10_000).map(key));
     run.until(|run| run.requests.len() == 8);
     run.ahead = 5 * HOUR;
     let run = run.delete_all();
@@ -58,7 +71,9 @@ fn clock_jump_during_a_run_is_corrected() {
 
 #[test]
 fn date_rejected_after_correction_stops_the_run() {
-    let run = Run::new(BulkOptions::new().concurrency(1), |_| error(403, code::REQUEST_TIME_TOO_SKEWED)).delete(1000);
+    let run =
+        Run::new(BulkOptions::new().concurrency(1), |_| error(403, code::REQUEST_TIME_TOO_SKEWED))
+            .delete(1000);
     assert!(matches!(run.stopped(), Some(StopReason::Clock(_))));
     assert_eq!((run.requests.len(), run.outcomes()), (2, [0, 500, 0, 500]));
 }
@@ -67,7 +82,8 @@ fn date_rejected_after_correction_stops_the_run() {
 fn response_without_a_date_corrects_nothing() {
     let mut response = crate::run::service_error(403, code::REQUEST_TIME_TOO_SKEWED).to_response();
     response.headers_mut().remove("date");
-    let run = Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(response.clone())).delete(1000);
+    let run =
+        Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(response.clone())).delete(1000);
     assert!(matches!(run.stopped(), Some(StopReason::Clock(_))));
     assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 500, 0, 500]));
 }

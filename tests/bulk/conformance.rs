@@ -12,9 +12,24 @@ use crate::run::{Answer, Run, not_sent};
 const EXPECTED: [(&str, usize, [u64; 4], Against); 7] = [
     ("sequence/503-500-then-204", 3, [3, 0, 0, 0], Against::Same),
     // The SDK's request is dated as wrongly the second time: it is only the recorded server that takes it.
-    ("sequence/skew-then-204", 2, [3, 0, 0, 0], Against::Better("the second request has the service's date")),
-    ("sequence/skew-behind-then-204", 2, [3, 0, 0, 0], Against::Better("the second request has the service's date")),
-    ("sequence/skew-always", 2, [0, 3, 0, 0], Against::Better("one request less, and the reason is the clock")),
+    (
+        "sequence/skew-then-204",
+        2,
+        [3, 0, 0, 0],
+        Against::Better("the second request has the service's date"),
+    ),
+    (
+        "sequence/skew-behind-then-204",
+        2,
+        [3, 0, 0, 0],
+        Against::Better("the second request has the service's date"),
+    ),
+    (
+        "sequence/skew-always",
+        2,
+        [0, 3, 0, 0],
+        Against::Better("one request less, and the reason is the clock"),
+    ),
     ("transport/connect-refused", 3, [0, 0, 0, 3], Against::Same),
     ("transport/connect-timeout", 3, [0, 0, 0, 3], Against::Same),
     ("transport/tls-failure", 3, [0, 0, 0, 3], Against::Same),
@@ -28,13 +43,20 @@ enum Against {
 
 #[test]
 fn sequences_match_or_improve_on_the_sdk() {
-    let cases: Vec<ErrorCase> =
-        error_cases().into_iter().filter(|case| case.id.starts_with("sequence/") || case.id.starts_with("transport/")).collect();
-    assert_eq!(cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>(), EXPECTED.map(|(id, ..)| id));
+    let cases: Vec<ErrorCase> = error_cases()
+        .into_iter()
+        .filter(|case| case.id.starts_with("sequence/") || case.id.starts_with("transport/"))
+        .collect();
+    assert_eq!(
+        cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>(),
+        EXPECTED.map(|(id, ..)| id)
+    );
     for (case, (id, requests, outcomes, against)) in cases.iter().zip(EXPECTED) {
         let dates = RefCell::new(Vec::new());
         let run = Run::new(BulkOptions::new().concurrency(1), |call| {
-            dates.borrow_mut().push(call.request.headers()["x-oss-date"].to_str().unwrap().to_owned());
+            dates
+                .borrow_mut()
+                .push(call.request.headers()["x-oss-date"].to_str().unwrap().to_owned());
             let number = call.number.min(case.responses.len() - 1);
             case.responses[number].clone().map_or_else(not_sent, Answer::Is)
         })
@@ -49,10 +71,19 @@ fn sequences_match_or_improve_on_the_sdk() {
             Against::Better(how) => {
                 assert!(requests as u64 <= attempts, "{id}: {how}");
                 // Dated by the answer from the second request on.
-                let date = case.responses[0].as_ref().map(DeleteVectors::parse_response).unwrap().unwrap_err().date().unwrap();
+                let date = case.responses[0]
+                    .as_ref()
+                    .map(DeleteVectors::parse_response)
+                    .unwrap()
+                    .unwrap_err()
+                    .date()
+                    .unwrap();
                 let now = crate::run::start() + run.requests[1].0;
                 let difference = date.max(now).duration_since(date.min(now)).unwrap();
-                assert!(difference.as_secs() > 3600 && dates.borrow()[0] != dates.borrow()[1], "{id}: {how}");
+                assert!(
+                    difference.as_secs() > 3600 && dates.borrow()[0] != dates.borrow()[1],
+                    "{id}: {how}"
+                );
             }
         }
         match run.stopped() {

@@ -18,7 +18,10 @@ fn until(name: &str, expires: Duration) -> Credentials {
 }
 
 fn is_signed_by(call: &Call<'_>, name: &str) -> bool {
-    call.request.headers()["authorization"].to_str().unwrap().contains(&format!("Credential={name}/"))
+    call.request.headers()["authorization"]
+        .to_str()
+        .unwrap()
+        .contains(&format!("Credential={name}/"))
 }
 
 /// Knows these alone.
@@ -30,7 +33,11 @@ fn knowing<'a>(names: &'a [&'a str]) -> impl Fn(&Call<'_>) -> Answer + 'a {
 }
 
 fn asked(run: &Run<'_>) -> Vec<Duration> {
-    run.events.iter().filter(|(_, event)| matches!(event, Event::CredentialsNeeded)).map(|&(at, _)| at).collect()
+    run.events
+        .iter()
+        .filter(|(_, event)| matches!(event, Event::CredentialsNeeded))
+        .map(|&(at, _)| at)
+        .collect()
 }
 
 fn renewing() -> BulkOptions {
@@ -39,7 +46,9 @@ fn renewing() -> BulkOptions {
 
 #[test]
 fn rejected_credentials_are_fatal_without_renewal() {
-    for code in [code::SECURITY_TOKEN_EXPIRED, code::INVALID_SECURITY_TOKEN, code::INVALID_ACCESS_KEY_ID] {
+    for code in
+        [code::SECURITY_TOKEN_EXPIRED, code::INVALID_SECURITY_TOKEN, code::INVALID_ACCESS_KEY_ID]
+    {
         let run = Run::new(BulkOptions::new().concurrency(1), |_| error(403, code)).delete(600);
         assert!(matches!(run.stopped(), Some(StopReason::Credentials(_))));
         assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 500, 0, 100]));
@@ -62,7 +71,11 @@ fn late_credentials_continue_the_run() {
         .provider(|asked| (asked == 0).then(|| (45 * SECOND, pair("new"))))
         .delete(5000);
     assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (11, [5000, 0, 0, 0], None));
-    assert_eq!(run.requests[1].0, Duration::from_millis(10) + 45 * SECOND, "nothing is sent before they come");
+    assert_eq!(
+        run.requests[1].0,
+        Duration::from_millis(10) + 45 * SECOND,
+        "nothing is sent before they come"
+    );
 }
 
 #[test]
@@ -70,14 +83,21 @@ fn rejected_credentials_are_requested_with_back_off() {
     // The provider has the old ones in its cache for a while.
     for cached in [1, 2, 5] {
         let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"]))
-            .provider(|asked| Some((SECOND / 100, if asked < cached { pair("old") } else { pair("new") })))
+            .provider(|asked| {
+                Some((SECOND / 100, if asked < cached { pair("old") } else { pair("new") }))
+            })
             .delete(600);
-        assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (3 + cached, [600, 0, 0, 0], None), "{cached}");
+        assert_eq!(
+            (run.requests.len(), run.outcomes(), run.stopped()),
+            (3 + cached, [600, 0, 0, 0], None),
+            "{cached}"
+        );
     }
     // For good: until the timeout is over, and then with the reason.
     let options = BulkOptions::new().credentials_timeout(55 * SECOND);
-    let run =
-        Run::as_whom(pair("old"), options, knowing(&["new"])).provider(|_| Some((Duration::ZERO, pair("old")))).delete(5000);
+    let run = Run::as_whom(pair("old"), options, knowing(&["new"]))
+        .provider(|_| Some((Duration::ZERO, pair("old"))))
+        .delete(5000);
     assert!(matches!(run.stopped(), Some(StopReason::Credentials(_))));
     let rejected = Duration::from_millis(10);
     assert_eq!(run.now, rejected + 55 * SECOND);
@@ -89,10 +109,13 @@ fn rejected_credentials_are_requested_with_back_off() {
 
 #[test]
 fn requests_with_old_credentials_are_resent_uncounted() {
-    let options =
-        BulkOptions::new().concurrency(8).rate(oss_delete_vectors::bulk::Rate::Unlimited).credentials_timeout(60 * SECOND);
-    let run =
-        Run::as_whom(pair("old"), options, knowing(&["new"])).provider(|_| Some((Duration::ZERO, pair("new")))).delete(4000);
+    let options = BulkOptions::new()
+        .concurrency(8)
+        .rate(oss_delete_vectors::bulk::Rate::Unlimited)
+        .credentials_timeout(60 * SECOND);
+    let run = Run::as_whom(pair("old"), options, knowing(&["new"]))
+        .provider(|_| Some((Duration::ZERO, pair("new"))))
+        .delete(4000);
     // Eight refused, of which one asks; eight more.
     assert_eq!((run.requests.len(), asked(&run).len(), run.outcomes()), (16, 1, [4000, 0, 0, 0]));
 }
@@ -116,7 +139,8 @@ fn credentials_are_renewed_five_minutes_before_expiry() {
 #[test]
 fn credentials_timeout_starts_at_expiry() {
     // Asked five minutes ahead, patience of one: it begins with the expiry, and nothing is due over it before.
-    let mut run = Run::as_whom(until("old", 301 * SECOND), renewing(), knowing(&["old"])).keys(std::iter::empty());
+    let mut run = Run::as_whom(until("old", 301 * SECOND), renewing(), knowing(&["old"]))
+        .keys(std::iter::empty());
     run.bulk.push(oss_delete_vectors::Key::new("one").unwrap()).unwrap();
     run.send();
     while run.stopped().is_none() {
@@ -141,7 +165,8 @@ fn short_lived_credentials_are_not_renewed_at_once() {
 fn credentials_are_used_when_the_clock_is_far_ahead() {
     // By the client's clock every token has expired when it comes. The service tells the time.
     let hour = Duration::from_secs(3600);
-    let mut emulator = Emulator::with_vectors(&target(), pair("other"), (0..5000).map(key)).unwrap();
+    let mut emulator =
+        Emulator::with_vectors(&target(), pair("other"), (0..5000).map(key)).unwrap();
     for name in ["old", "new"] {
         emulator.add_identity(Identity::new(until(name, hour)));
     }

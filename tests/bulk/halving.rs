@@ -12,7 +12,8 @@ fn refusing(poison: &[u64]) -> impl Fn(&Call<'_>) -> Answer + use<> {
     let poison: Vec<String> = poison.iter().map(|&number| key(number)).collect();
     move |call| {
         let read = DeleteVectors::parse_request(&target(), call.request).unwrap();
-        let is_refused = read.keys().iter().any(|key| poison.iter().any(|poison| poison == key.as_str()));
+        let is_refused =
+            read.keys().iter().any(|key| poison.iter().any(|poison| poison == key.as_str()));
         if is_refused { error(400, code::VECTOR_INDEX_PARAMETER_INVALID) } else { deleted() }
     }
 }
@@ -24,7 +25,10 @@ fn one_bad_key_in_ten_thousand_is_found() {
         assert_eq!((run.outcomes(), run.stopped()), ([9_999, 1, 0, 0], None), "{poison}");
         let failed: Vec<_> = run.failed().collect();
         assert_eq!(failed.len(), 1);
-        assert_eq!(failed[0].keys.iter().map(|key| key.as_str().to_owned()).collect::<Vec<_>>(), [key(poison)]);
+        assert_eq!(
+            failed[0].keys.iter().map(|key| key.as_str().to_owned()).collect::<Vec<_>>(),
+            [key(poison)]
+        );
         assert_eq!(failed[0].outcome, KeyOutcome::Rejected);
         assert_eq!(failed[0].positions, poison..poison + 1);
         // 20 batches, and 2 pieces for each of the 8 or 9 halvings on the way to one of 500.
@@ -49,8 +53,12 @@ fn attributed(run: &Run<'_>) -> Vec<(u64, bool)> {
     let mut positions: Vec<(u64, bool)> = Vec::new();
     for (_, event) in &run.events {
         match event {
-            Event::Deleted { positions: deleted, .. } => positions.extend(deleted.iter().map(|position| (position, true))),
-            Event::Failed(failed) => positions.extend(failed.positions.iter().map(|position| (position, false))),
+            Event::Deleted { positions: deleted, .. } => {
+                positions.extend(deleted.iter().map(|position| (position, true)))
+            }
+            Event::Failed(failed) => {
+                positions.extend(failed.positions.iter().map(|position| (position, false)))
+            }
             _ => {}
         }
     }
@@ -68,8 +76,11 @@ fn duplicate_has_the_outcome_of_its_key() {
         &[3, 3, 3],
         &[1, 2, 4, 5, 6, 7, 8, 3, 1, 3, 8, 3, 3, 9, 1],
     ] {
-        let run = Run::new(BulkOptions::new(), refusing(&[3])).keys(keys.iter().map(|&number| key(number))).delete_all();
-        let expected: Vec<(u64, bool)> = (0..).zip(keys).map(|(position, &number)| (position, number != 3)).collect();
+        let run = Run::new(BulkOptions::new(), refusing(&[3]))
+            .keys(keys.iter().map(|&number| key(number)))
+            .delete_all();
+        let expected: Vec<(u64, bool)> =
+            (0..).zip(keys).map(|(position, &number)| (position, number != 3)).collect();
         assert_eq!(attributed(&run), expected, "{keys:?}");
         let report = run.bulk.report();
         assert_eq!((report.rejected, report.pushed), (1, keys.len() as u64));
@@ -83,10 +94,14 @@ fn duplicate_has_the_outcome_of_its_key() {
 #[test]
 fn thousands_of_duplicates_are_attributed() {
     // Each key three times, far apart; every hundredth is bad.
-    let keys: Vec<u64> = (0..3).flat_map(|_| 0..400).chain((0..30_000).map(|number| number % 2)).collect();
+    let keys: Vec<u64> =
+        (0..3).flat_map(|_| 0..400).chain((0..30_000).map(|number| number % 2)).collect();
     let poison: Vec<u64> = (0..400).step_by(100).collect();
-    let run = Run::new(BulkOptions::new(), refusing(&poison)).keys(keys.iter().map(|&number| key(number))).delete_all();
-    let expected: Vec<(u64, bool)> = (0..).zip(&keys).map(|(position, number)| (position, number % 100 != 0)).collect();
+    let run = Run::new(BulkOptions::new(), refusing(&poison))
+        .keys(keys.iter().map(|&number| key(number)))
+        .delete_all();
+    let expected: Vec<(u64, bool)> =
+        (0..).zip(&keys).map(|(position, number)| (position, number % 100 != 0)).collect();
     assert_eq!(attributed(&run), expected);
 }
 
@@ -97,7 +112,8 @@ fn one_batch_is_split_at_a_time_before_a_success() {
         sizes.borrow_mut().push((call.positions.first() / 500, call.keys));
         error(400, code::VECTOR_INDEX_PARAMETER_INVALID)
     };
-    let run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), refuse_all).delete(10_000);
+    let run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), refuse_all)
+        .delete(10_000);
     // All four that were in flight at first are refused; then one of them is cut, and the others wait.
     let sizes = sizes.borrow();
     assert_eq!(sizes[..4], [(0, 500), (1, 500), (2, 500), (3, 500)]);
@@ -111,7 +127,10 @@ fn one_batch_is_split_at_a_time_before_a_success() {
 #[test]
 fn single_keys_waiting_for_a_split_are_all_sent() {
     // Batch 0 holds two keys, and 1 to 3 one each. All are bad, which is too few to stop over.
-    let mut run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), refusing(&[0, 1, 2, 3, 4]));
+    let mut run = Run::new(
+        BulkOptions::new().concurrency(4).rate(Rate::Unlimited),
+        refusing(&[0, 1, 2, 3, 4]),
+    );
     for number in 0..5 {
         run.bulk.push(oss_delete_vectors::Key::new(&key(number)).unwrap()).unwrap();
         if number > 0 {
@@ -137,7 +156,10 @@ fn rejection_after_a_lost_response_is_unconfirmed() {
 #[test]
 fn too_large_and_malformed_batches_are_split() {
     for (status, code) in [(413, code::ENTITY_TOO_LARGE), (400, code::MALFORMED_JSON)] {
-        let run = Run::new(BulkOptions::new(), |call| if call.keys > 100 { error(status, code) } else { deleted() }).delete(500);
+        let run = Run::new(BulkOptions::new(), |call| {
+            if call.keys > 100 { error(status, code) } else { deleted() }
+        })
+        .delete(500);
         let sizes: Vec<usize> = run.requests.iter().map(|&(_, keys)| keys).collect();
         assert_eq!(sizes.iter().max(), Some(&500));
         // 500 into 250s, 125s, and 63 and 62.

@@ -26,7 +26,10 @@ fn responses() -> Vec<Named> {
         ("throttling", Box::new(|| error(400, "Throttling.User"))),
         ("qps", Box::new(|| error(503, code::QPS_LIMIT_EXCEEDED))),
     ];
-    for status in [200, 204, 302, 400, 401, 402, 403, 404, 405, 407, 408, 409, 411, 412, 413, 418, 421, 429, 500, 502, 503, 504] {
+    for status in [
+        200, 204, 302, 400, 401, 402, 403, 404, 405, 407, 408, 409, 411, 412, 413, 418, 421, 429,
+        500, 502, 503, 504,
+    ] {
         responses.push(("page", Box::new(move || page(status))));
     }
     for status in [400, 401, 403, 404, 408, 409, 413, 418, 429, 500, 502, 503] {
@@ -39,8 +42,10 @@ fn responses() -> Vec<Named> {
 fn an_hour_of_one_response_costs_no_key() {
     for (number, (name, response)) in responses().into_iter().enumerate() {
         let wrong = 100 * SECOND..100 * SECOND + HOUR;
-        let service = |call: &Call<'_>| if wrong.contains(&call.at) { response() } else { deleted() };
-        let options = BulkOptions::new().rate(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0));
+        let service =
+            |call: &Call<'_>| if wrong.contains(&call.at) { response() } else { deleted() };
+        let options = BulkOptions::new()
+            .rate(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0));
         let run = Run::new(options, service).delete(500_000);
         assert_eq!((run.outcomes(), run.stopped()), ([500_000, 0, 0, 0], None), "{number}: {name}");
         assert_eq!(run.outages(), (1, 1), "{number}: {name}");
@@ -50,7 +55,10 @@ fn an_hour_of_one_response_costs_no_key() {
             Event::OutageEnded { lasted, .. } => Some(*lasted),
             _ => None,
         });
-        assert!((HOUR - 2 * SECOND..HOUR + 25 * SECOND).contains(&lasted.unwrap()), "{number}: {name}: {lasted:?}");
+        assert!(
+            (HOUR - 2 * SECOND..HOUR + 25 * SECOND).contains(&lasted.unwrap()),
+            "{number}: {name}: {lasted:?}"
+        );
     }
 }
 
@@ -58,9 +66,12 @@ fn an_hour_of_one_response_costs_no_key() {
 fn outage_ends_at_the_limit_of_the_caller() {
     for (number, (name, response)) in responses().into_iter().enumerate() {
         let service = |call: &Call<'_>| if call.at > 10 * SECOND { response() } else { deleted() };
-        let options = BulkOptions::new().rate(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0));
+        let options = BulkOptions::new()
+            .rate(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0));
         let run = Run::new(options.outage_timeout(600 * SECOND), service).delete(500_000);
-        let Some(StopReason::Outage(error)) = run.stopped() else { panic!("{number}: {name}: {:?}", run.stopped()) };
+        let Some(StopReason::Outage(error)) = run.stopped() else {
+            panic!("{number}: {name}: {:?}", run.stopped())
+        };
         let began = run.events.iter().find_map(|(_, event)| match event {
             Event::OutageBegan { error, .. } => Some(error.clone()),
             _ => None,
@@ -78,10 +89,19 @@ fn outage_ends_at_the_limit_of_the_caller() {
 #[test]
 fn unlisted_codes_of_other_statuses_stop_the_run() {
     for status in [402, 403, 404, 412, 418] {
-        let service = |call: &Call<'_>| if call.number < 20 { deleted() } else { error(status, "Unheard") };
+        let service =
+            |call: &Call<'_>| if call.number < 20 { deleted() } else { error(status, "Unheard") };
         let run = Run::new(BulkOptions::new(), service).delete(500_000);
-        assert!(matches!(run.stopped(), Some(StopReason::Rejected(_))), "{status}: {:?}", run.stopped());
-        assert_eq!(run.bulk.checkpoint().report().rejected, 0, "{status}: keys are sent again when it is resumed");
+        assert!(
+            matches!(run.stopped(), Some(StopReason::Rejected(_))),
+            "{status}: {:?}",
+            run.stopped()
+        );
+        assert_eq!(
+            run.bulk.checkpoint().report().rejected,
+            0,
+            "{status}: keys are sent again when it is resumed"
+        );
         assert!(run.requests.len() < 500, "{status}: {}", run.requests.len());
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
 use oss_delete_vectors::code;
 
-use crate::run::{Answer, Call, Respond, Run, SECOND, deleted, error, key, lost, not_sent, page, service_error};
+use crate::run::{
+    Answer, Call, Respond, Run, SECOND, deleted, error, key, lost, not_sent, page, service_error,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -17,9 +19,14 @@ fn down(from: usize, until: Duration, answer: impl Fn() -> Answer) -> impl Fn(&C
 
 #[test]
 fn two_hour_outage_loses_no_key() {
-    for answer in
-        [not_sent, lost, || page(502), || page(403), || error(503, "ServiceUnavailable"), || error(500, code::INTERNAL_ERROR)]
-    {
+    for answer in [
+        not_sent,
+        lost,
+        || page(502),
+        || page(403),
+        || error(503, "ServiceUnavailable"),
+        || error(500, code::INTERNAL_ERROR),
+    ] {
         let run = Run::new(BulkOptions::new(), down(20, 2 * HOUR, answer)).delete(100_000);
         assert_eq!((run.outcomes(), run.stopped()), ([100_000, 0, 0, 0], None));
         assert_eq!(run.outages(), (1, 1));
@@ -41,7 +48,8 @@ fn silent_outage_costs_one_probe_per_deadline() {
 
 #[test]
 fn probes_go_one_at_a_time() {
-    let mut run = Run::new(BulkOptions::new().rate(Rate::Unlimited), down(100, 2 * HOUR, lost)).keys((0..).map(crate::run::key));
+    let mut run = Run::new(BulkOptions::new().rate(Rate::Unlimited), down(100, 2 * HOUR, lost))
+        .keys((0..).map(crate::run::key));
     run.until(|run| run.outages().0 == 1);
     // What was in flight when it began ends first.
     run.until(|run| run.bulk.in_flight() == 0);
@@ -60,8 +68,12 @@ fn outage_limit_stops_the_run() {
     assert!(
         matches!(run.stopped(), Some(StopReason::Outage(error)) if error.to_string() == "the request was not sent: connection refused")
     );
-    let first_failure = run.events.iter().find(|(_, event)| matches!(event, Event::Retrying { .. })).unwrap().0;
-    assert_eq!(run.events.iter().find(|(_, event)| matches!(event, Event::Stopped(_))).unwrap().0, first_failure + 600 * SECOND);
+    let first_failure =
+        run.events.iter().find(|(_, event)| matches!(event, Event::Retrying { .. })).unwrap().0;
+    assert_eq!(
+        run.events.iter().find(|(_, event)| matches!(event, Event::Stopped(_))).unwrap().0,
+        first_failure + 600 * SECOND
+    );
     let pushed = run.bulk.report().pushed;
     assert_eq!(run.outcomes(), [10_000, 0, 0, pushed - 10_000]);
 }
@@ -74,7 +86,8 @@ fn one_failing_batch_is_no_outage() {
 }
 
 /// Failures that are not from OSS.
-const FOREIGN: [Respond; 6] = [not_sent, lost, || page(401), || page(502), || page(500), || Answer::Silence];
+const FOREIGN: [Respond; 6] =
+    [not_sent, lost, || page(401), || page(502), || page(500), || Answer::Silence];
 
 #[test]
 fn two_hour_outage_loses_none_of_the_last_keys() {
@@ -84,13 +97,22 @@ fn two_hour_outage_loses_none_of_the_last_keys() {
                 let options = BulkOptions::new().concurrency(concurrency);
                 let run = Run::new(options, down(3, 2 * HOUR, answer)).delete(1500 + 500 * left);
                 let context = format!("{left} at {concurrency}");
-                assert_eq!((run.outcomes(), run.stopped()), ([1500 + 500 * left, 0, 0, 0], None), "{context}");
+                assert_eq!(
+                    (run.outcomes(), run.stopped()),
+                    ([1500 + 500 * left, 0, 0, 0], None),
+                    "{context}"
+                );
                 assert_eq!(run.outages(), (1, 1), "{context}");
                 assert!(run.requests.len() < 1000, "{context}: {}", run.requests.len());
                 assert!(run.now < 2 * HOUR + 110 * SECOND, "{context}: {:?}", run.now);
-                let options = BulkOptions::new().concurrency(concurrency).outage_timeout(600 * SECOND);
+                let options =
+                    BulkOptions::new().concurrency(concurrency).outage_timeout(600 * SECOND);
                 let run = Run::new(options, down(3, 2 * HOUR, answer)).delete(1500 + 500 * left);
-                assert!(matches!(run.stopped(), Some(StopReason::Outage(_))), "{context}: {:?}", run.stopped());
+                assert!(
+                    matches!(run.stopped(), Some(StopReason::Outage(_))),
+                    "{context}: {:?}",
+                    run.stopped()
+                );
                 assert!(run.now < 700 * SECOND, "{context}: {:?}", run.now);
             }
         }
@@ -119,13 +141,18 @@ fn one_deletion_a_minute_is_no_outage() {
 fn failing_batch_ends_while_others_succeed() {
     for cursed in [1, 3, 7] {
         for answer in [not_sent, lost, || page(405), || page(502)] {
-            let is_cursed = |call: &Call<'_>| (1000..1000 + 500 * cursed).contains(&call.positions.first());
+            let is_cursed =
+                |call: &Call<'_>| (1000..1000 + 500 * cursed).contains(&call.positions.first());
             let service = |call: &Call<'_>| if is_cursed(call) { answer() } else { deleted() };
-            let options =
-                BulkOptions::new().rate(Rate::from(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0)));
+            let options = BulkOptions::new().rate(Rate::from(
+                oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0),
+            ));
             let run = Run::new(options, service).delete(100_000);
             let [deleted, rejected, unconfirmed, not_attempted] = run.outcomes();
-            assert_eq!((deleted, rejected, unconfirmed + not_attempted), (100_000 - 500 * cursed, 0, 500 * cursed));
+            assert_eq!(
+                (deleted, rejected, unconfirmed + not_attempted),
+                (100_000 - 500 * cursed, 0, 500 * cursed)
+            );
             assert_eq!((run.outages(), run.stopped()), ((0, 0), None), "{cursed}");
         }
     }
@@ -135,7 +162,9 @@ fn failing_batch_ends_while_others_succeed() {
 fn few_failing_batches_are_no_outage() {
     // The third and the fourth of twenty, which in the end are the last that are left.
     let is_cursed = |call: &Call<'_>| (1000..2000).contains(&call.positions.first());
-    let service = |call: &Call<'_>| if is_cursed(call) { error(500, code::INTERNAL_ERROR) } else { deleted() };
+    let service = |call: &Call<'_>| {
+        if is_cursed(call) { error(500, code::INTERNAL_ERROR) } else { deleted() }
+    };
     let run = Run::new(BulkOptions::new(), service).delete(10_000);
     // Ten attempts each, and those that do not count because nothing else had got on.
     assert_eq!(run.outcomes(), [9000, 0, 1000, 0]);
@@ -162,7 +191,8 @@ fn failing_batch_does_not_prolong_an_outage() {
 #[test]
 fn transient_rejections_use_up_attempts() {
     // Ten batches, the last that are left. OSS itself answers, so that their attempts count.
-    let service = |call: &Call<'_>| if call.number == 0 { deleted() } else { error(409, "Unknown") };
+    let service =
+        |call: &Call<'_>| if call.number == 0 { deleted() } else { error(409, "Unknown") };
     let run = Run::new(BulkOptions::new(), service).delete(5500);
     assert_eq!((run.outcomes(), run.stopped()), ([500, 5000, 0, 0], None));
     assert!(run.requests.len() <= 1 + 120, "{}", run.requests.len());
@@ -180,7 +210,9 @@ fn requests_in_flight_at_outage_start_are_no_probes() {
 
 #[test]
 fn outage_is_reported_after_a_minute_without_success() {
-    let wait = |delay| Answer::Is(service_error(503, code::SLOW_DOWN).with_retry_after(delay).to_response());
+    let wait = |delay| {
+        Answer::Is(service_error(503, code::SLOW_DOWN).with_retry_after(delay).to_response())
+    };
     // What each response is, how many batches are left, and how long it takes until the first of them failed.
     let cases: [(&str, &dyn Fn() -> Answer, u64, Duration); 5] = [
         ("hold", &|| wait(HOUR), 20, Duration::ZERO),

@@ -13,18 +13,32 @@ fn one() -> BulkOptions {
 
 #[test]
 fn earlier_may_have_deleted_is_kept() {
-    for first in [|| error(500, code::INTERNAL_ERROR), lost, || error(503, code::QPS_LIMIT_EXCEEDED), || error(408, "X")] {
-        let run = Run::new(one(), |call| if call.number == 0 { first() } else { error(403, code::ACCESS_DENIED) }).delete(3);
+    for first in [
+        || error(500, code::INTERNAL_ERROR),
+        lost,
+        || error(503, code::QPS_LIMIT_EXCEEDED),
+        || error(408, "X"),
+    ] {
+        let run = Run::new(one(), |call| {
+            if call.number == 0 { first() } else { error(403, code::ACCESS_DENIED) }
+        })
+        .delete(3);
         assert_eq!((run.requests.len(), run.outcomes()), (2, [0, 0, 3, 0]));
         let failed = run.failed().next().unwrap();
-        assert_eq!((failed.requests, failed.error.as_ref().unwrap().status().unwrap().as_u16()), (2, 403));
+        assert_eq!(
+            (failed.requests, failed.error.as_ref().unwrap().status().unwrap().as_u16()),
+            (2, 403)
+        );
     }
 }
 
 #[test]
 fn rejected_and_unsent_requests_are_not_unconfirmed() {
     for first in [|| error(400, code::INVALID_DIGEST), not_sent] {
-        let run = Run::new(one(), |call| if call.number == 0 { first() } else { error(403, code::ACCESS_DENIED) }).delete(3);
+        let run = Run::new(one(), |call| {
+            if call.number == 0 { first() } else { error(403, code::ACCESS_DENIED) }
+        })
+        .delete(3);
         assert_eq!((run.requests.len(), run.outcomes()), (2, [0, 3, 0, 0]));
     }
     let run = Run::new(one(), |_| not_sent()).delete(3);
@@ -34,8 +48,10 @@ fn rejected_and_unsent_requests_are_not_unconfirmed() {
 #[test]
 fn keys_are_unconfirmed_after_ten_attempts() {
     // Another batch succeeds in between, so that it is no outage.
-    let run = Run::new(one(), |call| if call.positions.first() == 0 { error(500, code::INTERNAL_ERROR) } else { deleted() })
-        .delete(40 * 500);
+    let run = Run::new(one(), |call| {
+        if call.positions.first() == 0 { error(500, code::INTERNAL_ERROR) } else { deleted() }
+    })
+    .delete(40 * 500);
     assert_eq!(run.outcomes(), [39 * 500, 0, 500, 0]);
     assert_eq!((run.requests.len(), run.failed().next().unwrap().requests), (49, 10));
     assert_eq!(run.stopped(), None);
@@ -44,7 +60,10 @@ fn keys_are_unconfirmed_after_ten_attempts() {
 #[test]
 fn keys_deleted_after_failures_count_as_deleted() {
     let run = Run::new(one(), |call| if call.number < 5 { lost() } else { deleted() }).delete(500);
-    assert_eq!((run.requests.len(), run.outcomes(), run.bulk.report().retries), (6, [500, 0, 0, 0], 5));
+    assert_eq!(
+        (run.requests.len(), run.outcomes(), run.bulk.report().retries),
+        (6, [500, 0, 0, 0], 5)
+    );
 }
 
 #[test]
@@ -54,7 +73,8 @@ fn missing_response_ends_at_the_deadline() {
     assert_eq!((run.requests.len(), run.outcomes()), (3, [0, 0, 500, 0]));
     let message = run.failed().next().unwrap().error.as_ref().unwrap().message().into_owned();
     assert_eq!(message, "no response, but the request may have arrived: timed out after 10s");
-    let between: Vec<Duration> = run.requests.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    let between: Vec<Duration> =
+        run.requests.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
     assert!(between.iter().all(|&time| time >= 10 * SECOND && time < 11 * SECOND), "{between:?}");
     assert_eq!(run.now, run.requests[2].0 + 10 * SECOND);
 }
@@ -68,13 +88,18 @@ fn response_after_the_deadline_is_ignored() {
     run.bulk.handle_timeout(run.client_now());
     let report = run.bulk.report();
     assert_eq!((report.unconfirmed, report.deleted), (3, 0));
-    run.bulk.handle_response(run.client_now(), id, &oss_delete_vectors::Deleted::new("late").to_response());
+    run.bulk.handle_response(
+        run.client_now(),
+        id,
+        &oss_delete_vectors::Deleted::new("late").to_response(),
+    );
     assert_eq!(run.bulk.report(), report);
 }
 
 #[test]
 fn response_to_an_earlier_attempt_is_ignored() {
-    let mut run = Run::new(one().response_timeout(SECOND), |_| Answer::Silence).keys((0..3).map(crate::run::key));
+    let mut run = Run::new(one().response_timeout(SECOND), |_| Answer::Silence)
+        .keys((0..3).map(crate::run::key));
     let first = run.bulk_transmit();
     run.now = 2 * SECOND;
     run.bulk.handle_timeout(run.client_now());
@@ -84,14 +109,21 @@ fn response_to_an_earlier_attempt_is_ignored() {
     let refused = crate::run::service_error(403, code::ACCESS_DENIED).to_response();
     run.bulk.handle_response(run.client_now(), first, &refused);
     assert_eq!((run.bulk.in_flight(), run.stopped()), (1, None));
-    run.bulk.handle_response(run.client_now(), second, &oss_delete_vectors::Deleted::new("id").to_response());
+    run.bulk.handle_response(
+        run.client_now(),
+        second,
+        &oss_delete_vectors::Deleted::new("id").to_response(),
+    );
     assert_eq!(run.bulk.report().deleted, 3);
 }
 
 #[test]
 fn longest_deadlines_do_not_overflow() {
     // The longest times there are say never, and do not overflow.
-    let options = one().response_timeout(Duration::MAX).outage_timeout(Duration::MAX).credentials_timeout(Duration::MAX);
+    let options = one()
+        .response_timeout(Duration::MAX)
+        .outage_timeout(Duration::MAX)
+        .credentials_timeout(Duration::MAX);
     let options = options.back_off(SECOND, Duration::MAX);
     let run = Run::new(options, |call| match call.number {
         1..9 => error(500, code::INTERNAL_ERROR),
@@ -105,9 +137,18 @@ fn longest_deadlines_do_not_overflow() {
 
 #[test]
 fn throttled_attempts_are_not_counted() {
-    let service = |call: &Call<'_>| if (1..31).contains(&call.number) { error(503, code::QPS_LIMIT_EXCEEDED) } else { deleted() };
+    let service = |call: &Call<'_>| {
+        if (1..31).contains(&call.number) {
+            error(503, code::QPS_LIMIT_EXCEEDED)
+        } else {
+            deleted()
+        }
+    };
     let run = Run::new(one().max_attempts(1), service).delete(1000);
-    assert_eq!((run.requests.len(), run.outcomes(), run.bulk.report().throttled), (32, [1000, 0, 0, 0], 30));
+    assert_eq!(
+        (run.requests.len(), run.outcomes(), run.bulk.report().throttled),
+        (32, [1000, 0, 0, 0], 30)
+    );
 }
 
 #[test]

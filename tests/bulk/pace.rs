@@ -6,13 +6,23 @@ use http::HeaderValue;
 use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions, Rate};
 use oss_delete_vectors::{Deleted, Key, code};
 
-use crate::run::{Answer, Call, LATENCY, Run, SECOND, credentials, deleted, error, key, service_error, target};
+use crate::run::{
+    Answer, Call, LATENCY, Run, SECOND, credentials, deleted, error, key, service_error, target,
+};
 
 #[test]
 fn one_key_is_sent_at_once() {
-    for rate in [Rate::default(), Adaptive::new().max_requests_per_second(0.01).into(), Rate::Fixed(0.01), Rate::Unlimited] {
+    for rate in [
+        Rate::default(),
+        Adaptive::new().max_requests_per_second(0.01).into(),
+        Rate::Fixed(0.01),
+        Rate::Unlimited,
+    ] {
         let run = Run::new(BulkOptions::new().rate(rate), |_| deleted()).delete(1);
-        assert_eq!((run.requests.as_slice(), run.outcomes()), ([(Duration::ZERO, 1)].as_slice(), [1, 0, 0, 0]));
+        assert_eq!(
+            (run.requests.as_slice(), run.outcomes()),
+            ([(Duration::ZERO, 1)].as_slice(), [1, 0, 0, 0])
+        );
         assert_eq!(run.now, LATENCY);
     }
 }
@@ -49,11 +59,18 @@ fn fixed_rate_is_exact() {
 #[test]
 fn end_of_time_does_not_overflow() {
     let end = oss_delete_vectors::Now::new(Duration::MAX, crate::run::start());
-    for rate in [Rate::Fixed(0.001), Adaptive::new().max_requests_per_second(0.001).max_keys_per_second(0.001).into()] {
-        let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new().rate(rate)).unwrap();
+    for rate in [
+        Rate::Fixed(0.001),
+        Adaptive::new().max_requests_per_second(0.001).max_keys_per_second(0.001).into(),
+    ] {
+        let mut bulk =
+            BulkDelete::new(&target(), credentials(), BulkOptions::new().rate(rate)).unwrap();
         bulk.push(Key::new("a").unwrap()).unwrap();
         bulk.finish();
-        for answer in [service_error(503, code::QPS_LIMIT_EXCEEDED).to_response(), Deleted::new("id").to_response()] {
+        for answer in [
+            service_error(503, code::QPS_LIMIT_EXCEEDED).to_response(),
+            Deleted::new("id").to_response(),
+        ] {
             let transmit = bulk.poll_transmit(end).expect("there is no later");
             bulk.handle_response(end, transmit.id, &answer);
         }
@@ -64,9 +81,14 @@ fn end_of_time_does_not_overflow() {
 #[test]
 fn maximum_request_rate_is_never_exceeded() {
     let rate = Adaptive::new().max_requests_per_second(50.0);
-    let run = Run::new(BulkOptions::new().concurrency(64).rate(rate), |_| deleted()).delete(300 * 500);
+    let run =
+        Run::new(BulkOptions::new().concurrency(64).rate(rate), |_| deleted()).delete(300 * 500);
     for window in run.requests.windows(51) {
-        assert!(window[50].0 - window[0].0 >= SECOND - Duration::from_millis(20), "{:?}", window[0].0);
+        assert!(
+            window[50].0 - window[0].0 >= SECOND - Duration::from_millis(20),
+            "{:?}",
+            window[0].0
+        );
     }
     assert!(run.now < 7 * SECOND);
 }
@@ -76,7 +98,11 @@ fn maximum_key_rate_is_never_exceeded() {
     let rate = Adaptive::new().max_keys_per_second(5000.0);
     let run = Run::new(BulkOptions::new().rate(rate), |_| deleted()).delete(50 * 500);
     for window in run.requests.windows(11) {
-        assert!(window[10].0 - window[0].0 >= SECOND - Duration::from_millis(20), "{:?}", window[0].0);
+        assert!(
+            window[10].0 - window[0].0 >= SECOND - Duration::from_millis(20),
+            "{:?}",
+            window[0].0
+        );
     }
     assert!(run.now < 6 * SECOND);
 }
@@ -96,7 +122,8 @@ fn lost_response_is_given_up_early() {
 
 #[test]
 fn unlimited_rate_is_bounded_by_concurrency() {
-    let run = Run::new(BulkOptions::new().concurrency(10).rate(Rate::Unlimited), |_| deleted()).delete(100 * 500);
+    let run = Run::new(BulkOptions::new().concurrency(10).rate(Rate::Unlimited), |_| deleted())
+        .delete(100 * 500);
     assert_eq!(run.now, 10 * LATENCY);
 }
 
@@ -126,7 +153,9 @@ fn retry_after_applies_to_any_response() {
     for status in [503, 500, 429] {
         let mut response = service_error(status, "X").to_response();
         // The answer's own date is 16:20:57.
-        response.headers_mut().insert("retry-after", HeaderValue::from_static("Sat, 16 Dec 2023 16:21:37 GMT"));
+        response
+            .headers_mut()
+            .insert("retry-after", HeaderValue::from_static("Sat, 16 Dec 2023 16:21:37 GMT"));
         let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.number {
             0 => Answer::Is(response.clone()),
             _ => deleted(),
@@ -139,7 +168,8 @@ fn retry_after_applies_to_any_response() {
 #[test]
 fn qos_delay_does_not_delay_requests() {
     let held_back = Deleted::new("id").with_qos_delay(60 * SECOND).to_response();
-    let run = Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(held_back.clone())).delete(10 * 500);
+    let run = Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(held_back.clone()))
+        .delete(10 * 500);
     assert_eq!((run.requests.len(), run.now), (10, 10 * LATENCY));
 }
 
@@ -147,7 +177,8 @@ fn qos_delay_does_not_delay_requests() {
 fn back_off_stays_within_its_cap() {
     let options = BulkOptions::new().concurrency(1).back_off(SECOND, 4 * SECOND).max_attempts(6);
     let run = Run::new(options, |_| error(500, code::INTERNAL_ERROR)).delete(500);
-    let waits: Vec<Duration> = run.requests.windows(2).map(|pair| pair[1].0 - pair[0].0 - LATENCY).collect();
+    let waits: Vec<Duration> =
+        run.requests.windows(2).map(|pair| pair[1].0 - pair[0].0 - LATENCY).collect();
     assert_eq!(waits.len(), 5);
     for (wait, most) in waits.iter().zip([1, 2, 4, 4, 4]) {
         assert!(*wait <= most * SECOND, "{waits:?}");
@@ -173,7 +204,15 @@ fn rate_recovers_after_throttling_ends() {
         assert_eq!(run.outcomes(), [300_000, 0, 0, 0]);
         // 300 of the 600 batches are left, for a minute's work.
         assert!(run.now < until + 90 * SECOND, "{minutes} min: {:?} after", run.now - until);
-        let during: Vec<Duration> = run.requests.iter().map(|&(at, _)| at).filter(|at| (from..until).contains(at)).collect();
-        assert!(during.windows(2).all(|pair| pair[1] - pair[0] <= 11 * SECOND), "it asks every ten seconds");
+        let during: Vec<Duration> = run
+            .requests
+            .iter()
+            .map(|&(at, _)| at)
+            .filter(|at| (from..until).contains(at))
+            .collect();
+        assert!(
+            during.windows(2).all(|pair| pair[1] - pair[0] <= 11 * SECOND),
+            "it asks every ten seconds"
+        );
     }
 }

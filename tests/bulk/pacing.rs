@@ -6,7 +6,10 @@ mod service;
 mod world;
 
 use service::{Bucket, Limits};
-use world::{World, alternating_sizes, changing, documented, one_key_each, random_sizes, seconds_to_hold, world};
+use world::{
+    World, alternating_sizes, changing, documented, one_key_each, random_sizes, seconds_to_hold,
+    world,
+};
 
 #[test]
 fn unknown_limit_is_found_and_kept() {
@@ -17,7 +20,11 @@ fn unknown_limit_is_found_and_kept() {
                 let (wall, most_wall) = (outcome.wall(), if latency > 0.1 { 14.0 } else { 11.5 });
                 let case = format!("{limit}/s, depth {depth} s, latency {latency} s, seed {seed}");
                 assert!(wall < most_wall, "{case}: {wall} s of virtual time for 10");
-                assert!((outcome.throttled as f64) < 60.0 + 0.05 * limit * 10.0, "{case}: {} throttled", outcome.throttled);
+                assert!(
+                    (outcome.throttled as f64) < 60.0 + 0.05 * limit * 10.0,
+                    "{case}: {} throttled",
+                    outcome.throttled
+                );
             }
         }
     }
@@ -40,8 +47,12 @@ fn both_documented_limits_are_found_at_any_batch_size() {
         ("25 full, 2,500 of 5, in turns", 64, alternating_sizes(25, 2500, 4), 0.02),
     ] {
         for seed in 0..3 {
-            let (wall, throttled) = measure(&world(limits, 0.02, concurrency, batches.clone()), seed);
-            assert!(wall < 1.05 && throttled < most_throttled, "{case}, seed {seed}: {wall} of the ideal time, {throttled}");
+            let (wall, throttled) =
+                measure(&world(limits, 0.02, concurrency, batches.clone()), seed);
+            assert!(
+                wall < 1.05 && throttled < most_throttled,
+                "{case}, seed {seed}: {wall} of the ideal time, {throttled}"
+            );
         }
     }
 }
@@ -49,7 +60,11 @@ fn both_documented_limits_are_found_at_any_batch_size() {
 #[test]
 fn one_limit_is_remembered_while_the_other_binds() {
     // Full batches at 10/s by their keys, then single keys at 100/s, in turns of 3 s.
-    let limits = Limits { requests: Bucket::new(100.0, 30.0), keys: Bucket::new(5000.0, 1500.0), ..Limits::NONE };
+    let limits = Limits {
+        requests: Bucket::new(100.0, 30.0),
+        keys: Bucket::new(5000.0, 1500.0),
+        ..Limits::NONE
+    };
     let (wall, _) = measure(&world(limits, 0.02, 64, alternating_sizes(30, 300, 10)), 1);
     assert!(wall < 1.1, "{wall} of the ideal time");
 }
@@ -57,7 +72,9 @@ fn one_limit_is_remembered_while_the_other_binds() {
 #[test]
 fn request_limit_holds_for_mixed_sizes() {
     let limits = Limits { requests: Bucket::new(50.0, 50.0), ..Limits::NONE };
-    for (case, batches) in [("in turns", alternating_sizes(150, 150, 5)), ("at random", random_sizes(1..501, 375_000))] {
+    for (case, batches) in
+        [("in turns", alternating_sizes(150, 150, 5)), ("at random", random_sizes(1..501, 375_000))]
+    {
         let (wall, _) = measure(&world(limits, 0.005, 16, batches), 1);
         assert!(wall < 1.15, "{case}: {wall} of the ideal time");
     }

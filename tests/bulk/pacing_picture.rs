@@ -23,35 +23,40 @@ struct Second {
 #[test]
 fn crate_page_picture_matches_a_run() {
     let picture = draw(&run());
-    let documented: String = include_str!("../../src/lib.rs").lines().filter_map(|line| line.strip_prefix("//! ")).fold(
-        String::new(),
-        |mut text, line| {
+    let documented: String = include_str!("../../src/lib.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! "))
+        .fold(String::new(), |mut text, line| {
             text.push_str(line);
             text.push('\n');
             text
-        },
-    );
+        });
     assert!(documented.contains(&picture), "src/lib.rs should have this picture:\n\n{picture}");
 }
 
 /// A run that never ends, one key a request, with a round trip of 16 to 24 ms.
 fn run() -> [Second; SECONDS] {
     let mut emulator = Emulator::with_vectors(&target(), credentials(), [""; 0]).unwrap();
-    let mut network = FaultyNetwork::new(0, Faults::none()).with_latency(Duration::from_millis(16), Duration::from_millis(8));
+    let mut network = FaultyNetwork::new(0, Faults::none())
+        .with_latency(Duration::from_millis(16), Duration::from_millis(8));
     let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
     let mut limits = LIMITS.into_iter().peekable();
     let mut seconds = [Second::default(); SECONDS];
     let mut now = calls::now(Duration::ZERO);
 
     while let Some(second) = seconds.get_mut(now.monotonic.as_secs() as usize) {
-        while let Some((_, limit)) = limits.next_if(|&(from, _)| from as u64 <= now.monotonic.as_secs()) {
+        while let Some((_, limit)) =
+            limits.next_if(|&(from, _)| from as u64 <= now.monotonic.as_secs())
+        {
             emulator.set_rate_limit(Some(RateLimit::new(limit, 6).unwrap()));
         }
         while let Some(event) = network.poll(now, &mut emulator) {
             match event {
                 NetworkEvent::Arrived { status, .. } if status.is_success() => second.accepted += 1,
                 NetworkEvent::Arrived { .. } => second.refused += 1,
-                NetworkEvent::Delivered { id, answer, .. } => bulk.handle_response(now, id, &answer.unwrap()),
+                NetworkEvent::Delivered { id, answer, .. } => {
+                    bulk.handle_response(now, id, &answer.unwrap())
+                }
                 _ => {}
             }
         }
@@ -76,7 +81,9 @@ fn run() -> [Second; SECONDS] {
 
 /// A column for each second, a row for every ten requests.
 fn draw(seconds: &[Second]) -> String {
-    let mut picture = "requests/s: # accepted, x refused; the limit is 60, from 20 s on 30, from 40 s on 60\n".to_owned();
+    let mut picture =
+        "requests/s: # accepted, x refused; the limit is 60, from 20 s on 30, from 40 s on 60\n"
+            .to_owned();
     for row in (1..=8).rev() {
         // What fills half of a row is in it.
         let at = row * 10 - 5;

@@ -29,9 +29,11 @@ fn saved(bulk: &BulkDelete) -> Checkpoint {
 
 #[test]
 fn resumed_run_skips_settled_keys() {
-    let mut first = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |call| match call.number {
-        1 => Answer::Silence,
-        _ => deleted(),
+    let mut first = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |call| {
+        match call.number {
+            1 => Answer::Silence,
+            _ => deleted(),
+        }
     })
     .keys((0..5000).map(key));
     first.until(|run| run.bulk.report().deleted == 3000);
@@ -48,7 +50,10 @@ fn resumed_run_skips_settled_keys() {
         deleted()
     };
     let second = resume(&checkpoint, BulkOptions::new(), service, 5000).delete_all();
-    assert_eq!(*positions.borrow(), [(500, 1000, 500), (3500, 4000, 500), (4000, 4500, 500), (4500, 5000, 500)]);
+    assert_eq!(
+        *positions.borrow(),
+        [(500, 1000, 500), (3500, 4000, 500), (4000, 4500, 500), (4500, 5000, 500)]
+    );
     let report = second.bulk.report();
     assert_eq!((report.pushed, report.deleted, report.pending()), (5000, 5000, 0));
     assert_eq!(report.requests, checkpoint.report().requests + 4);
@@ -57,25 +62,44 @@ fn resumed_run_skips_settled_keys() {
 
 #[test]
 fn batch_may_span_settled_positions() {
-    let text = checkpoint_text().replace(r#""ranges":[]"#, r#""ranges":[[100,300],[301,399],[450,2000000]]"#);
-    let text = text.replace(r#""prefix":0"#, r#""prefix":10"#).replace(r#""deleted":0"#, r#""deleted":1999858"#);
-    let run = resume(&text.parse().unwrap(), BulkOptions::new(), |_| deleted(), 2_000_007).delete_all();
+    let text = checkpoint_text()
+        .replace(r#""ranges":[]"#, r#""ranges":[[100,300],[301,399],[450,2000000]]"#);
+    let text = text
+        .replace(r#""prefix":0"#, r#""prefix":10"#)
+        .replace(r#""deleted":0"#, r#""deleted":1999858"#);
+    let run =
+        resume(&text.parse().unwrap(), BulkOptions::new(), |_| deleted(), 2_000_007).delete_all();
     // 10..100, 300, 399..450; then those past a gap that no batch reaches over.
     assert_eq!(run.requests.iter().map(|&(_, keys)| keys).collect::<Vec<_>>(), [142, 7]);
-    assert_eq!((run.bulk.report().deleted, run.bulk.report().pushed, run.bulk.report().duplicates), (2_000_007, 2_000_007, 0));
+    assert_eq!(
+        (run.bulk.report().deleted, run.bulk.report().pushed, run.bulk.report().duplicates),
+        (2_000_007, 2_000_007, 0)
+    );
     assert_eq!((run.bulk.settled().prefix(), run.bulk.settled().len()), (2_000_007, 2_000_007));
 }
 
 #[test]
 fn split_batch_with_gaps_settles_its_own_positions() {
     let text = checkpoint_text().replace(r#""ranges":[]"#, r#""ranges":[[2,5],[6,8]]"#);
-    let text = text.replace(r#""deleted":0"#, r#""deleted":3"#).replace(r#""rejected":0"#, r#""rejected":1"#);
-    let bad =
-        |call: &Call<'_>| if call.request.body().windows(7).any(|part| part == b"\"doc-5\"") { refused() } else { deleted() };
+    let text = text
+        .replace(r#""deleted":0"#, r#""deleted":3"#)
+        .replace(r#""rejected":0"#, r#""rejected":1"#);
+    let bad = |call: &Call<'_>| {
+        if call.request.body().windows(7).any(|part| part == b"\"doc-5\"") {
+            refused()
+        } else {
+            deleted()
+        }
+    };
     let run = resume(&text.parse().unwrap(), BulkOptions::new(), bad, 10).delete_all();
     let report = run.bulk.report();
     assert_eq!((report.deleted, report.rejected, report.duplicates, report.pushed), (7, 2, 1, 10));
-    assert_eq!(run.failed().map(|failed| failed.keys.iter().next().unwrap().to_string()).collect::<Vec<_>>(), ["doc-5"]);
+    assert_eq!(
+        run.failed()
+            .map(|failed| failed.keys.iter().next().unwrap().to_string())
+            .collect::<Vec<_>>(),
+        ["doc-5"]
+    );
     assert_eq!(run.bulk.settled().prefix(), 10);
 }
 
@@ -91,25 +115,40 @@ fn checkpoint_text() -> String {
 #[test]
 fn stopped_keys_are_resent_and_failed_keys_are_not() {
     // The first batch is given up, the second deleted; then all is refused: what that answer met, and what waits, was cut short.
-    let mut first = Run::new(BulkOptions::new().concurrency(1).max_attempts(1).rate(Rate::Unlimited), |call| match call.number {
-        0 => lost(),
-        1 => deleted(),
-        _ => error(403, code::ACCESS_DENIED),
-    })
-    .keys((0..4000).map(key));
+    let mut first =
+        Run::new(BulkOptions::new().concurrency(1).max_attempts(1).rate(Rate::Unlimited), |call| {
+            match call.number {
+                0 => lost(),
+                1 => deleted(),
+                _ => error(403, code::ACCESS_DENIED),
+            }
+        })
+        .keys((0..4000).map(key));
     first.until(|_| false);
     assert_eq!(first.outcomes(), [500, 500, 500, first.bulk.report().pushed - 1500]);
     let checkpoint = saved(&first.bulk);
     assert_eq!((checkpoint.settled().prefix(), checkpoint.settled().len()), (1000, 1000));
-    assert_eq!((checkpoint.report().deleted, checkpoint.report().unconfirmed, checkpoint.report().rejected), (500, 500, 0));
+    assert_eq!(
+        (
+            checkpoint.report().deleted,
+            checkpoint.report().unconfirmed,
+            checkpoint.report().rejected
+        ),
+        (500, 500, 0)
+    );
 
     let second = resume(&checkpoint, BulkOptions::new(), |_| deleted(), 4000).delete_all();
-    assert_eq!((second.requests.len(), second.bulk.report().deleted, second.bulk.report().unconfirmed), (6, 3500, 500));
+    assert_eq!(
+        (second.requests.len(), second.bulk.report().deleted, second.bulk.report().unconfirmed),
+        (6, 3500, 500)
+    );
 }
 
 #[test]
 fn keys_rejected_before_the_first_success_are_resent() {
-    let first_bad = |bad: u64| move |call: &Call<'_>| if call.positions.first() < bad { refused() } else { deleted() };
+    let first_bad = |bad: u64| {
+        move |call: &Call<'_>| if call.positions.first() < bad { refused() } else { deleted() }
+    };
     // Keys, how many of them are rejected, and what is settled and rejected in the checkpoint.
     for (keys, bad, stops, settled, rejected) in [
         // Eight rejected keys in a row stop the run: it was not the keys.
@@ -128,18 +167,27 @@ fn keys_rejected_before_the_first_success_are_resent() {
         let failed: usize = first.failed().map(|failed| failed.keys.len()).sum();
         assert_eq!(failed as u64, bad, "each key is in one event");
         let checkpoint = saved(&first.bulk);
-        assert_eq!((checkpoint.settled().len(), checkpoint.report().rejected), (settled, rejected), "{keys}");
+        assert_eq!(
+            (checkpoint.settled().len(), checkpoint.report().rejected),
+            (settled, rejected),
+            "{keys}"
+        );
 
         let second = resume(&checkpoint, options(), |_| deleted(), keys).delete_all();
         let deleted = keys - rejected;
-        assert_eq!((second.bulk.report().deleted, second.bulk.report().rejected), (deleted, rejected), "{keys}");
+        assert_eq!(
+            (second.bulk.report().deleted, second.bulk.report().rejected),
+            (deleted, rejected),
+            "{keys}"
+        );
     }
 }
 
 #[test]
 fn requests_in_flight_at_abort_are_resent_on_resume() {
     let mut first =
-        Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |_| Answer::Silence).keys((0..4000).map(key));
+        Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |_| Answer::Silence)
+            .keys((0..4000).map(key));
     first.drain();
     first.bulk.abort();
     assert_eq!(saved(&first.bulk).settled().len(), 0);
@@ -152,10 +200,15 @@ fn resumed_run_knows_that_the_target_is_right() {
         let page = http::Response::builder().status(302).body("{}".into()).unwrap();
         if call.number == 0 { Answer::Is(page) } else { deleted() }
     };
-    let unproven = resume(&checkpoint_text().parse().unwrap(), BulkOptions::new().concurrency(1), page, 600).delete_all();
+    let unproven =
+        resume(&checkpoint_text().parse().unwrap(), BulkOptions::new().concurrency(1), page, 600)
+            .delete_all();
     assert_eq!((unproven.requests.len(), unproven.outcomes()), (1, [0, 0, 500, 100]));
-    let text = checkpoint_text().replace(r#""prefix":0"#, r#""prefix":100"#).replace(r#""deleted":0"#, r#""deleted":100"#);
-    let proven = resume(&text.parse().unwrap(), BulkOptions::new().concurrency(1), page, 600).delete_all();
+    let text = checkpoint_text()
+        .replace(r#""prefix":0"#, r#""prefix":100"#)
+        .replace(r#""deleted":0"#, r#""deleted":100"#);
+    let proven =
+        resume(&text.parse().unwrap(), BulkOptions::new().concurrency(1), page, 600).delete_all();
     assert_eq!((proven.requests.len(), proven.outcomes()), (2, [600, 0, 0, 0]));
 }
 
@@ -165,7 +218,8 @@ fn resumed_run_knows_that_the_target_is_right() {
 fn repeatedly_killed_run_deletes_every_key() {
     const KEYS: u64 = 30_000;
     // Each key twice in a row, and each thousandth once more at the end.
-    let input: Vec<u64> = (0..KEYS).flat_map(|number| [number, number]).chain((0..KEYS).step_by(1000)).collect();
+    let input: Vec<u64> =
+        (0..KEYS).flat_map(|number| [number, number]).chain((0..KEYS).step_by(1000)).collect();
     let executed = RefCell::new(BTreeMap::<String, u32>::new());
     let random = RefCell::new(crate::random::Random::new(7));
     let service = |call: &Call<'_>| {
@@ -196,22 +250,35 @@ fn repeatedly_killed_run_deletes_every_key() {
     let mut checkpoint: Checkpoint = checkpoint_text().parse().unwrap();
     let mut kills = 0;
     loop {
-        let mut run = Run::new(BulkOptions::new(), service).keys(input.iter().map(|&number| key(number)));
+        let mut run =
+            Run::new(BulkOptions::new(), service).keys(input.iter().map(|&number| key(number)));
         run.bulk = BulkDelete::resume(&target(), credentials(), options(), &checkpoint).unwrap();
         let before = checkpoint.report().deleted;
         let saved_at = before + random.borrow_mut().below(1500) as u64;
         run.until(|run| run.bulk.report().deleted >= saved_at);
         run.take_events();
-        let told: u64 =
-            run.events.iter().map(|(_, event)| if let Event::Deleted { keys, .. } = event { *keys as u64 } else { 0 }).sum();
+        let told: u64 = run
+            .events
+            .iter()
+            .map(
+                |(_, event)| if let Event::Deleted { keys, .. } = event { *keys as u64 } else { 0 },
+            )
+            .sum();
         checkpoint = saved(&run.bulk);
         assert_eq!(checkpoint.report().deleted, before + told);
         if run.bulk.is_finished() {
             let report = run.bulk.report();
             let mut covered = report;
             covered.input_complete = false;
-            assert_eq!(checkpoint.report(), covered, "at the end there is nothing that it does not cover");
-            assert_eq!((report.pushed, report.deleted + report.duplicates), (input.len() as u64, input.len() as u64));
+            assert_eq!(
+                checkpoint.report(),
+                covered,
+                "at the end there is nothing that it does not cover"
+            );
+            assert_eq!(
+                (report.pushed, report.deleted + report.duplicates),
+                (input.len() as u64, input.len() as u64)
+            );
             assert!(run.failed().all(|failed| failed.outcome != KeyOutcome::Rejected));
             break;
         }
@@ -227,7 +294,8 @@ fn repeatedly_killed_run_deletes_every_key() {
 #[test]
 fn checkpoint_is_for_one_index_at_one_service() {
     let with = |endpoint: &str, index: &str| {
-        let endpoint = if endpoint == "internal" { Endpoint::internal() } else { endpoint.parse().unwrap() };
+        let endpoint =
+            if endpoint == "internal" { Endpoint::internal() } else { endpoint.parse().unwrap() };
         Target::builder()
             .region("cn-hangzhou")
             .account_id("1234567890123456")
@@ -238,16 +306,24 @@ fn checkpoint_is_for_one_index_at_one_service() {
             .unwrap()
     };
     let checkpoint = checkpoint_text().parse::<Checkpoint>().unwrap();
-    assert_eq!(checkpoint.target(), "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1");
+    assert_eq!(
+        checkpoint.target(),
+        "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1"
+    );
     assert!(checkpoint.check_target(&target()).is_ok());
-    assert!(checkpoint.check_target(&with("internal", "vectorindex1")).is_ok(), "the same vectors by another way");
+    assert!(
+        checkpoint.check_target(&with("internal", "vectorindex1")).is_ok(),
+        "the same vectors by another way"
+    );
     for (other, name) in [
         (with("internal", "other"), "examplebucket/other\""),
         (with("http://127.0.0.1:9000", "vectorindex1"), "examplebucket/vectorindex1 at 127.0.0…\""),
     ] {
-        let refused = BulkDelete::resume(&other, credentials(), BulkOptions::new(), &checkpoint).unwrap_err();
-        let expected =
-            format!(r#"target must be the one of the checkpoint, not "acs:ossvector:cn-hangzhou:1234567890123456:{name}"#);
+        let refused =
+            BulkDelete::resume(&other, credentials(), BulkOptions::new(), &checkpoint).unwrap_err();
+        let expected = format!(
+            r#"target must be the one of the checkpoint, not "acs:ossvector:cn-hangzhou:1234567890123456:{name}"#
+        );
         assert_eq!(refused.to_string(), expected);
     }
 }
@@ -283,7 +359,11 @@ fn invalid_checkpoint_text_is_rejected() {
         let bad = good.replacen(from, to, 1);
         assert_ne!(bad, good);
         let refused = bad.parse::<Checkpoint>().unwrap_err();
-        assert_eq!((refused.field(), refused.rule()), ("checkpoint", "must be a line that a run wrote"), "{bad}");
+        assert_eq!(
+            (refused.field(), refused.rule()),
+            ("checkpoint", "must be a line that a run wrote"),
+            "{bad}"
+        );
     }
 }
 
@@ -314,7 +394,12 @@ fn checkpoint_text_is_exact() {
         ),
     );
     let text = checkpoint_text();
-    assert!(text.contains(r#""target":"acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1","#), "{text}");
+    assert!(
+        text.contains(
+            r#""target":"acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1","#
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -328,20 +413,28 @@ fn unknown_checkpoint_version_is_named() {
         let text = checkpoint_text().replace(r#""version":1"#, &format!(r#""version":{version}"#));
         assert_eq!(text.parse::<Checkpoint>().unwrap_err().to_string(), refusal);
     }
-    let refused = checkpoint_text().replace(r#","version":1"#, "").parse::<Checkpoint>().unwrap_err();
+    let refused =
+        checkpoint_text().replace(r#","version":1"#, "").parse::<Checkpoint>().unwrap_err();
     assert_eq!(refused.to_string(), "checkpoint must be of version 1, and has none");
     // What is no checkpoint at all has no version to talk about.
     for text in ["1", "null", "[]", "\"\""] {
-        assert_eq!(text.parse::<Checkpoint>().unwrap_err().rule(), "must be a line that a run wrote", "{text}");
+        assert_eq!(
+            text.parse::<Checkpoint>().unwrap_err().rule(),
+            "must be a line that a run wrote",
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn positions_up_to_u64_max_are_parsed() {
-    let text = checkpoint_text().replace(r#""ranges":[]"#, r#""ranges":[[1,2],[5,18446744073709551615]]"#);
+    let text =
+        checkpoint_text().replace(r#""ranges":[]"#, r#""ranges":[[1,2],[5,18446744073709551615]]"#);
     let checkpoint: Checkpoint = text.parse().unwrap();
     assert_eq!(checkpoint.report().duplicates, u64::MAX - 4);
-    let mut bulk = BulkDelete::resume(&target(), credentials(), BulkOptions::new(), &checkpoint).unwrap();
-    (0..9).for_each(|number| bulk.push(oss_delete_vectors::Key::new(&key(number)).unwrap()).unwrap());
+    let mut bulk =
+        BulkDelete::resume(&target(), credentials(), BulkOptions::new(), &checkpoint).unwrap();
+    (0..9)
+        .for_each(|number| bulk.push(oss_delete_vectors::Key::new(&key(number)).unwrap()).unwrap());
     assert_eq!((bulk.report().pending(), bulk.position()), (4, 9));
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, KeyOutcome, Positions, StopReason, TransmitId};
+use oss_delete_vectors::bulk::{
+    BulkDelete, BulkOptions, Event, FailedKeys, KeyOutcome, Positions, StopReason, TransmitId,
+};
 use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, TransportError};
 
 /// The client's clock starts at this time.
@@ -45,7 +47,9 @@ pub(crate) fn error(status: u16, code: &str) -> Answer {
 }
 
 pub(crate) fn service_error(status: u16, code: &str) -> ServiceError {
-    ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m").with_request_id("id").with_date(start())
+    ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m")
+        .with_request_id("id")
+        .with_date(start())
 }
 
 /// Of something that is not OSS: no code, no request id.
@@ -55,7 +59,13 @@ pub(crate) fn page(status: u16) -> Answer {
 
 /// Of OSS, but the body with the code is lost.
 pub(crate) fn codeless(status: u16) -> Answer {
-    Answer::Is(Response::builder().status(status).header("x-oss-request-id", "id").body(Bytes::new()).unwrap())
+    Answer::Is(
+        Response::builder()
+            .status(status)
+            .header("x-oss-request-id", "id")
+            .body(Bytes::new())
+            .unwrap(),
+    )
 }
 
 pub(crate) fn not_sent() -> Answer {
@@ -91,7 +101,11 @@ impl<'a> Run<'a> {
         Self::as_whom(credentials(), options, service)
     }
 
-    pub(crate) fn as_whom(credentials: Credentials, options: BulkOptions, service: impl FnMut(&Call<'_>) -> Answer + 'a) -> Self {
+    pub(crate) fn as_whom(
+        credentials: Credentials,
+        options: BulkOptions,
+        service: impl FnMut(&Call<'_>) -> Answer + 'a,
+    ) -> Self {
         Self {
             bulk: BulkDelete::new(&target(), credentials, options).unwrap(),
             now: Duration::ZERO,
@@ -106,7 +120,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(crate) fn provider(mut self, provider: impl FnMut(usize) -> Option<(Duration, Credentials)> + 'a) -> Self {
+    pub(crate) fn provider(
+        mut self,
+        provider: impl FnMut(usize) -> Option<(Duration, Credentials)> + 'a,
+    ) -> Self {
         self.provider = Box::new(provider);
         self
     }
@@ -184,7 +201,9 @@ impl<'a> Run<'a> {
             self.requests.push((self.now, transmit.keys));
             match (self.service)(&call) {
                 Answer::Silence => {}
-                answer => assert!(self.answers.insert((self.now + LATENCY, transmit.id), answer).is_none()),
+                answer => assert!(
+                    self.answers.insert((self.now + LATENCY, transmit.id), answer).is_none()
+                ),
             }
         }
     }
@@ -208,8 +227,11 @@ impl<'a> Run<'a> {
         let answer = self.answers.first_key_value().map(|(&(at, _), _)| at);
         let renewal = self.renewals.first_key_value().map(|(&at, _)| at);
         let next = [answer, renewal, self.bulk.poll_timeout()].into_iter().flatten().min();
-        self.now = next.unwrap_or_else(|| panic!("nothing happens any more: {:?}", self.bulk)).max(self.now);
-        while let Some(entry) = self.answers.first_entry().filter(|entry| entry.key().0 <= self.now) {
+        self.now = next
+            .unwrap_or_else(|| panic!("nothing happens any more: {:?}", self.bulk))
+            .max(self.now);
+        while let Some(entry) = self.answers.first_entry().filter(|entry| entry.key().0 <= self.now)
+        {
             let ((_, id), answer) = entry.remove_entry();
             match answer {
                 Answer::Is(response) => self.bulk.handle_response(self.client_now(), id, &response),
@@ -223,7 +245,10 @@ impl<'a> Run<'a> {
         }
         self.bulk.handle_timeout(self.client_now());
         self.drain_at_once();
-        assert!(self.bulk.poll_timeout().is_none_or(|at| at > self.now), "the next timeout is not later");
+        assert!(
+            self.bulk.poll_timeout().is_none_or(|at| at > self.now),
+            "the next timeout is not later"
+        );
     }
 
     fn drain_at_once(&mut self) {
@@ -240,7 +265,9 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn failed(&self) -> impl Iterator<Item = &FailedKeys> {
-        self.events.iter().filter_map(|(_, event)| if let Event::Failed(failed) = event { Some(failed) } else { None })
+        self.events.iter().filter_map(|(_, event)| {
+            if let Event::Failed(failed) = event { Some(failed) } else { None }
+        })
     }
 
     /// How many outages began, and how many ended.
@@ -252,8 +279,14 @@ impl<'a> Run<'a> {
     /// Keys by outcome: deleted, rejected, unconfirmed, not attempted. All of them, and as the events told.
     pub(crate) fn outcomes(&self) -> [u64; 4] {
         let report = self.bulk.report();
-        let of = |outcome| self.failed().filter(|failed| failed.outcome == outcome).map(|failed| failed.keys.len() as u64).sum();
-        let told: [u64; 3] = [of(KeyOutcome::Rejected), of(KeyOutcome::Unconfirmed), of(KeyOutcome::NotAttempted)];
+        let of = |outcome| {
+            self.failed()
+                .filter(|failed| failed.outcome == outcome)
+                .map(|failed| failed.keys.len() as u64)
+                .sum()
+        };
+        let told: [u64; 3] =
+            [of(KeyOutcome::Rejected), of(KeyOutcome::Unconfirmed), of(KeyOutcome::NotAttempted)];
         assert_eq!([report.rejected, report.unconfirmed, report.not_attempted], told);
         assert_eq!(report.pending(), 0);
         [report.deleted, report.rejected, report.unconfirmed, report.not_attempted]

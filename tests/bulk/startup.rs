@@ -5,17 +5,29 @@ use std::time::Duration;
 use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
 use oss_delete_vectors::code;
 
-use crate::run::{Answer, Call, LATENCY, Respond, Run, SECOND, codeless, deleted, error, lost, not_sent, page, service_error};
+use crate::run::{
+    Answer, Call, LATENCY, Respond, Run, SECOND, codeless, deleted, error, lost, not_sent, page,
+    service_error,
+};
 
 /// What stops the run at once, since it is not from OSS.
 #[test]
 fn response_not_from_oss_stops_the_run_at_once() {
-    for status in [200, 204, 301, 302, 400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 413, 418, 421, 431, 451] {
+    for status in [
+        200, 204, 301, 302, 400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 413, 418,
+        421, 431, 451,
+    ] {
         let run = Run::new(BulkOptions::new().concurrency(1), |_| page(status)).delete(5000);
-        let Some(StopReason::Rejected(error)) = run.stopped() else { panic!("{status}: {:?}", run.stopped()) };
+        let Some(StopReason::Rejected(error)) = run.stopped() else {
+            panic!("{status}: {:?}", run.stopped())
+        };
         let advice = error.advice(&crate::run::target()).unwrap();
         assert!(advice.starts_with("check the endpoint"), "{status}: {advice}");
-        assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 0, 500, run.bulk.report().pushed - 500]), "{status}");
+        assert_eq!(
+            (run.requests.len(), run.outcomes()),
+            (1, [0, 0, 500, run.bulk.report().pushed - 500]),
+            "{status}"
+        );
     }
 }
 
@@ -37,8 +49,17 @@ fn run_without_success_stops_after_ten_attempts() {
     for (name, kind) in kinds {
         for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Fixed(50.0)] {
             let run = Run::new(BulkOptions::new().rate(rate), |_| kind()).delete(5000);
-            assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))), "{name}: {:?}", run.stopped());
-            assert!(run.requests.len() <= 10 && run.now <= 60 * SECOND, "{name}: {} {:?}", run.requests.len(), run.now);
+            assert!(
+                matches!(run.stopped(), Some(StopReason::NoSuccess(_))),
+                "{name}: {:?}",
+                run.stopped()
+            );
+            assert!(
+                run.requests.len() <= 10 && run.now <= 60 * SECOND,
+                "{name}: {} {:?}",
+                run.requests.len(),
+                run.now
+            );
             assert_eq!(run.outages(), (0, 0), "{name}");
             assert_eq!(run.bulk.settled().len(), 0, "{name}: no key is given up");
         }
@@ -62,15 +83,30 @@ fn initial_minute_of_throttling_stops_the_run() {
         ("gateway", || error(400, "Throttling.Api")),
     ];
     for (name, kind) in kinds {
-        for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Fixed(5.0), Rate::Unlimited] {
-            let run = Run::new(BulkOptions::new().concurrency(4).rate(rate), |_| kind()).delete(5000);
-            assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))), "{name}: {:?}", run.stopped());
-            assert!((59 * SECOND..=61 * SECOND).contains(&run.now), "{name} {rate:?}: {:?}", run.now);
+        for rate in [
+            Rate::from(oss_delete_vectors::bulk::Adaptive::new()),
+            Rate::Fixed(5.0),
+            Rate::Unlimited,
+        ] {
+            let run =
+                Run::new(BulkOptions::new().concurrency(4).rate(rate), |_| kind()).delete(5000);
+            assert!(
+                matches!(run.stopped(), Some(StopReason::NoSuccess(_))),
+                "{name}: {:?}",
+                run.stopped()
+            );
+            assert!(
+                (59 * SECOND..=61 * SECOND).contains(&run.now),
+                "{name} {rate:?}: {:?}",
+                run.now
+            );
             assert_eq!(run.bulk.settled().len(), 0, "{name}: no key is given up");
         }
     }
     // A limit that lets something through is no failure.
-    let run = Run::new(BulkOptions::new(), |call| if call.number == 8 { deleted() } else { error(503, code::SLOW_DOWN) });
+    let run = Run::new(BulkOptions::new(), |call| {
+        if call.number == 8 { deleted() } else { error(503, code::SLOW_DOWN) }
+    });
     let mut run = run.keys((0..5000).map(crate::run::key));
     run.until(|run| run.bulk.report().deleted > 0);
     assert_eq!(run.stopped(), None);
@@ -79,12 +115,14 @@ fn initial_minute_of_throttling_stops_the_run() {
 #[test]
 fn retry_after_extends_the_initial_minute() {
     let wait = service_error(503, code::SLOW_DOWN).with_retry_after(50 * SECOND);
-    let service = |call: &Call<'_>| if call.number < 5 { Answer::Is(wait.to_response()) } else { deleted() };
+    let service =
+        |call: &Call<'_>| if call.number < 5 { Answer::Is(wait.to_response()) } else { deleted() };
     let run = Run::new(BulkOptions::new().concurrency(1), service).delete(500);
     assert_eq!((run.outcomes(), run.requests.len()), ([500, 0, 0, 0], 6));
     assert!(run.now >= 250 * SECOND);
     // For ever is an hour.
-    let run = Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(wait.to_response())).delete(500);
+    let run =
+        Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(wait.to_response())).delete(500);
     assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))), "{:?}", run.stopped());
     assert!(run.now <= Duration::from_secs(3600 + 60 + 50), "{:?}", run.now);
 }
@@ -106,7 +144,11 @@ fn brief_failure_at_the_start_is_survived() {
         for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Unlimited] {
             let service = |call: &Call<'_>| if call.at < SECOND { page(502) } else { deleted() };
             let run = Run::new(BulkOptions::new().rate(rate).seed(seed), service).delete(20_000);
-            assert_eq!((run.outcomes(), run.stopped()), ([20_000, 0, 0, 0], None), "seed {seed} {rate:?}");
+            assert_eq!(
+                (run.outcomes(), run.stopped()),
+                ([20_000, 0, 0, 0], None),
+                "seed {seed} {rate:?}"
+            );
         }
     }
 }
@@ -121,7 +163,10 @@ fn outage_after_the_first_deletion_is_waited_out() {
     let run = Run::new(BulkOptions::new(), service).delete(20_000);
     assert_eq!((run.outcomes(), run.stopped()), ([20_000, 0, 0, 0], None));
     assert_eq!(run.outages(), (1, 1));
-    assert!(run.now > Duration::from_secs(86_400) && run.now < Duration::from_secs(86_400 + 60) + LATENCY);
+    assert!(
+        run.now > Duration::from_secs(86_400)
+            && run.now < Duration::from_secs(86_400 + 60) + LATENCY
+    );
     let Some((_, Event::OutageBegan { error, .. })) =
         run.events.iter().find(|(_, event)| matches!(event, Event::OutageBegan { .. }))
     else {

@@ -11,22 +11,29 @@ const MILLION: u64 = 1_000_000;
 
 #[test]
 fn missing_index_stops_after_two_requests() {
-    let run = Run::new(BulkOptions::new(), |_| error(404, code::NO_SUCH_VECTOR_INDEX)).delete(MILLION);
+    let run =
+        Run::new(BulkOptions::new(), |_| error(404, code::NO_SUCH_VECTOR_INDEX)).delete(MILLION);
     let pushed = run.bulk.report().pushed;
     assert_eq!(run.requests.len(), 2);
     assert!(pushed <= 50 * 500, "no more is taken than there is room for: {pushed}");
     assert_eq!(run.outcomes(), [0, 1000, 0, pushed - 1000]);
     let Some(StopReason::Rejected(error)) = run.stopped() else { panic!("{:?}", run.stopped()) };
     assert_eq!(error.code(), Some(code::NO_SUCH_VECTOR_INDEX));
-    assert!(run.events.iter().all(|(_, event)| matches!(event, Event::Stopped(_) | Event::Failed(_))));
+    assert!(
+        run.events.iter().all(|(_, event)| matches!(event, Event::Stopped(_) | Event::Failed(_)))
+    );
 }
 
 #[test]
 fn wrong_index_name_stops_after_splitting_one_batch() {
-    let run = Run::new(BulkOptions::new(), |_| error(400, code::VECTOR_INDEX_PARAMETER_INVALID)).delete(MILLION);
+    let run = Run::new(BulkOptions::new(), |_| error(400, code::VECTOR_INDEX_PARAMETER_INVALID))
+        .delete(MILLION);
     // Two at first; then 250, 125, 63, 32, 16, 8, 4, 2 and singles: 8 of them, with what has to be cut on the way.
     let sizes: Vec<usize> = run.requests.iter().map(|&(_, keys)| keys).collect();
-    assert_eq!(sizes, [500, 500, 250, 125, 63, 32, 16, 8, 4, 2, 1, 1, 2, 1, 1, 4, 2, 1, 1, 2, 1, 1]);
+    assert_eq!(
+        sizes,
+        [500, 500, 250, 125, 63, 32, 16, 8, 4, 2, 1, 1, 2, 1, 1, 4, 2, 1, 1, 2, 1, 1]
+    );
     assert!(matches!(run.stopped(), Some(StopReason::KeysRejected(_))));
     let pushed = run.bulk.report().pushed;
     // Both batches that were sent, and none that was not.
@@ -44,18 +51,21 @@ fn unreachable_service_is_tried_three_times() {
 #[test]
 fn service_that_responded_once_is_not_unreachable() {
     let answer = |number| if number == 0 { error(503, code::INTERNAL_ERROR) } else { not_sent() };
-    let run = Run::new(BulkOptions::new().concurrency(1), |call| answer(call.number)).delete(MILLION);
+    let run =
+        Run::new(BulkOptions::new().concurrency(1), |call| answer(call.number)).delete(MILLION);
     assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))), "{:?}", run.stopped());
     assert_eq!(run.requests.len(), 10);
 }
 
 #[test]
 fn stop_waits_for_requests_in_flight() {
-    let mut run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |call| match call.number {
-        1 => error(500, code::INTERNAL_ERROR),
-        2 => error(429, "TooManyRequests"),
-        3 => not_sent(),
-        _ => deleted(),
+    let mut run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |call| {
+        match call.number {
+            1 => error(500, code::INTERNAL_ERROR),
+            2 => error(429, "TooManyRequests"),
+            3 => not_sent(),
+            _ => deleted(),
+        }
     })
     .keys((0..).map(key));
     run.drain();
@@ -81,7 +91,10 @@ fn abort_ignores_later_responses() {
     assert!(run.bulk.is_finished());
     let report = run.bulk.report();
     run.take_events();
-    assert_eq!(run.outcomes(), [deleted, 0, 500 * in_flight, report.pushed - deleted - 500 * in_flight]);
+    assert_eq!(
+        run.outcomes(),
+        [deleted, 0, 500 * in_flight, report.pushed - deleted - 500 * in_flight]
+    );
     run.step();
     assert_eq!(run.bulk.report(), report);
     assert_eq!(run.bulk.settled().len(), deleted, "what was cut short is not settled");
@@ -102,14 +115,10 @@ fn stop_before_the_first_request_sends_nothing() {
 
 #[test]
 fn fatal_response_keeps_earlier_deletions() {
-    let run =
-        Run::new(
-            BulkOptions::new().concurrency(1),
-            |call| {
-                if call.number < 10 { deleted() } else { error(403, code::ACCESS_DENIED) }
-            },
-        )
-        .delete(50_000);
+    let run = Run::new(BulkOptions::new().concurrency(1), |call| {
+        if call.number < 10 { deleted() } else { error(403, code::ACCESS_DENIED) }
+    })
+    .delete(50_000);
     assert_eq!(run.requests.len(), 11);
     assert_eq!(run.outcomes(), [5000, 500, 0, run.bulk.report().pushed - 5500]);
 }
@@ -117,10 +126,15 @@ fn fatal_response_keeps_earlier_deletions() {
 #[test]
 fn rejection_not_from_oss_leaves_keys_unconfirmed() {
     // A page from something on the way says nothing of what the service did: it may have deleted.
-    for (status, body) in [(404, "<html>"), (302, ""), (405, ""), (407, ""), (411, ""), (200, "<html>welcome</html>")] {
+    for (status, body) in
+        [(404, "<html>"), (302, ""), (405, ""), (407, ""), (411, ""), (200, "<html>welcome</html>")]
+    {
         let page = http::Response::builder().status(status).body(body.into()).unwrap();
         let page = Cell::new(Some(page));
-        let run = Run::new(BulkOptions::new().concurrency(1), |_| crate::run::Answer::Is(page.take().unwrap())).delete(600);
+        let run = Run::new(BulkOptions::new().concurrency(1), |_| {
+            crate::run::Answer::Is(page.take().unwrap())
+        })
+        .delete(600);
         assert!(matches!(run.stopped(), Some(StopReason::Rejected(_))), "{status}");
         assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 0, 500, 100]), "{status}");
     }
@@ -128,7 +142,10 @@ fn rejection_not_from_oss_leaves_keys_unconfirmed() {
 
 #[test]
 fn lost_requests_do_not_stop_the_run() {
-    let run = Run::new(BulkOptions::new().concurrency(1), |call| if call.number < 5 { lost() } else { deleted() }).delete(10);
+    let run = Run::new(BulkOptions::new().concurrency(1), |call| {
+        if call.number < 5 { lost() } else { deleted() }
+    })
+    .delete(10);
     assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (6, [10, 0, 0, 0], None));
     assert_eq!(run.failed().filter(|failed| failed.outcome == KeyOutcome::Unconfirmed).count(), 0);
 }

@@ -9,11 +9,18 @@ use oss_delete_vectors::{DeleteVectors, code};
 use crate::run::{Answer, Call, Respond, Run, SECOND, codeless, deleted, error, key, page, target};
 
 /// Responds with `response` to what holds a key of `bad`.
-fn rejecting(bad: impl IntoIterator<Item = u64>, response: impl Fn() -> Answer) -> impl Fn(&Call<'_>) -> Answer {
+fn rejecting(
+    bad: impl IntoIterator<Item = u64>,
+    response: impl Fn() -> Answer,
+) -> impl Fn(&Call<'_>) -> Answer {
     let bad: BTreeSet<String> = bad.into_iter().map(key).collect();
     move |call| {
         let read = DeleteVectors::parse_request(&target(), call.request).unwrap();
-        if read.keys().iter().any(|key| bad.contains(key.as_str())) { response() } else { deleted() }
+        if read.keys().iter().any(|key| bad.contains(key.as_str())) {
+            response()
+        } else {
+            deleted()
+        }
     }
 }
 
@@ -30,8 +37,10 @@ fn two_seconds_of_unlisted_codes_lose_no_key() {
     for (name, response) in responses {
         for from in [0, 1] {
             let wrong = from * SECOND / 2..(from + 4) * SECOND / 2;
-            let service = |call: &Call<'_>| if wrong.contains(&call.at) { response() } else { deleted() };
-            let rate = Rate::from(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(20.0));
+            let service =
+                |call: &Call<'_>| if wrong.contains(&call.at) { response() } else { deleted() };
+            let rate =
+                Rate::from(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(20.0));
             let run = Run::new(BulkOptions::new().rate(rate), service).delete(20_000);
             assert_eq!((run.outcomes(), run.stopped()), ([20_000, 0, 0, 0], None), "{name} {from}");
             assert!(run.requests.len() < 40 + 60, "{name} {from}: {}", run.requests.len());
@@ -52,7 +61,9 @@ fn limit_with_an_unlisted_code_is_found() {
         ("unlisted 503", || error(503, "Unheard")),
         ("codeless", || codeless(400)),
     ];
-    for ((name, response), concurrency) in responses.into_iter().flat_map(|named| [1, 16, 1000].map(|c| (named, c))) {
+    for ((name, response), concurrency) in
+        responses.into_iter().flat_map(|named| [1, 16, 1000].map(|c| (named, c)))
+    {
         let tokens = RefCell::new((5.0_f64, 0.0_f64));
         let service = |call: &Call<'_>| {
             let (left, at) = &mut *tokens.borrow_mut();
@@ -65,8 +76,16 @@ fn limit_with_an_unlisted_code_is_found() {
             deleted()
         };
         let run = Run::new(BulkOptions::new().concurrency(concurrency), service).delete(200_000);
-        assert_eq!((run.outcomes(), run.stopped()), ([200_000, 0, 0, 0], None), "{name} at {concurrency}");
-        assert!(run.requests.len() < 400 + 120, "{name} at {concurrency}: {} requests for 400 batches", run.requests.len());
+        assert_eq!(
+            (run.outcomes(), run.stopped()),
+            ([200_000, 0, 0, 0], None),
+            "{name} at {concurrency}"
+        );
+        assert!(
+            run.requests.len() < 400 + 120,
+            "{name} at {concurrency}: {} requests for 400 batches",
+            run.requests.len()
+        );
     }
 }
 
@@ -90,7 +109,8 @@ fn key_with_an_unlisted_code_is_rejected_at_ten_attempts() {
         }
     }
     // A proxy's own limit on the size of a body.
-    let service = |call: &Call<'_>| if call.keys > 100 && call.number > 0 { page(413) } else { deleted() };
+    let service =
+        |call: &Call<'_>| if call.keys > 100 && call.number > 0 { page(413) } else { deleted() };
     let run = Run::new(BulkOptions::new(), service).delete(5000);
     assert_eq!((run.outcomes(), run.stopped()), ([5000, 0, 0, 0], None));
 }
@@ -101,10 +121,16 @@ fn endless_rejections_stop_the_run() {
         for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Unlimited] {
             for keys in [5000, 20_000, 1_000_000] {
                 let options = BulkOptions::new().concurrency(concurrency).rate(rate);
-                let service =
-                    |call: &Call<'_>| if call.number == 0 { deleted() } else { error(400, code::VECTOR_INDEX_PARAMETER_INVALID) };
+                let service = |call: &Call<'_>| {
+                    if call.number == 0 {
+                        deleted()
+                    } else {
+                        error(400, code::VECTOR_INDEX_PARAMETER_INVALID)
+                    }
+                };
                 let run = Run::new(options, service).delete(keys);
-                let context = format!("{concurrency} {rate:?} {keys}: {} requests", run.requests.len());
+                let context =
+                    format!("{concurrency} {rate:?} {keys}: {} requests", run.requests.len());
                 assert!(matches!(run.stopped(), Some(StopReason::KeysRejected(_))), "{context}");
                 assert!(run.requests.len() < 700, "{context}");
                 assert!(run.bulk.report().rejected < 64 * 500 + 3000, "{context}");
@@ -128,7 +154,11 @@ fn long_range_of_bad_keys_is_rejected_key_by_key() {
                 }
             }
             let bad = to - from;
-            assert_eq!((run.outcomes(), run.stopped()), ([20_000 - bad, bad, 0, 0], None), "{from}..{to} at {concurrency}");
+            assert_eq!(
+                (run.outcomes(), run.stopped()),
+                ([20_000 - bad, bad, 0, 0], None),
+                "{from}..{to} at {concurrency}"
+            );
         }
     }
 }
@@ -139,8 +169,14 @@ fn keys_that_always_fail_with_500_end() {
         for at_the_end in [false, true] {
             let first = if at_the_end { 40 - cursed } else { 1 };
             let bad = (first..first + cursed).map(|batch| 500 * batch + 7);
-            let run = Run::new(BulkOptions::new(), rejecting(bad, || error(500, code::INTERNAL_ERROR))).delete(20_000);
-            assert_eq!((run.outcomes(), run.stopped()), ([20_000 - 500 * cursed, 0, 500 * cursed, 0], None), "{cursed}");
+            let run =
+                Run::new(BulkOptions::new(), rejecting(bad, || error(500, code::INTERNAL_ERROR)))
+                    .delete(20_000);
+            assert_eq!(
+                (run.outcomes(), run.stopped()),
+                ([20_000 - 500 * cursed, 0, 500 * cursed, 0], None),
+                "{cursed}"
+            );
             assert!(run.now < 60 * 60 * SECOND, "{cursed}: {:?}", run.now);
         }
     }
@@ -148,12 +184,22 @@ fn keys_that_always_fail_with_500_end() {
 
 #[test]
 fn limit_of_zero_is_an_outage() {
-    for response in [(|| error(503, code::QPS_LIMIT_EXCEEDED)) as Respond, || page(503), || error(400, "Throttling")] {
+    for response in [
+        (|| error(503, code::QPS_LIMIT_EXCEEDED)) as Respond,
+        || page(503),
+        || error(400, "Throttling"),
+    ] {
         for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Fixed(5.0)] {
             let service = |call: &Call<'_>| if call.number < 10 { deleted() } else { response() };
-            let run = Run::new(BulkOptions::new().rate(rate).outage_timeout(300 * SECOND), service).delete(100_000);
+            let run = Run::new(BulkOptions::new().rate(rate).outage_timeout(300 * SECOND), service)
+                .delete(100_000);
             assert!(matches!(run.stopped(), Some(StopReason::Outage(_))), "{:?}", run.stopped());
-            let began = run.events.iter().find(|(_, event)| matches!(event, Event::OutageBegan { .. })).unwrap().0;
+            let began = run
+                .events
+                .iter()
+                .find(|(_, event)| matches!(event, Event::OutageBegan { .. }))
+                .unwrap()
+                .0;
             assert!((60 * SECOND..90 * SECOND).contains(&began), "{rate:?}: {began:?}");
             assert!((300 * SECOND..310 * SECOND).contains(&run.now), "{:?}", run.now);
             assert_eq!(run.bulk.checkpoint().report().deleted, 5000);

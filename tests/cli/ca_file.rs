@@ -5,7 +5,15 @@ use crate::home::Home;
 use crate::program::{CREDENTIALS, PLACE, Run, TRANSPORTS, run};
 
 fn delete(endpoint: &str, options: &[&str]) -> Run {
-    let what = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force", "--endpoint", endpoint];
+    let what = [
+        "--index-name",
+        "vectorindex1",
+        "--keys",
+        r#"["doc-001"]"#,
+        "--force",
+        "--endpoint",
+        endpoint,
+    ];
     run(PLACE.into_iter().chain(what).chain(options.iter().copied()), &CREDENTIALS)
 }
 
@@ -14,14 +22,18 @@ fn server_is_trusted_only_with_its_ca_file() {
     let home = Home::new("server_is_trusted_only_with_its_ca_file");
     let authority = Authority::new();
     let peer = authority.serve("localhost");
-    let (url, file) = (format!("https://localhost:{}", peer.port()), home.write("ca.pem", authority.pem()));
+    let (url, file) =
+        (format!("https://localhost:{}", peer.port()), home.write("ca.pem", authority.pem()));
     for transport in TRANSPORTS {
         let trusted = delete(&url, &["--ca-file", &file, "--transport", transport]);
         assert_eq!((trusted.code, trusted.stderr.as_str()), (Some(0), ""), "{trusted:?}");
         let not_trusted = delete(&url, &["--transport", transport]);
         assert_eq!(not_trusted.code, Some(1), "{not_trusted:?}");
         assert!(not_trusted.stderr.contains("note: nothing was deleted\n"), "{not_trusted:?}");
-        assert!(not_trusted.stderr.contains(&format!("no connection to localhost:{}: ", peer.port())), "{not_trusted:?}");
+        assert!(
+            not_trusted.stderr.contains(&format!("no connection to localhost:{}: ", peer.port())),
+            "{not_trusted:?}"
+        );
         let help = "help: give the certificate of the authority that signed it with --ca-file\n";
         assert!(not_trusted.stderr.contains(help), "{not_trusted:?}");
     }
@@ -33,10 +45,16 @@ fn a_file_that_holds_none_is_refused() {
     let empty = home.write("empty.pem", "");
     let refused = delete("http://127.0.0.1:1", &["--ca-file", &empty]);
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
-    assert_eq!(refused.stderr, format!("error: --ca-file: {empty:?}: unusable root certificates: no certificate found\n"));
+    assert_eq!(
+        refused.stderr,
+        format!("error: --ca-file: {empty:?}: unusable root certificates: no certificate found\n")
+    );
 
     let absent = home.file("absent.pem");
     let refused = delete("http://127.0.0.1:1", &["--ca-file", &absent]);
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
-    assert!(refused.stderr.starts_with(&format!("error: --ca-file: cannot read {absent:?}: ")), "{refused:?}");
+    assert!(
+        refused.stderr.starts_with(&format!("error: --ca-file: cannot read {absent:?}: ")),
+        "{refused:?}"
+    );
 }

@@ -6,7 +6,15 @@ use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 use crate::home::Home;
 use crate::program::{ACCESS_KEY_ID, CREDENTIALS, PLACE, Run, Service, TRANSPORTS, run};
 
-const WHAT: [&str; 7] = ["--bucket", "examplebucket", "--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force"];
+const WHAT: [&str; 7] = [
+    "--bucket",
+    "examplebucket",
+    "--index-name",
+    "vectorindex1",
+    "--keys",
+    r#"["doc-001"]"#,
+    "--force",
+];
 
 /// Deletes a vector, with these options and this environment and what the file in `home` says.
 fn delete(home: &Home, options: &[&str], environment: &[(&str, &str)]) -> Run {
@@ -37,11 +45,21 @@ fn the_file_says_where_and_as_whom() {
 fn each_mode_takes_what_belongs_to_it() {
     let service = Service::start();
     let (id, with_token) = ("STS.ConformanceToken0001", "STS.ConformanceToken0002");
-    let temporary = oss_delete_vectors::Credentials::new(with_token, SECRET).unwrap().with_security_token(TOKEN).unwrap();
+    let temporary = oss_delete_vectors::Credentials::new(with_token, SECRET)
+        .unwrap()
+        .with_security_token(TOKEN)
+        .unwrap();
     service.emulator().add_identity(Identity::new(temporary));
-    service.emulator().add_identity(Identity::new(oss_delete_vectors::Credentials::new(id, SECRET).unwrap()));
+    service
+        .emulator()
+        .add_identity(Identity::new(oss_delete_vectors::Credentials::new(id, SECRET).unwrap()));
     let url = service.url();
-    for (mode, id) in [("", with_token), ("mode=StsToken", with_token), ("MODE = ststoken", with_token), ("mode=ak", id)] {
+    for (mode, id) in [
+        ("", with_token),
+        ("mode=StsToken", with_token),
+        ("MODE = ststoken", with_token),
+        ("mode=ak", id),
+    ] {
         let home = Home::with_config(
             "config_file-modes",
             format!(
@@ -60,7 +78,8 @@ fn each_mode_takes_what_belongs_to_it() {
 fn used(home: &Home, options: &[&str], environment: &[(&str, &str)]) -> (String, String, bool) {
     let run = delete(home, &[options, &["--dry-run"]].concat(), environment);
     assert_eq!(run.code, Some(0), "{run:?}");
-    let (url, headers) = (run.json()["url"].as_str().unwrap().to_owned(), run.json()["headers"].clone());
+    let (url, headers) =
+        (run.json()["url"].as_str().unwrap().to_owned(), run.json()["headers"].clone());
     let authorization = headers["authorization"].as_str().unwrap();
     let id = authorization.split_once("Credential=").unwrap().1.split('/').next().unwrap();
     (url, id.to_owned(), headers.get("x-oss-security-token").is_some())
@@ -76,14 +95,26 @@ fn flags_override_environment_overrides_file() {
          [profile b]\nregion=b-1\naccount-id=22\naccess-key-id=b-id\naccess-key-secret={WRONG_SECRET}\n"
         ),
     );
-    let other =
-        home.write("other", format!("[default]\nregion=o-1\naccount-id=33\naccess-key-id=o-id\naccess-key-secret={SECRET}"));
-    let third =
-        home.write("third", format!("[profile b]\nregion=t-1\naccount-id=44\naccess-key-id=t-id\naccess-key-secret={SECRET}"));
+    let other = home.write(
+        "other",
+        format!(
+            "[default]\nregion=o-1\naccount-id=33\naccess-key-id=o-id\naccess-key-secret={SECRET}"
+        ),
+    );
+    let third = home.write(
+        "third",
+        format!(
+            "[profile b]\nregion=t-1\naccount-id=44\naccess-key-id=t-id\naccess-key-secret={SECRET}"
+        ),
+    );
     let public = |account_id: &str, region: &str| {
-        format!("https://examplebucket-{account_id}.{region}.oss-vectors.aliyuncs.com/?deleteVectors")
+        format!(
+            "https://examplebucket-{account_id}.{region}.oss-vectors.aliyuncs.com/?deleteVectors"
+        )
     };
-    let at = |host: &str, account_id: &str| format!("https://examplebucket-{account_id}.{host}/?deleteVectors");
+    let at = |host: &str, account_id: &str| {
+        format!("https://examplebucket-{account_id}.{host}/?deleteVectors")
+    };
     let [id, secret] = CREDENTIALS;
     let (profile, file) = (("OSSUTIL_PROFILE", "b"), ("OSSUTIL_CONFIG_FILE", other.as_str()));
     for (options, environment, url, id, has_token) in [
@@ -91,19 +122,55 @@ fn flags_override_environment_overrides_file() {
         (&["--region", "r-1"], &[], at("file.example", "11"), "file-id", true),
         (&["--endpoint", "internal"], &[], public("11", "file-1-internal"), "file-id", true),
         (&[], &[("OSS_ENDPOINT", "env.example")], at("env.example", "11"), "file-id", true),
-        (&["--endpoint", "opt.example"], &[("OSS_ENDPOINT", "env.example")], at("opt.example", "11"), "file-id", true),
-        (&["--account-id", "99"], &[("OSS_ENDPOINT", "")], at("file.example", "99"), "file-id", true),
+        (
+            &["--endpoint", "opt.example"],
+            &[("OSS_ENDPOINT", "env.example")],
+            at("opt.example", "11"),
+            "file-id",
+            true,
+        ),
+        (
+            &["--account-id", "99"],
+            &[("OSS_ENDPOINT", "")],
+            at("file.example", "99"),
+            "file-id",
+            true,
+        ),
         // Credentials are one group: the file's token does not go with the environment's pair, nor the other way round.
         (&[], &[id, secret], at("file.example", "11"), ACCESS_KEY_ID, false),
-        (&[], &[id, secret, ("OSS_SESSION_TOKEN", TOKEN)], at("file.example", "11"), ACCESS_KEY_ID, true),
-        (&[], &[("OSS_ACCESS_KEY_ID", ""), ("OSS_ACCESS_KEY_SECRET", "")], at("file.example", "11"), "file-id", true),
+        (
+            &[],
+            &[id, secret, ("OSS_SESSION_TOKEN", TOKEN)],
+            at("file.example", "11"),
+            ACCESS_KEY_ID,
+            true,
+        ),
+        (
+            &[],
+            &[("OSS_ACCESS_KEY_ID", ""), ("OSS_ACCESS_KEY_SECRET", "")],
+            at("file.example", "11"),
+            "file-id",
+            true,
+        ),
         (&["--profile", "b"], &[("OSS_SESSION_TOKEN", TOKEN)], public("22", "b-1"), "b-id", false),
         (&[], &[profile], public("22", "b-1"), "b-id", false),
         (&["--profile", "B"], &[], public("22", "b-1"), "b-id", false),
         (&["--profile", "default"], &[profile], at("file.example", "11"), "file-id", true),
-        (&[], &[("OSSUTIL_PROFILE", ""), ("OSSUTIL_CONFIG_FILE", "")], at("file.example", "11"), "file-id", true),
+        (
+            &[],
+            &[("OSSUTIL_PROFILE", ""), ("OSSUTIL_CONFIG_FILE", "")],
+            at("file.example", "11"),
+            "file-id",
+            true,
+        ),
         (&["--profile", "b"], &[("OSS_REGION", "env-1")], public("22", "env-1"), "b-id", false),
-        (&["--profile", "b", "--region", "opt-1"], &[("OSS_REGION", "env-1")], public("22", "opt-1"), "b-id", false),
+        (
+            &["--profile", "b", "--region", "opt-1"],
+            &[("OSS_REGION", "env-1")],
+            public("22", "opt-1"),
+            "b-id",
+            false,
+        ),
         (&[], &[file], public("33", "o-1"), "o-id", false),
         (&["--config-file", &third], &[file, profile], public("44", "t-1"), "t-id", false),
     ] {
@@ -134,10 +201,17 @@ fn without_a_file_it_is_as_if_it_were_empty() {
     let home = Home::new("config_file-none");
     let url = service.url();
     let options = [&PLACE[..4], &["--endpoint", &url]].concat();
-    let environments =
-        [vec![home.variable()], vec![], vec![("HOME", "/dev/null"), ("USERPROFILE", "/dev/null")], vec![("HOME", "")]];
+    let environments = [
+        vec![home.variable()],
+        vec![],
+        vec![("HOME", "/dev/null"), ("USERPROFILE", "/dev/null")],
+        vec![("HOME", "")],
+    ];
     for environment in environments {
-        let run = run(WHAT.into_iter().chain(options.iter().copied()), &[&environment[..], &CREDENTIALS].concat());
+        let run = run(
+            WHAT.into_iter().chain(options.iter().copied()),
+            &[&environment[..], &CREDENTIALS].concat(),
+        );
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{environment:?}: {run:?}");
     }
 }
@@ -161,7 +235,9 @@ fn settings_missing_from_the_file_are_listed() {
             "  access key secret  access-key-secret in [profile prod] of FILE, with the rest of the credentials\n",
         ),
         (
-            &format!("[default]\nregion=cn-hangzhou\naccount-id=1\naccess-key-secret={WRONG_SECRET}\nmode=AK\nsts-token=x"),
+            &format!(
+                "[default]\nregion=cn-hangzhou\naccount-id=1\naccess-key-secret={WRONG_SECRET}\nmode=AK\nsts-token=x"
+            ),
             "default",
             "  access key id      access-key-id in [default] of FILE, with the rest of the credentials\n",
         ),
@@ -181,7 +257,8 @@ fn settings_missing_from_the_file_are_listed() {
         ),
     ] {
         let home = Home::with_config("config_file-lacks", content);
-        let environment = if profile == "default" { &[][..] } else { &[("OSSUTIL_PROFILE", profile)] };
+        let environment =
+            if profile == "default" { &[][..] } else { &[("OSSUTIL_PROFILE", profile)] };
         let run = delete(&home, &["--endpoint", &endpoint], environment);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
         let list = expected.replace("FILE", &home.file(".ossutilconfig"));
@@ -198,25 +275,46 @@ fn settings_missing_from_the_file_are_listed() {
 #[test]
 fn invalid_file_is_reported_by_line_without_its_text() {
     let service = Service::start();
-    let (endpoint, pair) = (service.url(), format!("access-key-id=x\naccess-key-secret={WRONG_SECRET}\n"));
+    let (endpoint, pair) =
+        (service.url(), format!("access-key-id=x\naccess-key-secret={WRONG_SECRET}\n"));
     let modes = "mode must be AK, StsToken or External; for others, --credential-process can run a program that gets credentials";
     for (content, options, expected) in [
-        (format!("[default]\n{WRONG_SECRET}"), &[][..], "FILE, line 2: neither a [section] nor key = value".to_owned()),
-        (format!("[profile {WRONG_SECRET}"), &[], "FILE, line 1: neither a [section] nor key = value".to_owned()),
-        (format!("access-key-secret={WRONG_SECRET}"), &[], "FILE, line 1: a key before the first [section]".to_owned()),
+        (
+            format!("[default]\n{WRONG_SECRET}"),
+            &[][..],
+            "FILE, line 2: neither a [section] nor key = value".to_owned(),
+        ),
+        (
+            format!("[profile {WRONG_SECRET}"),
+            &[],
+            "FILE, line 1: neither a [section] nor key = value".to_owned(),
+        ),
+        (
+            format!("access-key-secret={WRONG_SECRET}"),
+            &[],
+            "FILE, line 1: a key before the first [section]".to_owned(),
+        ),
         (
             format!("[default]\n{pair}# x\naccessKeySecret={WRONG_SECRET}"),
             &[],
             "FILE, line 5: access-key-secret again, which line 3 has already".to_owned(),
         ),
-        (format!("[default]\n{pair}[Profile default]\n"), &[], "FILE, line 4: the same profile as in line 1".to_owned()),
+        (
+            format!("[default]\n{pair}[Profile default]\n"),
+            &[],
+            "FILE, line 4: the same profile as in line 1".to_owned(),
+        ),
         (format!("[default]\n{pair}[profile b]\n[profile a]"), &["--profile", "prod"], {
             "--profile: there is no [profile prod] in FILE, which has [default], [profile b], [profile a]".to_owned()
         }),
         (pair.replace("access", "# access"), &["--profile", "default"], {
             "--profile: there is no [default] in FILE, which has no profile".to_owned()
         }),
-        (format!("[default]\n{pair}mode=RamRoleArn"), &[], format!("mode in [default] of FILE, line 4: {modes}")),
+        (
+            format!("[default]\n{pair}mode=RamRoleArn"),
+            &[],
+            format!("mode in [default] of FILE, line 4: {modes}"),
+        ),
         (format!("[profile b]\n{pair}mode=EcsRamRole"), &["--profile", "b"], {
             format!("mode in [profile b] of FILE, line 4: {modes}")
         }),
@@ -232,30 +330,49 @@ fn invalid_file_is_reported_by_line_without_its_text() {
         (format!("[default]\n{pair}region=r\naccount-id=me"), &[], {
             "account-id in [default] of FILE, line 5: must be 1 to 32 digits, not \"me\"".to_owned()
         }),
-        (format!("[default]\n{pair}region=r\naccount-id=1\n\nsts-token = a\u{1}{WRONG_SECRET}"), &[], {
-            "sts-token in [default] of FILE, line 7: must be printable ASCII without spaces at the ends".to_owned()
-        }),
-        (format!("[default]\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}\u{1}\nregion=r\naccount-id=1"), &[], {
-            "access-key-secret in [default] of FILE, line 3: must not be empty, have white space at the ends or \
+        (
+            format!("[default]\n{pair}region=r\naccount-id=1\n\nsts-token = a\u{1}{WRONG_SECRET}"),
+            &[],
+            {
+                "sts-token in [default] of FILE, line 7: must be printable ASCII without spaces at the ends".to_owned()
+            },
+        ),
+        (
+            format!(
+                "[default]\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}\u{1}\nregion=r\naccount-id=1"
+            ),
+            &[],
+            {
+                "access-key-secret in [default] of FILE, line 3: must not be empty, have white space at the ends or \
              control characters"
                 .to_owned()
-        }),
+            },
+        ),
     ] {
         let home = Home::with_config("config_file-wrong", content);
         let endpoint = ["--endpoint", endpoint.as_str()];
         let run = delete(&home, &[&endpoint, options].concat(), &[]);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
-        assert_eq!(run.stderr, format!("error: {}\n", expected.replace("FILE", &home.file(".ossutilconfig"))));
+        assert_eq!(
+            run.stderr,
+            format!("error: {}\n", expected.replace("FILE", &home.file(".ossutilconfig")))
+        );
     }
     assert_eq!(service.emulator().requests(), 0);
 }
 
 #[test]
 fn an_endpoint_of_the_file_is_refused_with_its_line() {
-    let home = Home::with_config("config_file-endpoint", "[default]\nregion=r\naccount-id=1\nendpoint = ftp://x\n");
+    let home = Home::with_config(
+        "config_file-endpoint",
+        "[default]\nregion=r\naccount-id=1\nendpoint = ftp://x\n",
+    );
     let run = delete(&home, &[], &CREDENTIALS);
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
-    let expected = format!("error: endpoint in [default] of {}, line 4: must be ", home.file(".ossutilconfig"));
+    let expected = format!(
+        "error: endpoint in [default] of {}, line 4: must be ",
+        home.file(".ossutilconfig")
+    );
     assert!(run.stderr.starts_with(&expected), "{run:?}");
 }
 
@@ -263,7 +380,10 @@ fn an_endpoint_of_the_file_is_refused_with_its_line() {
 fn a_file_that_cannot_be_read_is_refused() {
     let service = Service::start();
     let home = Home::new("config_file-unreadable");
-    let not_utf8 = home.write("not-utf8", [b"[default]\naccess-key-secret=", WRONG_SECRET.as_bytes(), b"\xff"].concat());
+    let not_utf8 = home.write(
+        "not-utf8",
+        [b"[default]\naccess-key-secret=", WRONG_SECRET.as_bytes(), b"\xff"].concat(),
+    );
     let too_large = home.write("too-large", vec![b'#'; 4 * 1024 * 1024 + 1]);
     let absent = home.file("absent");
     let endpoint = service.url();
@@ -274,28 +394,43 @@ fn a_file_that_cannot_be_read_is_refused() {
         (&not_utf8, format!("{not_utf8}: not UTF-8\n")),
     ] {
         let by_option = [&place[..], &["--config-file", path]].concat();
-        for (origin, options, named) in
-            [("OSSUTIL_CONFIG_FILE", &place, path.as_str()), ("--config-file", &by_option, "/overruled")]
-        {
-            let run = delete(&home, options, &[("OSSUTIL_CONFIG_FILE", named), CREDENTIALS[0], CREDENTIALS[1]]);
+        for (origin, options, named) in [
+            ("OSSUTIL_CONFIG_FILE", &place, path.as_str()),
+            ("--config-file", &by_option, "/overruled"),
+        ] {
+            let run = delete(
+                &home,
+                options,
+                &[("OSSUTIL_CONFIG_FILE", named), CREDENTIALS[0], CREDENTIALS[1]],
+            );
             assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
-            assert!(run.stderr.starts_with(&format!("error: {}", expected.replace("ORIGIN", origin))), "{run:?}");
+            assert!(
+                run.stderr.starts_with(&format!("error: {}", expected.replace("ORIGIN", origin))),
+                "{run:?}"
+            );
         }
     }
     let directory = Home::new("config_file-directory");
     std::fs::create_dir(directory.file(".ossutilconfig")).unwrap();
     let run = delete(&directory, &place, &CREDENTIALS);
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
-    assert!(run.stderr.starts_with(&format!("error: cannot read {:?}: ", directory.file(".ossutilconfig"))), "{run:?}");
+    assert!(
+        run.stderr
+            .starts_with(&format!("error: cannot read {:?}: ", directory.file(".ossutilconfig"))),
+        "{run:?}"
+    );
     assert_eq!(service.emulator().requests(), 0);
 }
 
 #[test]
 fn a_rehearsal_looks_at_no_file() {
-    let home = Home::with_config("config_file-rehearsal", format!("no config file at all {WRONG_SECRET}"));
+    let home =
+        Home::with_config("config_file-rehearsal", format!("no config file at all {WRONG_SECRET}"));
     let broken = home.file(".ossutilconfig");
     let environment = [("OSSUTIL_CONFIG_FILE", broken.as_str()), ("OSSUTIL_PROFILE", "prod")];
-    for options in [&["--emulator"][..], &["--emulator", "--config-file", &broken, "--profile", "prod"]] {
+    for options in
+        [&["--emulator"][..], &["--emulator", "--config-file", &broken, "--profile", "prod"]]
+    {
         let run = delete(&home, options, &environment);
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
     }

@@ -33,15 +33,27 @@ fn prints(text: &str) -> String {
 
 /// Deletes a vector at `endpoint`; an environment beside that of `home` comes in as it is.
 fn delete(home: &Home, endpoint: &str, options: &[&str], environment: &[(&str, &str)]) -> Run {
-    let what = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force", "--endpoint", endpoint];
-    let environment: Vec<_> = environment.iter().copied().chain([home.variable(), ("PATH", "/usr/bin:/bin")]).collect();
+    let what = [
+        "--index-name",
+        "vectorindex1",
+        "--keys",
+        r#"["doc-001"]"#,
+        "--force",
+        "--endpoint",
+        endpoint,
+    ];
+    let environment: Vec<_> =
+        environment.iter().copied().chain([home.variable(), ("PATH", "/usr/bin:/bin")]).collect();
     run(PLACE.into_iter().chain(what).chain(options.iter().copied()), &environment)
 }
 
 #[test]
 fn it_is_asked_before_the_environment_and_the_file() {
     let service = service();
-    let home = Home::with_config("process-first", format!("[default]\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}"));
+    let home = Home::with_config(
+        "process-first",
+        format!("[default]\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}"),
+    );
     let command = format!("sh {}", home.write("helper", prints(&sts())));
     let environment = [("OSS_ACCESS_KEY_ID", "x"), ("OSS_ACCESS_KEY_SECRET", WRONG_SECRET)];
     for transport in TRANSPORTS {
@@ -56,15 +68,24 @@ fn it_is_asked_before_the_environment_and_the_file() {
 fn environment_overrides_an_external_profile() {
     let service = service();
     let home = Home::new("process-profile");
-    let helper = home.write("helper", format!("touch {}\n{}", home.file("was-run"), prints(&sts())));
+    let helper =
+        home.write("helper", format!("touch {}\n{}", home.file("was-run"), prints(&sts())));
     home.write(
         ".ossutilconfig",
         format!("[default]\nmode = EXTERNAL\nprocess_command = sh '{helper}'\naccess-key-id=x\naccess-key-secret={WRONG_SECRET}"),
     );
     let of_the_environment = delete(&home, &service.url(), &[], &CREDENTIALS);
-    assert_eq!((of_the_environment.code, home.has("was-run")), (Some(0), false), "{of_the_environment:?}");
+    assert_eq!(
+        (of_the_environment.code, home.has("was-run")),
+        (Some(0), false),
+        "{of_the_environment:?}"
+    );
     let run = delete(&home, &service.url(), &[], &[]);
-    assert_eq!((run.code, run.stderr.as_str(), home.has("was-run")), (Some(0), "", true), "{run:?}");
+    assert_eq!(
+        (run.code, run.stderr.as_str(), home.has("was-run")),
+        (Some(0), "", true),
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -87,13 +108,19 @@ fn the_command_is_split_by_its_quotes_and_no_shell_sees_it() {
 fn it_speaks_on_stderr_and_hears_nothing() {
     let service = service();
     let home = Home::new("process-stderr");
-    let helper = home.write("helper", format!("echo 'asking someone' >&2\nread line && exit 9\n{}", prints(&sts())));
+    let helper = home.write(
+        "helper",
+        format!("echo 'asking someone' >&2\nread line && exit 9\n{}", prints(&sts())),
+    );
     let (stdin, mut writer) = std::io::pipe().unwrap();
     writer.write_all(b"meant for the program, not for its helper\n").unwrap();
     let (url, command) = (service.url(), format!("sh {helper}"));
-    let options = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force", "--endpoint", &url];
+    let options =
+        ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force", "--endpoint", &url];
     let arguments = PLACE.into_iter().chain(options).chain(["--credential-process", &command]);
-    let run = checked(program::command(arguments, &[("PATH", "/usr/bin:/bin")]).stdin(stdin).output().unwrap());
+    let run = checked(
+        program::command(arguments, &[("PATH", "/usr/bin:/bin")]).stdin(stdin).output().unwrap(),
+    );
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), "asking someone\n"), "{run:?}");
 }
 
@@ -114,7 +141,8 @@ fn what_it_may_leave_out() {
         json!({"access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN, "expiration": "2020-01-01T00:00:00Z"}),
     ] {
         let helper = home.write("helper", prints(&output.to_string()));
-        let run = delete(&home, &service.url(), &["--credential-process", &format!("sh {helper}")], &[]);
+        let run =
+            delete(&home, &service.url(), &["--credential-process", &format!("sh {helper}")], &[]);
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{output}: {run:?}");
     }
 }
@@ -132,13 +160,22 @@ fn failed_program_is_reported_without_its_output() {
     for (script, expected) in [
         (format!("{}exit 3\n", prints(&sts())), "the program failed: exit status: 3"),
         ("kill -9 $$\n".to_owned(), "the program failed: signal: 9 (SIGKILL)"),
-        (String::new(), "the program's output must be a JSON object: EOF while parsing a value at line 1 column 0"),
-        (prints(WRONG_SECRET), "the program's output must be a JSON object: expected ident at line 1 column 2"),
+        (
+            String::new(),
+            "the program's output must be a JSON object: EOF while parsing a value at line 1 column 0",
+        ),
+        (
+            prints(WRONG_SECRET),
+            "the program's output must be a JSON object: expected ident at line 1 column 2",
+        ),
         (prints(&format!("[\"{WRONG_SECRET}\"]")), "the program's output must be a JSON object"),
         (prints(&json!(WRONG_SECRET).to_string()), "the program's output must be a JSON object"),
         (
             prints(&format!("{}{}", sts(), sts())),
-            &format!("the program's output must be a JSON object: trailing characters at line 1 column {}", sts().len() + 1),
+            &format!(
+                "the program's output must be a JSON object: trailing characters at line 1 column {}",
+                sts().len() + 1
+            ),
         ),
         (with("mode", json!("External")), "the program's mode must be StsToken or AK"),
         (with("mode", json!(WRONG_SECRET)), "the program's mode must be StsToken or AK"),
@@ -146,8 +183,14 @@ fn failed_program_is_reported_without_its_output() {
         (with("access_key_id", null()), "the program's access_key_id is missing"),
         (with("access_key_secret", null()), "the program's access_key_secret is missing"),
         (with("access_key_secret", json!("")), "the program's access_key_secret is missing"),
-        (with("access_key_secret", json!([WRONG_SECRET])), "the program's access_key_secret must be a string"),
-        (prints(r#"{"access_key_id":"x","access_key_secret":"\ud83d"}"#), "the program's access_key_secret must be a string"),
+        (
+            with("access_key_secret", json!([WRONG_SECRET])),
+            "the program's access_key_secret must be a string",
+        ),
+        (
+            prints(r#"{"access_key_id":"x","access_key_secret":"\ud83d"}"#),
+            "the program's access_key_secret must be a string",
+        ),
         (with("sts_token", null()), "the program's sts_token is missing"),
         (
             with("access_key_id", json!(format!("{WRONG_SECRET},"))),
@@ -157,7 +200,10 @@ fn failed_program_is_reported_without_its_output() {
             with("access_key_secret", json!(format!("{WRONG_SECRET}\n"))),
             "the program's access key secret must not be empty, have white space at the ends or control characters",
         ),
-        (with("sts_token", json!("a\nb")), "the program's security token must be printable ASCII without spaces at the ends"),
+        (
+            with("sts_token", json!("a\nb")),
+            "the program's security token must be printable ASCII without spaces at the ends",
+        ),
         (
             with("expiration", json!("tomorrow")),
             "the program's expiration must be a time in RFC 3339 format, such as 2026-09-03T12:00:00Z",
@@ -176,20 +222,26 @@ fn failed_program_is_reported_without_its_output() {
 #[test]
 fn a_command_that_is_none_is_refused_with_its_origin() {
     let service = Service::start();
-    let home =
-        Home::with_config("process-none", format!("[default]\nmode=External\nprocess-command=/no/such/program {WRONG_SECRET}"));
+    let home = Home::with_config(
+        "process-none",
+        format!("[default]\nmode=External\nprocess-command=/no/such/program {WRONG_SECRET}"),
+    );
     for command in ["", "  ", "'helper", "\"helper", "helper \\", "''", "# helper"] {
         let run = delete(&home, &service.url(), &["--credential-process", command], &CREDENTIALS);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{command}: {run:?}");
         assert_eq!(
-            run.stderr, "error: --credential-process: must be a program and its arguments, with every quote closed\n",
+            run.stderr,
+            "error: --credential-process: must be a program and its arguments, with every quote closed\n",
             "{command}"
         );
     }
     let run = delete(&home, &service.url(), &[], &[]);
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
     let origin = format!("process-command in [default] of {}, line 3", home.file(".ossutilconfig"));
-    assert!(run.stderr.starts_with(&format!("error: {origin}: cannot run \"/no/such/program\": ")), "{run:?}");
+    assert!(
+        run.stderr.starts_with(&format!("error: {origin}: cannot run \"/no/such/program\": ")),
+        "{run:?}"
+    );
     assert_eq!(service.emulator().requests(), 0);
 }
 
@@ -197,9 +249,13 @@ fn a_command_that_is_none_is_refused_with_its_origin() {
 fn program_is_not_run_for_a_rehearsal() {
     let home = Home::new("process-not-run");
     let command = format!("touch {}", home.file("was-run"));
-    let rehearsal = delete(&home, "http://127.0.0.1:1", &["--credential-process", &command, "--emulator"], &[]);
+    let rehearsal =
+        delete(&home, "http://127.0.0.1:1", &["--credential-process", &command, "--emulator"], &[]);
     assert_eq!((rehearsal.code, rehearsal.stderr.as_str()), (Some(0), ""), "{rehearsal:?}");
-    let missing = run(["--credential-process", &command, "--force"], &[("PATH", "/usr/bin:/bin"), home.variable()]);
+    let missing = run(
+        ["--credential-process", &command, "--force"],
+        &[("PATH", "/usr/bin:/bin"), home.variable()],
+    );
     assert_eq!(missing.code, Some(2), "{missing:?}");
     assert!(!missing.stderr.contains("credentials"), "{missing:?}");
     assert!(!home.has("was-run"));
@@ -216,16 +272,43 @@ fn program_runs_again_when_credentials_are_rejected() {
         for id in ["first", "second"] {
             service.emulator().add_identity(Identity::new(Credentials::new(id, SECRET).unwrap()));
         }
-        let print = |id: &str| prints(&json!({"mode": "AK", "access_key_id": id, "access_key_secret": SECRET}).to_string());
+        let print = |id: &str| {
+            prints(
+                &json!({"mode": "AK", "access_key_id": id, "access_key_secret": SECRET})
+                    .to_string(),
+            )
+        };
         let was_run = home.file("was-run");
-        let script = format!("if [ -e {was_run} ]; then\n{}else\ntouch {was_run}\n{}fi", print("second"), print("first"));
+        let script = format!(
+            "if [ -e {was_run} ]; then\n{}else\ntouch {was_run}\n{}fi",
+            print("second"),
+            print("first")
+        );
         let command = format!("sh {}", home.write("helper", script));
         let url = service.url();
         let run = std::thread::scope(|scope| {
             let run = scope.spawn(|| {
-                let what = ["--index-name", "vectorindex1", "--keys-from", file.path(), "--force", "--output-format", "json"];
-                let how = ["--endpoint", &url, "--transport", transport, "--credential-process", &command];
-                run(PLACE.into_iter().chain(what).chain(how), &[home.variable(), ("PATH", "/usr/bin:/bin")])
+                let what = [
+                    "--index-name",
+                    "vectorindex1",
+                    "--keys-from",
+                    file.path(),
+                    "--force",
+                    "--output-format",
+                    "json",
+                ];
+                let how = [
+                    "--endpoint",
+                    &url,
+                    "--transport",
+                    transport,
+                    "--credential-process",
+                    &command,
+                ];
+                run(
+                    PLACE.into_iter().chain(what).chain(how),
+                    &[home.variable(), ("PATH", "/usr/bin:/bin")],
+                )
             });
             while service.left() == 10_000 && !run.is_finished() {
                 std::thread::yield_now();
@@ -234,6 +317,10 @@ fn program_runs_again_when_credentials_are_rejected() {
             service.emulator().set_rate_limit(None);
             run.join().unwrap()
         });
-        assert_eq!((run.code, &run.counts()[..5], service.left()), (Some(0), &[10_000, 0, 0, 0, 0][..], 0), "{run:?}");
+        assert_eq!(
+            (run.code, &run.counts()[..5], service.left()),
+            (Some(0), &[10_000, 0, 0, 0, 0][..], 0),
+            "{run:?}"
+        );
     }
 }

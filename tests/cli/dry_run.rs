@@ -31,7 +31,10 @@ fn output_that_is_cut_short_has_no_total() {
 #[test]
 fn the_line_is_what_the_official_sdks_sign() {
     let keys = r#"["key1","key2"]"#;
-    let run = dry_run(&["--index-name", "exampleindex", "--keys", keys, "--signing-time", "1702743657"], &CREDENTIALS);
+    let run = dry_run(
+        &["--index-name", "exampleindex", "--keys", keys, "--signing-time", "1702743657"],
+        &CREDENTIALS,
+    );
     let expected = concat!(
         r#"{"method":"POST","url":"https://examplebucket-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com/?deleteVectors","#,
         r#""headers":{"authorization":"OSS4-HMAC-SHA256 Credential=LTAI5tConformanceKey0001/20231216/cn-hangzhou/oss/aliyun_v4_request,"#,
@@ -57,7 +60,10 @@ fn the_line_holds_what_the_library_signs_with_a_security_token() {
     let environment = [CREDENTIALS[0], CREDENTIALS[1], ("OSS_SESSION_TOKEN", TOKEN)];
     let keys = ["doc-001", "ключ \"\\ \u{7f}😀"];
     let json = serde_json::to_string(&keys).unwrap();
-    let run = dry_run(&["--index-name", "vectorindex1", "--keys", &json, "--signing-time", "1702743657"], &environment);
+    let run = dry_run(
+        &["--index-name", "vectorindex1", "--keys", &json, "--signing-time", "1702743657"],
+        &environment,
+    );
     assert_eq!(run.code, Some(0), "{run:?}");
 
     let mut expected = DeleteVectors::new(&target(), KeyBatch::new(keys).unwrap()).to_request();
@@ -78,15 +84,30 @@ fn the_line_holds_what_the_library_signs_with_a_security_token() {
 fn every_request_of_many_keys_is_a_line() {
     let keys: Vec<String> = (0..1100).map(|number| format!("doc-{number:04}")).collect();
     let file = File::new("dry-run", "txt", keys.join("\n"));
-    let options = ["--index-name", "vectorindex1", "--keys-from", file.path(), "--keys", r#"["first","doc-0000"]"#];
+    let options = [
+        "--index-name",
+        "vectorindex1",
+        "--keys-from",
+        file.path(),
+        "--keys",
+        r#"["first","doc-0000"]"#,
+    ];
     let run = dry_run(&options, &CREDENTIALS);
-    let bodies: Vec<Value> =
-        run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["body"].clone()).collect();
-    let sent = bodies.iter().map(|body| serde_json::from_str::<Value>(body.as_str().unwrap()).unwrap()["keys"].clone());
+    let bodies: Vec<Value> = run
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["body"].clone())
+        .collect();
+    let sent = bodies
+        .iter()
+        .map(|body| serde_json::from_str::<Value>(body.as_str().unwrap()).unwrap()["keys"].clone());
     let sent: Vec<Vec<String>> = sent.map(|keys| serde_json::from_value(keys).unwrap()).collect();
     // The one that is given twice is left out of the batch that holds it.
     assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 101]);
-    assert_eq!((sent[0][0].as_str(), sent[0][1].as_str(), sent[0][2].as_str()), ("first", "doc-0000", "doc-0001"));
+    assert_eq!(
+        (sent[0][0].as_str(), sent[0][1].as_str(), sent[0][2].as_str()),
+        ("first", "doc-0000", "doc-0001")
+    );
     assert_eq!(sent[2].last().unwrap(), "doc-1099");
     assert!(run.stderr.ends_with("\n3 requests for 1,101 keys; nothing was sent\n"), "{run:?}");
 }
@@ -114,7 +135,8 @@ fn it_is_dated_now_unless_told_otherwise() {
 #[test]
 fn nothing_is_sent_and_nothing_is_asked() {
     let service = Service::start();
-    let options = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--endpoint", &service.url()];
+    let options =
+        ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--endpoint", &service.url()];
     let run = dry_run(&options, &CREDENTIALS);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(run.json()["url"], format!("{}/examplebucket/?deleteVectors", service.url()));

@@ -45,7 +45,12 @@ fn a_file_that_changes_under_the_run_is_reported() {
     let changes: [(Change, &str); 4] = [
         (|path| fs::remove_file(path).unwrap(), "it was removed or renamed"),
         (|path| fs::write(path, "").unwrap(), "its size was "),
-        (|path| fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"x\n").unwrap(), "its size was "),
+        (
+            |path| {
+                fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"x\n").unwrap()
+            },
+            "its size was ",
+        ),
         (
             |path| {
                 fs::rename(path, format!("{path}.1")).unwrap();
@@ -74,7 +79,15 @@ fn a_file_that_changes_under_the_run_is_reported() {
         });
         let server = server.unwrap();
         let url = server.url();
-        let options = ["--keys-from", keys.path(), "--failed-keys", failed.path(), "--force", "--endpoint", &url];
+        let options = [
+            "--keys-from",
+            keys.path(),
+            "--failed-keys",
+            failed.path(),
+            "--force",
+            "--endpoint",
+            &url,
+        ];
         let options = PLACE.into_iter().chain(["--index-name", "vectorindex1"]).chain(options);
         let run = run(options, &CREDENTIALS);
         let expected = format!(
@@ -82,7 +95,9 @@ fn a_file_that_changes_under_the_run_is_reported() {
             failed.path()
         );
         assert!(run.code == Some(1) && run.stderr.contains(&expected), "{reason}: {run:?}");
-        assert!(run.stderr.contains("help: to list all keys again, run the same command with another --failed-keys"));
+        assert!(run.stderr.contains(
+            "help: to list all keys again, run the same command with another --failed-keys"
+        ));
     }
 }
 
@@ -92,8 +107,12 @@ fn a_run_that_is_resumed_cuts_off_only_what_a_run_wrote() {
     service.allow(0);
     let checkpoint = File::none("cuts-off", "checkpoint");
     let failed = File::none("cuts-off", "jsonl");
-    let with =
-        |path: &str| delete(&service, &["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", path]);
+    let with = |path: &str| {
+        delete(
+            &service,
+            &["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", path],
+        )
+    };
     assert_eq!(with(failed.path()).code, Some(1));
     let cut_short = failed.read();
     assert!(cut_short.lines().count() > 0);
@@ -101,13 +120,21 @@ fn a_run_that_is_resumed_cuts_off_only_what_a_run_wrote() {
 
     let requests = service.requests();
     let torn = [&cut_short[..40], &cut_short[..3], &"\0".repeat(100)];
-    for foreign in ["doc-00001\n", "{\"key\":\"doc-00001\"}\n", "{\"key\":\"doc-00001\"}", "[default]\n\n", "\n"] {
+    for foreign in [
+        "doc-00001\n",
+        "{\"key\":\"doc-00001\"}\n",
+        "{\"key\":\"doc-00001\"}",
+        "[default]\n\n",
+        "\n",
+    ] {
         let other = File::new("cuts-off-other", "jsonl", foreign);
         let run = with(other.path());
-        let expected =
-            "cannot be written: after 0 bytes of the checkpoint's run comes what no run wrote; name the file of that run";
+        let expected = "cannot be written: after 0 bytes of the checkpoint's run comes what no run wrote; name the file of that run";
         assert_eq!(run.stderr, format!("error: --failed-keys {}: {expected}\n", other.path()));
-        assert_eq!((run.code, other.read().as_str(), service.requests()), (Some(2), foreign, requests));
+        assert_eq!(
+            (run.code, other.read().as_str(), service.requests()),
+            (Some(2), foreign, requests)
+        );
     }
     for ours in torn {
         // It ends where it was killed, each time.
@@ -119,7 +146,11 @@ fn a_run_that_is_resumed_cuts_off_only_what_a_run_wrote() {
     }
     service.allow(u64::MAX);
     let last = with(failed.path());
-    assert_eq!((last.code, last.counts()[0], failed.read().as_str()), (Some(0), 3000, ""), "{last:?}");
+    assert_eq!(
+        (last.code, last.counts()[0], failed.read().as_str()),
+        (Some(0), 3000, ""),
+        "{last:?}"
+    );
 }
 
 #[test]
@@ -128,7 +159,14 @@ fn what_is_covered_ends_with_a_line() {
     service.emulator().reject_keys(["doc-00001"]);
     let checkpoint = File::none("ends-with-a-line", "checkpoint");
     let failed = File::none("ends-with-a-line", "jsonl");
-    let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
+    let options = [
+        "--keys-from",
+        keys.path(),
+        "--checkpoint",
+        checkpoint.path(),
+        "--failed-keys",
+        failed.path(),
+    ];
     assert_eq!(delete(&service, &options).code, Some(1));
     let other = failed.read().replacen("doc-00001", "doc-00001 of another run", 1).repeat(2);
     fs::write(failed.path(), &other).unwrap();
@@ -147,7 +185,8 @@ fn lines_of_another_run_are_not_cut_off() {
         let second = File::none(&format!("another-run-second-{rejects}"), "checkpoint");
         let failed = File::none(&format!("another-run-{rejects}"), "jsonl");
         let with = |checkpoint: &File| {
-            let outputs = ["--checkpoint", checkpoint.path(), "--failed-keys", failed.path(), "-j", "1"];
+            let outputs =
+                ["--checkpoint", checkpoint.path(), "--failed-keys", failed.path(), "-j", "1"];
             delete(&service, &[&["--keys-from", keys.path()], &outputs[..]].concat())
         };
         service.allow(if rejects { 25 } else { 3 });
@@ -171,7 +210,8 @@ fn lines_of_another_run_are_not_cut_off() {
 fn keys_that_failed_before_the_file_was_named_are_reported() {
     let (service, keys) = many("named-later", 3000);
     service.emulator().reject_keys(["doc-00001", "doc-00002"]);
-    let (checkpoint, failed) = (File::none("named-later", "checkpoint"), File::none("named-later", "jsonl"));
+    let (checkpoint, failed) =
+        (File::none("named-later", "checkpoint"), File::none("named-later", "jsonl"));
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path()];
     assert_eq!(delete(&service, &options).counts()[..2], [2998, 2]);
     let run = delete(&service, &[&options[..], &["--failed-keys", failed.path()]].concat());
@@ -189,22 +229,38 @@ fn a_failed_key_is_in_the_file_while_the_run_goes_on() {
     let failed = File::none("goes-on-failed", "jsonl");
     let is_free = Arc::new(AtomicBool::new(false));
     let free = Arc::clone(&is_free);
-    let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request: http::Request<bytes::Bytes>| {
-        let has = |key: &str| request.body().windows(key.len()).any(|part| part == key.as_bytes());
-        let error = |status, code| ServiceError::new(status, code, "no").with_request_id("id").to_response();
-        match has("doc-00001") {
-            _ if has("doc-00599") && !free.load(Ordering::SeqCst) => error(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN),
-            true => error(StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID),
-            false => Deleted::new("id").to_response(),
-        }
-    });
+    let server = Server::start(
+        (Ipv4Addr::LOCALHOST, 0).into(),
+        move |request: http::Request<bytes::Bytes>| {
+            let has =
+                |key: &str| request.body().windows(key.len()).any(|part| part == key.as_bytes());
+            let error = |status, code| {
+                ServiceError::new(status, code, "no").with_request_id("id").to_response()
+            };
+            match has("doc-00001") {
+                _ if has("doc-00599") && !free.load(Ordering::SeqCst) => {
+                    error(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN)
+                }
+                true => error(StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID),
+                false => Deleted::new("id").to_response(),
+            }
+        },
+    );
     let server = server.unwrap();
     let url = server.url();
-    let options = ["--index-name", "vectorindex1", "--force", "--endpoint", &url, "--keys-from", keys.path()];
+    let options =
+        ["--index-name", "vectorindex1", "--force", "--endpoint", &url, "--keys-from", keys.path()];
     let options = PLACE.into_iter().chain(options).chain(["--failed-keys", failed.path()]);
-    let child = command(options, &CREDENTIALS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command(options, &CREDENTIALS)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let begun = Instant::now();
-    let is_listed = || fs::read_to_string(failed.path()).is_ok_and(|text| text.starts_with("{\"key\":\"doc-00001\","));
+    let is_listed = || {
+        fs::read_to_string(failed.path())
+            .is_ok_and(|text| text.starts_with("{\"key\":\"doc-00001\","))
+    };
     while !is_listed() {
         std::thread::yield_now();
         assert!(begun.elapsed() < Duration::from_secs(20), "it is not in the file");

@@ -8,7 +8,8 @@ pub(crate) struct Home(PathBuf);
 
 impl Home {
     pub(crate) fn new(test: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.{}", std::process::id()));
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("{test}.{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }

@@ -14,7 +14,9 @@ use oss_delete_vectors::transports::Server;
 use oss_delete_vectors::{Deleted, Now};
 use serde_json::Value;
 
-use crate::program::{CREDENTIALS, File, PLACE, Run, TRANSPORTS, command, credentials, finish, target};
+use crate::program::{
+    CREDENTIALS, File, PLACE, Run, TRANSPORTS, command, credentials, finish, target,
+};
 
 /// More than is read ahead of the first request.
 const KEYS: usize = 100_000;
@@ -43,13 +45,26 @@ fn run_while(
         if requests.is_empty() {
             change(&path);
         }
-        requests.extend(body["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap().to_owned()));
+        requests.extend(
+            body["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap().to_owned()),
+        );
         Deleted::new("id").to_response()
     })
     .unwrap();
     let url = server.url();
-    let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url, "-j", "1"];
-    let from = ["--keys-from", if from_stdin { "-" } else { file.path() }, "--transport", transport];
+    let base = [
+        "--index-name",
+        "vectorindex1",
+        "--force",
+        "--output-format",
+        "json",
+        "--endpoint",
+        &url,
+        "-j",
+        "1",
+    ];
+    let from =
+        ["--keys-from", if from_stdin { "-" } else { file.path() }, "--transport", transport];
     let mut command = command(PLACE.into_iter().chain(base).chain(from), &CREDENTIALS);
     if from_stdin {
         command.stdin(fs::File::open(file.path()).unwrap());
@@ -69,10 +84,20 @@ type Change = fn(&str);
 /// Each with what is said of it; the file has 1,600,000 bytes.
 const CHANGES: [(Change, &str); 6] = [
     (|path| open(path).set_len(8).unwrap(), "its size was 1,600,000 bytes and is 8"),
-    (|path| open(path).set_len(2_000_000).unwrap(), "its size was 1,600,000 bytes and is 2,000,000"),
+    (
+        |path| open(path).set_len(2_000_000).unwrap(),
+        "its size was 1,600,000 bytes and is 2,000,000",
+    ),
     (|path| open(path).write_all(b"other-key-00001").unwrap(), "it was written to"),
     (
-        |path| fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"document-1").unwrap(),
+        |path| {
+            fs::OpenOptions::new()
+                .append(true)
+                .open(path)
+                .unwrap()
+                .write_all(b"document-1")
+                .unwrap()
+        },
         "its size was 1,600,000 bytes and is 1,600,010",
     ),
     (
@@ -93,8 +118,16 @@ fn a_change_ends_the_run_and_no_torn_key_is_sent() {
             let (run, sent) = run_while(&file, transport, false, change);
             let expected = format!("error: {} changed while it was read: {reason}\n", file.path());
             assert!(run.stderr.starts_with(&expected), "{run:?}");
-            assert!(run.stderr.ends_with("help: try again with a file that does not change meanwhile\n"), "{run:?}");
-            assert_eq!((run.code, &run.json()["input_complete"]), (Some(1), &false.into()), "{run:?}");
+            assert!(
+                run.stderr
+                    .ends_with("help: try again with a file that does not change meanwhile\n"),
+                "{run:?}"
+            );
+            assert_eq!(
+                (run.code, &run.json()["input_complete"]),
+                (Some(1), &false.into()),
+                "{run:?}"
+            );
             assert!(sent.len() < KEYS, "{}", sent.len());
             for (number, key) in sent.iter().enumerate() {
                 assert_eq!(format!("{key}\n"), line(number));
@@ -109,7 +142,9 @@ fn stdin_that_is_a_file_is_watched_too() {
         let file = file(&format!("change-stdin-{transport}"));
         let (run, sent) = run_while(&file, transport, true, |path| open(path).set_len(8).unwrap());
         assert!(
-            run.stderr.starts_with("error: stdin changed while it was read: its size was 1,600,000 bytes and is 8\n"),
+            run.stderr.starts_with(
+                "error: stdin changed while it was read: its size was 1,600,000 bytes and is 8\n"
+            ),
             "{run:?}"
         );
         assert!(run.code == Some(1) && sent.len() < KEYS, "{run:?}");
@@ -125,22 +160,42 @@ fn a_file_that_stays_as_it_is_is_read_to_its_end() {
 
 #[test]
 fn a_blank_line_does_not_keep_a_key_waiting() {
-    for (transport, lines) in
-        TRANSPORTS.into_iter().flat_map(|transport| ["doc-001\n\n", "doc-001\n\u{7f}\n"].map(|lines| (transport, lines)))
+    for (transport, lines) in TRANSPORTS
+        .into_iter()
+        .flat_map(|transport| ["doc-001\n\n", "doc-001\n\u{7f}\n"].map(|lines| (transport, lines)))
     {
-        let emulator = Arc::new(Mutex::new(Emulator::with_vectors(&target(), credentials(), ["doc-001"]).unwrap()));
+        let emulator = Arc::new(Mutex::new(
+            Emulator::with_vectors(&target(), credentials(), ["doc-001"]).unwrap(),
+        ));
         let (answering, begun) = (Arc::clone(&emulator), Instant::now());
         let (sender, receiver) = std::sync::mpsc::channel();
-        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request: Request<Bytes>| {
-            let _ = sender.send(());
-            answering.lock().unwrap().handle(Now::new(begun.elapsed(), SystemTime::now()), &request)
-        })
-        .unwrap();
+        let server =
+            Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request: Request<Bytes>| {
+                let _ = sender.send(());
+                answering
+                    .lock()
+                    .unwrap()
+                    .handle(Now::new(begun.elapsed(), SystemTime::now()), &request)
+            })
+            .unwrap();
         let url = server.url();
-        let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
+        let base = [
+            "--index-name",
+            "vectorindex1",
+            "--force",
+            "--output-format",
+            "json",
+            "--endpoint",
+            &url,
+        ];
         let from = ["--keys-from", "-", "--on-bad-key", "skip", "--transport", transport];
         let mut command = command(PLACE.into_iter().chain(base).chain(from), &CREDENTIALS);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(lines.as_bytes()).unwrap();
         // stdin stays open: the key must not wait for another one.

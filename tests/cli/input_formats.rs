@@ -6,8 +6,13 @@ use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run, ru
 
 fn delete(service: &Service, options: &[&str], stdin: impl AsRef<[u8]>) -> Run {
     let url = service.url();
-    let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
-    run_with_stdin(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS, stdin)
+    let base =
+        ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
+    run_with_stdin(
+        PLACE.into_iter().chain(base).chain(options.iter().copied()),
+        &CREDENTIALS,
+        stdin,
+    )
 }
 
 fn utf16(text: &str) -> Vec<u8> {
@@ -21,8 +26,10 @@ fn what_is_plainly_not_keys_is_refused() {
     let service = Service::start();
     let later = format!("{}\"doc-001\"\n", "doc-002\n".repeat(1000));
     let jsonl = "add --keys-format jsonl, or --keys-format lines if these are the keys themselves";
-    let (alone, this) =
-        (format!("keep only the keys, one per line; {OR_LINES}"), "remove it, or add --keys-format lines if this is a key");
+    let (alone, this) = (
+        format!("keep only the keys, one per line; {OR_LINES}"),
+        "remove it, or add --keys-format lines if this is a key",
+    );
     let array = format!("write each key on a line of its own: jq -r '.[]'; {OR_LINES}");
     for (text, looks, help) in [
         ("\"doc-001\"\n\"doc-002\"\n", ", line 1: looks like JSON Lines (\"doc-001\")", jsonl),
@@ -30,8 +37,16 @@ fn what_is_plainly_not_keys_is_refused() {
         ("\u{feff}\"doc-001\"\r\n", ", line 1: looks like JSON Lines (\"doc-001\")", jsonl),
         ("{\"id\":\"doc-001\"}\n", ", line 1: looks like JSON Lines ({\"id\":\"doc-001\"})", jsonl),
         (&later, ", line 1001: looks like JSON Lines (\"doc-001\")", jsonl),
-        ("[\"doc-001\",\"doc-002\"]", ", line 1: looks like a JSON array ([\"doc-001\",\"doc-002\"])", &array),
-        ("[\n  \"doc-001\",\n  \"doc-002\"\n]\n", ", line 1: looks like JSON over several lines ([)", &array),
+        (
+            "[\"doc-001\",\"doc-002\"]",
+            ", line 1: looks like a JSON array ([\"doc-001\",\"doc-002\"])",
+            &array,
+        ),
+        (
+            "[\n  \"doc-001\",\n  \"doc-002\"\n]\n",
+            ", line 1: looks like JSON over several lines ([)",
+            &array,
+        ),
         ("\"doc-001\",\"x\"\n", ", line 1: looks like CSV with quotes (\"doc-001\",\"x\")", &alone),
         ("'doc-001'\n'doc-002'\n", ", line 1: looks like text in quotes ('doc-001')", &alone),
         (
@@ -39,10 +54,22 @@ fn what_is_plainly_not_keys_is_refused() {
             ", line 1: looks like a list or columns with commas, semicolons or bars between (doc-001,doc-002)",
             &alone,
         ),
-        ("doc-001 doc-002\n", ", line 1: looks like several keys or columns with blanks between (doc-001 doc-002)", &alone),
-        ("- doc-001\n- doc-002\n", ", line 1: looks like a list or settings, such as YAML (- doc-001)", &alone),
+        (
+            "doc-001 doc-002\n",
+            ", line 1: looks like several keys or columns with blanks between (doc-001 doc-002)",
+            &alone,
+        ),
+        (
+            "- doc-001\n- doc-002\n",
+            ", line 1: looks like a list or settings, such as YAML (- doc-001)",
+            &alone,
+        ),
         ("> doc-001\n", ", line 1: looks like a line of diff, or a quotation (> doc-001)", &alone),
-        ("key = \"doc-001\"\n", ", line 1: looks like a list or settings, such as YAML (key = \"doc-001\")", &alone),
+        (
+            "key = \"doc-001\"\n",
+            ", line 1: looks like a list or settings, such as YAML (key = \"doc-001\")",
+            &alone,
+        ),
         (
             "doc-001\u{200b}\n",
             ", line 1: looks like a key with invisible characters, as copied from a page (doc-001\\u{200b})",
@@ -50,7 +77,11 @@ fn what_is_plainly_not_keys_is_refused() {
         ),
         ("<!DOCTYPE html>\n", ", line 1: looks like HTML or XML (<!DOCTYPE html>)", this),
         ("key\ndoc-001\n", ", line 1: looks like the heading of a column (key)", this),
-        ("doc-001\n doc-002\n", ", line 2: looks like a key with blanks before or behind it ( doc-002)", this),
+        (
+            "doc-001\n doc-002\n",
+            ", line 2: looks like a key with blanks before or behind it ( doc-002)",
+            this,
+        ),
         (
             "doc-001\t7\n",
             ", line 1: looks like columns with tabs between (doc-001\\t7)",
@@ -70,8 +101,14 @@ fn what_is_plainly_not_keys_is_refused() {
             }
             let input = ["--keys-from", if name == "stdin" { "-" } else { name }];
             let run = delete(&service, &[&input[..], options].concat(), text);
-            let expected = format!("error: --keys-from {name}{looks}; expected one key per line\nhelp: {help}\n");
-            assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", expected), "{text:?}");
+            let expected = format!(
+                "error: --keys-from {name}{looks}; expected one key per line\nhelp: {help}\n"
+            );
+            assert_eq!(
+                (run.code, run.stdout.as_str(), run.stderr),
+                (Some(2), "", expected),
+                "{text:?}"
+            );
         }
     }
     assert_eq!(service.requests(), 0);
@@ -79,12 +116,17 @@ fn what_is_plainly_not_keys_is_refused() {
 
 #[test]
 fn an_option_settles_the_format() {
-    let keys = ["\"doc-001\"", "{\"id\":1}", "a\tb", "a,b", " a ", "key", "# x", "\r\ra", "\u{feff}b"];
+    let keys =
+        ["\"doc-001\"", "{\"id\":1}", "a\tb", "a,b", " a ", "key", "# x", "\r\ra", "\u{feff}b"];
     for transport in TRANSPORTS {
         let service = Service::holding(keys.iter().map(|&key| key.to_owned()));
         let options = ["--keys-from", "-", "--keys-format", "lines", "--transport", transport];
         let run = delete(&service, &options, keys.join("\n"));
-        assert_eq!((run.code, run.counts()[0], service.left()), (Some(0), keys.len() as u64, 0), "{run:?}");
+        assert_eq!(
+            (run.code, run.counts()[0], service.left()),
+            (Some(0), keys.len() as u64, 0),
+            "{run:?}"
+        );
     }
 }
 
@@ -93,13 +135,22 @@ fn binary_input_is_named_whatever_the_options() {
     let service = Service::start();
     let zeros = format!("{}\0\n", "doc-001\n".repeat(10));
     for (bytes, reason) in [
-        (&b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\n\xc9"[..], "is gzip data; expected UTF-8 text\nhelp: unpack it first: gzip -dc"),
-        (b"\x28\xb5\x2f\xfd\x04\n", "is zstd data; expected UTF-8 text\nhelp: unpack it first: zstd -dc"),
+        (
+            &b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\n\xc9"[..],
+            "is gzip data; expected UTF-8 text\nhelp: unpack it first: gzip -dc",
+        ),
+        (
+            b"\x28\xb5\x2f\xfd\x04\n",
+            "is zstd data; expected UTF-8 text\nhelp: unpack it first: zstd -dc",
+        ),
         (
             &utf16("\u{feff}doc-001\r\ndoc-002\r\n"),
             "is UTF-16 text; expected UTF-8\nhelp: convert it to UTF-8 first: iconv -f UTF-16 -t UTF-8",
         ),
-        (&utf16("doc-001\n"), "is UTF-16 text; expected UTF-8\nhelp: convert it to UTF-8 first: iconv -f UTF-16 -t UTF-8"),
+        (
+            &utf16("doc-001\n"),
+            "is UTF-16 text; expected UTF-8\nhelp: convert it to UTF-8 first: iconv -f UTF-16 -t UTF-8",
+        ),
         (
             b"doc-001\0doc-002\0",
             "looks like text with NUL bytes between its parts; expected lines\n\
@@ -111,10 +162,19 @@ fn binary_input_is_named_whatever_the_options() {
              help: put each part on a line of its own first: tr '\\0' '\\n'",
         ),
     ] {
-        for options in [&[][..], &["--on-bad-key", "skip"], &["--keys-format", "lines"], &["--keys-format", "jsonl"]] {
+        for options in [
+            &[][..],
+            &["--on-bad-key", "skip"],
+            &["--keys-format", "lines"],
+            &["--keys-format", "jsonl"],
+        ] {
             let run = delete(&service, &[&["--keys-from", "-"], options].concat(), bytes);
             let expected = format!("error: --keys-from stdin: {reason}\n");
-            assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", expected), "{options:?}");
+            assert_eq!(
+                (run.code, run.stdout.as_str(), run.stderr),
+                (Some(2), "", expected),
+                "{options:?}"
+            );
         }
     }
     assert_eq!(service.requests(), 0);
@@ -126,10 +186,16 @@ fn skipping_ends_in_a_file_that_is_mostly_bad() {
         let service = Service::start();
         let options = ["--keys-from", "-", "--on-bad-key", "skip", "--transport", transport];
         // Some encoding that is not UTF-8.
-        let run =
-            delete(&service, &options, b"doc-001\n".iter().copied().chain(b"\xb5\xe7-1\n".repeat(2000)).collect::<Vec<_>>());
+        let run = delete(
+            &service,
+            &options,
+            b"doc-001\n".iter().copied().chain(b"\xb5\xe7-1\n".repeat(2000)).collect::<Vec<_>>(),
+        );
         let help = "help: check that this is the right file, and --keys-format\n";
-        assert!(run.stderr.contains("error: stdin: 1001 of its first 1002 lines hold no key\n"), "{run:?}");
+        assert!(
+            run.stderr.contains("error: stdin: 1001 of its first 1002 lines hold no key\n"),
+            "{run:?}"
+        );
         assert!(run.stderr.ends_with(help) && run.code != Some(0), "{run:?}");
         let run = delete(&service, &options, b"\xb5\xe7-1\n\xb5\xe7-2\n");
         assert!(run.stderr.contains("error: stdin: none of 2 lines holds a key\n"), "{run:?}");
@@ -137,7 +203,8 @@ fn skipping_ends_in_a_file_that_is_mostly_bad() {
         // What comes after the beginning can be binary too.
         let zero = format!("{}doc\0-002\n", "doc-001\n".repeat(20_000));
         let run = delete(&service, &options, zero);
-        let expected = "error: stdin, line 20001: holds NUL bytes, so it is binary; expected UTF-8 text\n";
+        let expected =
+            "error: stdin, line 20001: holds NUL bytes, so it is binary; expected UTF-8 text\n";
         assert!(run.stderr.contains(expected) && run.code != Some(0), "{run:?}");
     }
 }
@@ -156,12 +223,20 @@ fn failed_keys_are_taken_back_whatever_their_name() {
         for (from, stdin) in [(failed.path(), String::new()), ("-", failed.read())] {
             let service = Service::holding(keys.iter().map(|&key| key.to_owned()));
             let run = delete(&service, &["--keys-from", from, "--transport", transport], stdin);
-            assert_eq!((run.code, run.counts()[0], service.left()), (Some(0), keys.len() as u64, 0), "{run:?}");
+            assert_eq!(
+                (run.code, run.counts()[0], service.left()),
+                (Some(0), keys.len() as u64, 0),
+                "{run:?}"
+            );
         }
         let run = delete(&service, &["--keys-from", failed.path(), "--keys-format", "lines"], "");
         assert_eq!(run.code, Some(2), "{run:?}");
         let help = "help: leave out --keys-format lines: such files are recognised, and read as JSON Lines\n";
-        assert!(run.stderr.contains(", line 1: is a line of --failed-keys (") && run.stderr.ends_with(help), "{run:?}");
+        assert!(
+            run.stderr.contains(", line 1: is a line of --failed-keys (")
+                && run.stderr.ends_with(help),
+            "{run:?}"
+        );
     }
 }
 
@@ -186,10 +261,16 @@ fn an_input_without_keys_is_reported() {
     let empty = File::new("no-keys", "txt", "");
     for transport in TRANSPORTS {
         for stdin in ["", "\n \r\n", "\u{feff}"] {
-            let options = ["--keys-from", empty.path(), "--keys-from", "-", "--transport", transport];
+            let options =
+                ["--keys-from", empty.path(), "--keys-from", "-", "--transport", transport];
             let run = delete(&service, &options, stdin);
-            let expected = format!("warning: {} holds no keys\nwarning: stdin holds no keys\n", empty.path());
-            assert_eq!((run.code, run.stderr.as_str(), run.counts()), (Some(0), expected.as_str(), [0; 6]), "{run:?}");
+            let expected =
+                format!("warning: {} holds no keys\nwarning: stdin holds no keys\n", empty.path());
+            assert_eq!(
+                (run.code, run.stderr.as_str(), run.counts()),
+                (Some(0), expected.as_str(), [0; 6]),
+                "{run:?}"
+            );
         }
     }
 }
@@ -199,10 +280,14 @@ fn a_byte_order_mark_is_no_part_of_any_text() {
     let home = Home::new("byte-order-marks");
     let authority = crate::certificates::Authority::new();
     let [id, secret] = CREDENTIALS.map(|(_, value)| value);
-    let credentials = serde_json::json!({ "access_key_id": id, "access_key_secret": secret }).to_string();
+    let credentials =
+        serde_json::json!({ "access_key_id": id, "access_key_secret": secret }).to_string();
     let keys = home.write("keys.json", "\u{feff}[\"doc-001\"]");
     let lines = home.write("keys.txt", "\u{feff}doc-001\n");
-    let config = home.write("config", format!("\u{feff}[default]\naccess-key-id={id}\naccess-key-secret={secret}\n"));
+    let config = home.write(
+        "config",
+        format!("\u{feff}[default]\naccess-key-id={id}\naccess-key-secret={secret}\n"),
+    );
     let printed = format!("cat {}", home.write("credentials", format!("\u{feff}{credentials}")));
     let ca_file = home.write("ca.pem", format!("\u{feff}{}", authority.pem()));
     let file = format!("file://{keys}");
@@ -220,7 +305,11 @@ fn a_byte_order_mark_is_no_part_of_any_text() {
         let url = service.url();
         let base = ["--index-name", "vectorindex1", "--force", "--endpoint", &url];
         let run = run(PLACE.into_iter().chain(base).chain(options.iter().copied()), environment);
-        assert_eq!((run.code, run.stderr.as_str(), service.left()), (Some(0), "", 8), "{options:?}: {run:?}");
+        assert_eq!(
+            (run.code, run.stderr.as_str(), service.left()),
+            (Some(0), "", 8),
+            "{options:?}: {run:?}"
+        );
     }
 }
 
@@ -229,20 +318,36 @@ fn text_in_utf_16_is_named_wherever_it_comes_in() {
     let home = Home::new("utf-16");
     let service = Service::start();
     let url = service.url();
-    let [keys, config, ca_file, credentials] = ["[\"doc-001\"]", "[default]\n", "-----BEGIN CERTIFICATE-----\n", "{}"]
-        .map(|text| home.write(&format!("utf-16-{}", text.len()), utf16(&format!("\u{feff}{text}"))));
+    let [keys, config, ca_file, credentials] =
+        ["[\"doc-001\"]", "[default]\n", "-----BEGIN CERTIFICATE-----\n", "{}"].map(|text| {
+            home.write(&format!("utf-16-{}", text.len()), utf16(&format!("\u{feff}{text}")))
+        });
     let (file, printed) = (format!("file://{keys}"), format!("cat {credentials}"));
     for (options, origin) in [
         (&["--keys", &file][..], format!("--keys: {keys:?} ")),
         (&["--config-file", &config], format!("--config-file: cannot read {config:?}: ")),
         (&["--ca-file", &ca_file], format!("--ca-file: cannot read {ca_file:?}: ")),
-        (&["--credential-process", &printed], "--credential-process: the program's output ".to_owned()),
+        (
+            &["--credential-process", &printed],
+            "--credential-process: the program's output ".to_owned(),
+        ),
     ] {
         let keys = if options[0] == "--keys" { &[][..] } else { &["--keys", "[\"doc-001\"]"] };
         let base = ["--index-name", "vectorindex1", "--force", "--endpoint", &url];
-        let environment = [&CREDENTIALS[..], &[home.variable(), ("PATH", "/usr/bin:/bin")]].concat();
-        let run = run(PLACE.into_iter().chain(base).chain(keys.iter().copied()).chain(options.iter().copied()), &environment);
-        assert!(run.stderr.starts_with(&format!("error: {origin}is UTF-16 text; expected UTF-8\n")), "{run:?}");
+        let environment =
+            [&CREDENTIALS[..], &[home.variable(), ("PATH", "/usr/bin:/bin")]].concat();
+        let run = run(
+            PLACE
+                .into_iter()
+                .chain(base)
+                .chain(keys.iter().copied())
+                .chain(options.iter().copied()),
+            &environment,
+        );
+        assert!(
+            run.stderr.starts_with(&format!("error: {origin}is UTF-16 text; expected UTF-8\n")),
+            "{run:?}"
+        );
         assert_eq!((run.code, service.requests()), (Some(2), 0));
     }
 }

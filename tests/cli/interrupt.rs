@@ -11,15 +11,30 @@ use crate::canary;
 use crate::program::{CREDENTIALS, File, PLACE, Service, TRANSPORTS, command, finish, run};
 
 fn spawn(endpoint: &str, options: &[&str]) -> (Child, BufReader<ChildStderr>) {
-    let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", endpoint];
-    let mut command = command(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS);
+    let base = [
+        "--index-name",
+        "vectorindex1",
+        "--force",
+        "--output-format",
+        "json",
+        "--endpoint",
+        endpoint,
+    ];
+    let mut command =
+        command(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
     (child, stderr)
 }
 
 fn interrupt(child: &Child, signal: &str) {
-    assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-s", signal, &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 fn line(stderr: &mut impl BufRead) -> String {
@@ -36,33 +51,59 @@ fn first_interrupt_stops_a_resumable_run() {
         let checkpoint = File::none(&format!("interrupted-{transport}"), "checkpoint");
         let service = Service::holding(keys);
         service.emulator().set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
-        let options = ["--keys-from", file.path(), "--checkpoint", checkpoint.path(), "--transport", transport];
+        let options = [
+            "--keys-from",
+            file.path(),
+            "--checkpoint",
+            checkpoint.path(),
+            "--transport",
+            transport,
+        ];
 
         let (child, mut stderr) = spawn(&service.url(), &options);
         while service.left() == 20_000 {
             std::thread::yield_now();
         }
         interrupt(&child, signal);
-        assert_eq!(line(&mut stderr), "stopping: waiting for the requests in flight; once more to leave them\n");
+        assert_eq!(
+            line(&mut stderr),
+            "stopping: waiting for the requests in flight; once more to leave them\n"
+        );
         let stopped = finish(child);
         stopped.check_sum();
         let [deleted, rejected, unconfirmed, ..] = stopped.counts();
-        assert_eq!((stopped.code, rejected, &stopped.json()["error"]["message"]), (Some(130), 0, &"interrupted".into()));
+        assert_eq!(
+            (stopped.code, rejected, &stopped.json()["error"]["message"]),
+            (Some(130), 0, &"interrupted".into())
+        );
         let gone = 20_000 - service.left() as u64;
         assert!((deleted..=deleted + unconfirmed).contains(&gone), "{gone}: {stopped:?}");
         let mut told = String::new();
         stderr.read_to_string(&mut told).unwrap();
         canary::assert_not_in(&told);
         assert!(
-            told.starts_with("error: interrupted\n") && told.ends_with("help: to go on, run the same command again\n"),
+            told.starts_with("error: interrupted\n")
+                && told.ends_with("help: to go on, run the same command again\n"),
             "{told}"
         );
 
         service.emulator().set_rate_limit(None);
         let url = service.url();
-        let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
+        let base = [
+            "--index-name",
+            "vectorindex1",
+            "--force",
+            "--output-format",
+            "json",
+            "--endpoint",
+            &url,
+        ];
         let resumed = run(PLACE.into_iter().chain(base).chain(options), &CREDENTIALS);
-        assert_eq!((resumed.code, &resumed.counts()[..5]), (Some(0), &[20_000, 0, 0, 0, 0][..]), "{resumed:?}");
+        assert_eq!(
+            (resumed.code, &resumed.counts()[..5]),
+            (Some(0), &[20_000, 0, 0, 0, 0][..]),
+            "{resumed:?}"
+        );
         assert!(service.left() == 0 && !checkpoint.exists());
     }
 }
@@ -72,7 +113,8 @@ fn twice_it_waits_for_nothing() {
     for transport in TRANSPORTS {
         let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}", silent.local_addr().unwrap());
-        let options = ["--keys", r#"["doc-001","doc-002"]"#, "--timeout", "86400", "--transport", transport];
+        let options =
+            ["--keys", r#"["doc-001","doc-002"]"#, "--timeout", "86400", "--transport", transport];
         let (child, mut stderr) = spawn(&url, &options);
         let (mut connection, _) = silent.accept().unwrap();
         connection.read_exact(&mut [0; 16]).unwrap();

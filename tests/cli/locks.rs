@@ -42,7 +42,15 @@ impl Held {
 
     fn options(&self, outputs: &[&str]) -> Vec<String> {
         let url = self.server.url();
-        let base = ["--index-name", "vectorindex1", "--force", "--endpoint", &url, "--keys-from", self.keys.path()];
+        let base = [
+            "--index-name",
+            "vectorindex1",
+            "--force",
+            "--endpoint",
+            &url,
+            "--keys-from",
+            self.keys.path(),
+        ];
         PLACE.iter().chain(&base).chain(outputs).map(|&option| option.to_owned()).collect()
     }
 
@@ -78,11 +86,18 @@ fn the_second_run_says_who_uses_the_file_and_ends() {
         std::os::unix::fs::symlink(file.path(), link.path()).unwrap();
         for path in [file.path(), link.path()] {
             let second = held.run(&[option, path]);
-            let expected = format!("error: {option} {path}: another run is using this file (pid {}, since ", first.id());
-            let is_held = second.stderr.starts_with(&expected) && second.stderr.contains("help: wait until it has ended");
+            let expected = format!(
+                "error: {option} {path}: another run is using this file (pid {}, since ",
+                first.id()
+            );
+            let is_held = second.stderr.starts_with(&expected)
+                && second.stderr.contains("help: wait until it has ended");
             assert!(is_held && second.code == Some(2) && second.stdout.is_empty(), "{second:?}");
         }
-        assert_eq!((held.requests.load(Ordering::SeqCst), fs::read_to_string(file.path()).unwrap()), (1, before));
+        assert_eq!(
+            (held.requests.load(Ordering::SeqCst), fs::read_to_string(file.path()).unwrap()),
+            (1, before)
+        );
         held.is_free.store(1, Ordering::SeqCst);
         assert_eq!(finish(first).code, Some(0));
         assert!(!fs::exists(&lock).unwrap(), "a run that ends leaves no lock");
@@ -96,7 +111,8 @@ fn a_file_with_two_names_is_locked() {
     let held = Held::new("two-names");
     let (file, hard) = (File::new("two-names", "jsonl", ""), File::none("two-names-hard", "jsonl"));
     fs::hard_link(file.path(), hard.path()).unwrap();
-    let (soft, target) = (File::none("two-names-soft", "jsonl"), File::none("two-names-target", "jsonl"));
+    let (soft, target) =
+        (File::none("two-names-soft", "jsonl"), File::none("two-names-target", "jsonl"));
     std::os::unix::fs::symlink(target.path(), soft.path()).unwrap();
     for (first, second) in [(file.path(), hard.path()), (soft.path(), target.path())] {
         let child = held.spawn(&["--failed-keys", first]);
@@ -106,7 +122,10 @@ fn a_file_with_two_names_is_locked() {
             "error: --failed-keys {second}: cannot be written: another run is using it\n\
              help: wait until it has ended, or name another file\n"
         );
-        assert_eq!((run.code, run.stderr, held.requests.load(Ordering::SeqCst)), (Some(2), expected, requests));
+        assert_eq!(
+            (run.code, run.stderr, held.requests.load(Ordering::SeqCst)),
+            (Some(2), expected, requests)
+        );
         held.is_free.store(1, Ordering::SeqCst);
         assert_eq!(finish(child).code, Some(0));
         held.is_free.store(0, Ordering::SeqCst);
@@ -124,7 +143,11 @@ fn lock_of_a_killed_run_blocks_no_other_run() {
     assert!(lock.read().starts_with("pid "));
     held.is_free.store(1, Ordering::SeqCst);
     let second = held.run(&["--checkpoint", checkpoint.path()]);
-    assert_eq!((second.code, second.stderr.as_str(), lock.exists()), (Some(0), "", false), "{second:?}");
+    assert_eq!(
+        (second.code, second.stderr.as_str(), lock.exists()),
+        (Some(0), "", false),
+        "{second:?}"
+    );
 }
 
 #[test]
@@ -136,7 +159,11 @@ fn a_lock_is_taken_through_no_link() {
     let lock = File::none("lock-link", &format!("checkpoint{LOCK}"));
     std::os::unix::fs::symlink(precious.path(), lock.path()).unwrap();
     let run = held.run(&["--checkpoint", checkpoint.path()]);
-    assert_eq!((run.code, precious.read().as_str(), lock.exists()), (Some(0), "precious", false), "{run:?}");
+    assert_eq!(
+        (run.code, precious.read().as_str(), lock.exists()),
+        (Some(0), "precious", false),
+        "{run:?}"
+    );
 }
 
 /// Many at once, again and again: exactly one at a time gets the file, and none is torn.
@@ -156,7 +183,8 @@ fn runs_at_once_on_one_file_exclude_each_other() {
         };
         let children: Vec<Child> = (0..4).map(|_| spawn()).collect();
         for run in children.into_iter().map(finish) {
-            let is_held = run.code == Some(2) && run.stderr.contains("another run is using this file");
+            let is_held =
+                run.code == Some(2) && run.stderr.contains("another run is using this file");
             assert!(run.code == Some(0) || is_held, "{run:?}");
             ended[usize::from(is_held)] += 1;
         }

@@ -12,13 +12,24 @@ use crate::program::{CREDENTIALS, File, PLACE, TRANSPORTS, command, finish};
 
 /// The most memory that the program held while it deleted so many keys, in KiB.
 fn peak(keys: u32, transport: &str) -> u64 {
-    let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), |_| Deleted::new("id").to_response()).unwrap();
+    let server =
+        Server::start((Ipv4Addr::LOCALHOST, 0).into(), |_| Deleted::new("id").to_response())
+            .unwrap();
     let url = server.url();
     let text: String = (0..keys).map(|number| format!("doc-{number:032}\n")).collect();
     let file = File::new(&format!("memory-{transport}-{keys}"), "txt", text);
     let checkpoint = File::none(&format!("memory-{transport}-{keys}"), "checkpoint");
-    let options =
-        ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url, "--transport", transport];
+    let options = [
+        "--index-name",
+        "vectorindex1",
+        "--force",
+        "--output-format",
+        "json",
+        "--endpoint",
+        &url,
+        "--transport",
+        transport,
+    ];
     // As many connections from the first second on: each takes threads and buffers, which the short
     // run would not open under load.
     let options = [&options[..], &["--concurrency", "2"]].concat();

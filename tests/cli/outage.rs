@@ -14,8 +14,27 @@ fn keys(count: usize) -> impl Iterator<Item = String> {
 }
 
 fn arguments<'a>(url: &'a str, path: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let place = ["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket", "--endpoint", url];
-    let what = ["--index-name", "vectorindex1", "--keys-from", path, "--force", "--progress", "never", "--output-format", "json"];
+    let place = [
+        "--region",
+        "cn-hangzhou",
+        "--account-id",
+        "1234567890123456",
+        "--bucket",
+        "examplebucket",
+        "--endpoint",
+        url,
+    ];
+    let what = [
+        "--index-name",
+        "vectorindex1",
+        "--keys-from",
+        path,
+        "--force",
+        "--progress",
+        "never",
+        "--output-format",
+        "json",
+    ];
     place.iter().chain(&what).chain(more).copied().collect()
 }
 
@@ -26,7 +45,13 @@ fn an_outage_is_reported_and_given_up() {
     let file = File::new("outage", "txt", keys(10_000).collect::<Vec<_>>().join("\n"));
     let url = service.url();
     let arguments = arguments(&url, file.path(), &["--give-up-after", "2s"]);
-    let run = finish(command(arguments, &CREDENTIALS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let run = finish(
+        command(arguments, &CREDENTIALS)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
     assert_eq!((run.code, run.json()["deleted"].as_u64()), (Some(1), Some(500)), "{run:?}");
     assert!(run.stderr.starts_with("nothing deleted for 0:0"), "{run:?}");
     assert!(run.stderr.lines().next().unwrap().contains(": 500 InternalError: "), "{run:?}");
@@ -39,11 +64,16 @@ fn the_end_of_an_outage_is_reported() {
     let file = File::new("outage-end", "txt", keys(15_000).collect::<Vec<_>>().join("\n"));
     let url = service.url();
     let arguments = arguments(&url, file.path(), &["--max-qps", "10"]);
-    let child = command(arguments, &CREDENTIALS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command(arguments, &CREDENTIALS)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     while service.emulator().deleted_keys() == 0 {
         thread::sleep(Duration::from_millis(5));
     }
-    let failure = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
+    let failure =
+        ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
     for _ in 0..12 {
         service.emulator().fail_next(failure.clone(), 0);
     }
@@ -51,5 +81,9 @@ fn the_end_of_an_outage_is_reported() {
     assert_eq!((run.code, run.json()["deleted"].as_u64()), (Some(0), Some(15_000)), "{run:?}");
     let lines: Vec<&str> = run.stderr.lines().collect();
     assert_eq!(lines.len(), 2, "{run:?}");
-    assert!(lines[0].starts_with("nothing deleted for 0:0") && lines[1].starts_with("deleting again after 0:0"), "{run:?}");
+    assert!(
+        lines[0].starts_with("nothing deleted for 0:0")
+            && lines[1].starts_with("deleting again after 0:0"),
+        "{run:?}"
+    );
 }

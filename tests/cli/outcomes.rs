@@ -10,12 +10,19 @@ use oss_delete_vectors::{ServiceError, code};
 
 use crate::canary::WRONG_SECRET;
 use crate::output_files::{delete as delete_keys, many};
-use crate::program::{CREDENTIALS, ClosedPort, PLACE, Run, Service, TRANSPORTS, checked, command, run};
+use crate::program::{
+    CREDENTIALS, ClosedPort, PLACE, Run, Service, TRANSPORTS, checked, command, run,
+};
 
-const KEYS: [&str; 4] = ["--index-name", "vectorindex1", "--keys", r#"["doc-001","doc-002","doc-003","doc-001"]"#];
+const KEYS: [&str; 4] =
+    ["--index-name", "vectorindex1", "--keys", r#"["doc-001","doc-002","doc-003","doc-001"]"#];
 
 fn arguments<'a>(endpoint: &'a str, options: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
-    PLACE.into_iter().chain(KEYS).chain(["--force", "--endpoint", endpoint]).chain(options.iter().copied())
+    PLACE
+        .into_iter()
+        .chain(KEYS)
+        .chain(["--force", "--endpoint", endpoint])
+        .chain(options.iter().copied())
 }
 
 fn delete(endpoint: &str, transport: &str) -> Run {
@@ -27,7 +34,11 @@ fn deleted() {
     for transport in TRANSPORTS {
         let service = Service::start();
         let run = delete(&service.url(), transport);
-        assert_eq!((run.code, run.counts(), run.stderr.as_str()), (Some(0), [3, 0, 0, 0, 1, 1], ""), "{run:?}");
+        assert_eq!(
+            (run.code, run.counts(), run.stderr.as_str()),
+            (Some(0), [3, 0, 0, 0, 1, 1], ""),
+            "{run:?}"
+        );
         assert_eq!(run.json()["request_id"], "000000000000000000000001");
         assert!(run.json().get("error").is_none(), "{run:?}");
         assert_eq!(service.emulator().len("examplebucket", "vectorindex1"), Some(6));
@@ -38,16 +49,27 @@ fn deleted() {
 fn flags_override_the_environment() {
     let service = Service::start();
     let url = service.url();
-    let place = [("OSS_REGION", "cn-hangzhou"), ("OSS_ENDPOINT", url.as_str()), CREDENTIALS[0], CREDENTIALS[1]];
+    let place = [
+        ("OSS_REGION", "cn-hangzhou"),
+        ("OSS_ENDPOINT", url.as_str()),
+        CREDENTIALS[0],
+        CREDENTIALS[1],
+    ];
     assert_eq!(run(PLACE[2..].iter().copied().chain(KEYS).chain(["-f"]), &place).code, Some(0));
-    let wrong = [("OSS_REGION", "cn-shanghai"), ("OSS_ENDPOINT", "http://127.0.0.1:1"), CREDENTIALS[0], CREDENTIALS[1]];
+    let wrong = [
+        ("OSS_REGION", "cn-shanghai"),
+        ("OSS_ENDPOINT", "http://127.0.0.1:1"),
+        CREDENTIALS[0],
+        CREDENTIALS[1],
+    ];
     assert_eq!(run(arguments(&url, &[]), &wrong).code, Some(0));
 }
 
 #[test]
 fn rejected() {
     let service = Service::start();
-    let refusal = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed").with_ec("0003-00000001");
+    let refusal = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed")
+        .with_ec("0003-00000001");
     for transport in TRANSPORTS {
         service.emulator().fail_next(refusal.clone(), 0);
         let run = delete(&service.url(), transport);
@@ -72,7 +94,10 @@ fn rejected() {
     let text = run(arguments(&service.url(), &[]), &CREDENTIALS);
     assert_eq!(
         (text.code, text.stdout.as_str()),
-        (Some(1), "Deleted 0 keys from vectorindex1, 3 rejected, 1 duplicate left out (1 request in 0:00)\n")
+        (
+            Some(1),
+            "Deleted 0 keys from vectorindex1, 3 rejected, 1 duplicate left out (1 request in 0:00)\n"
+        )
     );
 }
 
@@ -88,11 +113,15 @@ fn a_wrong_secret_is_rejected_and_not_shown() {
 #[test]
 fn unconfirmed_after_a_5xx() {
     let service = Service::start();
-    let failure = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
+    let failure =
+        ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
     for transport in TRANSPORTS {
         service.emulator().fail_next(failure.clone(), 1);
         let run = run(
-            arguments(&service.url(), &["--output-format", "json", "--transport", transport, "--max-attempts", "1"]),
+            arguments(
+                &service.url(),
+                &["--output-format", "json", "--transport", transport, "--max-attempts", "1"],
+            ),
             &CREDENTIALS,
         );
         assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 3, 0, 1, 1]), "{run:?}");
@@ -116,14 +145,23 @@ fn unconfirmed_after_a_5xx() {
 #[test]
 fn what_failed_once_is_sent_again() {
     let service = Service::start();
-    let failure = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
+    let failure =
+        ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
     for transport in TRANSPORTS {
         service.emulator().fail_next(failure.clone(), 1);
         let run = delete(&service.url(), transport);
-        assert_eq!((run.code, run.counts(), run.stderr.as_str()), (Some(0), [3, 0, 0, 0, 1, 2], ""), "{run:?}");
-        assert_eq!((&run.json()["retries"], &run.json()["errors"]), (&1.into(), &serde_json::json!([])));
+        assert_eq!(
+            (run.code, run.counts(), run.stderr.as_str()),
+            (Some(0), [3, 0, 0, 0, 1, 2], ""),
+            "{run:?}"
+        );
+        assert_eq!(
+            (&run.json()["retries"], &run.json()["errors"]),
+            (&1.into(), &serde_json::json!([]))
+        );
     }
-    let throttle = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "slowly");
+    let throttle =
+        ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "slowly");
     service.emulator().fail_next(throttle, 0);
     let text = run(arguments(&service.url(), &[]), &CREDENTIALS);
     assert!(
@@ -137,15 +175,37 @@ fn what_failed_once_is_sent_again() {
 #[test]
 fn unconfirmed_without_an_answer() {
     let (silent, hangs_up) = (listen(), listen());
-    let urls = [&silent, &hangs_up].map(|listener| format!("http://{}", listener.local_addr().unwrap()));
-    std::thread::spawn(move || hangs_up.incoming().for_each(|stream| drop(stream.unwrap().read(&mut [0; 64]))));
+    let urls =
+        [&silent, &hangs_up].map(|listener| format!("http://{}", listener.local_addr().unwrap()));
+    std::thread::spawn(move || {
+        hangs_up.incoming().for_each(|stream| drop(stream.unwrap().read(&mut [0; 64])))
+    });
     for transport in TRANSPORTS {
         for url in &urls {
-            let options = ["--output-format", "json", "--transport", transport, "--timeout", "2", "--max-attempts", "1"];
+            let options = [
+                "--output-format",
+                "json",
+                "--transport",
+                transport,
+                "--timeout",
+                "2",
+                "--max-attempts",
+                "1",
+            ];
             let run = run(arguments(url, &options), &CREDENTIALS);
-            assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 3, 0, 1, 1]), "{transport} {run:?}");
-            assert!(run.json()["errors"][0]["message"].as_str().unwrap().contains("may have arrived"), "{run:?}");
-            assert!(run.stderr.starts_with("note: 3 keys may have been deleted, despite the errors\n"), "{run:?}");
+            assert_eq!(
+                (run.code, run.counts()),
+                (Some(1), [0, 0, 3, 0, 1, 1]),
+                "{transport} {run:?}"
+            );
+            assert!(
+                run.json()["errors"][0]["message"].as_str().unwrap().contains("may have arrived"),
+                "{run:?}"
+            );
+            assert!(
+                run.stderr.starts_with("note: 3 keys may have been deleted, despite the errors\n"),
+                "{run:?}"
+            );
         }
     }
 }
@@ -160,9 +220,17 @@ fn keys_are_not_attempted_without_a_server() {
     for transport in TRANSPORTS {
         let run = delete(&port.url(), transport);
         assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 0, 3, 1, 3]), "{transport} {run:?}");
-        assert!(run.json()["error"]["message"].as_str().unwrap().starts_with("the request was not sent: "), "{run:?}");
         assert!(
-            run.stderr.contains("note: nothing was deleted\nhelp: check the region, the endpoint and the network\n"),
+            run.json()["error"]["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("the request was not sent: "),
+            "{run:?}"
+        );
+        assert!(
+            run.stderr.contains(
+                "note: nothing was deleted\nhelp: check the region, the endpoint and the network\n"
+            ),
             "{run:?}"
         );
     }
@@ -172,8 +240,13 @@ fn keys_are_not_attempted_without_a_server() {
 fn the_servers_words_cannot_write_to_the_terminal() {
     let service = Service::start();
     let message = "\x1b]0;owned\x07\nDeleted 3 vectors";
-    service.emulator().fail_next(ServiceError::new(StatusCode::PRECONDITION_FAILED, "X\x1b", message), 0);
-    let run = run(arguments(&service.url(), &["--output-format", "json", "--max-attempts", "1"]), &CREDENTIALS);
+    service
+        .emulator()
+        .fail_next(ServiceError::new(StatusCode::PRECONDITION_FAILED, "X\x1b", message), 0);
+    let run = run(
+        arguments(&service.url(), &["--output-format", "json", "--max-attempts", "1"]),
+        &CREDENTIALS,
+    );
     assert!(!run.stderr.contains('\x1b') && !run.stdout.contains('\x1b'), "{run:?}");
     assert_eq!(run.json()["error"]["message"], message);
 }
@@ -181,13 +254,20 @@ fn the_servers_words_cannot_write_to_the_terminal() {
 #[test]
 fn a_reader_that_has_gone_away_is_no_error() {
     let service = Service::start();
-    for (failure, expected) in [(None, 0), (Some(ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no")), 1)] {
+    for (failure, expected) in
+        [(None, 0), (Some(ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no")), 1)]
+    {
         if let Some(failure) = failure {
             service.emulator().fail_next(failure, 0);
         }
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let run = checked(command(arguments(&service.url(), &[]), &CREDENTIALS).stdout(Stdio::from(writer)).output().unwrap());
+        let run = checked(
+            command(arguments(&service.url(), &[]), &CREDENTIALS)
+                .stdout(Stdio::from(writer))
+                .output()
+                .unwrap(),
+        );
         assert_eq!(run.code, Some(expected), "{run:?}");
         assert!(!run.stderr.contains("pipe"), "{run:?}");
     }
@@ -195,18 +275,23 @@ fn a_reader_that_has_gone_away_is_no_error() {
 
 #[test]
 fn what_happens_is_told_to_those_who_ask() {
-    let failure = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
+    let failure =
+        ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
     for transport in TRANSPORTS {
         for (option, lines) in [("-v", 1), ("-vv", 4)] {
             let service = Service::start();
             service.emulator().fail_next(failure.clone(), 0);
-            let run = run(arguments(&service.url(), &[option, "--transport", transport]), &CREDENTIALS);
+            let run =
+                run(arguments(&service.url(), &[option, "--transport", transport]), &CREDENTIALS);
             assert_eq!((run.code, run.stderr.lines().count()), (Some(0), lines), "{run:?}");
             assert!(
                 run.stderr.contains(r#" INFO will be sent again keys=3 error=500 InternalError: broken (request id "#),
                 "{run:?}"
             );
-            let requests = run.stderr.lines().filter(|line| line.contains("transmit{id=") && line.contains("close"));
+            let requests = run
+                .stderr
+                .lines()
+                .filter(|line| line.contains("transmit{id=") && line.contains("close"));
             assert_eq!(requests.count(), if option == "-v" { 0 } else { 2 }, "{run:?}");
         }
     }
@@ -218,7 +303,8 @@ fn verbose_runs_log_throttling_and_the_pace() {
     service.emulator().set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
     let run = delete_keys(&service, &["--keys-from", keys.path(), "-v"]);
     assert_eq!((run.code, run.counts()[0]), (Some(0), 5000), "{run:?}");
-    let [requests, throttled] = ["requests", "throttled"].map(|name| run.json()[name].as_u64().unwrap());
+    let [requests, throttled] =
+        ["requests", "throttled"].map(|name| run.json()[name].as_u64().unwrap());
     let lines: Vec<&str> = run.stderr.lines().filter(|line| line.contains(" pace ")).collect();
     // The last line may precede the last request, but no throttling.
     let last = lines.last().unwrap_or(&"").rsplit_once(" pace ").map_or("", |(_, fields)| fields);
@@ -227,6 +313,15 @@ fn verbose_runs_log_throttling_and_the_pace() {
     assert!(logged.0 == "requests" && logged.1.parse::<u64>().unwrap() <= requests, "{run:?}");
     assert_eq!(fields.next(), Some(("throttled", throttled.to_string().as_str())), "{run:?}");
     let (name, pace) = fields.next().unwrap();
-    assert!(throttled > 0 && name.ends_with("_per_second") && pace.trim_matches('"').parse::<f64>().unwrap() > 0.0, "{run:?}");
-    assert!(!delete_keys(&Service::start(), &["--keys", r#"["doc-001"]"#, "-v"]).stderr.contains(" pace "));
+    assert!(
+        throttled > 0
+            && name.ends_with("_per_second")
+            && pace.trim_matches('"').parse::<f64>().unwrap() > 0.0,
+        "{run:?}"
+    );
+    assert!(
+        !delete_keys(&Service::start(), &["--keys", r#"["doc-001"]"#, "-v"])
+            .stderr
+            .contains(" pace ")
+    );
 }

@@ -6,7 +6,8 @@ use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run};
 
 pub(crate) fn delete(service: &Service, options: &[&str]) -> Run {
     let url = service.url();
-    let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
+    let base =
+        ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
     let run = run(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS);
     if !run.stdout.is_empty() {
         run.check_sum();
@@ -28,11 +29,19 @@ fn failed_keys_are_told_with_the_reason_and_taken_back() {
         service.emulator().reject_keys(["doc-002", "bad \u{9b}\"key\""]);
         let failed = File::none(&format!("failed-{transport}"), "jsonl");
         let keys = r#"["doc-001","doc-002","bad \u009b\"key\"","doc-003"]"#;
-        let first = delete(&service, &["--keys", keys, "--failed-keys", failed.path(), "--transport", transport]);
-        assert_eq!((first.code, &first.counts()[..5]), (Some(1), &[2, 2, 0, 0, 0][..]), "{first:?}");
+        let first = delete(
+            &service,
+            &["--keys", keys, "--failed-keys", failed.path(), "--transport", transport],
+        );
+        assert_eq!(
+            (first.code, &first.counts()[..5]),
+            (Some(1), &[2, 2, 0, 0, 0][..]),
+            "{first:?}"
+        );
         let told = failed.read();
         assert!(!told.contains('\u{9b}'), "{told:?}");
-        let mut lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut lines: Vec<Value> =
+            told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         lines.sort_by_key(|line| line["key"].to_string());
         for (line, key) in lines.iter_mut().zip(["bad \u{9b}\"key\"", "doc-002"]) {
             let request_id = line["request_id"].take();
@@ -51,7 +60,11 @@ fn failed_keys_are_told_with_the_reason_and_taken_back() {
 
         let other = Service::start();
         let second = delete(&other, &["--keys-from", failed.path()]);
-        assert_eq!((second.code, &second.counts()[..5], other.left()), (Some(0), &[2, 0, 0, 0, 0][..], 8), "{second:?}");
+        assert_eq!(
+            (second.code, &second.counts()[..5], other.left()),
+            (Some(0), &[2, 0, 0, 0, 0][..], 8),
+            "{second:?}"
+        );
     }
 }
 
@@ -65,7 +78,10 @@ fn keys_that_were_never_sent_are_told_as_well() {
     assert_eq!((run.code, deleted, unconfirmed), (Some(1), 0, 0), "{run:?}");
     assert_eq!(failed.read().lines().count() as u64, rejected + not_attempted);
     assert_eq!(
-        failed.read().matches(r#""outcome":"rejected","code":"AccessDenied","message":"not allowed""#).count() as u64,
+        failed
+            .read()
+            .matches(r#""outcome":"rejected","code":"AccessDenied","message":"not allowed""#)
+            .count() as u64,
         rejected
     );
     let never = r#""outcome":"not_attempted","code":null,"message":null,"request_id":null,"run":"#;
@@ -95,16 +111,27 @@ fn unwritable_files_fail_before_the_first_request() {
             "/no/such/folder/c",
             "--checkpoint /no/such/folder/c: cannot be written: No such file or directory (os error 2)",
         ),
-        ("--checkpoint", folder, &format!("--checkpoint {folder}: cannot be read: Is a directory (os error 21)")),
+        (
+            "--checkpoint",
+            folder,
+            &format!("--checkpoint {folder}: cannot be read: Is a directory (os error 21)"),
+        ),
         (
             "--failed-keys",
             "/no/such/folder/f",
             "--failed-keys /no/such/folder/f: cannot be written: No such file or directory (os error 2)",
         ),
-        ("--failed-keys", folder, &format!("--failed-keys {folder}: cannot be written: Is a directory (os error 21)")),
+        (
+            "--failed-keys",
+            folder,
+            &format!("--failed-keys {folder}: cannot be written: Is a directory (os error 21)"),
+        ),
     ] {
         let run = delete(&service, &["--keys", r#"["doc-001"]"#, option, path]);
-        assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", format!("error: {expected}\n")));
+        assert_eq!(
+            (run.code, run.stdout.as_str(), run.stderr),
+            (Some(2), "", format!("error: {expected}\n"))
+        );
     }
     assert_eq!(service.requests(), 0);
 }
@@ -124,14 +151,22 @@ fn one_file_is_one_thing() {
         ("--checkpoint", checkpoint, "--keys-from", keys_as_temporary.path()),
     ] {
         let run = delete(&service, &[written, path, option, other, "--keys", r#"["doc-002"]"#]);
-        let expected = format!("error: {written} {path}: would be written over {option} {other}; name another file\n");
+        let expected = format!(
+            "error: {written} {path}: would be written over {option} {other}; name another file\n"
+        );
         assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", expected));
     }
-    assert_eq!((keys.read().as_str(), keys_as_temporary.read().as_str()), ("\"doc-001\"\n", "doc-001\n"));
+    assert_eq!(
+        (keys.read().as_str(), keys_as_temporary.read().as_str()),
+        ("\"doc-001\"\n", "doc-001\n")
+    );
     assert!(!none.exists() && service.requests() == 0);
 
     // Devices take whatever comes.
-    let run = delete(&service, &["--keys-from", "/dev/null", "--failed-keys", "/dev/null", "--keys", r#"["doc-002"]"#]);
+    let run = delete(
+        &service,
+        &["--keys-from", "/dev/null", "--failed-keys", "/dev/null", "--keys", r#"["doc-002"]"#],
+    );
     assert_eq!((run.code, run.counts()[0]), (Some(0), 1), "{run:?}");
 }
 
@@ -141,15 +176,31 @@ fn one_file_is_one_thing() {
 fn stdout_and_stderr_go_to_no_other_file_of_the_run() {
     let service = Service::start();
     let url = service.url();
-    for (option, content) in [("--failed-keys", ""), ("--checkpoint", ""), ("--keys-from", "doc-001\n")] {
+    for (option, content) in
+        [("--failed-keys", ""), ("--checkpoint", ""), ("--keys-from", "doc-001\n")]
+    {
         for stream in ["stdout", "stderr"] {
             let file = File::new(&format!("stream{option}-{stream}"), "out", content);
-            let options = ["--index-name", "vectorindex1", "--force", "--endpoint", &url, "--keys", r#"["doc-001"]"#];
+            let options = [
+                "--index-name",
+                "vectorindex1",
+                "--force",
+                "--endpoint",
+                &url,
+                "--keys",
+                r#"["doc-001"]"#,
+            ];
             let options = PLACE.into_iter().chain(options).chain([option, file.path()]);
             let mut command = crate::program::command(options, &CREDENTIALS);
             let redirected = std::fs::OpenOptions::new().append(true).open(file.path()).unwrap();
             let run = crate::program::checked(
-                if stream == "stdout" { command.stdout(redirected) } else { command.stderr(redirected) }.output().unwrap(),
+                if stream == "stdout" {
+                    command.stdout(redirected)
+                } else {
+                    command.stderr(redirected)
+                }
+                .output()
+                .unwrap(),
             );
             let text = run.stderr + &file.read();
             let expected = format!(
@@ -160,7 +211,10 @@ fn stdout_and_stderr_go_to_no_other_file_of_the_run() {
         }
     }
     let run = delete(&service, &["--keys", r#"["doc-001"]"#, "--failed-keys", "-"]);
-    assert_eq!((run.code, run.stderr.as_str()), (Some(2), "error: --failed-keys -: is no file; for stdout name /dev/stdout\n"));
+    assert_eq!(
+        (run.code, run.stderr.as_str()),
+        (Some(2), "error: --failed-keys -: is no file; for stdout name /dev/stdout\n")
+    );
     assert_eq!(service.requests(), 0);
 }
 
@@ -172,7 +226,9 @@ fn a_pipe_or_a_device_is_no_checkpoint() {
     assert!(std::process::Command::new("mkfifo").arg(pipe.path()).status().unwrap().success());
     for path in [pipe.path(), "/dev/zero"] {
         let run = delete(&service, &["--keys", r#"["doc-001"]"#, "--checkpoint", path]);
-        let expected = format!("error: --checkpoint {path}: cannot be used: it is a device or a pipe; expected a file\n");
+        let expected = format!(
+            "error: --checkpoint {path}: cannot be used: it is a device or a pipe; expected a file\n"
+        );
         assert_eq!((run.code, run.stderr), (Some(2), expected));
     }
     std::fs::remove_file(pipe.path()).unwrap();
@@ -203,12 +259,27 @@ mod full {
     /// Runs it where no file may be longer than `blocks` of 512 bytes.
     fn delete_in(blocks: u32, service: &Service, options: &[&str]) -> Run {
         let url = service.url();
-        let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
+        let base = [
+            "--index-name",
+            "vectorindex1",
+            "--force",
+            "--output-format",
+            "json",
+            "--endpoint",
+            &url,
+        ];
         let inner = command(PLACE.into_iter().chain(base).chain(options.iter().copied()), &[]);
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]).arg(inner.get_program());
+        shell
+            .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")])
+            .arg(inner.get_program());
         shell.args(inner.get_args()).env_clear().envs(CREDENTIALS);
-        let child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = shell
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         finish(child)
     }
 
@@ -216,9 +287,20 @@ mod full {
     fn full_disk_fails_before_the_first_request() {
         let (service, keys) = many("full-at-first", 3000);
         let checkpoint = File::none("full-at-first", "checkpoint");
-        let run = delete_in(0, &service, &["--keys-from", keys.path(), "--checkpoint", checkpoint.path()]);
-        assert_eq!((run.code, run.stdout.as_str(), service.requests()), (Some(2), "", 0), "{run:?}");
-        let expected = format!("error: --checkpoint {}: cannot be written: File too large (os error 27)\n", checkpoint.path());
+        let run = delete_in(
+            0,
+            &service,
+            &["--keys-from", keys.path(), "--checkpoint", checkpoint.path()],
+        );
+        assert_eq!(
+            (run.code, run.stdout.as_str(), service.requests()),
+            (Some(2), "", 0),
+            "{run:?}"
+        );
+        let expected = format!(
+            "error: --checkpoint {}: cannot be written: File too large (os error 27)\n",
+            checkpoint.path()
+        );
         assert_eq!(run.stderr, expected);
         assert!(!checkpoint.exists());
     }
@@ -227,24 +309,52 @@ mod full {
     fn full_disk_stops_the_run_with_a_correct_checkpoint() {
         for transport in TRANSPORTS {
             let (service, keys) = many(&format!("full-later-{transport}"), 4000);
-            service.emulator().reject_keys((0..4000).step_by(16).map(|number| format!("doc-{number:05}")));
+            service
+                .emulator()
+                .reject_keys((0..4000).step_by(16).map(|number| format!("doc-{number:05}")));
             let checkpoint = File::none(&format!("full-later-{transport}"), "checkpoint");
             let failed = File::none(&format!("full-later-{transport}"), "jsonl");
-            let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
+            let options = [
+                "--keys-from",
+                keys.path(),
+                "--checkpoint",
+                checkpoint.path(),
+                "--failed-keys",
+                failed.path(),
+            ];
             let options = [&options[..], &["--transport", transport]].concat();
             let first = delete_in(16, &service, &options);
-            let expected = format!("error: --failed-keys {}: cannot be written: File too large (os error 27)\n", failed.path());
-            assert_eq!((first.code, first.stderr.matches(&expected).count()), (Some(1), 1), "{first:?}");
-            assert!(first.stderr.contains("help: to go on, run the same command again\n"), "{first:?}");
+            let expected = format!(
+                "error: --failed-keys {}: cannot be written: File too large (os error 27)\n",
+                failed.path()
+            );
+            assert_eq!(
+                (first.code, first.stderr.matches(&expected).count()),
+                (Some(1), 1),
+                "{first:?}"
+            );
+            assert!(
+                first.stderr.contains("help: to go on, run the same command again\n"),
+                "{first:?}"
+            );
             first.check_sum();
             assert_eq!(first.counts()[0], 4000 - service.left() as u64, "{first:?}");
 
             let second = delete(&service, &options);
-            assert_eq!((second.code, &second.counts()[..5]), (Some(1), &[3750, 250, 0, 0, 0][..]), "{second:?}");
-            let mut told: Vec<String> = failed.read().lines().map(|line| line.chars().skip(8).take(9).collect()).collect();
+            assert_eq!(
+                (second.code, &second.counts()[..5]),
+                (Some(1), &[3750, 250, 0, 0, 0][..]),
+                "{second:?}"
+            );
+            let mut told: Vec<String> =
+                failed.read().lines().map(|line| line.chars().skip(8).take(9).collect()).collect();
             told.sort();
             assert!(
-                told.iter().eq((0..4000).step_by(16).map(|number| format!("doc-{number:05}")).collect::<Vec<_>>().iter()),
+                told.iter().eq((0..4000)
+                    .step_by(16)
+                    .map(|number| format!("doc-{number:05}"))
+                    .collect::<Vec<_>>()
+                    .iter()),
                 "{told:?}"
             );
         }
@@ -260,6 +370,11 @@ mod full {
         assert!(told.stderr.starts_with(r#"{"key":"doc-002","outcome":"rejected","#), "{told:?}");
         let full = delete(&service, &options("/dev/full"));
         assert_eq!((full.code, &full.counts()[..2]), (Some(1), &[1, 1][..]), "{full:?}");
-        assert!(full.stderr.contains("error: --failed-keys /dev/full: cannot be written: No space left on device"), "{full:?}");
+        assert!(
+            full.stderr.contains(
+                "error: --failed-keys /dev/full: cannot be written: No space left on device"
+            ),
+            "{full:?}"
+        );
     }
 }

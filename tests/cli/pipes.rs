@@ -14,8 +14,14 @@ use crate::program::{CREDENTIALS, File, PLACE, Service, TRANSPORTS, command, fin
 fn spawn(service: &Service, options: &[&str]) -> (Child, ChildStdin) {
     let url = service.url();
     let base = ["--index-name", "vectorindex1", "--force", "--endpoint", &url, "--keys-from", "-"];
-    let mut command = command(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command =
+        command(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let pipe = child.stdin.take().unwrap();
     (child, pipe)
 }
@@ -25,8 +31,10 @@ fn a_key_does_not_wait_for_the_next_line() {
     for transport in TRANSPORTS {
         for after in ["", "\n", "\n\n", "\r\n\n", &format!("{}\n", "k".repeat(1025))] {
             let service = Service::start();
-            let (child, mut pipe) =
-                spawn(&service, &["--output-format", "json", "--transport", transport, "--on-bad-key", "skip"]);
+            let (child, mut pipe) = spawn(
+                &service,
+                &["--output-format", "json", "--transport", transport, "--on-bad-key", "skip"],
+            );
             pipe.write_all(format!("doc-001\n{after}").as_bytes()).unwrap();
             // For ever, where it waits for what comes next.
             while service.left() == 9 {
@@ -34,7 +42,11 @@ fn a_key_does_not_wait_for_the_next_line() {
             }
             drop(pipe);
             let run = finish(child);
-            assert_eq!((run.code, run.counts()), (Some(0), [1, 0, 0, 0, 0, 1]), "{transport}, {after:?}: {run:?}");
+            assert_eq!(
+                (run.code, run.counts()),
+                (Some(0), [1, 0, 0, 0, 0, 1]),
+                "{transport}, {after:?}: {run:?}"
+            );
         }
     }
 }
@@ -45,8 +57,19 @@ fn keys_that_were_read_are_counted_after_an_interrupt() {
         let service = Service::holding((0..30_000).map(|number| format!("doc-{number:05}")));
         service.emulator().set_rate_limit(Some(RateLimit::new(1.0, 1).unwrap()));
         let failed = File::none(&format!("pipe-{transport}"), "jsonl");
-        let (child, mut pipe) =
-            spawn(&service, &["--output-format", "json", "--transport", transport, "-j", "1", "--failed-keys", failed.path()]);
+        let (child, mut pipe) = spawn(
+            &service,
+            &[
+                "--output-format",
+                "json",
+                "--transport",
+                transport,
+                "-j",
+                "1",
+                "--failed-keys",
+                failed.path(),
+            ],
+        );
         let written = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&written);
         let feeding = std::thread::spawn(move || {
@@ -61,7 +84,13 @@ fn keys_that_were_read_are_counted_after_an_interrupt() {
         while service.left() == 30_000 || written.load(Ordering::SeqCst) < 22_500 {
             std::thread::yield_now();
         }
-        assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", "INT", &child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
         let run = finish(child);
         feeding.join().unwrap();
         run.check_sum();
@@ -72,7 +101,8 @@ fn keys_that_were_read_are_counted_after_an_interrupt() {
         let [deleted, ..] = run.counts();
         assert!((9_392..=deleted + 13_000).contains(&read), "{run:?}");
         let left: Vec<String> = failed.read().lines().map(|line| line[8..17].to_owned()).collect();
-        let expected: Vec<String> = (deleted..read).map(|number| format!("doc-{number:05}")).collect();
+        let expected: Vec<String> =
+            (deleted..read).map(|number| format!("doc-{number:05}")).collect();
         assert_eq!(left.len() as u64, read - deleted, "{run:?}");
         let mut sorted = left;
         sorted.sort();
@@ -93,5 +123,9 @@ fn the_text_says_what_was_not_read() {
     assert_eq!(run.code, Some(1), "{run:?}");
     let expected = "Deleted 0 keys from vectorindex1, 1 rejected; the rest of the input was not read (1 request in 0:";
     assert!(run.stdout.starts_with(expected), "{run:?}");
-    assert!(run.stderr.contains("note: 1 key was read; the rest of the input was neither read nor sent\n"), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("note: 1 key was read; the rest of the input was neither read nor sent\n"),
+        "{run:?}"
+    );
 }

@@ -11,11 +11,13 @@ pub(crate) use crate::calls::{ACCESS_KEY_ID, credentials, target};
 use crate::canary::{self, SECRET, TOKEN};
 pub(crate) use crate::service::Service;
 
-pub(crate) const CREDENTIALS: [(&str, &str); 2] = [("OSS_ACCESS_KEY_ID", ACCESS_KEY_ID), ("OSS_ACCESS_KEY_SECRET", SECRET)];
+pub(crate) const CREDENTIALS: [(&str, &str); 2] =
+    [("OSS_ACCESS_KEY_ID", ACCESS_KEY_ID), ("OSS_ACCESS_KEY_SECRET", SECRET)];
 pub(crate) const TRANSPORTS: [&str; 2] = ["hyper", "ureq"];
 
 /// Names a place; the endpoint, the index and the keys are to be added.
-pub(crate) const PLACE: [&str; 6] = ["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket"];
+pub(crate) const PLACE: [&str; 6] =
+    ["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket"];
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Run {
@@ -27,7 +29,8 @@ pub(crate) struct Run {
 impl Run {
     /// The last line of stdout.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(self.stdout.lines().last().unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        serde_json::from_str(self.stdout.lines().last().unwrap_or_default())
+            .unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// Every key that was read is in one place.
@@ -40,19 +43,26 @@ impl Run {
     /// The counts of the JSON report: deleted, rejected, unconfirmed, not attempted, duplicates, requests.
     pub(crate) fn counts(&self) -> [u64; 6] {
         let json = self.json();
-        ["deleted", "rejected", "unconfirmed", "not_attempted", "duplicates", "requests"].map(|name| json[name].as_u64().unwrap())
+        ["deleted", "rejected", "unconfirmed", "not_attempted", "duplicates", "requests"]
+            .map(|name| json[name].as_u64().unwrap())
     }
 }
 
 /// The program with this environment and no other, without a terminal.
-pub(crate) fn command<'a>(arguments: impl IntoIterator<Item = &'a str>, environment: &[(&str, &str)]) -> Command {
+pub(crate) fn command<'a>(
+    arguments: impl IntoIterator<Item = &'a str>,
+    environment: &[(&str, &str)],
+) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_delete-vectors"));
     command.args(arguments).env_clear().envs(environment.iter().copied()).stdin(Stdio::null());
     command
 }
 
 /// Runs the program to its end.
-pub(crate) fn run<'a>(arguments: impl IntoIterator<Item = &'a str>, environment: &[(&str, &str)]) -> Run {
+pub(crate) fn run<'a>(
+    arguments: impl IntoIterator<Item = &'a str>,
+    environment: &[(&str, &str)],
+) -> Run {
     checked(command(arguments, environment).output().unwrap())
 }
 
@@ -63,7 +73,12 @@ pub(crate) fn run_with_stdin<'a>(
     stdin: impl AsRef<[u8]>,
 ) -> Run {
     let mut command = command(arguments, environment);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut pipe = child.stdin.take().unwrap();
     // It need not read all.
     let _ = pipe.write_all(stdin.as_ref());
@@ -115,7 +130,8 @@ impl File {
 
     /// The name of a file that is not there yet: the program writes it.
     pub(crate) fn none(test: &str, ending: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.{}.{ending}", std::process::id()));
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("{test}.{}.{ending}", std::process::id()));
         let _ = std::fs::remove_file(&path);
         Self { path: path.to_str().unwrap().to_owned(), is_output: true }
     }

@@ -7,7 +7,12 @@ use crate::program::{CREDENTIALS, File, TRANSPORTS, run};
 const KEYS: &str = r#"["doc-001","doc-002","doc-003"]"#;
 
 fn rehearse(keys: &str, options: &[&str]) -> crate::program::Run {
-    run(["--emulator", "--index-name", "vectorindex1", "--keys", keys].into_iter().chain(options.iter().copied()), &[])
+    run(
+        ["--emulator", "--index-name", "vectorindex1", "--keys", keys]
+            .into_iter()
+            .chain(options.iter().copied()),
+        &[],
+    )
 }
 
 #[test]
@@ -25,7 +30,8 @@ fn three_vectors_are_deleted_over_either_transport() {
         let json = rehearse(KEYS, &["--transport", transport, "--output-format", "json"]);
         assert_eq!((json.code, json.stderr.as_str()), (Some(0), ""), "{json:?}");
         let mut report = json.json();
-        let elapsed = report.as_object_mut().unwrap().remove("elapsed_seconds").unwrap().as_f64().unwrap();
+        let elapsed =
+            report.as_object_mut().unwrap().remove("elapsed_seconds").unwrap().as_f64().unwrap();
         assert!((0.0..60.0).contains(&elapsed), "{elapsed}");
         let expected = json!({
             "keys_read": 3, "deleted": 3, "rejected": 0, "unconfirmed": 0, "not_attempted": 0, "duplicates": 0, "bad_lines": 0,
@@ -43,7 +49,9 @@ fn a_key_given_twice_is_deleted_once() {
     assert_eq!((json.code, json.counts()), (Some(0), [2, 0, 0, 0, 1, 1]));
     let text = rehearse(r#"["doc-001","doc-001"]"#, &[]);
     assert!(
-        text.stdout.starts_with("Deleted 1 key from vectorindex1, confirmed by the service, 1 duplicate left out "),
+        text.stdout.starts_with(
+            "Deleted 1 key from vectorindex1, confirmed by the service, 1 duplicate left out "
+        ),
         "{text:?}"
     );
 }
@@ -59,7 +67,8 @@ fn a_key_that_is_not_there_is_deleted_all_the_same() {
 fn requests_hold_500_unique_keys_of_any_length() {
     // 1024 characters of four bytes, escaped: the most bytes that 500 keys can have.
     let key = |number: usize| format!("\"{}{number:03}\"", r"\ud83d\ude00".repeat(1021));
-    let json = |keys: std::ops::Range<usize>| format!("[{}]", keys.map(key).collect::<Vec<_>>().join(","));
+    let json =
+        |keys: std::ops::Range<usize>| format!("[{}]", keys.map(key).collect::<Vec<_>>().join(","));
 
     let file = File::new("keys-500", "json", json(0..500));
     let run = rehearse(&file.argument(), &["--output-format", "json"]);
@@ -72,14 +81,31 @@ fn requests_hold_500_unique_keys_of_any_length() {
 
 #[test]
 fn a_rehearsal_depends_on_the_command_line_alone() {
-    let environment = [("OSS_REGION", "No Region"), ("OSS_ENDPOINT", "oss://nowhere"), CREDENTIALS[0], CREDENTIALS[1]];
-    let options = ["--dry-run", "--emulator", "--index-name", "vectorindex1", "--keys", KEYS, "--bucket", "mine"];
+    let environment = [
+        ("OSS_REGION", "No Region"),
+        ("OSS_ENDPOINT", "oss://nowhere"),
+        CREDENTIALS[0],
+        CREDENTIALS[1],
+    ];
+    let options = [
+        "--dry-run",
+        "--emulator",
+        "--index-name",
+        "vectorindex1",
+        "--keys",
+        KEYS,
+        "--bucket",
+        "mine",
+    ];
     let dry = run(options, &environment);
     assert_eq!(dry.code, Some(0), "{dry:?}");
     let authorization = dry.json()["headers"]["authorization"].as_str().unwrap().to_owned();
     assert!(authorization.contains("Credential=example-id/"), "{authorization}");
     assert!(authorization.contains("/cn-hangzhou/"), "{authorization}");
-    assert_eq!(dry.json()["url"], "https://mine-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com/?deleteVectors");
+    assert_eq!(
+        dry.json()["url"],
+        "https://mine-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com/?deleteVectors"
+    );
 
     let wet = run(options[1..].iter().copied(), &environment);
     assert_eq!(wet.code, Some(0), "{wet:?}");
@@ -89,5 +115,8 @@ fn a_rehearsal_depends_on_the_command_line_alone() {
 fn an_index_name_that_the_emulator_cannot_have_is_refused_at_once() {
     let run = run(["--emulator", "--index-name", "not-valid", "--keys", KEYS], &[]);
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
-    assert!(run.stderr.starts_with("error: index name must be 1 to 63 letters and digits"), "{run:?}");
+    assert!(
+        run.stderr.starts_with("error: index name must be 1 to 63 letters and digits"),
+        "{run:?}"
+    );
 }

@@ -10,7 +10,11 @@ fn a_checkpoint_goes_with_the_last_key() {
     let (service, keys) = many("checkpoint-goes", 1200);
     let checkpoint = File::none("checkpoint-goes", "checkpoint");
     let run = delete(&service, &["--keys-from", keys.path(), "--checkpoint", checkpoint.path()]);
-    assert_eq!((run.code, run.counts(), service.left()), (Some(0), [1200, 0, 0, 0, 0, 3], 0), "{run:?}");
+    assert_eq!(
+        (run.code, run.counts(), service.left()),
+        (Some(0), [1200, 0, 0, 0, 0, 3], 0),
+        "{run:?}"
+    );
     assert!(!checkpoint.exists());
 }
 
@@ -21,13 +25,24 @@ fn the_same_command_goes_on_where_the_run_ended() {
         service.emulator().reject_keys(["doc-00007"]);
         let checkpoint = File::none(&format!("goes-on-{transport}"), "checkpoint");
         let failed = File::none(&format!("goes-on-{transport}"), "jsonl");
-        let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
+        let options = [
+            "--keys-from",
+            keys.path(),
+            "--checkpoint",
+            checkpoint.path(),
+            "--failed-keys",
+            failed.path(),
+        ];
         let options = [&options[..], &["--transport", transport, "-j", "2"]].concat();
 
         // The bad key is found by some twenty requests, and then it is over.
         service.allow(25);
         let first = delete(&service, &options);
-        assert_eq!((first.code, &first.json()["error"]["code"]), (Some(1), &"AccessDenied".into()), "{first:?}");
+        assert_eq!(
+            (first.code, &first.json()["error"]["code"]),
+            (Some(1), &"AccessDenied".into()),
+            "{first:?}"
+        );
         assert_eq!(first.json()["input_complete"], first.json()["keys_read"] == 5000, "{first:?}");
         let [deleted, rejected, _, not_attempted, ..] = first.counts();
         assert_eq!(deleted, 5000 - service.left() as u64);
@@ -37,7 +52,10 @@ fn the_same_command_goes_on_where_the_run_ended() {
         // Twice it is denied at once, which changes nothing.
         for _ in 0..2 {
             service.allow(0);
-            assert_eq!((delete(&service, &options).counts()[0], failed.read().lines().count() as u64 > 0), (deleted, true));
+            assert_eq!(
+                (delete(&service, &options).counts()[0], failed.read().lines().count() as u64 > 0),
+                (deleted, true)
+            );
         }
         service.allow(u64::MAX);
         assert_eq!(delete(&service, &options).counts()[..5], [4999, 1, 0, 0, 0]);
@@ -45,8 +63,15 @@ fn the_same_command_goes_on_where_the_run_ended() {
         // All but the bad key: the checkpoint stays, and so does the line that tells of it.
         assert!(checkpoint.exists());
         let last = delete(&service, &options);
-        assert_eq!((last.code, &last.counts()[..5]), (Some(1), &[4999, 1, 0, 0, 0][..]), "{last:?}");
-        assert_eq!((&last.json()["keys_read"], &last.json()["errors"][0]["count"]), (&5000.into(), &1.into()));
+        assert_eq!(
+            (last.code, &last.counts()[..5]),
+            (Some(1), &[4999, 1, 0, 0, 0][..]),
+            "{last:?}"
+        );
+        assert_eq!(
+            (&last.json()["keys_read"], &last.json()["errors"][0]["count"]),
+            (&5000.into(), &1.into())
+        );
         assert_eq!(failed.read().lines().count(), 1, "{}", failed.read());
         assert!(failed.read().starts_with(r#"{"key":"doc-00007","outcome":"rejected","#));
     }
@@ -55,12 +80,23 @@ fn the_same_command_goes_on_where_the_run_ended() {
 /// Runs it with the keys on stdin.
 fn delete_from_stdin(service: &Service, options: &[&str], keys: &str) -> Run {
     let url = service.url();
-    let base = ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url, "--keys-from", "-"];
+    let base = [
+        "--index-name",
+        "vectorindex1",
+        "--force",
+        "--output-format",
+        "json",
+        "--endpoint",
+        &url,
+        "--keys-from",
+        "-",
+    ];
     run_with_stdin(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS, keys)
 }
 
 /// The help of a refusal.
-const HELP: &str = "help: give the options and the keys of that run; or, to start over, remove this file\n";
+const HELP: &str =
+    "help: give the options and the keys of that run; or, to start over, remove this file\n";
 
 fn lines(numbers: impl Iterator<Item = u32>) -> String {
     numbers.map(|number| format!("doc-{number:06}\n")).collect()
@@ -86,7 +122,11 @@ fn resume_over(test: &str, is_stdin: bool, change: Change, options: &[&str], is_
     service.allow(8);
     let first = run(&[]);
     let settled = u32::try_from(first.counts()[0]).unwrap();
-    assert_eq!((first.code, service.left()), (Some(1), 9000 - settled as usize), "{test}: {first:?}");
+    assert_eq!(
+        (first.code, service.left()),
+        (Some(1), 9000 - settled as usize),
+        "{test}: {first:?}"
+    );
     let saved = checkpoint.read();
     service.allow(u64::MAX);
     fs::write(input.path(), change(settled)).unwrap();
@@ -97,7 +137,11 @@ fn resume_over(test: &str, is_stdin: bool, change: Change, options: &[&str], is_
         assert_eq!((second.code, left), (Some(0), 9000), "{test}: {second:?}");
         return;
     }
-    assert_eq!((second.code, second.stdout.as_str(), service.requests()), (Some(2), "", requests), "{test}: {second:?}");
+    assert_eq!(
+        (second.code, second.stdout.as_str(), service.requests()),
+        (Some(2), "", requests),
+        "{test}: {second:?}"
+    );
     let inputs = if is_stdin { "-" } else { input.path() };
     let expected = format!(
         "error: --checkpoint {}: the keys differ from those of its run before position {} \
@@ -109,7 +153,11 @@ fn resume_over(test: &str, is_stdin: bool, change: Change, options: &[&str], is_
     assert_eq!(checkpoint.read(), saved, "{test}");
     fs::write(input.path(), &keys).unwrap();
     let last = run(&[]);
-    assert_eq!((last.code, last.counts()[0], service.left()), (Some(0), 8000, 1000), "{test}: {last:?}");
+    assert_eq!(
+        (last.code, last.counts()[0], service.left()),
+        (Some(0), 8000, 1000),
+        "{test}: {last:?}"
+    );
 }
 
 #[test]
@@ -117,15 +165,30 @@ fn other_keys_than_those_settled_are_refused() {
     let json: Change = |_| lines(0..8000).lines().map(|key| format!("\"{key}\"\n")).collect();
     let cases: [(&str, Change, &[&str], bool); 9] = [
         // The same size.
-        ("one-gone-one-new", |settled| lines((0..settled - 100).chain(settled - 99..8001)), &[], false),
+        (
+            "one-gone-one-new",
+            |settled| lines((0..settled - 100).chain(settled - 99..8001)),
+            &[],
+            false,
+        ),
         ("order", |_| lines((0..7).chain([8, 7]).chain(9..8000)), &[], false),
         ("one-more-first", |_| format!("new\n{}", lines(0..8000)), &[], false),
         ("shorter", |settled| lines(0..settled - 1), &[], false),
-        ("last-settled", |settled| lines((0..settled - 1).chain([settled - 2]).chain(settled..8000)), &[], false),
+        (
+            "last-settled",
+            |settled| lines((0..settled - 1).chain([settled - 2]).chain(settled..8000)),
+            &[],
+            false,
+        ),
         ("jsonl-as-lines", json, &["--keys-format", "lines"], false),
         ("jsonl", json, &["--keys-format", "jsonl"], true),
         ("appended", |_| lines(0..8001), &[], true),
-        ("changed-past-the-settled", |settled| lines((0..mark(settled)).chain(mark(settled) + 36..8500)), &[], true),
+        (
+            "changed-past-the-settled",
+            |settled| lines((0..mark(settled)).chain(mark(settled) + 36..8500)),
+            &[],
+            true,
+        ),
     ];
     for (test, change, options, is_safe) in cases {
         for is_stdin in [false, true] {
@@ -147,14 +210,27 @@ fn grouped(number: u32) -> String {
 fn a_line_skipped_among_the_settled_is_refused() {
     let (service, keys) = many("skipped-among", 4000);
     let checkpoint = File::none("skipped-among", "checkpoint");
-    let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "-j", "1", "--on-bad-key", "skip"];
+    let options = [
+        "--keys-from",
+        keys.path(),
+        "--checkpoint",
+        checkpoint.path(),
+        "-j",
+        "1",
+        "--on-bad-key",
+        "skip",
+    ];
     service.allow(4);
     assert!(delete(&service, &options).counts()[0] >= 500);
     service.allow(u64::MAX);
     fs::write(keys.path(), keys.read().replacen("doc-00003", &"x".repeat(1025), 1)).unwrap();
     let requests = service.requests();
     let run = delete(&service, &options);
-    assert_eq!((run.code, run.stdout.as_str(), service.requests()), (Some(2), "", requests), "{run:?}");
+    assert_eq!(
+        (run.code, run.stdout.as_str(), service.requests()),
+        (Some(2), "", requests),
+        "{run:?}"
+    );
     assert!(run.stderr.ends_with(&format!("--on-bad-key skip)\n{HELP}")), "{run:?}");
 }
 
@@ -174,18 +250,31 @@ fn a_corrected_line_past_the_settled_is_taken() {
 #[test]
 fn files_in_another_order_are_refused() {
     let service = Service::holding(lines(0..2000).lines().map(str::to_owned));
-    let (a, b) = (File::new("order-a", "txt", lines(0..1000)), File::new("order-b", "txt", lines(1000..2000)));
+    let (a, b) = (
+        File::new("order-a", "txt", lines(0..1000)),
+        File::new("order-b", "txt", lines(1000..2000)),
+    );
     let checkpoint = File::none("order-of-files", "checkpoint");
     let base = ["--checkpoint", checkpoint.path(), "-j", "1"];
     let with = |first: &File, second: &File| {
-        delete(&service, &[&base[..], &["--keys-from", first.path(), "--keys-from", second.path()]].concat())
+        delete(
+            &service,
+            &[&base[..], &["--keys-from", first.path(), "--keys-from", second.path()]].concat(),
+        )
     };
     service.allow(3);
     let deleted = with(&a, &b).counts()[0];
     service.allow(u64::MAX);
     let run = with(&b, &a);
     assert_eq!((run.code, service.left() as u64), (Some(2), 2000 - deleted), "{run:?}");
-    assert!(run.stderr.contains(&format!("(that run had --keys-from {} --keys-from {})", a.path(), b.path())), "{run:?}");
+    assert!(
+        run.stderr.contains(&format!(
+            "(that run had --keys-from {} --keys-from {})",
+            a.path(),
+            b.path()
+        )),
+        "{run:?}"
+    );
     // The same keys by another way are the same keys.
     let one = File::new("order-one", "txt", lines(0..2000));
     let run = delete(&service, &[&base[..], &["--keys-from", one.path()]].concat());
@@ -225,7 +314,8 @@ fn a_file_that_is_no_checkpoint_is_left_as_it_is() {
     assert_eq!(delete(&service, &options).code, Some(1));
     let (saved, requests) = (checkpoint.read(), service.requests());
     let other = "is not a checkpoint of this program";
-    let version = |number| format!("is a checkpoint of version {number}, and this program reads version 2");
+    let version =
+        |number| format!("is a checkpoint of version {number}, and this program reads version 2");
     for (text, expected) in [
         ("{}", other),
         ("nonsense", other),
@@ -249,15 +339,21 @@ fn an_empty_file_is_a_fresh_start() {
         let (service, keys) = many("empty-file", 1000);
         let checkpoint = File::none("empty-file", "checkpoint");
         fs::write(checkpoint.path(), text).unwrap();
-        let run = delete(&service, &["--keys-from", keys.path(), "--checkpoint", checkpoint.path()]);
-        assert_eq!((run.code, run.counts()[0], checkpoint.exists()), (Some(0), 1000, false), "{run:?}");
+        let run =
+            delete(&service, &["--keys-from", keys.path(), "--checkpoint", checkpoint.path()]);
+        assert_eq!(
+            (run.code, run.counts()[0], checkpoint.exists()),
+            (Some(0), 1000, false),
+            "{run:?}"
+        );
     }
 }
 
 #[test]
 fn a_run_that_deleted_nothing_leaves_nothing() {
     let (service, keys) = many("leaves-nothing", 1000);
-    let (checkpoint, failed) = (File::none("leaves-nothing", "checkpoint"), File::none("leaves-nothing", "jsonl"));
+    let (checkpoint, failed) =
+        (File::none("leaves-nothing", "checkpoint"), File::none("leaves-nothing", "jsonl"));
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path()];
     service.allow(0);
     assert_eq!(delete(&service, &options).code, Some(1));
@@ -270,16 +366,26 @@ fn a_run_that_deleted_nothing_leaves_nothing() {
     }
     service.allow(u64::MAX);
     let run = delete(&service, &with_failed);
-    assert_eq!((run.code, run.counts()[0], checkpoint.exists(), failed.read().as_str()), (Some(0), 1000, false, ""), "{run:?}");
+    assert_eq!(
+        (run.code, run.counts()[0], checkpoint.exists(), failed.read().as_str()),
+        (Some(0), 1000, false, ""),
+        "{run:?}"
+    );
 
     // A bad first line: no key was read.
     let bad = File::new("leaves-nothing-bad", "txt", "x".repeat(1025));
     let existing = File::none("leaves-nothing-empty", "jsonl");
     fs::write(existing.path(), "").unwrap();
-    for (failed_keys, is_kept) in [(File::none("leaves-nothing-new", "jsonl"), false), (existing, true)] {
+    for (failed_keys, is_kept) in
+        [(File::none("leaves-nothing-new", "jsonl"), false), (existing, true)]
+    {
         let outputs = ["--checkpoint", checkpoint.path(), "--failed-keys", failed_keys.path()];
         let run = delete(&service, &[&["--keys-from", bad.path()], &outputs[..]].concat());
-        assert_eq!((run.code, checkpoint.exists(), failed_keys.exists()), (Some(2), false, is_kept), "{run:?}");
+        assert_eq!(
+            (run.code, checkpoint.exists(), failed_keys.exists()),
+            (Some(2), false, is_kept),
+            "{run:?}"
+        );
     }
 }
 
@@ -288,15 +394,35 @@ fn keys_rejected_before_the_first_success_are_resent() {
     let (service, keys) = many("rejected-first", 2000);
     let all: Vec<String> = keys.read().lines().map(str::to_owned).collect();
     service.emulator().reject_keys(all.iter().map(String::as_str));
-    let (checkpoint, failed) = (File::none("rejected-first", "checkpoint"), File::none("rejected-first", "jsonl"));
-    let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
+    let (checkpoint, failed) =
+        (File::none("rejected-first", "checkpoint"), File::none("rejected-first", "jsonl"));
+    let options = [
+        "--keys-from",
+        keys.path(),
+        "--checkpoint",
+        checkpoint.path(),
+        "--failed-keys",
+        failed.path(),
+    ];
     let first = delete(&service, &options);
-    assert_eq!((first.code, service.left(), failed.read().lines().count()), (Some(1), 2000, 2000), "{first:?}");
+    assert_eq!(
+        (first.code, service.left(), failed.read().lines().count()),
+        (Some(1), 2000, 2000),
+        "{first:?}"
+    );
     let resumed = Service::holding(all);
     // The same index, with nothing wrong any more.
-    fs::write(checkpoint.path(), checkpoint.read().replace(&service.url()[7..], &resumed.url()[7..])).unwrap();
+    fs::write(
+        checkpoint.path(),
+        checkpoint.read().replace(&service.url()[7..], &resumed.url()[7..]),
+    )
+    .unwrap();
     let second = delete(&resumed, &options);
-    assert_eq!((second.code, &second.counts()[..2], resumed.left()), (Some(0), &[2000, 0][..], 0), "{second:?}");
+    assert_eq!(
+        (second.code, &second.counts()[..2], resumed.left()),
+        (Some(0), &[2000, 0][..], 0),
+        "{second:?}"
+    );
     assert_eq!(failed.read(), "");
 }
 
@@ -304,7 +430,8 @@ fn keys_rejected_before_the_first_success_are_resent() {
 fn the_help_for_keys_that_were_given_up_works() {
     let (service, keys) = many("given-up", 1000);
     service.emulator().reject_keys(["doc-00001"]);
-    let (checkpoint, failed) = (File::none("given-up", "checkpoint"), File::none("given-up", "jsonl"));
+    let (checkpoint, failed) =
+        (File::none("given-up", "checkpoint"), File::none("given-up", "jsonl"));
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path()];
 
     let without = delete(&service, &options);
@@ -325,7 +452,8 @@ fn the_help_for_keys_that_were_given_up_works() {
         assert!(run.code == Some(1) && run.stderr.ends_with(&expected), "{run:?}");
     }
     let other = Service::holding(["doc-00001"]);
-    let (checkpoint, again) = (File::none("given-up-again", "checkpoint"), File::none("given-up-again", "jsonl"));
+    let (checkpoint, again) =
+        (File::none("given-up-again", "checkpoint"), File::none("given-up-again", "jsonl"));
     let outputs = ["--checkpoint", checkpoint.path(), "--failed-keys", again.path()];
     let run = delete(&other, &[&["--keys-from", failed.path()], &outputs[..]].concat());
     assert_eq!((run.code, run.counts()[0], other.left()), (Some(0), 1, 0), "{run:?}");

@@ -12,38 +12,77 @@ use oss_delete_vectors::{ServiceError, code};
 use crate::canary::{TOKEN, WRONG_SECRET, WRONG_TOKEN};
 use crate::program::{CREDENTIALS, File, PLACE, Service, TRANSPORTS, credentials, run};
 
-const ENVIRONMENT: [(&str, &str); 3] = [CREDENTIALS[0], CREDENTIALS[1], ("OSS_SESSION_TOKEN", TOKEN)];
+const ENVIRONMENT: [(&str, &str); 3] =
+    [CREDENTIALS[0], CREDENTIALS[1], ("OSS_SESSION_TOKEN", TOKEN)];
 
 /// Deletes three vectors, and gives what was said. No signature may be in it either.
 fn delete(endpoint: &str, transport: &str, environment: &[(&str, &str)]) -> String {
     let name = format!("secrets-{}", endpoint.rsplit(':').next().unwrap());
     let (checkpoint, failed) = (File::none(&name, "checkpoint"), File::none(&name, "jsonl"));
-    let what = ["--index-name", "vectorindex1", "--keys", r#"["doc-001","doc-002","doc-003"]"#, "--force", "-vv"];
-    let how = ["--endpoint", endpoint, "--transport", transport, "--max-attempts", "2", "--progress", "always"];
+    let what = [
+        "--index-name",
+        "vectorindex1",
+        "--keys",
+        r#"["doc-001","doc-002","doc-003"]"#,
+        "--force",
+        "-vv",
+    ];
+    let how = [
+        "--endpoint",
+        endpoint,
+        "--transport",
+        transport,
+        "--max-attempts",
+        "2",
+        "--progress",
+        "always",
+    ];
     let outputs = ["--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
     let said = run(PLACE.into_iter().chain(what).chain(how).chain(outputs), environment);
     let text = said.stdout + &said.stderr;
-    assert!(!text.as_bytes().windows(64).any(|digits| digits.iter().all(u8::is_ascii_hexdigit)), "{text}");
+    assert!(
+        !text.as_bytes().windows(64).any(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
+        "{text}"
+    );
     text
 }
 
 #[test]
 fn however_the_service_answers() {
-    let error = |status, code| ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "refused");
+    let error =
+        |status, code| ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "refused");
     for transport in TRANSPORTS {
         for (failures, environment, expected) in [
             (vec![], &ENVIRONMENT, "Deleted 3 keys"),
             (vec![error(500, code::INTERNAL_ERROR)], &ENVIRONMENT, "will be sent again"),
             (vec![error(503, code::QPS_LIMIT_EXCEEDED)], &ENVIRONMENT, "throttled"),
             (vec![error(500, code::INTERNAL_ERROR); 2], &ENVIRONMENT, "3 unconfirmed"),
-            (vec![error(400, code::VECTOR_INDEX_PARAMETER_INVALID); 9], &ENVIRONMENT, "refused as a whole, and halved"),
+            (
+                vec![error(400, code::VECTOR_INDEX_PARAMETER_INVALID); 9],
+                &ENVIRONMENT,
+                "refused as a whole, and halved",
+            ),
             (vec![error(403, code::ACCESS_DENIED)], &ENVIRONMENT, "3 rejected"),
-            (vec![], &[CREDENTIALS[0], CREDENTIALS[1], ("OSS_SESSION_TOKEN", WRONG_TOKEN)], "InvalidSecurityToken"),
-            (vec![], &[CREDENTIALS[0], ("OSS_ACCESS_KEY_SECRET", WRONG_SECRET), ENVIRONMENT[2]], "SignatureDoesNotMatch"),
-            (vec![], &[("OSS_ACCESS_KEY_ID", "nobody"), CREDENTIALS[1], ENVIRONMENT[2]], "InvalidAccessKeyId"),
+            (
+                vec![],
+                &[CREDENTIALS[0], CREDENTIALS[1], ("OSS_SESSION_TOKEN", WRONG_TOKEN)],
+                "InvalidSecurityToken",
+            ),
+            (
+                vec![],
+                &[CREDENTIALS[0], ("OSS_ACCESS_KEY_SECRET", WRONG_SECRET), ENVIRONMENT[2]],
+                "SignatureDoesNotMatch",
+            ),
+            (
+                vec![],
+                &[("OSS_ACCESS_KEY_ID", "nobody"), CREDENTIALS[1], ENVIRONMENT[2]],
+                "InvalidAccessKeyId",
+            ),
         ] {
             let service = Service::start();
-            service.emulator().add_identity(Identity::new(credentials().with_security_token(TOKEN).unwrap()));
+            service
+                .emulator()
+                .add_identity(Identity::new(credentials().with_security_token(TOKEN).unwrap()));
             for failure in failures {
                 service.emulator().fail_next(failure, 0);
             }
@@ -75,6 +114,9 @@ fn where_the_environment_is_no_affair_of_what_is_asked() {
     }
     for option in ["--help", "--version", "--no-such-option"] {
         let said = run([option], &ENVIRONMENT);
-        assert!(!said.stdout.contains(CREDENTIALS[0].1) && !said.stderr.contains(CREDENTIALS[0].1), "{option}");
+        assert!(
+            !said.stdout.contains(CREDENTIALS[0].1) && !said.stderr.contains(CREDENTIALS[0].1),
+            "{option}"
+        );
     }
 }

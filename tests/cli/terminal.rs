@@ -9,13 +9,19 @@ use crate::program::{CREDENTIALS, File, PLACE, Run, Service, command, finish};
 /// Runs a line of shell on a terminal of its own, where `$program` is the program with a whole command; types `typed`.
 fn on_terminal(service: &Service, line: &str, typed: &str) -> Run {
     let url = service.url();
-    let inner = command(PLACE.into_iter().chain(["--index-name", "vectorindex1", "--endpoint", &url]), &[]);
+    let inner =
+        command(PLACE.into_iter().chain(["--index-name", "vectorindex1", "--endpoint", &url]), &[]);
     let words = std::iter::once(inner.get_program()).chain(inner.get_args());
     let program: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
     let mut script = Command::new("script");
     script.args(["-qfec", &line.replace("$program", &program.join(" ")), "/dev/null"]);
-    script.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("TERM", "xterm").envs(CREDENTIALS);
-    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    script
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("TERM", "xterm")
+        .envs(CREDENTIALS);
+    let mut child =
+        script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(typed.as_bytes()).unwrap();
     // Kept open: its end would end the terminal.
@@ -40,7 +46,11 @@ fn a_yes_deletes_and_a_no_sends_nothing() {
     }
     let run = on_terminal(&service, line, "y\n");
     assert_eq!((run.code, service.left()), (Some(0), 7), "{run:?}");
-    assert!(run.stdout.contains("Deleted 2 keys from vectorindex1, confirmed by the service (request id "), "{run:?}");
+    assert!(
+        run.stdout
+            .contains("Deleted 2 keys from vectorindex1, confirmed by the service (request id "),
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -49,20 +59,34 @@ fn the_terminal_is_asked_though_stdin_and_stdout_are_not_it() {
     let line = r"printf 'doc-001\ndoc-002\n' | $program --keys-from - >/dev/null 2>&1";
     let run = on_terminal(&service, line, "y\n");
     assert_eq!((run.code, service.left()), (Some(0), 7), "{run:?}");
-    assert!(run.stdout.contains("Delete all keys in stdin from vectorindex1 in bucket examplebucket ("), "{run:?}");
+    assert!(
+        run.stdout.contains("Delete all keys in stdin from vectorindex1 in bucket examplebucket ("),
+        "{run:?}"
+    );
 }
 
 #[test]
 fn the_question_counts_the_keys_of_files() {
-    let file = File::new("asked", "txt", (1..=5000).map(|number| format!("doc-{number:06}\n")).collect::<String>());
+    let file = File::new(
+        "asked",
+        "txt",
+        (1..=5000).map(|number| format!("doc-{number:06}\n")).collect::<String>(),
+    );
     let service = Service::start();
     let run = on_terminal(&service, &format!("$program --keys-from {}", file.path()), "n\n");
-    let expected = format!("Delete 5,000 keys from {}, doc-000001 .. doc-005000, from vectorindex1 in", file.path());
+    let expected = format!(
+        "Delete 5,000 keys from {}, doc-000001 .. doc-005000, from vectorindex1 in",
+        file.path()
+    );
     assert!(run.stdout.contains(&expected), "{run:?}");
     // What would end the run is reported before the question.
     let file = File::new("asked-bad", "txt", format!("doc-001\n{}\n", "x".repeat(1025)));
     let run = on_terminal(&service, &format!("$program --keys-from {}", file.path()), "");
-    assert!(run.stdout.contains("line 2: key must be 1 to 1024 characters") && !run.stdout.contains("[y/N]"), "{run:?}");
+    assert!(
+        run.stdout.contains("line 2: key must be 1 to 1024 characters")
+            && !run.stdout.contains("[y/N]"),
+        "{run:?}"
+    );
     // No keys, no question.
     let file = File::new("asked-empty", "txt", "\n");
     let run = on_terminal(&service, &format!("$program --keys-from {}", file.path()), "");
@@ -74,15 +98,26 @@ fn the_question_counts_the_keys_of_files() {
 fn a_bar_is_drawn_on_a_terminal_and_nowhere_else() {
     let keys: Vec<String> = (0..3000).map(|number| format!("doc-{number:04}")).collect();
     let file = File::new("bar", "txt", keys.join("\n"));
-    for (options, has_bar) in [("", true), ("--progress always", true), ("--progress never", false), ("2>/dev/null", false)] {
+    for (options, has_bar) in [
+        ("", true),
+        ("--progress always", true),
+        ("--progress never", false),
+        ("2>/dev/null", false),
+    ] {
         let service = Service::holding(keys.iter().cloned());
         let line = format!("$program --force --max-qps 10 --keys-from {} {options}", file.path());
         let run = on_terminal(&service, &line, "");
         assert_eq!((run.code, service.left()), (Some(0), 0), "{run:?}");
-        assert_eq!((run.stdout.contains("[===="), run.stdout.contains(" keys, ")), (has_bar, has_bar), "{options}: {run:?}");
+        assert_eq!(
+            (run.stdout.contains("[===="), run.stdout.contains(" keys, ")),
+            (has_bar, has_bar),
+            "{options}: {run:?}"
+        );
         // However long that took.
         assert!(
-            run.stdout.contains("Deleted 3,000 keys from vectorindex1, confirmed by the service (6 requests in 0:"),
+            run.stdout.contains(
+                "Deleted 3,000 keys from vectorindex1, confirmed by the service (6 requests in 0:"
+            ),
             "{run:?}"
         );
     }
@@ -98,7 +133,14 @@ fn without_a_terminal_only_force_deletes() {
         let mut setsid = Command::new("setsid");
         setsid.arg("-w").arg(inner.get_program()).args(inner.get_args());
         setsid.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).envs(CREDENTIALS);
-        finish(setsid.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        finish(
+            setsid
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap(),
+        )
     };
     let refused = without(None);
     assert_eq!((refused.code, refused.stdout.as_str(), service.requests()), (Some(2), "", 0));

@@ -4,17 +4,30 @@ use crate::canary::SECRET;
 use crate::program::{ACCESS_KEY_ID, CREDENTIALS, File, PLACE, Service, run};
 
 /// Runs a whole and forced command, `changes` being made to it: an option to set, or to leave out. Says what stderr was.
-fn refused(service: &Service, changes: &[(&str, Option<&str>)], environment: &[(&str, &str)]) -> String {
+fn refused(
+    service: &Service,
+    changes: &[(&str, Option<&str>)],
+    environment: &[(&str, &str)],
+) -> String {
     let url = service.url();
-    let mut options: Vec<(&str, &str)> = PLACE.chunks(2).map(|option| (option[0], option[1])).collect();
-    options.extend([("--index-name", "vectorindex1"), ("--keys", r#"["doc-001"]"#), ("--endpoint", &url)]);
+    let mut options: Vec<(&str, &str)> =
+        PLACE.chunks(2).map(|option| (option[0], option[1])).collect();
+    options.extend([
+        ("--index-name", "vectorindex1"),
+        ("--keys", r#"["doc-001"]"#),
+        ("--endpoint", &url),
+    ]);
     for (name, value) in changes {
         options.retain(|(option, _)| option != name);
         options.extend(value.map(|value| (*name, value)));
     }
     let arguments = options.iter().flat_map(|(name, value)| [*name, *value]).chain(["--force"]);
     let run = run(arguments, environment);
-    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{changes:?} {environment:?}: {run:?}");
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (Some(2), ""),
+        "{changes:?} {environment:?}: {run:?}"
+    );
     assert_eq!(service.emulator().requests(), 0, "{changes:?} {environment:?}");
     run.stderr
 }
@@ -54,9 +67,20 @@ fn each_setting_that_is_missing_is_named() {
         assert_eq!(stderr.matches("\n  ").count(), 1, "{stderr}");
         assert!(stderr.contains(&format!("\n  {name} ")), "{stderr}");
     }
-    let [id, secret] = [&CREDENTIALS[..1], &CREDENTIALS[1..]].map(|half| refused(&service, &[], half));
-    assert!(id.contains("\n  access key secret  OSS_ACCESS_KEY_SECRET, with the rest of the credentials\n"), "{id}");
-    assert!(secret.contains("\n  access key id      OSS_ACCESS_KEY_ID, with the rest of the credentials\n"), "{secret}");
+    let [id, secret] =
+        [&CREDENTIALS[..1], &CREDENTIALS[1..]].map(|half| refused(&service, &[], half));
+    assert!(
+        id.contains(
+            "\n  access key secret  OSS_ACCESS_KEY_SECRET, with the rest of the credentials\n"
+        ),
+        "{id}"
+    );
+    assert!(
+        secret.contains(
+            "\n  access key id      OSS_ACCESS_KEY_ID, with the rest of the credentials\n"
+        ),
+        "{secret}"
+    );
 }
 
 #[test]
@@ -65,10 +89,20 @@ fn a_setting_that_is_wrong_is_named_with_its_origin_and_its_rule() {
     let [id, secret] = CREDENTIALS;
     let secret_with_line_break = &format!("{SECRET}\n");
     for (option, value, environment, expected) in [
-        ("--region", Some("CN"), &[id, secret][..], r#"--region: must be 1 to 63 characters of a-z, 0-9 and '-'"#),
+        (
+            "--region",
+            Some("CN"),
+            &[id, secret][..],
+            r#"--region: must be 1 to 63 characters of a-z, 0-9 and '-'"#,
+        ),
         ("--region", Some(""), &[id, secret, ("OSS_REGION", "cn-hangzhou")], "--region: must be"),
         ("--region", None, &[id, secret, ("OSS_REGION", "CN")], "OSS_REGION: must be"),
-        ("--account-id", Some("me"), &[id, secret], r#"--account-id: must be 1 to 32 digits, not "me""#),
+        (
+            "--account-id",
+            Some("me"),
+            &[id, secret],
+            r#"--account-id: must be 1 to 32 digits, not "me""#,
+        ),
         ("--bucket", Some("a_b"), &[id, secret], "--bucket: must be 3 to 32 characters"),
         (
             "--bucket",
@@ -77,50 +111,128 @@ fn a_setting_that_is_wrong_is_named_with_its_origin_and_its_rule() {
             "--bucket: must be without '-' and the account id at its end, not \"examplebucket-1234567890123456\"\n",
         ),
         ("--index-name", Some(""), &[id, secret], "--index-name: must not be empty"),
-        ("--endpoint", Some("ftp://h"), &[id, secret], "--endpoint: must be [http[s]://]host[:port]"),
+        (
+            "--endpoint",
+            Some("ftp://h"),
+            &[id, secret],
+            "--endpoint: must be [http[s]://]host[:port]",
+        ),
         ("--endpoint", None, &[id, secret, ("OSS_ENDPOINT", "ftp://h")], "OSS_ENDPOINT: must be"),
-        ("--bucket", Some("examplebucket"), &[("OSS_ACCESS_KEY_ID", "a,b"), secret], "OSS_ACCESS_KEY_ID: must be"),
+        (
+            "--bucket",
+            Some("examplebucket"),
+            &[("OSS_ACCESS_KEY_ID", "a,b"), secret],
+            "OSS_ACCESS_KEY_ID: must be",
+        ),
         (
             "--bucket",
             Some("examplebucket"),
             &[id, ("OSS_ACCESS_KEY_SECRET", secret_with_line_break)],
             "OSS_ACCESS_KEY_SECRET: must not be empty, have white space at the ends or control characters\n",
         ),
-        ("--bucket", Some("examplebucket"), &[id, secret, ("OSS_SESSION_TOKEN", "a\nb")], "OSS_SESSION_TOKEN: must be"),
-        ("--timeout", Some("0"), &[id, secret], "error: --timeout: must be a whole number of seconds, 1 to 86400, not \"0\"\n"),
+        (
+            "--bucket",
+            Some("examplebucket"),
+            &[id, secret, ("OSS_SESSION_TOKEN", "a\nb")],
+            "OSS_SESSION_TOKEN: must be",
+        ),
+        (
+            "--timeout",
+            Some("0"),
+            &[id, secret],
+            "error: --timeout: must be a whole number of seconds, 1 to 86400, not \"0\"\n",
+        ),
         (
             "--timeout",
             Some("1.5"),
             &[id, secret],
             "error: --timeout: must be a whole number of seconds, 1 to 86400, not \"1.5\"\n",
         ),
-        ("--concurrency", Some("0"), &[id, secret], "error: --concurrency: must be 1 to 10000, not \"0\"\n"),
-        ("--concurrency", Some("many"), &[id, secret], "error: --concurrency: must be 1 to 10000, not \"many\"\n"),
-        ("--max-qps", Some("0"), &[id, secret], "error: --max-qps: must be 0.001 to 1000000, not \"0\"\n"),
-        ("--max-qps", Some("fast"), &[id, secret], "error: --max-qps: must be 0.001 to 1000000, not \"fast\"\n"),
+        (
+            "--concurrency",
+            Some("0"),
+            &[id, secret],
+            "error: --concurrency: must be 1 to 10000, not \"0\"\n",
+        ),
+        (
+            "--concurrency",
+            Some("many"),
+            &[id, secret],
+            "error: --concurrency: must be 1 to 10000, not \"many\"\n",
+        ),
+        (
+            "--max-qps",
+            Some("0"),
+            &[id, secret],
+            "error: --max-qps: must be 0.001 to 1000000, not \"0\"\n",
+        ),
+        (
+            "--max-qps",
+            Some("fast"),
+            &[id, secret],
+            "error: --max-qps: must be 0.001 to 1000000, not \"fast\"\n",
+        ),
         (
             "--max-keys-per-second",
             Some("0"),
             &[id, secret],
             "error: --max-keys-per-second: must be 0.001 to 1000000000, not \"0\"\n",
         ),
-        ("--max-attempts", Some("0"), &[id, secret], "error: --max-attempts: must be a whole number, at least 1, not \"0\"\n"),
-        ("--on-bad-key", Some("ignore"), &[id, secret], "error: --on-bad-key: must be fail or skip, not \"ignore\"\n"),
-        ("--keys-format", Some("csv"), &[id, secret], "error: --keys-format: must be lines or jsonl, not \"csv\"\n"),
-        ("--progress", Some("yes"), &[id, secret], "error: --progress: must be auto, always or never, not \"yes\"\n"),
+        (
+            "--max-attempts",
+            Some("0"),
+            &[id, secret],
+            "error: --max-attempts: must be a whole number, at least 1, not \"0\"\n",
+        ),
+        (
+            "--on-bad-key",
+            Some("ignore"),
+            &[id, secret],
+            "error: --on-bad-key: must be fail or skip, not \"ignore\"\n",
+        ),
+        (
+            "--keys-format",
+            Some("csv"),
+            &[id, secret],
+            "error: --keys-format: must be lines or jsonl, not \"csv\"\n",
+        ),
+        (
+            "--progress",
+            Some("yes"),
+            &[id, secret],
+            "error: --progress: must be auto, always or never, not \"yes\"\n",
+        ),
         (
             "--generate",
             Some("man"),
             &[id, secret],
             "the argument '--generate <man|SHELL>' cannot be used with one or more of the other",
         ),
-        ("--transport", Some("curl"), &[id, secret], "error: --transport: must be hyper or ureq, not \"curl\"\n"),
-        ("--output-format", Some("xml"), &[id, secret], "error: --output-format: must be text or json, not \"xml\"\n"),
+        (
+            "--transport",
+            Some("curl"),
+            &[id, secret],
+            "error: --transport: must be hyper or ureq, not \"curl\"\n",
+        ),
+        (
+            "--output-format",
+            Some("xml"),
+            &[id, secret],
+            "error: --output-format: must be text or json, not \"xml\"\n",
+        ),
         ("--signing-time", Some("1702743657"), &[id, secret], "--dry-run"),
-        ("--access-key-secret", Some("x"), &[id, secret], "unexpected argument '--access-key-secret'"),
+        (
+            "--access-key-secret",
+            Some("x"),
+            &[id, secret],
+            "unexpected argument '--access-key-secret'",
+        ),
     ] {
         let stderr = refused(&service, &[(option, value)], environment);
-        assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{option} {value:?}: {stderr}");
+        assert!(
+            stderr.starts_with("error: ") && stderr.contains(expected),
+            "{option} {value:?}: {stderr}"
+        );
     }
 }
 
@@ -139,7 +251,10 @@ fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
         ("doc-001", "expected value at line 1 column 1"),
         ("[doc-001]", "expected value at line 1 column 2"),
         (r#"["doc-001","#, "EOF while parsing a value at line 1 column 11"),
-        (r#""doc-001""#, "invalid type: string \"doc-001\", expected a sequence at line 1 column 9"),
+        (
+            r#""doc-001""#,
+            "invalid type: string \"doc-001\", expected a sequence at line 1 column 9",
+        ),
         (r#"["doc-001",2]"#, "invalid type: integer `2`, expected a string at line 1 column 12"),
         (r#"["doc-001"] x"#, "trailing characters at line 1 column 13"),
         (r#"["\ud800"]"#, "at line 1 column"),
@@ -177,10 +292,17 @@ fn help_has_short_sections_and_no_environment_values() {
     for part in help.stdout.split("\n\n") {
         assert!(part.lines().count() <= 24, "{part}");
     }
-    assert!(!help.stdout.contains(ACCESS_KEY_ID) && !help.stdout.contains("cn-shanghai"), "{}", help.stdout);
+    assert!(
+        !help.stdout.contains(ACCESS_KEY_ID) && !help.stdout.contains("cn-shanghai"),
+        "{}",
+        help.stdout
+    );
 
     let version = run(["--version"], &[]);
-    assert_eq!((version.code, version.stdout), (Some(0), concat!("delete-vectors ", env!("CARGO_PKG_VERSION"), "\n").to_owned()));
+    assert_eq!(
+        (version.code, version.stdout),
+        (Some(0), concat!("delete-vectors ", env!("CARGO_PKG_VERSION"), "\n").to_owned())
+    );
 }
 
 #[cfg(unix)]
@@ -193,7 +315,8 @@ fn a_variable_that_is_not_utf8_is_named_and_not_shown() {
 
     let secret = [SECRET.as_bytes(), b"\xff"].concat();
     let mut command = command(PLACE, &CREDENTIALS[..1]);
-    let run = checked(command.env("OSS_ACCESS_KEY_SECRET", OsStr::from_bytes(&secret)).output().unwrap());
+    let run =
+        checked(command.env("OSS_ACCESS_KEY_SECRET", OsStr::from_bytes(&secret)).output().unwrap());
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
     assert_eq!(run.stderr, "error: OSS_ACCESS_KEY_SECRET: not UTF-8\n");
 }

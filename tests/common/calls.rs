@@ -20,7 +20,13 @@ pub(crate) const INDEX: &str = "vectorindex1";
 pub(crate) const ACCESS_KEY_ID: &str = "LTAI5tConformanceKey0001";
 
 pub(crate) fn target() -> Target {
-    Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(INDEX).build().unwrap()
+    Target::builder()
+        .region(REGION)
+        .account_id(ACCOUNT_ID)
+        .bucket(BUCKET)
+        .index_name(INDEX)
+        .build()
+        .unwrap()
 }
 
 pub(crate) fn credentials() -> Credentials {

@@ -12,7 +12,10 @@ pub(crate) const WRONG_TOKEN: &str = "not-CAISyour/Security+Token=ForTests0001";
 /// Whether `text` contains a secret, or half of one.
 pub(crate) fn is_in(text: &str) -> bool {
     let halves = |secret: &'static str| secret.as_bytes().windows(secret.len().div_ceil(2));
-    [SECRET, TOKEN].into_iter().flat_map(halves).any(|half| text.contains(str::from_utf8(half).unwrap()))
+    [SECRET, TOKEN]
+        .into_iter()
+        .flat_map(halves)
+        .any(|half| text.contains(str::from_utf8(half).unwrap()))
 }
 
 /// Also prints `shown`, so that `.ci/canary` can search it for encoded secrets.

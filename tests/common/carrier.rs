@@ -50,9 +50,15 @@ impl Carrier {
     }
 
     #[cfg(feature = "serve")]
-    pub(crate) fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, AttemptError> {
+    pub(crate) fn delete_vectors(
+        &self,
+        call: &DeleteVectors,
+        signer: &Signer,
+    ) -> Result<Deleted, AttemptError> {
         match self {
-            Self::Hyper(transport, tokio) => tokio.runtime().block_on(transport.delete_vectors(call, signer)),
+            Self::Hyper(transport, tokio) => {
+                tokio.runtime().block_on(transport.delete_vectors(call, signer))
+            }
             Self::Ureq(transport) => transport.delete_vectors(call, signer),
         }
     }
@@ -93,7 +99,13 @@ pub(crate) struct Tokio(Option<tokio::runtime::Runtime>);
 
 impl Tokio {
     fn start() -> Self {
-        Self(Some(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()))
+        Self(Some(
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap(),
+        ))
     }
 
     fn runtime(&self) -> &tokio::runtime::Runtime {

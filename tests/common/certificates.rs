@@ -39,19 +39,21 @@ impl Authority {
 /// A server that presents a certificate of `tests/fixtures/certificates`, and the authority that signed it, which *ring* cannot
 /// make: `p521` or `p256`, both with SHA-512.
 pub(crate) fn serve_fixture(name: &str) -> (Peer, Vec<u8>) {
-    let read = |file: String| std::fs::read(format!("tests/fixtures/certificates/{file}.pem")).unwrap();
+    let read =
+        |file: String| std::fs::read(format!("tests/fixtures/certificates/{file}.pem")).unwrap();
     let certificate = CertificateDer::from_pem_slice(&read(format!("{name}-sha512-leaf"))).unwrap();
     let key = PrivateKeyDer::from_pem_slice(&read("leaf-key".to_owned())).unwrap();
     (serve(certificate, key), read(format!("{name}-authority")))
 }
 
 fn serve(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> Peer {
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
+    let config =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
     let config = Arc::new(config);
     Peer::start(move |stream| answer_all(&mut accept(stream, &config), NO_CONTENT))
 }

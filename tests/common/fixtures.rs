@@ -80,11 +80,17 @@ impl SigningCase {
     }
 
     pub(crate) fn additional_headers(&self) -> Vec<HeaderName> {
-        self.texts("additional_headers").into_iter().map(|name| name.parse().expect("a header's name")).collect()
+        self.texts("additional_headers")
+            .into_iter()
+            .map(|name| name.parse().expect("a header's name"))
+            .collect()
     }
 
     pub(crate) fn time(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(self.inputs["signing_time_unix"].as_u64().expect("a time since 1970"))
+        UNIX_EPOCH
+            + Duration::from_secs(
+                self.inputs["signing_time_unix"].as_u64().expect("a time since 1970"),
+            )
     }
 
     pub(crate) fn form(&self) -> Form {
@@ -92,14 +98,20 @@ impl SigningCase {
         const DEFAULT_EXPIRES: u64 = 900;
         match self.input("auth") {
             "header" => Form::Header,
-            "query" => Form::Query { expires: Duration::from_secs(self.inputs["expires"].as_u64().unwrap_or(DEFAULT_EXPIRES)) },
+            "query" => Form::Query {
+                expires: Duration::from_secs(
+                    self.inputs["expires"].as_u64().unwrap_or(DEFAULT_EXPIRES),
+                ),
+            },
             other => panic!("unknown form {other}"),
         }
     }
 
     pub(crate) fn credentials(&self) -> Credentials {
         Credentials::new(self.input("access_key_id"), self.input("access_key_secret"))
-            .and_then(|pair| pair.with_security_token(self.optional("security_token").unwrap_or_default()))
+            .and_then(|pair| {
+                pair.with_security_token(self.optional("security_token").unwrap_or_default())
+            })
             .unwrap_or_else(|error| panic!("{}: {error}", self.id))
     }
 }
@@ -107,7 +119,11 @@ impl SigningCase {
 impl SignedBySdk {
     fn read(signed: &Value, method: &str, headers: HeaderMap) -> Self {
         let body = Bytes::from(string(&signed["body"]).to_owned());
-        let mut request = Request::builder().method(method).uri(string(&signed["url"])).body(body).expect("a request");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(string(&signed["url"]))
+            .body(body)
+            .expect("a request");
         *request.headers_mut() = headers;
         Self {
             request,
@@ -120,12 +136,16 @@ impl SignedBySdk {
     /// The request before signing.
     pub(crate) fn unsigned(&self) -> Request<Bytes> {
         let mut request = self.request.clone();
-        for name in ["authorization", "date", "x-oss-date", "x-oss-content-sha256", "x-oss-security-token"] {
+        for name in
+            ["authorization", "date", "x-oss-date", "x-oss-content-sha256", "x-oss-security-token"]
+        {
             request.headers_mut().remove(name);
         }
         let uri = request.uri().to_string();
         // The SDK writes the parameters of the query form last.
-        let unsigned = uri.split_once("&x-oss-signature-version=").map_or(uri.as_str(), |(unsigned, _)| unsigned);
+        let unsigned = uri
+            .split_once("&x-oss-signature-version=")
+            .map_or(uri.as_str(), |(unsigned, _)| unsigned);
         *request.uri_mut() = unsigned.parse().expect("a URI");
         request
     }
@@ -185,7 +205,8 @@ fn response(case: &Value) -> Option<Response<Bytes>> {
     };
     assert_eq!(Some(body.len() as u64), case["body_length"].as_u64());
     let mut response = Response::new(Bytes::from(body));
-    let status = case["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
+    let status =
+        case["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
     *response.status_mut() = status.try_into().expect("a status");
     *response.headers_mut() = headers(&case["headers"]);
     Some(response)
@@ -206,7 +227,10 @@ fn string(value: &Value) -> &str {
 fn headers(members: &Value) -> HeaderMap {
     let members = members.as_object().expect("headers are an object");
     let header = |(name, value): (&String, &Value)| -> (HeaderName, HeaderValue) {
-        (name.parse().expect("a header's name"), HeaderValue::from_str(string(value)).expect("a header's value"))
+        (
+            name.parse().expect("a header's name"),
+            HeaderValue::from_str(string(value)).expect("a header's value"),
+        )
     };
     members.iter().map(header).collect()
 }

@@ -39,21 +39,38 @@ struct Backend {
 
 impl Backend {
     fn respond(&self, now: Now, request: &Request<Bytes>) -> Response<Bytes> {
-        match self.quota.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |quota| quota.checked_sub(1)) {
-            Ok(_) => self.emulator.lock().unwrap_or_else(PoisonError::into_inner).handle(now, request),
-            Err(_) => ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed").to_response(),
+        match self
+            .quota
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |quota| quota.checked_sub(1))
+        {
+            Ok(_) => {
+                self.emulator.lock().unwrap_or_else(PoisonError::into_inner).handle(now, request)
+            }
+            Err(_) => ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed")
+                .to_response(),
         }
     }
 }
 
 impl Service {
     /// The index has vectors with `keys`, and `credentials` may delete them.
-    pub(crate) fn new<K: AsRef<str>>(credentials: Credentials, keys: impl IntoIterator<Item = K>) -> Self {
+    pub(crate) fn new<K: AsRef<str>>(
+        credentials: Credentials,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Self {
         let emulator = Emulator::with_vectors(&target(), credentials, keys).unwrap();
         let keys = emulator.len(BUCKET, INDEX).unwrap();
         let emulator = Arc::new(Mutex::new(emulator));
-        let backend = Backend { emulator, quota: Arc::new(AtomicU64::new(u64::MAX)), clock: real_time };
-        Self { backend, options: ServerOptions::new(), network: None, server: Arc::default(), target: target(), keys }
+        let backend =
+            Backend { emulator, quota: Arc::new(AtomicU64::new(u64::MAX)), clock: real_time };
+        Self {
+            backend,
+            options: ServerOptions::new(),
+            network: None,
+            server: Arc::default(),
+            target: target(),
+            keys,
+        }
     }
 
     pub(crate) fn holding<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Self {
@@ -114,8 +131,12 @@ impl Service {
         self.server.get_or_init(|| {
             let (address, backend) = ((Ipv4Addr::LOCALHOST, 0).into(), self.backend.clone());
             let server = match &self.network {
-                Some(network) => self.options.start_faulty(address, backend.emulator, Arc::clone(network)),
-                None => self.options.start(address, move |request| backend.respond((backend.clock)(), &request)),
+                Some(network) => {
+                    self.options.start_faulty(address, backend.emulator, Arc::clone(network))
+                }
+                None => self
+                    .options
+                    .start(address, move |request| backend.respond((backend.clock)(), &request)),
             };
             server.unwrap()
         })
@@ -123,7 +144,11 @@ impl Service {
 
     /// Stops the server, of which there must be no other clone.
     pub(crate) fn shut_down(&mut self) {
-        Arc::get_mut(&mut self.server).expect("no other clone").take().expect("a server").shutdown();
+        Arc::get_mut(&mut self.server)
+            .expect("no other clone")
+            .take()
+            .expect("a server")
+            .shutdown();
     }
 
     pub(crate) fn url(&self) -> String {
@@ -132,8 +157,11 @@ impl Service {
 
     /// The index at the address of the server.
     pub(crate) fn served_target(&self) -> Target {
-        let target =
-            Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(self.target.index_name().unwrap());
+        let target = Target::builder()
+            .region(REGION)
+            .account_id(ACCOUNT_ID)
+            .bucket(BUCKET)
+            .index_name(self.target.index_name().unwrap());
         target.endpoint(self.url().parse().unwrap()).build().unwrap()
     }
 
@@ -166,7 +194,10 @@ impl Service {
     pub(crate) fn check(&self, report: Report, case: &str) {
         assert_eq!(report.pending(), 0, "{case}: {report:?}");
         let gone = self.gone();
-        assert!((report.deleted..=report.deleted + report.unconfirmed).contains(&gone), "{case}: {gone} gone, {report:?}");
+        assert!(
+            (report.deleted..=report.deleted + report.unconfirmed).contains(&gone),
+            "{case}: {gone} gone, {report:?}"
+        );
     }
 }
 

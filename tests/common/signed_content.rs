@@ -19,14 +19,20 @@ pub(crate) struct SignedContent {
 impl SignedContent {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
         let parameters = parameters(request.uri().query().unwrap_or_default());
-        let authorization = request.headers().get("authorization").map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let authorization = request
+            .headers()
+            .get("authorization")
+            .map(|value| String::from_utf8_lossy(value.as_bytes()));
         let authorization = authorization.as_deref().unwrap_or_default();
-        let parts = authorization.trim().trim_start_matches("OSS4-HMAC-SHA256").split(',').map(str::trim);
-        let (added, parts): (Vec<&str>, Vec<&str>) = parts.partition(|part| part.starts_with("AdditionalHeaders="));
+        let parts =
+            authorization.trim().trim_start_matches("OSS4-HMAC-SHA256").split(',').map(str::trim);
+        let (added, parts): (Vec<&str>, Vec<&str>) =
+            parts.partition(|part| part.starts_with("AdditionalHeaders="));
         let in_query = parameters.iter().filter(|(name, _)| name == b"x-oss-additional-headers");
         let in_query = in_query.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
         let in_header = added.iter().filter_map(|part| Some(part.split_once('=')?.1.to_owned()));
-        let added: BTreeSet<String> = in_header.chain(in_query).flat_map(|names| lower_case_names(&names)).collect();
+        let added: BTreeSet<String> =
+            in_header.chain(in_query).flat_map(|names| lower_case_names(&names)).collect();
         Self {
             method: request.method().to_string(),
             headers: signed_headers(request.headers(), &added),
@@ -53,7 +59,8 @@ fn signed_headers(headers: &HeaderMap, added: &BTreeSet<String>) -> BTreeMap<Str
 }
 
 fn trimmed(value: &[u8]) -> Vec<u8> {
-    str::from_utf8(value).map_or_else(|_| value.trim_ascii().to_vec(), |text| text.trim().as_bytes().to_vec())
+    str::from_utf8(value)
+        .map_or_else(|_| value.trim_ascii().to_vec(), |text| text.trim().as_bytes().to_vec())
 }
 
 /// The parameters of a query, as a server reads them.
@@ -75,7 +82,9 @@ fn decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
-        let escape = text.get(at + 1..at + 3).filter(|digits| bytes[at] == b'%' && digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let escape = text
+            .get(at + 1..at + 3)
+            .filter(|digits| bytes[at] == b'%' && digits.bytes().all(|b| b.is_ascii_hexdigit()));
         if let Some(digits) = escape {
             out.push(u8::from_str_radix(digits, 16).expect("two hex digits"));
             at += 3;

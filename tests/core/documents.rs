@@ -52,9 +52,14 @@ impl Markdown {
             }
             was_table = is_table;
             if !is_fence {
-                let targets = line.split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned());
+                let targets =
+                    line.split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned());
                 parsed.links.extend(targets);
-                parsed.code.last_mut().unwrap().extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+                parsed
+                    .code
+                    .last_mut()
+                    .unwrap()
+                    .extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
             }
         }
         assert!(block.is_none(), "a fence is not closed");
@@ -76,15 +81,25 @@ fn figures(text: &str) -> Vec<String> {
 /// With the number of the first that is not the same, for the whole of both is too much to read.
 fn assert_same<T: PartialEq + Debug>(what: &str, english: &[T], chinese: &[T]) {
     for (number, (english, chinese)) in english.iter().zip(chinese).enumerate() {
-        assert!(english == chinese, "{what} {number}:\n README.md {english:?}\n README.zh-CN.md {chinese:?}");
+        assert!(
+            english == chinese,
+            "{what} {number}:\n README.md {english:?}\n README.zh-CN.md {chinese:?}"
+        );
     }
-    assert_eq!(english.len(), chinese.len(), "{what}: README.md and README.zh-CN.md have not as many");
+    assert_eq!(
+        english.len(),
+        chinese.len(),
+        "{what}: README.md and README.zh-CN.md have not as many"
+    );
 }
 
 #[test]
 fn both_languages_say_the_same() {
     let (english, mut chinese) = (Markdown::parse(ENGLISH), Markdown::parse(CHINESE));
-    assert_eq!((english.links[0].as_str(), chinese.links[0].as_str()), ("README.zh-CN.md", "README.md"));
+    assert_eq!(
+        (english.links[0].as_str(), chinese.links[0].as_str()),
+        ("README.zh-CN.md", "README.md")
+    );
     chinese.links[0].clone_from(&english.links[0]);
 
     assert_same("level of heading", &english.headings, &chinese.headings);
@@ -92,12 +107,18 @@ fn both_languages_say_the_same() {
     assert_same("target of link", &english.links, &chinese.links);
     assert_same("code in section", &english.code, &chinese.code);
     assert_same("table", &english.tables, &chinese.tables);
-    assert!(english.blocks.len() > 5 && english.links.len() > 5 && english.tables.len() > 2, "README was read");
+    assert!(
+        english.blocks.len() > 5 && english.links.len() > 5 && english.tables.len() > 2,
+        "README was read"
+    );
 }
 
 #[test]
 fn every_figure_of_the_comparison_is_in_the_benchmarks() {
-    let measured: Vec<&str> = ENGLISH.lines().filter(|line| line.starts_with('|') && line.contains("`official-sdk`")).collect();
+    let measured: Vec<&str> = ENGLISH
+        .lines()
+        .filter(|line| line.starts_with('|') && line.contains("`official-sdk`"))
+        .collect();
     assert_eq!(measured.len(), 3);
     for figure in measured.into_iter().flat_map(figures) {
         assert!(figures(BENCHMARKS).contains(&figure), "BENCHMARKS.md has no {figure}");
@@ -106,9 +127,13 @@ fn every_figure_of_the_comparison_is_in_the_benchmarks() {
 
 #[test]
 fn every_feature_is_in_both_tables() {
-    let rows: Vec<&str> = ENGLISH.lines().skip_while(|line| *line != "| feature | what it adds |").skip(2).collect();
+    let rows: Vec<&str> =
+        ENGLISH.lines().skip_while(|line| *line != "| feature | what it adds |").skip(2).collect();
     let rows: Vec<&str> = rows.into_iter().take_while(|line| line.starts_with('|')).collect();
-    assert!(rows.iter().all(|row| CRATE_PAGE.contains(&format!("//! {row}\n"))), "src/lib.rs has other rows than README.md");
+    assert!(
+        rows.iter().all(|row| CRATE_PAGE.contains(&format!("//! {row}\n"))),
+        "src/lib.rs has other rows than README.md"
+    );
 
     let mut documented: Vec<&str> = rows.iter().map(|row| row.split('`').nth(1).unwrap()).collect();
     let manifest = MANIFEST.split("\n[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
@@ -125,9 +150,16 @@ fn every_feature_is_in_both_tables() {
 
 #[test]
 fn the_states_of_a_batch_are_drawn_alike() {
-    let in_code: String =
-        BULK.lines().map_while(|line| line.strip_prefix("//!")).map(|line| line.trim_start_matches(' ')).collect();
-    let picture = Markdown::parse(ARCHITECTURE).blocks.into_iter().find(|block| block.contains("filling")).unwrap();
+    let in_code: String = BULK
+        .lines()
+        .map_while(|line| line.strip_prefix("//!"))
+        .map(|line| line.trim_start_matches(' '))
+        .collect();
+    let picture = Markdown::parse(ARCHITECTURE)
+        .blocks
+        .into_iter()
+        .find(|block| block.contains("filling"))
+        .unwrap();
     let picture: String = picture.lines().map(|line| line.trim_start_matches(' ')).collect();
     assert!(in_code.contains(&picture), "src/bulk.rs has another picture than ARCHITECTURE.md");
 }

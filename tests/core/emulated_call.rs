@@ -2,12 +2,17 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::calls::{self, BUCKET, INDEX, call, call_with_body, credentials, presigned, signed, target, time, with_token};
+use crate::calls::{
+    self, BUCKET, INDEX, call, call_with_body, credentials, presigned, signed, target, time,
+    with_token,
+};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use oss_delete_vectors::emulator::{Emulator, RateLimit};
 use oss_delete_vectors::signing::Signer;
-use oss_delete_vectors::{DeleteVectors, Deleted, Endpoint, KeyBatch, Now, ServiceError, Target, code};
+use oss_delete_vectors::{
+    DeleteVectors, Deleted, Endpoint, KeyBatch, Now, ServiceError, Target, code,
+};
 
 fn with_keys(keys: &[&str]) -> Emulator {
     Emulator::with_vectors(&target(), credentials(), keys).unwrap()
@@ -45,27 +50,59 @@ fn other_indexes_and_buckets_keep_their_vectors() {
     emulator.put_vectors(BUCKET, "vectorindex2", ["doc-001"]).unwrap();
     emulator.put_vectors("otherbucket", INDEX, ["doc-001"]).unwrap();
     send(&mut emulator, &signed(call(&["doc-001"]))).unwrap();
-    let left =
-        [(BUCKET, INDEX), (BUCKET, "vectorindex2"), ("otherbucket", INDEX)].map(|(bucket, index)| emulator.len(bucket, index));
+    let left = [(BUCKET, INDEX), (BUCKET, "vectorindex2"), ("otherbucket", INDEX)]
+        .map(|(bucket, index)| emulator.len(bucket, index));
     assert_eq!(left, [Some(0), Some(1), Some(1)]);
 }
 
 #[test]
 fn response_is_that_of_the_service() {
     let response = with_keys(&[]).handle(Now::new(Duration::ZERO, time()), &signed(call(&["a"])));
-    assert_eq!((response.status(), response.body().len(), response.headers().len()), (StatusCode::NO_CONTENT, 0, 2));
+    assert_eq!(
+        (response.status(), response.body().len(), response.headers().len()),
+        (StatusCode::NO_CONTENT, 0, 2)
+    );
     assert_eq!(response.headers()["x-oss-request-id"], "000000000000000000000001");
     assert_eq!(response.headers()["date"], "Sat, 16 Dec 2023 16:20:57 GMT");
 }
 
 #[test]
 fn any_valid_key_is_deleted() {
-    let longest = [&"a".repeat(1024), &"é".repeat(1024), &"😀".repeat(1024), &"\"".repeat(1024), &"\0".repeat(1024)];
-    let controls: Vec<String> =
-        (0..32).chain([127, 0x80, 0x2028, 0xfeff, 0x10_ffff]).map(char::from_u32).map(|c| c.unwrap().to_string()).collect();
-    let odd =
-        [" ", "'", "\"", "\\", "/", "</script>", "{\"a\":1}", "👩‍👩‍👧", "é", "e\u{301}", "A", "a", "null", "\\u0000", "key-1\n"];
-    let keys: Vec<&str> = longest.into_iter().map(String::as_str).chain(controls.iter().map(String::as_str)).chain(odd).collect();
+    let longest = [
+        &"a".repeat(1024),
+        &"é".repeat(1024),
+        &"😀".repeat(1024),
+        &"\"".repeat(1024),
+        &"\0".repeat(1024),
+    ];
+    let controls: Vec<String> = (0..32)
+        .chain([127, 0x80, 0x2028, 0xfeff, 0x10_ffff])
+        .map(char::from_u32)
+        .map(|c| c.unwrap().to_string())
+        .collect();
+    let odd = [
+        " ",
+        "'",
+        "\"",
+        "\\",
+        "/",
+        "</script>",
+        "{\"a\":1}",
+        "👩‍👩‍👧",
+        "é",
+        "e\u{301}",
+        "A",
+        "a",
+        "null",
+        "\\u0000",
+        "key-1\n",
+    ];
+    let keys: Vec<&str> = longest
+        .into_iter()
+        .map(String::as_str)
+        .chain(controls.iter().map(String::as_str))
+        .chain(odd)
+        .collect();
     let mut emulator = with_keys(&keys);
     assert_eq!(emulator.len(BUCKET, INDEX), Some(keys.len()));
     for (done, key) in keys.iter().enumerate() {
@@ -106,7 +143,11 @@ fn bodies_of_other_clients_are_parsed() {
 fn duplicate_keys_count_once() {
     let keys: Vec<String> = (0..1000).map(|number| format!("key-{}", number % 500)).collect();
     let mut emulator = with_keys(&["key-0", "key-499", "key-500"]);
-    send(&mut emulator, &signed(call_with_body(format!(r#"{{"indexName":"vectorindex1","keys":{keys:?}}}"#)))).unwrap();
+    send(
+        &mut emulator,
+        &signed(call_with_body(format!(r#"{{"indexName":"vectorindex1","keys":{keys:?}}}"#))),
+    )
+    .unwrap();
     assert_eq!(emulator.len(BUCKET, INDEX), Some(1));
     assert!(emulator.contains(BUCKET, INDEX, "key-500"));
 }
@@ -166,7 +207,8 @@ fn security_token_works_in_both_forms() {
 #[test]
 fn planned_failure_deletes_some_keys_and_happens_once() {
     let mut emulator = with_keys(&["a", "b", "c"]);
-    let failure = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "try again");
+    let failure =
+        ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "try again");
     emulator.fail_next(failure.clone(), 2);
     emulator.fail_next(failure, 0);
 
@@ -177,9 +219,15 @@ fn planned_failure_deletes_some_keys_and_happens_once() {
 
     let request = signed(call(&["c", "b", "a"]));
     let error = send(&mut emulator, &request).unwrap_err();
-    assert_eq!(error.to_string(), "500 InternalError: try again (request id 000000000000000000000002)");
+    assert_eq!(
+        error.to_string(),
+        "500 InternalError: try again (request id 000000000000000000000002)"
+    );
     assert!(error.may_have_deleted() && error.is_retryable());
-    assert_eq!(["a", "b", "c"].map(|key| emulator.contains(BUCKET, INDEX, key)), [true, false, false]);
+    assert_eq!(
+        ["a", "b", "c"].map(|key| emulator.contains(BUCKET, INDEX, key)),
+        [true, false, false]
+    );
 
     assert_eq!(send(&mut emulator, &request).unwrap_err().code(), code::INTERNAL_ERROR);
     assert!(emulator.contains(BUCKET, INDEX, "a"));
@@ -190,7 +238,8 @@ fn planned_failure_deletes_some_keys_and_happens_once() {
 #[test]
 fn deleted_keys_counts_repeated_deletions() {
     let mut emulator = with_keys(&["a", "b"]);
-    let failure = || ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "try again");
+    let failure =
+        || ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "try again");
     send(&mut emulator, &signed(call(&["a", "never-was"]))).unwrap();
     assert_eq!(emulator.deleted_keys(), 2);
     send(&mut emulator, &signed(call(&["a"]))).unwrap();
@@ -217,7 +266,10 @@ fn rate_limit_uses_the_monotonic_clock() {
         match send_at(&mut emulator, Duration::from_millis(millis), wall, &request) {
             Ok(_) => true,
             Err(error) => {
-                assert_eq!((error.status().as_u16(), error.code()), (503, code::QPS_LIMIT_EXCEEDED));
+                assert_eq!(
+                    (error.status().as_u16(), error.code()),
+                    (503, code::QPS_LIMIT_EXCEEDED)
+                );
                 assert!(error.is_throttling() && error.is_retryable() && error.may_have_deleted());
                 false
             }
@@ -245,7 +297,12 @@ fn rate_limit_uses_the_monotonic_clock() {
 fn same_requests_get_the_same_responses() {
     let run = || {
         let mut emulator = with_keys(&["a", "b"]);
-        let requests = [signed(call(&["a"])), call(&["a"]), signed(call_with_body("[")), presigned(call(&["b"]), Duration::ZERO)];
+        let requests = [
+            signed(call(&["a"])),
+            call(&["a"]),
+            signed(call_with_body("[")),
+            presigned(call(&["b"]), Duration::ZERO),
+        ];
         requests.map(|request| {
             let response = emulator.handle(Now::new(Duration::ZERO, time()), &request);
             (response.status(), response.headers().clone(), response.into_body())
@@ -265,7 +322,8 @@ fn invalid_names_are_rejected() {
     for index_name in ["", "1a", "a-b", "é", &"i".repeat(64)] {
         assert_eq!(refused(BUCKET, index_name, "a"), format!("{index_rule} {index_name:?}"));
     }
-    let bucket_rule = "bucket must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end, not";
+    let bucket_rule =
+        "bucket must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end, not";
     assert_eq!(refused("No_Such", INDEX, "a"), format!("{bucket_rule} \"No_Such\""));
     assert_eq!(refused(BUCKET, INDEX, ""), r#"key must be 1 to 1024 characters, not """#);
 

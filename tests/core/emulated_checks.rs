@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::calls::{ACCESS_KEY_ID, ACCOUNT_ID, BUCKET, INDEX, REGION, SECRET, TOKEN};
-use crate::calls::{call, call_with_body, credentials, digest_anew, signed, target, time, with_token};
+use crate::calls::{
+    call, call_with_body, credentials, digest_anew, signed, target, time, with_token,
+};
 use crate::canary::{WRONG_SECRET, WRONG_TOKEN};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue};
@@ -56,10 +58,20 @@ const RESPONSES: [(Fault, u16, &str, &str); 15] = [
     (OldDate, 403, "RequestTimeTooSkewed", "the request's date is more than 15 minutes off"),
     (UnknownId, 403, "InvalidAccessKeyId", "the AccessKey id is unknown"),
     (WrongSecret, 403, "SignatureDoesNotMatch", "the signature does not match the request"),
-    (WrongToken, 403, "InvalidSecurityToken", "the security token does not belong to the AccessKey id"),
+    (
+        WrongToken,
+        403,
+        "InvalidSecurityToken",
+        "the security token does not belong to the AccessKey id",
+    ),
     (ExpiredToken, 403, "SecurityTokenExpired", "the security token has expired"),
     (DisabledUser, 403, "UserDisable", "the user is disabled"),
-    (NoBucket, 404, "NoSuchBucket", "there is no bucket acs:ossvector:cn-hangzhou:1234567890123456:nosuchbucket"),
+    (
+        NoBucket,
+        404,
+        "NoSuchBucket",
+        "there is no bucket acs:ossvector:cn-hangzhou:1234567890123456:nosuchbucket",
+    ),
     (
         NotAllowed,
         403,
@@ -93,23 +105,37 @@ fn faulty(faults: &[Fault]) -> (Emulator, Request<Bytes>) {
     let known = if has(ExpiredToken) { with_token().with_expiration(time()) } else { with_token() };
     let identity = Identity::new(known);
     let identity = if has(DisabledUser) { identity.disabled() } else { identity };
-    emulator.add_identity(if has(NotAllowed) { identity.allowed_on(["otherbucket"]) } else { identity });
+    emulator.add_identity(if has(NotAllowed) {
+        identity.allowed_on(["otherbucket"])
+    } else {
+        identity
+    });
 
     let keys = pick(NoKeys, "[]", r#"["doc-001","doc-002"]"#);
-    let whole = format!(r#"{{"indexName":"{}","keys":{keys}}}"#, pick(NoIndex, "nosuchindex", INDEX));
+    let whole =
+        format!(r#"{{"indexName":"{}","keys":{keys}}}"#, pick(NoIndex, "nosuchindex", INDEX));
     let mut request = call_with_body(if has(NoJson) { "[".to_owned() } else { whole });
-    let bucket =
-        Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(pick(NoBucket, "nosuchbucket", BUCKET)).build().unwrap();
+    let bucket = Target::builder()
+        .region(REGION)
+        .account_id(ACCOUNT_ID)
+        .bucket(pick(NoBucket, "nosuchbucket", BUCKET))
+        .build()
+        .unwrap();
     *request.uri_mut() = bucket.uri().clone();
     if has(NotPost) {
         *request.method_mut() = Method::PUT;
     }
     if has(WrongDigest) {
-        request.headers_mut().insert("content-md5", HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="));
+        request
+            .headers_mut()
+            .insert("content-md5", HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="));
     }
-    let credentials = Credentials::new(pick(UnknownId, "LTAI5tNobody", ACCESS_KEY_ID), pick(WrongSecret, WRONG_SECRET, SECRET))
-        .and_then(|pair| pair.with_security_token(pick(WrongToken, WRONG_TOKEN, TOKEN)))
-        .unwrap();
+    let credentials = Credentials::new(
+        pick(UnknownId, "LTAI5tNobody", ACCESS_KEY_ID),
+        pick(WrongSecret, WRONG_SECRET, SECRET),
+    )
+    .and_then(|pair| pair.with_security_token(pick(WrongToken, WRONG_TOKEN, TOKEN)))
+    .unwrap();
     let late = Duration::from_secs(if has(OldDate) { 15 * 60 + 1 } else { 0 });
     Signer::new(&bucket, credentials).sign(&mut request, time() - late);
     if has(Unsigned) {
@@ -128,12 +154,17 @@ fn valid_call_deletes() {
 #[test]
 fn first_failed_check_decides_the_response() {
     for (first, &(fault, status, code, message)) in RESPONSES.iter().enumerate() {
-        let mut following: Vec<Vec<Fault>> = RESPONSES[first..].iter().map(|(other, ..)| vec![*other, fault]).collect();
+        let mut following: Vec<Vec<Fault>> =
+            RESPONSES[first..].iter().map(|(other, ..)| vec![*other, fault]).collect();
         following.push(RESPONSES[first..].iter().map(|(fault, ..)| *fault).collect());
         for faults in following {
             let (mut emulator, request) = faulty(&faults);
             let error = rejected(&mut emulator, &request);
-            assert_eq!((error.status().as_u16(), error.code(), error.message()), (status, code, message), "{faults:?}");
+            assert_eq!(
+                (error.status().as_u16(), error.code(), error.message()),
+                (status, code, message),
+                "{faults:?}"
+            );
         }
     }
 }
@@ -146,9 +177,12 @@ fn other_methods_and_sub_resources_are_rejected() {
         *request.method_mut() = method;
         assert_eq!(rejected(&mut emulator, &signed(request)).code(), "MethodNotAllowed");
     }
-    for query in ["", "deletevectors", "deleteVectors=1", "deleteVector", "x=deleteVectors", "putVectors"] {
+    for query in
+        ["", "deletevectors", "deleteVectors=1", "deleteVector", "x=deleteVectors", "putVectors"]
+    {
         let mut request = call(&KEYS);
-        *request.uri_mut() = request.uri().to_string().replace("deleteVectors", query).parse().unwrap();
+        *request.uri_mut() =
+            request.uri().to_string().replace("deleteVectors", query).parse().unwrap();
         assert_eq!(rejected(&mut emulator, &signed(request)).code(), "MethodNotAllowed", "{query}");
     }
 }
@@ -156,8 +190,14 @@ fn other_methods_and_sub_resources_are_rejected() {
 #[test]
 fn invalid_bodies_are_rejected_with_the_reason() {
     let with_keys = |keys: &str| format!(r#"{{"indexName":"vectorindex1","keys":{keys}}}"#);
-    let with_index = |index_name: &str| format!(r#"{{"indexName":{index_name},"keys":["doc-001","doc-002"]}}"#);
-    let numbered = |count| with_keys(&format!("{:?}", (0..count).map(|number: usize| number.to_string()).collect::<Vec<_>>()));
+    let with_index =
+        |index_name: &str| format!(r#"{{"indexName":{index_name},"keys":["doc-001","doc-002"]}}"#);
+    let numbered = |count| {
+        with_keys(&format!(
+            "{:?}",
+            (0..count).map(|number: usize| number.to_string()).collect::<Vec<_>>()
+        ))
+    };
     let long = |count| with_keys(&format!(r#"["doc-001","{}"]"#, "é".repeat(count)));
     let json = "malformed body: ";
     let (malformed, invalid) = ("MalformedJson", "VectorIndexParameterInvalid");
@@ -171,21 +211,42 @@ fn invalid_bodies_are_rejected_with_the_reason() {
         (with_index("1"), malformed, format!("{json}indexName must be a string")),
         (with_keys("[]"), invalid, r#"keys must be 1 to 500 unique keys, got none"#.to_owned()),
         (with_keys("null"), invalid, r#"keys must be 1 to 500 unique keys, got none"#.to_owned()),
-        (r#"{"indexName":"vectorindex1"}"#.to_owned(), invalid, r#"keys must be 1 to 500 unique keys, got none"#.to_owned()),
+        (
+            r#"{"indexName":"vectorindex1"}"#.to_owned(),
+            invalid,
+            r#"keys must be 1 to 500 unique keys, got none"#.to_owned(),
+        ),
         (numbered(501), invalid, r#"keys must be 1 to 500 unique keys, got more"#.to_owned()),
-        (with_keys(r#"["doc-001",""]"#), invalid, r#"keys[1] must be 1 to 1024 characters, not """#.to_owned()),
-        (long(1025), invalid, format!(r#"keys[1] must be 1 to 1024 characters, not "{}…""#, "é".repeat(80))),
+        (
+            with_keys(r#"["doc-001",""]"#),
+            invalid,
+            r#"keys[1] must be 1 to 1024 characters, not """#.to_owned(),
+        ),
+        (
+            long(1025),
+            invalid,
+            format!(r#"keys[1] must be 1 to 1024 characters, not "{}…""#, "é".repeat(80)),
+        ),
         (with_index(r#""""#), invalid, r#"index name must not be empty, not """#.to_owned()),
-        (with_index("null"), invalid, r#"index name must be 1 to 63 letters and digits, the first a letter, not """#.to_owned()),
+        (
+            with_index("null"),
+            invalid,
+            r#"index name must be 1 to 63 letters and digits, the first a letter, not """#
+                .to_owned(),
+        ),
         (
             with_index(r#""1a""#),
             invalid,
-            r#"index name must be 1 to 63 letters and digits, the first a letter, not "1a""#.to_owned(),
+            r#"index name must be 1 to 63 letters and digits, the first a letter, not "1a""#
+                .to_owned(),
         ),
     ] {
         let mut emulator = Emulator::with_vectors(&target(), credentials(), KEYS).unwrap();
         let error = rejected(&mut emulator, &signed(call_with_body(body)));
-        assert_eq!((error.status().as_u16(), error.code(), error.message()), (400, code, message.as_str()));
+        assert_eq!(
+            (error.status().as_u16(), error.code(), error.message()),
+            (400, code, message.as_str())
+        );
     }
 }
 
@@ -224,12 +285,22 @@ fn malformed_digests_are_rejected() {
 fn signature_mismatch_reports_string_to_sign() {
     let mut emulator = Emulator::with_vectors(&target(), credentials(), KEYS).unwrap();
     let mut request = call(&KEYS);
-    let signature = Signer::new(&target(), Credentials::new(ACCESS_KEY_ID, WRONG_SECRET).unwrap()).sign(&mut request, time());
+    let signature = Signer::new(&target(), Credentials::new(ACCESS_KEY_ID, WRONG_SECRET).unwrap())
+        .sign(&mut request, time());
     let error = rejected(&mut emulator, &request);
-    let reported: Vec<&str> = error.fields().filter(|(name, _)| *name == "StringToSign").map(|(_, value)| value).collect();
+    let reported: Vec<&str> = error
+        .fields()
+        .filter(|(name, _)| *name == "StringToSign")
+        .map(|(_, value)| value)
+        .collect();
     assert_eq!(reported, [signature.string_to_sign()]);
 
-    let elsewhere = Target::builder().region("cn-shanghai").account_id(ACCOUNT_ID).bucket(BUCKET).build().unwrap();
+    let elsewhere = Target::builder()
+        .region("cn-shanghai")
+        .account_id(ACCOUNT_ID)
+        .bucket(BUCKET)
+        .build()
+        .unwrap();
     Signer::new(&elsewhere, credentials()).sign(&mut request, time());
     let error = rejected(&mut emulator, &request);
     assert_eq!(error.code(), "SignatureDoesNotMatch");
@@ -255,12 +326,16 @@ fn missing_permission_reports_action_and_resource() {
 #[test]
 fn missing_and_extra_tokens_are_rejected() {
     let other = credentials().with_security_token(WRONG_TOKEN).unwrap();
-    for (known, sent) in [(with_token(), credentials()), (with_token(), other), (credentials(), with_token())] {
+    for (known, sent) in
+        [(with_token(), credentials()), (with_token(), other), (credentials(), with_token())]
+    {
         let mut emulator = Emulator::with_vectors(&target(), known, KEYS).unwrap();
         let mut request = call(&KEYS);
         Signer::new(&target(), sent.clone()).sign(&mut request, time());
         assert_eq!(rejected(&mut emulator, &request).code(), "InvalidSecurityToken");
-        Signer::new(&target(), sent).presign(&mut request, time(), Duration::from_secs(60)).unwrap();
+        Signer::new(&target(), sent)
+            .presign(&mut request, time(), Duration::from_secs(60))
+            .unwrap();
         assert_eq!(rejected(&mut emulator, &request).code(), "InvalidSecurityToken");
     }
 }

@@ -18,9 +18,14 @@ fn after(seconds: i64) -> SystemTime {
 }
 
 /// The error of a service whose clock shows `now`, or `None` if it deletes.
-fn error_at(now: SystemTime, known: Credentials, request: &Request<Bytes>) -> Option<(String, String)> {
+fn error_at(
+    now: SystemTime,
+    known: Credentials,
+    request: &Request<Bytes>,
+) -> Option<(String, String)> {
     let mut emulator = Emulator::with_vectors(&target(), known, ["doc-001"]).unwrap();
-    let outcome = DeleteVectors::parse_response(&emulator.handle(Now::new(Duration::ZERO, now), request));
+    let outcome =
+        DeleteVectors::parse_response(&emulator.handle(Now::new(Duration::ZERO, now), request));
     assert_eq!(emulator.len(BUCKET, INDEX), Some(usize::from(outcome.is_err())));
     outcome.err().map(|error| (error.code().to_owned(), error.message().to_owned()))
 }
@@ -38,7 +43,11 @@ fn call_is_valid_within_15_minutes_of_its_date() {
         (365 * 86_400, Some(skewed)),
     ] {
         let error = error_at(after(seconds), credentials(), &request);
-        assert_eq!(error, expected.map(|(code, message)| (code.to_owned(), message.to_owned())), "{seconds} s");
+        assert_eq!(
+            error,
+            expected.map(|(code, message)| (code.to_owned(), message.to_owned())),
+            "{seconds} s"
+        );
     }
 }
 
@@ -59,7 +68,11 @@ fn presigned_call_is_valid_until_it_expires() {
     ] {
         let request = presigned(call(&["doc-001"]), Duration::from_secs(expires));
         let error = error_at(after(seconds), credentials(), &request);
-        assert_eq!(error, expected.map(|(code, message)| (code.to_owned(), message.to_owned())), "{expires} s, {seconds} s");
+        assert_eq!(
+            error,
+            expected.map(|(code, message)| (code.to_owned(), message.to_owned())),
+            "{expires} s, {seconds} s"
+        );
     }
 }
 
@@ -70,7 +83,9 @@ fn fractions_of_a_second_are_ignored() {
     let request = signed(call(&["doc-001"]));
     assert_eq!(error_at(after(TOLERANCE) + nearly, credentials(), &request), None);
     let mut request = call(&["doc-001"]);
-    Signer::new(&target(), credentials()).presign(&mut request, time() + nearly, Duration::from_secs(60) + nearly).unwrap();
+    Signer::new(&target(), credentials())
+        .presign(&mut request, time() + nearly, Duration::from_secs(60) + nearly)
+        .unwrap();
     assert_eq!(error_at(after(60) + nearly, credentials(), &request), None);
     assert!(error_at(after(61), credentials(), &request).is_some());
 }
@@ -100,7 +115,9 @@ fn call_is_valid_across_midnight() {
 #[test]
 fn clock_out_of_range_is_handled() {
     let request = signed(call(&["doc-001"]));
-    for now in [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(300_000_000_000)] {
+    for now in
+        [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(300_000_000_000)]
+    {
         assert_eq!(error_at(now, credentials(), &request).unwrap().0, "RequestTimeTooSkewed");
     }
 }

@@ -20,7 +20,8 @@ fn duplicates_are_dropped_like_in_a_naive_model() {
     let mut sizes = [0; 3];
     for _ in 0..300 {
         let different = 1 + random.below(KeyBatch::MAX_KEYS);
-        let keys: Vec<String> = (0..random.below(2000) + 1).map(|_| format!("k{}", random.below(different))).collect();
+        let keys: Vec<String> =
+            (0..random.below(2000) + 1).map(|_| format!("k{}", random.below(different))).collect();
 
         let mut model: Vec<&str> = Vec::new();
         for key in &keys {
@@ -35,7 +36,10 @@ fn duplicates_are_dropped_like_in_a_naive_model() {
         assert_eq!((batch.len(), batch.duplicates()), (model.len(), keys.len() - model.len()));
         sizes[batch.len() * 3 / (KeyBatch::MAX_KEYS + 1)] += 1;
     }
-    assert!(sizes.iter().all(|&batches| batches > 30), "small, medium and large batches: {sizes:?}");
+    assert!(
+        sizes.iter().all(|&batches| batches > 30),
+        "small, medium and large batches: {sizes:?}"
+    );
 }
 
 /// Keys are concatenated in memory, but must not run into one another.
@@ -94,13 +98,20 @@ fn invalid_key_is_reported_with_its_position() {
     let too_long = "é".repeat(1025);
     let error = KeyBatch::new(["a", "a", &too_long]).unwrap_err();
     assert_eq!(error.field(), "keys[2]");
-    assert_eq!(error.to_string(), format!("keys[2] must be 1 to 1024 characters, not \"{}…\"", "é".repeat(80)));
-    assert_eq!(KeyBatch::new([""]).unwrap_err().to_string(), r#"keys[0] must be 1 to 1024 characters, not """#);
+    assert_eq!(
+        error.to_string(),
+        format!("keys[2] must be 1 to 1024 characters, not \"{}…\"", "é".repeat(80))
+    );
+    assert_eq!(
+        KeyBatch::new([""]).unwrap_err().to_string(),
+        r#"keys[0] must be 1 to 1024 characters, not """#
+    );
 }
 
 #[test]
 fn largest_batch_holds_the_longest_keys() {
-    let keys: Vec<String> = (0..500).map(|number| format!("{number:04}{}", "\u{10ffff}".repeat(1020))).collect();
+    let keys: Vec<String> =
+        (0..500).map(|number| format!("{number:04}{}", "\u{10ffff}".repeat(1020))).collect();
     assert_eq!(texts(&KeyBatch::new(&keys).unwrap()), keys);
 }
 
@@ -122,9 +133,14 @@ fn keys_iterator_is_exact_and_double_ended() {
 
 #[test]
 fn equal_batches_have_equal_hashes() {
-    let set = HashSet::from([["a", "b"], ["b", "a"], ["ab", "c"], ["a", "bc"]].map(|keys| KeyBatch::new(keys).unwrap()));
+    let set = HashSet::from(
+        [["a", "b"], ["b", "a"], ["ab", "c"], ["a", "bc"]].map(|keys| KeyBatch::new(keys).unwrap()),
+    );
     assert_eq!(set.len(), 4);
-    assert!(set.contains(&KeyBatch::new(["a", "b", "a"]).unwrap()) && !set.contains(&KeyBatch::new(["a"]).unwrap()));
+    assert!(
+        set.contains(&KeyBatch::new(["a", "b", "a"]).unwrap())
+            && !set.contains(&KeyBatch::new(["a"]).unwrap())
+    );
 }
 
 #[test]

@@ -61,7 +61,11 @@ fn mutated(text: &[u8], random: &mut Random) -> Vec<u8> {
 fn mutated_headers(headers: &HeaderMap, random: &mut Random) -> HeaderMap {
     let mut out = HeaderMap::new();
     for (name, value) in headers {
-        let value = if random.below(3) == 0 { mutated(value.as_bytes(), random) } else { value.as_bytes().to_vec() };
+        let value = if random.below(3) == 0 {
+            mutated(value.as_bytes(), random)
+        } else {
+            value.as_bytes().to_vec()
+        };
         if let Ok(value) = HeaderValue::from_bytes(&value) {
             out.append(name, value);
         }
@@ -76,7 +80,11 @@ fn read_response(response: &Response<Vec<u8>>) -> String {
     let error = match outcome {
         Ok(deleted) => {
             let status = response.status();
-            assert!(status == StatusCode::NO_CONTENT || status.is_success() && deleted.request_id().is_some(), "{response:?}");
+            assert!(
+                status == StatusCode::NO_CONTENT
+                    || status.is_success() && deleted.request_id().is_some(),
+                "{response:?}"
+            );
             return "deleted".to_owned();
         }
         Err(error) => error,
@@ -88,8 +96,15 @@ fn read_response(response: &Response<Vec<u8>>) -> String {
     // A server that passes it on says the same, but for a 204, which is always good news.
     if error.status() != StatusCode::NO_CONTENT {
         let again = DeleteVectors::parse_response(&error.to_response()).unwrap_err();
-        assert_eq!((again.code(), again.message()), (error.code(), error.message()), "{response:?}");
-        assert_eq!((again.request_id(), again.ec(), again.date()), (error.request_id(), error.ec(), error.date()));
+        assert_eq!(
+            (again.code(), again.message()),
+            (error.code(), error.message()),
+            "{response:?}"
+        );
+        assert_eq!(
+            (again.request_id(), again.ec(), again.date()),
+            (error.request_id(), error.ec(), error.date())
+        );
     }
     error.code().to_owned()
 }
@@ -122,7 +137,9 @@ fn answers_changed_anyhow_are_read() {
         *codes.entry(read_response(&response)).or_default() += 1;
     }
     // The changes must leave something to be understood, or only the way out is tested.
-    for code in ["deleted", "BadErrorResponse", "NoSuchVectorIndex", "QpsLimitExceeded", "AccessDenied"] {
+    for code in
+        ["deleted", "BadErrorResponse", "NoSuchVectorIndex", "QpsLimitExceeded", "AccessDenied"]
+    {
         assert!(codes[code] > 100, "{code}: {}", codes[code]);
     }
 }
@@ -131,12 +148,25 @@ fn answers_changed_anyhow_are_read() {
 fn answers_of_random_bytes_are_read() {
     let mut random = Random::new(3);
     for _ in 0..5000 {
-        let body: Vec<u8> = (0..random.below(200)).map(|_| u8::try_from(random.next() >> 56).unwrap()).collect();
-        for status in [StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::NOT_FOUND, StatusCode::SERVICE_UNAVAILABLE] {
+        let body: Vec<u8> =
+            (0..random.below(200)).map(|_| u8::try_from(random.next() >> 56).unwrap()).collect();
+        for status in [
+            StatusCode::OK,
+            StatusCode::NO_CONTENT,
+            StatusCode::NOT_FOUND,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ] {
             let mut response = Response::new(body.clone());
             *response.status_mut() = status;
             if let Ok(value) = HeaderValue::from_bytes(&body) {
-                for name in ["x-oss-err", "x-oss-request-id", "date", "retry-after", "x-oss-qos-delay-time", "x-oss-error-type"] {
+                for name in [
+                    "x-oss-err",
+                    "x-oss-request-id",
+                    "date",
+                    "retry-after",
+                    "x-oss-qos-delay-time",
+                    "x-oss-error-type",
+                ] {
                     response.headers_mut().insert(name, value.clone());
                 }
             }
@@ -148,13 +178,19 @@ fn answers_of_random_bytes_are_read() {
 /// Thousands of brackets must not become thousands of stack frames.
 #[test]
 fn deep_nesting_is_read_without_descending() {
-    for (open, close) in [("[", "]"), ("{\"Error\":", "}"), ("<Error>", "</Error>"), ("<!--", "-->"), ("&", ";")] {
-        let body = format!("{{\"Error\":{}{}", open.repeat(100_000), close.repeat(100_000)).into_bytes();
+    for (open, close) in
+        [("[", "]"), ("{\"Error\":", "}"), ("<Error>", "</Error>"), ("<!--", "-->"), ("&", ";")]
+    {
+        let body =
+            format!("{{\"Error\":{}{}", open.repeat(100_000), close.repeat(100_000)).into_bytes();
         for body in [body.clone(), body[9..].to_vec()] {
             let mut response = Response::new(body.clone());
             *response.status_mut() = StatusCode::BAD_REQUEST;
             assert_eq!(read_response(&response), "BadErrorResponse");
-            let refused = DeleteVectors::parse_request(&target(), &Request::post("/?deleteVectors").body(body).unwrap());
+            let refused = DeleteVectors::parse_request(
+                &target(),
+                &Request::post("/?deleteVectors").body(body).unwrap(),
+            );
             assert!(matches!(refused, Err(RequestError::MalformedJson(_))));
         }
     }
@@ -180,7 +216,8 @@ fn read_request(request: &Request<Vec<u8>>) -> &'static str {
 
 #[test]
 fn requests_changed_anyhow_are_read() {
-    let mut requests: Vec<Request<Bytes>> = signing_cases().into_iter().map(|case| case.compact.request).collect();
+    let mut requests: Vec<Request<Bytes>> =
+        signing_cases().into_iter().map(|case| case.compact.request).collect();
     requests.retain(|request| request.body().len() < 2000);
     let mut random = Random::new(4);
     let mut outcomes = BTreeMap::<&str, u32>::new();
@@ -194,7 +231,11 @@ fn requests_changed_anyhow_are_read() {
             request.headers_mut().remove("content-md5");
         }
         let query = mutated(b"/?deleteVectors", &mut random);
-        let uri = if random.below(8) == 0 { str::from_utf8(&query).unwrap_or("/") } else { "/?deleteVectors" };
+        let uri = if random.below(8) == 0 {
+            str::from_utf8(&query).unwrap_or("/")
+        } else {
+            "/?deleteVectors"
+        };
         *request.uri_mut() = uri.parse().unwrap_or_default();
         *outcomes.entry(read_request(&request)).or_default() += 1;
     }
@@ -205,7 +246,8 @@ fn requests_changed_anyhow_are_read() {
 
 #[test]
 fn authorizations_changed_anyhow_are_read() {
-    let mut requests: Vec<Request<Bytes>> = signing_cases().into_iter().map(|case| case.sdk.request).collect();
+    let mut requests: Vec<Request<Bytes>> =
+        signing_cases().into_iter().map(|case| case.sdk.request).collect();
     requests.extend([signed(call(&["a"])), presigned(call(&["a"]), Duration::MAX)]);
     let resource = Resource::from(&target());
     let mut random = Random::new(5);
@@ -215,7 +257,9 @@ fn authorizations_changed_anyhow_are_read() {
         *request.headers_mut() = mutated_headers(request.headers(), &mut random);
         let query = request.uri().query().unwrap_or_default();
         let query = mutated(query.as_bytes(), &mut random);
-        if let Some(uri) = str::from_utf8(&query).ok().and_then(|query| format!("/?{query}").parse().ok()) {
+        if let Some(uri) =
+            str::from_utf8(&query).ok().and_then(|query| format!("/?{query}").parse().ok())
+        {
             *request.uri_mut() = uri;
         }
         let read = || match Authorization::parse(&request) {
@@ -231,7 +275,10 @@ fn authorizations_changed_anyhow_are_read() {
         assert_eq!(read(), outcome);
         *outcomes.entry(outcome).or_default() += 1;
     }
-    assert!(outcomes["in time: true, the signature does not match the request"] > 500, "{outcomes:#?}");
+    assert!(
+        outcomes["in time: true, the signature does not match the request"] > 500,
+        "{outcomes:#?}"
+    );
     assert!(outcomes["the request carries no authorization"] > 50, "{outcomes:#?}");
     assert!(outcomes.len() > 20, "{outcomes:#?}");
 }

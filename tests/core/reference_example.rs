@@ -21,7 +21,12 @@ const BODY: &str = r#"{
 const COMPACT_BODY: &str = r#"{"indexName":"vectorindex1","keys":["doc-001","doc-002","doc-003"]}"#;
 
 fn bucket() -> Target {
-    Target::builder().region("cn-hangzhou").account_id("123456").bucket("examplebucket").build().unwrap()
+    Target::builder()
+        .region("cn-hangzhou")
+        .account_id("123456")
+        .bucket("examplebucket")
+        .build()
+        .unwrap()
 }
 
 fn call() -> DeleteVectors {
@@ -49,12 +54,18 @@ fn request_is_reproduced() {
     signer.sign(&mut request, UNIX_EPOCH + Duration::from_secs(DATE_SECONDS));
 
     assert_eq!(request.method(), "POST");
-    assert_eq!(request.uri(), "https://examplebucket-123456.cn-hangzhou.oss-vectors.aliyuncs.com/?deleteVectors");
+    assert_eq!(
+        request.uri(),
+        "https://examplebucket-123456.cn-hangzhou.oss-vectors.aliyuncs.com/?deleteVectors"
+    );
     assert_eq!(request.headers()["content-type"], "application/json");
     assert_eq!(request.headers()["date"], DATE);
     let authorization = request.headers()["authorization"].to_str().unwrap();
     let (credential, signature) = authorization.split_once(",Signature=").unwrap();
-    assert_eq!(credential, "OSS4-HMAC-SHA256 Credential=LTAI5tConformanceKey0001/20250417/cn-hangzhou/oss/aliyun_v4_request");
+    assert_eq!(
+        credential,
+        "OSS4-HMAC-SHA256 Credential=LTAI5tConformanceKey0001/20250417/cn-hangzhou/oss/aliyun_v4_request"
+    );
     assert_eq!(signature.len(), 64);
     assert_eq!(
         serde_json::from_slice::<serde_json::Value>(request.body()).unwrap(),

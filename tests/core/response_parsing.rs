@@ -18,7 +18,10 @@ fn error(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Servi
 }
 
 fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Response<Bytes> {
-    let builder = headers.iter().fold(Response::builder().status(status), |builder, (name, value)| builder.header(*name, *value));
+    let builder =
+        headers.iter().fold(Response::builder().status(status), |builder, (name, value)| {
+            builder.header(*name, *value)
+        });
     builder.body(body.into()).unwrap()
 }
 
@@ -48,10 +51,15 @@ fn the_time_of_the_document_counts_before_the_header() {
         let headers: Vec<_> = date.map(|date| ("date", date)).into_iter().collect();
         let member = server_time.map_or(String::new(), |time| format!(r#","ServerTime":"{time}""#));
         let json = format!(r#"{{"Error":{{"Code":"RequestTimeTooSkewed"{member}}}}}"#);
-        let element = server_time.map_or(String::new(), |time| format!("<ServerTime>{time}</ServerTime>"));
+        let element =
+            server_time.map_or(String::new(), |time| format!("<ServerTime>{time}</ServerTime>"));
         let xml = format!("<Error><Code>RequestTimeTooSkewed</Code>{element}</Error>");
         for body in [json, xml] {
-            assert_eq!(error(403, &headers, body.clone()).date(), expected.map(at), "{date:?} {body}");
+            assert_eq!(
+                error(403, &headers, body.clone()).date(),
+                expected.map(at),
+                "{date:?} {body}"
+            );
         }
     }
 }
@@ -121,7 +129,9 @@ fn an_endpoint_that_access_denied_names_is_the_advice() {
         ("", policy),
         ("not a host", policy),
     ] {
-        let document = format!("<Error><Code>AccessDenied</Code><Message>m</Message><Endpoint>{endpoint}</Endpoint></Error>");
+        let document = format!(
+            "<Error><Code>AccessDenied</Code><Message>m</Message><Endpoint>{endpoint}</Endpoint></Error>"
+        );
         let response = response(403, &[("x-oss-request-id", "1")], document);
         let error = DeleteVectors::parse_response(&response).unwrap_err();
         assert_eq!(error.advice(&target()).unwrap(), expected, "{endpoint}");
@@ -143,12 +153,20 @@ fn an_endpoint_that_access_denied_names_is_the_advice() {
 #[test]
 fn an_encoded_body_is_named_and_the_status_decides() {
     // What gzip makes of an error document.
-    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xabV*.M.J-Q\xb2\xaa\xae\x05\0\xff\xff\xff\xff\x0b\0\0\0";
-    for (status, headers) in [(403, &[("content-encoding", "gzip")][..]), (403, &[]), (503, &[("content-encoding", "x-gzip")])] {
+    let gzip =
+        b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xabV*.M.J-Q\xb2\xaa\xae\x05\0\xff\xff\xff\xff\x0b\0\0\0";
+    for (status, headers) in [
+        (403, &[("content-encoding", "gzip")][..]),
+        (403, &[]),
+        (503, &[("content-encoding", "x-gzip")]),
+    ] {
         let error = error(status, headers, &gzip[..]);
         assert_eq!((error.status().as_u16(), error.code()), (status, code::BAD_ERROR_RESPONSE));
         let name = headers.first().map_or("gzip", |(_, name)| name);
-        assert_eq!(error.message(), format!("the response is not an error document: the body is {name}-encoded"));
+        assert_eq!(
+            error.message(),
+            format!("the response is not an error document: the body is {name}-encoded")
+        );
         assert_eq!(error.is_retryable(), status == 503);
     }
     // The header that stands in for a body does so here as well.

@@ -23,12 +23,22 @@ fn fields(error: &ServiceError) -> BTreeMap<&str, &str> {
 }
 
 /// Text that JSON has to escape, and text that no header can hold.
-const TEXTS: [&str; 8] =
-    ["m", "Too fast.", "\"quoted\" \\ </Error>", "line\r\nbreak\0\u{1b}[31m", "拒绝访问 😀", " spaces ", "{}", "null"];
+const TEXTS: [&str; 8] = [
+    "m",
+    "Too fast.",
+    "\"quoted\" \\ </Error>",
+    "line\r\nbreak\0\u{1b}[31m",
+    "拒绝访问 😀",
+    " spaces ",
+    "{}",
+    "null",
+];
 
 #[test]
 fn everything_that_is_said_arrives() {
-    for status in [400, 403, 404, 409, 413, 429, 500, 503, 599].map(|status| StatusCode::from_u16(status).unwrap()) {
+    for status in [400, 403, 404, 409, 413, 429, 500, 503, 599]
+        .map(|status| StatusCode::from_u16(status).unwrap())
+    {
         for text in TEXTS {
             let said = ServiceError::new(status, code::QPS_LIMIT_EXCEEDED, text)
                 .with_request_id(text)
@@ -38,14 +48,26 @@ fn everything_that_is_said_arrives() {
                 .with_date(time())
                 .with_retry_after(Duration::from_secs(17));
             let read = round_trip(&said);
-            assert_eq!((read.status(), read.code(), read.message()), (status, code::QPS_LIMIT_EXCEEDED, text));
+            assert_eq!(
+                (read.status(), read.code(), read.message()),
+                (status, code::QPS_LIMIT_EXCEEDED, text)
+            );
             assert_eq!((read.request_id(), read.ec()), (Some(text), Some(text)));
             assert_eq!(read.date(), Some(time()));
             assert_eq!(read.retry_after(DATE), Some(Duration::from_secs(17)));
-            let named = [("Code", code::QPS_LIMIT_EXCEEDED), ("Message", text), ("RequestId", text), ("EC", text)];
-            let expected: BTreeMap<_, _> = named.into_iter().chain([("HostId", text), (text, "value")]).collect();
+            let named = [
+                ("Code", code::QPS_LIMIT_EXCEEDED),
+                ("Message", text),
+                ("RequestId", text),
+                ("EC", text),
+            ];
+            let expected: BTreeMap<_, _> =
+                named.into_iter().chain([("HostId", text), (text, "value")]).collect();
             assert_eq!(fields(&read), expected);
-            assert_eq!((read.is_retryable(), read.is_throttling()), (said.is_retryable(), said.is_throttling()));
+            assert_eq!(
+                (read.is_retryable(), read.is_throttling()),
+                (said.is_retryable(), said.is_throttling())
+            );
             assert_eq!(round_trip(&read), read, "what was read once is read again");
         }
     }
@@ -113,7 +135,9 @@ fn dates_and_delays_are_whole_seconds_that_can_be_written() {
         assert!(said.to_response().headers().contains_key("date"));
         assert_eq!(round_trip(&said).date(), None);
     }
-    for (delay, seconds) in [(Duration::ZERO, 0), (Duration::from_millis(1999), 1), (Duration::MAX, u64::MAX)] {
+    for (delay, seconds) in
+        [(Duration::ZERO, 0), (Duration::from_millis(1999), 1), (Duration::MAX, u64::MAX)]
+    {
         let said = error.clone().with_retry_after(delay);
         assert_eq!(said.retry_after(DATE), Some(Duration::from_secs(seconds)));
         assert_eq!(round_trip(&said).retry_after(DATE), Some(Duration::from_secs(seconds)));
@@ -122,7 +146,8 @@ fn dates_and_delays_are_whole_seconds_that_can_be_written() {
 
 #[test]
 fn retry_after_date_is_relative_to_the_response_date() {
-    let written = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "m").with_date(time());
+    let written =
+        ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "m").with_date(time());
     for (retry_after, expected) in [
         ("Sat, 16 Dec 2023 16:21:57 GMT", Some(60)),
         ("Sat, 16 Dec 2023 16:19:57 GMT", Some(0)),
@@ -140,16 +165,24 @@ fn retry_after_date_is_relative_to_the_response_date() {
 
         response.headers_mut().remove("date");
         let read = DeleteVectors::parse_response(&response).unwrap_err();
-        assert_eq!(read.retry_after(time()), expected.map(Duration::from_secs), "{retry_after}, by the clock");
+        assert_eq!(
+            read.retry_after(time()),
+            expected.map(Duration::from_secs),
+            "{retry_after}, by the clock"
+        );
     }
 }
 
 #[test]
 fn success_arrives_with_its_id_and_delay() {
-    for said in [Deleted::new("534B371674A4D890XXXX"), Deleted::new("r").with_qos_delay(Duration::from_millis(1234))] {
+    for said in [
+        Deleted::new("534B371674A4D890XXXX"),
+        Deleted::new("r").with_qos_delay(Duration::from_millis(1234)),
+    ] {
         assert_eq!(DeleteVectors::parse_response(&said.to_response()), Ok(said));
     }
     // An id that no header can hold is left out, and without one nothing is confirmed.
-    let unwritable = DeleteVectors::parse_response(&Deleted::new("line\nbreak").to_response()).unwrap_err();
+    let unwritable =
+        DeleteVectors::parse_response(&Deleted::new("line\nbreak").to_response()).unwrap_err();
     assert_eq!((unwritable.status().as_u16(), unwritable.request_id()), (204, None));
 }

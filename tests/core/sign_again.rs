@@ -13,10 +13,17 @@ use oss_delete_vectors::signing::{Authorization, Signer};
 type Step = fn(&Signer, &mut Request<Bytes>);
 
 const SIGN: Step = |signer, request| drop(signer.sign(request, time()));
-const SIGN_LATER: Step = |signer, request| drop(signer.sign(request, time() + Duration::from_secs(100_000)));
-const PRESIGN: Step = |signer, request| drop(signer.presign(request, time(), Duration::from_secs(60)).unwrap());
-const PRESIGN_LATER: Step =
-    |signer, request| drop(signer.presign(request, time() + Duration::from_secs(100_000), Duration::from_secs(61)).unwrap());
+const SIGN_LATER: Step =
+    |signer, request| drop(signer.sign(request, time() + Duration::from_secs(100_000)));
+const PRESIGN: Step =
+    |signer, request| drop(signer.presign(request, time(), Duration::from_secs(60)).unwrap());
+const PRESIGN_LATER: Step = |signer, request| {
+    drop(
+        signer
+            .presign(request, time() + Duration::from_secs(100_000), Duration::from_secs(61))
+            .unwrap(),
+    )
+};
 
 /// A call with further parameters, one of them with an invalid escape and one without a name.
 fn request() -> Request<Bytes> {
@@ -27,7 +34,8 @@ fn request() -> Request<Bytes> {
 }
 
 fn signer(credentials: Credentials) -> Signer {
-    Signer::new(&target(), credentials).with_additional_headers([HeaderName::from_static("x-trace")])
+    Signer::new(&target(), credentials)
+        .with_additional_headers([HeaderName::from_static("x-trace")])
 }
 
 fn parts(request: &Request<Bytes>) -> (&Method, &Uri, &HeaderMap, &Bytes) {
@@ -69,7 +77,12 @@ fn presigning_removes_the_header_form_and_keeps_the_query() {
     let names: Vec<&str> = request.headers().keys().map(HeaderName::as_str).collect();
     assert_eq!(names, ["content-type", "content-md5", "user-agent", "x-trace"]);
     let query = request.uri().query().unwrap();
-    assert!(query.starts_with("deleteVectors&b=%7e+%zz&&=c&x-oss-signature-version=OSS4-HMAC-SHA256&x-oss-date="), "{query}");
+    assert!(
+        query.starts_with(
+            "deleteVectors&b=%7e+%zz&&=c&x-oss-signature-version=OSS4-HMAC-SHA256&x-oss-date="
+        ),
+        "{query}"
+    );
 
     SIGN(&signer, &mut request);
     assert_eq!(request.uri().query(), Some("deleteVectors&b=%7e+%zz&&=c"));
@@ -79,13 +92,19 @@ fn presigning_removes_the_header_form_and_keeps_the_query() {
 #[test]
 fn escaped_signature_parameters_are_removed() {
     for name in ["x-oss-date", "x%2Doss-date", "%78%2doss%2Dsignature", "x-oss%2dexpires"] {
-        for (step, kept) in [(SIGN, "deleteVectors&b=%7e"), (PRESIGN, "deleteVectors&b=%7e&x-oss-signature-version=")] {
+        for (step, kept) in [
+            (SIGN, "deleteVectors&b=%7e"),
+            (PRESIGN, "deleteVectors&b=%7e&x-oss-signature-version="),
+        ] {
             let mut request = request();
             *request.uri_mut() = format!("/?deleteVectors&{name}=1&b=%7e").parse().unwrap();
             let signer = signer(with_token());
             step(&signer, &mut request);
             assert!(request.uri().query().unwrap().starts_with(kept), "{name}: {}", request.uri());
-            Authorization::parse(&request).unwrap().verify(&request, signer.resource(), signer.credentials()).unwrap();
+            Authorization::parse(&request)
+                .unwrap()
+                .verify(&request, signer.resource(), signer.credentials())
+                .unwrap();
         }
     }
 }
@@ -96,10 +115,15 @@ fn removed_headers_are_not_signed() {
     let signer = Signer::new(&target(), credentials()).with_additional_headers(names);
     let mut request = request();
     signer.sign(&mut request, time());
-    assert!(request.headers()["authorization"].to_str().unwrap().contains(",AdditionalHeaders=date,"));
+    assert!(
+        request.headers()["authorization"].to_str().unwrap().contains(",AdditionalHeaders=date,")
+    );
     PRESIGN(&signer, &mut request);
     assert!(!request.uri().query().unwrap().contains("additional-headers"), "{}", request.uri());
-    Authorization::parse(&request).unwrap().verify(&request, signer.resource(), signer.credentials()).unwrap();
+    Authorization::parse(&request)
+        .unwrap()
+        .verify(&request, signer.resource(), signer.credentials())
+        .unwrap();
 }
 
 #[test]
@@ -123,7 +147,9 @@ fn failed_presigning_leaves_the_request_unchanged() {
         SIGN(&signer(with_token()), &mut request);
         *request.uri_mut() = uri.parse().unwrap();
         let before = request.clone();
-        let error = signer(with_token()).presign(&mut request, time(), Duration::from_secs(60)).unwrap_err();
+        let error = signer(with_token())
+            .presign(&mut request, time(), Duration::from_secs(60))
+            .unwrap_err();
         assert_eq!(error.to_string(), "presigned uri must have a path and at most 65534 bytes");
         assert_eq!(parts(&request), parts(&before));
     }
@@ -133,8 +159,13 @@ fn failed_presigning_leaves_the_request_unchanged() {
 #[test]
 fn limit_of_a_presigned_uri_is_exact() {
     let presign = |path: usize| {
-        let mut request = Request::post(format!("/{}", "a".repeat(path))).body(Bytes::new()).unwrap();
-        let outcome = Signer::new(&target(), credentials()).presign(&mut request, time(), Duration::from_secs(60));
+        let mut request =
+            Request::post(format!("/{}", "a".repeat(path))).body(Bytes::new()).unwrap();
+        let outcome = Signer::new(&target(), credentials()).presign(
+            &mut request,
+            time(),
+            Duration::from_secs(60),
+        );
         (outcome.is_ok(), request.uri().to_string().len())
     };
     let (_, with_empty_path) = presign(0);
@@ -153,7 +184,11 @@ fn reused_signer_signs_like_a_new_one() {
         let at = time() + Duration::from_secs_f64(seconds);
         let (mut by_kept, mut by_new) = (call(&["a"]), call(&["a"]));
         let signature = kept.sign(&mut by_kept, at);
-        assert_eq!(signature.to_string(), Signer::new(&target(), credentials()).sign(&mut by_new, at).to_string(), "{seconds}");
+        assert_eq!(
+            signature.to_string(),
+            Signer::new(&target(), credentials()).sign(&mut by_new, at).to_string(),
+            "{seconds}"
+        );
         assert_eq!(parts(&by_kept), parts(&by_new));
     }
 }

@@ -3,14 +3,18 @@
 use std::error::Error;
 
 use oss_delete_vectors::bulk::{
-    BulkDelete, BulkOptions, Checkpoint, Event, FailedKeys, KeyOutcome, PushError, Rate, Report, Settled, Span, StopReason,
-    Transmit, TransmitId,
+    BulkDelete, BulkOptions, Checkpoint, Event, FailedKeys, KeyOutcome, PushError, Rate, Report,
+    Settled, Span, StopReason, Transmit, TransmitId,
 };
-use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signature, Signer, VerifyError};
-use oss_delete_vectors::transports::{NoProvider, OnEvent, Run, RunError, RunErrorKind, StopHandle};
+use oss_delete_vectors::signing::{
+    Authorization, AuthorizationForm, Resource, Signature, Signer, VerifyError,
+};
+use oss_delete_vectors::transports::{
+    NoProvider, OnEvent, Run, RunError, RunErrorKind, StopHandle,
+};
 use oss_delete_vectors::{
-    AttemptError, Credentials, DeleteVectors, Deleted, Endpoint, InvalidValue, Key, KeyBatch, Keys, Now, RequestError,
-    ServiceError, Target, TargetBuilder, TransportError,
+    AttemptError, Credentials, DeleteVectors, Deleted, Endpoint, InvalidValue, Key, KeyBatch, Keys,
+    Now, RequestError, ServiceError, Target, TargetBuilder, TransportError,
 };
 
 fn assert_shareable<T: Send + Sync + Unpin + 'static>() {}
@@ -71,7 +75,8 @@ fn transports_go_between_threads() {
     assert_error::<RunError>();
     assert_error::<TransportError>();
     #[cfg(feature = "async")]
-    assert_shareable::<oss_delete_vectors::transports::StreamIter<std::iter::Empty<&'static str>>>();
+    assert_shareable::<oss_delete_vectors::transports::StreamIter<std::iter::Empty<&'static str>>>(
+    );
     #[cfg(any(feature = "hyper", feature = "ureq"))]
     {
         use oss_delete_vectors::transports::{InvalidRoots, TransportOptions};
@@ -93,7 +98,9 @@ fn transports_go_between_threads() {
 #[cfg(feature = "emulator")]
 #[test]
 fn the_emulator_goes_between_threads() {
-    use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, Identity, NetworkEvent, Outage, RateLimit};
+    use oss_delete_vectors::emulator::{
+        Emulator, Fault, Faults, FaultyNetwork, Identity, NetworkEvent, Outage, RateLimit,
+    };
     assert_shareable::<Emulator>();
     assert_shareable::<Fault>();
     assert_shareable::<Faults>();
@@ -112,7 +119,12 @@ fn calls_of_the_asynchronous_transport_go_between_threads() {
     fn assert_send(_: &impl Send) {}
 
     let transport = HyperTransport::new(&TransportOptions::new());
-    let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").build().unwrap();
+    let target = Target::builder()
+        .region("cn-hangzhou")
+        .account_id("1234567890123456")
+        .bucket("examplebucket")
+        .build()
+        .unwrap();
     let credentials = Credentials::new("id", "secret").unwrap();
     assert_send(&transport.send(http::Request::new(bytes::Bytes::new())));
     assert_send(&transport.delete(&target, credentials, ["doc-001"], BulkOptions::new()));

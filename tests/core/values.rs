@@ -4,12 +4,22 @@ use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, target};
 use oss_delete_vectors::{Credentials, Endpoint, InvalidValue, Key, Target};
 
 fn at(endpoint: &str) -> Result<Target, InvalidValue> {
-    Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).endpoint(endpoint.parse()?).build()
+    Target::builder()
+        .region(REGION)
+        .account_id(ACCOUNT_ID)
+        .bucket(BUCKET)
+        .endpoint(endpoint.parse()?)
+        .build()
 }
 
 /// Asserts the field, the rule and the value of an error, and its text.
 #[track_caller]
-fn assert_invalid<T>(outcome: Result<T, InvalidValue>, field: &str, rule: &str, value: Option<&str>) {
+fn assert_invalid<T>(
+    outcome: Result<T, InvalidValue>,
+    field: &str,
+    rule: &str,
+    value: Option<&str>,
+) {
     let Err(error) = outcome else { panic!("{field} {rule}: {value:?} is accepted") };
     assert_eq!((error.field(), error.rule(), error.value()), (field, rule, value));
     let value = value.map_or(String::new(), |value| format!(", not {value:?}"));
@@ -19,9 +29,18 @@ fn assert_invalid<T>(outcome: Result<T, InvalidValue>, field: &str, rule: &str, 
 #[test]
 fn endpoints_become_uris() {
     for (endpoint, uri) in [
-        ("vectors.example.com", "https://examplebucket-1234567890123456.vectors.example.com/?deleteVectors"),
-        ("http://vectors.example.com", "http://examplebucket-1234567890123456.vectors.example.com/?deleteVectors"),
-        ("HTTP://Vectors.Example.COM:8080/a/b", "http://examplebucket-1234567890123456.vectors.example.com:8080/?deleteVectors"),
+        (
+            "vectors.example.com",
+            "https://examplebucket-1234567890123456.vectors.example.com/?deleteVectors",
+        ),
+        (
+            "http://vectors.example.com",
+            "http://examplebucket-1234567890123456.vectors.example.com/?deleteVectors",
+        ),
+        (
+            "HTTP://Vectors.Example.COM:8080/a/b",
+            "http://examplebucket-1234567890123456.vectors.example.com:8080/?deleteVectors",
+        ),
         ("h:1/", "https://examplebucket-1234567890123456.h:1/?deleteVectors"),
         ("h:65535", "https://examplebucket-1234567890123456.h:65535/?deleteVectors"),
         ("xn--fiqs8s.1a", "https://examplebucket-1234567890123456.xn--fiqs8s.1a/?deleteVectors"),
@@ -39,12 +58,16 @@ fn endpoints_become_uris() {
 fn endpoints_display_in_the_form_that_is_parsed() {
     for (endpoint, shown) in [
         (Endpoint::default(), "https://{region}.oss-vectors.aliyuncs.com"),
-        (Endpoint::internal().with_plain_http(), "http://{region}-internal.oss-vectors.aliyuncs.com"),
+        (
+            Endpoint::internal().with_plain_http(),
+            "http://{region}-internal.oss-vectors.aliyuncs.com",
+        ),
         ("Example.com:80/x".parse().unwrap(), "https://example.com:80"),
     ] {
         assert_eq!(endpoint.to_string(), shown);
     }
-    let read_again = |endpoint: &str| endpoint.parse::<Endpoint>().unwrap().to_string().parse::<Endpoint>();
+    let read_again =
+        |endpoint: &str| endpoint.parse::<Endpoint>().unwrap().to_string().parse::<Endpoint>();
     assert_eq!(read_again("[::1]:9000"), "[::1]:9000".parse());
     assert_eq!(read_again("http://h"), "http://h".parse());
 }
@@ -119,10 +142,19 @@ fn valid_targets_are_accepted() {
         ("a", "1", &"b".repeat(32)),
         (&longest, "12345678901234567890123456789012", "abc"),
     ] {
-        let target = Target::builder().region(region).account_id(account_id).bucket(bucket).build().unwrap();
-        assert_eq!((target.region(), target.account_id(), target.bucket()), (region, account_id, bucket));
+        let target =
+            Target::builder().region(region).account_id(account_id).bucket(bucket).build().unwrap();
+        assert_eq!(
+            (target.region(), target.account_id(), target.bucket()),
+            (region, account_id, bucket)
+        );
         assert_eq!(target.index_name(), None);
-        assert_eq!(target.uri(), &*format!("https://{bucket}-{account_id}.{region}.oss-vectors.aliyuncs.com/?deleteVectors"));
+        assert_eq!(
+            target.uri(),
+            &*format!(
+                "https://{bucket}-{account_id}.{region}.oss-vectors.aliyuncs.com/?deleteVectors"
+            )
+        );
         assert_eq!(target.to_string(), format!("acs:ossvector:{region}:{account_id}:{bucket}"));
     }
 }
@@ -157,14 +189,21 @@ fn invalid_targets_are_rejected() {
             Some(value),
         );
     }
-    let empty_index = Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name("").build();
+    let empty_index = Target::builder()
+        .region(REGION)
+        .account_id(ACCOUNT_ID)
+        .bucket(BUCKET)
+        .index_name("")
+        .build();
     assert_invalid(empty_index, "index name", "must not be empty", Some(""));
     assert_invalid(target().with_index_name(Some("")), "index name", "must not be empty", Some(""));
 }
 
 #[test]
 fn bucket_and_account_share_one_label_of_the_host() {
-    let builder = |digits: usize| Target::builder().region(REGION).account_id("1".repeat(digits)).bucket("b".repeat(32));
+    let builder = |digits: usize| {
+        Target::builder().region(REGION).account_id("1".repeat(digits)).bucket("b".repeat(32))
+    };
     assert!(builder(30).build().is_ok());
     let rule = "must be a DNS name: at most 63 characters between dots, 253 in all";
     let host = format!("{}-{}.{REGION}.oss-vectors.aliyuncs.com", "b".repeat(32), "1".repeat(31));
@@ -190,7 +229,12 @@ fn an_arn_is_refused_as_one() {
             Some(&shown(arn)),
         );
         assert_invalid(
-            Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(arn).build(),
+            Target::builder()
+                .region(REGION)
+                .account_id(ACCOUNT_ID)
+                .bucket(BUCKET)
+                .index_name(arn)
+                .build(),
             "index name",
             rule,
             Some(&shown(arn)),
@@ -202,7 +246,12 @@ fn an_arn_is_refused_as_one() {
 #[test]
 fn endpoint_with_the_bucket_is_rejected() {
     let host = "examplebucket-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com";
-    assert_invalid(at(host), "endpoint", "must not name the bucket: it is put before the host", Some(host));
+    assert_invalid(
+        at(host),
+        "endpoint",
+        "must not name the bucket: it is put before the host",
+        Some(host),
+    );
 }
 
 #[test]
@@ -210,7 +259,10 @@ fn any_index_name_but_an_empty_one_is_accepted() {
     for index_name in ["i", "1-invalid-for-the-service", "é\u{0}", &"i".repeat(5000)] {
         let target = target().with_index_name(Some(index_name)).unwrap();
         assert_eq!(target.index_name(), Some(index_name));
-        assert_eq!(target.to_string(), format!("acs:ossvector:{REGION}:{ACCOUNT_ID}:{BUCKET}/{index_name}"));
+        assert_eq!(
+            target.to_string(),
+            format!("acs:ossvector:{REGION}:{ACCOUNT_ID}:{BUCKET}/{index_name}")
+        );
     }
     let without = target().with_index_name(None).unwrap();
     assert_eq!(without.index_name(), None);
@@ -219,13 +271,19 @@ fn any_index_name_but_an_empty_one_is_accepted() {
 
 #[test]
 fn keys_are_limited_in_characters() {
-    for text in ["a", "\0", " ", "\u{10ffff}", &"a".repeat(1024), &"é".repeat(1024), &"😀".repeat(1024)] {
+    for text in
+        ["a", "\0", " ", "\u{10ffff}", &"a".repeat(1024), &"é".repeat(1024), &"😀".repeat(1024)]
+    {
         assert_eq!(Key::new(text).unwrap().as_str(), text);
     }
-    for text in ["", &"a".repeat(1025), &"é".repeat(1025), &"😀".repeat(1025), &"a".repeat(4097)] {
+    for text in ["", &"a".repeat(1025), &"é".repeat(1025), &"😀".repeat(1025), &"a".repeat(4097)]
+    {
         assert_invalid(Key::new(text), "key", "must be 1 to 1024 characters", Some(&shown(text)));
     }
-    assert_eq!(format!("[{:>4}|{:<3}]", Key::new("é").unwrap(), Key::new("b").unwrap()), "[   é|b  ]");
+    assert_eq!(
+        format!("[{:>4}|{:<3}]", Key::new("é").unwrap(), Key::new("b").unwrap()),
+        "[   é|b  ]"
+    );
 }
 
 #[test]
@@ -253,7 +311,12 @@ fn invalid_secrets_are_not_repeated() {
         assert!(with_token(token).is_ok(), "{token}");
     }
     for token in [" t", "t\n", "é", "a\0b", " "] {
-        assert_invalid(with_token(token), "security token", "must be printable ASCII without spaces at the ends", None);
+        assert_invalid(
+            with_token(token),
+            "security token",
+            "must be printable ASCII without spaces at the ends",
+            None,
+        );
     }
 }
 
@@ -267,7 +330,11 @@ fn resource_debug_shows_text() {
 #[test]
 fn equal_targets_have_equal_hashes() {
     let elsewhere = at("http://vectors.example.com").unwrap();
-    let set = std::collections::HashSet::from([target(), elsewhere.clone(), target().with_index_name(None).unwrap()]);
+    let set = std::collections::HashSet::from([
+        target(),
+        elsewhere.clone(),
+        target().with_index_name(None).unwrap(),
+    ]);
     assert_eq!(set.len(), 3);
     assert!(set.contains(&target()) && set.contains(&elsewhere));
 }

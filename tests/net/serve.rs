@@ -34,7 +34,9 @@ fn exchange(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
 
 fn post(body: &str) -> String {
     let length = body.len();
-    format!("POST /?deleteVectors HTTP/1.1\r\nhost: b-1.test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
+    format!(
+        "POST /?deleteVectors HTTP/1.1\r\nhost: b-1.test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }
 
 #[test]
@@ -42,7 +44,11 @@ fn request_and_response_are_passed_unchanged() {
     let (sender, seen) = channel();
     let server = serve(move |request| {
         sender.send(request).unwrap();
-        Response::builder().status(503).header("x-oss-request-id", "1").body("later".into()).unwrap()
+        Response::builder()
+            .status(503)
+            .header("x-oss-request-id", "1")
+            .body("later".into())
+            .unwrap()
     });
     assert_eq!(server.url(), format!("http://127.0.0.1:{}", server.addr().port()));
     let response = exchange(server.addr(), post("{}"));
@@ -82,14 +88,16 @@ fn oversized_body_does_not_reach_the_handler() {
 
     // Rejected at the first byte too many. Nothing is left unread, so that the response arrives.
     let size = MAX_REQUEST_BODY + 1;
-    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n{size:x}\r\n{}", "x".repeat(size));
+    let chunked =
+        format!("{head}transfer-encoding: chunked\r\n\r\n{size:x}\r\n{}", "x".repeat(size));
     assert!(exchange(server.addr(), chunked).starts_with("HTTP/1.1 413 "));
 }
 
 #[test]
 fn oversized_head_does_not_reach_the_handler() {
     let server = serve(|_| Response::new(Bytes::new()));
-    let request = |size| format!("GET / HTTP/1.1\r\nconnection: close\r\na: {}\r\n\r\n", "x".repeat(size));
+    let request =
+        |size| format!("GET / HTTP/1.1\r\nconnection: close\r\na: {}\r\n\r\n", "x".repeat(size));
     assert!(exchange(server.addr(), request(31 * 1024)).starts_with("HTTP/1.1 200 "));
     assert!(exchange(server.addr(), request(32 * 1024)).starts_with("HTTP/1.1 431 "));
 }

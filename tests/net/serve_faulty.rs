@@ -29,13 +29,17 @@ fn emulator() -> Emulator {
 
 /// A signed request that deletes doc-001.
 fn request() -> Request<Bytes> {
-    let mut request = DeleteVectors::new(&target(), KeyBatch::new(["doc-001"]).unwrap()).to_request();
+    let mut request =
+        DeleteVectors::new(&target(), KeyBatch::new(["doc-001"]).unwrap()).to_request();
     Signer::new(&target(), credentials()).sign(&mut request, SystemTime::now());
     request
 }
 
 fn wire(request: &Request<Bytes>, connection: &str) -> Vec<u8> {
-    let mut head = format!("POST {} HTTP/1.1\r\nconnection: {connection}\r\n", request.uri().path_and_query().unwrap());
+    let mut head = format!(
+        "POST {} HTTP/1.1\r\nconnection: {connection}\r\n",
+        request.uri().path_and_query().unwrap()
+    );
     for (name, value) in request.headers() {
         head += &format!("{name}: {}\r\n", value.to_str().unwrap());
     }
@@ -66,7 +70,9 @@ fn deliveries(mut network: FaultyNetwork<u64>, request: Request<Bytes>) -> Vec<(
 /// A network with a seed that makes the first request go as `wanted`.
 fn network_where(faults: &str, wanted: impl Fn(&[(Duration, bool)]) -> bool) -> FaultyNetwork<u64> {
     let request = request();
-    let seed = (0..100_000).find(|&seed| wanted(&deliveries(network(seed, faults), request.clone()))).unwrap();
+    let seed = (0..100_000)
+        .find(|&seed| wanted(&deliveries(network(seed, faults), request.clone())))
+        .unwrap();
     network(seed, faults)
 }
 
@@ -121,7 +127,9 @@ fn without_faults_it_equals_the_plain_server() {
     let unsigned =
         b"POST /examplebucket?deleteVectors HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let other_call = b"GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
-    for (request, status) in [(&signed[..], "204"), (unsigned, "403"), (other_call, "405"), (&signed, "204")] {
+    for (request, status) in
+        [(&signed[..], "204"), (unsigned, "403"), (other_call, "405"), (&signed, "204")]
+    {
         let response = exchange(faulty.server(), request);
         assert_eq!(response, exchange(&server, request));
         assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
@@ -169,12 +177,20 @@ fn repeated_answer_is_sent_once() {
     let mut stream = connect(service.server());
     stream.write_all(&wire(&request(), "keep-alive")).unwrap();
     let first = head(&mut stream);
-    assert!(first.starts_with("HTTP/1.1 204 ") && first.contains("x-oss-request-id: 000000000000000000000001\r\n"), "{first}");
+    assert!(
+        first.starts_with("HTTP/1.1 204 ")
+            && first.contains("x-oss-request-id: 000000000000000000000001\r\n"),
+        "{first}"
+    );
     wait_until(&service, |network| network.next_event().is_none());
 
     stream.write_all(&wire(&request(), "keep-alive")).unwrap();
     let second = head(&mut stream);
-    assert!(second.starts_with("HTTP/1.1 204 ") && second.contains("x-oss-request-id: 000000000000000000000002\r\n"), "{second}");
+    assert!(
+        second.starts_with("HTTP/1.1 204 ")
+            && second.contains("x-oss-request-id: 000000000000000000000002\r\n"),
+        "{second}"
+    );
     assert_eq!(seen(&service, Fault::RepeatedResponse), (2, 2, 2));
 }
 
@@ -208,14 +224,18 @@ fn disconnecting_frees_the_connection() {
 fn page_replaces_the_response() {
     let service = start(network(1, "page=1"));
     let page = exchange(service.server(), &wire(&request(), "close"));
-    assert!(page.contains("content-type: text/html\r\n") && !page.contains("x-oss-request-id"), "{page}");
+    assert!(
+        page.contains("content-type: text/html\r\n") && !page.contains("x-oss-request-id"),
+        "{page}"
+    );
     assert_eq!(seen(&service, Fault::Page), (1, 2, 1));
 }
 
 #[test]
 fn virtual_time_starts_with_the_server() {
     let hour = Duration::from_secs(3600);
-    let service = start(FaultyNetwork::new(1, "".parse().unwrap()).with_latency(2 * hour, Duration::ZERO));
+    let service =
+        start(FaultyNetwork::new(1, "".parse().unwrap()).with_latency(2 * hour, Duration::ZERO));
     let mut stream = connect(service.server());
     stream.write_all(&wire(&request(), "close")).unwrap();
     wait_until(&service, |network| network.next_event().is_some());
@@ -232,7 +252,8 @@ fn virtual_time_starts_with_the_server() {
 
 #[test]
 fn shutdown_waits_for_the_network() {
-    let mut service = start(network(1, "").with_latency(Duration::from_millis(100), Duration::ZERO));
+    let mut service =
+        start(network(1, "").with_latency(Duration::from_millis(100), Duration::ZERO));
     let mut stream = connect(service.server());
     stream.write_all(&wire(&request(), "keep-alive")).unwrap();
     wait_until(&service, |network| network.next_event().is_some());
@@ -245,6 +266,10 @@ fn shutdown_waits_for_the_network() {
 #[test]
 fn address_in_use_is_an_error() {
     let taken = start(network(1, ""));
-    let (emulator, network) = (Arc::new(Mutex::new(emulator())), Arc::new(Mutex::new(network(1, ""))));
-    assert_eq!(Server::start_faulty(taken.server().addr(), emulator, network).unwrap_err().kind(), ErrorKind::AddrInUse);
+    let (emulator, network) =
+        (Arc::new(Mutex::new(emulator())), Arc::new(Mutex::new(network(1, ""))));
+    assert_eq!(
+        Server::start_faulty(taken.server().addr(), emulator, network).unwrap_err().kind(),
+        ErrorKind::AddrInUse
+    );
 }

@@ -6,7 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Rate, Report};
-use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, TransportError, code};
+use oss_delete_vectors::{
+    Credentials, Deleted, Key, Now, ServiceError, Target, TransportError, code,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -32,18 +34,23 @@ fn reply() -> impl Strategy<Value = Reply> {
         code::ACCESS_DENIED,
         code::BAD_REQUEST,
     ];
-    let error = (100..1000_u16, select(codes.to_vec()), any::<Option<u32>>()).prop_map(|(status, code, retry_after)| {
-        let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m").with_date(UNIX_EPOCH);
-        let error = match retry_after {
-            Some(seconds) => error.with_retry_after(Duration::from_secs(u64::from(seconds))),
-            None => error,
-        };
-        Reply::Response(error.to_response())
-    });
+    let error = (100..1000_u16, select(codes.to_vec()), any::<Option<u32>>()).prop_map(
+        |(status, code, retry_after)| {
+            let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m")
+                .with_date(UNIX_EPOCH);
+            let error = match retry_after {
+                Some(seconds) => error.with_retry_after(Duration::from_secs(u64::from(seconds))),
+                None => error,
+            };
+            Reply::Response(error.to_response())
+        },
+    );
     // Errors that do not stop a run.
     let mild = select(vec![(400, codes[1]), (503, codes[0]), (500, codes[2])]);
     let mild = mild.prop_map(|(status, code)| {
-        Reply::Response(ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m").to_response())
+        Reply::Response(
+            ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m").to_response(),
+        )
     });
     prop_oneof![
         3 => Just(Reply::Response(Deleted::new("id").to_response())),

@@ -19,7 +19,9 @@ use proptest::test_runner::{Config, RngSeed};
 fn cases(cases: u32) -> Config {
     let from_environment = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     Config {
-        cases: from_environment("PROPTEST_CASES").and_then(|cases| u32::try_from(cases).ok()).unwrap_or(cases),
+        cases: from_environment("PROPTEST_CASES")
+            .and_then(|cases| u32::try_from(cases).ok())
+            .unwrap_or(cases),
         rng_seed: RngSeed::Fixed(from_environment("PROPTEST_RNG_SEED").unwrap_or(0_u64)),
         failure_persistence: None,
         ..Config::default()

@@ -61,7 +61,12 @@ proptest! {
 }
 
 /// Changes a byte of the query or of a header. `None` if the result is not a valid request.
-fn with_one_byte_changed(signed: &Request<Bytes>, place: Index, at: Index, byte: u8) -> Option<Request<Bytes>> {
+fn with_one_byte_changed(
+    signed: &Request<Bytes>,
+    place: Index,
+    at: Index,
+    byte: u8,
+) -> Option<Request<Bytes>> {
     let mut changed = signed.clone();
     let names: Vec<HeaderName> = signed.headers().keys().cloned().collect();
     match place.index(names.len() + 1).checked_sub(1) {

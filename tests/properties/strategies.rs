@@ -15,8 +15,7 @@ use crate::canary::SECRET;
 
 /// Any text of `length` characters.
 pub(crate) fn text(length: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = String> {
-    let character =
-        prop_oneof![3 => any::<char>(), 1 => select(vec!['\0', '"', '\\', '/', '\u{7f}', '\u{2028}', 'é', '😀', ' '])];
+    let character = prop_oneof![3 => any::<char>(), 1 => select(vec!['\0', '"', '\\', '/', '\u{7f}', '\u{2028}', 'é', '😀', ' '])];
     vec(character, length).prop_map(String::from_iter)
 }
 
@@ -29,16 +28,20 @@ pub(crate) fn keys(most: usize) -> impl Strategy<Value = KeyBatch> {
 }
 
 fn credentials() -> impl Strategy<Value = Credentials> {
-    let secret = text(0..=40).prop_map(|text| format!("s{}{SECRET}", text.replace(char::is_control, "")));
+    let secret =
+        text(0..=40).prop_map(|text| format!("s{}{SECRET}", text.replace(char::is_control, "")));
     let token = prop_oneof!["", "[!-~]([ -~]{0,60}[!-~])?"];
     ("[!-+\\--~]([ -+\\--~]{0,20}[!-+\\--~])?", secret, token).prop_map(|(id, secret, token)| {
-        Credentials::new(id, secret).and_then(|pair| pair.with_security_token(token)).expect("valid credentials")
+        Credentials::new(id, secret)
+            .and_then(|pair| pair.with_security_token(token))
+            .expect("valid credentials")
     })
 }
 
 fn resource() -> impl Strategy<Value = Resource> {
-    ("[!-+\\--.0-~]{1,20}", text(0..=10), text(0..=10))
-        .prop_map(|(region, account_id, bucket)| Resource::new(&region, &account_id, &bucket).expect("a region"))
+    ("[!-+\\--.0-~]{1,20}", text(0..=10), text(0..=10)).prop_map(|(region, account_id, bucket)| {
+        Resource::new(&region, &account_id, &bucket).expect("a region")
+    })
 }
 
 /// Any second that a date can have.
@@ -47,16 +50,30 @@ pub(crate) fn time() -> impl Strategy<Value = SystemTime> {
 }
 
 fn headers() -> impl Strategy<Value = HeaderMap> {
-    let known = ["content-type", "content-md5", "date", "host", "user-agent", "x-oss-meta", "x-oss-additional-headers"];
+    let known = [
+        "content-type",
+        "content-md5",
+        "date",
+        "host",
+        "user-agent",
+        "x-oss-meta",
+        "x-oss-additional-headers",
+    ];
     let stale = ["authorization", "x-oss-date", "x-oss-content-sha256", "x-oss-security-token"];
     let known = known.into_iter().chain(stale).map(str::to_owned).collect::<Vec<_>>();
     let name = prop_oneof![select(known), "(x-oss-)?[a-z0-9!#$%&'*+.^_`|~-]{1,10}"];
-    let value = prop_oneof!["[ -~\t]{0,20}".prop_map(String::into_bytes), vec(prop_oneof![32..=126_u8, 128..=255_u8], 0..20)];
+    let value = prop_oneof![
+        "[ -~\t]{0,20}".prop_map(String::into_bytes),
+        vec(prop_oneof![32..=126_u8, 128..=255_u8], 0..20)
+    ];
     vec((name, value), 0..8).prop_map(|headers| {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             // One value per header: others cannot be signed.
-            map.insert(HeaderName::try_from(name).expect("a name"), HeaderValue::from_bytes(&value).expect("a value"));
+            map.insert(
+                HeaderName::try_from(name).expect("a name"),
+                HeaderValue::from_bytes(&value).expect("a value"),
+            );
         }
         map
     })
@@ -64,26 +81,36 @@ fn headers() -> impl Strategy<Value = HeaderMap> {
 
 /// Parts of a query, with valid and invalid escapes. Some belong to a signature.
 pub(crate) fn query_piece() -> impl Strategy<Value = String> {
-    let name = prop_oneof!["[a-zA-Z0-9._~%+/-]{0,6}", "(%[0-9a-fA-F]{2}){1,3}", "x(-|%2d)oss-(date|signature|expires|other)"];
+    let name = prop_oneof![
+        "[a-zA-Z0-9._~%+/-]{0,6}",
+        "(%[0-9a-fA-F]{2}){1,3}",
+        "x(-|%2d)oss-(date|signature|expires|other)"
+    ];
     (name, prop_oneof!["", "=[a-zA-Z0-9._~%+=/?:@!$'()*,;-]{0,8}", "=(%[0-9a-fA-F]{2}){1,4}"])
         .prop_map(|(name, value)| name + &value)
 }
 
 fn uri() -> impl Strategy<Value = Uri> {
-    ("(https?://[a-z]{1,9}(\\.[a-z]{1,3})?(:[1-9][0-9]{0,3})?)?", "/[a-z0-9._~%/-]{0,12}", vec(query_piece(), 0..6)).prop_map(
-        |(authority, path, pieces)| {
-            let query = if pieces.is_empty() { String::new() } else { format!("?{}", pieces.join("&")) };
-            format!("{authority}{path}{query}").parse().expect("a URI")
-        },
+    (
+        "(https?://[a-z]{1,9}(\\.[a-z]{1,3})?(:[1-9][0-9]{0,3})?)?",
+        "/[a-z0-9._~%/-]{0,12}",
+        vec(query_piece(), 0..6),
     )
+        .prop_map(|(authority, path, pieces)| {
+            let query =
+                if pieces.is_empty() { String::new() } else { format!("?{}", pieces.join("&")) };
+            format!("{authority}{path}{query}").parse().expect("a URI")
+        })
 }
 
 pub(crate) fn request() -> impl Strategy<Value = Request<Bytes>> {
-    (select(vec![Method::POST, Method::GET, Method::PUT, Method::DELETE]), uri(), headers()).prop_map(|(method, uri, headers)| {
-        let mut request = Request::new(Bytes::new());
-        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
-        request
-    })
+    (select(vec![Method::POST, Method::GET, Method::PUT, Method::DELETE]), uri(), headers())
+        .prop_map(|(method, uri, headers)| {
+            let mut request = Request::new(Bytes::new());
+            (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
+                (method, uri, headers);
+            request
+        })
 }
 
 /// Everything that a signature depends on. `expires` selects the query form.
@@ -102,7 +129,12 @@ pub(crate) fn signing() -> impl Strategy<Value = Signing> {
     let expires = prop::option::of(any::<u64>().prop_map(Duration::from_secs));
     (request(), resource(), credentials(), time(), expires, additional).prop_map(
         |(request, resource, credentials, time, expires, additional)| {
-            let names: Vec<HeaderName> = request.headers().keys().cloned().chain([HeaderName::from_static("absent")]).collect();
+            let names: Vec<HeaderName> = request
+                .headers()
+                .keys()
+                .cloned()
+                .chain([HeaderName::from_static("absent")])
+                .collect();
             let additional = additional.iter().map(|index| index.get(&names).clone()).collect();
             Signing { request, resource, credentials, time, expires, additional }
         },
@@ -111,7 +143,8 @@ pub(crate) fn signing() -> impl Strategy<Value = Signing> {
 
 impl Signing {
     pub(crate) fn signer(&self) -> Signer {
-        Signer::new(self.resource.clone(), self.credentials.clone()).with_additional_headers(self.additional.clone())
+        Signer::new(self.resource.clone(), self.credentials.clone())
+            .with_additional_headers(self.additional.clone())
     }
 
     /// Signs `request`, and returns the canonical request.
@@ -119,7 +152,9 @@ impl Signing {
         let signer = self.signer();
         let signature = match self.expires {
             None => signer.sign(request, self.time),
-            Some(expires) => signer.presign(request, self.time, expires).expect("a URI with a path, and not too long"),
+            Some(expires) => signer
+                .presign(request, self.time, expires)
+                .expect("a URI with a path, and not too long"),
         };
         signature.canonical_request().to_vec()
     }

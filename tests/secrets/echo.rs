@@ -15,7 +15,9 @@ use crate::canary;
 fn responses() -> Vec<Response<String>> {
     let header = format!("x-oss-security-token: {TOKEN}, {SECRET}");
     let each = |encode: fn(char) -> String| header.chars().map(encode).collect::<String>();
-    let percent = each(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("%{:02X}", u32::from(c)) });
+    let percent = each(|c| {
+        if c.is_ascii_alphanumeric() { c.to_string() } else { format!("%{:02X}", u32::from(c)) }
+    });
     let json = each(|c| format!("\\u{:04x}", u32::from(c)));
     let xml = each(|c| format!("&#x{:x};", u32::from(c)));
     let base64 = Base64::encode_string(header.as_bytes());
@@ -23,11 +25,17 @@ fn responses() -> Vec<Response<String>> {
     let mut responses = Vec::new();
     for text in [&header, &percent, &json, &xml, &base64, &hex] {
         let documents = [
-            format!(r#"{{"Error":{{"Code":"{text}","Message":"{text}","RequestId":"{text}","EC":"{text}","{text}":"{text}"}}}}"#),
+            format!(
+                r#"{{"Error":{{"Code":"{text}","Message":"{text}","RequestId":"{text}","EC":"{text}","{text}":"{text}"}}}}"#
+            ),
             format!(r#"{{"Message":"{text}"}}"#),
             format!(r#"{{"Error":{{"Code":"{text}","Message":"{text}"#),
-            format!("<Error><Code>{text}</Code><Message>{text}</Message><Header>{text}</Header></Error>"),
-            format!("<ErrorResponse><a:Error><Code><![CDATA[{text}]]></Code></a:Error><EC>{text}</EC></ErrorResponse>"),
+            format!(
+                "<Error><Code>{text}</Code><Message>{text}</Message><Header>{text}</Header></Error>"
+            ),
+            format!(
+                "<ErrorResponse><a:Error><Code><![CDATA[{text}]]></Code></a:Error><EC>{text}</EC></ErrorResponse>"
+            ),
         ];
         let pages = [
             format!("header too long: {text}"),
@@ -35,7 +43,9 @@ fn responses() -> Vec<Response<String>> {
             format!("{}{text}", "-".repeat(80)),
             format!("{}{text}", " ".repeat(470)),
         ];
-        let respond = |builder: http::response::Builder, body: &str| builder.status(500).body(body.to_owned()).unwrap();
+        let respond = |builder: http::response::Builder, body: &str| {
+            builder.status(500).body(body.to_owned()).unwrap()
+        };
         for body in documents.iter().chain(&pages) {
             responses.push(respond(Response::builder(), body));
         }
@@ -64,7 +74,11 @@ fn no_part_of_an_error_does() {
     }
     // The others are cut before the token.
     assert_eq!((responses.len(), redacted), (84, 75));
-    let response = Response::builder().status(204).header("x-oss-request-id", format!("{TOKEN}{SECRET}")).body("").unwrap();
+    let response = Response::builder()
+        .status(204)
+        .header("x-oss-request-id", format!("{TOKEN}{SECRET}"))
+        .body("")
+        .unwrap();
     let deleted = DeleteVectors::parse_response_to(&with_token(), &response).unwrap();
     assert_eq!(deleted.request_id(), Some("[security token][AccessKey secret]"));
 }
@@ -110,7 +124,9 @@ fn one_call_does_not_repeat_the_token() {
 
     // Clients log headers, and another test reads the logs of this process.
     for response in responses().into_iter().filter(|response| response.headers().is_empty()) {
-        let server = Server::start(([127, 0, 0, 1], 0).into(), move |_| response.clone().map(Into::into)).unwrap();
+        let server =
+            Server::start(([127, 0, 0, 1], 0).into(), move |_| response.clone().map(Into::into))
+                .unwrap();
         let target = Target::builder()
             .region(REGION)
             .account_id(ACCOUNT_ID)
@@ -121,8 +137,12 @@ fn one_call_does_not_repeat_the_token() {
         let signer = Signer::new(call.target(), with_token());
         let options = TransportOptions::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let by_hyper = runtime.block_on(HyperTransport::new(&options).delete_vectors(&call, &signer));
-        for error in [by_hyper.unwrap_err(), UreqTransport::new(&options).delete_vectors(&call, &signer).unwrap_err()] {
+        let by_hyper =
+            runtime.block_on(HyperTransport::new(&options).delete_vectors(&call, &signer));
+        for error in [
+            by_hyper.unwrap_err(),
+            UreqTransport::new(&options).delete_vectors(&call, &signer).unwrap_err(),
+        ] {
             let printed = format!("{error}{error:?}");
             canary::assert_not_in(&printed);
         }

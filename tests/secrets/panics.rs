@@ -24,22 +24,34 @@ type Case = (&'static str, fn(&mut BulkDelete));
 
 const RUNS: [Case; 4] = [
     ("the transport", |bulk| {
-        let send = |request: Request<Bytes>| -> Result<_, TransportError> { panic!("the transport: {request:#?}") };
+        let send = |request: Request<Bytes>| -> Result<_, TransportError> {
+            panic!("the transport: {request:#?}")
+        };
         drop(Run::new(bulk).run_blocking(["a"], send));
     }),
     ("the events", |bulk| {
         let send = |_| Ok::<_, TransportError>(Deleted::new("id").to_response());
-        drop(Run::new(bulk).on_event(|event: Event| panic!("the events: {event:#?}")).run_blocking(["a"], send));
+        drop(
+            Run::new(bulk)
+                .on_event(|event: Event| panic!("the events: {event:#?}"))
+                .run_blocking(["a"], send),
+        );
     }),
     ("the progress", |bulk| {
         let send = |_| Ok::<_, TransportError>(Deleted::new("id").to_response());
         drop(Run::new(bulk).observer(Panics).run_blocking(["a"], send));
     }),
     ("the provider", |bulk| {
-        let refused = ServiceError::new(StatusCode::FORBIDDEN, code::INVALID_ACCESS_KEY_ID, "unknown");
+        let refused =
+            ServiceError::new(StatusCode::FORBIDDEN, code::INVALID_ACCESS_KEY_ID, "unknown");
         let signer = Signer::new(&target(), with_token());
-        let provider = move || -> Result<Credentials, Infallible> { panic!("the provider: {signer:#?}") };
-        drop(Run::new(bulk).credentials(provider).run_blocking(["a"], move |_| Ok::<_, TransportError>(refused.to_response())));
+        let provider =
+            move || -> Result<Credentials, Infallible> { panic!("the provider: {signer:#?}") };
+        drop(
+            Run::new(bulk)
+                .credentials(provider)
+                .run_blocking(["a"], move |_| Ok::<_, TransportError>(refused.to_response())),
+        );
     }),
 ];
 
@@ -56,13 +68,25 @@ impl Observer for Panics {
 const UNWRAPPED: [fn(); 6] = [
     || drop(Credentials::new(ACCESS_KEY_ID, format!("{SECRET}\n")).unwrap()),
     || drop(with_token().with_security_token(format!(" {TOKEN}")).unwrap()),
-    || drop(Signer::new(&target(), with_token()).presign(&mut without_path(), time(), Duration::ZERO).unwrap()),
+    || {
+        drop(
+            Signer::new(&target(), with_token())
+                .presign(&mut without_path(), time(), Duration::ZERO)
+                .unwrap(),
+        )
+    },
     || drop(Authorization::parse(&call(&["a"])).unwrap()),
     || {
         let mut request = call(&["a"]);
         Signer::new(&target(), with_token()).sign(&mut request, time());
-        let others = Credentials::new(ACCESS_KEY_ID, WRONG_SECRET).unwrap().with_security_token(WRONG_TOKEN).unwrap();
-        Authorization::parse(&request).unwrap().verify(&request, &Resource::from(&target()), &others).unwrap();
+        let others = Credentials::new(ACCESS_KEY_ID, WRONG_SECRET)
+            .unwrap()
+            .with_security_token(WRONG_TOKEN)
+            .unwrap();
+        Authorization::parse(&request)
+            .unwrap()
+            .verify(&request, &Resource::from(&target()), &others)
+            .unwrap();
     },
     || drop(BulkDelete::new(&target(), with_token(), BulkOptions::new().concurrency(0)).unwrap()),
 ];

@@ -66,8 +66,12 @@ fn a_signed_request_shows_neither_signature_nor_token() {
     let signature = Signer::new(&target(), with_token()).sign(&mut request, time()).to_string();
     debug(&request);
     assert!(!format!("{request:?}").contains(&signature));
-    let sensitive: Vec<&str> =
-        request.headers().iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.as_str()).collect();
+    let sensitive: Vec<&str> = request
+        .headers()
+        .iter()
+        .filter(|(_, value)| value.is_sensitive())
+        .map(|(name, _)| name.as_str())
+        .collect();
     assert_eq!(sensitive, ["x-oss-security-token", "authorization"]);
     assert_eq!(request.headers()["x-oss-security-token"], TOKEN);
 }
@@ -105,7 +109,10 @@ fn the_emulator_shows_no_secret() {
     let mut emulator = Emulator::with_vectors(&target(), with_token(), ["a"]).unwrap();
     debug(&emulator);
     let mut request = call(&["a"]);
-    let others = Credentials::new("LTAI5tConformanceKey0001", WRONG_SECRET).unwrap().with_security_token(TOKEN).unwrap();
+    let others = Credentials::new("LTAI5tConformanceKey0001", WRONG_SECRET)
+        .unwrap()
+        .with_security_token(TOKEN)
+        .unwrap();
     Signer::new(&target(), others).sign(&mut request, time());
     let response = emulator.handle(Now::new(Duration::ZERO, time()), &request);
     assert!(str::from_utf8(response.body()).unwrap().contains("StringToSign"));
@@ -144,7 +151,9 @@ fn nothing_shows_a_derived_key() {
     let authorization = Authorization::parse(&request).unwrap();
     authorization.verify(&request, &Resource::from(&target()), &with_token()).unwrap();
     let bulk = BulkDelete::new(&target(), with_token(), BulkOptions::new()).unwrap();
-    let shown = format!("{signer:?}{signer:#?}{signature}{signature:?}{authorization:?}{request:?}{bulk:?}");
+    let shown = format!(
+        "{signer:?}{signer:#?}{signature}{signature:?}{authorization:?}{request:?}{bulk:?}"
+    );
 
     let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut key = format!("aliyun_v4{SECRET}").into_bytes();
@@ -152,13 +161,21 @@ fn nothing_shows_a_derived_key() {
         key = mac(&key, step.as_bytes());
         let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
         let bytes = format!("{key:?}");
-        for form in [&hex, &hex.to_uppercase(), &Base64::encode_string(&key), bytes.trim_matches(['[', ']'])] {
+        for form in [
+            &hex,
+            &hex.to_uppercase(),
+            &Base64::encode_string(&key),
+            bytes.trim_matches(['[', ']']),
+        ] {
             assert!(!shown.contains(form), "{shown}");
         }
     }
     // The derived key is the right one.
     let signed = mac(&key, signature.string_to_sign().as_bytes());
-    assert_eq!(signature.to_string(), signed.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    assert_eq!(
+        signature.to_string(),
+        signed.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    );
 }
 
 fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {

@@ -88,7 +88,9 @@ impl Pushed {
         let open = (!self.filling.is_empty()).then_some(self.batches);
         let mut count = 0;
         let mut last = None;
-        for batch in positions.map(|position| self.batch[position]).filter(|&batch| Some(batch) != open) {
+        for batch in
+            positions.map(|position| self.batch[position]).filter(|&batch| Some(batch) != open)
+        {
             count += usize::from(last != Some(batch));
             last = Some(batch);
         }

@@ -40,7 +40,9 @@ use world::World;
 
 #[test]
 fn the_report_is_the_truth_whatever_happens() {
-    let one = env::var("SIMULATION_SEED").ok().map(|seed| seed.parse::<u64>().expect("SIMULATION_SEED is a number"));
+    let one = env::var("SIMULATION_SEED")
+        .ok()
+        .map(|seed| seed.parse::<u64>().expect("SIMULATION_SEED is a number"));
     let seeds = env::var("SIMULATION_SEEDS").map_or(0..10_000, |seeds| range(&seeds));
     let tally = match one {
         Some(seed) => run(seed, &strangers(), Trace::Printed).0,
@@ -96,14 +98,23 @@ fn run(seed: u64, strangers: &[TransmitId], trace: Trace) -> (Tally, Option<u64>
 
 /// `1000` is the first thousand; `1000..2000` is a range.
 fn range(seeds: &str) -> Range<u64> {
-    let number = |text: &str| text.parse::<u64>().expect("SIMULATION_SEEDS is a number, or two joined by ..");
-    seeds.split_once("..").map_or_else(|| 0..number(seeds), |(start, end)| number(start)..number(end))
+    let number = |text: &str| {
+        text.parse::<u64>().expect("SIMULATION_SEEDS is a number, or two joined by ..")
+    };
+    seeds
+        .split_once("..")
+        .map_or_else(|| 0..number(seeds), |(start, end)| number(start)..number(end))
 }
 
 /// Ids of another run: some of them are never handed out in this one, others later.
 fn strangers() -> Vec<TransmitId> {
     let options = BulkOptions::new().concurrency(2000).rate(Rate::Unlimited);
-    let mut bulk = BulkDelete::new(&calls::target(), Credentials::new("key", canary::SECRET).unwrap(), options).unwrap();
+    let mut bulk = BulkDelete::new(
+        &calls::target(),
+        Credentials::new("key", canary::SECRET).unwrap(),
+        options,
+    )
+    .unwrap();
     for number in 0..2000 {
         bulk.push(Key::new(&format!("{number}")).unwrap()).unwrap();
         bulk.flush();
@@ -123,8 +134,11 @@ impl Drop for ToldOnPanic<'_> {
         if thread::panicking() {
             self.has_failed.store(true, Ordering::Relaxed);
             let seed = self.seed;
-            let replay = "cargo test --features emulator --test simulation the_report -- --nocapture";
-            say(&format!("simulation: seed {seed} failed; to replay it:\n  SIMULATION_SEED={seed} {replay}"));
+            let replay =
+                "cargo test --features emulator --test simulation the_report -- --nocapture";
+            say(&format!(
+                "simulation: seed {seed} failed; to replay it:\n  SIMULATION_SEED={seed} {replay}"
+            ));
         }
     }
 }

@@ -28,7 +28,9 @@ pub(crate) enum Meaning {
 /// What it means, and whether keys may be gone.
 pub(crate) fn meaning(answer: &Result<Response<Bytes>, TransportError>) -> (Meaning, bool) {
     match answer {
-        Err(failure) if *failure == TransportError::surely_not_sent("connection refused") => (Meaning::NotSent, false),
+        Err(failure) if *failure == TransportError::surely_not_sent("connection refused") => {
+            (Meaning::NotSent, false)
+        }
         Err(_) => (Meaning::Failed, true),
         Ok(response) => match DeleteVectors::parse_response(response) {
             Ok(_) => (Meaning::Deleted, true),
@@ -41,7 +43,8 @@ fn of_error(error: &ServiceError) -> (Meaning, bool) {
     let status = error.status().as_u16();
     let has_code = error.code() != code::BAD_ERROR_RESPONSE;
     let is_anonymous = !has_code && error.request_id().is_none();
-    let is_rejection = (400..500).contains(&status) && !is_anonymous && !matches!(status, 405 | 407 | 408 | 411);
+    let is_rejection =
+        (400..500).contains(&status) && !is_anonymous && !matches!(status, 405 | 407 | 408 | 411);
     let meaning = match error.code() {
         code::QPS_LIMIT_EXCEEDED | code::SLOW_DOWN | "Throttling.User" => Meaning::Throttled,
         _ if status == 429 || (status == 503 && !has_code) => Meaning::Throttled,
@@ -51,7 +54,9 @@ fn of_error(error: &ServiceError) -> (Meaning, bool) {
         // The code may have been that.
         _ if status == 400 && !has_code => return (Meaning::Failed, true),
         code::REQUEST_TIME_TOO_SKEWED => Meaning::Skewed { date: error.date() },
-        code::SECURITY_TOKEN_EXPIRED | code::INVALID_SECURITY_TOKEN | code::INVALID_ACCESS_KEY_ID => Meaning::Credentials,
+        code::SECURITY_TOKEN_EXPIRED
+        | code::INVALID_SECURITY_TOKEN
+        | code::INVALID_ACCESS_KEY_ID => Meaning::Credentials,
         code::VECTOR_INDEX_PARAMETER_INVALID | code::MALFORMED_JSON => Meaning::Refused,
         code::ACCESS_DENIED
         | code::SIGNATURE_DOES_NOT_MATCH

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use oss_delete_vectors::Key;
-use oss_delete_vectors::bulk::{BulkDelete, Event, FailedKeys, KeyOutcome, Positions, Transmit, TransmitId};
+use oss_delete_vectors::bulk::{
+    BulkDelete, Event, FailedKeys, KeyOutcome, Positions, Transmit, TransmitId,
+};
 use oss_delete_vectors::emulator::Emulator;
 
 use crate::keys::{Pushed, indexes};
@@ -101,14 +103,28 @@ impl Model {
     pub(crate) fn sent(&mut self, now: Duration, transmit: &Transmit) {
         let range = &transmit.positions;
         let places = indexes(range);
-        assert!(*places.last().expect("there is one") < self.places.len(), "{range:?} was not pushed");
+        assert!(
+            *places.last().expect("there is one") < self.places.len(),
+            "{range:?} was not pushed"
+        );
         assert!((1..=500).contains(&transmit.keys), "{} keys in a batch", transmit.keys);
         assert_eq!(transmit.keys, self.pushed.originals(range).count());
-        assert_eq!(transmit.request.body(), self.pushed.body(range).as_bytes(), "the body is that of other keys");
-        assert!(places.iter().all(|&place| self.pushed.batch[place] == self.pushed.batch[places[0]]), "of two batches");
-        assert!(self.transmits.last_key_value().is_none_or(|(&last, _)| last < transmit.id), "ids rise");
+        assert_eq!(
+            transmit.request.body(),
+            self.pushed.body(range).as_bytes(),
+            "the body is that of other keys"
+        );
+        assert!(
+            places.iter().all(|&place| self.pushed.batch[place] == self.pushed.batch[places[0]]),
+            "of two batches"
+        );
+        assert!(
+            self.transmits.last_key_value().is_none_or(|(&last, _)| last < transmit.id),
+            "ids rise"
+        );
         // Duplicates go where their key goes.
-        let keys: BTreeSet<usize> = self.pushed.originals(range).map(|place| self.pushed.keys[place]).collect();
+        let keys: BTreeSet<usize> =
+            self.pushed.originals(range).map(|place| self.pushed.keys[place]).collect();
         assert!(
             places.iter().all(|&place| keys.contains(&self.pushed.keys[place])),
             "{range:?} has a duplicate of another batch"
@@ -164,7 +180,10 @@ impl Model {
     pub(crate) fn told(&mut self, event: &Event, scenario: &Scenario, is_stopping: bool) {
         match event {
             Event::Deleted { keys, positions: range, .. } => {
-                assert!(self.deleted.remove(&range.first()), "{range:?} is told deleted, and no answer said so");
+                assert!(
+                    self.deleted.remove(&range.first()),
+                    "{range:?} is told deleted, and no answer said so"
+                );
                 assert_eq!(*keys, self.pushed.originals(range).count());
                 self.counts.deleted += *keys as u64;
                 self.settle(range, Outcome::Deleted);
@@ -178,9 +197,18 @@ impl Model {
 
     fn failed(&mut self, failed: &FailedKeys, scenario: &Scenario, is_stopping: bool) {
         let FailedKeys { keys, positions: range, outcome, error, requests, .. } = failed;
-        let texts = self.pushed.originals(range).map(|position| self.pushed.text(self.pushed.keys[position]));
-        assert!(texts.eq(keys.iter().map(Key::as_str)), "{range:?} failed with other keys than were pushed");
-        assert!(!self.deleted.contains(&range.first()), "{range:?} was deleted and is told {outcome}");
+        let texts = self
+            .pushed
+            .originals(range)
+            .map(|position| self.pushed.text(self.pushed.keys[position]));
+        assert!(
+            texts.eq(keys.iter().map(Key::as_str)),
+            "{range:?} failed with other keys than were pushed"
+        );
+        assert!(
+            !self.deleted.contains(&range.first()),
+            "{range:?} was deleted and is told {outcome}"
+        );
         for place in indexes(range) {
             let place = &self.places[place];
             assert!(!place.is_in_flight, "{range:?} has its outcome in flight");
@@ -215,9 +243,13 @@ impl Model {
         }
         match outcome {
             Outcome::Deleted if self.has_stopped => {}
-            Outcome::Deleted => std::mem::take(&mut self.unproven).iter().for_each(|range| self.cover(range)),
+            Outcome::Deleted => {
+                std::mem::take(&mut self.unproven).iter().for_each(|range| self.cover(range))
+            }
             Outcome::Failed(_) if self.has_stopped => return,
-            Outcome::Failed(KeyOutcome::Rejected) if self.counts.deleted == 0 => return self.unproven.push(range.clone()),
+            Outcome::Failed(KeyOutcome::Rejected) if self.counts.deleted == 0 => {
+                return self.unproven.push(range.clone());
+            }
             Outcome::Failed(_) => {}
         }
         self.cover(range);
@@ -226,7 +258,11 @@ impl Model {
     fn cover(&mut self, positions: &Positions) {
         for range in positions.ranges() {
             let end = self.settled.remove(&range.end).unwrap_or(range.end);
-            let before = self.settled.range_mut(..range.start).next_back().filter(|(_, its_end)| **its_end == range.start);
+            let before = self
+                .settled
+                .range_mut(..range.start)
+                .next_back()
+                .filter(|(_, its_end)| **its_end == range.start);
             match before {
                 Some((_, its_end)) => *its_end = end,
                 None => assert_eq!(self.settled.insert(range.start, end), None),
@@ -250,7 +286,11 @@ impl Model {
         assert_eq!((report.throttled, report.retries), (self.throttled, self.retries));
         let Counts { deleted, rejected, unconfirmed, not_attempted } = self.counts;
         let outcomes = deleted + rejected + unconfirmed + not_attempted;
-        assert_eq!(outcomes + report.duplicates + report.pending(), report.pushed, "the sum does not hold");
+        assert_eq!(
+            outcomes + report.duplicates + report.pending(),
+            report.pushed,
+            "the sum does not hold"
+        );
         assert!(self.deleted.is_empty(), "deleted and not told: {:?}", self.deleted);
         assert_eq!(bulk.in_flight(), self.in_flight.len());
         assert!(bulk.in_flight() <= scenario.concurrency, "{} in flight", bulk.in_flight());
@@ -261,14 +301,23 @@ impl Model {
         };
         assert_eq!(bulk.settled().prefix(), prefix);
         let ranges = self.settled.iter().skip(rest).map(|(&start, &end)| start..end);
-        assert!(bulk.settled().ranges().eq(ranges), "{:?} is settled, not {:?}", bulk.settled(), self.settled);
+        assert!(
+            bulk.settled().ranges().eq(ranges),
+            "{:?} is settled, not {:?}",
+            bulk.settled(),
+            self.settled
+        );
         self.check_memory(scenario);
     }
 
     fn check_memory(&self, scenario: &Scenario) {
-        let prefix = self.settled.first_key_value().filter(|&(&start, _)| start == 0).map_or(0, |(_, &end)| end);
-        let unsettled =
-            (usize::try_from(prefix).unwrap()..self.places.len()).filter(|&position| self.places[position].outcome.is_none());
+        let prefix = self
+            .settled
+            .first_key_value()
+            .filter(|&(&start, _)| start == 0)
+            .map_or(0, |(_, &end)| end);
+        let unsettled = (usize::try_from(prefix).unwrap()..self.places.len())
+            .filter(|&position| self.places[position].outcome.is_none());
         // One more than can_push lets in: what was being filled is flushed on top.
         let most = 2 * scenario.concurrency + 16 + 1;
         let batches = self.pushed.closed_batches(unsettled);
@@ -284,17 +333,30 @@ impl Model {
             let outcome = place.outcome.unwrap_or_else(|| panic!("position {position} is lost"));
             if !self.pushed.is_original[position] {
                 // A duplicate has the outcome of its key, which is in the same batch.
-                let is_original = |&before: &usize| self.pushed.keys[before] == key && self.pushed.is_original[before];
-                let original = (0..position).rev().find(is_original).expect("it is a duplicate of something");
+                let is_original = |&before: &usize| {
+                    self.pushed.keys[before] == key && self.pushed.is_original[before]
+                };
+                let original =
+                    (0..position).rev().find(is_original).expect("it is a duplicate of something");
                 assert_eq!(self.pushed.batch[original], self.pushed.batch[position]);
-                assert_eq!(self.places[original].outcome, Some(outcome), "a duplicate at {position} of {original}");
+                assert_eq!(
+                    self.places[original].outcome,
+                    Some(outcome),
+                    "a duplicate at {position} of {original}"
+                );
                 continue;
             }
             let text = self.pushed.text(key);
             match outcome {
-                Outcome::Deleted => assert!(place.executed, "{text} at {position} is told deleted and was never executed"),
+                Outcome::Deleted => assert!(
+                    place.executed,
+                    "{text} at {position} is told deleted and was never executed"
+                ),
                 Outcome::Failed(outcome @ (KeyOutcome::Rejected | KeyOutcome::NotAttempted)) => {
-                    assert!(!place.executed, "{text} at {position} is told {outcome} and was deleted by this run");
+                    assert!(
+                        !place.executed,
+                        "{text} at {position} is told {outcome} and was deleted by this run"
+                    );
                 }
                 Outcome::Failed(KeyOutcome::Unconfirmed) => {}
             }

@@ -142,8 +142,16 @@ impl Scenario {
             .max_attempts(self.max_attempts)
             .response_timeout(self.response_timeout)
             .seed(seed);
-        let options = if let Some(outage) = self.outage_timeout { options.outage_timeout(outage) } else { options };
-        if let Some(provider) = &self.provider { options.credentials_timeout(provider.patience) } else { options }
+        let options = if let Some(outage) = self.outage_timeout {
+            options.outage_timeout(outage)
+        } else {
+            options
+        };
+        if let Some(provider) = &self.provider {
+            options.credentials_timeout(provider.patience)
+        } else {
+            options
+        }
     }
 }
 
@@ -199,7 +207,9 @@ fn poison(random: &mut Random, pushes: &[usize]) -> BTreeSet<usize> {
     let unique = pushes.iter().max().map_or(0, |last| last + 1);
     match random.size(0..10) {
         0..6 => BTreeSet::new(),
-        6..8 => (0..random.size(1..4)).filter(|_| unique > 0).map(|_| random.size(0..unique)).collect(),
+        6..8 => {
+            (0..random.size(1..4)).filter(|_| unique > 0).map(|_| random.size(0..unique)).collect()
+        }
         8 => (0..unique).filter(|_| random.chance(0.02)).collect(),
         // So many that it looks like the index.
         _ => (0..unique.min(200)).collect(),
@@ -222,7 +232,9 @@ fn outage(random: &mut Random) -> Outage {
         0 => Outage::Refused,
         1 => Outage::Unavailable,
         2 => Outage::Silent,
-        3..6 => Outage::Page(status(random.pick(&[200, 204, 302, 400, 401, 403, 404, 407, 409, 413, 418, 429, 500, 502]))),
+        3..6 => Outage::Page(status(
+            random.pick(&[200, 204, 302, 400, 401, 403, 404, 407, 409, 413, 418, 429, 500, 502]),
+        )),
         _ => {
             let (number, code) = random.pick(&[
                 (400, code::BAD_REQUEST),
@@ -262,12 +274,15 @@ fn faults(random: &mut Random) -> Faults {
 }
 
 fn credentials(random: &mut Random) -> (Option<Token>, Option<Provider>) {
-    let token = random
-        .chance(0.3)
-        .then(|| Token { lifetime: Duration::from_secs_f64(random.log(5.0, 7200.0)), is_known: random.chance(0.6) });
+    let token = random.chance(0.3).then(|| Token {
+        lifetime: Duration::from_secs_f64(random.log(5.0, 7200.0)),
+        is_known: random.chance(0.6),
+    });
     let provider = random.chance(if token.is_some() { 0.8 } else { 0.2 }).then(|| Provider {
         patience: random.millis(5_000..400_000),
-        delay: (!random.chance(0.1)).then(|| random.pick(&[0, 0, 100, 5_000, 60_000])).map(Duration::from_millis),
+        delay: (!random.chance(0.1))
+            .then(|| random.pick(&[0, 0, 100, 5_000, 60_000]))
+            .map(Duration::from_millis),
         wrong_first: random.pick(&[0, 0, 0, 1, 1, 2, 3]),
     });
     (token, provider)
@@ -293,11 +308,18 @@ fn script(random: &mut Random, requests: f64) -> Vec<(Trigger, Action)> {
                 13..15 => Action::Revoke,
                 15..18 if jumps < 3 => {
                     jumps += 1;
-                    Action::Jump(if random.chance(0.5) { random.pick(&SMALL_JUMPS) } else { random.pick(&LARGE_JUMPS) })
+                    Action::Jump(if random.chance(0.5) {
+                        random.pick(&SMALL_JUMPS)
+                    } else {
+                        random.pick(&LARGE_JUMPS)
+                    })
                 }
                 15..20 => {
                     let longest = if random.chance(0.1) { 3.0 * 86_400.0 } else { 7200.0 };
-                    Action::Outage(outage(random), Duration::from_secs_f64(random.log(1.0, longest)))
+                    Action::Outage(
+                        outage(random),
+                        Duration::from_secs_f64(random.log(1.0, longest)),
+                    )
                 }
                 _ => Action::Rotate,
             };

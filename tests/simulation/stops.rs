@@ -78,7 +78,9 @@ impl Grounds {
         keys: usize,
         scenario: &Scenario,
     ) -> bool {
-        if !self.had_success && matches!(meaning, Meaning::Failed | Meaning::NotSent | Meaning::Throttled) {
+        if !self.had_success
+            && matches!(meaning, Meaning::Failed | Meaning::NotSent | Meaning::Throttled)
+        {
             self.failures += u32::from(meaning != Meaning::Throttled);
             self.first_failure.get_or_insert(sent_at);
         }
@@ -125,11 +127,20 @@ impl Grounds {
         self.had_response = true;
     }
 
-    pub(crate) fn check(&mut self, now: Duration, stopped: Option<&StopReason>, scenario: &Scenario) {
+    pub(crate) fn check(
+        &mut self,
+        now: Duration,
+        stopped: Option<&StopReason>,
+        scenario: &Scenario,
+    ) {
         let Some(reason) = stopped else {
             // What was in flight when the first one failed counts for two; and so may the last one.
             let most = 10 + u32::try_from(scenario.concurrency).unwrap();
-            assert!(self.had_success || self.failures < most, "goes on after {} failures from the start", self.failures);
+            assert!(
+                self.had_success || self.failures < most,
+                "goes on after {} failures from the start",
+                self.failures
+            );
             assert!(!self.is_requested, "stopped, and it goes on");
             assert!(!self.fatal, "goes on after a fatal answer");
             assert!(!self.hopeless_clock, "goes on with a clock that cannot be mended");
@@ -145,19 +156,25 @@ impl Grounds {
             StopReason::Unreachable(_) => self.not_sent >= 3,
             StopReason::KeysRejected(_) => self.rejected_keys >= 8 || self.refused_since >= 16,
             StopReason::NoSuccess(_) => {
-                let is_late = self.first_failure.is_some_and(|first| now >= first + Duration::from_secs(60));
+                let is_late =
+                    self.first_failure.is_some_and(|first| now >= first + Duration::from_secs(60));
                 !self.had_success && (self.failures >= 10 || is_late)
             }
             StopReason::Clock(_) => self.hopeless_clock,
             StopReason::Credentials(_) => {
-                let is_over =
-                    |provider: Provider| self.credentials_refused_since.is_some_and(|since| now - since >= provider.patience);
-                self.hopeless_credentials || (self.refused_credentials >= 2 && scenario.provider.is_some_and(is_over))
+                let is_over = |provider: Provider| {
+                    self.credentials_refused_since
+                        .is_some_and(|since| now - since >= provider.patience)
+                };
+                self.hopeless_credentials
+                    || (self.refused_credentials >= 2 && scenario.provider.is_some_and(is_over))
             }
-            StopReason::CredentialsMissing => {
-                scenario.provider.is_some_and(|provider| now - self.credentials_since >= provider.patience)
+            StopReason::CredentialsMissing => scenario
+                .provider
+                .is_some_and(|provider| now - self.credentials_since >= provider.patience),
+            StopReason::Outage(_) => {
+                scenario.outage_timeout.is_some_and(|longest| now - self.last_success >= longest)
             }
-            StopReason::Outage(_) => scenario.outage_timeout.is_some_and(|longest| now - self.last_success >= longest),
             _ => false,
         };
         assert!(is_justified, "nothing led to this: {reason}");

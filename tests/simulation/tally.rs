@@ -88,16 +88,37 @@ impl Tally {
 
     /// Every kind of fault, of outcome, of event and of end.
     pub(crate) fn assert_complete(&self) {
+        let events = [
+            "deleted",
+            "failed",
+            "throttled",
+            "retrying",
+            "halved",
+            "clock corrected",
+            "credentials needed",
+            "outage began",
+        ];
         let events =
-            ["deleted", "failed", "throttled", "retrying", "halved", "clock corrected", "credentials needed", "outage began"];
-        let events = events.into_iter().chain(["outage ended", "stopped"]).map(|name| (Kind::Event, name));
-        let ends =
-            ["finished", "requested", "refused", "unreachable", "keys refused", "clock", "credentials", "credentials missing"];
+            events.into_iter().chain(["outage ended", "stopped"]).map(|name| (Kind::Event, name));
+        let ends = [
+            "finished",
+            "requested",
+            "refused",
+            "unreachable",
+            "keys refused",
+            "clock",
+            "credentials",
+            "credentials missing",
+        ];
         let ends = ends.into_iter().chain(["outage", "no success"]).map(|name| (Kind::End, name));
-        let keys = ["deleted", "rejected", "unconfirmed", "not attempted", "duplicates"].map(|name| (Kind::Keys, name));
+        let keys = ["deleted", "rejected", "unconfirmed", "not attempted", "duplicates"]
+            .map(|name| (Kind::Keys, name));
         let faults = Fault::ALL.iter().copied().map(|fault| (Kind::Fault, fault.as_str()));
         for expected in events.chain(ends).chain(keys).chain(faults) {
-            assert!(self.counts.get(&expected).is_some_and(|&count| count > 0), "never seen: {expected:?}");
+            assert!(
+                self.counts.get(&expected).is_some_and(|&count| count > 0),
+                "never seen: {expected:?}"
+            );
         }
     }
 

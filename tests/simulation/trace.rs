@@ -16,10 +16,17 @@ impl Trace {
     }
 
     /// `detail` is for the hash alone: too much to read.
-    pub(crate) fn step(&mut self, now: Duration, line: impl FnOnce() -> String, detail: impl FnOnce() -> String) {
+    pub(crate) fn step(
+        &mut self,
+        now: Duration,
+        line: impl FnOnce() -> String,
+        detail: impl FnOnce() -> String,
+    ) {
         match self {
             Self::Off => {}
-            Self::Hashed(hasher) => hasher.write(format!("{now:?} {} {}\n", line(), detail()).as_bytes()),
+            Self::Hashed(hasher) => {
+                hasher.write(format!("{now:?} {} {}\n", line(), detail()).as_bytes())
+            }
             Self::Printed => println!("{:>14.6} {}", now.as_secs_f64(), line()),
         }
     }

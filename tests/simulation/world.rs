@@ -51,14 +51,21 @@ pub(crate) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn new(seed: u64, scenario: &'a Scenario, strangers: &'a [TransmitId], trace: Trace) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        scenario: &'a Scenario,
+        strangers: &'a [TransmitId],
+        trace: Trace,
+    ) -> Self {
         let keys = scenario.pushes.iter().max().map_or(0, |last| last + 1);
         let model = Model::new(keys);
         let mut emulator = Emulator::new("cn-hangzhou", "1234567890123456");
         emulator.put_vectors(BUCKET, INDEX, model.pushed.texts()).unwrap();
         emulator.fail_keys(scenario.cursed.iter().map(|&key| model.pushed.text(key)));
         emulator.reject_keys(scenario.poison.iter().map(|&key| model.pushed.text(key)));
-        emulator.set_rate_limit(scenario.limit.map(|(per_second, depth)| RateLimit::new(per_second, depth).unwrap()));
+        emulator.set_rate_limit(
+            scenario.limit.map(|(per_second, depth)| RateLimit::new(per_second, depth).unwrap()),
+        );
         let mut people = People::new(scenario);
         let credentials = people.issue(time(), &mut emulator);
         let (least, jitter) = scenario.latency;
@@ -155,8 +162,19 @@ impl<'a> World<'a> {
                 assert!(self.bulk.stopped().is_none(), "it sends after it has stopped");
                 self.trace.step(
                     self.now,
-                    || format!("{:?} with {} keys, {:?}", transmit.id, transmit.keys, transmit.positions),
-                    || format!("{:?} {:?}", transmit.request.headers()["authorization"].to_str(), transmit.request.body()),
+                    || {
+                        format!(
+                            "{:?} with {} keys, {:?}",
+                            transmit.id, transmit.keys, transmit.positions
+                        )
+                    },
+                    || {
+                        format!(
+                            "{:?} {:?}",
+                            transmit.request.headers()["authorization"].to_str(),
+                            transmit.request.body()
+                        )
+                    },
                 );
                 self.model.sent(self.now, &transmit);
                 self.grounds.sent(transmit.id);
@@ -196,7 +214,8 @@ impl<'a> World<'a> {
 
     /// Moves on to the next thing that happens.
     fn wait(&mut self) {
-        let chunk = (self.bulk.can_push() && self.next_push <= self.scenario.pushes.len()).then_some(self.next_chunk);
+        let chunk = (self.bulk.can_push() && self.next_push <= self.scenario.pushes.len())
+            .then_some(self.next_chunk);
         let script = self.script.iter().filter_map(|&(trigger, _)| match trigger {
             Trigger::Time(at) => Some(at),
             Trigger::Transmits(_) => None,
@@ -213,7 +232,9 @@ impl<'a> World<'a> {
 
     fn happen(&mut self) {
         self.run_script();
-        while let Some(event) = self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator) {
+        while let Some(event) =
+            self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator)
+        {
             self.network_event(event);
             // A driver takes one at a time, or several at once.
             if self.random.chance(0.5) {
@@ -234,7 +255,9 @@ impl<'a> World<'a> {
     fn network_event(&mut self, event: NetworkEvent<TransmitId>) {
         match event {
             NetworkEvent::Arrived { id, executed, status, .. } => {
-                self.trace.note(self.now, || format!("{id:?} arrived: {status}, {executed} keys deleted"));
+                self.trace.note(self.now, || {
+                    format!("{id:?} arrived: {status}, {executed} keys deleted")
+                });
                 self.model.arrived(id, executed);
             }
             NetworkEvent::Delivered { id, answer, .. } => self.deliver(id, &answer),
@@ -253,7 +276,11 @@ impl<'a> World<'a> {
             Err(failure) => self.bulk.handle_failure(self.client_now(), id, failure.clone()),
         }
         if !is_live {
-            assert_eq!((self.bulk.report(), self.bulk.stopped().is_some()), before, "a late answer was taken");
+            assert_eq!(
+                (self.bulk.report(), self.bulk.stopped().is_some()),
+                before,
+                "a late answer was taken"
+            );
             return;
         }
         self.model.throttled += u64::from(meaning == Meaning::Throttled);
@@ -262,7 +289,14 @@ impl<'a> World<'a> {
         }
         if !before.1 {
             let sent_at = sent_at.expect("it was in flight");
-            self.grounds.answered(self.now, sent_at, id, meaning, self.model.keys_of(id), self.scenario);
+            self.grounds.answered(
+                self.now,
+                sent_at,
+                id,
+                meaning,
+                self.model.keys_of(id),
+                self.scenario,
+            );
         }
     }
 
@@ -282,14 +316,25 @@ impl<'a> World<'a> {
             assert!(waited >= least, "{id:?} is given up after {waited:?}");
             self.model.answered(id, Meaning::Failed, true);
             if !was_stopped {
-                self.grounds.answered(self.now, sent_at, id, Meaning::Failed, self.model.keys_of(id), self.scenario);
+                self.grounds.answered(
+                    self.now,
+                    sent_at,
+                    id,
+                    Meaning::Failed,
+                    self.model.keys_of(id),
+                    self.scenario,
+                );
             }
         }
         self.drain();
         // A clock that jumps in between makes another moment of it.
         if !self.has_undrained && !self.bulk.is_finished() && self.skew == skew {
             let next = self.bulk.poll_timeout();
-            assert!(next.is_none_or(|at| at > self.now), "the next timeout is not later: {next:?} at {:?}", self.now);
+            assert!(
+                next.is_none_or(|at| at > self.now),
+                "the next timeout is not later: {next:?} at {:?}",
+                self.now
+            );
         }
     }
 
@@ -307,12 +352,17 @@ impl<'a> World<'a> {
     fn end_network(&mut self) {
         while let Some(at) = self.network.next_event() {
             self.now = self.now.max(at);
-            while let Some(event) = self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator) {
+            while let Some(event) =
+                self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator)
+            {
                 self.network_event(event);
             }
         }
         assert!(self.bulk.poll_event().is_none(), "there are events after the end");
-        assert!(self.bulk.poll_transmit(self.client_now()).is_none(), "there are transmits after the end");
+        assert!(
+            self.bulk.poll_transmit(self.client_now()).is_none(),
+            "there are transmits after the end"
+        );
     }
 
     fn service_time(&self) -> SystemTime {
@@ -321,7 +371,8 @@ impl<'a> World<'a> {
 
     fn client_now(&self) -> Now {
         let skew = Duration::from_secs(self.skew.unsigned_abs());
-        let wall = if self.skew < 0 { self.service_time() - skew } else { self.service_time() + skew };
+        let wall =
+            if self.skew < 0 { self.service_time() - skew } else { self.service_time() + skew };
         Now::new(self.now, wall)
     }
 }

@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::time::{Duration, SystemTime};
 
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, StopReason, TransmitId};
-use oss_delete_vectors::emulator::{Emulator, Fault, Faults, FaultyNetwork, Identity, NetworkEvent, Outage, RateLimit};
+use oss_delete_vectors::bulk::{
+    BulkDelete, BulkOptions, Checkpoint, Event, StopReason, TransmitId,
+};
+use oss_delete_vectors::emulator::{
+    Emulator, Fault, Faults, FaultyNetwork, Identity, NetworkEvent, Outage, RateLimit,
+};
 use oss_delete_vectors::{Credentials, Key, Now, Target};
 
 use crate::ALLOCATOR;
@@ -76,7 +80,8 @@ impl Days {
         let credentials = issue(&mut emulator, 0, time());
         let faults = Fault::ALL.iter().copied().filter(|&fault| fault != Fault::Outage);
         // Outages have hours here.
-        let faults = faults.fold(Faults::none(), |faults, fault| faults.with(fault, 0.004).unwrap());
+        let faults =
+            faults.fold(Faults::none(), |faults, fault| faults.with(fault, 0.004).unwrap());
         let bulk = BulkDelete::new(&target, credentials.clone(), options(seed)).unwrap();
         let mut random = Random::new(seed ^ 0x50a4);
         let happens = [
@@ -93,7 +98,8 @@ impl Days {
             skew: 0,
             target,
             emulator,
-            network: FaultyNetwork::new(seed, faults).with_latency(Duration::from_millis(20), Duration::from_millis(60)),
+            network: FaultyNetwork::new(seed, faults)
+                .with_latency(Duration::from_millis(20), Duration::from_millis(60)),
             saved: bulk.checkpoint(),
             bulk,
             process: 0,
@@ -148,21 +154,37 @@ impl Days {
     /// Nobody is there for so long. The network goes on.
     fn later(&mut self, time: Duration) {
         self.now += time;
-        while self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator).is_some() {}
+        while self
+            .network
+            .poll(Now::new(self.now, self.service_time()), &mut self.emulator)
+            .is_some()
+        {}
     }
 
     fn end(mut self, tally: &mut Tally) {
         // What is under way still arrives.
         while let Some(at) = self.network.next_event() {
             self.now = self.now.max(at);
-            while self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator).is_some() {}
+            while self
+                .network
+                .poll(Now::new(self.now, self.service_time()), &mut self.emulator)
+                .is_some()
+            {}
         }
         let report = self.bulk.report();
         let failed = report.rejected + report.unconfirmed + report.not_attempted;
-        assert_eq!((report.pushed, report.deleted + failed, report.pending()), (self.keys, self.keys, 0), "{report:?}");
+        assert_eq!(
+            (report.pushed, report.deleted + failed, report.pending()),
+            (self.keys, self.keys, 0),
+            "{report:?}"
+        );
         assert_eq!(self.failed.len() as u64, failed, "keys that failed and were not told");
         let left = self.failed.iter().filter(|&&position| self.is_there(position)).count();
-        assert_eq!(self.emulator.len(BUCKET, INDEX), Some(left), "vectors are left that nobody was told of");
+        assert_eq!(
+            self.emulator.len(BUCKET, INDEX),
+            Some(left),
+            "vectors are left that nobody was told of"
+        );
 
         for &fault in Fault::ALL {
             tally.add(fault.as_str(), self.network.injected(fault));
@@ -224,21 +246,31 @@ impl Days {
         match event {
             Event::Deleted { positions, .. } => {
                 // Those that failed before, and are settled, are no part of it.
-                for position in positions.iter().filter(|position| !self.failed.contains(position)) {
-                    assert!(!self.is_there(position), "{position} is reported deleted, and is there");
+                for position in positions.iter().filter(|position| !self.failed.contains(position))
+                {
+                    assert!(
+                        !self.is_there(position),
+                        "{position} is reported deleted, and is there"
+                    );
                 }
             }
             Event::Failed(failed) => {
                 // Keys that a stop cut short are no part of the checkpoint, which decides on them.
-                let position = |key: Key<'_>| key.as_str().trim_start_matches("doc-").parse().unwrap();
+                let position =
+                    |key: Key<'_>| key.as_str().trim_start_matches("doc-").parse().unwrap();
                 for position in failed.keys.iter().map(position) {
-                    assert!(failed.positions.contains(position), "{position} is not in {:?}", failed.positions);
+                    assert!(
+                        failed.positions.contains(position),
+                        "{position} is not in {:?}",
+                        failed.positions
+                    );
                     self.failed.insert(position);
                 }
             }
             Event::CredentialsNeeded if self.reply_at.is_none() => {
                 // One in a dozen times nobody is there, for longer than the run waits.
-                let delay = if self.random.chance(0.08) { LENGTH } else { self.random.millis(0..60_000) };
+                let delay =
+                    if self.random.chance(0.08) { LENGTH } else { self.random.millis(0..60_000) };
                 self.reply_at = Some(self.now + delay);
             }
             Event::OutageBegan { .. } => tally.add("outages noticed", 1),
@@ -261,7 +293,9 @@ impl Days {
                 self.happens[index].1 = self.now + pause;
             }
         }
-        while let Some(event) = self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator) {
+        while let Some(event) =
+            self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator)
+        {
             let NetworkEvent::Delivered { id: (process, id), answer, .. } = event else { continue };
             if process == self.process {
                 match answer {
@@ -283,20 +317,24 @@ impl Days {
             Happening::Limit => {
                 tally.add("limits moved", 1);
                 let per_second = self.random.log(0.5, 20.0);
-                self.emulator.set_rate_limit(Some(RateLimit::new(per_second, 1 + per_second as u32).unwrap()));
+                self.emulator.set_rate_limit(Some(
+                    RateLimit::new(per_second, 1 + per_second as u32).unwrap(),
+                ));
                 self.random.millis(600_000..10_000_000)
             }
             Happening::Outage => {
                 let length = self.random.millis(600_000..4 * 3_600_000);
                 tally.add("outages", 1);
                 tally.add("hours of outages", length.as_secs() / HOUR.as_secs());
-                let outage = self.random.pick(&[Outage::Refused, Outage::Unavailable, Outage::Silent]);
+                let outage =
+                    self.random.pick(&[Outage::Refused, Outage::Unavailable, Outage::Silent]);
                 self.network.begin_outage(outage, self.now + length);
                 length + self.random.millis(3_600_000..20_000_000)
             }
             Happening::Clock => {
                 tally.add("clocks set", 1);
-                self.skew = self.random.pick(&[0, 0, -120, 120, -7200, 7200, -86_400, 365 * 86_400]);
+                self.skew =
+                    self.random.pick(&[0, 0, -120, 120, -7200, 7200, -86_400, 365 * 86_400]);
                 self.random.millis(3_600_000..20_000_000)
             }
             Happening::Kill => {
@@ -330,7 +368,9 @@ impl Days {
         let settled = self.saved.settled();
         self.failed.retain(|&position| settled.contains(position));
         let seed = u64::from(self.process);
-        self.bulk = BulkDelete::resume(&self.target, self.credentials.clone(), options(seed), &self.saved).unwrap();
+        self.bulk =
+            BulkDelete::resume(&self.target, self.credentials.clone(), options(seed), &self.saved)
+                .unwrap();
     }
 
     /// After a day there is nothing left that is still to grow.
@@ -340,7 +380,12 @@ impl Days {
         if self.now < DAY {
             self.first_day = heap.max(self.first_day);
         }
-        assert!(heap < self.first_day + GROWTH, "{heap} bytes after {:?}, {} on the first day", self.now, self.first_day);
+        assert!(
+            heap < self.first_day + GROWTH,
+            "{heap} bytes after {:?}, {} on the first day",
+            self.now,
+            self.first_day
+        );
     }
 
     fn issue(&mut self, tally: &mut Tally) -> Credentials {
@@ -368,7 +413,8 @@ impl Days {
 
     fn client_now(&self) -> Now {
         let skew = Duration::from_secs(self.skew.unsigned_abs());
-        let wall = if self.skew < 0 { self.service_time() - skew } else { self.service_time() + skew };
+        let wall =
+            if self.skew < 0 { self.service_time() - skew } else { self.service_time() + skew };
         Now::new(self.now, wall)
     }
 }

@@ -32,7 +32,10 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
 #[test]
 fn days_of_faults_lose_nothing_and_take_no_more_memory() {
-    let number = |name: &str| env::var(name).map_or(0, |number| number.parse().unwrap_or_else(|_| panic!("{name} is a number")));
+    let number = |name: &str| {
+        env::var(name)
+            .map_or(0, |number| number.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    };
     let (time, first) = (number("SOAK_SECONDS"), number("SOAK_SEED"));
     let (start, mut tally) = (Instant::now(), Tally::default());
     for seed in first.. {

@@ -20,8 +20,18 @@ impl Tally {
 
     /// Everything that days can bring was there.
     pub(crate) fn assert_complete(&self) {
-        let faults = Fault::ALL.iter().copied().filter(|&fault| fault != Fault::Outage).map(Fault::as_str);
-        let script = ["limits moved", "outages", "clocks set", "kills", "stops", "tokens", "nobody gave credentials", "days"];
+        let faults =
+            Fault::ALL.iter().copied().filter(|&fault| fault != Fault::Outage).map(Fault::as_str);
+        let script = [
+            "limits moved",
+            "outages",
+            "clocks set",
+            "kills",
+            "stops",
+            "tokens",
+            "nobody gave credentials",
+            "days",
+        ];
         for name in faults.chain(script) {
             assert!(self.0.get(name).is_some_and(|&count| count > 0), "never seen: {name}");
         }

@@ -41,7 +41,12 @@ fn invalid_secrets_are_wiped() {
     let invalid: [fn(&Needle) -> InvalidValue; 3] = [
         |secret| Credentials::new(ACCESS_KEY_ID, with_line_break(secret)).unwrap_err(),
         |secret| Credentials::new("", secret.text()).unwrap_err(),
-        |token| Credentials::new(ACCESS_KEY_ID, SECRET).unwrap().with_security_token(with_line_break(token)).unwrap_err(),
+        |token| {
+            Credentials::new(ACCESS_KEY_ID, SECRET)
+                .unwrap()
+                .with_security_token(with_line_break(token))
+                .unwrap_err()
+        },
     ];
     for refuse in invalid {
         let secret = Needle::random(500);
@@ -52,8 +57,8 @@ fn invalid_secrets_are_wiped() {
 #[test]
 fn signers_hold_only_the_key_of_the_day() {
     let secret = Needle::random(55);
-    let [before, last] =
-        ["20231217", "20231218"].map(|day| derived(&secret, &format!("{day}/cn-hangzhou/oss/aliyun_v4_request")));
+    let [before, last] = ["20231217", "20231218"]
+        .map(|day| derived(&secret, &format!("{day}/cn-hangzhou/oss/aliyun_v4_request")));
     let found = || [copies([&secret]), copies(&before), copies(&last)];
     let sign = || {
         let signer = Signer::new(&target(), credentials(&secret));

@@ -57,13 +57,19 @@ pub(crate) fn copies<'a>(needles: impl IntoIterator<Item = &'a Needle>) -> Vec<u
 
 /// The number of copies of each needle in a process. Counts each half, plain or with all bytes
 /// masked by the same value, as in HMAC, and returns the larger number.
-pub(crate) fn copies_in<'a>(process: &str, needles: impl IntoIterator<Item = &'a Needle>) -> Vec<usize> {
+pub(crate) fn copies_in<'a>(
+    process: &str,
+    needles: impl IntoIterator<Item = &'a Needle>,
+) -> Vec<usize> {
     // One search at a time, because a search would find the buffer of another one.
     static SEARCH: Mutex<()> = Mutex::new(());
     let _alone = SEARCH.lock().unwrap_or_else(PoisonError::into_inner);
-    let halves = needles.into_iter().flat_map(|Needle(bytes)| <[_; 2]>::from(bytes.split_at(bytes.len() / 2)));
+    let halves = needles
+        .into_iter()
+        .flat_map(|Needle(bytes)| <[_; 2]>::from(bytes.split_at(bytes.len() / 2)));
     let mut halves: Vec<(&[u8], usize)> = halves.map(|half| (half, 0)).collect();
-    let memory = File::open(format!("/proc/{process}/mem")).expect("a process can read its own memory and that of its children");
+    let memory = File::open(format!("/proc/{process}/mem"))
+        .expect("a process can read its own memory and that of its children");
     for line in read_to_string(format!("/proc/{process}/maps")).unwrap().lines() {
         let mut words = line.split(' ');
         let (from, to) = words.next().unwrap().split_once('-').unwrap();
@@ -94,7 +100,9 @@ fn search(memory: &File, from: u64, to: u64, needles: &mut [(&[u8], usize)]) {
             for window in buffer[longest - needle.len()..].windows(needle.len()) {
                 // A mask of 0 would match the masked needle itself.
                 let mask = window[0] ^ needle[0];
-                *copies += usize::from(mask != 0 && window.iter().zip(*needle).all(|(a, b)| a ^ b == mask));
+                *copies += usize::from(
+                    mask != 0 && window.iter().zip(*needle).all(|(a, b)| a ^ b == mask),
+                );
             }
         }
         buffer.copy_within(PAGE.., 0);

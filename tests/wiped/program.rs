@@ -11,19 +11,41 @@ use crate::derived::derived;
 use crate::memory::{Needle, copies_in};
 
 /// Counts the secret and its derived keys while `delete-vectors` waits for a response.
-fn found(secret: &Needle, transport: &str, options: &[&str], environment: &[(&str, String)]) -> Vec<usize> {
+fn found(
+    secret: &Needle,
+    transport: &str,
+    options: &[&str],
+    environment: &[(&str, String)],
+) -> Vec<usize> {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_delete-vectors"));
-    command.args(["--region", REGION, "--account-id", ACCOUNT_ID, "--bucket", BUCKET, "--index-name", INDEX]);
-    command.args(["--keys", r#"["a"]"#, "--force", "--endpoint", &url, "--transport", transport]).args(options);
-    command.env_clear().env("PATH", "/usr/bin:/bin").envs(environment.iter().map(|(name, value)| (name, value)));
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    command.args([
+        "--region",
+        REGION,
+        "--account-id",
+        ACCOUNT_ID,
+        "--bucket",
+        BUCKET,
+        "--index-name",
+        INDEX,
+    ]);
+    command
+        .args(["--keys", r#"["a"]"#, "--force", "--endpoint", &url, "--transport", transport])
+        .args(options);
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .envs(environment.iter().map(|(name, value)| (name, value)));
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
 
     let (connection, _) = silent.accept().unwrap();
     let mut lines = BufReader::new(&connection).lines().map(Result::unwrap);
     let credential = format!("Credential={ACCESS_KEY_ID}/");
-    let scope = lines.find_map(|line| Some(line.split_once(&credential)?.1.split_once(',')?.0.to_owned())).unwrap();
+    let scope = lines
+        .find_map(|line| Some(line.split_once(&credential)?.1.split_once(',')?.0.to_owned()))
+        .unwrap();
     let keys = derived(secret, &scope);
     let found = copies_in(&child.id().to_string(), std::iter::once(secret).chain(&keys));
     child.kill().unwrap();
@@ -41,7 +63,8 @@ struct File(PathBuf);
 
 impl File {
     fn new(name: &str, content: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}", std::process::id()));
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("{name}.{}", std::process::id()));
         fs::write(&path, content).unwrap();
         Self(path)
     }
@@ -61,8 +84,15 @@ impl Drop for File {
 fn secret_in_the_environment_stays_in_the_environment() {
     for transport in TRANSPORTS {
         let secret = Needle::random(3000);
-        let environment = [("OSS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()), ("OSS_ACCESS_KEY_SECRET", secret.text())];
-        assert_eq!(found(&secret, transport, &[], &environment), [2, 0, 0, 0, 0, 1, 1], "{transport}");
+        let environment = [
+            ("OSS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
+            ("OSS_ACCESS_KEY_SECRET", secret.text()),
+        ];
+        assert_eq!(
+            found(&secret, transport, &[], &environment),
+            [2, 0, 0, 0, 0, 1, 1],
+            "{transport}"
+        );
     }
 }
 
@@ -71,9 +101,16 @@ fn config_file_is_wiped() {
     for transport in TRANSPORTS {
         let secret = Needle::random(3000);
         let filler = "# nothing\n".repeat(1000);
-        let content = format!("[default]\naccess-key-id={ACCESS_KEY_ID}\naccess-key-secret={}\n{filler}", secret.text());
+        let content = format!(
+            "[default]\naccess-key-id={ACCESS_KEY_ID}\naccess-key-secret={}\n{filler}",
+            secret.text()
+        );
         let file = File::new("wiped-config", &content);
-        assert_eq!(found(&secret, transport, &["--config-file", file.path()], &[]), NEEDED, "{transport}");
+        assert_eq!(
+            found(&secret, transport, &["--config-file", file.path()], &[]),
+            NEEDED,
+            "{transport}"
+        );
     }
 }
 
@@ -81,13 +118,22 @@ fn config_file_is_wiped() {
 fn output_of_credential_process_is_wiped() {
     for transport in TRANSPORTS {
         let secret = Needle::random(3000);
-        let escaped: String = secret.letters().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();
+        let escaped: String =
+            secret.letters().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();
         for text in [secret.text(), escaped] {
-            let members =
-                format!(r#""mode":"AK","access_key_id":"{ACCESS_KEY_ID}","access_key_secret":"{text}","sts_token":"{text}""#);
-            let file = File::new("wiped-process", &format!("{{{members},\"filler\":\"{}\"}}", "x".repeat(20_000)));
+            let members = format!(
+                r#""mode":"AK","access_key_id":"{ACCESS_KEY_ID}","access_key_secret":"{text}","sts_token":"{text}""#
+            );
+            let file = File::new(
+                "wiped-process",
+                &format!("{{{members},\"filler\":\"{}\"}}", "x".repeat(20_000)),
+            );
             let command = format!("cat {}", file.path());
-            assert_eq!(found(&secret, transport, &["--credential-process", &command], &[]), NEEDED, "{transport}");
+            assert_eq!(
+                found(&secret, transport, &["--credential-process", &command], &[]),
+                NEEDED,
+                "{transport}"
+            );
         }
     }
 }

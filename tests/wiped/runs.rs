@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 
-use oss_delete_vectors::transports::{HyperTransport, Run, Timer, TransportOptions, UreqTransport, stream_iter};
+use oss_delete_vectors::transports::{
+    HyperTransport, Run, Timer, TransportOptions, UreqTransport, stream_iter,
+};
 use oss_delete_vectors::{Credentials, Now, TransportError};
 
 use crate::calls::{REGION, time};
@@ -52,7 +54,9 @@ fn check(run: impl FnOnce(&mut BulkDelete, &Service, Credentials) + Send) {
         let known = credentials("later", &later);
         let service = Service::new(known.clone(), KEYS).clock(now);
         let options = BulkOptions::new().credentials_timeout(Duration::from_secs(60));
-        let mut bulk = BulkDelete::new(&service.served_target(), credentials("earlier", &earlier), options).unwrap();
+        let mut bulk =
+            BulkDelete::new(&service.served_target(), credentials("earlier", &earlier), options)
+                .unwrap();
         run(&mut bulk, &service, known);
         (service, bulk)
     };
@@ -72,7 +76,11 @@ fn with_threads() {
         let service = service.clone();
         let run = Run::new(bulk).credentials(move || Ok::<_, Infallible>(known.clone()));
         let report = run
-            .run_blocking_with_clock(KEYS, move |request| Ok::<_, TransportError>(service.respond(now(), &request)), now)
+            .run_blocking_with_clock(
+                KEYS,
+                move |request| Ok::<_, TransportError>(service.respond(now(), &request)),
+                now,
+            )
             .unwrap();
         assert!(report.is_all_deleted());
     });
@@ -83,7 +91,8 @@ fn over_ureq() {
     check(|bulk, _, known| {
         let transport = UreqTransport::new(&TransportOptions::new());
         let run = Run::new(bulk).credentials(move || Ok::<_, Infallible>(known.clone()));
-        let report = run.run_blocking_with_clock(KEYS, move |request| transport.send(request), now).unwrap();
+        let report =
+            run.run_blocking_with_clock(KEYS, move |request| transport.send(request), now).unwrap();
         assert!(report.is_all_deleted());
     });
 }
@@ -93,7 +102,8 @@ fn over_hyper() {
     check(|bulk, _, known| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let transport = HyperTransport::new(&TransportOptions::new());
-        let run = Run::new(bulk).credentials(|| std::future::ready(Ok::<_, Infallible>(known.clone())));
+        let run =
+            Run::new(bulk).credentials(|| std::future::ready(Ok::<_, Infallible>(known.clone())));
         let run = run.run_async(stream_iter(KEYS), |request| transport.send(request), SameDay);
         assert!(runtime.block_on(run).unwrap().is_all_deleted());
     });

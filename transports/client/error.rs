@@ -93,15 +93,23 @@ impl fmt::Display for RunError {
         let Inner { kind, report, .. } = &*self.0;
         match kind {
             RunErrorKind::Options(invalid) => return write!(f, "option: {invalid}"),
-            RunErrorKind::BadKey { position, invalid } => write!(f, "at position {position}: {invalid}")?,
+            RunErrorKind::BadKey { position, invalid } => {
+                write!(f, "at position {position}: {invalid}")?
+            }
             RunErrorKind::SourceTooShort { position, settled } => {
-                write!(f, "the keys end at position {position}, and the checkpoint is of keys up to {settled}: of others")?;
+                write!(
+                    f,
+                    "the keys end at position {position}, and the checkpoint is of keys up to {settled}: of others"
+                )?;
             }
             RunErrorKind::Thread(error) => write!(f, "no thread to read keys from: {error}")?,
             RunErrorKind::Stopped(reason) => write!(f, "{reason}")?,
         }
         let Report { deleted, rejected, unconfirmed, not_attempted, .. } = report;
-        write!(f, " ({deleted} deleted, {rejected} rejected, {unconfirmed} unconfirmed, {not_attempted} not attempted)")
+        write!(
+            f,
+            " ({deleted} deleted, {rejected} rejected, {unconfirmed} unconfirmed, {not_attempted} not attempted)"
+        )
     }
 }
 

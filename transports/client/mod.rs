@@ -175,14 +175,22 @@ impl<'a, O, P> Run<'a, O, P> {
 
 impl<O, P> fmt::Debug for Run<'_, O, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("bulk", &self.bulk).field("progress_every", &self.progress_every).finish_non_exhaustive()
+        f.debug_struct("Run")
+            .field("bulk", &self.bulk)
+            .field("progress_every", &self.progress_every)
+            .finish_non_exhaustive()
     }
 }
 
 /// The `BulkDelete` of a transport's `delete`.
 #[cfg(any(feature = "hyper", feature = "ureq"))]
-pub(super) fn new_bulk(target: &Target, credentials: Credentials, options: BulkOptions) -> Result<BulkDelete, RunError> {
-    let nanos = super::clock::system_now().wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+pub(super) fn new_bulk(
+    target: &Target,
+    credentials: Credentials,
+    options: BulkOptions,
+) -> Result<BulkDelete, RunError> {
+    let nanos =
+        super::clock::system_now().wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     #[expect(clippy::cast_possible_truncation, reason = "the low bits are those that differ")]
     let options = options.default_seed(nanos as u64);
     BulkDelete::new(target, credentials, options)

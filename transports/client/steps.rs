@@ -46,12 +46,26 @@ impl<'a, O: Observer> Steps<'a, O> {
     pub(super) fn new<P>(run: Run<'a, O, P>) -> (Self, P) {
         let Run { bulk, observer, provider, listener, progress_every } = run;
         let (progress_at, flush_at, kind, credentials_error) = (None, None, None, None);
-        (Self { bulk, observer, listener, progress_every, progress_at, flush_at, kind, credentials_error }, provider)
+        (
+            Self {
+                bulk,
+                observer,
+                listener,
+                progress_every,
+                progress_at,
+                flush_at,
+                kind,
+                credentials_error,
+            },
+            provider,
+        )
     }
 
     /// Stops or aborts as the stop handle says; `waker` is woken when it says more.
     pub(super) fn obey(&mut self, waker: &Waker) {
-        let Some(order) = self.listener.as_ref().map(|listener| listener.poll(waker)) else { return };
+        let Some(order) = self.listener.as_ref().map(|listener| listener.poll(waker)) else {
+            return;
+        };
         if self.bulk.is_finished() {
             return;
         }
@@ -149,7 +163,8 @@ impl<'a, O: Observer> Steps<'a, O> {
 
     /// How long to wait for something to come in.
     pub(super) fn longest_wait(&self, now: Duration) -> Duration {
-        let due = [self.bulk.poll_timeout(), self.flush_at, self.progress_at].into_iter().flatten().min();
+        let due =
+            [self.bulk.poll_timeout(), self.flush_at, self.progress_at].into_iter().flatten().min();
         due.map_or(LONGEST_WAIT, |due| due.saturating_sub(now).min(LONGEST_WAIT))
     }
 
@@ -169,14 +184,23 @@ impl<'a, O: Observer> Steps<'a, O> {
         self.bulk.handle_timeout(now);
     }
 
-    pub(super) fn handle_response(&mut self, now: Now, id: TransmitId, response: Result<Response<Bytes>, TransportError>) {
+    pub(super) fn handle_response(
+        &mut self,
+        now: Now,
+        id: TransmitId,
+        response: Result<Response<Bytes>, TransportError>,
+    ) {
         match response {
             Ok(response) => self.bulk.handle_response(now, id, &response),
             Err(failure) => self.bulk.handle_failure(now, id, failure),
         }
     }
 
-    pub(super) fn handle_credentials(&mut self, now: Now, credentials: Result<Credentials, BoxError>) {
+    pub(super) fn handle_credentials(
+        &mut self,
+        now: Now,
+        credentials: Result<Credentials, BoxError>,
+    ) {
         match credentials {
             Ok(credentials) => {
                 self.credentials_error = None;

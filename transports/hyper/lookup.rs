@@ -1,5 +1,9 @@
 //! Looks names up on a thread. hyper's own resolver panics where the system gives none.
-#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "an adapter looks names up")]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "an adapter looks names up"
+)]
 
 use std::future::Future;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -28,16 +32,22 @@ impl Service<Name> for Lookup {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        Box::pin(look_up(name.as_str().to_owned(), |work| Builder::new().name("lookup".to_owned()).spawn(work).map(drop)))
+        Box::pin(look_up(name.as_str().to_owned(), |work| {
+            Builder::new().name("lookup".to_owned()).spawn(work).map(drop)
+        }))
     }
 }
 
 /// Without a thread it is an error, as a name that is not found is: nothing was sent.
 async fn look_up(name: String, spawn: impl FnOnce(Work) -> io::Result<()>) -> io::Result<Addrs> {
     let (found, lookup) = oneshot::channel();
-    let work = Box::new(move || _ = found.send((name.as_str(), 0).to_socket_addrs().map(Vec::from_iter)));
-    spawn(work).map_err(|error| io::Error::new(error.kind(), format!("no thread for the name lookup: {error}")))?;
-    let found = lookup.await.map_err(|_| io::Error::other("the name lookup ended without a result"))?;
+    let work =
+        Box::new(move || _ = found.send((name.as_str(), 0).to_socket_addrs().map(Vec::from_iter)));
+    spawn(work).map_err(|error| {
+        io::Error::new(error.kind(), format!("no thread for the name lookup: {error}"))
+    })?;
+    let found =
+        lookup.await.map_err(|_| io::Error::other("the name lookup ended without a result"))?;
     found.map(Vec::into_iter)
 }
 
@@ -53,7 +63,9 @@ mod tests {
         };
         let found = look_up("127.0.0.1".to_owned(), now).await.unwrap();
         assert_eq!(found.collect::<Vec<_>>(), ["127.0.0.1:0".parse().unwrap()]);
-        let error = look_up("localhost".to_owned(), |_| Err(io::ErrorKind::WouldBlock.into())).await.unwrap_err();
+        let error = look_up("localhost".to_owned(), |_| Err(io::ErrorKind::WouldBlock.into()))
+            .await
+            .unwrap_err();
         assert!(error.to_string().starts_with("no thread for the name lookup: "), "{error}");
         let error = look_up("localhost".to_owned(), |_| Ok(())).await.unwrap_err();
         assert_eq!(error.to_string(), "the name lookup ended without a result");

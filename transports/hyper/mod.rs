@@ -130,7 +130,11 @@ impl HyperTransport {
     /// # Panics
     ///
     /// As [`send`](Self::send).
-    pub async fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, AttemptError> {
+    pub async fn delete_vectors(
+        &self,
+        call: &DeleteVectors,
+        signer: &Signer,
+    ) -> Result<Deleted, AttemptError> {
         outcome(self.send(signed(call, signer)).await, signer)
     }
 

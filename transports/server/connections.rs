@@ -35,12 +35,19 @@ pub(super) struct Stop;
 
 /// Serves until `stopped` resolves. Connections are tasks of the surrounding `LocalSet`, and end
 /// with it.
-pub(super) async fn serve<S>(listener: TcpListener, options: ServerOptions, service: S, stopped: oneshot::Receiver<Stop>)
-where
+pub(super) async fn serve<S>(
+    listener: TcpListener,
+    options: ServerOptions,
+    service: S,
+    stopped: oneshot::Receiver<Stop>,
+) where
     S: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> + 'static,
 {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(options.client_timeout).auto_date_header(false);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.client_timeout)
+        .auto_date_header(false);
     builder.max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFER);
     let connections = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
@@ -49,7 +56,8 @@ where
 
     let accepting = async {
         loop {
-            let permit = Arc::clone(&permits).acquire_owned().await.expect("the semaphore stays open");
+            let permit =
+                Arc::clone(&permits).acquire_owned().await.expect("the semaphore stays open");
             let Ok((stream, _)) = listener.accept().await else {
                 // Most likely out of file descriptors: wait for a connection to end instead of
                 // spinning.

@@ -33,7 +33,8 @@ pub(super) fn service(
     network: Arc<Mutex<FaultyNetwork<u64>>>,
 ) -> impl AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> {
     let (messages, inbox) = mpsc::unbounded_channel();
-    let driver = Driver { clock, emulator, network: Arc::clone(&network), waiting: BTreeMap::new() };
+    let driver =
+        Driver { clock, emulator, network: Arc::clone(&network), waiting: BTreeMap::new() };
     tokio::task::spawn_local(driver.run(inbox));
     client_service(clock, network, messages)
 }
@@ -133,9 +134,11 @@ mod tests {
     fn disconnected_client_is_forgotten() {
         let clock = Clock::start();
         let emulator = Arc::new(Mutex::new(Emulator::new("cn-hangzhou", "1234567890123456")));
-        let network = FaultyNetwork::new(1, "lost-request=1".parse().unwrap()).with_latency(Duration::ZERO, Duration::ZERO);
+        let network = FaultyNetwork::new(1, "lost-request=1".parse().unwrap())
+            .with_latency(Duration::ZERO, Duration::ZERO);
         let network = Arc::new(Mutex::new(network));
-        let mut driver = Driver { clock, emulator, network: Arc::clone(&network), waiting: BTreeMap::new() };
+        let mut driver =
+            Driver { clock, emulator, network: Arc::clone(&network), waiting: BTreeMap::new() };
         let (messages, mut inbox) = mpsc::unbounded_channel();
         let service = client_service(clock, network, messages);
         {

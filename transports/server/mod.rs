@@ -133,8 +133,16 @@ impl Server {
 
     /// Serves on a new thread. `make_service` runs there and returns the service, which maps
     /// requests to responses. `None` closes the connection.
-    #[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the server has a socket and a thread")]
-    fn spawn<S>(addr: SocketAddr, options: &ServerOptions, make_service: impl FnOnce() -> S + Send + 'static) -> io::Result<Self>
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "the server has a socket and a thread"
+    )]
+    fn spawn<S>(
+        addr: SocketAddr,
+        options: &ServerOptions,
+        make_service: impl FnOnce() -> S + Send + 'static,
+    ) -> io::Result<Self>
     where
         S: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>> + 'static,
     {
@@ -146,21 +154,23 @@ impl Server {
         let (ready, started) = std::sync::mpsc::sync_channel(1);
         // The runtime is created on its thread. If the start fails, an asynchronous caller would
         // drop it inside its own runtime, which panics.
-        let thread = std::thread::Builder::new().name(format!("serve {addr}")).spawn(move || {
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => return drop(ready.send(Err(error))),
-            };
-            LocalSet::new().block_on(&runtime, async {
-                match TcpListener::from_std(listener) {
-                    Ok(listener) => {
-                        drop(ready.send(Ok(())));
-                        connections::serve(listener, options, make_service(), stopped).await;
+        let thread =
+            std::thread::Builder::new().name(format!("serve {addr}")).spawn(move || {
+                let runtime =
+                    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                        Ok(runtime) => runtime,
+                        Err(error) => return drop(ready.send(Err(error))),
+                    };
+                LocalSet::new().block_on(&runtime, async {
+                    match TcpListener::from_std(listener) {
+                        Ok(listener) => {
+                            drop(ready.send(Ok(())));
+                            connections::serve(listener, options, make_service(), stopped).await;
+                        }
+                        Err(error) => drop(ready.send(Err(error))),
                     }
-                    Err(error) => drop(ready.send(Err(error))),
-                }
-            });
-        })?;
+                });
+            })?;
         started.recv().map_err(io::Error::other)??;
         Ok(Self { addr, stop: Some(stop), thread: Some(thread) })
     }

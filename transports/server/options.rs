@@ -37,7 +37,11 @@ impl ServerOptions {
     /// The default limits; see each setting.
     #[must_use]
     pub fn new() -> Self {
-        Self { client_timeout: Duration::from_secs(30), max_connections: 10_240, max_body_memory: 256 * 1024 * 1024 }
+        Self {
+            client_timeout: Duration::from_secs(30),
+            max_connections: 10_240,
+            max_body_memory: 256 * 1024 * 1024,
+        }
     }
 
     /// How long a client may take to send the head of a request, to send its body, and to read any
@@ -81,7 +85,11 @@ impl ServerOptions {
     /// # Errors
     ///
     /// Same as [`Server::start`].
-    pub fn start_emulator(&self, addr: SocketAddr, emulator: Arc<Mutex<Emulator>>) -> io::Result<Server> {
+    pub fn start_emulator(
+        &self,
+        addr: SocketAddr,
+        emulator: Arc<Mutex<Emulator>>,
+    ) -> io::Result<Server> {
         let clock = Clock::start();
         self.start(addr, move |request| {
             // A poisoned lock is harmless: the emulator makes all checks before it changes

@@ -1,5 +1,9 @@
 //! How ureq comes by a connection: with name lookup as a part of it, and with errors that say so.
-#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "an adapter looks names up")]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "an adapter looks names up"
+)]
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -10,7 +14,9 @@ use http::Uri;
 use ureq::Error::{HostNotFound, Other};
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport};
+use ureq::unversioned::transport::{
+    ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+};
 
 use super::heads::LenientHeads;
 
@@ -37,10 +43,16 @@ pub(super) struct Connecting {
 impl Connector for Connecting {
     type Out = Box<dyn Transport>;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<()>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
         let connected = if details.addrs.is_empty() {
-            let connected = self.look_up(details).and_then(|details| self.connector.connect(&details, chained));
-            connected.map(|transport| transport.map(|transport| LenientHeads::new(transport).boxed()))
+            let connected =
+                self.look_up(details).and_then(|details| self.connector.connect(&details, chained));
+            connected
+                .map(|transport| transport.map(|transport| LenientHeads::new(transport).boxed()))
         } else {
             // To the proxy itself, on behalf of the call below that looked it up.
             self.connector.connect(details, chained)
@@ -53,10 +65,18 @@ impl Connector for Connecting {
 }
 
 impl Connecting {
-    fn look_up<'a>(&'a self, details: &ConnectionDetails<'a>) -> Result<ConnectionDetails<'a>, ureq::Error> {
+    fn look_up<'a>(
+        &'a self,
+        details: &ConnectionDetails<'a>,
+    ) -> Result<ConnectionDetails<'a>, ureq::Error> {
         let ConnectionDetails { uri, config, request_level, now, timeout, .. } = *details;
-        let direct = config.proxy().is_none_or(|proxy| proxy.is_no_proxy(uri) || proxy.resolve_target());
-        let addrs = if direct { self.resolver.resolve(uri, config, timeout)? } else { self.resolver.empty() };
+        let direct =
+            config.proxy().is_none_or(|proxy| proxy.is_no_proxy(uri) || proxy.resolve_target());
+        let addrs = if direct {
+            self.resolver.resolve(uri, config, timeout)?
+        } else {
+            self.resolver.empty()
+        };
         Ok(ConnectionDetails {
             uri,
             addrs,
@@ -78,7 +98,12 @@ impl Connecting {
 struct Lookup;
 
 impl Resolver for Lookup {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(ureq::Error::BadUri(format!("no host in {uri}")));
         };
@@ -106,7 +131,11 @@ fn spawn(work: Work) -> io::Result<()> {
     Builder::new().name("lookup".to_owned()).spawn(work).map(drop)
 }
 
-fn look_up(name: &str, timeout: NextTimeout, spawn: impl FnOnce(Work) -> io::Result<()>) -> Result<Vec<SocketAddr>, ureq::Error> {
+fn look_up(
+    name: &str,
+    timeout: NextTimeout,
+    spawn: impl FnOnce(Work) -> io::Result<()>,
+) -> Result<Vec<SocketAddr>, ureq::Error> {
     let (found, lookup) = channel();
     let on_thread = name.to_owned();
     let work = Box::new(move || _ = found.send(on_thread.to_socket_addrs().map(Vec::from_iter)));
@@ -116,7 +145,9 @@ fn look_up(name: &str, timeout: NextTimeout, spawn: impl FnOnce(Work) -> io::Res
     match lookup.recv_timeout(*timeout.after) {
         Ok(found) => Ok(found?),
         Err(RecvTimeoutError::Timeout) => Err(ureq::Error::Timeout(timeout.reason)),
-        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the name lookup ended without a result").into()),
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(io::Error::other("the name lookup ended without a result").into())
+        }
     }
 }
 
@@ -126,7 +157,12 @@ fn look_up(name: &str, timeout: NextTimeout, spawn: impl FnOnce(Work) -> io::Res
 pub(super) struct LookupWhenConnecting;
 
 impl Resolver for LookupWhenConnecting {
-    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    fn resolve(
+        &self,
+        _: &Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         Ok(self.empty())
     }
 }
@@ -140,7 +176,11 @@ mod tests {
     use super::*;
 
     fn timeout() -> NextTimeout {
-        NextTimeout { after: Duration::from_secs(60).into(), reason: Timeout::Resolve, ..NextTimeout::default() }
+        NextTimeout {
+            after: Duration::from_secs(60).into(),
+            reason: Timeout::Resolve,
+            ..NextTimeout::default()
+        }
     }
 
     #[test]
@@ -148,7 +188,10 @@ mod tests {
         let none = |_| Err(io::Error::from(io::ErrorKind::WouldBlock));
         for spawn in [spawn as fn(Work) -> io::Result<()>, none] {
             let addrs = look_up("localhost:80", timeout(), spawn).unwrap();
-            assert!(addrs.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 80), "{addrs:?}");
+            assert!(
+                addrs.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 80),
+                "{addrs:?}"
+            );
             assert!(look_up("no such name:80", timeout(), spawn).is_err());
         }
     }
@@ -161,7 +204,10 @@ mod tests {
             keeper.send(work).unwrap();
             Ok(())
         });
-        assert!(matches!(kept_waiting, Err(ureq::Error::Timeout(Timeout::Resolve))), "{kept_waiting:?}");
+        assert!(
+            matches!(kept_waiting, Err(ureq::Error::Timeout(Timeout::Resolve))),
+            "{kept_waiting:?}"
+        );
         drop(kept);
         let died = look_up("localhost:80", timeout(), |work| {
             drop(work);
@@ -172,10 +218,13 @@ mod tests {
 
     #[test]
     fn ip_addresses_need_no_lookup() {
-        for (uri, expected) in
-            [("http://127.0.0.1:9000/", "127.0.0.1:9000"), ("https://127.0.0.1/", "127.0.0.1:443"), ("http://[::1]/", "[::1]:80")]
-        {
-            let addrs = Lookup.resolve(&uri.parse().unwrap(), &Config::default(), timeout()).unwrap();
+        for (uri, expected) in [
+            ("http://127.0.0.1:9000/", "127.0.0.1:9000"),
+            ("https://127.0.0.1/", "127.0.0.1:443"),
+            ("http://[::1]/", "[::1]:80"),
+        ] {
+            let addrs =
+                Lookup.resolve(&uri.parse().unwrap(), &Config::default(), timeout()).unwrap();
             assert_eq!(addrs[..], [expected.parse().unwrap()], "{uri}");
         }
     }

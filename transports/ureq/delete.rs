@@ -37,11 +37,18 @@ impl UreqTransport {
     /// # }
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn delete<K>(&self, target: &Target, credentials: Credentials, keys: K, options: BulkOptions) -> Result<Report, RunError>
+    pub fn delete<K>(
+        &self,
+        target: &Target,
+        credentials: Credentials,
+        keys: K,
+        options: BulkOptions,
+    ) -> Result<Report, RunError>
     where
         K: IntoIterator<Item: AsRef<str> + Send + 'static, IntoIter: Send + 'static>,
     {
         let transport = self.clone();
-        Run::new(&mut new_bulk(target, credentials, options)?).run_blocking(keys, move |request| transport.send(request))
+        Run::new(&mut new_bulk(target, credentials, options)?)
+            .run_blocking(keys, move |request| transport.send(request))
     }
 }

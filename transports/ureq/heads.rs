@@ -55,7 +55,10 @@ impl Transport for LenientHeads {
         self.inner.transmit_output(amount, timeout)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "one read of ureq is several here, within the time for one")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one read of ureq is several here, within the time for one"
+    )]
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         if !self.in_head {
             return self.inner.await_input(timeout);
@@ -122,11 +125,14 @@ fn parse(input: &[u8]) -> Head {
         Ok(httparse::Status::Partial) => return Head::Incomplete,
         Err(_) => return Head::Malformed,
     };
-    let (Some(version), Some(code)) = (response.version, response.code) else { return Head::Malformed };
+    let (Some(version), Some(code)) = (response.version, response.code) else {
+        return Head::Malformed;
+    };
     if (100..200).contains(&code) && code != 101 {
         return Head::Interim(length);
     }
-    let mut head = format!("HTTP/1.{version} {code:03} {}\n", response.reason.unwrap_or_default()).into_bytes();
+    let mut head = format!("HTTP/1.{version} {code:03} {}\n", response.reason.unwrap_or_default())
+        .into_bytes();
     for header in response.headers {
         head.extend_from_slice(header.name.as_bytes());
         head.push(b':');
@@ -152,20 +158,35 @@ mod tests {
             ("HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 204 No Content\n\n"),
             ("\r\n\nHTTP/1.0 204\n\n", "HTTP/1.0 204 \n\n"),
             ("HTTP/1.1 200 OK\r\nA:  b c \r\nD:\r\n\r\n", "HTTP/1.1 200 OK\nA:b c\nD:\n\n"),
-            ("HTTP/1.1 200 OK\r\na: b\r\n c\r\n\t d\r\ne: f\r\n\r\n", "HTTP/1.1 200 OK\na:b c d\ne:f\n\n"),
+            (
+                "HTTP/1.1 200 OK\r\na: b\r\n c\r\n\t d\r\ne: f\r\n\r\n",
+                "HTTP/1.1 200 OK\na:b c d\ne:f\n\n",
+            ),
             ("HTTP/1.1 200 OK\r\na:\r\n b\r\n\r\n", "HTTP/1.1 200 OK\na:b\n\n"),
             ("HTTP/1.1 200 OK\r\na \t: b\r\n\r\n", "HTTP/1.1 200 OK\na:b\n\n"),
             ("HTTP/1.1 200 OK\r\nnonsense\r\na: b\r\n\r\n", "HTTP/1.1 200 OK\na:b\n\n"),
-            ("HTTP/1.1 200 OK\r\n: x\r\n(): x\r\nb: \x01\r\na: b\r\n\r\n", "HTTP/1.1 200 OK\na:b\n\n"),
+            (
+                "HTTP/1.1 200 OK\r\n: x\r\n(): x\r\nb: \x01\r\na: b\r\n\r\n",
+                "HTTP/1.1 200 OK\na:b\n\n",
+            ),
             ("HTTP/1.1 101 Switch\r\n\r\n", "HTTP/1.1 101 Switch\n\n"),
         ] {
-            assert_eq!(parse(head.as_bytes()), Head::Final(head.len(), expected.into()), "{head:?}");
+            assert_eq!(
+                parse(head.as_bytes()),
+                Head::Final(head.len(), expected.into()),
+                "{head:?}"
+            );
             for end in 0..head.len() {
                 assert_eq!(parse(&head.as_bytes()[..end]), Head::Incomplete, "{:?}", &head[..end]);
             }
         }
         assert_eq!(parse(b"HTTP/1.1 100 Continue\r\na: b\r\n\r\nHTTP/1.1 "), Head::Interim(31));
-        for head in ["HTTP/2.0 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\na: \0\r\n\r\n", "220 mail\r\n\r\n", &"a: b\r\n".repeat(9)] {
+        for head in [
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na: \0\r\n\r\n",
+            "220 mail\r\n\r\n",
+            &"a: b\r\n".repeat(9),
+        ] {
             assert_eq!(parse(head.as_bytes()), Head::Malformed, "{head:?}");
         }
         let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1));

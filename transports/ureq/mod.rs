@@ -18,7 +18,9 @@ use super::call::{outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, UserAgent, peer, timed_out};
 use super::{BoxError, TransportOptions, tls};
 use crate::signing::Signer;
-use crate::{AttemptError, DeleteVectors, Deleted, InvalidValue, MAX_RESPONSE_BODY, TransportError};
+use crate::{
+    AttemptError, DeleteVectors, Deleted, InvalidValue, MAX_RESPONSE_BODY, TransportError,
+};
 
 /// Carries requests with ureq, over pooled HTTP/1.1 connections.
 ///
@@ -86,7 +88,12 @@ impl UreqTransport {
     fn build(options: &TransportOptions, proxy: Option<Proxy>) -> Self {
         let roots = tls::roots(options).map(|root| Certificate::from_der(root).to_owned());
         let config = Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots.into()).unversioned_rustls_crypto_provider(tls::provider()).build())
+            .tls_config(
+                TlsConfig::builder()
+                    .root_certs(roots.into())
+                    .unversioned_rustls_crypto_provider(tls::provider())
+                    .build(),
+            )
             .proxy(proxy)
             .timeout_connect(Some(options.connect_timeout))
             .timeout_global(Some(options.timeout))
@@ -113,7 +120,11 @@ impl UreqTransport {
     /// # Errors
     ///
     /// [`AttemptError`]: no response, or an error response.
-    pub fn delete_vectors(&self, call: &DeleteVectors, signer: &Signer) -> Result<Deleted, AttemptError> {
+    pub fn delete_vectors(
+        &self,
+        call: &DeleteVectors,
+        signer: &Signer,
+    ) -> Result<Deleted, AttemptError> {
         outcome(self.send(signed(call, signer)), signer)
     }
 
@@ -127,7 +138,9 @@ impl UreqTransport {
         let peer = peer(request.uri())?;
         self.exchange(request).map_err(|error| {
             error.with_peer(match self.agent.config().proxy() {
-                Some(proxy) => format!("{peer} through the proxy {}:{}", proxy.host(), proxy.port()),
+                Some(proxy) => {
+                    format!("{peer} through the proxy {}:{}", proxy.host(), proxy.port())
+                }
                 None => peer,
             })
         })
@@ -138,19 +151,27 @@ impl UreqTransport {
         self.user_agent.apply(&mut head.headers);
         let timeouts = self.agent.config().timeouts();
         let (timeout, connect_timeout) = (timeouts.global, timeouts.connect.min(timeouts.global));
-        let response = self.agent.run(Request::from_parts(head, &body[..])).map_err(|error| match error {
-            Other(error) => match error.downcast::<NotConnected>() {
-                Ok(error) => TransportError::surely_not_sent(to_source(error.0, connect_timeout)),
-                Err(error) => TransportError::may_have_arrived(error),
-            },
-            BadUri(_) | ConnectionFailed | TlsRequired => TransportError::surely_not_sent(error),
-            error => TransportError::may_have_arrived(to_source(error, timeout)),
-        })?;
+        let response =
+            self.agent.run(Request::from_parts(head, &body[..])).map_err(|error| match error {
+                Other(error) => match error.downcast::<NotConnected>() {
+                    Ok(error) => {
+                        TransportError::surely_not_sent(to_source(error.0, connect_timeout))
+                    }
+                    Err(error) => TransportError::may_have_arrived(error),
+                },
+                BadUri(_) | ConnectionFailed | TlsRequired => {
+                    TransportError::surely_not_sent(error)
+                }
+                error => TransportError::may_have_arrived(to_source(error, timeout)),
+            })?;
         let (head, mut body) = response.into_parts();
-        let body = body.with_config().limit(MAX_RESPONSE_BODY as u64).read_to_vec().map_err(|error| match error {
-            BodyExceedsLimit(_) => TransportError::body_too_large(error),
-            error => TransportError::may_have_arrived(to_source(error, timeout)),
-        })?;
+        let body =
+            body.with_config().limit(MAX_RESPONSE_BODY as u64).read_to_vec().map_err(|error| {
+                match error {
+                    BodyExceedsLimit(_) => TransportError::body_too_large(error),
+                    error => TransportError::may_have_arrived(to_source(error, timeout)),
+                }
+            })?;
         Ok(Response::from_parts(head, body.into()))
     }
 }

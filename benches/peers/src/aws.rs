@@ -26,7 +26,11 @@ pub fn on_loopback(port: u16, retries: RetryConfig) -> Client {
 /// With a connector that responds at once, without retries: everything except the network.
 #[must_use]
 pub fn without_network() -> Client {
-    client("https://example.com".to_owned(), SharedHttpClient::new(AnswersAtOnce), RetryConfig::disabled())
+    client(
+        "https://example.com".to_owned(),
+        SharedHttpClient::new(AnswersAtOnce),
+        RetryConfig::disabled(),
+    )
 }
 
 #[must_use]
@@ -39,8 +43,17 @@ pub fn credentials() -> Credentials {
 /// # Errors
 ///
 /// The error of the SDK, after its retries.
-pub async fn delete_vectors(client: &Client, keys: Vec<String>) -> Result<DeleteVectorsOutput, SdkError<DeleteVectorsError>> {
-    client.delete_vectors().vector_bucket_name(BUCKET).index_name(INDEX_NAME).set_keys(Some(keys)).send().await
+pub async fn delete_vectors(
+    client: &Client,
+    keys: Vec<String>,
+) -> Result<DeleteVectorsOutput, SdkError<DeleteVectorsError>> {
+    client
+        .delete_vectors()
+        .vector_bucket_name(BUCKET)
+        .index_name(INDEX_NAME)
+        .set_keys(Some(keys))
+        .send()
+        .await
 }
 
 fn client(endpoint: String, http_client: SharedHttpClient, retries: RetryConfig) -> Client {
@@ -58,7 +71,11 @@ fn client(endpoint: String, http_client: SharedHttpClient, retries: RetryConfig)
 struct AnswersAtOnce;
 
 impl HttpClient for AnswersAtOnce {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         SharedHttpConnector::new(Self)
     }
 }

@@ -22,8 +22,10 @@ pub fn keys() -> usize {
 #[must_use]
 pub fn bulk() -> Vec<Case> {
     let (keys, target) = (fixture::keys(keys()), fixture::public_target());
-    let calls: Vec<DeleteVectors> =
-        keys.chunks(500).map(|keys| DeleteVectors::new(&target, KeyBatch::new(keys).unwrap())).collect();
+    let calls: Vec<DeleteVectors> = keys
+        .chunks(500)
+        .map(|keys| DeleteVectors::new(&target, KeyBatch::new(keys).unwrap()))
+        .collect();
     let signer = Signer::new(&target, fixture::credentials());
     let parts = move || {
         for call in &calls {

@@ -73,7 +73,9 @@ impl Client {
             Self::UreqFloor => bare::ureq(port, concurrency, requests, false),
             Self::HyperOurs => assert_eq!(ours::hyper(port, requests, unlimited), 0),
             Self::UreqOurs => assert_eq!(ours::ureq(port, requests, unlimited), 0),
-            Self::S3Vectors => assert_eq!(s3vectors::run(port, concurrency, requests, RetryConfig::disabled()), 0),
+            Self::S3Vectors => {
+                assert_eq!(s3vectors::run(port, concurrency, requests, RetryConfig::disabled()), 0)
+            }
         }
     }
 }
@@ -88,7 +90,8 @@ pub enum Paced {
 }
 
 impl Paced {
-    pub const ALL: [Self; 4] = [Self::HyperOurs, Self::UreqOurs, Self::S3VectorsStandard, Self::S3VectorsAdaptive];
+    pub const ALL: [Self; 4] =
+        [Self::HyperOurs, Self::UreqOurs, Self::S3VectorsStandard, Self::S3VectorsAdaptive];
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -112,8 +115,12 @@ impl Paced {
         match self {
             Self::HyperOurs => ours::hyper(port, batches, options),
             Self::UreqOurs => ours::ureq(port, batches, options),
-            Self::S3VectorsStandard => s3vectors::run(port, concurrency, batches, RetryConfig::standard()),
-            Self::S3VectorsAdaptive => s3vectors::run(port, concurrency, batches, RetryConfig::adaptive()),
+            Self::S3VectorsStandard => {
+                s3vectors::run(port, concurrency, batches, RetryConfig::standard())
+            }
+            Self::S3VectorsAdaptive => {
+                s3vectors::run(port, concurrency, batches, RetryConfig::adaptive())
+            }
         }
     }
 }
@@ -128,7 +135,10 @@ impl Left {
 
     /// The keys of the next request.
     fn next(&self) -> Option<&'static [String]> {
-        let left = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok()?;
+        let left = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+            .ok()?;
         let first = left % (KEYS.len() / BATCH) * BATCH;
         Some(&KEYS[first..first + BATCH])
     }

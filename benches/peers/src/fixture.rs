@@ -14,14 +14,27 @@ pub const ACCESS_KEY_SECRET: &str = "yourAccessKeySecretForTests0001";
 /// The target at its public endpoint.
 #[must_use]
 pub fn public_target() -> Target {
-    Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(INDEX_NAME).build().unwrap()
+    Target::builder()
+        .region(REGION)
+        .account_id(ACCOUNT_ID)
+        .bucket(BUCKET)
+        .index_name(INDEX_NAME)
+        .build()
+        .unwrap()
 }
 
 /// The target behind a server on loopback.
 #[must_use]
 pub fn loopback_target(port: u16) -> Target {
     let endpoint: Endpoint = format!("http://127.0.0.1:{port}").parse().unwrap();
-    Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(INDEX_NAME).endpoint(endpoint).build().unwrap()
+    Target::builder()
+        .region(REGION)
+        .account_id(ACCOUNT_ID)
+        .bucket(BUCKET)
+        .index_name(INDEX_NAME)
+        .endpoint(endpoint)
+        .build()
+        .unwrap()
 }
 
 #[must_use]
@@ -32,7 +45,11 @@ pub fn credentials() -> Credentials {
 /// 36 characters each, like a UUID.
 #[must_use]
 pub fn keys(count: usize) -> Vec<String> {
-    (0..count).map(|number| format!("{:08x}-7c4e-4d1b-9a57-{number:012x}", number * 2_654_435_761 % (1 << 32))).collect()
+    (0..count)
+        .map(|number| {
+            format!("{:08x}-7c4e-4d1b-9a57-{number:012x}", number * 2_654_435_761 % (1 << 32))
+        })
+        .collect()
 }
 
 #[must_use]

@@ -52,7 +52,9 @@ impl Floor {
             uri: target.uri().clone(),
             json_head: format!("{{\"indexName\":\"{}\",\"keys\":[", target.index_name().unwrap()),
             user_agent,
-            canonical_head: format!("POST\n/acs%3Aossvector%3A{region}%3A{account_id}%3A{bucket}/\ndeleteVectors\ncontent-md5:"),
+            canonical_head: format!(
+                "POST\n/acs%3Aossvector%3A{region}%3A{account_id}%3A{bucket}/\ndeleteVectors\ncontent-md5:"
+            ),
             scope: format!("{day}/{region}/oss/aliyun_v4_request"),
             key,
         }
@@ -132,7 +134,10 @@ impl Floor {
 }
 
 /// The part of `buffer` that `write` fills.
-fn written(buffer: &mut [u8; 512], write: impl FnOnce(&mut &mut [u8]) -> std::io::Result<()>) -> &[u8] {
+fn written(
+    buffer: &mut [u8; 512],
+    write: impl FnOnce(&mut &mut [u8]) -> std::io::Result<()>,
+) -> &[u8] {
     let mut rest = &mut buffer[..];
     write(&mut rest).unwrap();
     let length = 512 - rest.len();

@@ -63,7 +63,10 @@ fn cpu_time(clock: ClockId) -> Duration {
 #[must_use]
 pub fn peak_rss() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("this is Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("every process has a VmHWM");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .expect("every process has a VmHWM");
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
 }
 
@@ -82,7 +85,8 @@ impl Rounds {
                 (sample.as_nanos() as u64 / one.max(1)).clamp(1, 20_000) as usize
             })
             .collect();
-        let mut nanos: Vec<_> = cases.iter().map(|case| (case.name, Vec::with_capacity(rounds))).collect();
+        let mut nanos: Vec<_> =
+            cases.iter().map(|case| (case.name, Vec::with_capacity(rounds))).collect();
         for _ in 0..rounds {
             for ((case, times), (_, nanos)) in cases.iter_mut().zip(&times).zip(&mut nanos) {
                 nanos.push(case.run(*times, thread_time) as f64 / *times as f64);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningParams, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    SignableBody, SignableRequest, SigningParams, SigningSettings, sign,
+};
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::Request;
@@ -67,7 +69,8 @@ pub fn building(count: usize) -> Vec<Case> {
             request
         }),
         Case::new(OURS_FROM_KEYS, move || {
-            let mut request = DeleteVectors::new(&target, KeyBatch::new(&*keys_of_ours).unwrap()).to_request();
+            let mut request =
+                DeleteVectors::new(&target, KeyBatch::new(&*keys_of_ours).unwrap()).to_request();
             signer_from_keys.sign(&mut request, fixture::time());
             request
         }),
@@ -77,7 +80,9 @@ pub fn building(count: usize) -> Vec<Case> {
             move |keys| runtime.block_on(aws::delete_vectors(&client, keys)).unwrap(),
         ),
         Case::new(AWS_FROM_KEYS, move || {
-            runtime_from_keys.block_on(aws::delete_vectors(&client_from_keys, keys_of_aws_call.to_vec())).unwrap()
+            runtime_from_keys
+                .block_on(aws::delete_vectors(&client_from_keys, keys_of_aws_call.to_vec()))
+                .unwrap()
         }),
     ]
 }
@@ -122,7 +127,9 @@ pub fn signing() -> Vec<Case> {
 
 /// Reads the clock itself (25 ns). The payload is unsigned, as in ours.
 fn reqsign(unsigned: &Request<Bytes>) -> Case {
-    let signer = RequestSigner::new(fixture::BUCKET).with_region(fixture::REGION).with_signing_version(SigningVersion::V4);
+    let signer = RequestSigner::new(fixture::BUCKET)
+        .with_region(fixture::REGION)
+        .with_signing_version(SigningVersion::V4);
     let credential = Credential {
         access_key_id: fixture::ACCESS_KEY_ID.to_owned(),
         access_key_secret: fixture::ACCESS_KEY_SECRET.to_owned(),
@@ -131,7 +138,9 @@ fn reqsign(unsigned: &Request<Bytes>) -> Case {
     let (mut head, _) = unsigned.clone().into_parts();
     let (runtime, context) = (runtime(), Context::new());
     Case::new(SIGN_REQSIGN, move || {
-        runtime.block_on(signer.sign_request(&context, &mut head, Some(&credential), None)).unwrap();
+        runtime
+            .block_on(signer.sign_request(&context, &mut head, Some(&credential), None))
+            .unwrap();
     })
 }
 
@@ -153,8 +162,10 @@ fn aws_sigv4(mut request: Request<Bytes>) -> Case {
         for added in ["authorization", "x-amz-date"] {
             request.headers_mut().remove(added);
         }
-        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-        let signable = SignableRequest::new("POST", &*uri, headers, SignableBody::UnsignedPayload).unwrap();
+        let headers =
+            request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        let signable =
+            SignableRequest::new("POST", &*uri, headers, SignableBody::UnsignedPayload).unwrap();
         let (instructions, _) = sign(signable, &params).unwrap().into_parts();
         instructions.apply_to_request_http1x(&mut request);
     })
@@ -163,9 +174,13 @@ fn aws_sigv4(mut request: Request<Bytes>) -> Case {
 /// It supports only the query form.
 fn rusty_s3() -> Case {
     let endpoint = "https://s3.us-east-1.amazonaws.com".parse().unwrap();
-    let bucket = Bucket::new(endpoint, UrlStyle::VirtualHost, fixture::BUCKET, "us-east-1").unwrap();
-    let credentials = rusty_s3::Credentials::new(fixture::ACCESS_KEY_ID, fixture::ACCESS_KEY_SECRET);
-    Case::new(SIGN_RUSTY_S3, move || bucket.delete_object(Some(&credentials), "doc-001").sign(Duration::from_secs(900)))
+    let bucket =
+        Bucket::new(endpoint, UrlStyle::VirtualHost, fixture::BUCKET, "us-east-1").unwrap();
+    let credentials =
+        rusty_s3::Credentials::new(fixture::ACCESS_KEY_ID, fixture::ACCESS_KEY_SECRET);
+    Case::new(SIGN_RUSTY_S3, move || {
+        bucket.delete_object(Some(&credentials), "doc-001").sign(Duration::from_secs(900))
+    })
 }
 
 fn signer() -> Signer {

@@ -41,7 +41,11 @@ pub fn to_csv(run: &Run, arrivals: &[Arrival]) -> String {
         let seconds = position as f64 * BIN;
         let [accepted, refused] = [accepted, refused].map(|count| f64::from(count) / BIN);
         let sent = accepted + refused;
-        writeln!(out, "{client},{concurrency},{latency_ms},{batches},{seconds},{sent},{accepted},{refused}").unwrap();
+        writeln!(
+            out,
+            "{client},{concurrency},{latency_ms},{batches},{seconds},{sent},{accepted},{refused}"
+        )
+        .unwrap();
     }
     out
 }
@@ -58,7 +62,10 @@ pub struct Bin {
 #[must_use]
 pub fn parse(line: &str) -> Option<(Run, Bin)> {
     let fields: Vec<&str> = line.split(',').collect();
-    let [client, concurrency, latency_ms, batches, seconds, _, accepted, refused] = fields[..] else { return None };
+    let [client, concurrency, latency_ms, batches, seconds, _, accepted, refused] = fields[..]
+    else {
+        return None;
+    };
     let run = Run {
         client: client.to_owned(),
         concurrency: concurrency.parse().ok()?,

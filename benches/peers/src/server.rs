@@ -16,8 +16,10 @@ use crate::series::Arrival;
 const DELETED: &[u8] = b"HTTP/1.1 204 No Content\r\nx-oss-request-id: 534B371674A4D890XXXX\r\n\r\n";
 
 /// Throttling, for `aws-sdk-s3vectors`.
-const REFUSED_BY_S3: (&str, &str) =
-    ("429 Too Many Requests\r\nx-amzn-errortype: TooManyRequestsException", r#"{"message":"too fast"}"#);
+const REFUSED_BY_S3: (&str, &str) = (
+    "429 Too Many Requests\r\nx-amzn-errortype: TooManyRequestsException",
+    r#"{"message":"too fast"}"#,
+);
 
 /// The response of the service.
 const REFUSED_BY_OSS: (&str, &str) = (
@@ -28,7 +30,8 @@ const REFUSED_BY_OSS: (&str, &str) = (
 /// With a date, because the Python SDK requires one in errors.
 fn refusal((head, body): (&str, &str)) -> Vec<u8> {
     let (date, length) = (HttpDate::from(SystemTime::now()), body.len());
-    let rest = format!("date: {date}\r\ncontent-type: application/json\r\ncontent-length: {length}");
+    let rest =
+        format!("date: {date}\r\ncontent-type: application/json\r\ncontent-length: {length}");
     format!("HTTP/1.1 {head}\r\n{rest}\r\n\r\n{body}").into_bytes()
 }
 
@@ -42,7 +45,8 @@ pub struct Limit {
 
 impl Limit {
     /// The limit for all comparisons, goals and the chart.
-    pub const OF_THE_COMPARISON: Self = Self { per_second: 50.0, depth: 50.0, latency: Duration::ZERO };
+    pub const OF_THE_COMPARISON: Self =
+        Self { per_second: 50.0, depth: 50.0, latency: Duration::ZERO };
 }
 
 /// What the server checks before it responds.
@@ -91,7 +95,11 @@ impl Server {
     }
 
     fn start(limit: Option<Limit>) -> Self {
-        let bucket = Bucket { tokens: limit.map_or(0.0, |limit| limit.depth), filled_at: Instant::now(), arrivals: Vec::new() };
+        let bucket = Bucket {
+            tokens: limit.map_or(0.0, |limit| limit.depth),
+            filled_at: Instant::now(),
+            arrivals: Vec::new(),
+        };
         let judge = Arc::new(Judge {
             limit,
             bucket: Mutex::new(bucket),
@@ -146,7 +154,11 @@ async fn connection(mut stream: TcpStream, judge: Arc<Judge>) -> std::io::Result
     }
 }
 
-async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>, filled: usize) -> std::io::Result<usize> {
+async fn read_more(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    filled: usize,
+) -> std::io::Result<usize> {
     if filled == buffer.len() {
         buffer.resize(2 * filled, 0);
     }
@@ -161,9 +173,15 @@ async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>, filled: usize) 
 fn message(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut headers);
-    let httparse::Status::Complete(head) = request.parse(bytes).expect("clients send HTTP/1.1") else { return None };
-    let length = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
-    let length = length.map_or(0, |header| str::from_utf8(header.value).unwrap().parse().expect("a length is a number"));
+    let httparse::Status::Complete(head) = request.parse(bytes).expect("clients send HTTP/1.1")
+    else {
+        return None;
+    };
+    let length =
+        request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let length = length.map_or(0, |header| {
+        str::from_utf8(header.value).unwrap().parse().expect("a length is a number")
+    });
     Some((head, length))
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use oss_delete_vectors::bulk::{BulkDelete, Checkpoint, Event, FailedKeys, KeyOutcome, Positions, Report};
+use oss_delete_vectors::bulk::{
+    BulkDelete, Checkpoint, Event, FailedKeys, KeyOutcome, Positions, Report,
+};
 use oss_delete_vectors::{Key, KeyBatch};
 
 #[derive(Default)]
@@ -80,7 +82,10 @@ impl Model {
 
     /// The keys that a batch at `range` has, each once.
     pub(super) fn keys(&self, range: &Positions) -> Vec<String> {
-        indexes(range).filter(|&at| self.positions[at].is_original).map(|at| text(self.input[at])).collect()
+        indexes(range)
+            .filter(|&at| self.positions[at].is_original)
+            .map(|at| text(self.input[at]))
+            .collect()
     }
 
     /// A request for the keys at `range` goes out.
@@ -126,9 +131,16 @@ impl Model {
 
     fn fail(&mut self, failed: &FailedKeys) {
         let FailedKeys { keys, positions, outcome, error, requests, .. } = failed;
-        assert!(keys.iter().map(Key::as_str).eq(self.keys(positions)), "not the keys at {positions:?}");
-        let may_be_gone = indexes(positions).any(|at| self.positions[at].is_original && self.positions[at].may_be_gone);
-        assert!(!may_be_gone || *outcome == KeyOutcome::Unconfirmed, "{positions:?} may be gone, and are told {outcome}");
+        assert!(
+            keys.iter().map(Key::as_str).eq(self.keys(positions)),
+            "not the keys at {positions:?}"
+        );
+        let may_be_gone = indexes(positions)
+            .any(|at| self.positions[at].is_original && self.positions[at].may_be_gone);
+        assert!(
+            !may_be_gone || *outcome == KeyOutcome::Unconfirmed,
+            "{positions:?} may be gone, and are told {outcome}"
+        );
         assert!(*requests > 0 || (*outcome == KeyOutcome::NotAttempted && error.is_none()));
         // With nothing deleted a rejection says nothing about the keys: a run that resumes this one sends them again.
         let is_unproven = *outcome == KeyOutcome::Rejected && self.settled.deleted == 0;
@@ -136,7 +148,9 @@ impl Model {
         if is_unproven && !self.is_stopped {
             self.unproven.push(positions.clone());
         }
-        for report in [Some(&mut self.report), is_settled.then_some(&mut self.settled)].into_iter().flatten() {
+        for report in
+            [Some(&mut self.report), is_settled.then_some(&mut self.settled)].into_iter().flatten()
+        {
             let count = match outcome {
                 KeyOutcome::Rejected => &mut report.rejected,
                 KeyOutcome::Unconfirmed => &mut report.unconfirmed,
@@ -161,13 +175,24 @@ impl Model {
         let (report, told, before) = (bulk.report(), self.report, self.resumed);
         let sums = |report: Report| {
             let Report { deleted, rejected, unconfirmed, not_attempted, .. } = report;
-            [deleted, rejected, unconfirmed, not_attempted, report.pushed, report.duplicates, report.requests]
+            [
+                deleted,
+                rejected,
+                unconfirmed,
+                not_attempted,
+                report.pushed,
+                report.duplicates,
+                report.requests,
+            ]
         };
-        let expected: Vec<u64> = sums(told).iter().zip(sums(before)).map(|(told, before)| told + before).collect();
+        let expected: Vec<u64> =
+            sums(told).iter().zip(sums(before)).map(|(told, before)| told + before).collect();
         assert_eq!(sums(report).to_vec(), expected);
         assert_eq!(report.retries, told.retries + before.retries);
         assert_eq!(bulk.position(), self.pushed as u64);
-        let pending = (0..self.pushed).filter(|&at| self.positions[at].is_original && !self.positions[at].is_told).count();
+        let pending = (0..self.pushed)
+            .filter(|&at| self.positions[at].is_original && !self.positions[at].is_told)
+            .count();
         assert_eq!(report.pending(), pending as u64);
         for (at, position) in self.positions.iter().enumerate() {
             assert_eq!(bulk.settled().contains(at as u64), position.is_settled, "position {at}");
@@ -179,15 +204,26 @@ impl Model {
         self.check(bulk);
         assert_eq!(bulk.report().pending(), 0);
         for (at, position) in self.positions[..self.pushed].iter().enumerate() {
-            assert!(position.is_told || position.is_passed_over || !position.is_original, "position {at} was lost");
+            assert!(
+                position.is_told || position.is_passed_over || !position.is_original,
+                "position {at} was lost"
+            );
         }
     }
 
     /// The run is gone, and another begins from its checkpoint. What it did not cover nobody knows.
     pub(super) fn resume(&mut self, checkpoint: &Checkpoint) {
         let report = checkpoint.report();
-        let settled = [self.settled.deleted, self.settled.rejected, self.settled.unconfirmed, self.settled.not_attempted];
-        assert_eq!([report.deleted, report.rejected, report.unconfirmed, report.not_attempted], settled);
+        let settled = [
+            self.settled.deleted,
+            self.settled.rejected,
+            self.settled.unconfirmed,
+            self.settled.not_attempted,
+        ];
+        assert_eq!(
+            [report.deleted, report.rejected, report.unconfirmed, report.not_attempted],
+            settled
+        );
         for position in &mut self.positions {
             let is_settled = position.is_settled;
             *position = Position { is_passed_over: is_settled, is_settled, ..Position::default() };

@@ -73,7 +73,9 @@ impl Answer {
         match script.below(16) {
             0..=7 => Self::Other(error(script.pick(&REFUSALS), script)),
             8..=11 => Self::Other(error(script.pick(&OPEN), script)),
-            12 | 13 => Self::TransportError(TransportError::may_have_arrived("the connection broke\n\u{202e}")),
+            12 | 13 => Self::TransportError(TransportError::may_have_arrived(
+                "the connection broke\n\u{202e}",
+            )),
             _ => Self::TransportError(TransportError::surely_not_sent("no such host")),
         }
     }
@@ -98,7 +100,9 @@ fn error((status, code): (u16, &str), script: &mut Script<'_>) -> Response<Vec<u
     ];
     for _ in 0..script.below(3) {
         let (name, value) = script.pick(&HEADERS);
-        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     response
 }

@@ -77,7 +77,11 @@ pub(crate) struct What {
     #[arg(long, value_name = "NAME", help_heading = "Target")]
     pub(crate) index_name: Option<String>,
 
-    #[arg(long, value_name = "JSON", help = "Keys as a JSON array of strings, or file://PATH of such a file")]
+    #[arg(
+        long,
+        value_name = "JSON",
+        help = "Keys as a JSON array of strings, or file://PATH of such a file"
+    )]
     pub(crate) keys: Vec<String>,
 
     /// File with one key per line, or - for stdin; can be repeated
@@ -96,10 +100,13 @@ pub(crate) struct What {
 impl What {
     /// The options that select the keys. Keys given on the command line are shown as `[..]`.
     pub(crate) fn to_options(&self) -> String {
-        let arrays = self.keys.iter().map(|keys| format!("--keys {}", if keys.starts_with("file://") { keys } else { "[..]" }));
+        let arrays = self.keys.iter().map(|keys| {
+            format!("--keys {}", if keys.starts_with("file://") { keys } else { "[..]" })
+        });
         let paths = self.keys_from.iter().map(|path| format!("--keys-from {}", path.display()));
-        let format =
-            self.keys_format.and_then(|format| Some(format!("--keys-format {}", format.to_possible_value()?.get_name())));
+        let format = self.keys_format.and_then(|format| {
+            Some(format!("--keys-format {}", format.to_possible_value()?.get_name()))
+        });
         let skip = (self.on_bad_key == OnBadKey::Skip).then(|| "--on-bad-key skip".to_owned());
         arrays.chain(paths).chain(format).chain(skip).collect::<Vec<_>>().join(" ")
     }
@@ -124,7 +131,11 @@ pub(crate) struct Place {
     #[arg(long)]
     pub(crate) bucket: Option<String>,
 
-    #[arg(long, value_name = "URL", help = "Endpoint URL, or internal; default: the public endpoint [env: OSS_ENDPOINT]")]
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Endpoint URL, or internal; default: the public endpoint [env: OSS_ENDPOINT]"
+    )]
     pub(crate) endpoint: Option<String>,
 
     /// PEM file of certificates to trust in addition to the public ones
@@ -139,10 +150,18 @@ pub(crate) struct Place {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Credentials")]
 pub(crate) struct Who {
-    #[arg(long, value_name = "NAME", help = "Profile in the configuration file; default: [default] [env: OSSUTIL_PROFILE]")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        help = "Profile in the configuration file; default: [default] [env: OSSUTIL_PROFILE]"
+    )]
     pub(crate) profile: Option<String>,
 
-    #[arg(long, value_name = "PATH", help = "Configuration file; default: ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        help = "Configuration file; default: ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]"
+    )]
     pub(crate) config_file: Option<PathBuf>,
 
     /// Program that prints credentials as JSON
@@ -214,7 +233,12 @@ pub(crate) struct Output {
     pub(crate) output_format: Format,
 
     /// Show a progress bar on a terminal; with always, a line every 10 seconds elsewhere
-    #[arg(long, value_name = "auto|always|never", hide_possible_values = true, default_value = "auto")]
+    #[arg(
+        long,
+        value_name = "auto|always|never",
+        hide_possible_values = true,
+        default_value = "auto"
+    )]
     pub(crate) progress: When,
 
     /// Log to stderr; given twice, log every request
@@ -261,16 +285,24 @@ fn attempts(text: &str) -> Result<u32, &'static str> {
 }
 
 fn requests_a_second(text: &str) -> Result<f64, &'static str> {
-    text.parse().ok().filter(|number| (0.001..=1e6).contains(number)).ok_or("must be 0.001 to 1000000")
+    text.parse()
+        .ok()
+        .filter(|number| (0.001..=1e6).contains(number))
+        .ok_or("must be 0.001 to 1000000")
 }
 
 fn keys_a_second(text: &str) -> Result<f64, &'static str> {
-    text.parse().ok().filter(|number| (0.001..=1e9).contains(number)).ok_or("must be 0.001 to 1000000000")
+    text.parse()
+        .ok()
+        .filter(|number| (0.001..=1e9).contains(number))
+        .ok_or("must be 0.001 to 1000000000")
 }
 
 fn unix_time(text: &str) -> Result<u64, &'static str> {
     let seconds = text.parse().ok();
-    seconds.filter(|&seconds| seconds <= LAST_SECOND).ok_or("must be whole seconds since 1970, 0 to 253402300799")
+    seconds
+        .filter(|&seconds| seconds <= LAST_SECOND)
+        .ok_or("must be whole seconds since 1970, 0 to 253402300799")
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {
@@ -290,10 +322,13 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
         _ => (text, 1),
     };
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = number.parse().ok().filter(|_| is_number).and_then(|number: u64| number.checked_mul(unit));
+    let seconds =
+        number.parse().ok().filter(|_| is_number).and_then(|number: u64| number.checked_mul(unit));
     match seconds {
         Some(seconds @ 1..=LONGEST_OUTAGE) => Ok(Duration::from_secs(seconds)),
-        _ => Err("must be a whole number of seconds, or of minutes, hours or days such as 30m, 2h or 1d, from 1s to 365d"),
+        _ => Err(
+            "must be a whole number of seconds, or of minutes, hours or days such as 30m, 2h or 1d, from 1s to 365d",
+        ),
     }
 }
 
@@ -303,13 +338,34 @@ mod tests {
 
     #[test]
     fn durations_are_seconds_or_have_a_unit() {
-        let seconds = [("1", 1), ("90", 90), ("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86_400), ("365d", LONGEST_OUTAGE)];
+        let seconds = [
+            ("1", 1),
+            ("90", 90),
+            ("90s", 90),
+            ("30m", 1800),
+            ("2h", 7200),
+            ("1d", 86_400),
+            ("365d", LONGEST_OUTAGE),
+        ];
         for (text, seconds) in seconds {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in
-            ["", "0", "m", "-1", "+1", "1.5h", "1 h", "1w", "1hh", "366d", "1H", "99999999999999999999d", "5\u{661}m", "never"]
-        {
+        for text in [
+            "",
+            "0",
+            "m",
+            "-1",
+            "+1",
+            "1.5h",
+            "1 h",
+            "1w",
+            "1hh",
+            "366d",
+            "1H",
+            "99999999999999999999d",
+            "5\u{661}m",
+            "never",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

@@ -55,10 +55,13 @@ impl Saved {
         let value: Option<Value> = serde_json::from_str(text).ok();
         let version = value.as_ref().and_then(|value| value.get("version")?.as_u64());
         match version {
-            Some(version) if version != VERSION => {
-                Err(format!("is a checkpoint of version {version}, and this program reads version {VERSION}"))
-            }
-            _ => value.as_ref().and_then(Self::from_json).ok_or_else(|| "is not a checkpoint of this program".to_owned()),
+            Some(version) if version != VERSION => Err(format!(
+                "is a checkpoint of version {version}, and this program reads version {VERSION}"
+            )),
+            _ => value
+                .as_ref()
+                .and_then(Self::from_json)
+                .ok_or_else(|| "is not a checkpoint of this program".to_owned()),
         }
     }
 
@@ -79,7 +82,10 @@ impl Saved {
         value.get("version")?;
         let failed_keys = match value.get("failed_keys")? {
             Value::Null => None,
-            file => Some(Covered { run: file.get("run")?.as_str()?.to_owned(), bytes: file.get("bytes")?.as_u64()? }),
+            file => Some(Covered {
+                run: file.get("run")?.as_str()?.to_owned(),
+                bytes: file.get("bytes")?.as_u64()?,
+            }),
         };
         Some(Self {
             run: value.get("run")?.to_string().parse().ok()?,
@@ -87,7 +93,9 @@ impl Saved {
             options: value.get("options")?.as_str()?.to_owned(),
             failed_keys,
             errors: Errors::from_json(value.get("errors")?)?,
-            elapsed: Duration::try_from_secs_f64(value.get("elapsed_seconds")?.as_f64()?).ok().filter(|&time| time <= LONGEST)?,
+            elapsed: Duration::try_from_secs_f64(value.get("elapsed_seconds")?.as_f64()?)
+                .ok()
+                .filter(|&time| time <= LONGEST)?,
         })
     }
 }
@@ -103,7 +111,11 @@ pub(crate) struct CheckpointFile<D = FileSystem> {
 
 impl CheckpointFile {
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), place: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), disk: FileSystem }
+        Self {
+            path: path.to_owned(),
+            place: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+            disk: FileSystem,
+        }
     }
 
     /// What an earlier run saved; `None` if there is no such file, or an empty one, as `mktemp`
@@ -142,7 +154,9 @@ impl CheckpointFile {
 
     pub(crate) fn remove(&self) -> Result<(), CheckpointError> {
         match fs::remove_file(&self.place) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed("cannot be removed", error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.failed("cannot be removed", error))
+            }
             _ => Ok(()),
         }
     }
@@ -207,7 +221,11 @@ mod tests {
 
     /// A file that holds `OLD`, on a disk where the `at`th operation from now on goes wrong.
     fn file(at: usize, is_fatal: bool) -> CheckpointFile<SimulatedDisk> {
-        let mut file = CheckpointFile { path: "c".into(), place: "/runs/checkpoint".into(), disk: SimulatedDisk::default() };
+        let mut file = CheckpointFile {
+            path: "c".into(),
+            place: "/runs/checkpoint".into(),
+            disk: SimulatedDisk::default(),
+        };
         file.replace(OLD).unwrap();
         file.disk.fail_after(at, is_fatal);
         file
@@ -229,9 +247,12 @@ mod tests {
             .index_name("i")
             .build()
             .unwrap();
-        let bulk =
-            BulkDelete::new(&target, Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(), BulkOptions::new())
-                .unwrap();
+        let bulk = BulkDelete::new(
+            &target,
+            Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(),
+            BulkOptions::new(),
+        )
+        .unwrap();
         let fingerprint = Fingerprint::default();
         fingerprint.start();
         let saved = Saved {
@@ -245,7 +266,8 @@ mod tests {
         let text = saved.to_text();
         assert_eq!(Saved::parse(&text), Ok(saved));
         for time in ["-1.0", "4294967297.0", "1e19", "1e300"] {
-            let other = text.replace(r#""elapsed_seconds":1.0"#, &format!(r#""elapsed_seconds":{time}"#));
+            let other =
+                text.replace(r#""elapsed_seconds":1.0"#, &format!(r#""elapsed_seconds":{time}"#));
             assert_ne!(other, text);
             assert!(Saved::parse(&other).is_err(), "{time}");
         }
@@ -256,7 +278,10 @@ mod tests {
         let error = io::Error::from_raw_os_error(if cfg!(windows) { 170 } else { 16 });
         let text = CheckpointFile::new(Path::new("c")).not_written(&error).to_string();
         assert!(text.starts_with("--checkpoint c: cannot be replaced by a new file: "), "{text}");
-        assert!(text.ends_with("\nhelp: if this file is mounted by itself, mount its folder instead"), "{text}");
+        assert!(
+            text.ends_with("\nhelp: if this file is mounted by itself, mount its folder instead"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -268,7 +293,11 @@ mod tests {
             assert!(file.replace(NEW).is_err(), "{at}");
             let content = file.disk.read("/runs/checkpoint");
             // Only the very last step, making the new name last, comes after the rename.
-            assert_eq!(content, Some(if at + 1 == operations { NEW } else { OLD }.to_vec()), "{at}");
+            assert_eq!(
+                content,
+                Some(if at + 1 == operations { NEW } else { OLD }.to_vec()),
+                "{at}"
+            );
             // What it left behind is in nobody's way.
             file.replace(NEW).unwrap();
             assert_eq!(file.disk.read("/runs/checkpoint"), Some(NEW.to_vec()), "{at}");
@@ -283,8 +312,12 @@ mod tests {
                 let mut file = file(at, true);
                 let is_done = file.replace(NEW).is_ok();
                 assert_eq!(is_done, at == operations);
-                let content = file.disk.after(crash, "/runs/checkpoint").expect("one of them is there");
-                assert!(content == NEW || (content == OLD && !is_done), "{at} {crash:?}: {content:?}");
+                let content =
+                    file.disk.after(crash, "/runs/checkpoint").expect("one of them is there");
+                assert!(
+                    content == NEW || (content == OLD && !is_done),
+                    "{at} {crash:?}: {content:?}"
+                );
             }
         }
     }

@@ -25,10 +25,16 @@ use crate::args::{Args, Who};
 
 const INDEX_NAME: Setting = Setting::new("index name").option("--index-name");
 const KEYS: Setting = Setting::new("keys").option("--keys, --keys-from");
-const REGION: Setting = Setting::new("region").option("--region").variable("OSS_REGION").key("region").example("cn-hangzhou");
-const ACCOUNT_ID: Setting = Setting::new("account id").option("--account-id").key("account-id").example("1234567890123456");
+const REGION: Setting = Setting::new("region")
+    .option("--region")
+    .variable("OSS_REGION")
+    .key("region")
+    .example("cn-hangzhou");
+const ACCOUNT_ID: Setting =
+    Setting::new("account id").option("--account-id").key("account-id").example("1234567890123456");
 const BUCKET: Setting = Setting::new("bucket").option("--bucket").example("examplebucket");
-const ENDPOINT: Setting = Setting::new("endpoint").option("--endpoint").variable("OSS_ENDPOINT").key("endpoint");
+const ENDPOINT: Setting =
+    Setting::new("endpoint").option("--endpoint").variable("OSS_ENDPOINT").key("endpoint");
 
 pub(crate) struct Config {
     pub(crate) target: Target,
@@ -40,12 +46,17 @@ pub(crate) struct Config {
 impl Config {
     /// Finds and checks all settings. `environment` returns the value of a variable. Does not start
     /// the credential process.
-    pub(crate) fn read(args: &Args, environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
+    pub(crate) fn read(
+        args: &Args,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
         let Args { what, place, who, .. } = args;
         let file = if place.emulator { None } else { Some(config_file(who, &environment)?) };
         let profiles = file.as_ref().map(ConfigFile::profiles).transpose()?;
         let profile = match (&file, &profiles) {
-            (Some(file), Some(profiles)) => Some(file.profile(profiles, profile_name(who, &environment)?)?),
+            (Some(file), Some(profiles)) => {
+                Some(file.profile(profiles, profile_name(who, &environment)?)?)
+            }
             _ => None,
         };
         let mut lookup = Lookup::new(&environment, profile);
@@ -57,8 +68,14 @@ impl Config {
         let bucket = lookup.find(&BUCKET, place.bucket.as_deref())?;
         let endpoint = lookup.find_optional(&ENDPOINT, place.endpoint.as_deref())?;
         let credentials = credentials::find(&mut lookup, who.credential_process.as_deref())?;
-        let (Some(index_name), Some(_), Some(region), Some(account_id), Some(bucket), Some(credentials)) =
-            (index_name, keys, region, account_id, bucket, credentials)
+        let (
+            Some(index_name),
+            Some(_),
+            Some(region),
+            Some(account_id),
+            Some(bucket),
+            Some(credentials),
+        ) = (index_name, keys, region, account_id, bucket, credentials)
         else {
             return Err(lookup.into_missing());
         };
@@ -85,15 +102,24 @@ impl Config {
     }
 }
 
-fn config_file(who: &Who, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<ConfigFile, ConfigError> {
+fn config_file(
+    who: &Who,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<ConfigFile, ConfigError> {
     const VARIABLE: &str = "OSSUTIL_CONFIG_FILE";
-    let option = who.config_file.as_ref().map(|path| Named { value: path.clone(), origin: "--config-file" });
+    let option =
+        who.config_file.as_ref().map(|path| Named { value: path.clone(), origin: "--config-file" });
     let variable = |name| environment(name).filter(|value| !value.is_empty());
-    let named = option.or_else(|| variable(VARIABLE).map(|path| Named { value: PathBuf::from(path), origin: VARIABLE }));
+    let named = option.or_else(|| {
+        variable(VARIABLE).map(|path| Named { value: PathBuf::from(path), origin: VARIABLE })
+    });
     ConfigFile::read(named, variable(HOME))
 }
 
-fn profile_name(who: &Who, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<Named<String>>, ConfigError> {
+fn profile_name(
+    who: &Who,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<Named<String>>, ConfigError> {
     const VARIABLE: &str = "OSSUTIL_PROFILE";
     if let Some(name) = &who.profile {
         return Ok(Some(Named { value: name.clone(), origin: "--profile" }));
@@ -104,6 +130,14 @@ fn profile_name(who: &Who, environment: &dyn Fn(&str) -> Option<OsString>) -> Re
 fn transport_options(ca_file: Option<&Path>) -> Result<TransportOptions, ConfigError> {
     const OPTION: &str = "--ca-file";
     let Some(path) = ca_file else { return Ok(TransportOptions::new()) };
-    let pem = file::read(path).map_err(|error| ConfigError::Unreadable { origin: Some(OPTION), path: path.to_owned(), error })?;
-    TransportOptions::new().extra_roots(&pem).map_err(|error| ConfigError::Roots { origin: OPTION, path: path.to_owned(), error })
+    let pem = file::read(path).map_err(|error| ConfigError::Unreadable {
+        origin: Some(OPTION),
+        path: path.to_owned(),
+        error,
+    })?;
+    TransportOptions::new().extra_roots(&pem).map_err(|error| ConfigError::Roots {
+        origin: OPTION,
+        path: path.to_owned(),
+        error,
+    })
 }

@@ -21,12 +21,15 @@ pub(crate) fn write_requests(
     mut output: impl Write,
 ) -> io::Result<Report> {
     let options = BulkOptions::new().concurrency(1).rate(Rate::Unlimited);
-    let mut bulk = BulkDelete::new(target, credentials, options).expect("options within their ranges");
+    let mut bulk =
+        BulkDelete::new(target, credentials, options).expect("options within their ranges");
     let now = Now::new(Duration::ZERO, time);
     let mut keys = keys.fuse();
     while !bulk.is_finished() {
         match keys.next() {
-            Some(key) => bulk.push(Key::new(&key).expect("the source checks keys")).expect("all that was pushed is settled"),
+            Some(key) => bulk
+                .push(Key::new(&key).expect("the source checks keys"))
+                .expect("all that was pushed is settled"),
             None => bulk.finish(),
         }
         while let Some(transmit) = bulk.poll_transmit(now) {
@@ -43,8 +46,11 @@ pub(crate) fn write_requests(
 /// be long and comes last.
 fn to_json(request: &Request<Bytes>) -> String {
     let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes));
-    let headers: Map<String, Value> =
-        request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes()))).collect();
+    let headers: Map<String, Value> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes())))
+        .collect();
     format!(
         r#"{{"method":{},"url":{},"headers":{},"body":{}}}"#,
         Value::from(request.method().as_str()),

@@ -33,12 +33,18 @@ struct Met {
 
 impl Errors {
     pub(crate) fn add(&mut self, error: &AttemptError, keys: usize) {
-        let mut kind = Kind { status: error.status().map(|status| status.as_u16()), code: error.code().map(str::to_owned) };
+        let mut kind = Kind {
+            status: error.status().map(|status| status.as_u16()),
+            code: error.code().map(str::to_owned),
+        };
         if self.kinds.len() >= MOST_KINDS && !self.kinds.contains_key(&kind) {
             kind = Kind { status: None, code: Some("(others)".to_owned()) };
         }
-        let met =
-            Met { keys: keys as u64, message: error.message().into_owned(), request_id: error.request_id().map(str::to_owned) };
+        let met = Met {
+            keys: keys as u64,
+            message: error.message().into_owned(),
+            request_id: error.request_id().map(str::to_owned),
+        };
         let keys = self.kinds.get(&kind).map_or(0, |met| met.keys);
         // The count of earlier runs comes from a file and may be any number.
         self.kinds.insert(kind, Met { keys: keys.saturating_add(met.keys), ..met });
@@ -74,7 +80,8 @@ impl Errors {
         self.kinds.iter().map(|(Kind { status, code }, Met { keys, message, request_id })| {
             let status = status.map(|status| format!("{status} "));
             let code = code.as_ref().map(|code| format!("{}: ", code.escape_debug()));
-            let request_id = request_id.as_ref().map(|id| format!(" (request id {})", id.escape_debug()));
+            let request_id =
+                request_id.as_ref().map(|id| format!(" (request id {})", id.escape_debug()));
             format!(
                 "  {}: {}{}{}{}",
                 count(*keys, "key"),
@@ -98,17 +105,27 @@ mod tests {
 
     #[test]
     fn counts_end_where_numbers_do() {
-        let target =
-            Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").build().unwrap();
+        let target = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .build()
+            .unwrap();
         let options = BulkOptions::new().max_attempts(1);
-        let mut bulk =
-            BulkDelete::new(&target, Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(), options).unwrap();
+        let mut bulk = BulkDelete::new(
+            &target,
+            Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(),
+            options,
+        )
+        .unwrap();
         bulk.push(Key::new("a").unwrap()).unwrap();
         bulk.finish();
         let now = Now::new(std::time::Duration::ZERO, UNIX_EPOCH);
         let transmit = bulk.poll_transmit(now).unwrap();
         bulk.handle_failure(now, transmit.id, TransportError::may_have_arrived("reset"));
-        let Some(Event::Failed(failed)) = bulk.poll_event() else { panic!("the only attempt failed") };
+        let Some(Event::Failed(failed)) = bulk.poll_event() else {
+            panic!("the only attempt failed")
+        };
 
         let kind = |count: u64| json!([{ "code": null, "status": null, "count": count, "message": "no response, but the request may have arrived: reset", "request_id": null }]);
         let mut errors = Errors::from_json(&kind(u64::MAX - 5)).unwrap();

@@ -68,14 +68,19 @@ impl FailedKeysFile {
         let first = file.line_at(0).map_err(|error| file.error(error))?;
         let rest = file.line_at(*bytes).map_err(|error| file.error(error))?;
         if first == Line::Other || rest == Line::Other {
-            return Err(file.error("its lines are of another run than the checkpoint; name the file of that run"));
+            return Err(file.error(
+                "its lines are of another run than the checkpoint; name the file of that run",
+            ));
         }
-        if rest == Line::InvalidValue {
-            let reason =
-                format!("after {bytes} bytes of the checkpoint's run comes what no run wrote; name the file of that run");
+        if rest == Line::Malformed {
+            let reason = format!(
+                "after {bytes} bytes of the checkpoint's run comes what no run wrote; name the file of that run"
+            );
             return Err(file.error(reason));
         }
-        let cut = |file: &mut File| file.set_len(*bytes).and_then(|()| file.seek(SeekFrom::Start(*bytes)));
+        let cut = |file: &mut File| {
+            file.set_len(*bytes).and_then(|()| file.seek(SeekFrom::Start(*bytes)))
+        };
         cut(file.file.get_mut()).map_err(|error| file.error(error))?;
         file.bytes = *bytes;
         Ok(file)
@@ -90,7 +95,7 @@ impl FailedKeysFile {
             file.seek(SeekFrom::Start(start - 1))?;
             file.read_exact(&mut last)?;
             if last != *b"\n" {
-                return Ok(Line::InvalidValue);
+                return Ok(Line::Malformed);
             }
         }
         let mut line = Vec::new();
@@ -104,7 +109,7 @@ impl FailedKeysFile {
             Ok(line) if line.get("run").is_some_and(|run| *run == *self.run) => Line::Own,
             Ok(line) if line.get("key").is_some() && line.get("outcome").is_some() => Line::Other,
             Err(_) if is_torn() => Line::Own,
-            _ => Line::InvalidValue,
+            _ => Line::Malformed,
         })
     }
 
@@ -113,16 +118,20 @@ impl FailedKeysFile {
             let mut options = OpenOptions::new();
             options.write(true);
             let (file, is_new) = match options.clone().create_new(true).open(path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (options.create(true).open(path)?, false),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    (options.create(true).open(path)?, false)
+                }
                 file => (file?, true),
             };
             let metadata = file.metadata()?;
             Ok((file, is_new, metadata))
         };
-        let (file, is_new, metadata) = opened().map_err(|error: io::Error| FailedKeysError::new(path, error))?;
+        let (file, is_new, metadata) =
+            opened().map_err(|error: io::Error| FailedKeysError::new(path, error))?;
         let is_file = metadata.is_file();
         if is_file && !lock::take_itself(&file) {
-            let reason = "another run is using it\nhelp: wait until it has ended, or name another file";
+            let reason =
+                "another run is using it\nhelp: wait until it has ended, or name another file";
             return Err(FailedKeysError::new(path, reason));
         }
         let bytes = if is_file { metadata.len() } else { 0 };
@@ -185,7 +194,10 @@ impl FailedKeysFile {
     /// Returns when all lines are on the disk, where they can be found.
     pub(crate) fn sync(&mut self) -> Result<(), FailedKeysError> {
         if self.is_dirty {
-            let synced = self.file.flush().and_then(|()| if self.is_file { self.file.get_ref().sync_data() } else { Ok(()) });
+            let synced = self
+                .file
+                .flush()
+                .and_then(|()| if self.is_file { self.file.get_ref().sync_data() } else { Ok(()) });
             self.check(synced)?;
             self.is_dirty = false;
         }
@@ -194,7 +206,9 @@ impl FailedKeysFile {
             let found = check_written(self.file.get_ref(), &self.path, self.bytes);
             let help = "to list all keys again, run the same command with another --failed-keys";
             self.check(found.map_err(|error| {
-                io::Error::other(format!("the file changed while the run wrote to it: {error}\nhelp: {help}"))
+                io::Error::other(format!(
+                    "the file changed while the run wrote to it: {error}\nhelp: {help}"
+                ))
             }))?;
         }
         self.check(Ok(()))
@@ -225,7 +239,7 @@ enum Line {
     /// Another run.
     Other,
     /// No run.
-    InvalidValue,
+    Malformed,
 }
 
 /// What is wrong with the file.
@@ -264,10 +278,14 @@ mod tests {
             .index_name("i")
             .build()
             .unwrap();
-        let mut bulk =
-            BulkDelete::new(&target, Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(), BulkOptions::new())
-                .unwrap();
-        (0..100).for_each(|number| bulk.push(Key::new(&format!("{number:0500}")).unwrap()).unwrap());
+        let mut bulk = BulkDelete::new(
+            &target,
+            Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap(),
+            BulkOptions::new(),
+        )
+        .unwrap();
+        (0..100)
+            .for_each(|number| bulk.push(Key::new(&format!("{number:0500}")).unwrap()).unwrap());
         bulk.stop();
         let failed = |event| if let Event::Failed(failed) = event { Some(failed) } else { None };
         std::iter::from_fn(|| bulk.poll_event()).find_map(failed).unwrap()

@@ -67,7 +67,8 @@ impl Running {
 impl Fingerprint {
     /// Hashes the keys from now on. Only a run with a checkpoint does so.
     pub(crate) fn start(&self) {
-        let mut running = Running { position: 0, hash: Sha256::new(), marks: VecDeque::new(), settled: 0 };
+        let mut running =
+            Running { position: 0, hash: Sha256::new(), marks: VecDeque::new(), settled: 0 };
         running.marks.push_back(running.mark());
         *self.lock() = Some(running);
     }
@@ -157,7 +158,11 @@ impl ReadAhead {
         }
         let position = self.position;
         self.position += 1;
-        if self.settled.contains(position) { self.settled_key.clone() } else { self.unsettled.pop_front() }
+        if self.settled.contains(position) {
+            self.settled_key.clone()
+        } else {
+            self.unsettled.pop_front()
+        }
     }
 }
 
@@ -177,7 +182,13 @@ mod tests {
     fn every_difference_of_keys_or_order_shows() {
         let keys = of(&["ab", "c", "d"]);
         assert_eq!(keys, of(&["ab", "c", "d"]));
-        for others in [&["a", "bc", "d"][..], &["c", "ab", "d"], &["ab", "c"], &["ab", "c", "d", ""], &["ab", "c", "e"]] {
+        for others in [
+            &["a", "bc", "d"][..],
+            &["c", "ab", "d"],
+            &["ab", "c"],
+            &["ab", "c", "d", ""],
+            &["ab", "c", "e"],
+        ] {
             assert_ne!(keys, of(others), "{others:?}");
         }
         assert_eq!(Mark::from_json(&keys.to_json()), Some(keys));
@@ -189,7 +200,9 @@ mod tests {
         fingerprint.start();
         let keys: Vec<String> = (0..1000).map(|number| format!("doc-{number}")).collect();
         keys.iter().for_each(|key| fingerprint.add(key));
-        for (settled, position) in [(0, 0), (1, 64), (64, 64), (65, 128), (959, 960), (961, 1000), (1000, 1000)] {
+        for (settled, position) in
+            [(0, 0), (1, 64), (64, 64), (65, 128), (959, 960), (961, 1000), (1000, 1000)]
+        {
             let mark = fingerprint.mark(settled);
             let before: Vec<&str> = keys[..position].iter().map(String::as_str).collect();
             assert_eq!(mark, of(&before), "{settled}");

@@ -23,7 +23,8 @@ impl Interrupts {
         ctrlc::set_handler(move || match count.0.fetch_add(1, Ordering::SeqCst) {
             0 => {
                 stop.stop();
-                console.say("stopping: waiting for the requests in flight; once more to leave them");
+                console
+                    .say("stopping: waiting for the requests in flight; once more to leave them");
             }
             1 => stop.abort(),
             _ => process::exit(INTERRUPTED.into()),

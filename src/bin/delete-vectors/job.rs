@@ -5,7 +5,8 @@ use std::pin::Pin;
 
 use oss_delete_vectors::bulk::{BulkDelete, Event, Report};
 use oss_delete_vectors::transports::{
-    AsyncProvider, BlockingProvider, HyperTransport, Observer, Run, RunError, StopHandle, TransportOptions, UreqTransport,
+    AsyncProvider, BlockingProvider, HyperTransport, Observer, Run, RunError, StopHandle,
+    TransportOptions, UreqTransport,
 };
 use oss_delete_vectors::{Credentials, Key};
 use tokio::runtime::Builder;
@@ -36,7 +37,8 @@ pub(crate) struct Job<'a> {
 type Outcome = Result<Report, RunError>;
 
 /// ctrlc does not report why it failed. It needs a thread.
-const NO_THREAD: &str = "cannot handle signals: no thread can be started\nhelp: raise the limit of threads, ulimit -u";
+const NO_THREAD: &str =
+    "cannot handle signals: no thread can be started\nhelp: raise the limit of threads, ulimit -u";
 
 /// How a run ended.
 pub(crate) struct Ended {
@@ -53,14 +55,23 @@ impl Job<'_> {
         let console = progress.console();
         let interval = progress.interval();
         let outage_lines = OutageLines::new(progress.console());
-        let mut output =
-            Output { output_files, progress, outage_lines, pace: Pace::default(), stop: stop.clone(), unwritten: None };
-        let run = Run::new(&mut *bulk).observer(&mut output).progress_every(interval).stop_handle(&stop);
+        let mut output = Output {
+            output_files,
+            progress,
+            outage_lines,
+            pace: Pace::default(),
+            stop: stop.clone(),
+            unwritten: None,
+        };
+        let run =
+            Run::new(&mut *bulk).observer(&mut output).progress_every(interval).stop_handle(&stop);
         // After `stop_handle`: only later stops end the run.
         let interrupts = Interrupts::stop(stop, console).map_err(|_| NO_THREAD)?;
         let (outcome, unsent) = match credentials {
             CredentialSource::Fixed(_) => drive(run, client, options, keys)?,
-            CredentialSource::Process(process) => drive(run.credentials(Provider(process)), client, options, keys)?,
+            CredentialSource::Process(process) => {
+                drive(run.credentials(Provider(process)), client, options, keys)?
+            }
         };
         output.progress.end();
         output.pace.log_last(bulk);
@@ -115,7 +126,12 @@ fn take_unsent(bulk: &mut BulkDelete, unsent: &[String], output_files: &mut Outp
 }
 
 /// Runs to the end. Also returns the keys that were read and not pushed.
-fn drive<O, P>(run: Run<'_, O, P>, client: Client, options: &TransportOptions, keys: Keys) -> io::Result<(Outcome, Vec<String>)>
+fn drive<O, P>(
+    run: Run<'_, O, P>,
+    client: Client,
+    options: &TransportOptions,
+    keys: Keys,
+) -> io::Result<(Outcome, Vec<String>)>
 where
     O: Observer,
     P: AsyncProvider + BlockingProvider,
@@ -125,7 +141,11 @@ where
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let transport = HyperTransport::new(options);
             let mut keys = KeyStream::read(keys)?;
-            let outcome = runtime.block_on(run.run_async(&mut keys, |request| transport.send(request), tokio::time::sleep));
+            let outcome = runtime.block_on(run.run_async(
+                &mut keys,
+                |request| transport.send(request),
+                tokio::time::sleep,
+            ));
             // The run no longer needs a credential process that is still running.
             runtime.shutdown_background();
             (outcome, keys.close())

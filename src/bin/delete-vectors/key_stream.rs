@@ -32,7 +32,9 @@ impl KeyStream {
                 send(Err(panic));
             }
         });
-        thread.map_err(|error| io::Error::new(error.kind(), format!("cannot start a thread to read keys: {error}")))?;
+        thread.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot start a thread to read keys: {error}"))
+        })?;
         Ok(Self { receiver, received: Vec::new().into_iter() })
     }
 
@@ -56,7 +58,9 @@ impl Stream for KeyStream {
             ready!(self.receiver.poll_recv_many(context, &mut received, KeyBatch::MAX_KEYS));
             self.received = received.into_iter();
         }
-        Poll::Ready(self.received.next().map(|item| item.unwrap_or_else(|panic| resume_unwind(panic))))
+        Poll::Ready(
+            self.received.next().map(|item| item.unwrap_or_else(|panic| resume_unwind(panic))),
+        )
     }
 }
 
@@ -86,7 +90,10 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "the reader")]
     async fn a_panic_is_not_the_end() {
-        let mut keys = KeyStream::read((0..2).map(|number| if number == 1 { panic!("the reader") } else { "a".into() })).unwrap();
+        let mut keys = KeyStream::read(
+            (0..2).map(|number| if number == 1 { panic!("the reader") } else { "a".into() }),
+        )
+        .unwrap();
         assert_eq!(next(&mut keys).await.as_deref(), Some("a"));
         next(&mut keys).await;
     }

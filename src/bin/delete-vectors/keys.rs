@@ -58,8 +58,22 @@ impl Reading {
 }
 
 impl Keys {
-    pub(crate) fn new(source: Source, on_bad_key: OnBadKey, stop: StopHandle, console: Console, reading: Arc<Reading>) -> Self {
-        Self { source, on_bad_key, stop, console, reading, read_ahead: ReadAhead::default(), has_ended: false }
+    pub(crate) fn new(
+        source: Source,
+        on_bad_key: OnBadKey,
+        stop: StopHandle,
+        console: Console,
+        reading: Arc<Reading>,
+    ) -> Self {
+        Self {
+            source,
+            on_bad_key,
+            stop,
+            console,
+            reading,
+            read_ahead: ReadAhead::default(),
+            has_ended: false,
+        }
     }
 
     /// Reads up to `mark`, and returns whether the keys before it are the same. The run still gets
@@ -92,7 +106,8 @@ impl Keys {
                 if before < BAD_LINES_REPORTED {
                     self.console.say(format_args!("warning: skipped: {}", error.text));
                 } else if before == BAD_LINES_REPORTED {
-                    self.console.say("warning: further skipped lines are counted, and not reported");
+                    self.console
+                        .say("warning: further skipped lines are counted, and not reported");
                 }
             }
             Err(error) => {

@@ -42,12 +42,16 @@ impl Lock {
         };
         match taken {
             Ok(lock) => Ok(Some(lock)),
-            Err(TryLockError::WouldBlock) => Err(Held { option, path: path.to_owned(), holder: holder(&place) }),
+            Err(TryLockError::WouldBlock) => {
+                Err(Held { option, path: path.to_owned(), holder: holder(&place) })
+            }
             // The folder is missing: the file itself cannot be opened either.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(TryLockError::Error(error)) => {
                 let path = path.display();
-                complain(format_args!("warning: {option} {path}: cannot be locked: {error}; let no other run use this file"));
+                complain(format_args!(
+                    "warning: {option} {path}: cannot be locked: {error}; let no other run use this file"
+                ));
                 Ok(None)
             }
         }
@@ -59,9 +63,12 @@ impl Lock {
             fs::remove_file(place)?;
         }
         let mut options = OpenOptions::new();
-        let mut file = match options.read(true).write(true).create(true).truncate(false).open(place) {
+        let mut file = match options.read(true).write(true).create(true).truncate(false).open(place)
+        {
             // It belongs to another user, and can still be locked.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(place).map_err(|_| error)?,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                File::open(place).map_err(|_| error)?
+            }
             file => file?,
         };
         match FileExt::try_lock(&file) {

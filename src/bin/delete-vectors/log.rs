@@ -21,8 +21,15 @@ pub(crate) fn start(verbose: u8, console: Console) {
         // A request is a span, which is logged once it has its response.
         _ => (LevelFilter::TRACE, FmtSpan::CLOSE),
     };
-    let lines = fmt::layer().with_ansi(false).with_target(false).with_span_events(spans).with_writer(move || console.clone());
-    tracing_subscriber::registry().with(lines).with(Targets::new().with_target("oss_delete_vectors", level)).init();
+    let lines = fmt::layer()
+        .with_ansi(false)
+        .with_target(false)
+        .with_span_events(spans)
+        .with_writer(move || console.clone());
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(Targets::new().with_target("oss_delete_vectors", level))
+        .init();
 }
 
 /// How often the pace is logged at most. A run may be throttled several times a second.
@@ -51,7 +58,8 @@ impl Pace {
         }
         self.logged_at = Some(Instant::now());
         let (pace, text) = (bulk.pace(), |per_second: f64| format!("{per_second:.1}"));
-        let (requests_per_second, keys_per_second) = (pace.requests_per_second.map(text), pace.keys_per_second.map(text));
+        let (requests_per_second, keys_per_second) =
+            (pace.requests_per_second.map(text), pace.keys_per_second.map(text));
         tracing::info!(target: "oss_delete_vectors", requests, throttled, requests_per_second, keys_per_second, "pace");
     }
 }

@@ -83,7 +83,9 @@ fn main() -> ExitCode {
 /// Runs the program. An error means that nothing was sent.
 fn run(args: &Args) -> Result<ExitCode, BoxError> {
     if let Some(what) = args.output.generate {
-        return Ok(print(ExitCode::SUCCESS, |stdout| generate::generate(what, Args::command(), &MANUAL, stdout)));
+        return Ok(print(ExitCode::SUCCESS, |stdout| {
+            generate::generate(what, Args::command(), &MANUAL, stdout)
+        }));
     }
     let config = Config::read(args, |name| std::env::var_os(name))?;
     paths::check(args)?;
@@ -95,7 +97,8 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     let Config { target, credentials: credential_source, transport } = config;
     let transport_options = transport.timeout(args.how.timeout);
     let credentials = credential_source.credentials()?;
-    let rehearsal = args.place.emulator.then(|| Rehearsal::start(&target, credentials.clone())).transpose()?;
+    let rehearsal =
+        args.place.emulator.then(|| Rehearsal::start(&target, credentials.clone())).transpose()?;
     let target = rehearsal.as_ref().map_or(&target, Rehearsal::target);
     let reading = Arc::new(Reading::default());
     let mut output_files = OutputFiles::open(&args.output_files, &args.what, Arc::clone(&reading))?;
@@ -104,12 +107,14 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     let survey = if is_asked { source.survey()? } else { None };
     // Without keys there is nothing to confirm.
     let is_asked = is_asked && survey.as_ref().is_none_or(|survey| survey.keys > 0);
-    let question = Question { target, source: &source, survey, resumed: output_files.resumed() }.to_string();
+    let question =
+        Question { target, source: &source, survey, resumed: output_files.resumed() }.to_string();
     let mut progress = Progress::new(args.output.progress, &source, Arc::clone(&reading));
     let console = progress.console();
     log::start(args.output.verbose, console.clone());
     let stop = StopHandle::new();
-    let mut keys = Keys::new(source, args.what.on_bad_key, stop.clone(), console, Arc::clone(&reading));
+    let mut keys =
+        Keys::new(source, args.what.on_bad_key, stop.clone(), console, Arc::clone(&reading));
     output_files.check_keys(&mut keys)?;
     let is_confirmed = !is_asked || question::is_confirmed(&question)?;
     let requests_before = bulk.report().requests;
@@ -155,7 +160,9 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     let code = match &summary.stopped {
         _ if summary.is_all_deleted() && closed.is_ok() => ExitCode::SUCCESS,
         Some(Stopped::Interrupted) => ExitCode::from(INTERRUPTED),
-        Some(Stopped::Unwritten(_) | Stopped::Unreadable(_) | Stopped::BadLine(_)) if !was_sent => ExitCode::from(UNUSABLE),
+        Some(Stopped::Unwritten(_) | Stopped::Unreadable(_) | Stopped::BadLine(_)) if !was_sent => {
+            ExitCode::from(UNUSABLE)
+        }
         _ => ExitCode::from(INCOMPLETE),
     };
     if let Err(error) = closed.map_err(|error| error.to_string())
@@ -171,7 +178,10 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
 }
 
 fn rate(args: &Args) -> Adaptive {
-    let rate = args.how.max_qps.map_or(Adaptive::new(), |requests| Adaptive::new().max_requests_per_second(requests));
+    let rate = args
+        .how
+        .max_qps
+        .map_or(Adaptive::new(), |requests| Adaptive::new().max_requests_per_second(requests));
     args.how.max_keys_per_second.map_or(rate, |keys| rate.max_keys_per_second(keys))
 }
 
@@ -192,26 +202,39 @@ fn bulk_options(args: &Args) -> BulkOptions {
 fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxError> {
     let Config { target, credentials, .. } = config;
     let credentials = credentials.credentials()?;
-    let time = args.how.signing_time.map_or_else(SystemTime::now, |seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+    let time = args
+        .how
+        .signing_time
+        .map_or_else(SystemTime::now, |seconds| UNIX_EPOCH + Duration::from_secs(seconds));
     complain(
         "warning: each request holds a signature by your credentials, and their security token if there is one: \
          anyone who has it can send it within 15 minutes of its date",
     );
     let reading = Arc::new(Reading::default());
     let console = Progress::new(When::Never, &source, Arc::clone(&reading)).console();
-    let keys = Keys::new(source, args.what.on_bad_key, StopHandle::new(), console, Arc::clone(&reading));
+    let keys =
+        Keys::new(source, args.what.on_bad_key, StopHandle::new(), console, Arc::clone(&reading));
     let mut written = None;
     let code = print(ExitCode::SUCCESS, |stdout| {
-        written = Some(dry_run::write_requests(&target, credentials, time, keys, BufWriter::new(stdout))?);
+        written = Some(dry_run::write_requests(
+            &target,
+            credentials,
+            time,
+            keys,
+            BufWriter::new(stdout),
+        )?);
         Ok(())
     });
     if let Some(error) = reading.error() {
         return Err(error.into());
     }
     // Incomplete output has no total.
-    let total = written.map_or("the output is not complete".to_owned(), |Report { requests, pushed, duplicates, .. }| {
-        format!("{} for {}", count(requests, "request"), count(pushed - duplicates, "key"))
-    });
+    let total = written.map_or(
+        "the output is not complete".to_owned(),
+        |Report { requests, pushed, duplicates, .. }| {
+            format!("{} for {}", count(requests, "request"), count(pushed - duplicates, "key"))
+        },
+    );
     complain(format_args!("{total}; nothing was sent"));
     Ok(code)
 }

@@ -7,12 +7,18 @@ pub(crate) const MANUAL: Manual = Manual { examples: EXAMPLES, sections: SECTION
 const EXAMPLES: &[(&str, &str)] = &[
     ("index_name", "--index-name vectorindex1"),
     ("keys", r#"--keys '["doc-001","doc-002"]', or --keys file://keys.json"#),
-    ("keys_from", "--keys-from keys.txt --keys-from more.jsonl; or grep ^old- keys.txt | delete-vectors ... --keys-from -"),
+    (
+        "keys_from",
+        "--keys-from keys.txt --keys-from more.jsonl; or grep ^old- keys.txt | delete-vectors ... --keys-from -",
+    ),
     (
         "keys_format",
         "zcat keys.jsonl.gz | delete-vectors ... --keys-from - --keys-format jsonl; --keys-format lines takes any line",
     ),
-    ("on_bad_key", "--keys-from keys.txt --on-bad-key skip, to leave out and count lines that hold no key"),
+    (
+        "on_bad_key",
+        "--keys-from keys.txt --on-bad-key skip, to leave out and count lines that hold no key",
+    ),
     ("region", "--region cn-hangzhou"),
     ("account_id", "--account-id 1234567890123456"),
     ("bucket", "--bucket examplebucket"),
@@ -27,7 +33,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("signing_time", "--dry-run --signing-time 1702743657"),
     ("concurrency", "--concurrency 64, or -j 64"),
     ("max_qps", "--max-qps 5, to leave the rest of the limit to others"),
-    ("max_keys_per_second", "--max-keys-per-second 1000, to leave the rest of the limit to a writer"),
+    (
+        "max_keys_per_second",
+        "--max-keys-per-second 1000, to leave the rest of the limit to a writer",
+    ),
     ("max_attempts", "--max-attempts 3"),
     ("give_up_after", "--give-up-after 2h"),
     ("timeout", "--timeout 20"),
@@ -37,7 +46,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("output_format", "--output-format json | jq .deleted"),
     ("progress", "--progress always 2>progress.log"),
     ("verbose", "--verbose, or -vv"),
-    ("generate", "--generate man | man -l -; or --generate bash >/etc/bash_completion.d/delete-vectors"),
+    (
+        "generate",
+        "--generate man | man -l -; or --generate bash >/etc/bash_completion.d/delete-vectors",
+    ),
 ];
 
 const SECTIONS: &[(&str, &[(&str, &str)])] = &[
@@ -51,7 +63,10 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "ENVIRONMENT",
         &[
-            ("OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET", "The AccessKey pair. There is no option for it."),
+            (
+                "OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET",
+                "The AccessKey pair. There is no option for it.",
+            ),
             ("OSS_SESSION_TOKEN", "The security token of STS credentials."),
             ("OSS_REGION", "Region, unless --region is given."),
             ("OSS_ENDPOINT", "Endpoint, unless --endpoint is given."),
@@ -62,15 +77,24 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "FILES",
         &[
-            ("~/.ossutilconfig", "Region, endpoint, account id and credentials, by profile; the file of ossutil."),
+            (
+                "~/.ossutilconfig",
+                "Region, endpoint, account id and credentials, by profile; the file of ossutil.",
+            ),
             ("--checkpoint PATH", "The progress of the run. Removed once every key is deleted."),
-            ("--failed-keys PATH", "A line of JSON for each key that was read and not deleted; --keys-from reads it."),
+            (
+                "--failed-keys PATH",
+                "A line of JSON for each key that was read and not deleted; --keys-from reads it.",
+            ),
         ],
     ),
     (
         "EXIT STATUS",
         &[
-            ("0", "The service confirmed every key of the input as deleted. A key that does not exist is confirmed too."),
+            (
+                "0",
+                "The service confirmed every key of the input as deleted. A key that does not exist is confirmed too.",
+            ),
             ("1", "Some keys are not deleted, or the deletion was not confirmed."),
             ("2", "Bad usage or configuration; nothing was sent."),
             ("130", "Interrupted."),
@@ -86,9 +110,18 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ("not_attempted", "Never sent."),
             ("duplicates", "Repeats of a key in the same batch."),
             ("bad_lines", "Lines that were skipped because they hold no key."),
-            ("input_complete", "Whether the input was read to its end. If not, the rest is in no count and no file."),
-            ("requests, throttled, retries", "Requests sent; of these throttled; batches sent again after a failure."),
-            ("errors", "Keys that were not deleted, grouped by their last error: code, status, count, message, request_id."),
+            (
+                "input_complete",
+                "Whether the input was read to its end. If not, the rest is in no count and no file.",
+            ),
+            (
+                "requests, throttled, retries",
+                "Requests sent; of these throttled; batches sent again after a failure.",
+            ),
+            (
+                "errors",
+                "Keys that were not deleted, grouped by their last error: code, status, count, message, request_id.",
+            ),
             ("elapsed_seconds", "Duration of the run, including the runs that it resumed."),
             ("request_id", "The service's id of the latest request. Omitted if there is none."),
             ("error", "Why the run stopped early. Omitted if it did not."),

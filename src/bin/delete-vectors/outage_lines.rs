@@ -48,7 +48,8 @@ impl OutageLines {
     /// Call this about every second.
     pub(crate) fn show(&mut self) {
         let now = Instant::now();
-        if let Some(outage) = self.outage.as_mut().filter(|outage| now - outage.told_at >= INTERVAL) {
+        if let Some(outage) = self.outage.as_mut().filter(|outage| now - outage.told_at >= INTERVAL)
+        {
             outage.told_at = now;
             self.console.say(outage.line(now));
         }
@@ -68,8 +69,15 @@ mod tests {
     #[test]
     fn a_line_says_how_long_and_why() {
         let began = Instant::now();
-        let outage = Outage { began, error: "connection refused (127.0.0.1:9000)".to_owned(), told_at: began };
+        let outage = Outage {
+            began,
+            error: "connection refused (127.0.0.1:9000)".to_owned(),
+            told_at: began,
+        };
         let line = outage.line(began + Duration::from_secs(30));
-        assert_eq!(line, "nothing deleted for 0:30, still trying: connection refused (127.0.0.1:9000)");
+        assert_eq!(
+            line,
+            "nothing deleted for 0:30, still trying: connection refused (127.0.0.1:9000)"
+        );
     }
 }

@@ -54,10 +54,16 @@ impl OutputFiles {
     /// # Errors
     ///
     /// If another run uses one of the files, or the checkpoint cannot be read.
-    pub(crate) fn open(paths: &OutputPaths, what: &What, reading: Arc<Reading>) -> Result<Self, BoxError> {
+    pub(crate) fn open(
+        paths: &OutputPaths,
+        what: &What,
+        reading: Arc<Reading>,
+    ) -> Result<Self, BoxError> {
         let written = [("--checkpoint", &paths.checkpoint), ("--failed-keys", &paths.failed_keys)];
-        let written = written.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)));
-        let locks = written.map(|(option, path)| Lock::take(option, path)).filter_map(Result::transpose);
+        let written =
+            written.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)));
+        let locks =
+            written.map(|(option, path)| Lock::take(option, path)).filter_map(Result::transpose);
         let locks = locks.collect::<Result<_, _>>()?;
 
         let checkpoint = paths.checkpoint.as_deref().map(CheckpointFile::new);
@@ -68,15 +74,20 @@ impl OutputFiles {
             // Nothing was done that another target or other keys could contradict, unless lines
             // would be cut off.
             let path = paths.failed_keys.as_ref().filter(|_| failed_keys.is_some());
-            if path.and_then(|path| path.metadata().ok()).is_none_or(|metadata| metadata.len() == 0) {
+            if path.and_then(|path| path.metadata().ok()).is_none_or(|metadata| metadata.len() == 0)
+            {
                 resumed = None;
             }
         }
-        if let (Some(file), Some(Saved { failed_keys: Some(Covered { bytes: 1.., .. }), .. }), None) =
-            (&checkpoint, &resumed, &paths.failed_keys)
+        if let (
+            Some(file),
+            Some(Saved { failed_keys: Some(Covered { bytes: 1.., .. }), .. }),
+            None,
+        ) = (&checkpoint, &resumed, &paths.failed_keys)
         {
             let path = file.path().display();
-            let reason = "its run wrote failed keys to a file\nhelp: name that file with --failed-keys";
+            let reason =
+                "its run wrote failed keys to a file\nhelp: name that file with --failed-keys";
             return Err(format!("--checkpoint {path}: {reason}").into());
         }
         if checkpoint.is_some() {
@@ -115,11 +126,15 @@ impl OutputFiles {
         credentials: Credentials,
         options: BulkOptions,
     ) -> Result<BulkDelete, BoxError> {
-        let Some(Saved { run, .. }) = &self.resumed else { return Ok(BulkDelete::new(target, credentials, options)?) };
+        let Some(Saved { run, .. }) = &self.resumed else {
+            return Ok(BulkDelete::new(target, credentials, options)?);
+        };
         if run.check_target(target).is_err() {
             let this = BulkDelete::new(target, credentials, options)?.checkpoint();
             let (saved, this) = (run.target().escape_debug(), this.target().escape_debug());
-            return Err(self.refused(format_args!("the checkpoint is of {saved}, and this run deletes from {this}")));
+            return Err(self.refused(format_args!(
+                "the checkpoint is of {saved}, and this run deletes from {this}"
+            )));
         }
         Ok(BulkDelete::resume(target, credentials, options, run)?)
     }
@@ -134,7 +149,9 @@ impl OutputFiles {
         let Some(Saved { run, keys: mark, options, .. }) = &self.resumed else { return Ok(()) };
         if mark.position >= MANY {
             let count = grouped(mark.position);
-            complain(format_args!("note: reading {count} keys, to compare them with those of the checkpoint"));
+            complain(format_args!(
+                "note: reading {count} keys, to compare them with those of the checkpoint"
+            ));
         }
         if keys.check(mark, run.settled()).map_err(|error| error.to_string())? {
             return Ok(());
@@ -145,7 +162,11 @@ impl OutputFiles {
     }
 
     fn refused(&self, reason: impl std::fmt::Display) -> BoxError {
-        let path = self.checkpoint.as_ref().map(|file| file.path().display().to_string()).unwrap_or_default();
+        let path = self
+            .checkpoint
+            .as_ref()
+            .map(|file| file.path().display().to_string())
+            .unwrap_or_default();
         let help = "give the options and the keys of that run; or, to start over, remove this file";
         format!("--checkpoint {path}: {reason}\nhelp: {help}").into()
     }
@@ -159,7 +180,8 @@ impl OutputFiles {
                 Some(covered) => FailedKeysFile::reopen(path, covered)?,
                 None => FailedKeysFile::create(path)?,
             });
-            let Report { rejected, unconfirmed, not_attempted, .. } = self.resumed().unwrap_or_default();
+            let Report { rejected, unconfirmed, not_attempted, .. } =
+                self.resumed().unwrap_or_default();
             let failed = rejected + unconfirmed + not_attempted;
             if covered.is_none() && failed > 0 {
                 complain(format_args!(
@@ -174,7 +196,9 @@ impl OutputFiles {
             }
         }
         self.begun = Instant::now();
-        self.save(bulk).inspect_err(|_| self.failed_keys.take().into_iter().for_each(FailedKeysFile::remove_if_unused))
+        self.save(bulk).inspect_err(|_| {
+            self.failed_keys.take().into_iter().for_each(FailedKeysFile::remove_if_unused)
+        })
     }
 
     pub(crate) fn take(&mut self, event: Event) {
@@ -187,7 +211,11 @@ impl OutputFiles {
 
     /// Writes the files if the last write is long enough ago.
     pub(crate) fn keep(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
-        if self.saved_at.is_none_or(|at| at.elapsed() >= INTERVAL) { self.save(bulk) } else { Ok(()) }
+        if self.saved_at.is_none_or(|at| at.elapsed() >= INTERVAL) {
+            self.save(bulk)
+        } else {
+            Ok(())
+        }
     }
 
     /// Closes the files: keys that are not settled come last, and a checkpoint that is no
@@ -198,7 +226,8 @@ impl OutputFiles {
         }
         let failed = mem::take(&mut self.failed);
         self.write(failed)?;
-        let is_for_nothing = bulk.settled().len() == 0 && self.failed_keys.as_ref().is_none_or(FailedKeysFile::is_empty);
+        let is_for_nothing = bulk.settled().len() == 0
+            && self.failed_keys.as_ref().is_none_or(FailedKeysFile::is_empty);
         if let Some(file) = self.failed_keys.as_mut() {
             file.sync()?;
         }
@@ -216,16 +245,26 @@ impl OutputFiles {
     pub(crate) fn advice(&self, is_input_complete: bool) -> Option<String> {
         let again = "what is gone already does no harm";
         let checkpoint = self.checkpoint.as_ref().filter(|_| self.saved_at.is_some());
-        let failed_keys = self.failed_keys.as_ref().filter(|file| self.is_settled && !file.is_empty());
+        let failed_keys =
+            self.failed_keys.as_ref().filter(|file| self.is_settled && !file.is_empty());
         match (checkpoint, failed_keys) {
-            (Some(_), _) if !self.is_settled || !is_input_complete => Some("to go on, run the same command again".to_owned()),
+            (Some(_), _) if !self.is_settled || !is_input_complete => {
+                Some("to go on, run the same command again".to_owned())
+            }
             (_, Some(file)) => {
-                let (path, others) = (file.path().display(), if checkpoint.is_some() { " and --checkpoint" } else { "" });
-                Some(format!("to try these keys again: --keys-from {path}, with another --failed-keys{others}; {again}"))
+                let (path, others) = (
+                    file.path().display(),
+                    if checkpoint.is_some() { " and --checkpoint" } else { "" },
+                );
+                Some(format!(
+                    "to try these keys again: --keys-from {path}, with another --failed-keys{others}; {again}"
+                ))
             }
             (Some(file), None) => {
                 let path = file.path().display();
-                Some(format!("to try all keys again, remove {path} and add --failed-keys PATH; {again}"))
+                Some(format!(
+                    "to try all keys again, remove {path} and add --failed-keys PATH; {again}"
+                ))
             }
             (None, None) => None,
         }
@@ -254,7 +293,9 @@ impl OutputFiles {
     fn save(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         self.saved_at = Some(Instant::now());
         // Without a checkpoint no run resumes this one, and sends the others again.
-        let is_final = |failed: &FailedKeys| self.checkpoint.is_none() || bulk.settled().contains(failed.positions.first());
+        let is_final = |failed: &FailedKeys| {
+            self.checkpoint.is_none() || bulk.settled().contains(failed.positions.first())
+        };
         let (settled, others) = mem::take(&mut self.failed).into_iter().partition(is_final);
         self.failed = others;
         self.write(settled)?;

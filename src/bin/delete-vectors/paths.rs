@@ -12,16 +12,23 @@ use crate::{checkpoint, lock};
 ///
 /// If two options lead to the same file. The error names both.
 pub(crate) fn check(args: &Args) -> Result<(), String> {
-    let arrays = args.what.keys.iter().filter_map(|keys| keys.strip_prefix("file://")).map(|path| ("--keys", Path::new(path)));
+    let arrays = args
+        .what
+        .keys
+        .iter()
+        .filter_map(|keys| keys.strip_prefix("file://"))
+        .map(|path| ("--keys", Path::new(path)));
     let lines = args.what.keys_from.iter().map(|path| ("--keys-from", path.as_path()));
-    let failed_keys = args.output_files.failed_keys.iter().map(|path| ("--failed-keys", path.as_path()));
+    let failed_keys =
+        args.output_files.failed_keys.iter().map(|path| ("--failed-keys", path.as_path()));
     let mut others: Vec<(&str, &Path)> = arrays.chain(lines).collect();
     for written in failed_keys {
         differ(written, &others, written.1)?;
         differ(written, &others, &lock::place(written.1))?;
         others.push(written);
     }
-    let checkpoint = args.output_files.checkpoint.iter().map(|path| ("--checkpoint", path.as_path()));
+    let checkpoint =
+        args.output_files.checkpoint.iter().map(|path| ("--checkpoint", path.as_path()));
     others.iter().copied().chain(checkpoint).try_for_each(is_no_stream)?;
     if let Some(path) = &args.output_files.checkpoint {
         let written = ("--checkpoint", path.as_path());
@@ -52,14 +59,20 @@ fn is_no_stream((option, path): (&str, &Path)) -> Result<(), String> {
     if path.as_os_str() == "-" {
         // Of keys it is stdin.
         let is_written = !option.starts_with("--keys");
-        return if is_written { Err(format!("{option} -: is no file; for stdout name /dev/stdout")) } else { Ok(()) };
+        return if is_written {
+            Err(format!("{option} -: is no file; for stdout name /dev/stdout"))
+        } else {
+            Ok(())
+        };
     }
     let Ok(file) = fs::metadata(path) else { return Ok(()) };
     match streams().into_iter().find(|(_, stream)| file.is_file() && is_same(&file, stream)) {
         None => Ok(()),
         Some((stream, _)) => {
             let path = path.display();
-            Err(format!("{option} {path}: {stream} is redirected to this file; name another file for one of them"))
+            Err(format!(
+                "{option} {path}: {stream} is redirected to this file; name another file for one of them"
+            ))
         }
     }
 }
@@ -67,9 +80,14 @@ fn is_no_stream((option, path): (&str, &Path)) -> Result<(), String> {
 #[cfg(unix)]
 fn streams() -> Vec<(&'static str, Metadata)> {
     use std::os::fd::{AsFd, BorrowedFd};
-    let metadata = |stream: BorrowedFd<'_>| fs::File::from(stream.try_clone_to_owned().ok()?).metadata().ok();
-    let (stdout, stderr) = (metadata(std::io::stdout().as_fd()), metadata(std::io::stderr().as_fd()));
-    [("stdout", stdout), ("stderr", stderr)].into_iter().filter_map(|(name, file)| Some((name, file?))).collect()
+    let metadata =
+        |stream: BorrowedFd<'_>| fs::File::from(stream.try_clone_to_owned().ok()?).metadata().ok();
+    let (stdout, stderr) =
+        (metadata(std::io::stdout().as_fd()), metadata(std::io::stderr().as_fd()));
+    [("stdout", stdout), ("stderr", stderr)]
+        .into_iter()
+        .filter_map(|(name, file)| Some((name, file?)))
+        .collect()
 }
 
 #[cfg(unix)]
@@ -94,7 +112,10 @@ pub(crate) fn resolved(path: &Path) -> Option<PathBuf> {
     match fs::canonicalize(path) {
         Ok(path) => fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()).then_some(path),
         Err(_) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
             Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
         }
     }

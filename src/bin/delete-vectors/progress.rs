@@ -65,15 +65,27 @@ impl Progress {
         };
         let bar = if look == Look::Bar {
             let template = if size.is_some() { BAR } else { SPINNER };
-            let style = ProgressStyle::with_template(template).expect("a template that is tested").progress_chars("=> ");
-            ProgressBar::with_draw_target(size.map(|_| FULL), ProgressDrawTarget::stderr()).with_style(style)
+            let style = ProgressStyle::with_template(template)
+                .expect("a template that is tested")
+                .progress_chars("=> ");
+            ProgressBar::with_draw_target(size.map(|_| FULL), ProgressDrawTarget::stderr())
+                .with_style(style)
         } else {
             ProgressBar::hidden()
         };
         let now = Instant::now();
         let bytes_read = source.bytes_read();
         let samples = VecDeque::new();
-        Self { look, console: Console::new(bar), size, bytes_read, reading, begun: now, shown_at: now, samples }
+        Self {
+            look,
+            console: Console::new(bar),
+            size,
+            bytes_read,
+            reading,
+            begun: now,
+            shown_at: now,
+            samples,
+        }
     }
 
     pub(crate) fn console(&self) -> Console {
@@ -152,7 +164,9 @@ fn describe(report: &Report, rate: f64, time_left: Option<Duration>) -> String {
         text += &format!(", ETA {}", clock(time_left));
     }
     let failed = report.rejected + report.unconfirmed;
-    for (number, what) in [(report.throttled, "throttled"), (report.retries, "retried"), (failed, "failed")] {
+    for (number, what) in
+        [(report.throttled, "throttled"), (report.retries, "retried"), (failed, "failed")]
+    {
         if number > 0 {
             text += &format!(", {} {what}", grouped(number));
         }
@@ -169,7 +183,10 @@ mod tests {
         let mut report = Report::default();
         (report.pushed, report.deleted, report.throttled, report.retries) = (5000, 4000, 12, 3);
         let minutes = Some(Duration::from_secs(600));
-        assert_eq!(describe(&report, 1234.4, minutes), "4,000 keys, 1,234/s, ETA 10:00, 12 throttled, 3 retried");
+        assert_eq!(
+            describe(&report, 1234.4, minutes),
+            "4,000 keys, 1,234/s, ETA 10:00, 12 throttled, 3 retried"
+        );
         (report.rejected, report.throttled, report.retries) = (7, 0, 0);
         assert_eq!(describe(&report, 0.0, None), "4,007 keys, 0/s, 7 failed");
     }
@@ -180,7 +197,11 @@ mod tests {
         assert_eq!(time_left(1000, 100, 200, seconds(2)), Some(seconds(16)));
         assert_eq!(time_left(1000, 900, 1100, seconds(2)), Some(seconds(0)));
         for before in [200, 300] {
-            assert_eq!(time_left(1000, before, 200, seconds(2)), None, "nothing was settled since {before}");
+            assert_eq!(
+                time_left(1000, before, 200, seconds(2)),
+                None,
+                "nothing was settled since {before}"
+            );
         }
     }
 

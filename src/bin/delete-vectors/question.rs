@@ -38,7 +38,9 @@ impl fmt::Display for Question<'_> {
                     write!(f, " from {}", names.escape_debug())?;
                 }
                 match ends {
-                    Some((first, last)) if *keys > 1 => write!(f, ", {} .. {},", excerpt(first), excerpt(last))?,
+                    Some((first, last)) if *keys > 1 => {
+                        write!(f, ", {} .. {},", excerpt(first), excerpt(last))?
+                    }
                     Some((first, _)) => write!(f, ", {},", excerpt(first))?,
                     None => {}
                 }
@@ -72,7 +74,8 @@ fn ask(question: &str, mut input: impl BufRead, mut output: impl Write) -> io::R
 
 /// The terminal that the program was started from.
 fn terminal() -> io::Result<(File, File)> {
-    let (input, output) = if cfg!(windows) { ("CONIN$", "CONOUT$") } else { ("/dev/tty", "/dev/tty") };
+    let (input, output) =
+        if cfg!(windows) { ("CONIN$", "CONOUT$") } else { ("/dev/tty", "/dev/tty") };
     Ok((File::open(input)?, File::options().write(true).open(output)?))
 }
 
@@ -136,9 +139,19 @@ mod tests {
     #[test]
     fn names_files_with_the_count_of_their_keys() {
         let path = std::env::temp_dir().join(format!("question-{}.txt", std::process::id()));
-        std::fs::write(&path, (1..=200_000).map(|number| format!("doc-{number:06}\n")).collect::<String>()).unwrap();
-        let source = Source::open(&[r#"["first"]"#.to_owned()], std::slice::from_ref(&path), Rules::default()).unwrap();
-        let expected = format!("Delete 200,001 keys from {}, first .. doc-200000,{PLACE}", path.display());
+        std::fs::write(
+            &path,
+            (1..=200_000).map(|number| format!("doc-{number:06}\n")).collect::<String>(),
+        )
+        .unwrap();
+        let source = Source::open(
+            &[r#"["first"]"#.to_owned()],
+            std::slice::from_ref(&path),
+            Rules::default(),
+        )
+        .unwrap();
+        let expected =
+            format!("Delete 200,001 keys from {}, first .. doc-200000,{PLACE}", path.display());
         assert_eq!(question("vectorindex1", &source, None), expected);
         // The survey takes nothing from the run.
         assert_eq!(source.count(), 200_001);
@@ -151,7 +164,10 @@ mod tests {
         let mut report = Report::default();
         report.pushed = 1_234_567;
         let question = question("i", &null, Some(report));
-        assert!(question.starts_with("Delete all keys in /dev/null from i in bucket examplebucket ("), "{question}");
+        assert!(
+            question.starts_with("Delete all keys in /dev/null from i in bucket examplebucket ("),
+            "{question}"
+        );
         assert!(question.ends_with("), resuming after 1,234,567 of them? [y/N] "), "{question}");
     }
 

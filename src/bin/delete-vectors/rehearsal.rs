@@ -24,7 +24,8 @@ impl Rehearsal {
     pub(crate) fn start(target: &Target, credentials: Credentials) -> Result<Self, BoxError> {
         let keys = (1..=VECTORS).map(|number| format!("doc-{number:03}"));
         let emulator = Arc::new(Mutex::new(Emulator::with_vectors(target, credentials, keys)?));
-        let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator))?;
+        let server =
+            Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&emulator))?;
         let target = Target::builder()
             .region(target.region())
             .account_id(target.account_id())

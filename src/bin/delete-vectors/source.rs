@@ -69,7 +69,11 @@ impl Survey {
 impl Source {
     /// Opens all inputs. Reads JSON arrays completely and the beginning of the others. Input that is
     /// clearly not lines of keys is rejected here.
-    pub(crate) fn open(arrays: &[String], paths: &[PathBuf], rules: Rules) -> Result<Self, SourceError> {
+    pub(crate) fn open(
+        arrays: &[String],
+        paths: &[PathBuf],
+        rules: Rules,
+    ) -> Result<Self, SourceError> {
         let mut source = Self {
             inputs: VecDeque::new(),
             is_stream: false,
@@ -89,12 +93,17 @@ impl Source {
             if let Some(pipe) = input::pipe(path) {
                 if pipes.contains(&pipe) {
                     let option = format!("--keys-from {}", path.display());
-                    return Err(SourceError::new(&option, "this pipe is given twice, and can be read once"));
+                    return Err(SourceError::new(
+                        &option,
+                        "this pipe is given twice, and can be read once",
+                    ));
                 }
                 pipes.push(pipe);
             }
-            let input = KeyInput::open(path, rules)
-                .map_err(|refusal| SourceError { input: format!("--keys-from {}", input::name(path)), refusal })?;
+            let input = KeyInput::open(path, rules).map_err(|refusal| SourceError {
+                input: format!("--keys-from {}", input::name(path)),
+                refusal,
+            })?;
             source.add(input);
         }
         Ok(source)
@@ -104,7 +113,8 @@ impl Source {
         let KeyInput { name, syntax, reader, file } = input;
         // stdin has a size too if it is a file, but cannot be read twice.
         let size = file.as_ref().filter(|file| file.has_name()).map(|file| file.size());
-        let reader = BufReader::with_capacity(64 * 1024, Counted::new(reader, Arc::clone(&self.read)));
+        let reader =
+            BufReader::with_capacity(64 * 1024, Counted::new(reader, Arc::clone(&self.read)));
         self.size = self.size.zip(size).map(|(sum, size)| sum + size);
         self.is_stream = true;
         self.inputs.push_back((name, Input::Lines(KeyLines::new(reader, syntax, file))));
@@ -125,7 +135,9 @@ impl Source {
         for (name, input) in &self.inputs {
             let input_error = |bad_line| InputError::new(&bad_line, name);
             match input {
-                Input::Array(keys) => keys.as_slice().iter().for_each(|key| survey.add(key.clone())),
+                Input::Array(keys) => {
+                    keys.as_slice().iter().for_each(|key| survey.add(key.clone()))
+                }
                 Input::Lines(lines) => {
                     let Some(lines) = lines.again().map_err(input_error)? else { return Ok(None) };
                     for key in lines {
@@ -233,17 +245,22 @@ fn read_array(argument: &str) -> Result<(String, Vec<u8>), SourceError> {
         }
         Ok(json)
     };
-    let json = read().map_err(|error| SourceError::new("--keys", format!("cannot read {path:?}: {error}")))?;
+    let json = read()
+        .map_err(|error| SourceError::new("--keys", format!("cannot read {path:?}: {error}")))?;
     let json = input_text::checked(&json).map_err(|not_text| {
         let reason = format!("{path:?} {not_text}");
-        SourceError { input: "--keys".to_owned(), refusal: Refusal { line: None, reason, help: Some(not_text.help()) } }
+        SourceError {
+            input: "--keys".to_owned(),
+            refusal: Refusal { line: None, reason, help: Some(not_text.help()) },
+        }
     })?;
     Ok((path.to_owned(), json.to_vec()))
 }
 
 fn parse_array(json: &[u8]) -> Result<Vec<String>, String> {
-    let keys: Vec<String> = serde_json::from_slice(json)
-        .map_err(|error| format!(r#"not a JSON array of strings like '["doc-001","doc-002"]': {error}"#))?;
+    let keys: Vec<String> = serde_json::from_slice(json).map_err(|error| {
+        format!(r#"not a JSON array of strings like '["doc-001","doc-002"]': {error}"#)
+    })?;
     if keys.is_empty() {
         return Err("must hold one key or more, and is empty".to_owned());
     }
@@ -262,7 +279,10 @@ pub(crate) struct SourceError {
 
 impl SourceError {
     fn new(input: &str, reason: impl fmt::Display) -> Self {
-        Self { input: input.to_owned(), refusal: Refusal { line: None, reason: reason.to_string(), help: None } }
+        Self {
+            input: input.to_owned(),
+            refusal: Refusal { line: None, reason: reason.to_string(), help: None },
+        }
     }
 }
 

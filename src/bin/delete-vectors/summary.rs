@@ -65,14 +65,26 @@ impl Summary<'_> {
 
     /// One or two lines.
     pub(crate) fn to_text(&self) -> String {
-        let Report { deleted, rejected, unconfirmed, not_attempted, duplicates, requests, throttled, retries, .. } = self.report;
+        let Report {
+            deleted,
+            rejected,
+            unconfirmed,
+            not_attempted,
+            duplicates,
+            requests,
+            throttled,
+            retries,
+            ..
+        } = self.report;
         let index_name = self.target.index_name().unwrap_or_default().escape_debug();
         // The service confirms keys. It does not report whether a vector existed.
         let mut text = format!("Deleted {} from {index_name}", count(deleted, "key"));
         if deleted > 0 {
             text += ", confirmed by the service";
         }
-        for (number, what) in [(rejected, "rejected"), (unconfirmed, "unconfirmed"), (not_attempted, "not attempted")] {
+        for (number, what) in
+            [(rejected, "rejected"), (unconfirmed, "unconfirmed"), (not_attempted, "not attempted")]
+        {
             if number > 0 {
                 text += &format!(", {} {what}", grouped(number));
             }
@@ -87,7 +99,9 @@ impl Summary<'_> {
             text += "; the rest of the input was not read";
         }
         match self.output_files.request_id() {
-            Some(request_id) if requests == 1 => text += &format!(" (request id {})", request_id.escape_debug()),
+            Some(request_id) if requests == 1 => {
+                text += &format!(" (request id {})", request_id.escape_debug())
+            }
             _ if requests > 0 => {
                 text += &format!(" ({}", count(requests, "request"));
                 for (number, what) in [(throttled, "throttled"), (retries, "retried")] {
@@ -100,15 +114,29 @@ impl Summary<'_> {
             _ => {}
         }
         if let Some(Vectors { before, after }) = self.emulator {
-            text += &format!("\nThe emulator's index held {} before and holds {} now", count(before, "vector"), grouped(after));
+            text += &format!(
+                "\nThe emulator's index held {} before and holds {} now",
+                count(before, "vector"),
+                grouped(after)
+            );
         }
         text
     }
 
     /// One object on one line.
     pub(crate) fn to_json(&self) -> String {
-        let Report { deleted, rejected, unconfirmed, not_attempted, duplicates, requests, throttled, retries, pushed, .. } =
-            self.report;
+        let Report {
+            deleted,
+            rejected,
+            unconfirmed,
+            not_attempted,
+            duplicates,
+            requests,
+            throttled,
+            retries,
+            pushed,
+            ..
+        } = self.report;
         let mut summary = json!({
             "keys_read": pushed,
             "deleted": deleted,
@@ -147,17 +175,23 @@ impl Summary<'_> {
         if self.is_all_deleted() {
             return Vec::new();
         }
-        let mut lines: Vec<String> = self.stopped_because().map(|reason| format!("error: {reason}")).into_iter().collect();
+        let mut lines: Vec<String> =
+            self.stopped_because().map(|reason| format!("error: {reason}")).into_iter().collect();
         let Report { deleted, rejected, unconfirmed, .. } = self.report;
         if unconfirmed > 0 {
-            lines.push(format!("note: {} may have been deleted, despite the errors", count(unconfirmed, "key")));
+            lines.push(format!(
+                "note: {} may have been deleted, despite the errors",
+                count(unconfirmed, "key")
+            ));
         } else if deleted == 0 {
             lines.push("note: nothing was deleted".to_owned());
         }
         if !self.input_complete {
             let verb = if self.report.pushed == 1 { "was" } else { "were" };
             let read = count(self.report.pushed, "key");
-            lines.push(format!("note: {read} {verb} read; the rest of the input was neither read nor sent"));
+            lines.push(format!(
+                "note: {read} {verb} read; the rest of the input was neither read nor sent"
+            ));
         }
         if self.stopped.is_none() || rejected + unconfirmed > 0 {
             let errors: Vec<String> = self.output_files.errors().to_lines().collect();
@@ -179,8 +213,13 @@ impl Summary<'_> {
             Stopped::Run(error) => match error.kind() {
                 RunErrorKind::Stopped(StopReason::Rejected(error)) => Some(error.to_string()),
                 RunErrorKind::Stopped(StopReason::CredentialsMissing) => {
-                    let source = std::error::Error::source(error).map(|source| format!(": {source}"));
-                    Some(format!("{}{}", StopReason::CredentialsMissing, source.unwrap_or_default()))
+                    let source =
+                        std::error::Error::source(error).map(|source| format!(": {source}"));
+                    Some(format!(
+                        "{}{}",
+                        StopReason::CredentialsMissing,
+                        source.unwrap_or_default()
+                    ))
                 }
                 RunErrorKind::Stopped(reason) => Some(reason.to_string()),
                 _ => Some(error.to_string()),
@@ -204,8 +243,13 @@ impl Summary<'_> {
 
     fn advice(&self) -> Option<String> {
         match self.last_error() {
-            Some(error) if error.status().is_none() && error.message().contains("UnknownIssuer") => {
-                Some("give the certificate of the authority that signed it with --ca-file".to_owned())
+            Some(error)
+                if error.status().is_none() && error.message().contains("UnknownIssuer") =>
+            {
+                Some(
+                    "give the certificate of the authority that signed it with --ca-file"
+                        .to_owned(),
+                )
             }
             Some(error) => error.advice(self.target).map(Into::into),
             None if self.reading_help().is_some() => self.reading_help().map(str::to_owned),
@@ -219,7 +263,9 @@ impl Summary<'_> {
             }
             None => {
                 let again = "send them again: what is gone already does no harm";
-                self.output_files.advice(self.input_complete).or_else(|| (self.report.unconfirmed > 0).then(|| again.to_owned()))
+                self.output_files
+                    .advice(self.input_complete)
+                    .or_else(|| (self.report.unconfirmed > 0).then(|| again.to_owned()))
             }
         }
     }
@@ -230,7 +276,9 @@ fn error_to_json(error: &AttemptError) -> Value {
     if let Some(status) = error.status() {
         members["status"] = status.as_u16().into();
     }
-    for (name, value) in [("code", error.code()), ("request_id", error.request_id()), ("ec", error.ec())] {
+    for (name, value) in
+        [("code", error.code()), ("request_id", error.request_id()), ("ec", error.ec())]
+    {
         if let Some(value) = value {
             members[name] = value.into();
         }

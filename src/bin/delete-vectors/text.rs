@@ -25,7 +25,8 @@ pub(crate) fn grouped(number: u64) -> String {
 /// `0:07`, `12:34`, `1:02:03`, `9 d 02:03:04`.
 pub(crate) fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
-    let (days, hours, minutes, seconds) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let (days, hours, minutes, seconds) =
+        (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     match (days, hours) {
         (0, 0) => format!("{minutes}:{seconds:02}"),
         (0, _) => format!("{hours}:{minutes:02}:{seconds:02}"),
@@ -40,7 +41,11 @@ pub(crate) fn json_line(value: &Value) -> String {
     let mut line = String::new();
     for c in value.to_string().chars() {
         match c {
-            '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            '\u{7f}'..='\u{9f}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {
                 line += &format!("\\u{:04x}", u32::from(c));
             }
             c => line.push(c),
@@ -55,16 +60,28 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_three() {
-        let texts = [(0, "0"), (7, "7"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (1_234_567, "1,234,567")];
+        let texts = [
+            (0, "0"),
+            (7, "7"),
+            (999, "999"),
+            (1000, "1,000"),
+            (123_456, "123,456"),
+            (1_234_567, "1,234,567"),
+        ];
         for (number, text) in texts {
             assert_eq!(grouped(number), text);
         }
-        assert_eq!((count(1, "key"), count(1000, "key")), ("1 key".to_owned(), "1,000 keys".to_owned()));
+        assert_eq!(
+            (count(1, "key"), count(1000, "key")),
+            ("1 key".to_owned(), "1,000 keys".to_owned())
+        );
     }
 
     #[test]
     fn times_have_as_many_parts_as_they_need() {
-        for (seconds, text) in [(7, "0:07"), (754, "12:34"), (3723, "1:02:03"), (9 * 86_400 + 7384, "9 d 02:03:04")] {
+        for (seconds, text) in
+            [(7, "0:07"), (754, "12:34"), (3723, "1:02:03"), (9 * 86_400 + 7384, "9 d 02:03:04")]
+        {
             assert_eq!(clock(Duration::from_secs(seconds)), text);
         }
     }

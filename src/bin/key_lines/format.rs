@@ -49,9 +49,16 @@ impl<'a> Sample<'a> {
     /// The complete lines that are UTF-8 and not blank, each with its number.
     fn lines(self) -> impl Iterator<Item = (u64, &'a str)> + Clone {
         let Self { bytes, is_all } = self;
-        let complete = if is_all { bytes.len() } else { bytes.iter().rposition(|&byte| byte == b'\n').unwrap_or(0) };
-        let lines = bytes[..complete].split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        let lines = lines.map(|line| str::from_utf8(input_text::without_mark(line)).unwrap_or_default());
+        let complete = if is_all {
+            bytes.len()
+        } else {
+            bytes.iter().rposition(|&byte| byte == b'\n').unwrap_or(0)
+        };
+        let lines = bytes[..complete]
+            .split(|&byte| byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let lines =
+            lines.map(|line| str::from_utf8(input_text::without_mark(line)).unwrap_or_default());
         (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty())
     }
 
@@ -61,7 +68,8 @@ impl<'a> Sample<'a> {
         let complete = self.bytes.iter().rposition(|&b| b == b'\n').unwrap_or(0);
         let has_line = !input_text::without_mark(&self.bytes[..complete]).trim_ascii().is_empty();
         let mut lines = self.lines();
-        let first = lines.next().filter(|(_, line)| rules.format.is_none() && Unlike::needs_another(line));
+        let first =
+            lines.next().filter(|(_, line)| rules.format.is_none() && Unlike::needs_another(line));
         has_line && (first.is_none() || lines.next().is_some())
     }
 }
@@ -80,7 +88,8 @@ impl Syntax {
             Some(Format::Jsonl) => Self::Json,
             Some(Format::Lines) => match first {
                 Some((number, line)) if is_of_failed_keys => {
-                    let reason = format!("is a line of --failed-keys ({}), not a key", excerpt(line));
+                    let reason =
+                        format!("is a line of --failed-keys ({}), not a key", excerpt(line));
                     let help = "leave out --keys-format lines: such files are recognised, and read as JSON Lines";
                     return Err(Refusal::new(Some(number), reason, help));
                 }
@@ -128,8 +137,9 @@ fn refuse_unlike(sample: Sample<'_>, rules: Rules) -> Result<(), Refusal> {
     if let Some(unlike) = Unlike::of_lines(&lines.clone().map(|(_, line)| line), sample.is_all) {
         return Err(refusal(first, line, unlike));
     }
-    let mut others =
-        lines.filter(|_| !rules.skips_bad_lines).filter_map(|(number, line)| Some((number, line, Unlike::of_line(line)?)));
+    let mut others = lines
+        .filter(|_| !rules.skips_bad_lines)
+        .filter_map(|(number, line)| Some((number, line, Unlike::of_line(line)?)));
     others.next().map_or(Ok(()), |(number, line, unlike)| Err(refusal(number, line, unlike)))
 }
 
@@ -138,7 +148,10 @@ fn refuse_not_json(number: u64, line: &str) -> Result<(), Refusal> {
     const JSON: &str = "write a JSON string, or an object with the member key, on each line: jq -c";
     let error = match serde_json::from_str::<Value>(line) {
         Ok(Value::Array(_)) => {
-            let reason = format!("looks like a JSON array ({}); expected JSON with one key per line", excerpt(line));
+            let reason = format!(
+                "looks like a JSON array ({}); expected JSON with one key per line",
+                excerpt(line)
+            );
             return Err(Refusal::new(Some(number), reason, &format!("{JSON} '.[]'")));
         }
         Ok(_) => return Ok(()),
@@ -146,15 +159,17 @@ fn refuse_not_json(number: u64, line: &str) -> Result<(), Refusal> {
     };
     let reason = format!("not JSON: {error}, in {}", excerpt(line));
     let is_like_json = line.trim_start().starts_with(['"', '{', '[']);
-    let help = if is_like_json { JSON } else { "add --keys-format lines if each line is a key as it is" };
+    let help =
+        if is_like_json { JSON } else { "add --keys-format lines if each line is a key as it is" };
     Err(Refusal::new(Some(number), reason, help))
 }
 
 /// Whether this is a line of a file that `--failed-keys` wrote.
 fn is_failed_key(line: &str) -> bool {
     line.trim_start().starts_with('{')
-        && serde_json::from_str::<Value>(line)
-            .is_ok_and(|line| ["key", "outcome"].iter().all(|member| line.get(member).is_some_and(Value::is_string)))
+        && serde_json::from_str::<Value>(line).is_ok_and(|line| {
+            ["key", "outcome"].iter().all(|member| line.get(member).is_some_and(Value::is_string))
+        })
 }
 
 /// Why an input cannot be used.
@@ -214,7 +229,11 @@ pub(crate) fn excerpt(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn syntax(path: &str, text: impl AsRef<[u8]>, format: Option<Format>) -> Result<Syntax, String> {
+    fn syntax(
+        path: &str,
+        text: impl AsRef<[u8]>,
+        format: Option<Format>,
+    ) -> Result<Syntax, String> {
         let sample = Sample { bytes: text.as_ref(), is_all: true };
         let rules = Rules { format, skips_bad_lines: false };
         Syntax::of(sample, Path::new(path), rules).map_err(|refusal| refusal.to_string())
@@ -242,7 +261,8 @@ mod tests {
 
     #[test]
     fn an_option_settles_it() {
-        for text in ["\"doc-1\"", "{\"id\":1}", "a\tb", "a,b", " a", "key", "<html>", "[1]", "- a"] {
+        for text in ["\"doc-1\"", "{\"id\":1}", "a\tb", "a,b", " a", "key", "<html>", "[1]", "- a"]
+        {
             assert!(syntax("-", text, None).is_err(), "{text}");
             for path in ["-", "a.jsonl", "a.json"] {
                 assert_eq!(syntax(path, text, Some(Format::Lines)), Ok(Syntax::Given), "{text}");
@@ -302,14 +322,19 @@ mod tests {
         }
         for format in [None, lines, Some(Format::Jsonl)] {
             let refused = syntax("keys.txt", b"\x1f\x8b\x08\0", format).unwrap_err();
-            assert_eq!(refused, ": is gzip data; expected UTF-8 text\nhelp: unpack it first: gzip -dc");
+            assert_eq!(
+                refused,
+                ": is gzip data; expected UTF-8 text\nhelp: unpack it first: gzip -dc"
+            );
         }
     }
 
     #[test]
     fn later_lines_are_looked_at_unless_bad_ones_are_skipped() {
         let text = format!("{}\"doc-1\"\n", "doc-0\n".repeat(1000));
-        assert!(syntax("-", &text, None).unwrap_err().starts_with(", line 1001: looks like JSON Lines"));
+        assert!(
+            syntax("-", &text, None).unwrap_err().starts_with(", line 1001: looks like JSON Lines")
+        );
         let of = |text: &str, is_all| {
             let rules = Rules { format: None, skips_bad_lines: true };
             Syntax::of(Sample { bytes: text.as_bytes(), is_all }, Path::new("-"), rules)

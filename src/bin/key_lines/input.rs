@@ -28,16 +28,24 @@ impl KeyInput {
     /// pipe.
     pub(crate) fn open(path: &Path, rules: Rules) -> Result<Self, Refusal> {
         let (is_stdin, name) = (is_stdin(path), name(path));
-        let unreadable = |error: io::Error| Refusal { line: None, reason: format!("cannot be read: {error}"), help: None };
+        let unreadable = |error: io::Error| Refusal {
+            line: None,
+            reason: format!("cannot be read: {error}"),
+            help: None,
+        };
         let (mut reader, file, waits): (Box<dyn Read + Send>, _, _) = if is_stdin {
             match stdin_file().map_err(unreadable)? {
-                Some(file) => (Box::new(UnchangedReader::new(Arc::clone(&file))), Some(file), false),
+                Some(file) => {
+                    (Box::new(UnchangedReader::new(Arc::clone(&file))), Some(file), false)
+                }
                 None => (Box::new(io::stdin()), None, true),
             }
         } else {
             let file = File::open(path).map_err(unreadable)?;
             match Unchanged::of(&file, Some(path)).map_err(unreadable)?.map(Arc::new) {
-                Some(file) => (Box::new(UnchangedReader::new(Arc::clone(&file))), Some(file), false),
+                Some(file) => {
+                    (Box::new(UnchangedReader::new(Arc::clone(&file))), Some(file), false)
+                }
                 None if file.metadata().map_err(unreadable)?.is_dir() => {
                     return Err(unreadable(io::Error::other("it is a folder")));
                 }
@@ -46,8 +54,11 @@ impl KeyInput {
         };
         // Someone who types keys is asked first whether to delete them.
         let is_typed = is_stdin && io::stdin().is_terminal();
-        let (sample, is_all) =
-            if is_typed { (Vec::new(), false) } else { look(&mut reader, waits, rules).map_err(unreadable)? };
+        let (sample, is_all) = if is_typed {
+            (Vec::new(), false)
+        } else {
+            look(&mut reader, waits, rules).map_err(unreadable)?
+        };
         let syntax = Syntax::of(Sample { bytes: &sample, is_all }, path, rules)?;
         let reader = Box::new(Cursor::new(sample).chain(reader));
         Ok(Self { name, syntax, reader, file })
@@ -84,7 +95,12 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
 #[cfg(unix)]
 pub(crate) fn pipe(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    let metadata = if is_stdin(path) { stdin().and_then(|stdin| stdin.metadata()) } else { fs::metadata(path) }.ok()?;
+    let metadata = if is_stdin(path) {
+        stdin().and_then(|stdin| stdin.metadata())
+    } else {
+        fs::metadata(path)
+    }
+    .ok()?;
     (is_stdin(path) || metadata.file_type().is_fifo()).then(|| (metadata.dev(), metadata.ino()))
 }
 

@@ -46,7 +46,9 @@ impl Stamp {
     fn check_path(&self, path: &Path) -> io::Result<()> {
         match fs::metadata(path) {
             Ok(metadata) => self.check(&Self::new(&metadata)).map_err(io::Error::other),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(io::Error::other(Changed::Removed)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(io::Error::other(Changed::Removed))
+            }
             Err(error) => Err(error),
         }
     }
@@ -98,7 +100,8 @@ impl Unchanged {
     /// The same file, opened again; `None` of stdin.
     pub(crate) fn again(&self) -> io::Result<Option<Self>> {
         let Some(path) = &self.path else { return Ok(None) };
-        let again = Self { file: File::open(path)?, path: Some(path.clone()), stamp: self.stamp, start: 0 };
+        let again =
+            Self { file: File::open(path)?, path: Some(path.clone()), stamp: self.stamp, start: 0 };
         again.check()?;
         Ok(Some(again))
     }
@@ -170,7 +173,8 @@ impl error::Error for Changed {}
 /// `1,234,567`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).expect("digits"));
+    let groups =
+        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).expect("digits"));
     groups.collect::<Vec<_>>().join(",")
 }
 
@@ -186,7 +190,8 @@ mod tests {
 
     impl Scratch {
         fn new(name: &str, text: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("unchanged-{}-{name}", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("unchanged-{}-{name}", std::process::id()));
             fs::write(&path, text).unwrap();
             Self(path)
         }
@@ -197,7 +202,8 @@ mod tests {
 
         /// What is read of it after `change`, and after `keys` keys.
         fn read(&self, keys: usize, change: impl FnOnce(&Self)) -> Vec<Result<String, String>> {
-            let KeyInput { syntax, reader, file, .. } = KeyInput::open(&self.0, Rules::default()).unwrap();
+            let KeyInput { syntax, reader, file, .. } =
+                KeyInput::open(&self.0, Rules::default()).unwrap();
             let mut lines = KeyLines::new(BufReader::new(reader), syntax, file);
             let mut read: Vec<_> = lines.by_ref().take(keys).collect();
             change(self);
@@ -215,7 +221,8 @@ mod tests {
     #[test]
     fn a_change_before_the_first_key_is_seen() {
         type Change = fn(&Scratch);
-        let append: Change = |file| File::options().append(true).open(&file.0).unwrap().write_all(b"c\n").unwrap();
+        let append: Change =
+            |file| File::options().append(true).open(&file.0).unwrap().write_all(b"c\n").unwrap();
         let hour: Change = |file| file.open().set_modified(SystemTime::UNIX_EPOCH).unwrap();
         let replace: Change = |file| {
             let other = Scratch::new("replacing", "a\nb\n");

@@ -34,7 +34,8 @@ pub(crate) enum Unlike {
 }
 
 /// Names of a column or a member of keys.
-const HEADINGS: [&str; 8] = ["key", "keys", "id", "ids", "vector_key", "vector_keys", "vectorkey", "vector_id"];
+const HEADINGS: [&str; 8] =
+    ["key", "keys", "id", "ids", "vector_key", "vector_keys", "vectorkey", "vector_id"];
 
 /// What lies between the columns of a table: one of these, or blanks.
 const SEPARATORS: [char; 3] = [',', ';', '|'];
@@ -55,38 +56,52 @@ impl Unlike {
 
     /// What the first line of an input looks like.
     pub(crate) fn of_first(line: &str) -> Option<Self> {
-        let is_markup = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || "!?/".contains(c));
+        let is_markup =
+            |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || "!?/".contains(c));
         if line.strip_prefix('<').is_some_and(is_markup) {
             return Some(Self::Markup);
         }
         if Self::is_heading(line) {
             return Some(Self::Heading);
         }
-        if line == "---" || line.starts_with("%YAML ") || line.strip_suffix(':').is_some_and(Self::is_heading) {
+        if line == "---"
+            || line.starts_with("%YAML ")
+            || line.strip_suffix(':').is_some_and(Self::is_heading)
+        {
             return Some(Self::List);
         }
         if ["--- ", "@@ ", "diff "].iter().any(|start| line.starts_with(start)) {
             return Some(Self::Diff);
         }
         // ls -l, curl -i.
-        if line.strip_prefix("total ").is_some_and(|rest| shape(rest) == "0") || line.starts_with("HTTP/") {
+        if line.strip_prefix("total ").is_some_and(|rest| shape(rest) == "0")
+            || line.starts_with("HTTP/")
+        {
             return Some(Self::Words);
         }
         let mut words = line.split(' ').filter(|word| !word.is_empty()).map(shape);
         let first = words.next()?;
         let mut rest = words.peekable();
-        (first.contains('0') && rest.peek().is_some() && rest.all(|word| word == first)).then_some(Self::Words)
+        (first.contains('0') && rest.peek().is_some() && rest.all(|word| word == first))
+            .then_some(Self::Words)
     }
 
     /// What lines look like together; `is_all` if there are no others.
-    pub(crate) fn of_lines<'a>(lines: &(impl Iterator<Item = &'a str> + Clone), is_all: bool) -> Option<Self> {
+    pub(crate) fn of_lines<'a>(
+        lines: &(impl Iterator<Item = &'a str> + Clone),
+        is_all: bool,
+    ) -> Option<Self> {
         let number = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let is_item = |line: &str| {
             let numbered = &line[line.len() - number(line)..];
-            let name = line.split_once(": ").or_else(|| line.split_once('=')).map(|(name, _)| name.trim_end());
+            let name = line
+                .split_once(": ")
+                .or_else(|| line.split_once('='))
+                .map(|(name, _)| name.trim_end());
             name.is_some_and(Self::is_heading)
                 || ["- ", "* ", "+ "].iter().any(|bullet| line.starts_with(bullet))
-                || (numbered.len() < line.len() && (numbered.starts_with(". ") || numbered.starts_with(") ")))
+                || (numbered.len() < line.len()
+                    && (numbered.starts_with(". ") || numbered.starts_with(") ")))
         };
         let mut first = lines.clone();
         let start = first.next()?;
@@ -123,9 +138,12 @@ impl Unlike {
             '\u{feff}' => Some(Self::Mark),
             '\u{fffd}' => Some(Self::Damaged),
             // Joiners are parts of words and of emoji.
-            '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => {
-                Some(Self::Invisible)
-            }
+            '\u{ad}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' => Some(Self::Invisible),
             c if c.is_control() => Some(Self::Control),
             _ => None,
         }
@@ -150,24 +168,35 @@ impl Unlike {
             '}' | ']' if text.chars().all(|c| "}], ".contains(c)) => return Some(Self::JsonPart),
             '\'' | '`' if ends(first) => return Some(Self::Quoted),
             '(' if text[1..].starts_with(['"', '\'']) => return Some(Self::Quoted),
-            'b' | 'u' | 'r' if text[1..].starts_with(['"', '\'']) && inner.len() > 2 && inner.ends_with(['"', '\'']) => {
+            'b' | 'u' | 'r'
+                if text[1..].starts_with(['"', '\''])
+                    && inner.len() > 2
+                    && inner.ends_with(['"', '\'']) =>
+            {
                 return Some(Self::Quoted);
             }
             '\u{2018}' if ends('\u{2019}') => return Some(Self::Quoted),
             '\u{ab}' if ends('\u{bb}') => return Some(Self::Quoted),
             '\u{300c}' if ends('\u{300d}') => return Some(Self::Quoted),
             '<' | '>' if text[1..].starts_with(' ') => return Some(Self::Diff),
-            '\u{201c}' | '\u{201e}' if ends('\u{201d}') || ends('\u{201c}') => return Some(Self::Quoted),
+            '\u{201c}' | '\u{201e}' if ends('\u{201d}') || ends('\u{201c}') => {
+                return Some(Self::Quoted);
+            }
             '|' if ends('|') => return Some(Self::Table),
-            '+' if text.chars().all(|c| "+-=".contains(c)) && text.len() > 2 => return Some(Self::Table),
-            '#' if ["# ", "#!", "##"].iter().any(|start| text.starts_with(start)) => return Some(Self::Comment),
+            '+' if text.chars().all(|c| "+-=".contains(c)) && text.len() > 2 => {
+                return Some(Self::Table);
+            }
+            '#' if ["# ", "#!", "##"].iter().any(|start| text.starts_with(start)) => {
+                return Some(Self::Comment);
+            }
             '`' if text.starts_with("```") => return Some(Self::Comment),
             _ => {}
         }
         if text.contains("\",\"") || (text.contains(",\"") && text.ends_with('"')) {
             return Some(Self::Csv);
         }
-        text.ends_with([',', ';', '\u{ff0c}', '\u{3001}', '\u{ff1b}']).then_some(Self::TrailingComma)
+        text.ends_with([',', ';', '\u{ff0c}', '\u{3001}', '\u{ff1b}'])
+            .then_some(Self::TrailingComma)
     }
 
     /// A line that begins with a double quote.
@@ -187,7 +216,9 @@ impl Unlike {
     /// What to do about it.
     pub(crate) fn help(self) -> &'static str {
         match self {
-            Self::JsonLines => "add --keys-format jsonl, or --keys-format lines if these are the keys themselves",
+            Self::JsonLines => {
+                "add --keys-format jsonl, or --keys-format lines if these are the keys themselves"
+            }
             Self::JsonArray | Self::JsonPart => {
                 "write each key on a line of its own: jq -r '.[]'; \
                  or add --keys-format lines if these are the keys themselves"
@@ -200,11 +231,19 @@ impl Unlike {
                 "end each line with a line feed: tr '\\r' '\\n'; \
                  or add --keys-format lines if these are the keys themselves"
             }
-            Self::Quoted | Self::Csv | Self::Commas | Self::Words | Self::List | Self::Table | Self::Diff => {
+            Self::Quoted
+            | Self::Csv
+            | Self::Commas
+            | Self::Words
+            | Self::List
+            | Self::Table
+            | Self::Diff => {
                 "keep only the keys, one per line; \
                  or add --keys-format lines if these are the keys themselves"
             }
-            Self::Damaged => "export the keys as UTF-8, or add --keys-format lines if this is a key",
+            Self::Damaged => {
+                "export the keys as UTF-8, or add --keys-format lines if this is a key"
+            }
             _ => "remove it, or add --keys-format lines if this is a key",
         }
     }

@@ -43,7 +43,13 @@ pub(crate) struct Args {
     pub(crate) fault_injection: FaultInjection,
 
     /// Print the man page or shell completions: bash, elvish, fish, power-shell, zsh
-    #[arg(long, value_name = "man|SHELL", exclusive = true, hide_possible_values = true, help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "man|SHELL",
+        exclusive = true,
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
     pub(crate) generate: Option<Generated>,
 }
 

@@ -20,28 +20,39 @@ pub(crate) struct Config {
 
 impl Config {
     /// Checks the settings; `environment` gives the value of a variable.
-    pub(crate) fn read(args: &Args, environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
+    pub(crate) fn read(
+        args: &Args,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
         let Place { listen, allow_remote, region, account_id, bucket } = &args.place;
         if !allow_remote && !listen.ip().to_canonical().is_loopback() {
             return Err(ConfigError::Remote(*listen));
         }
         // An empty variable counts as unset.
-        let find = |variable| match environment(variable).filter(|value| !value.is_empty()).map(OsString::into_string) {
+        let find = |variable| match environment(variable)
+            .filter(|value| !value.is_empty())
+            .map(OsString::into_string)
+        {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
             Some(Err(_)) => Err(ConfigError::NotUtf8(variable)),
         };
-        let (id, secret, token) = (find(ACCESS_KEY_ID)?, find(ACCESS_KEY_SECRET)?, find(SECURITY_TOKEN)?);
+        let (id, secret, token) =
+            (find(ACCESS_KEY_ID)?, find(ACCESS_KEY_SECRET)?, find(SECURITY_TOKEN)?);
         let (id, secret) = match (id, secret) {
             (Some(id), Some(secret)) => (id, secret),
             (None, Some(_)) => return Err(ConfigError::Missing(&[ACCESS_KEY_ID])),
             (Some(_), None) => return Err(ConfigError::Missing(&[ACCESS_KEY_SECRET])),
             (None, None) => return Err(ConfigError::Missing(&[ACCESS_KEY_ID, ACCESS_KEY_SECRET])),
         };
-        let target =
-            Target::builder().region(region).account_id(account_id).bucket(bucket).index_name(&args.vectors.index_name).build();
-        let credentials =
-            Credentials::new(id, secret).and_then(|credentials| credentials.with_security_token(token.unwrap_or_default()));
+        let target = Target::builder()
+            .region(region)
+            .account_id(account_id)
+            .bucket(bucket)
+            .index_name(&args.vectors.index_name)
+            .build();
+        let credentials = Credentials::new(id, secret)
+            .and_then(|credentials| credentials.with_security_token(token.unwrap_or_default()));
         Ok(Self {
             addr: *listen,
             target: target.map_err(ConfigError::Refused)?,

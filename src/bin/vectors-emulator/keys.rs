@@ -6,9 +6,13 @@ use std::path::Path;
 use crate::key_lines::{KeyInput, KeyLines, Rules, input};
 
 /// The keys of a file, or of stdin for `-`. Errors name the input and the line.
-pub(crate) fn read(path: &str, rules: Rules) -> Result<impl Iterator<Item = Result<String, String>>, String> {
+pub(crate) fn read(
+    path: &str,
+    rules: Rules,
+) -> Result<impl Iterator<Item = Result<String, String>>, String> {
     let path = Path::new(path);
-    let input = KeyInput::open(path, rules).map_err(|refusal| format!("--keys-from {}{refusal}", input::name(path)))?;
+    let input = KeyInput::open(path, rules)
+        .map_err(|refusal| format!("--keys-from {}{refusal}", input::name(path)))?;
     let KeyInput { name, syntax, reader, file, .. } = input;
     let mut keys = KeyLines::new(BufReader::new(reader), syntax, file);
     let mut has_ended = false;

@@ -53,7 +53,8 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(what) = args.generate {
         let mut text = Vec::new();
         generate::generate(what, Args::command(), &MANUAL, &mut text)?;
-        return Ok(print(String::from_utf8(text)?.trim_end()).map_or_else(|error| unheard(&error), |()| ExitCode::SUCCESS));
+        return Ok(print(String::from_utf8(text)?.trim_end())
+            .map_or_else(|error| unheard(&error), |()| ExitCode::SUCCESS));
     }
     let Config { addr, target, credentials } = Config::read(args, |name| std::env::var_os(name))?;
     let mut emulator = service::emulator(&target, credentials, &args.vectors)?;

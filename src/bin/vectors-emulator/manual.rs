@@ -18,23 +18,35 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("max_keys_in_flight", "--max-keys-in-flight 2500"),
     ("faults", "--faults lost-response=0.05,server-error=0.1"),
     ("seed", "--faults page=0.1 --seed 7"),
-    ("generate", "--generate man | man -l -; or --generate bash >/etc/bash_completion.d/vectors-emulator"),
+    (
+        "generate",
+        "--generate man | man -l -; or --generate bash >/etc/bash_completion.d/vectors-emulator",
+    ),
 ];
 
 const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "ENVIRONMENT",
         &[
-            ("OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET", "The AccessKey pair that clients must sign with."),
+            (
+                "OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET",
+                "The AccessKey pair that clients must sign with.",
+            ),
             ("OSS_SESSION_TOKEN", "The security token that clients must send. Optional."),
         ],
     ),
     (
         "FAULTS",
         &[
-            ("In the request", "connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage."),
+            (
+                "In the request",
+                "connection-refused, lost-request, late-request, corrupted-request, repeated-request, outage.",
+            ),
             ("In the service", "throttle, server-error, rejection."),
-            ("In the response", "lost-response, late-response, repeated-response, truncated-response, page, flipped-status."),
+            (
+                "In the response",
+                "lost-response, late-response, repeated-response, truncated-response, page, flipped-status.",
+            ),
         ],
     ),
     (

@@ -21,14 +21,26 @@ const EXAMPLES: u32 = 999;
 
 /// Creates an emulator with the bucket and index of `target` and a vector for each key. Requests
 /// must be signed with `credentials`.
-pub(crate) fn emulator(target: &Target, credentials: Credentials, options: &Vectors) -> Result<Emulator, Box<dyn Error>> {
+pub(crate) fn emulator(
+    target: &Target,
+    credentials: Credentials,
+    options: &Vectors,
+) -> Result<Emulator, Box<dyn Error>> {
     let examples = if options.keys_from.is_empty() { EXAMPLES } else { 0 };
-    let mut emulator = Emulator::with_vectors(target, credentials, (1..=examples).map(|number| format!("doc-{number:03}")))
-        .map_err(ConfigError::Refused)?;
+    let mut emulator = Emulator::with_vectors(
+        target,
+        credentials,
+        (1..=examples).map(|number| format!("doc-{number:03}")),
+    )
+    .map_err(ConfigError::Refused)?;
     let rules = Rules { format: options.keys_format, skips_bad_lines: false };
     for file in &options.keys_from {
         for key in keys::read(file, rules)? {
-            emulator.put_vectors(target.bucket(), target.index_name().unwrap_or_default(), [key?])?;
+            emulator.put_vectors(
+                target.bucket(),
+                target.index_name().unwrap_or_default(),
+                [key?],
+            )?;
         }
     }
     Ok(emulator)
@@ -80,7 +92,9 @@ impl Service {
             (Arc::new(Mutex::new(network)), faults)
         });
         let server = match &network {
-            Some((network, _)) => Server::start_faulty(addr, Arc::clone(&emulator), Arc::clone(network)),
+            Some((network, _)) => {
+                Server::start_faulty(addr, Arc::clone(&emulator), Arc::clone(network))
+            }
             None => Server::start_emulator(addr, Arc::clone(&emulator)),
         };
         let server = server.map_err(|error| CannotServe { addr, error })?;
@@ -96,8 +110,11 @@ impl Service {
         self.server.shutdown();
         let faults = self.network.map(|(network, faults)| {
             let network = network.lock().unwrap_or_else(PoisonError::into_inner);
-            let asked_for = Fault::ALL.iter().copied().filter(|&fault| faults.probability(fault) > 0.0);
-            asked_for.map(|fault| (fault.to_string(), network.injected(fault).into())).collect::<Map<String, Value>>()
+            let asked_for =
+                Fault::ALL.iter().copied().filter(|&fault| faults.probability(fault) > 0.0);
+            asked_for
+                .map(|fault| (fault.to_string(), network.injected(fault).into()))
+                .collect::<Map<String, Value>>()
         });
         let emulator = self.emulator.lock().unwrap_or_else(PoisonError::into_inner);
         let remaining = vectors(&emulator, &self.target);
@@ -115,7 +132,9 @@ impl Service {
 }
 
 fn vectors(emulator: &Emulator, target: &Target) -> usize {
-    emulator.len(target.bucket(), target.index_name().unwrap_or_default()).expect("the index was made at the start")
+    emulator
+        .len(target.bucket(), target.index_name().unwrap_or_default())
+        .expect("the index was made at the start")
 }
 
 /// The address cannot be served on.

@@ -81,11 +81,22 @@ mod tests {
         {
             let mut latency = Latency::default();
             for number in 0..100 {
-                latency.observe(Duration::from_millis(if number % 2 == 0 { millis * 9 / 10 } else { millis * 11 / 10 }));
+                latency.observe(Duration::from_millis(if number % 2 == 0 {
+                    millis * 9 / 10
+                } else {
+                    millis * 11 / 10
+                }));
             }
-            let (overdue_after, outage_timeout) = (latency.overdue_after().unwrap(), latency.outage_timeout(MOST));
-            assert!(overdue_after.abs_diff(overdue) < overdue / 2, "{millis} ms: {overdue_after:?}");
-            assert!(outage_timeout.abs_diff(failed_for_good) < failed_for_good / 2, "{millis} ms: {outage_timeout:?}");
+            let (overdue_after, outage_timeout) =
+                (latency.overdue_after().unwrap(), latency.outage_timeout(MOST));
+            assert!(
+                overdue_after.abs_diff(overdue) < overdue / 2,
+                "{millis} ms: {overdue_after:?}"
+            );
+            assert!(
+                outage_timeout.abs_diff(failed_for_good) < failed_for_good / 2,
+                "{millis} ms: {outage_timeout:?}"
+            );
         }
     }
 

@@ -142,7 +142,14 @@ impl Limit {
     }
 
     /// An accepted request of this amount, `total` with it. By the time of sending, which is even: responses come unevenly.
-    pub(super) fn accepted(&mut self, sent_at: Duration, total: f64, unit: f64, latency: f64, was_held_back: bool) {
+    pub(super) fn accepted(
+        &mut self,
+        sent_at: Duration,
+        total: f64,
+        unit: f64,
+        latency: f64,
+        was_held_back: bool,
+    ) {
         self.blackout = None;
         let (since, until_then) = self.quiet_since;
         let passed = sent_at.saturating_sub(since).as_secs_f64();
@@ -166,14 +173,25 @@ impl Limit {
     }
 
     /// Measures again. Whether the measurement had to begin anew, or still knows nothing.
-    pub(super) fn throttled(&mut self, throttle: Throttle, amount: f64, unit: f64, latency: f64) -> bool {
+    pub(super) fn throttled(
+        &mut self,
+        throttle: Throttle,
+        amount: f64,
+        unit: f64,
+        latency: f64,
+    ) -> bool {
         self.grain = amount;
         if self.has_grown && self.surplus > GROWN {
             // The limit lies between this rate and the one before the last growth: begin there.
             let weight = 10.0;
             *self = Self {
                 slowest: self.slowest,
-                ..Self::believed(throttle, self.measured * (1.0 + self.surplus / 3.0), weight, amount)
+                ..Self::believed(
+                    throttle,
+                    self.measured * (1.0 + self.surplus / 3.0),
+                    weight,
+                    amount,
+                )
             };
             return true;
         }
@@ -181,7 +199,9 @@ impl Limit {
         let last = self.throttles[self.throttles.len() - 1];
         if idle > IDLE * throttle.at.saturating_sub(last.at).as_secs_f64() {
             // Tokens may have been lost to a full bucket: since the last throttle less was accepted than came in.
-            let weight = (as_f64(throttle.accepted - self.throttles[0].accepted) + self.prior_weight).min(10.0);
+            let weight = (as_f64(throttle.accepted - self.throttles[0].accepted)
+                + self.prior_weight)
+                .min(10.0);
             *self = Self {
                 slowest: self.slowest,
                 surplus: self.surplus.min(0.05),
@@ -215,9 +235,9 @@ impl Limit {
     /// Whether an accepted request comes after throttled ones alone, over a longer time than a slow limit takes.
     pub(super) fn ends_blackout(&self) -> bool {
         let last = self.throttles.back().map(|last| last.at);
-        self.blackout
-            .zip(last)
-            .is_some_and(|(first, last)| last.saturating_sub(first.at) > BLACKOUT.max(seconds(2.0 * self.slowest)))
+        self.blackout.zip(last).is_some_and(|(first, last)| {
+            last.saturating_sub(first.at) > BLACKOUT.max(seconds(2.0 * self.slowest))
+        })
     }
 
     /// Since when, of late, a quarter of the responses are throttled ones, of 20 or more: the limit has fallen, or another one is
@@ -238,7 +258,10 @@ impl Limit {
     fn noise(&self, unit: f64, latency: f64) -> f64 {
         let unit = unit.max(self.grain);
         let requests = self.measured / unit;
-        unit * (1.25 + 0.75 * (requests / 50.0).min(1.0) + requests * TIMER_GRAIN + 0.5 * (requests * latency).sqrt())
+        unit * (1.25
+            + 0.75 * (requests / 50.0).min(1.0)
+            + requests * TIMER_GRAIN
+            + 0.5 * (requests * latency).sqrt())
     }
 
     /// As much as the measurement is uncertain.
@@ -271,7 +294,11 @@ impl Limit {
             return true;
         }
         let long = (5.0 * latency).max(1.0);
-        while self.throttles.get(1).is_some_and(|second| age(second) >= long && now.accepted - second.accepted >= EXACT) {
+        while self
+            .throttles
+            .get(1)
+            .is_some_and(|second| age(second) >= long && now.accepted - second.accepted >= EXACT)
+        {
             self.throttles.pop_front();
             self.prior = self.measured;
             self.prior_weight = 10.0;

@@ -20,7 +20,11 @@ fn a_request_under_way_is_answered_and_counted() {
     let program = Program::start(&[]);
     let addr = program.url().strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(addr).unwrap();
-    stream.write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n").unwrap();
+    stream
+        .write_all(
+            b"POST / HTTP/1.1\r\nhost: a.test\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n",
+        )
+        .unwrap();
     let mut go_on = [0; 25];
     stream.read_exact(&mut go_on).unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");

@@ -26,7 +26,11 @@ pub(crate) struct Ended {
 impl Ended {
     /// The tally of a run that ended well.
     pub(crate) fn tally(&self) -> Value {
-        assert_eq!((self.code, self.stderr.as_str(), self.stdout.lines().count()), (Some(0), "", 1), "{self:?}");
+        assert_eq!(
+            (self.code, self.stderr.as_str(), self.stdout.lines().count()),
+            (Some(0), "", 1),
+            "{self:?}"
+        );
         serde_json::from_str(&self.stdout).unwrap()
     }
 }
@@ -44,7 +48,12 @@ impl Program {
     pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)], stdin: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vectors-emulator"));
         command.args(arguments).env_clear().envs(environment.iter().copied());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         // An error means that it has ended, or has no use for stdin.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -77,13 +86,24 @@ impl Program {
     }
 
     /// One request.
-    pub(crate) fn delete(&self, credentials: Credentials, keys: &[&str]) -> Result<Deleted, AttemptError> {
+    pub(crate) fn delete(
+        &self,
+        credentials: Credentials,
+        keys: &[&str],
+    ) -> Result<Deleted, AttemptError> {
         let call = DeleteVectors::new(&self.target(), KeyBatch::new(keys).unwrap());
-        UreqTransport::new(&TransportOptions::new()).delete_vectors(&call, &Signer::new(&self.target(), credentials))
+        UreqTransport::new(&TransportOptions::new())
+            .delete_vectors(&call, &Signer::new(&self.target(), credentials))
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Asks it to end, and says what it told.
@@ -125,7 +145,8 @@ pub(crate) struct KeysFile(PathBuf);
 
 impl KeysFile {
     pub(crate) fn new(name: &str, content: impl AsRef<[u8]>) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.{name}", std::process::id()));
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("{}.{name}", std::process::id()));
         std::fs::write(&path, content).unwrap();
         Self(path)
     }

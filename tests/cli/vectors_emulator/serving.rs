@@ -18,7 +18,10 @@ fn without_keys_the_index_holds_doc_001_to_doc_999() {
     let program = Program::start(&[]);
     program.delete(credentials(), &["doc-001", "doc-999", "doc-1000", "never-was"]).unwrap();
     program.delete(credentials(), &["doc-001"]).unwrap();
-    assert_eq!(program.stop().tally(), json!({ "requests": 2, "keys": 5, "deleted": 2, "remaining": 997 }));
+    assert_eq!(
+        program.stop().tally(),
+        json!({ "requests": 2, "keys": 5, "deleted": 2, "remaining": 997 })
+    );
 }
 
 #[test]
@@ -27,9 +30,11 @@ fn a_run_over_all_keys_of_a_file_empties_the_index() {
     let file = KeysFile::new("run.txt", keys.join("\n"));
     let program = Program::start(&["--keys-from", file.path()]);
     let transport = UreqTransport::new(&TransportOptions::new());
-    let report = transport.delete(&program.target(), credentials(), keys, BulkOptions::new()).unwrap();
+    let report =
+        transport.delete(&program.target(), credentials(), keys, BulkOptions::new()).unwrap();
     assert_eq!(report.deleted, 5000);
-    let expected = json!({ "requests": report.requests, "keys": 5000, "deleted": 5000, "remaining": 0 });
+    let expected =
+        json!({ "requests": report.requests, "keys": 5000, "deleted": 5000, "remaining": 0 });
     assert_eq!(program.stop().tally(), expected);
 }
 
@@ -38,19 +43,43 @@ fn keys_come_from_lines_json_lines_and_stdin_together() {
     let text = KeysFile::new("keys.txt", "a\r\nb c\n\nd\n");
     let json = KeysFile::new("keys.jsonl", "\"e\\nf\"\n{\"key\":\"g\",\"distance\":0.5}\n");
     let ndjson = KeysFile::new("keys.ndjson", "\"a\"\n");
-    let arguments = ["--keys-from", text.path(), "--keys-from", json.path(), "--keys-from", ndjson.path(), "--keys-from", "-"];
+    let arguments = [
+        "--keys-from",
+        text.path(),
+        "--keys-from",
+        json.path(),
+        "--keys-from",
+        ndjson.path(),
+        "--keys-from",
+        "-",
+    ];
     let program = Program::run(&arguments, &KEY_PAIR, "h\n");
     program.delete(credentials(), &["b c", "d", "e\nf", "g", "h"]).unwrap();
-    assert_eq!(program.stop().tally(), json!({ "requests": 1, "keys": 5, "deleted": 5, "remaining": 1 }));
+    assert_eq!(
+        program.stop().tally(),
+        json!({ "requests": 1, "keys": 5, "deleted": 5, "remaining": 1 })
+    );
 }
 
 #[test]
 fn another_place_is_served_under_its_names_alone() {
-    let place = ["--region", "cn-beijing", "--account-id", "42", "--bucket", "mine", "--index-name", "mineindex"];
+    let place = [
+        "--region",
+        "cn-beijing",
+        "--account-id",
+        "42",
+        "--bucket",
+        "mine",
+        "--index-name",
+        "mineindex",
+    ];
     let program = Program::start(&place);
     let refused = program.delete(credentials(), &["doc-001"]).unwrap_err();
     assert_eq!(refusal(&refused), (403, code::SIGNATURE_DOES_NOT_MATCH));
-    assert_eq!(program.stop().tally(), json!({ "requests": 1, "keys": 0, "deleted": 0, "remaining": 999 }));
+    assert_eq!(
+        program.stop().tally(),
+        json!({ "requests": 1, "keys": 0, "deleted": 0, "remaining": 999 })
+    );
 
     let program = Program::start(&["--index-name", "mineindex"]);
     let refused = program.delete(credentials(), &["doc-001"]).unwrap_err();
@@ -72,7 +101,10 @@ fn only_who_has_the_key_pair_and_the_token_deletes() {
         assert_eq!(refusal(&refused), (403, expected));
     }
     program.delete(credentials().with_security_token(TOKEN).unwrap(), &["doc-001"]).unwrap();
-    assert_eq!(program.stop().tally(), json!({ "requests": 4, "keys": 1, "deleted": 1, "remaining": 998 }));
+    assert_eq!(
+        program.stop().tally(),
+        json!({ "requests": 4, "keys": 1, "deleted": 1, "remaining": 998 })
+    );
 }
 
 #[test]
@@ -81,7 +113,10 @@ fn requests_over_the_limit_are_throttled() {
     program.delete(credentials(), &["doc-001"]).unwrap();
     let refused = program.delete(credentials(), &["doc-002"]).unwrap_err();
     assert_eq!(refusal(&refused), (503, code::QPS_LIMIT_EXCEEDED));
-    assert_eq!(program.stop().tally(), json!({ "requests": 2, "keys": 1, "deleted": 1, "remaining": 998 }));
+    assert_eq!(
+        program.stop().tally(),
+        json!({ "requests": 2, "keys": 1, "deleted": 1, "remaining": 998 })
+    );
 }
 
 #[test]
@@ -89,6 +124,9 @@ fn other_machines_are_served_where_that_is_asked_for() {
     let program = Program::start(&["--listen", "0.0.0.0:0", "--allow-remote"]);
     assert!(program.url().starts_with("http://0.0.0.0:"), "{}", program.url());
     for loopback in ["127.0.0.2:0", "[::ffff:127.0.0.1]:0"] {
-        assert!(Program::start(&["--listen", loopback]).stop().tally()["requests"] == 0, "{loopback}");
+        assert!(
+            Program::start(&["--listen", loopback]).stop().tally()["requests"] == 0,
+            "{loopback}"
+        );
     }
 }

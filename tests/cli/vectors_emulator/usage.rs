@@ -15,7 +15,11 @@ fn refused(arguments: &[&str], environment: &[(&str, &str)], stdin: &str) -> Str
     let program = Program::run(arguments, environment, stdin);
     assert_eq!(program.said, "", "{arguments:?} {environment:?}");
     let ended = program.ended();
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{arguments:?} {environment:?}: {ended:?}");
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(2), ""),
+        "{arguments:?} {environment:?}: {ended:?}"
+    );
     ended.stderr
 }
 
@@ -31,7 +35,11 @@ fn an_option_that_is_wrong_is_named_with_its_rule() {
         ),
         ("--listen", "[::]:0", "--listen: [::]:0 is not a loopback address"),
         ("--listen", "127.0.0.1", "must be an IP address and a port, such as 127.0.0.1:9000"),
-        ("--listen", &in_use, &format!("--listen: cannot serve on {in_use}: Address already in use")),
+        (
+            "--listen",
+            &in_use,
+            &format!("--listen: cannot serve on {in_use}: Address already in use"),
+        ),
         ("--region", "CN", "--region: must be 1 to 63 characters of a-z, 0-9 and '-'"),
         ("--account-id", "me", r#"--account-id: must be 1 to 32 digits, not "me""#),
         ("--bucket", "a_b", "--bucket: must be 3 to 32 characters"),
@@ -50,18 +58,28 @@ fn an_option_that_is_wrong_is_named_with_its_rule() {
         ("--access-key-secret", "x", "unexpected argument '--access-key-secret'"),
     ] {
         let stderr = refused(&[option, value], &KEY_PAIR, "");
-        assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{option} {value}: {stderr}");
+        assert!(
+            stderr.starts_with("error: ") && stderr.contains(expected),
+            "{option} {value}: {stderr}"
+        );
     }
 }
 
 #[test]
 fn the_man_page_and_completions_need_no_key_pair() {
-    for (what, expected) in [("man", ".SH \"ENVIRONMENT\"\n"), ("bash", "--keys-format"), ("zsh", "#compdef vectors-emulator")] {
+    for (what, expected) in [
+        ("man", ".SH \"ENVIRONMENT\"\n"),
+        ("bash", "--keys-format"),
+        ("zsh", "#compdef vectors-emulator"),
+    ] {
         let program = Program::run(&["--generate", what], &[], "");
         let said = program.said.clone();
         let ended = program.ended();
         let stdout = said + &ended.stdout;
-        assert!(ended.code == Some(0) && ended.stderr.is_empty() && stdout.contains(expected), "{what}: {stdout}");
+        assert!(
+            ended.code == Some(0) && ended.stderr.is_empty() && stdout.contains(expected),
+            "{what}: {stdout}"
+        );
     }
 }
 
@@ -77,8 +95,14 @@ fn invalid_key_pair_is_named_and_not_shown() {
         (&[id, ("OSS_ACCESS_KEY_SECRET", "")], format!("OSS_ACCESS_KEY_SECRET is {reason}")),
         (&[secret], format!("OSS_ACCESS_KEY_ID is {reason}")),
         (&[("OSS_ACCESS_KEY_ID", "a,b"), secret], "OSS_ACCESS_KEY_ID: must be ".to_owned()),
-        (&[id, ("OSS_ACCESS_KEY_SECRET", &secret_with_line_break)], "OSS_ACCESS_KEY_SECRET: must not ".to_owned()),
-        (&[id, secret, ("OSS_SESSION_TOKEN", &token_with_line_break)], "OSS_SESSION_TOKEN: must be ".to_owned()),
+        (
+            &[id, ("OSS_ACCESS_KEY_SECRET", &secret_with_line_break)],
+            "OSS_ACCESS_KEY_SECRET: must not ".to_owned(),
+        ),
+        (
+            &[id, secret, ("OSS_SESSION_TOKEN", &token_with_line_break)],
+            "OSS_SESSION_TOKEN: must be ".to_owned(),
+        ),
     ] {
         let stderr = refused(&[], environment, "");
         assert!(stderr.starts_with(&format!("error: {expected}")), "{environment:?}: {stderr}");
@@ -105,7 +129,10 @@ fn keys_that_are_none_are_named_with_file_and_line() {
     ] {
         let file = KeysFile::new(name, content);
         let stderr = refused(&["--keys-from", file.path()], &KEY_PAIR, "");
-        assert!(stderr.starts_with(&format!("error: {}, line {line}: ", file.path())), "{name}: {stderr}");
+        assert!(
+            stderr.starts_with(&format!("error: {}, line {line}: ", file.path())),
+            "{name}: {stderr}"
+        );
     }
     for (name, content, expected) in [
         (
@@ -113,28 +140,61 @@ fn keys_that_are_none_are_named_with_file_and_line() {
             "{\"id\":\"a\"}\n",
             ", line 1: looks like JSON Lines ({\"id\":\"a\"}); expected one key per line\nhelp: add ",
         ),
-        ("table", "a\tb\n", ", line 1: looks like columns with tabs between (a\\tb); expected one key per line\nhelp: keep "),
-        ("keys.gz", "\u{1}\0", ": holds NUL bytes, so it is binary; expected UTF-8 text\nhelp: check "),
-        ("plain.jsonl", "a\n", ", line 1: not JSON: expected value at line 1 column 1, in a\nhelp: add --keys-format lines "),
+        (
+            "table",
+            "a\tb\n",
+            ", line 1: looks like columns with tabs between (a\\tb); expected one key per line\nhelp: keep ",
+        ),
+        (
+            "keys.gz",
+            "\u{1}\0",
+            ": holds NUL bytes, so it is binary; expected UTF-8 text\nhelp: check ",
+        ),
+        (
+            "plain.jsonl",
+            "a\n",
+            ", line 1: not JSON: expected value at line 1 column 1, in a\nhelp: add --keys-format lines ",
+        ),
     ] {
         let file = KeysFile::new(name, content);
         let stderr = refused(&["--keys-from", file.path()], &KEY_PAIR, "");
-        assert!(stderr.starts_with(&format!("error: --keys-from {}{expected}", file.path())), "{stderr}");
+        assert!(
+            stderr.starts_with(&format!("error: --keys-from {}{expected}", file.path())),
+            "{stderr}"
+        );
     }
     let stderr = refused(&["--keys-format", "lines"], &KEY_PAIR, "");
     assert!(stderr.contains("--keys-from"), "{stderr}");
     let stderr = refused(&["--keys-from", "-"], &KEY_PAIR, &long);
-    assert!(stderr.starts_with("error: stdin, line 1: key must be 1 to 1024 characters"), "{stderr}");
+    assert!(
+        stderr.starts_with("error: stdin, line 1: key must be 1 to 1024 characters"),
+        "{stderr}"
+    );
     let stderr = refused(&["--keys-from", "/no/such/file"], &KEY_PAIR, "");
-    assert!(stderr.starts_with("error: --keys-from /no/such/file: cannot be read: No such file"), "{stderr}");
+    assert!(
+        stderr.starts_with("error: --keys-from /no/such/file: cannot be read: No such file"),
+        "{stderr}"
+    );
 }
 
 #[test]
 fn help_names_every_fault_and_no_values_of_the_environment() {
-    let help = Command::new(env!("CARGO_BIN_EXE_vectors-emulator")).arg("--help").env_clear().envs(KEY_PAIR).output().unwrap();
+    let help = Command::new(env!("CARGO_BIN_EXE_vectors-emulator"))
+        .arg("--help")
+        .env_clear()
+        .envs(KEY_PAIR)
+        .output()
+        .unwrap();
     let text = String::from_utf8(help.stdout).unwrap();
     assert_eq!((help.status.code(), help.stderr.as_slice()), (Some(0), &[][..]));
-    for part in ["\nTarget:\n", "\nVectors:\n", "\nFault injection:\n", "\nExamples:\n", "\nFaults:\n", "\nExit status:\n"] {
+    for part in [
+        "\nTarget:\n",
+        "\nVectors:\n",
+        "\nFault injection:\n",
+        "\nExamples:\n",
+        "\nFaults:\n",
+        "\nExit status:\n",
+    ] {
         assert!(text.contains(part), "{text}");
     }
     let faults = &text[text.find("\nFaults:\n").unwrap()..];

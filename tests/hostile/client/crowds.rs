@@ -18,9 +18,18 @@ use crate::peer::read_head;
 fn thousand_idle_connections_do_not_block_others() {
     let test = "client::crowds::thousand_idle_connections";
     let script = r#"ulimit -n $(ulimit -Hn) && exec "$0" --ignored --exact "$1""#;
-    let output = Command::new("sh").args(["-c", script]).arg(std::env::current_exe().unwrap()).arg(test).output().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .arg(test)
+        .output()
+        .unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && stdout.contains("1 passed"),
+        "{stdout}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -37,7 +46,8 @@ fn thousand_idle_connections() {
 
 #[test]
 fn clients_above_the_limit_wait() {
-    let options = ServerOptions::new().max_connections(4).client_timeout(Duration::from_millis(300));
+    let options =
+        ServerOptions::new().max_connections(4).client_timeout(Duration::from_millis(300));
     let mut service = Service::start(&options);
     let idle: Vec<TcpStream> = (0..100).map(|_| service.connect()).collect();
     // Served once the idle connections, four at a time, have timed out.
@@ -50,7 +60,8 @@ fn clients_above_the_limit_wait() {
 fn connections_are_limited_exactly() {
     let mut service = Service::start(&ServerOptions::new().max_connections(2));
     let request = text(&signed(call("examplebucket", &["a"]))).replace("connection: close\r\n", "");
-    let (mut first, mut second, mut third) = (service.connect(), service.connect(), service.connect());
+    let (mut first, mut second, mut third) =
+        (service.connect(), service.connect(), service.connect());
     third.write_all(request.as_bytes()).unwrap();
     for _ in 0..100 {
         for stream in [&mut first, &mut second] {
@@ -73,7 +84,8 @@ fn head(stream: &mut TcpStream) -> String {
 #[test]
 fn memory_of_all_bodies_is_limited() {
     const MIB: usize = 1024 * 1024;
-    let options = ServerOptions::new().max_body_memory(4 * MIB).client_timeout(Duration::from_secs(1));
+    let options =
+        ServerOptions::new().max_body_memory(4 * MIB).client_timeout(Duration::from_secs(1));
     let mut service = Service::start(&options);
     let good = text(&signed(call("examplebucket", &["a"])));
     let head = good.split_once("content-length").unwrap().0;
@@ -89,12 +101,14 @@ fn memory_of_all_bodies_is_limited() {
     // At most four fit. The response to a rejected request may be lost, because its body is not
     // read.
     assert!((1..=4).contains(&late), "{responses:?}");
-    assert!(
-        responses.iter().all(|response| response.is_empty()
-            || response.starts_with("HTTP/1.1 408 ")
-            || response.starts_with("HTTP/1.1 503 "))
-    );
+    assert!(responses.iter().all(|response| response.is_empty()
+        || response.starts_with("HTTP/1.1 408 ")
+        || response.starts_with("HTTP/1.1 503 ")));
     service.check("given back", 0);
-    assert!(service.exchange(good.replacen("content-length: ", "content-length: 0", 1)).starts_with("HTTP/1.1 204 "));
+    assert!(
+        service
+            .exchange(good.replacen("content-length: ", "content-length: 0", 1))
+            .starts_with("HTTP/1.1 204 ")
+    );
     service.check("given back", 1);
 }

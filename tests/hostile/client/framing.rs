@@ -25,7 +25,8 @@ fn malformed_requests_are_rejected() {
     let mut service = Service::start(&ServerOptions::new());
     let good = text(&signed(call("examplebucket", &["a"])));
     let with = |line: &str| good.replacen("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"), 1);
-    let length = good.split_once("content-length: ").unwrap().1.split_once('\r').unwrap().0.to_owned();
+    let length =
+        good.split_once("content-length: ").unwrap().1.split_once('\r').unwrap().0.to_owned();
     let chunked = "transfer-encoding: chunked";
     for (name, request, expected) in [
         ("not HTTP", "\x16\x03\x01\x02\0\x01\0".to_owned(), "HTTP/1.1 400 "),
@@ -40,9 +41,21 @@ fn malformed_requests_are_rejected() {
         ("carriage return in a value", with("a: b\rc: d"), "HTTP/1.1 400 "),
         ("two lengths", with("content-length: 1"), "HTTP/1.1 400 "),
         ("negative length", framed("content-length: -1", str::to_owned), "HTTP/1.1 400 "),
-        ("signed length", framed(&format!("content-length: +{length}"), str::to_owned), "HTTP/1.1 400 "),
-        ("length beyond 64 bits", framed("content-length: 18446744073709551617", str::to_owned), "HTTP/1.1 400 "),
-        ("the longest length", framed("content-length: 9223372036854775807", |_| String::new()), "HTTP/1.1 413 "),
+        (
+            "signed length",
+            framed(&format!("content-length: +{length}"), str::to_owned),
+            "HTTP/1.1 400 ",
+        ),
+        (
+            "length beyond 64 bits",
+            framed("content-length: 18446744073709551617", str::to_owned),
+            "HTTP/1.1 400 ",
+        ),
+        (
+            "the longest length",
+            framed("content-length: 9223372036854775807", |_| String::new()),
+            "HTTP/1.1 413 ",
+        ),
         (
             "length too large by one",
             framed(&format!("content-length: {}", MAX_REQUEST_BODY + 1), |_| String::new()),
@@ -51,11 +64,27 @@ fn malformed_requests_are_rejected() {
         ("no length", framed("a: b", str::to_owned), "InvalidDigest"),
         ("length too short", framed("content-length: 2", str::to_owned), "InvalidDigest"),
         ("unknown coding", framed("transfer-encoding: xchunked", chunk), "HTTP/1.1 400 "),
-        ("chunked before another coding", framed("transfer-encoding: chunked, gzip", chunk), "HTTP/1.1 400 "),
-        ("chunk size that is not a number", framed(chunked, |_| "x\r\n".to_owned()), "HTTP/1.1 400 "),
+        (
+            "chunked before another coding",
+            framed("transfer-encoding: chunked, gzip", chunk),
+            "HTTP/1.1 400 ",
+        ),
+        (
+            "chunk size that is not a number",
+            framed(chunked, |_| "x\r\n".to_owned()),
+            "HTTP/1.1 400 ",
+        ),
         ("negative chunk size", framed(chunked, |_| "-1\r\n".to_owned()), "HTTP/1.1 400 "),
-        ("chunk size beyond 64 bits", framed(chunked, |_| "10000000000000001\r\n".to_owned()), "HTTP/1.1 400 "),
-        ("chunk longer than its size", framed(chunked, |content| format!("1\r\n{content}\r\n0\r\n\r\n")), "HTTP/1.1 400 "),
+        (
+            "chunk size beyond 64 bits",
+            framed(chunked, |_| "10000000000000001\r\n".to_owned()),
+            "HTTP/1.1 400 ",
+        ),
+        (
+            "chunk longer than its size",
+            framed(chunked, |content| format!("1\r\n{content}\r\n0\r\n\r\n")),
+            "HTTP/1.1 400 ",
+        ),
         (
             "a million trailers",
             framed(chunked, |content| chunk(content) + "0\r\n" + &"a: b\r\n".repeat(100_000)),
@@ -63,7 +92,10 @@ fn malformed_requests_are_rejected() {
         ),
     ] {
         let response = service.exchange(&request);
-        assert!(response.contains(expected) && !response.contains("HTTP/1.1 2"), "{name}: {response}");
+        assert!(
+            response.contains(expected) && !response.contains("HTTP/1.1 2"),
+            "{name}: {response}"
+        );
         service.check(name, 0);
     }
 }
@@ -76,10 +108,22 @@ fn oversized_parts_are_rejected() {
     let chunked = "transfer-encoding: chunked";
     for (name, request, expected) in [
         ("header of 1 MiB", more(&format!("a: {}", "x".repeat(1024 * 1024))), "HTTP/1.1 431 "),
-        ("target of 1 MiB", good.replacen('?', &format!("?{}&", "x".repeat(1024 * 1024)), 1), "HTTP/1.1 4"),
+        (
+            "target of 1 MiB",
+            good.replacen('?', &format!("?{}&", "x".repeat(1024 * 1024)), 1),
+            "HTTP/1.1 4",
+        ),
         ("100,000 headers", more("a: b\r\n".repeat(100_000).trim_end()), "HTTP/1.1 431 "),
-        ("100,000 extensions", framed(chunked, |_| format!("1;{}", "a=b;".repeat(100_000))), "HTTP/1.1 400 "),
-        ("100,000 trailers", framed(chunked, |content| chunk(content) + "0\r\n" + &"a: b\r\n".repeat(100_000)), "HTTP/1.1 400 "),
+        (
+            "100,000 extensions",
+            framed(chunked, |_| format!("1;{}", "a=b;".repeat(100_000))),
+            "HTTP/1.1 400 ",
+        ),
+        (
+            "100,000 trailers",
+            framed(chunked, |content| chunk(content) + "0\r\n" + &"a: b\r\n".repeat(100_000)),
+            "HTTP/1.1 400 ",
+        ),
     ] {
         let response = service.exchange(&request);
         // The response may be lost, because the server closes before it has read everything.
@@ -123,7 +167,10 @@ fn truncated_requests_are_not_executed() {
 fn length_with_chunks_smuggles_no_request() {
     let mut service = Service::start(&ServerOptions::new());
     let hidden = text(&signed(call("examplebucket", &["a"])));
-    for framing in ["content-length: 5\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 5"] {
+    for framing in [
+        "content-length: 5\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 5",
+    ] {
         // A server that believes the length takes the rest for a second request.
         let request = framed(framing, |_| format!("0\r\n\r\n{hidden}"));
         let response = service.exchange(request);
@@ -138,8 +185,10 @@ fn pipelined_requests_get_responses_in_order() {
     let good = text(&signed(call("examplebucket", &["a"]))).replace("connection: close\r\n", "");
     let forged = good.replacen(ACCESS_KEY_ID, "LTAI5tConformanceKey0002", 1);
     let last = text(&signed(call("examplebucket", &["b"])));
-    let response = service.exchange(format!("{}{last}{good}", format!("{good}{forged}").repeat(100)));
-    let statuses: Vec<&str> = response.split("HTTP/1.1 ").skip(1).map(|response| &response[..3]).collect();
+    let response =
+        service.exchange(format!("{}{last}{good}", format!("{good}{forged}").repeat(100)));
+    let statuses: Vec<&str> =
+        response.split("HTTP/1.1 ").skip(1).map(|response| &response[..3]).collect();
     let expected: Vec<&str> = ["204", "403"].into_iter().cycle().take(200).chain(["204"]).collect();
     // Ignores what follows the request that closes the connection.
     assert_eq!(statuses, expected);

@@ -66,7 +66,11 @@ impl Service {
 pub(crate) fn rest(stream: &mut TcpStream) -> String {
     let mut response = Vec::new();
     let ended = stream.read_to_end(&mut response);
-    assert!(!ended.is_err_and(|error| is_timeout(&error)), "still open after {}", String::from_utf8_lossy(&response));
+    assert!(
+        !ended.is_err_and(|error| is_timeout(&error)),
+        "still open after {}",
+        String::from_utf8_lossy(&response)
+    );
     String::from_utf8(response).unwrap()
 }
 
@@ -82,7 +86,8 @@ pub(crate) fn is_timeout(error: &Error) -> bool {
 
 pub(crate) fn target(bucket: &str) -> Target {
     // Path style, with any host: the signature does not cover the host.
-    let target = Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(bucket).index_name(INDEX);
+    let target =
+        Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(bucket).index_name(INDEX);
     target.endpoint("http://127.0.0.1".parse().unwrap()).build().unwrap()
 }
 
@@ -99,9 +104,16 @@ pub(crate) fn signed(mut request: Request<bytes::Bytes>) -> Request<bytes::Bytes
 /// The bytes on the wire. Asks to close the connection after the response.
 pub(crate) fn text(request: &Request<bytes::Bytes>) -> String {
     let target = request.uri().path_and_query().unwrap();
-    let mut text = format!("{} {target} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n", request.method());
+    let mut text = format!(
+        "{} {target} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n",
+        request.method()
+    );
     for (name, value) in request.headers() {
         text += &format!("{name}: {}\r\n", value.to_str().unwrap());
     }
-    text + &format!("content-length: {}\r\n\r\n{}", request.body().len(), str::from_utf8(request.body()).unwrap())
+    text + &format!(
+        "content-length: {}\r\n\r\n{}",
+        request.body().len(),
+        str::from_utf8(request.body()).unwrap()
+    )
 }

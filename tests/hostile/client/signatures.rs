@@ -15,36 +15,100 @@ type Trick = (&'static str, fn(String) -> String, &'static str);
 
 const TRICKS: &[Trick] = &[
     ("signature of another digit", |request| flip(&request, "Signature="), "SignatureDoesNotMatch"),
-    ("signature that is too short", |request| request.replace(",Signature=", ",Signature=0\r\nx: "), "AccessDenied"),
+    (
+        "signature that is too short",
+        |request| request.replace(",Signature=", ",Signature=0\r\nx: "),
+        "AccessDenied",
+    ),
     ("no signature", |request| without(&request, "authorization"), "AccessDenied"),
     ("no date", |request| without(&request, "x-oss-date"), "AccessDenied"),
     ("no digest", |request| without(&request, "content-md5"), "SignatureDoesNotMatch"),
-    ("another id", |request| request.replace(ACCESS_KEY_ID, "LTAI5tConformanceKey0002"), "InvalidAccessKeyId"),
-    ("another region", |request| request.replace("/cn-hangzhou/", "/cn-beijing/"), "SignatureDoesNotMatch"),
+    (
+        "another id",
+        |request| request.replace(ACCESS_KEY_ID, "LTAI5tConformanceKey0002"),
+        "InvalidAccessKeyId",
+    ),
+    (
+        "another region",
+        |request| request.replace("/cn-hangzhou/", "/cn-beijing/"),
+        "SignatureDoesNotMatch",
+    ),
     ("another method", |request| request.replacen("POST", "PUT", 1), "MethodNotAllowed"),
-    ("another bucket in the path", |request| request.replacen("/examplebucket/", "/otherbucket/", 1), "SignatureDoesNotMatch"),
-    ("another bucket in the host", |request| host(&request, "otherbucket-1234567890123456.test"), "SignatureDoesNotMatch"),
+    (
+        "another bucket in the path",
+        |request| request.replacen("/examplebucket/", "/otherbucket/", 1),
+        "SignatureDoesNotMatch",
+    ),
+    (
+        "another bucket in the host",
+        |request| host(&request, "otherbucket-1234567890123456.test"),
+        "SignatureDoesNotMatch",
+    ),
     ("another body", |request| request.replace(r#"["a"]"#, r#"["b"]"#), "InvalidDigest"),
-    ("another parameter", |request| request.replacen("?deleteVectors", "?deleteVectors&a=b", 1), "SignatureDoesNotMatch"),
-    ("the call twice", |request| request.replacen("?deleteVectors", "?deleteVectors&deleteVectors", 1), "SignatureDoesNotMatch"),
-    ("the call as a value", |request| request.replacen("?deleteVectors", "?a=deleteVectors", 1), "MethodNotAllowed"),
-    ("a path above", |request| request.replacen("/examplebucket/", "/otherbucket/../examplebucket/", 1), "SignatureDoesNotMatch"),
-    ("a path within", |request| request.replacen("/examplebucket/", "/examplebucket/%2e%2e/otherbucket/", 1), "DoesNotMatch"),
-    ("an encoded path", |request| request.replacen("/examplebucket/", "/%6ftherbucket/", 1), "SignatureDoesNotMatch"),
-    ("a doubled slash", |request| request.replacen("/examplebucket/", "//examplebucket/", 1), "SignatureDoesNotMatch"),
+    (
+        "another parameter",
+        |request| request.replacen("?deleteVectors", "?deleteVectors&a=b", 1),
+        "SignatureDoesNotMatch",
+    ),
+    (
+        "the call twice",
+        |request| request.replacen("?deleteVectors", "?deleteVectors&deleteVectors", 1),
+        "SignatureDoesNotMatch",
+    ),
+    (
+        "the call as a value",
+        |request| request.replacen("?deleteVectors", "?a=deleteVectors", 1),
+        "MethodNotAllowed",
+    ),
+    (
+        "a path above",
+        |request| request.replacen("/examplebucket/", "/otherbucket/../examplebucket/", 1),
+        "SignatureDoesNotMatch",
+    ),
+    (
+        "a path within",
+        |request| request.replacen("/examplebucket/", "/examplebucket/%2e%2e/otherbucket/", 1),
+        "DoesNotMatch",
+    ),
+    (
+        "an encoded path",
+        |request| request.replacen("/examplebucket/", "/%6ftherbucket/", 1),
+        "SignatureDoesNotMatch",
+    ),
+    (
+        "a doubled slash",
+        |request| request.replacen("/examplebucket/", "//examplebucket/", 1),
+        "SignatureDoesNotMatch",
+    ),
     ("doubled authorization", |request| with_line_twice(&request, "authorization"), "AccessDenied"),
     ("doubled date", |request| with_line_twice(&request, "x-oss-date"), "AccessDenied"),
     ("doubled digest", |request| with_line_twice(&request, "content-md5"), "AccessDenied"),
     ("doubled content type", |request| with_line_twice(&request, "content-type"), "AccessDenied"),
-    ("a signed header with_line", |request| with_line(&request, "x-oss-meta-a: b"), "SignatureDoesNotMatch"),
-    ("a line break in a value", |request| request.replacen("?deleteVectors", "?deleteVectors&a=%0d%0ab:c", 1), "DoesNotMatch"),
-    ("in absolute form", |request| request.replacen("/examplebucket/", "http://b.test/examplebucket/", 1), "HTTP/1.1 204 "),
+    (
+        "a signed header with_line",
+        |request| with_line(&request, "x-oss-meta-a: b"),
+        "SignatureDoesNotMatch",
+    ),
+    (
+        "a line break in a value",
+        |request| request.replacen("?deleteVectors", "?deleteVectors&a=%0d%0ab:c", 1),
+        "DoesNotMatch",
+    ),
+    (
+        "in absolute form",
+        |request| request.replacen("/examplebucket/", "http://b.test/examplebucket/", 1),
+        "HTTP/1.1 204 ",
+    ),
     (
         "another bucket in absolute form",
         |request| request.replacen("/examplebucket/", "http://b.test/otherbucket/", 1),
         "DoesNotMatch",
     ),
-    ("an unsigned header with_line", |request| with_line(&request, "user-agent: x"), "HTTP/1.1 204 "),
+    (
+        "an unsigned header with_line",
+        |request| with_line(&request, "user-agent: x"),
+        "HTTP/1.1 204 ",
+    ),
 ];
 
 #[test]
@@ -56,7 +120,10 @@ fn modified_requests_delete_nothing() {
         assert_ne!(tricky, request, "{name}");
         let response = service.exchange(&tricky);
         let deletes = expected.starts_with("HTTP");
-        assert!(if deletes { response.starts_with(expected) } else { response.contains(expected) }, "{name}: {response}");
+        assert!(
+            if deletes { response.starts_with(expected) } else { response.contains(expected) },
+            "{name}: {response}"
+        );
         service.check(name, deletes.into());
     }
 }
@@ -82,10 +149,15 @@ fn signatures_expire() {
             service.check(expected, expected.starts_with("HTTP").into());
         }
     }
-    for (signed_at, expected) in [(now - minutes(5), "AccessDenied"), (now + minutes(16), "AccessDenied"), (now, "HTTP/1.1 204 ")]
-    {
+    for (signed_at, expected) in [
+        (now - minutes(5), "AccessDenied"),
+        (now + minutes(16), "AccessDenied"),
+        (now, "HTTP/1.1 204 "),
+    ] {
         let mut request = call("examplebucket", &["a"]);
-        Signer::new(&target("examplebucket"), credentials()).presign(&mut request, signed_at, minutes(4)).unwrap();
+        Signer::new(&target("examplebucket"), credentials())
+            .presign(&mut request, signed_at, minutes(4))
+            .unwrap();
         let response = service.exchange(text(&request));
         assert!(response.contains(expected), "{response}");
         service.check(expected, expected.starts_with("HTTP").into());
@@ -102,16 +174,40 @@ fn modified_presigned_requests_are_rejected() {
     let request = text(&request);
     let both = |request: &str| {
         let authorization = text(&signed(call("examplebucket", &["a"])));
-        let line = authorization.lines().find(|line| line.starts_with("authorization")).unwrap().to_owned();
+        let line = authorization
+            .lines()
+            .find(|line| line.starts_with("authorization"))
+            .unwrap()
+            .to_owned();
         with_line(request, &line)
     };
     for (name, tricky, expected) in [
         ("in the header as well", both(&request), "AccessDenied"),
-        ("longer", request.replace("x-oss-expires=600", "x-oss-expires=86400"), "SignatureDoesNotMatch"),
-        ("for ever", request.replace("x-oss-expires=600", "x-oss-expires=99999999999999999999"), "AccessDenied"),
-        ("longer as well", request.replace("x-oss-expires=600", "x-oss-expires=600&x-oss-expires=86400"), "AccessDenied"),
-        ("signed twice", request.replacen("x-oss-signature=", "x-oss-signature=00&x-oss-signature=", 1), "AccessDenied"),
-        ("encoded name", request.replacen("x-oss-expires=600", "x-oss-expires=600&x%2Doss-expires=1", 1), "AccessDenied"),
+        (
+            "longer",
+            request.replace("x-oss-expires=600", "x-oss-expires=86400"),
+            "SignatureDoesNotMatch",
+        ),
+        (
+            "for ever",
+            request.replace("x-oss-expires=600", "x-oss-expires=99999999999999999999"),
+            "AccessDenied",
+        ),
+        (
+            "longer as well",
+            request.replace("x-oss-expires=600", "x-oss-expires=600&x-oss-expires=86400"),
+            "AccessDenied",
+        ),
+        (
+            "signed twice",
+            request.replacen("x-oss-signature=", "x-oss-signature=00&x-oss-signature=", 1),
+            "AccessDenied",
+        ),
+        (
+            "encoded name",
+            request.replacen("x-oss-expires=600", "x-oss-expires=600&x%2Doss-expires=1", 1),
+            "AccessDenied",
+        ),
         ("another key", request.replace(r#"["a"]"#, r#"["b"]"#), "InvalidDigest"),
     ] {
         assert_ne!(tricky, request, "{name}");
@@ -165,5 +261,9 @@ fn with_line(request: &str, line: &str) -> String {
 }
 
 fn host(request: &str, host: &str) -> String {
-    request.replacen("host: 127.0.0.1", &format!("host: {host}"), 1).replacen("/examplebucket/", "/", 1)
+    request.replacen("host: 127.0.0.1", &format!("host: {host}"), 1).replacen(
+        "/examplebucket/",
+        "/",
+        1,
+    )
 }

@@ -28,7 +28,8 @@ fn drip(stream: &mut TcpStream, bytes: &[u8]) -> String {
 
 #[test]
 fn slow_clients_are_disconnected() {
-    let mut service = Service::start(&ServerOptions::new().client_timeout(Duration::from_millis(300)));
+    let mut service =
+        Service::start(&ServerOptions::new().client_timeout(Duration::from_millis(300)));
     let good = text(&signed(call("examplebucket", &["a"])));
     let keep_alive = good.replace("connection: close\r\n", "");
     let body = good.find("\r\n\r\n").unwrap() + 4;
@@ -74,7 +75,8 @@ fn slow_clients_are_disconnected() {
 
 #[test]
 fn clients_that_do_not_read_are_disconnected() {
-    let mut service = Service::start(&ServerOptions::new().client_timeout(Duration::from_millis(300)));
+    let mut service =
+        Service::start(&ServerOptions::new().client_timeout(Duration::from_millis(300)));
     let mut stream = service.connect();
     // Responses fill the buffers of both sockets until the server cannot write, and times out.
     let requests = "GET / HTTP/1.1\r\n\r\n".repeat(1000);

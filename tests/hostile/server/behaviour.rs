@@ -36,7 +36,11 @@ enum Answer {
 
 impl Behaviour {
     /// Of which both transports make the same.
-    pub(crate) const fn does(name: &'static str, expected: Expected, answer: fn(&mut Wire)) -> Self {
+    pub(crate) const fn does(
+        name: &'static str,
+        expected: Expected,
+        answer: fn(&mut Wire),
+    ) -> Self {
         Self { name, answer: Answer::Does(answer), hyper: expected, ureq: expected }
     }
 
@@ -69,7 +73,13 @@ pub(crate) fn check(behaviours: &[Behaviour]) {
         let ends_by_time = |expected| matches!(expected, Expected::Timeout | Expected::GivenUp);
         for (transport, expected) in [("hyper", hyper), ("ureq", ureq)] {
             let case = format!("{name}, {transport}");
-            let met = |timeout| meet(&case, answer, Carrier::named(transport, &TransportOptions::new().timeout(timeout)));
+            let met = |timeout| {
+                meet(
+                    &case,
+                    answer,
+                    Carrier::named(transport, &TransportOptions::new().timeout(timeout)),
+                )
+            };
             // The request must have left before the timeout.
             let met = if ends_by_time(expected) {
                 with_enough_time(|timeout| Some(met(timeout)).filter(|met| met.requests > 0))
@@ -119,9 +129,12 @@ fn meet(case: &str, answer: Answer, carrier: Carrier) -> Met {
     // Here at the latest the connection is closed, whatever the server still has to say.
     drop(carrier);
     // No connection, if the timeout passed before it was made.
-    let is_connected = peer.connections() > 0 || !outcome.as_ref().is_err_and(TransportError::is_surely_not_sent);
+    let is_connected =
+        peer.connections() > 0 || !outcome.as_ref().is_err_and(TransportError::is_surely_not_sent);
     let (requests, taken) = if is_connected {
-        ended.recv_timeout(TEST_TIMEOUT).unwrap_or_else(|_| panic!("{case}: the connection stays open"))
+        ended
+            .recv_timeout(TEST_TIMEOUT)
+            .unwrap_or_else(|_| panic!("{case}: the connection stays open"))
     } else {
         (0, 0)
     };
@@ -132,7 +145,11 @@ pub(crate) fn judge(case: &str, expected: Expected, outcome: Outcome) {
     if let Expected::Is(status, body) = expected {
         let response = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_eq!(response.status(), status, "{case}");
-        assert!(response.body() == body.as_bytes(), "{case}: a body of {} bytes", response.body().len());
+        assert!(
+            response.body() == body.as_bytes(),
+            "{case}: a body of {} bytes",
+            response.body().len()
+        );
         return;
     }
     let error = outcome.expect_err(case);
@@ -140,13 +157,20 @@ pub(crate) fn judge(case: &str, expected: Expected, outcome: Outcome) {
     if !matches!(expected, Expected::GivenUp) {
         assert_eq!(error.is_timeout(), matches!(expected, Expected::Timeout), "{case}: {error}");
     }
-    assert_eq!(error.is_body_too_large(), matches!(expected, Expected::BodyTooLarge), "{case}: {error}");
+    assert_eq!(
+        error.is_body_too_large(),
+        matches!(expected, Expected::BodyTooLarge),
+        "{case}: {error}"
+    );
     let text = error.to_string();
     let beginning = match expected {
         Expected::BodyTooLarge => format!("is over {MAX_RESPONSE_BODY} bytes: "),
         _ => ", but the request may have arrived: ".to_owned(),
     };
     // It says what happened, in one line, and repeats neither the answer nor the request.
-    assert!(text.contains(&beginning) && text.len() < 200 && !text.contains(['\r', '\n']), "{case}: {text}");
+    assert!(
+        text.contains(&beginning) && text.len() < 200 && !text.contains(['\r', '\n']),
+        "{case}: {text}"
+    );
     println!("{case}: {text}");
 }

@@ -49,12 +49,25 @@ fn endless_chunked_bodies_are_given_up() {
 #[test]
 fn chunks_that_make_no_sense_are_no_answer() {
     check(&[
-        Behaviour::says("chunk size that is no number", NoAnswer, chunked!("later\r\nx\r\n0\r\n\r\n")),
+        Behaviour::says(
+            "chunk size that is no number",
+            NoAnswer,
+            chunked!("later\r\nx\r\n0\r\n\r\n"),
+        ),
         Behaviour::says("negative chunk size", NoAnswer, chunked!("-1\r\nx\r\n0\r\n\r\n")),
-        Behaviour::says("signed chunk size", NoAnswer, chunked!("+1\r\nx\r\n0\r\n\r\n")).ureq(Is(500, "x")),
-        Behaviour::says("chunk size beyond 64 bits", NoAnswer, chunked!("10000000000000001\r\nx\r\n0\r\n\r\n")),
+        Behaviour::says("signed chunk size", NoAnswer, chunked!("+1\r\nx\r\n0\r\n\r\n"))
+            .ureq(Is(500, "x")),
+        Behaviour::says(
+            "chunk size beyond 64 bits",
+            NoAnswer,
+            chunked!("10000000000000001\r\nx\r\n0\r\n\r\n"),
+        ),
         Behaviour::says("no chunk size", NoAnswer, chunked!("\r\nx\r\n0\r\n\r\n")),
         Behaviour::says("chunk longer than its size", NoAnswer, chunked!("1\r\nxxx\r\n0\r\n\r\n")),
-        Behaviour::says("good chunks", Is(500, "xy"), chunked!("1\r\nx\r\n01;a=b\r\ny\r\n0\r\na: b\r\n\r\n")),
+        Behaviour::says(
+            "good chunks",
+            Is(500, "xy"),
+            chunked!("1\r\nx\r\n01;a=b\r\ny\r\n0\r\na: b\r\n\r\n"),
+        ),
     ]);
 }

@@ -36,7 +36,10 @@ fn answering(answer: Vec<u8>) -> (Peer, Receiver<String>) {
 fn a_compressed_body_stays_as_it_is_and_nobody_asks_for_one() {
     let bomb = bomb();
     for coding in ["gzip", "deflate", "br", "gzip, gzip, gzip"] {
-        let head = format!("HTTP/1.1 500 Error\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\n\r\n", bomb.len());
+        let head = format!(
+            "HTTP/1.1 500 Error\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\n\r\n",
+            bomb.len()
+        );
         let (peer, received) = answering([head.as_bytes(), &bomb].concat());
         for carrier in Carrier::each(&TransportOptions::new()) {
             let case = format!("{coding}, {}", carrier.name());

@@ -50,7 +50,9 @@ fn slow_heads_and_bodies_end_with_the_call() {
             wire.say("HTTP/1.1 500 Internal Server Error\r\ntransfer-encoding: chunked\r\n\r\n");
             wire.drip_for_ever(b"1\r\nx\r\n");
         }),
-        Behaviour::does("slow informational answers", Timeout, |wire| wire.drip_for_ever(b"HTTP/1.1 103 Early Hints\r\n\r\n")),
+        Behaviour::does("slow informational answers", Timeout, |wire| {
+            wire.drip_for_ever(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        }),
     ]);
 }
 
@@ -59,10 +61,14 @@ fn informational_answers_are_no_answers() {
     check(&[
         Behaviour::does("a few informational answers", Is(204, ""), |wire| {
             wire.say("HTTP/1.1 100 Continue\r\n\r\n".repeat(3));
-            wire.say("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\n");
+            wire.say(
+                "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\n",
+            );
             wire.say("HTTP/1.1 204 No Content\r\n\r\n");
         }),
-        Behaviour::does("flood of 100", GivenUp, |wire| wire.say_for_ever("HTTP/1.1 100 Continue\r\n\r\n")),
+        Behaviour::does("flood of 100", GivenUp, |wire| {
+            wire.say_for_ever("HTTP/1.1 100 Continue\r\n\r\n")
+        }),
         Behaviour::does("flood of 103", GivenUp, |wire| {
             wire.say_for_ever("HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\nx-oss-request-id: 1\r\n\r\n");
         }),
@@ -83,7 +89,11 @@ fn statuses_that_are_none_are_no_answers() {
         Behaviour::says("status 999", Is(999, ""), "HTTP/1.1 999 ?\r\ncontent-length: 0\r\n\r\n"),
         Behaviour::says("negative status", NoAnswer, "HTTP/1.1 -204 OK\r\n\r\n"),
         Behaviour::says("HTTP/2 in plain text", NoAnswer, "HTTP/2.0 204 No Content\r\n\r\n"),
-        Behaviour::says("a header without a colon", Is(204, ""), "HTTP/1.1 204 OK\r\nnonsense\r\n\r\n"),
+        Behaviour::says(
+            "a header without a colon",
+            Is(204, ""),
+            "HTTP/1.1 204 OK\r\nnonsense\r\n\r\n",
+        ),
         Behaviour::says("a zero byte in a header", NoAnswer, "HTTP/1.1 204 OK\r\na: \0\r\n\r\n"),
     ]);
 }

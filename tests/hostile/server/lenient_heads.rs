@@ -12,19 +12,39 @@ const FINAL: &str = "HTTP/1.1 204 No Content\r\nx-oss-request-id: 1\r\n\r\n";
 
 /// A head, the id that is read in it, and the value of the header `a`.
 const HEADS: &[(&str, Option<&str>, Option<&str>)] = &[
-    ("HTTP/1.1 204 No Content\r\na: b\r\n c\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), Some("b c")),
-    ("HTTP/1.1 204 No Content\r\na: b\r\n\t \tc  \r\n d\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), Some("b c d")),
+    (
+        "HTTP/1.1 204 No Content\r\na: b\r\n c\r\nx-oss-request-id: 1\r\n\r\n",
+        Some("1"),
+        Some("b c"),
+    ),
+    (
+        "HTTP/1.1 204 No Content\r\na: b\r\n\t \tc  \r\n d\r\nx-oss-request-id: 1\r\n\r\n",
+        Some("1"),
+        Some("b c d"),
+    ),
     ("HTTP/1.1 204 No Content\r\nx-oss-request-id:\r\n 1\r\n\r\n", Some("1"), None),
     ("HTTP/1.1 204 No Content\r\nx-oss-request-id: 1\r\na: b\r\n \r\n\r\n", Some("1"), Some("b")),
-    ("HTTP/1.1 204 No Content\r\n folded at the start\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), None),
+    (
+        "HTTP/1.1 204 No Content\r\n folded at the start\r\nx-oss-request-id: 1\r\n\r\n",
+        Some("1"),
+        None,
+    ),
     ("HTTP/1.1 204 No Content\r\nno colon\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), None),
     ("HTTP/1.1 204 No Content\r\nx-oss-request-id: 1\r\nno-colon\r\n\r\n", Some("1"), None),
-    ("HTTP/1.1 204 No Content\r\nno-colon\r\n but folded\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), None),
+    (
+        "HTTP/1.1 204 No Content\r\nno-colon\r\n but folded\r\nx-oss-request-id: 1\r\n\r\n",
+        Some("1"),
+        None,
+    ),
     ("HTTP/1.1 204 No Content\r\nx-oss-request-id : 1\r\na\t : b\r\n\r\n", Some("1"), Some("b")),
     ("HTTP/1.1 204 No Content\r\n: no name\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), None),
     ("HTTP/1.1 204 No Content\r\nb[0]: x\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), None),
     ("HTTP/1.1 204 No Content\r\nb c: x\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), None),
-    ("HTTP/1.1 204 No Content\r\nb\u{e9}: x\r\na: \u{e9}\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), Some("\u{e9}")),
+    (
+        "HTTP/1.1 204 No Content\r\nb\u{e9}: x\r\na: \u{e9}\r\nx-oss-request-id: 1\r\n\r\n",
+        Some("1"),
+        Some("\u{e9}"),
+    ),
     ("HTTP/1.1 204 No Content\r\nb: \x01\x1b[0m\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), None),
     ("HTTP/1.1 204 No Content\nx-oss-request-id: 1\na: b\n\n", Some("1"), Some("b")),
     ("HTTP/1.1 204\r\nx-oss-request-id: 1\r\n\r\n", Some("1"), None),
@@ -35,7 +55,11 @@ const HEADS: &[(&str, Option<&str>, Option<&str>)] = &[
         Some("1"),
         None,
     ),
-    ("HTTP/1.1 103 Early Hints\r\nno colon\r\n\r\nHTTP/1.1 204 X\r\nx-oss-request-id : 1\r\n\r\n", Some("1"), None),
+    (
+        "HTTP/1.1 103 Early Hints\r\nno colon\r\n\r\nHTTP/1.1 204 X\r\nx-oss-request-id : 1\r\n\r\n",
+        Some("1"),
+        None,
+    ),
 ];
 
 /// What comes of `head`, written in two parts that break at each of its bytes or in one.
@@ -52,11 +76,13 @@ fn check(head: &str, at: usize, id: Option<&str>, header: Option<&str>) {
         });
         // Twice, for the second one meets what the first has left.
         for _ in 0..2 {
-            let response =
-                carrier.send(request(&peer.url())).unwrap_or_else(|error| panic!("{}: {head:?}: {error}", carrier.name()));
+            let response = carrier
+                .send(request(&peer.url()))
+                .unwrap_or_else(|error| panic!("{}: {head:?}: {error}", carrier.name()));
             let deleted = DeleteVectors::parse_response(&response).unwrap();
             assert_eq!(deleted.request_id(), id, "{}: {head:?}", carrier.name());
-            let value = response.headers().get("a").map(|value| str::from_utf8(value.as_bytes()).unwrap());
+            let value =
+                response.headers().get("a").map(|value| str::from_utf8(value.as_bytes()).unwrap());
             assert_eq!(value, header, "{}: {head:?}", carrier.name());
         }
     }
@@ -88,7 +114,12 @@ fn the_length_of_a_body_counts_with_a_space_before_the_colon() {
         });
         for _ in 0..2 {
             let response = carrier.send(request(&peer.url())).unwrap();
-            assert_eq!((response.status().as_u16(), &response.body()[..]), (403, &b"denied"[..]), "{}", carrier.name());
+            assert_eq!(
+                (response.status().as_u16(), &response.body()[..]),
+                (403, &b"denied"[..]),
+                "{}",
+                carrier.name()
+            );
         }
         // hyper may open a second one before the first is idle.
         assert!(peer.connections() == 1 || carrier.name() == "hyper", "{}", carrier.name());

@@ -16,10 +16,18 @@ use crate::peer::{Peer, read_request};
 const KEYS: u64 = 1_500;
 
 /// A run of three batches to its end, over one transport after another, and how long it took.
-fn each_run(options: &BulkOptions, peer: impl Fn() -> Peer, check: impl Fn(&BulkDelete, Duration, &str)) {
+fn each_run(
+    options: &BulkOptions,
+    peer: impl Fn() -> Peer,
+    check: impl Fn(&BulkDelete, Duration, &str),
+) {
     for carrier in Carrier::each(&TransportOptions::new()) {
         let peer = peer();
-        let target = Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(INDEX);
+        let target = Target::builder()
+            .region(REGION)
+            .account_id(ACCOUNT_ID)
+            .bucket(BUCKET)
+            .index_name(INDEX);
         let target = target.endpoint(peer.url().parse().unwrap()).build().unwrap();
         let mut bulk = BulkDelete::new(&target, credentials(), options.clone()).unwrap();
         for number in 0..KEYS {
@@ -94,7 +102,11 @@ fn a_run_outlives_thousands_of_throttles() {
         || throttling_after_the_first(throttled, THROTTLES),
         |bulk, _, name| {
             let report = bulk.report();
-            assert_eq!((report.deleted, report.throttled, report.requests), (KEYS, 3_000, 3_003), "{name}: {report:?}");
+            assert_eq!(
+                (report.deleted, report.throttled, report.requests),
+                (KEYS, 3_000, 3_003),
+                "{name}: {report:?}"
+            );
         },
     );
 }
@@ -110,12 +122,19 @@ fn a_wait_beyond_all_measure_is_not_waited() {
         ("1e9", 0, 60),
         ("NaN", 0, 60),
     ] {
-        let throttled = format!("HTTP/1.1 429 Too Many Requests\r\nretry-after: {asked}\r\ncontent-length: 0\r\n\r\n").leak();
+        let throttled = format!(
+            "HTTP/1.1 429 Too Many Requests\r\nretry-after: {asked}\r\ncontent-length: 0\r\n\r\n"
+        )
+        .leak();
         each_run(
             &BulkOptions::new(),
             || changing(throttled, 1, DELETED),
             |bulk, took, name| {
-                assert_eq!((bulk.report().deleted, bulk.report().throttled), (KEYS, 1), "{name}: {asked}");
+                assert_eq!(
+                    (bulk.report().deleted, bulk.report().throttled),
+                    (KEYS, 1),
+                    "{name}: {asked}"
+                );
                 assert!((least..=most).contains(&took.as_secs()), "{name}: {asked}: {took:?}");
             },
         );
@@ -141,9 +160,17 @@ fn a_time_of_day_beyond_all_measure_stops_the_run_or_nothing() {
             &BulkOptions::new().concurrency(1),
             || changing(skewed, usize::MAX, ""),
             |bulk, _, name| {
-                assert!(matches!(bulk.stopped(), Some(StopReason::Clock(_))), "{name}: {date}: {:?}", bulk.stopped());
+                assert!(
+                    matches!(bulk.stopped(), Some(StopReason::Clock(_))),
+                    "{name}: {date}: {:?}",
+                    bulk.stopped()
+                );
                 let report = bulk.report();
-                assert_eq!((report.deleted, report.unconfirmed, report.requests), (0, 0, requests), "{name}: {date}: {report:?}");
+                assert_eq!(
+                    (report.deleted, report.unconfirmed, report.requests),
+                    (0, 0, requests),
+                    "{name}: {date}: {report:?}"
+                );
             },
         );
         // Of an answer that has no need of a date nothing is learnt.
@@ -152,7 +179,11 @@ fn a_time_of_day_beyond_all_measure_stops_the_run_or_nothing() {
             &BulkOptions::new(),
             || changing(late, usize::MAX, ""),
             |bulk, _, name| {
-                assert_eq!((bulk.report().deleted, bulk.report().requests), (KEYS, 3), "{name}: {date}");
+                assert_eq!(
+                    (bulk.report().deleted, bulk.report().requests),
+                    (KEYS, 3),
+                    "{name}: {date}"
+                );
             },
         );
     }
@@ -169,20 +200,27 @@ fn connections_that_end_with_every_answer_cost_no_key() {
                 let _ = stream.write_all(if says_so { closing } else { DELETED }.as_bytes());
             })
         };
-        each_run(&BulkOptions::new().back_off(Duration::from_millis(10), Duration::from_millis(10)), peer, |bulk, _, name| {
-            assert_eq!(bulk.report().deleted, KEYS, "{name}, {says_so}: {:?}", bulk.report());
-            if says_so {
-                assert_eq!(bulk.report().requests, 3, "{name}");
-            }
-        });
+        each_run(
+            &BulkOptions::new().back_off(Duration::from_millis(10), Duration::from_millis(10)),
+            peer,
+            |bulk, _, name| {
+                assert_eq!(bulk.report().deleted, KEYS, "{name}, {says_so}: {:?}", bulk.report());
+                if says_so {
+                    assert_eq!(bulk.report().requests, 3, "{name}");
+                }
+            },
+        );
     }
 }
 
 #[test]
 fn no_answer_at_all_ends_with_every_key_unconfirmed() {
-    for hostile in
-        ["", "HTTP/1.1 204", "HTTP/1.1 500 X\r\ncontent-length: 9\r\n\r\nx", "HTTP/1.1 200 X\r\ncontent-length: -1\r\n\r\n"]
-    {
+    for hostile in [
+        "",
+        "HTTP/1.1 204",
+        "HTTP/1.1 500 X\r\ncontent-length: 9\r\n\r\nx",
+        "HTTP/1.1 200 X\r\ncontent-length: -1\r\n\r\n",
+    ] {
         let peer = || {
             Peer::start(move |mut stream| {
                 read_request(&mut stream);
@@ -192,7 +230,11 @@ fn no_answer_at_all_ends_with_every_key_unconfirmed() {
         // Ten attempts, for there was no success.
         let options = BulkOptions::new().max_attempts(4).rate(Rate::Unlimited);
         each_run(&options, peer, |bulk, _, name| {
-            assert_eq!((bulk.report().unconfirmed, bulk.report().requests), (KEYS, 10), "{name}: {hostile:?}");
+            assert_eq!(
+                (bulk.report().unconfirmed, bulk.report().requests),
+                (KEYS, 10),
+                "{name}: {hostile:?}"
+            );
         });
     }
 }

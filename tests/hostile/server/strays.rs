@@ -17,7 +17,10 @@ fn peer(first: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Peer {
     let connections = AtomicUsize::new(0);
     Peer::start(move |mut stream| {
         if connections.fetch_add(1, Ordering::SeqCst) > 0 {
-            return answer_all(&mut stream, b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied");
+            return answer_all(
+                &mut stream,
+                b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied",
+            );
         }
         read_request(&mut stream).unwrap();
         first(&mut stream);
@@ -27,7 +30,12 @@ fn peer(first: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Peer {
 /// A request there on the same transport.
 fn assert_the_next_is_refused(carrier: &Carrier, peer: &Peer, case: &str) {
     let response = carrier.send(request(&peer.url())).unwrap();
-    assert_eq!((response.status().as_u16(), &response.body()[..]), (403, &b"denied"[..]), "{}: {case}", carrier.name());
+    assert_eq!(
+        (response.status().as_u16(), &response.body()[..]),
+        (403, &b"denied"[..]),
+        "{}: {case}",
+        carrier.name()
+    );
     assert_eq!(peer.connections(), 2, "{}: {case}", carrier.name());
 }
 

@@ -43,13 +43,24 @@ fn requests_that_hang_for_a_month_are_let_go() {
         let is_first = sent.get() == 1;
         async move {
             let _request = request;
-            if is_first { Ok(Deleted::new("id").to_response()) } else { pending::<Result<_, TransportError>>().await }
+            if is_first {
+                Ok(Deleted::new("id").to_response())
+            } else {
+                pending::<Result<_, TransportError>>().await
+            }
         }
     };
     let run = Run::new(&mut bulk);
-    let error = time.block_on(run.run_async(stream_iter((0..20_000).map(key)), send, time.clone())).unwrap_err();
+    let error = time
+        .block_on(run.run_async(stream_iter((0..20_000).map(key)), send, time.clone()))
+        .unwrap_err();
     assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Outage(_))), "{error}");
-    assert!(time.now().monotonic > 31 * DAY && sent.get() > 10_000, "{} in {:?}", sent.get(), time.now());
+    assert!(
+        time.now().monotonic > 31 * DAY && sent.get() > 10_000,
+        "{} in {:?}",
+        sent.get(),
+        time.now()
+    );
     assert_eq!((most.get(), alive.get()), (4, 0));
 }
 
@@ -78,19 +89,23 @@ fn a_clock_near_its_end_harms_nothing() {
         let (service, time) = (Service::with_keys(700), VirtualTime::default());
         let mut bulk = service.bulk(BulkOptions::new());
         let run = Run::new(&mut bulk);
-        let answer = |request| std::future::ready(Ok::<_, TransportError>(service.respond(time.now(), &request)));
+        let answer = |request| {
+            std::future::ready(Ok::<_, TransportError>(service.respond(time.now(), &request)))
+        };
         // A source that pauses with 200 keys in a batch.
         let mut is_waiting = None;
         let mut keys = 0;
         let keys = futures_lite::stream::poll_fn(|context| {
             if keys == 699 {
-                let sleep = is_waiting.get_or_insert_with(|| Box::pin(time.sleep(Duration::from_millis(50))));
+                let sleep = is_waiting
+                    .get_or_insert_with(|| Box::pin(time.sleep(Duration::from_millis(50))));
                 std::task::ready!(sleep.as_mut().poll(context));
             }
             keys += 1;
             std::task::Poll::Ready((keys <= 700).then(|| key(keys - 1)))
         });
-        let report = time.block_on(run.run_async(keys, answer, Late { time: time.clone(), left })).unwrap();
+        let report =
+            time.block_on(run.run_async(keys, answer, Late { time: time.clone(), left })).unwrap();
         assert_eq!((report.deleted, service.gone()), (700, 700), "{left:?}: {report:?}");
     }
 }

@@ -12,9 +12,14 @@ pub(crate) async fn send(request: Request<Bytes>) -> Result<Response<Bytes>, Tra
     let (head, body) = request.into_parts();
     let authority = head.uri.authority().unwrap().as_str();
     let addr: SocketAddr = authority.parse().map_err(TransportError::surely_not_sent)?;
-    let mut stream = Async::<TcpStream>::connect(addr).await.map_err(TransportError::surely_not_sent)?;
+    let mut stream =
+        Async::<TcpStream>::connect(addr).await.map_err(TransportError::surely_not_sent)?;
 
-    let mut message = format!("{} {} HTTP/1.1\r\nhost: {authority}\r\n", head.method, head.uri.path_and_query().unwrap());
+    let mut message = format!(
+        "{} {} HTTP/1.1\r\nhost: {authority}\r\n",
+        head.method,
+        head.uri.path_and_query().unwrap()
+    );
     message += &format!("connection: close\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in &head.headers {
         message += &format!("{name}: {}\r\n", value.to_str().unwrap());
@@ -31,7 +36,9 @@ pub(crate) async fn send(request: Request<Bytes>) -> Result<Response<Bytes>, Tra
 }
 
 fn parse(answer: &str) -> Result<Response<Bytes>, TransportError> {
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| TransportError::may_have_arrived("cut short"))?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or_else(|| TransportError::may_have_arrived("cut short"))?;
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
     let mut response = Response::builder().status(status);

@@ -94,7 +94,11 @@ fn a_slow_stream_has_its_keys_sent_in_part() {
     let send = |request| answer_in_virtual_time(&service, &time, request);
     let report = time.block_on(run.run_async(feed.clone(), send, time.clone())).unwrap();
     assert_eq!((report.deleted, report.requests), (9, 3));
-    assert_eq!(time.now().monotonic, 3 * (ROUND_TRIP + Duration::from_millis(10)), "a pause and a round trip each");
+    assert_eq!(
+        time.now().monotonic,
+        3 * (ROUND_TRIP + Duration::from_millis(10)),
+        "a pause and a round trip each"
+    );
 }
 
 #[test]
@@ -129,7 +133,8 @@ fn dropped_run_has_an_exact_report_after_abort() {
         let mut bulk = service.bulk(BulkOptions::new());
         let run = Run::new(&mut bulk);
         let send = |request| answer_in_virtual_time(&service, &time, request);
-        let mut run = Box::pin(run.run_async(stream_iter((0..100_000).map(key)), send, time.clone()));
+        let mut run =
+            Box::pin(run.run_async(stream_iter((0..100_000).map(key)), send, time.clone()));
         let mut end = pin!(time.sleep(Duration::from_millis(millis)));
         time.block_on(poll_fn(|context| {
             assert!(run.as_mut().poll(context).is_pending());
@@ -141,14 +146,22 @@ fn dropped_run_has_an_exact_report_after_abort() {
         let report = bulk.report();
         service.check(report, &format!("{millis} ms"));
         assert!(report.unconfirmed > 0 && report.not_attempted > 0, "{millis} ms: {report:?}");
-        assert_eq!(report.deleted + report.unconfirmed + report.not_attempted, report.pushed, "{millis} ms: {report:?}");
+        assert_eq!(
+            report.deleted + report.unconfirmed + report.not_attempted,
+            report.pushed,
+            "{millis} ms: {report:?}"
+        );
     }
 }
 
 #[test]
 fn abort_returns_at_once_and_stop_waits() {
-    for (orders, takes) in [(StopHandle::abort as fn(&StopHandle), ROUND_TRIP * 3 / 2), (StopHandle::stop, ROUND_TRIP * 2)] {
-        let (service, time, stop) = (Service::with_keys(100_000), VirtualTime::default(), StopHandle::new());
+    for (orders, takes) in [
+        (StopHandle::abort as fn(&StopHandle), ROUND_TRIP * 3 / 2),
+        (StopHandle::stop, ROUND_TRIP * 2),
+    ] {
+        let (service, time, stop) =
+            (Service::with_keys(100_000), VirtualTime::default(), StopHandle::new());
         let mut bulk = service.bulk(BulkOptions::new());
         let run = Run::new(&mut bulk).stop_handle(&stop);
         let send = |request| answer_in_virtual_time(&service, &time, request);
@@ -198,11 +211,15 @@ fn a_thousand_in_flight_are_polled_when_they_are_woken_only() {
     let send = |_request| {
         numbers.set(numbers.get() + 1);
         // Each wakes alone.
-        let mut sleep = Box::pin(time.sleep(ROUND_TRIP + Duration::from_micros(numbers.get() % 1000)));
+        let mut sleep =
+            Box::pin(time.sleep(ROUND_TRIP + Duration::from_micros(numbers.get() % 1000)));
         let polls = &polls;
         poll_fn(move |context| {
             polls.set(polls.get() + 1);
-            sleep.as_mut().poll(context).map(|()| Ok::<_, TransportError>(Deleted::new("id").to_response()))
+            sleep
+                .as_mut()
+                .poll(context)
+                .map(|()| Ok::<_, TransportError>(Deleted::new("id").to_response()))
         })
     };
     let keys = stream_iter((0..2000 * 500).map(key));
@@ -223,8 +240,13 @@ fn credentials_that_never_come_stop_the_run_in_time() {
         pending::<Result<Credentials, std::io::Error>>()
     });
     let send = |request| answer_in_virtual_time(&service, &time, request);
-    let error = time.block_on(run.run_async(stream_iter((0..10).map(key)), send, time.clone())).unwrap_err();
-    assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::CredentialsMissing)), "{error}");
+    let error = time
+        .block_on(run.run_async(stream_iter((0..10).map(key)), send, time.clone()))
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), RunErrorKind::Stopped(StopReason::CredentialsMissing)),
+        "{error}"
+    );
     assert_eq!((error.report().rejected, asked.get()), (10, 1));
     assert_eq!(time.now().monotonic, ROUND_TRIP + Duration::from_secs(300));
 }
@@ -232,8 +254,11 @@ fn credentials_that_never_come_stop_the_run_in_time() {
 #[test]
 fn credentials_are_renewed_ahead_without_a_refusal() {
     let (service, time, feed) = (Service::with_keys(2), VirtualTime::default(), Feed::default());
-    let expiring = crate::calls::credentials().with_expiration(time.now().wall + Duration::from_secs(1000));
-    let mut bulk = oss_delete_vectors::bulk::BulkDelete::new(&service.target, expiring, BulkOptions::new()).unwrap();
+    let expiring =
+        crate::calls::credentials().with_expiration(time.now().wall + Duration::from_secs(1000));
+    let mut bulk =
+        oss_delete_vectors::bulk::BulkDelete::new(&service.target, expiring, BulkOptions::new())
+            .unwrap();
     feed.put([key(0)]);
     let asked_at = Cell::new(Duration::ZERO);
     let run = Run::new(&mut bulk).credentials(|| {
@@ -273,7 +298,8 @@ fn a_pending_run_is_stopped_from_another_thread() {
         };
         let feed = Feed::default();
         feed.put([key(0)]);
-        let run = Run::new(&mut bulk).stop_handle(&stop).run_async(feed, answers, async_io::Timer::after);
+        let run =
+            Run::new(&mut bulk).stop_handle(&stop).run_async(feed, answers, async_io::Timer::after);
         let error = async_io::block_on(run).unwrap_err();
         assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)), "{error}");
         assert_eq!(error.report().pending(), 0);
@@ -284,7 +310,8 @@ fn a_pending_run_is_stopped_from_another_thread() {
 fn a_panic_comes_out_and_the_report_is_exact_after_abort() {
     let (service, time) = (Service::with_keys(1200), VirtualTime::default());
     let mut bulk = service.bulk(BulkOptions::new());
-    let send = async |_request: Request<_>| -> Result<_, TransportError> { panic!("the transport") };
+    let send =
+        async |_request: Request<_>| -> Result<_, TransportError> { panic!("the transport") };
     let run = Run::new(&mut bulk);
     let run = run.run_async(stream_iter((0..1200).map(key)), send, time.clone());
     let panic = catch_unwind(AssertUnwindSafe(|| time.block_on(run))).unwrap_err();
@@ -309,7 +336,11 @@ impl Drop for Asks {
 #[test]
 fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
     type End = fn(&StopHandle);
-    let ends = [("replaced", (|_| {}) as End), ("stopped", StopHandle::stop), ("aborted", StopHandle::abort)];
+    let ends = [
+        ("replaced", (|_| {}) as End),
+        ("stopped", StopHandle::stop),
+        ("aborted", StopHandle::abort),
+    ];
     for (case, end) in ends {
         let (done, is_done) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -334,7 +365,9 @@ fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
             drop(run);
             done.send(()).unwrap();
         });
-        is_done.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|error| panic!("{case}: {error}"));
+        is_done
+            .recv_timeout(Duration::from_secs(20))
+            .unwrap_or_else(|error| panic!("{case}: {error}"));
     }
 }
 
@@ -342,8 +375,13 @@ fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
 fn the_future_can_go_to_another_thread() {
     let service = Service::with_keys(0);
     let mut bulk = service.bulk(options());
-    let send = async |_request: Request<_>| Ok::<_, TransportError>(Deleted::new("id").to_response());
-    let run = Run::new(&mut bulk).on_event(drop).run_async(stream_iter((0..10).map(key)), send, tokio::time::sleep);
+    let send =
+        async |_request: Request<_>| Ok::<_, TransportError>(Deleted::new("id").to_response());
+    let run = Run::new(&mut bulk).on_event(drop).run_async(
+        stream_iter((0..10).map(key)),
+        send,
+        tokio::time::sleep,
+    );
     let is_send: &dyn Send = &run;
     let _ = is_send;
 }

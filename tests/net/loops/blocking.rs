@@ -15,7 +15,9 @@ use super::options;
 use crate::calls::ACCESS_KEY_ID;
 use crate::service::{Service, key, real_time};
 
-fn send(service: &Service) -> impl Fn(Request<Bytes>) -> Result<Response<Bytes>, TransportError> + Send + Sync + 'static {
+fn send(
+    service: &Service,
+) -> impl Fn(Request<Bytes>) -> Result<Response<Bytes>, TransportError> + Send + Sync + 'static {
     let service = service.clone();
     move |request| Ok(service.respond(real_time(), &request))
 }
@@ -81,9 +83,14 @@ fn credentials_that_never_come_stop_the_run() {
     service.emulator().remove_identity(ACCESS_KEY_ID);
     let mut bulk = service.bulk(options().credentials_timeout(Duration::from_millis(20)));
     let (never, credentials): (Sender<Credentials>, Receiver<Credentials>) = channel();
-    let error =
-        Run::new(&mut bulk).credentials(move || credentials.recv()).run_blocking((0..10).map(key), send(&service)).unwrap_err();
-    assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::CredentialsMissing)), "{error}");
+    let error = Run::new(&mut bulk)
+        .credentials(move || credentials.recv())
+        .run_blocking((0..10).map(key), send(&service))
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), RunErrorKind::Stopped(StopReason::CredentialsMissing)),
+        "{error}"
+    );
     assert_eq!(error.report().rejected, 10);
     drop(never);
 }
@@ -107,7 +114,8 @@ type Case = fn(&mut BulkDelete, &Service);
 fn panic_propagates_and_the_report_is_exact() {
     let cases: [(&str, Case); 4] = [
         ("the source", |bulk, service| {
-            let keys = (0..).map(|number| if number < 1200 { key(number) } else { panic!("the source") });
+            let keys =
+                (0..).map(|number| if number < 1200 { key(number) } else { panic!("the source") });
             drop(Run::new(bulk).run_blocking(keys, send(service)));
         }),
         ("the transport", |bulk, _| {
@@ -117,7 +125,11 @@ fn panic_propagates_and_the_report_is_exact() {
         ("the provider", |bulk, service| {
             service.emulator().remove_identity(ACCESS_KEY_ID);
             let provider = || -> Result<Credentials, std::io::Error> { panic!("the provider") };
-            drop(Run::new(bulk).credentials(provider).run_blocking((0..1200).map(key), send(service)));
+            drop(
+                Run::new(bulk)
+                    .credentials(provider)
+                    .run_blocking((0..1200).map(key), send(service)),
+            );
         }),
         ("the event closure", |bulk, service| {
             let on_event = |_: Event| panic!("the event closure");

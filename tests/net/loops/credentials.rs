@@ -49,13 +49,22 @@ fn expired_credentials_are_renewed_once_and_nothing_is_lost() {
 fn a_provider_that_fails_stops_the_run_and_says_why() {
     for way in Way::all() {
         let error = with_enough_time(|timeout| {
-            let job = Job::new((0..600).map(key)).credentials(|| Err("the vault is sealed".to_owned()));
+            let job =
+                Job::new((0..600).map(key)).credentials(|| Err("the vault is sealed".to_owned()));
             let service = expired(600);
-            let error = way.run(&service, &options().credentials_timeout(timeout), job).unwrap_err();
+            let error =
+                way.run(&service, &options().credentials_timeout(timeout), job).unwrap_err();
             let stopped = error.kind();
-            assert!(matches!(stopped, RunErrorKind::Stopped(StopReason::CredentialsMissing)), "{way:?}: {error}");
+            assert!(
+                matches!(stopped, RunErrorKind::Stopped(StopReason::CredentialsMissing)),
+                "{way:?}: {error}"
+            );
             let report = error.report();
-            assert_eq!((report.rejected + report.not_attempted, service.gone()), (report.pushed, 0), "{way:?}");
+            assert_eq!(
+                (report.rejected + report.not_attempted, service.gone()),
+                (report.pushed, 0),
+                "{way:?}"
+            );
             // The provider must have failed before the timeout.
             error.source().map(ToString::to_string)
         });

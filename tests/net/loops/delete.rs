@@ -10,16 +10,19 @@ type Delete = fn(&oss_delete_vectors::Target, BulkOptions) -> Result<Report, Run
 
 const TRANSPORTS: &[Delete] = &[
     |target, options| {
-        let transport = oss_delete_vectors::transports::UreqTransport::new(&TransportOptions::new());
+        let transport =
+            oss_delete_vectors::transports::UreqTransport::new(&TransportOptions::new());
         transport.delete(target, credentials(), (0..1234).map(key), options)
     },
     |target, options| {
-        let transport = oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
+        let transport =
+            oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(transport.delete(target, credentials(), (0..1234).map(key), options))
     },
     |target, options| {
-        let transport = oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
+        let transport =
+            oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
         let keys = oss_delete_vectors::transports::stream_iter((0..1234).map(key));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(transport.delete_stream(target, credentials(), keys, options))
@@ -39,8 +42,11 @@ fn a_call_deletes_all_keys() {
 fn invalid_options_fail_before_the_first_request() {
     for delete in TRANSPORTS {
         let service = Service::with_keys(1);
-        let error = delete(&service.served_target(), BulkOptions::new().concurrency(0)).unwrap_err();
-        assert!(matches!(error.kind(), RunErrorKind::Options(invalid) if invalid.field() == "concurrency"));
+        let error =
+            delete(&service.served_target(), BulkOptions::new().concurrency(0)).unwrap_err();
+        assert!(
+            matches!(error.kind(), RunErrorKind::Options(invalid) if invalid.field() == "concurrency")
+        );
         assert_eq!(error.to_string(), "option: concurrency must be 1 to 10000, not \"0\"");
         assert_eq!(service.emulator().requests(), 0);
     }

@@ -25,7 +25,10 @@ fn stop_waits_for_requests_in_flight() {
             }
         });
         let error = way.run(&service, &options(), job).unwrap_err();
-        assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)), "{way:?}: {error}");
+        assert!(
+            matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)),
+            "{way:?}: {error}"
+        );
         let report = error.report();
         service.check(report, &format!("{way:?}"));
         assert_eq!((report.deleted, report.unconfirmed), (service.gone(), 0), "{way:?}");
@@ -55,7 +58,9 @@ fn a_stop_does_not_reach_later_runs() {
             let service = Service::with_keys(10);
             let stop = StopHandle::new();
             orders(&stop.clone());
-            let report = way.run(&service, &options(), Job::new((0..10).map(key)).stop_handle(&stop)).unwrap();
+            let report = way
+                .run(&service, &options(), Job::new((0..10).map(key)).stop_handle(&stop))
+                .unwrap();
             assert!(report.is_all_deleted(), "{way:?}: {report:?}");
         }
     }
@@ -79,13 +84,17 @@ fn a_stop_before_the_run_begins_sends_nothing() {
 
             let time = super::virtual_time::VirtualTime::default();
             let mut bulk = service.bulk(options());
-            let send = |_| -> std::future::Ready<Result<_, TransportError>> { panic!("nothing is sent") };
+            let send =
+                |_| -> std::future::Ready<Result<_, TransportError>> { panic!("nothing is sent") };
             let run = Run::new(&mut bulk).stop_handle(&stop);
             let run = run.run_async(stream_iter((0..10).map(key)), send, time.clone());
             // The future is not polled yet.
             orders(&stop);
             let error = time.block_on(run).unwrap_err();
-            assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)), "{error}");
+            assert!(
+                matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)),
+                "{error}"
+            );
             assert_eq!(error.report().pushed, 0);
         }
     }
@@ -98,8 +107,13 @@ fn one_handle_stops_every_run_that_has_it() {
     let [first, second] = [&mut first, &mut second].map(|bulk| Run::new(bulk).stop_handle(&stop));
     stop.stop();
     let third = Run::new(&mut third).stop_handle(&stop);
-    let run = |run: Run<'_>| run.run_blocking(["doc-1"], |_| Ok::<_, TransportError>(Deleted::new("id").to_response()));
-    assert_eq!([run(first), run(second), run(third)].map(|ended| ended.is_ok()), [false, false, true]);
+    let run = |run: Run<'_>| {
+        run.run_blocking(["doc-1"], |_| Ok::<_, TransportError>(Deleted::new("id").to_response()))
+    };
+    assert_eq!(
+        [run(first), run(second), run(third)].map(|ended| ended.is_ok()),
+        [false, false, true]
+    );
 }
 
 #[test]
@@ -108,10 +122,15 @@ fn invalid_key_stops_the_run_and_is_reported() {
         let service = Service::with_keys(2000);
         let keys = (0..700).map(key).chain([String::new()]).chain((700..2000).map(key));
         let error = way.run(&service, &options(), Job::new(keys)).unwrap_err();
-        let RunErrorKind::BadKey { position, invalid, .. } = error.kind() else { panic!("{way:?}: {error}") };
+        let RunErrorKind::BadKey { position, invalid, .. } = error.kind() else {
+            panic!("{way:?}: {error}")
+        };
         assert_eq!((*position, invalid.field()), (700, "key"), "{way:?}");
         let counts = error.to_string();
-        assert!(counts.starts_with("at position 700: key must be 1 to 1024 characters, not \"\" ("), "{way:?}: {counts}");
+        assert!(
+            counts.starts_with("at position 700: key must be 1 to 1024 characters, not \"\" ("),
+            "{way:?}: {counts}"
+        );
         assert_eq!(error.report().pushed, 700, "{way:?}");
         service.check(error.report(), &format!("{way:?}"));
         assert_eq!(service.gone(), error.report().deleted, "{way:?}");
@@ -158,12 +177,18 @@ fn keys_that_were_read_ahead_of_a_stop_are_not_attempted() {
     let mut bulk = service.bulk(options().concurrency(1));
     let run = Run::new(&mut bulk).stop_handle(&stop).on_event(|event| {
         if let Event::Failed(failed) = event {
-            assert_eq!((failed.outcome, failed.positions.len()), (KeyOutcome::NotAttempted, failed.keys.len() as u64));
+            assert_eq!(
+                (failed.outcome, failed.positions.len()),
+                (KeyOutcome::NotAttempted, failed.keys.len() as u64)
+            );
             unsent.extend(failed.keys.iter().map(|key| key.to_string()));
         }
     });
     let report = run.run_blocking((0..9700).map(key).chain(blocks), send).unwrap_err().report();
-    assert_eq!((report.pushed, report.deleted, report.not_attempted, report.pending()), (9700, 500, 9200, 0));
+    assert_eq!(
+        (report.pushed, report.deleted, report.not_attempted, report.pending()),
+        (9700, 500, 9200, 0)
+    );
     assert!(!report.input_complete && !report.is_all_deleted());
     unsent.sort();
     let mut expected: Vec<_> = (500..9700).map(key).collect();
@@ -185,14 +210,19 @@ fn what_is_deleted_before_a_stop_is_not_all() {
         };
         let job = Job::new(keys).stop_handle(&stop).on_event(stops);
         let report = way.run(&service, &options(), job).unwrap_err().report();
-        assert!(report.deleted >= 500 && !report.input_complete && !report.is_all_deleted(), "{way:?}: {report:?}");
+        assert!(
+            report.deleted >= 500 && !report.input_complete && !report.is_all_deleted(),
+            "{way:?}: {report:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn unreachable_service_is_tried_three_times() {
     use oss_delete_vectors::bulk::BulkDelete;
-    use oss_delete_vectors::transports::{HyperTransport, Run, TransportOptions, UreqTransport, stream_iter};
+    use oss_delete_vectors::transports::{
+        HyperTransport, Run, TransportOptions, UreqTransport, stream_iter,
+    };
 
     let mut service = Service::with_keys(0);
     let target = service.served_target();
@@ -202,15 +232,27 @@ async fn unreachable_service_is_tried_three_times() {
     let transport_options = TransportOptions::new();
 
     let ureq = UreqTransport::new(&transport_options);
-    let by_ureq = Run::new(&mut bulk()).run_blocking(keys(), move |request| ureq.send(request)).unwrap_err();
+    let by_ureq =
+        Run::new(&mut bulk()).run_blocking(keys(), move |request| ureq.send(request)).unwrap_err();
     let hyper = HyperTransport::new(&transport_options);
     let mut bulk = bulk();
-    let run = Run::new(&mut bulk).run_async(stream_iter(keys()), |request| hyper.send(request), tokio::time::sleep);
+    let run = Run::new(&mut bulk).run_async(
+        stream_iter(keys()),
+        |request| hyper.send(request),
+        tokio::time::sleep,
+    );
     let by_hyper = run.await.unwrap_err();
     for error in [by_ureq, by_hyper] {
-        assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Unreachable(_))), "{error}");
+        assert!(
+            matches!(error.kind(), RunErrorKind::Stopped(StopReason::Unreachable(_))),
+            "{error}"
+        );
         let report = error.report();
-        assert_eq!((report.requests, report.not_attempted, report.pending()), (3, 400, 0), "{error}");
+        assert_eq!(
+            (report.requests, report.not_attempted, report.pending()),
+            (3, 400, 0),
+            "{error}"
+        );
     }
 }
 
@@ -220,16 +262,24 @@ fn source_shorter_than_the_settled_keys_is_rejected() {
     let service = Service::with_keys(0);
     let mut first = service.bulk(options());
     let all_is_well = |_| Ok::<_, TransportError>(Deleted::new("id").to_response());
-    assert!(Run::new(&mut first).run_blocking((0..1200).map(key), all_is_well).unwrap().is_all_deleted());
+    assert!(
+        Run::new(&mut first)
+            .run_blocking((0..1200).map(key), all_is_well)
+            .unwrap()
+            .is_all_deleted()
+    );
     let saved = first.checkpoint();
     for (keys, expected) in [(1200, None), (1199, Some((1199, 1200))), (0, Some((0, 1200)))] {
-        let mut second = BulkDelete::resume(&service.target, credentials(), options(), &saved).unwrap();
+        let mut second =
+            BulkDelete::resume(&service.target, credentials(), options(), &saved).unwrap();
         match Run::new(&mut second).run_blocking((0..keys).map(key), all_is_well) {
             Ok(report) => assert_eq!((expected, report.requests), (None, 3)),
             Err(error) => match error.kind() {
                 RunErrorKind::SourceTooShort { position, settled, .. } => {
                     assert_eq!(Some((*position, *settled)), expected);
-                    let text = format!("the keys end at position {keys}, and the checkpoint is of keys up to 1200: of others");
+                    let text = format!(
+                        "the keys end at position {keys}, and the checkpoint is of keys up to 1200: of others"
+                    );
                     assert!(error.to_string().starts_with(&text), "{error}");
                 }
                 kind => panic!("{kind:?}"),
@@ -242,10 +292,16 @@ fn source_shorter_than_the_settled_keys_is_rejected() {
     for number in 0..1200 {
         gaps.push(Key::new(&key(number)).unwrap()).unwrap();
     }
-    let ids: Vec<_> = std::iter::from_fn(|| gaps.poll_transmit(real_time())).map(|transmit| transmit.id).collect();
+    let ids: Vec<_> = std::iter::from_fn(|| gaps.poll_transmit(real_time()))
+        .map(|transmit| transmit.id)
+        .collect();
     gaps.handle_response(real_time(), ids[1], &Deleted::new("id").to_response());
-    let mut second = BulkDelete::resume(&service.target, credentials(), options(), &gaps.checkpoint()).unwrap();
+    let mut second =
+        BulkDelete::resume(&service.target, credentials(), options(), &gaps.checkpoint()).unwrap();
     let error = Run::new(&mut second).run_blocking((0..999).map(key), all_is_well).unwrap_err();
-    assert!(matches!(error.kind(), RunErrorKind::SourceTooShort { position: 999, settled: 1000, .. }), "{error}");
+    assert!(
+        matches!(error.kind(), RunErrorKind::SourceTooShort { position: 999, settled: 1000, .. }),
+        "{error}"
+    );
     assert_eq!(error.report().deleted, 999 + 1);
 }

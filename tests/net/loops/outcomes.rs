@@ -33,8 +33,13 @@ fn all_keys_are_gone_and_counted_whatever_came_twice() {
 fn keys_that_were_read_ahead_are_not_lost_at_the_end() {
     for way in Way::all() {
         let service = Service::with_keys(20_000);
-        let report = way.run(&service, &options().concurrency(1), Job::new((0..20_000).map(key))).unwrap();
-        assert_eq!((report.pushed, report.deleted, service.gone()), (20_000, 20_000, 20_000), "{way:?}");
+        let report =
+            way.run(&service, &options().concurrency(1), Job::new((0..20_000).map(key))).unwrap();
+        assert_eq!(
+            (report.pushed, report.deleted, service.gone()),
+            (20_000, 20_000, 20_000),
+            "{way:?}"
+        );
     }
 }
 
@@ -61,8 +66,9 @@ fn bad_keys_are_found_and_others_are_deleted() {
     for way in Way::all() {
         let service = Service::with_keys(2000);
         service.emulator().reject_keys(["bad-650", "bad-1350"]);
-        let keys =
-            (0..2000).flat_map(|number| (number % 700 == 650).then(|| format!("bad-{number}")).into_iter().chain([key(number)]));
+        let keys = (0..2000).flat_map(|number| {
+            (number % 700 == 650).then(|| format!("bad-{number}")).into_iter().chain([key(number)])
+        });
         let mut rejected = Vec::new();
         let job = Job::new(keys).on_event(|event| {
             if let Event::Failed(failed) = event {
@@ -83,7 +89,8 @@ fn throttled_batches_are_not_lost() {
         let service = Service::with_keys(3000);
         service.emulator().set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
         let mut throttled = 0;
-        let job = Job::new((0..3000).map(key)).on_event(|event| throttled += u64::from(matches!(event, Event::Throttled { .. })));
+        let job = Job::new((0..3000).map(key))
+            .on_event(|event| throttled += u64::from(matches!(event, Event::Throttled { .. })));
         let report = way.run(&service, &BulkOptions::new(), job).unwrap();
         assert_eq!((report.deleted, service.gone(), report.retries), (3000, 3000, 0), "{way:?}");
         assert!(report.throttled > 0 && report.throttled == throttled, "{way:?}: {report:?}");
@@ -96,7 +103,10 @@ fn wrong_index_stops_after_a_few_requests() {
         let mut service = Service::with_keys(1);
         service.target = service.target.with_index_name(Some("other")).unwrap();
         let error = way.run(&service, &options(), Job::new((0..1_000_000).map(key))).unwrap_err();
-        assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Rejected(_))), "{way:?}: {error}");
+        assert!(
+            matches!(error.kind(), RunErrorKind::Stopped(StopReason::Rejected(_))),
+            "{way:?}: {error}"
+        );
         assert!(error.report().requests <= 16, "{way:?}: {:?}", error.report());
         service.check(error.report(), &format!("{way:?}"));
     }

@@ -64,7 +64,11 @@ fn progress_comes_in_the_interval_that_is_set() {
         fn event(&mut self, _: Event) {}
 
         fn progress(&mut self, bulk: &BulkDelete) {
-            self.seen.push((self.time.now().monotonic.as_secs(), bulk.report().requests, bulk.in_flight()));
+            self.seen.push((
+                self.time.now().monotonic.as_secs(),
+                bulk.report().requests,
+                bulk.in_flight(),
+            ));
             if self.seen.len() == 3 {
                 self.stop.abort();
             }
@@ -81,7 +85,10 @@ fn progress_comes_in_the_interval_that_is_set() {
         time.sleep(Duration::from_secs(25)).await;
         Err::<http::Response<bytes::Bytes>, _>(TransportError::may_have_arrived("no response"))
     };
-    let run = Run::new(&mut bulk).stop_handle(&stop).observer(&mut third).progress_every(Duration::from_secs(10));
+    let run = Run::new(&mut bulk)
+        .stop_handle(&stop)
+        .observer(&mut third)
+        .progress_every(Duration::from_secs(10));
     time.block_on(run.run_async(keys, send, time.clone())).unwrap_err();
     // The first request is in flight from 0 to 25 s, the second from a back-off of at most 0.2 s later on.
     assert_eq!(third.seen, [(10, 1, 1), (20, 1, 1), (30, 2, 1), (30, 2, 0)]);

@@ -28,8 +28,13 @@ fn a_slow_iterator_has_its_keys_sent_in_part() {
         }
     };
     let answering = service.clone();
-    let send = move |request| Ok::<_, oss_delete_vectors::TransportError>(answering.respond(real_time(), &request));
-    let report = Run::new(&mut service.bulk(options())).on_event(on_event).run_blocking(source, send).unwrap();
+    let send = move |request| {
+        Ok::<_, oss_delete_vectors::TransportError>(answering.respond(real_time(), &request))
+    };
+    let report = Run::new(&mut service.bulk(options()))
+        .on_event(on_event)
+        .run_blocking(source, send)
+        .unwrap();
     assert_eq!((report.deleted, service.gone(), report.requests), (9, 9, 3));
 }
 
@@ -49,7 +54,10 @@ fn a_batch_that_would_only_wait_is_left_to_fill() {
     let first = bulk.poll_transmit(now).unwrap();
     assert!(bulk.wants_flush(), "nothing else waits to be sent");
     bulk.flush();
-    assert!(bulk.poll_transmit(now).is_none() && !wants_flush(&mut bulk), "the second one waits for the first");
+    assert!(
+        bulk.poll_transmit(now).is_none() && !wants_flush(&mut bulk),
+        "the second one waits for the first"
+    );
     bulk.handle_response(now, first.id, &Deleted::new("id").to_response());
     assert!(bulk.poll_transmit(now).is_some() && bulk.wants_flush());
 }

@@ -23,10 +23,17 @@ fn has_few_threads(test: &str) -> bool {
     // A limit on threads does not hold for root. One on memory does, and each thread takes 1 GiB.
     let script = r#"ulimit -v 8388608 && exec "$0" --exact "$1" --nocapture"#;
     let mut command = Command::new("sh");
-    command.args(["-c", script]).arg(std::env::current_exe().unwrap()).arg(format!("loops::threads::{test}"));
+    command
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .arg(format!("loops::threads::{test}"));
     let output = command.env(CHILD, "1").env("RUST_MIN_STACK", "1073741824").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     false
 }
 
@@ -66,11 +73,17 @@ fn requests_that_got_no_thread_are_not_sent_after_a_stop() {
         Ok::<_, TransportError>(Deleted::new("id").to_response())
     };
     let mut fifth = StopAtFifth { stop: &stop, looks: 0, hold: Some(hold) };
-    let run = Run::new(&mut bulk).stop_handle(&stop).observer(&mut fifth).progress_every(Duration::from_millis(100));
+    let run = Run::new(&mut bulk)
+        .stop_handle(&stop)
+        .observer(&mut fifth)
+        .progress_every(Duration::from_millis(100));
     let report = run.run_blocking((0..).map(key), send).unwrap_err().report();
     let sent = sent.load(Ordering::SeqCst);
     assert!((1..20).contains(&sent), "{sent}");
-    assert_eq!((report.requests, report.deleted, report.pending(), report.unconfirmed), (sent, sent * 500, 0, 0));
+    assert_eq!(
+        (report.requests, report.deleted, report.pending(), report.unconfirmed),
+        (sent, sent * 500, 0, 0)
+    );
 }
 
 #[test]
@@ -84,9 +97,15 @@ fn with_few_threads_ureq_looks_names_up_and_deletes() {
     }
     let service = Service::with_keys(50_000);
     let url = service.url().replace("127.0.0.1", "localhost").parse().unwrap();
-    let target = Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket(BUCKET).index_name(INDEX).endpoint(url);
+    let target = Target::builder()
+        .region(REGION)
+        .account_id(ACCOUNT_ID)
+        .bucket(BUCKET)
+        .index_name(INDEX)
+        .endpoint(url);
     let options = options().concurrency(200).rate(Rate::Unlimited);
-    let mut bulk = BulkDelete::new(&target.build().unwrap(), crate::calls::credentials(), options).unwrap();
+    let mut bulk =
+        BulkDelete::new(&target.build().unwrap(), crate::calls::credentials(), options).unwrap();
     let transport = UreqTransport::new(&TransportOptions::new());
     // The first connections are made when there are no threads left.
     let most = Arc::new(std::sync::Barrier::new(3));
@@ -125,7 +144,8 @@ impl Observer for Impatient<'_> {
 fn calls_that_hang_take_no_more_than_64_threads() {
     let service = Service::with_keys(0);
     let mut bulk = service.bulk(options().concurrency(4).rate(Rate::Unlimited));
-    let (stop, calls, time) = (StopHandle::new(), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (stop, calls, time) =
+        (StopHandle::new(), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let (hold, held) = channel::<()>();
     let (calling, passing, held) = (Arc::clone(&calls), Arc::clone(&time), Mutex::new(held));
     let is_first = AtomicBool::new(true);
@@ -141,8 +161,12 @@ fn calls_that_hang_take_no_more_than_64_threads() {
     };
     let clock = || Now::new(Duration::from_secs(time.load(Ordering::SeqCst)), SystemTime::now());
     let mut impatient = Impatient { stop: &stop, time: &time };
-    let run = Run::new(&mut bulk).stop_handle(&stop).observer(&mut impatient).progress_every(Duration::from_millis(1));
-    let report = run.run_blocking_with_clock((0..100_000).map(key), send, clock).unwrap_err().report();
+    let run = Run::new(&mut bulk)
+        .stop_handle(&stop)
+        .observer(&mut impatient)
+        .progress_every(Duration::from_millis(1));
+    let report =
+        run.run_blocking_with_clock((0..100_000).map(key), send, clock).unwrap_err().report();
     // 64 that hang, up to 4 that were in flight with the last of them, the first, and the one that failed.
     assert!((66..=70).contains(&report.requests) && report.pending() == 0, "{report:?}");
     assert!(calls.load(Ordering::SeqCst) <= 68, "{calls:?}");

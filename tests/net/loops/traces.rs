@@ -81,13 +81,19 @@ fn span_index(span: &Id) -> usize {
 #[test]
 fn run_logs_requests_and_events_without_secrets() {
     let (service, time, log) = (Service::with_keys(2000), VirtualTime::default(), Log::default());
-    let renewed = Credentials::new("STS.renewed", WRONG_SECRET).unwrap().with_security_token(WRONG_TOKEN).unwrap();
+    let renewed = Credentials::new("STS.renewed", WRONG_SECRET)
+        .unwrap()
+        .with_security_token(WRONG_TOKEN)
+        .unwrap();
     {
         let mut emulator = service.emulator();
         emulator.remove_identity(ACCESS_KEY_ID);
         emulator.add_identity(Identity::new(renewed.clone()));
         emulator.set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
-        emulator.fail_next(ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "oops"), 3);
+        emulator.fail_next(
+            ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "oops"),
+            3,
+        );
     }
     let mut bulk = service.bulk(options());
     let run = Run::new(&mut bulk);
@@ -105,14 +111,23 @@ fn run_logs_requests_and_events_without_secrets() {
     let requests = usize::try_from(report.requests).unwrap();
     assert_eq!(spans.len(), requests);
     assert!(
-        spans[0].starts_with("transmit id=0 keys=500 attempt=1 status=403 code=\"InvalidAccessKeyId\" request_id="),
+        spans[0].starts_with(
+            "transmit id=0 keys=500 attempt=1 status=403 code=\"InvalidAccessKeyId\" request_id="
+        ),
         "{}",
         spans[0]
     );
     assert!(spans.iter().all(|span| span.contains(" request_id=")), "{spans:#?}");
-    assert!(spans.iter().any(|span| span.contains(" status=503 code=\"QpsLimitExceeded\"")), "{spans:#?}");
+    assert!(
+        spans.iter().any(|span| span.contains(" status=503 code=\"QpsLimitExceeded\"")),
+        "{spans:#?}"
+    );
     let told = |text: &str| events.iter().filter(|event| event.contains(text)).count();
-    assert_eq!(told("inside: message=carried"), requests, "what a transport logs belongs to its request");
+    assert_eq!(
+        told("inside: message=carried"),
+        requests,
+        "what a transport logs belongs to its request"
+    );
     assert_eq!((told("credentials needed"), told("will be sent again")), (1, 1), "{events:#?}");
     assert_eq!(told("outside: message=throttled"), usize::try_from(report.throttled).unwrap());
     assert_eq!(told("message=deleted"), 4);

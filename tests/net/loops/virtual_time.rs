@@ -50,7 +50,8 @@ impl VirtualTime {
         let waker = Waker::from(Arc::clone(&woken));
         for _ in 0..1_000_000 {
             while woken.0.swap(false, Ordering::SeqCst) {
-                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker))
+                {
                     return output;
                 }
             }

@@ -55,7 +55,10 @@ impl<'a> Job<'a> {
         Self { stop: stop.clone(), ..self }
     }
 
-    pub(crate) fn credentials(self, provider: impl FnMut() -> Result<Credentials, String> + Send + 'static) -> Self {
+    pub(crate) fn credentials(
+        self,
+        provider: impl FnMut() -> Result<Credentials, String> + Send + 'static,
+    ) -> Self {
         Self { provider: Box::new(provider), ..self }
     }
 }
@@ -65,7 +68,14 @@ pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(40);
 
 impl Way {
     pub(crate) fn all() -> Vec<Self> {
-        vec![Self::Blocking, Self::Ureq, Self::VirtualTime, Self::AsyncIo, Self::AsyncIoSockets, Self::Hyper]
+        vec![
+            Self::Blocking,
+            Self::Ureq,
+            Self::VirtualTime,
+            Self::AsyncIo,
+            Self::AsyncIoSockets,
+            Self::Hyper,
+        ]
     }
 
     /// Runs a new `BulkDelete` over the service. A run that hangs is aborted in the end.
@@ -73,7 +83,8 @@ impl Way {
         let stop = job.stop.clone();
         let (done, is_done) = channel::<()>();
         let watchdog = std::thread::spawn(move || {
-            let hangs = is_done.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout);
+            let hangs =
+                is_done.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout);
             if hangs {
                 stop.abort();
             }
@@ -91,13 +102,18 @@ impl Way {
         let service = service.clone();
         match self {
             Self::Blocking => {
-                let send = move |request: Request<Bytes>| Ok::<_, TransportError>(service.respond(real_time(), &request));
+                let send = move |request: Request<Bytes>| {
+                    Ok::<_, TransportError>(service.respond(real_time(), &request))
+                };
                 run(&mut bulk, on_event, &stop).credentials(provider).run_blocking(keys, send)
             }
             Self::Ureq => {
                 let mut bulk = service.served_bulk(options.clone());
-                let transport = oss_delete_vectors::transports::UreqTransport::new(&TransportOptions::new());
-                run(&mut bulk, on_event, &stop).credentials(provider).run_blocking(keys, move |request| transport.send(request))
+                let transport =
+                    oss_delete_vectors::transports::UreqTransport::new(&TransportOptions::new());
+                run(&mut bulk, on_event, &stop)
+                    .credentials(provider)
+                    .run_blocking(keys, move |request| transport.send(request))
             }
             Self::VirtualTime => {
                 let time = VirtualTime::default();
@@ -106,7 +122,8 @@ impl Way {
                 time.block_on(run.run_async(stream_iter(keys), send, time.clone()))
             }
             Self::AsyncIo => {
-                let send = async |request| Ok::<_, TransportError>(service.respond(real_time(), &request));
+                let send =
+                    async |request| Ok::<_, TransportError>(service.respond(real_time(), &request));
                 let run = run(&mut bulk, on_event, &stop).credentials(ready(provider));
                 async_io::block_on(run.run_async(stream_iter(keys), send, async_io::Timer::after))
             }
@@ -118,10 +135,12 @@ impl Way {
             }
             Self::Hyper => {
                 let mut bulk = service.served_bulk(options.clone());
-                let transport = oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
+                let transport =
+                    oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
                 let send = |request| transport.send(request);
                 let run = run(&mut bulk, on_event, &stop).credentials(ready(provider));
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(run.run_async(stream_iter(keys), send, tokio::time::sleep))
             }
         }
@@ -130,7 +149,11 @@ impl Way {
 
 pub(crate) type Outcome = Result<Report, RunError>;
 
-fn run<'a, F: FnMut(Event)>(bulk: &'a mut BulkDelete, on_event: F, stop: &StopHandle) -> Run<'a, OnEvent<F>> {
+fn run<'a, F: FnMut(Event)>(
+    bulk: &'a mut BulkDelete,
+    on_event: F,
+    stop: &StopHandle,
+) -> Run<'a, OnEvent<F>> {
     Run::new(bulk).on_event(on_event).stop_handle(stop)
 }
 

@@ -27,12 +27,29 @@ struct Scenario {
 
 const SCENARIOS: &[Scenario] = &[
     Scenario { status: 204, code: "", vectors_left: 1, ..REFUSED },
-    Scenario { request: |request, _| with_method(request, "PUT"), status: 405, code: code::METHOD_NOT_ALLOWED, ..REFUSED },
+    Scenario {
+        request: |request, _| with_method(request, "PUT"),
+        status: 405,
+        code: code::METHOD_NOT_ALLOWED,
+        ..REFUSED
+    },
     Scenario { request: |request, _| request, code: code::ACCESS_DENIED, ..REFUSED },
-    Scenario { request: |request, target| signed_at(request, target, -901), code: code::REQUEST_TIME_TOO_SKEWED, ..REFUSED },
+    Scenario {
+        request: |request, target| signed_at(request, target, -901),
+        code: code::REQUEST_TIME_TOO_SKEWED,
+        ..REFUSED
+    },
     Scenario { set_up: |emulator| forget(emulator), code: code::INVALID_ACCESS_KEY_ID, ..REFUSED },
-    Scenario { set_up: |emulator| admit(emulator, WRONG_SECRET, None), code: code::SIGNATURE_DOES_NOT_MATCH, ..REFUSED },
-    Scenario { set_up: |emulator| admit(emulator, SECRET, Some(TOKEN)), code: code::INVALID_SECURITY_TOKEN, ..REFUSED },
+    Scenario {
+        set_up: |emulator| admit(emulator, WRONG_SECRET, None),
+        code: code::SIGNATURE_DOES_NOT_MATCH,
+        ..REFUSED
+    },
+    Scenario {
+        set_up: |emulator| admit(emulator, SECRET, Some(TOKEN)),
+        code: code::INVALID_SECURITY_TOKEN,
+        ..REFUSED
+    },
     Scenario { set_up: |emulator| expire(emulator), code: code::SECURITY_TOKEN_EXPIRED, ..REFUSED },
     Scenario {
         set_up: |emulator| emulator.add_identity(Identity::new(credentials()).disabled()),
@@ -41,14 +58,19 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         request: |_, target| {
-            signed_now(call(&elsewhere(target, "nosuchbucket", "index")), &elsewhere(target, "nosuchbucket", "i"))
+            signed_now(
+                call(&elsewhere(target, "nosuchbucket", "index")),
+                &elsewhere(target, "nosuchbucket", "i"),
+            )
         },
         status: 404,
         code: code::NO_SUCH_BUCKET,
         ..REFUSED
     },
     Scenario {
-        set_up: |emulator| emulator.add_identity(Identity::new(credentials()).allowed_on(["other"])),
+        set_up: |emulator| {
+            emulator.add_identity(Identity::new(credentials()).allowed_on(["other"]))
+        },
         code: code::ACCESS_DENIED,
         ..REFUSED
     },
@@ -65,7 +87,9 @@ const SCENARIOS: &[Scenario] = &[
         ..REFUSED
     },
     Scenario {
-        request: |_, target| signed_now(call(&elsewhere(target, "examplebucket", "no-name")), target),
+        request: |_, target| {
+            signed_now(call(&elsewhere(target, "examplebucket", "no-name")), target)
+        },
         status: 400,
         code: code::VECTOR_INDEX_PARAMETER_INVALID,
         ..REFUSED
@@ -79,7 +103,10 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         set_up: |emulator| {
             emulator.set_rate_limit(Some(RateLimit::new(0.0, 1).unwrap()));
-            emulator.fail_next(ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m"), 1);
+            emulator.fail_next(
+                ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m"),
+                1,
+            );
         },
         status: 500,
         code: code::INTERNAL_ERROR,
@@ -88,7 +115,11 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         set_up: |emulator| {
-            let throttle = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast");
+            let throttle = ServiceError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                code::QPS_LIMIT_EXCEEDED,
+                "too fast",
+            );
             emulator.fail_next(throttle.with_retry_after(Duration::from_secs(3)), 0);
         },
         status: 503,
@@ -97,8 +128,13 @@ const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-const REFUSED: Scenario =
-    Scenario { set_up: |_| (), request: |request, target| signed_now(request, target), status: 403, code: "", vectors_left: 2 };
+const REFUSED: Scenario = Scenario {
+    set_up: |_| (),
+    request: |request, target| signed_now(request, target),
+    status: 403,
+    code: "",
+    vectors_left: 2,
+};
 
 #[test]
 fn every_answer_of_the_service_comes_back_whole() {
@@ -112,7 +148,9 @@ fn every_answer_of_the_service_comes_back_whole() {
             let response = carrier.send(request).expect(&case);
             assert_eq!(response.status(), scenario.status, "{case}");
             match DeleteVectors::parse_response(&response) {
-                Ok(deleted) => assert_eq!(deleted.request_id(), Some("000000000000000000000001"), "{case}"),
+                Ok(deleted) => {
+                    assert_eq!(deleted.request_id(), Some("000000000000000000000001"), "{case}")
+                }
                 Err(error) => {
                     assert_eq!(error.code(), scenario.code, "{case}");
                     assert_eq!(error.request_id(), Some("000000000000000000000001"), "{case}");
@@ -136,7 +174,11 @@ fn one_batch_is_deleted_or_says_why_not() {
 
         forget(&mut service.emulator());
         let refused = carrier.delete_vectors(&call, &signer).unwrap_err();
-        assert!(!refused.may_have_deleted() && refused.to_string().starts_with("403 InvalidAccessKeyId"), "{refused}");
+        assert!(
+            !refused.may_have_deleted()
+                && refused.to_string().starts_with("403 InvalidAccessKeyId"),
+            "{refused}"
+        );
 
         service.shut_down();
         let unreachable = carrier.delete_vectors(&call, &signer).unwrap_err();
@@ -146,7 +188,11 @@ fn one_batch_is_deleted_or_says_why_not() {
 }
 
 fn elsewhere(target: &Target, bucket: &str, index_name: &str) -> Target {
-    let builder = Target::builder().region(target.region()).account_id(target.account_id()).bucket(bucket).index_name(index_name);
+    let builder = Target::builder()
+        .region(target.region())
+        .account_id(target.account_id())
+        .bucket(bucket)
+        .index_name(index_name);
     builder.endpoint(target.endpoint().clone()).build().unwrap()
 }
 
@@ -158,7 +204,11 @@ fn signed_now(request: Request<Bytes>, target: &Target) -> Request<Bytes> {
     signed_at(request, target, 0)
 }
 
-fn signed_at(mut request: Request<Bytes>, target: &Target, seconds_from_now: i64) -> Request<Bytes> {
+fn signed_at(
+    mut request: Request<Bytes>,
+    target: &Target,
+    seconds_from_now: i64,
+) -> Request<Bytes> {
     let now = SystemTime::now();
     let shift = Duration::from_secs(seconds_from_now.unsigned_abs());
     let time = if seconds_from_now < 0 { now - shift } else { now + shift };

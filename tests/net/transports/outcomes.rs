@@ -32,7 +32,11 @@ enum Expected {
 }
 
 const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "success", serve: |stream| reply(stream, NO_CONTENT), expected: Expected::Answer(204, "") },
+    Scenario {
+        name: "success",
+        serve: |stream| reply(stream, NO_CONTENT),
+        expected: Expected::Answer(204, ""),
+    },
     Scenario {
         name: "forbidden",
         serve: |stream| {
@@ -91,7 +95,11 @@ const SCENARIOS: &[Scenario] = &[
         serve: |stream| reply(stream, b"220 mail.example ready\r\n\r\n"),
         expected: Expected::MayHaveArrived,
     },
-    Scenario { name: "closed after the request", serve: |stream| reply(stream, b""), expected: Expected::MayHaveArrived },
+    Scenario {
+        name: "closed after the request",
+        serve: |stream| reply(stream, b""),
+        expected: Expected::MayHaveArrived,
+    },
     Scenario {
         name: "reset after the request",
         serve: |mut stream| {
@@ -103,7 +111,11 @@ const SCENARIOS: &[Scenario] = &[
         expected: Expected::MayHaveArrived,
     },
     Scenario { name: "closed before the request", serve: drop, expected: Expected::NoAnswer },
-    Scenario { name: "stalled answer", serve: |mut stream| wait_for_close(&mut stream), expected: Expected::Timeout },
+    Scenario {
+        name: "stalled answer",
+        serve: |mut stream| wait_for_close(&mut stream),
+        expected: Expected::Timeout,
+    },
     Scenario {
         name: "stalled body",
         serve: |mut stream| {
@@ -121,12 +133,15 @@ fn every_scenario_ends_as_expected() {
         for transport in Carrier::NAMES {
             let outcome = |timeout| {
                 let peer = Peer::start(serve);
-                Carrier::named(transport, &TransportOptions::new().timeout(timeout)).send(request(&peer.url()))
+                Carrier::named(transport, &TransportOptions::new().timeout(timeout))
+                    .send(request(&peer.url()))
             };
             let outcome = match expected {
                 // The request must have left before the timeout.
                 Expected::Timeout => with_enough_time(|timeout| {
-                    Some(outcome(timeout)).filter(|outcome| !outcome.as_ref().is_err_and(TransportError::is_surely_not_sent))
+                    Some(outcome(timeout)).filter(|outcome| {
+                        !outcome.as_ref().is_err_and(TransportError::is_surely_not_sent)
+                    })
                 }),
                 _ => outcome(Duration::MAX),
             };
@@ -139,7 +154,11 @@ fn check(case: &str, expected: Expected, outcome: Outcome) {
     match expected {
         Expected::Answer(status, body) => {
             let response = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
-            assert_eq!((response.status().as_u16(), &response.body()[..]), (status, body.as_bytes()), "{case}");
+            assert_eq!(
+                (response.status().as_u16(), &response.body()[..]),
+                (status, body.as_bytes()),
+                "{case}"
+            );
         }
         Expected::AnswerOf(length) => {
             let response = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
@@ -174,7 +193,10 @@ fn a_refused_connection_is_surely_not_sent() {
         let error = carrier.send(request(&format!("http://{free}"))).unwrap_err();
         assert!(error.is_surely_not_sent() && !error.is_timeout(), "{}: {error}", carrier.name());
         let text = error.to_string();
-        assert!(text.starts_with(&format!("the request was not sent: no connection to {free}: ")), "{text}");
+        assert!(
+            text.starts_with(&format!("the request was not sent: no connection to {free}: ")),
+            "{text}"
+        );
         assert!(text.contains("Connection refused") && !text.contains('\n'), "{text}");
     }
 }
@@ -186,7 +208,11 @@ fn an_unknown_host_is_surely_not_sent() {
     for carrier in Carrier::each(&options) {
         let error = carrier.send(request("http://nonexistent.invalid")).unwrap_err();
         assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());
-        assert!(error.to_string().contains("no connection to nonexistent.invalid:80: "), "{}: {error}", carrier.name());
+        assert!(
+            error.to_string().contains("no connection to nonexistent.invalid:80: "),
+            "{}: {error}",
+            carrier.name()
+        );
     }
 }
 
@@ -197,12 +223,15 @@ fn a_timeout_names_its_limit_and_the_peer() {
     let at = format!("127.0.0.1:{}", peer.port());
     for carrier in Carrier::each(&TransportOptions::new().timeout(limit)) {
         let error = carrier.send(request(&peer.url())).unwrap_err().to_string();
-        let expected = format!("no response from {at}, but the request may have arrived: timed out after 300ms");
+        let expected = format!(
+            "no response from {at}, but the request may have arrived: timed out after 300ms"
+        );
         assert_eq!(error, expected, "{}", carrier.name());
     }
     for carrier in Carrier::each(&TransportOptions::new().connect_timeout(limit)) {
         let error = carrier.send(request(&format!("https://{at}"))).unwrap_err().to_string();
-        let expected = format!("the request was not sent: no connection to {at}: timed out after 300ms");
+        let expected =
+            format!("the request was not sent: no connection to {at}: timed out after 300ms");
         assert_eq!(error, expected, "{}", carrier.name());
     }
 }

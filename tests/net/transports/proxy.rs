@@ -41,7 +41,8 @@ fn a_proxy_that_refuses_is_surely_not_sent() {
 #[test]
 fn a_proxy_that_is_not_there_is_surely_not_sent() {
     let gone = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let transport = UreqTransport::with_proxy(&TransportOptions::new(), &format!("http://{gone}")).unwrap();
+    let transport =
+        UreqTransport::with_proxy(&TransportOptions::new(), &format!("http://{gone}")).unwrap();
     let error = transport.send(request("http://b-1.vectors.invalid")).unwrap_err();
     assert!(error.is_surely_not_sent() && error.to_string().contains("refused"), "{error}");
     let through = format!("no connection to b-1.vectors.invalid:80 through the proxy {gone}: ");
@@ -50,12 +51,24 @@ fn a_proxy_that_is_not_there_is_surely_not_sent() {
 
 #[test]
 fn invalid_proxy_is_rejected_without_its_password() {
-    for proxy in ["", "http://", "ftp://user:hidden@proxy.example.com", "http://user:hidden@", "user:hidden@proxy example com"] {
+    for proxy in [
+        "",
+        "http://",
+        "ftp://user:hidden@proxy.example.com",
+        "http://user:hidden@",
+        "user:hidden@proxy example com",
+    ] {
         let refused = UreqTransport::with_proxy(&TransportOptions::new(), proxy).unwrap_err();
-        let expected = "proxy must be [http|https|socks4|socks4a|socks5://][user:password@]host[:port]";
+        let expected =
+            "proxy must be [http|https|socks4|socks4a|socks5://][user:password@]host[:port]";
         assert_eq!((refused.to_string().as_str(), refused.value()), (expected, None), "{proxy}");
     }
-    for proxy in ["localhost", "user:hidden@127.0.0.1:8080", "http://[::1]:8080", "socks5://proxy.example.com:1080"] {
+    for proxy in [
+        "localhost",
+        "user:hidden@127.0.0.1:8080",
+        "http://[::1]:8080",
+        "socks5://proxy.example.com:1080",
+    ] {
         let transport = UreqTransport::with_proxy(&TransportOptions::new(), proxy).unwrap();
         assert!(!format!("{transport:?}").contains("hidden"), "{proxy}");
     }

@@ -29,7 +29,9 @@ fn a_private_authority_is_trusted_when_it_is_added() {
 fn an_unknown_authority_gets_no_request() {
     let peer = Authority::new().serve("localhost");
     let other = Authority::new().pem();
-    for options in [TransportOptions::new(), TransportOptions::new().extra_roots(other.as_bytes()).unwrap()] {
+    for options in
+        [TransportOptions::new(), TransportOptions::new().extra_roots(other.as_bytes()).unwrap()]
+    {
         assert_not_trusted(&peer, &options);
     }
 }
@@ -54,11 +56,17 @@ fn assert_not_trusted(peer: &Peer, options: &TransportOptions) {
 fn a_handshake_that_stalls_is_surely_not_sent() {
     let peer = Peer::start(|mut stream| wait_for_close(&mut stream));
     let limit = Duration::from_millis(300);
-    for options in [TransportOptions::new().connect_timeout(limit), TransportOptions::new().timeout(limit)] {
+    for options in
+        [TransportOptions::new().connect_timeout(limit), TransportOptions::new().timeout(limit)]
+    {
         for carrier in Carrier::each(&options) {
             let url = format!("https://localhost:{}", peer.port());
             let error = carrier.send(request(&url)).unwrap_err();
-            assert!(error.is_surely_not_sent() && error.is_timeout(), "{}: {error}", carrier.name());
+            assert!(
+                error.is_surely_not_sent() && error.is_timeout(),
+                "{}: {error}",
+                carrier.name()
+            );
         }
     }
 }
@@ -67,7 +75,8 @@ fn a_handshake_that_stalls_is_surely_not_sent() {
 fn a_handshake_cut_off_is_surely_not_sent() {
     let peer = Peer::start(drop);
     for carrier in Carrier::each(&TransportOptions::new()) {
-        let error = carrier.send(request(&format!("https://localhost:{}", peer.port()))).unwrap_err();
+        let error =
+            carrier.send(request(&format!("https://localhost:{}", peer.port()))).unwrap_err();
         assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());
     }
 }
@@ -90,7 +99,8 @@ fn error(carrier: &Carrier, peer: &Peer) -> String {
     let error = carrier.send(request(&format!("https://localhost:{}", peer.port()))).unwrap_err();
     assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());
     let text = error.to_string();
-    let beginning = format!("the request was not sent: no connection to localhost:{}: ", peer.port());
+    let beginning =
+        format!("the request was not sent: no connection to localhost:{}: ", peer.port());
     text.strip_prefix(&beginning).unwrap_or_else(|| panic!("{}: {text}", carrier.name())).to_owned()
 }
 
@@ -98,19 +108,36 @@ fn error(carrier: &Carrier, peer: &Peer) -> String {
 fn a_failed_handshake_is_explained() {
     let options = TransportOptions::new();
     for carrier in Carrier::each(&options) {
-        for plain in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"SSH-2.0-OpenSSH_9.2\r\n", b"220 mail.example ready\r\n"] {
+        for plain in [
+            &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+            b"220 mail.example ready\r\n",
+        ] {
             let peer = Peer::start(move |mut stream| {
                 let _ = std::io::Write::write_all(&mut stream, plain);
                 wait_for_close(&mut stream);
             });
             let text = error(&carrier, &peer);
-            assert_eq!(text, "the server does not speak TLS: use http:// or another port", "{}", carrier.name());
+            assert_eq!(
+                text,
+                "the server does not speak TLS: use http:// or another port",
+                "{}",
+                carrier.name()
+            );
         }
         let text = error(&carrier, &Authority::new().serve("localhost"));
-        assert_eq!(text, "the server's certificate is not from a trusted authority (UnknownIssuer)", "{}", carrier.name());
+        assert_eq!(
+            text,
+            "the server's certificate is not from a trusted authority (UnknownIssuer)",
+            "{}",
+            carrier.name()
+        );
         // Fatal alerts: handshake_failure and protocol_version.
         for (alert, expected) in [
-            (40, "the server refused the TLS handshake: it and this client have no algorithm in common"),
+            (
+                40,
+                "the server refused the TLS handshake: it and this client have no algorithm in common",
+            ),
             (70, "the server speaks neither TLS 1.2 nor TLS 1.3"),
         ] {
             let peer = Peer::start(move |mut stream| {
@@ -134,10 +161,15 @@ fn a_certificate_that_is_not_valid_is_explained() {
     for (params, expected) in [
         (expired, "the server's certificate has expired, or the clock of this host is wrong"),
         (early, "the server's certificate is not valid yet, or the clock of this host is wrong"),
-        (of_authority, "the server's certificate is that of an authority (CA:TRUE): the server needs one that is signed by it"),
+        (
+            of_authority,
+            "the server's certificate is that of an authority (CA:TRUE): the server needs one that is signed by it",
+        ),
     ] {
         let peer = authority.serve_with(&params);
-        for carrier in Carrier::each(&TransportOptions::new().extra_roots(authority.pem().as_bytes()).unwrap()) {
+        for carrier in
+            Carrier::each(&TransportOptions::new().extra_roots(authority.pem().as_bytes()).unwrap())
+        {
             assert_eq!(error(&carrier, &peer), expected, "{}", carrier.name());
         }
     }
@@ -149,7 +181,10 @@ fn an_algorithm_that_is_not_supported_is_named() {
         let (peer, authority) = serve_fixture(fixture);
         for carrier in Carrier::each(&TransportOptions::new().extra_roots(&authority).unwrap()) {
             let text = error(&carrier, &peer);
-            assert!(text.starts_with("a certificate of the server is signed with ecdsa-with-SHA512"), "{text} {key}");
+            assert!(
+                text.starts_with("a certificate of the server is signed with ecdsa-with-SHA512"),
+                "{text} {key}"
+            );
             assert!(text.ends_with(", which is not supported"), "{}: {text}", carrier.name());
         }
     }
@@ -160,9 +195,13 @@ fn plain_http_to_a_tls_port_may_have_arrived() {
     let authority = Authority::new();
     let peer = authority.serve("localhost");
     for carrier in Carrier::each(&TransportOptions::new()) {
-        let error = carrier.send(request(&format!("http://localhost:{}", peer.port()))).unwrap_err();
+        let error =
+            carrier.send(request(&format!("http://localhost:{}", peer.port()))).unwrap_err();
         assert!(!error.is_surely_not_sent(), "{}: {error}", carrier.name());
-        let beginning = format!("no response from localhost:{}, but the request may have arrived: ", peer.port());
+        let beginning = format!(
+            "no response from localhost:{}, but the request may have arrived: ",
+            peer.port()
+        );
         assert!(error.to_string().starts_with(&beginning), "{}: {error}", carrier.name());
     }
 }

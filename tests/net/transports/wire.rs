@@ -68,7 +68,10 @@ fn what_the_request_brings_is_kept() {
         carrier.send(Request::from_parts(head, body)).unwrap();
         let (first, headers, _) = parts(&received.recv().unwrap());
         assert_eq!(first, format!("POST {target} HTTP/1.1"), "{}", carrier.name());
-        for (name, line) in [("host", "host: b-1.cn-x.oss-vectors.aliyuncs.com"), ("user-agent", "user-agent: purge/1.0")] {
+        for (name, line) in [
+            ("host", "host: b-1.cn-x.oss-vectors.aliyuncs.com"),
+            ("user-agent", "user-agent: purge/1.0"),
+        ] {
             let sent: Vec<_> = headers.iter().filter(|header| header.starts_with(name)).collect();
             assert_eq!(sent, [line], "{}", carrier.name());
         }
@@ -78,13 +81,16 @@ fn what_the_request_brings_is_kept() {
 #[test]
 fn the_user_agent_of_the_options_replaces_the_requests() {
     let (peer, received) = recorder(NO_CONTENT);
-    for carrier in Carrier::each(&TransportOptions::new().user_agent("purge/2.0 (nightly)").unwrap()) {
+    for carrier in
+        Carrier::each(&TransportOptions::new().user_agent("purge/2.0 (nightly)").unwrap())
+    {
         for own in [None, Some("own/1.0")] {
             let mut request = request(&peer.url());
             request.headers_mut().extend(own.map(|own| (USER_AGENT, own.parse().unwrap())));
             carrier.send(request).unwrap();
             let (_, headers, _) = parts(&received.recv().unwrap());
-            let sent: Vec<_> = headers.iter().filter(|header| header.starts_with("user-agent")).collect();
+            let sent: Vec<_> =
+                headers.iter().filter(|header| header.starts_with("user-agent")).collect();
             assert_eq!(sent, ["user-agent: purge/2.0 (nightly)"], "{}, {own:?}", carrier.name());
         }
     }
@@ -109,7 +115,9 @@ fn a_redirect_is_an_answer_and_is_not_followed() {
     let (elsewhere, _) = recorder(NO_CONTENT);
     let target = elsewhere.url();
     for status in [301, 302, 303, 307, 308] {
-        let answer = format!("HTTP/1.1 {status} Moved\r\nlocation: {target}/?deleteVectors\r\ncontent-length: 4\r\n\r\nthen");
+        let answer = format!(
+            "HTTP/1.1 {status} Moved\r\nlocation: {target}/?deleteVectors\r\ncontent-length: 4\r\n\r\nthen"
+        );
         let (peer, received) = recorder(answer.leak().as_bytes());
         for carrier in Carrier::each(&TransportOptions::new()) {
             let response = carrier.send(request(&peer.url())).unwrap();

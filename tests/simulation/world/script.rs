@@ -32,7 +32,9 @@ impl World<'_> {
                 "abort"
             }
             Action::Limit(limit) => {
-                self.emulator.set_rate_limit(limit.map(|(per_second, depth)| RateLimit::new(per_second, depth).unwrap()));
+                self.emulator.set_rate_limit(
+                    limit.map(|(per_second, depth)| RateLimit::new(per_second, depth).unwrap()),
+                );
                 "limit changed"
             }
             Action::RemoveIndex => {
@@ -73,7 +75,10 @@ impl World<'_> {
         if at_once {
             self.bulk.abort();
             self.model.aborted();
-            assert!(self.bulk.is_finished() && self.bulk.report().pending() == 0, "abort leaves something open");
+            assert!(
+                self.bulk.is_finished() && self.bulk.report().pending() == 0,
+                "abort leaves something open"
+            );
         } else {
             self.bulk.stop();
         }
@@ -94,17 +99,23 @@ impl World<'_> {
             return;
         }
         assert!(self.strangers.contains(&id) || self.model.knows(id));
-        let before = (self.bulk.report(), self.bulk.settled().clone(), self.bulk.stopped().is_some());
+        let before =
+            (self.bulk.report(), self.bulk.settled().clone(), self.bulk.stopped().is_some());
         let now = self.client_now();
         match self.random.size(0..4) {
             0 => self.bulk.handle_response(now, id, &Deleted::new("late").to_response()),
             1 => {
-                let error = ServiceError::new(http::StatusCode::FORBIDDEN, code::ACCESS_DENIED, "late");
+                let error =
+                    ServiceError::new(http::StatusCode::FORBIDDEN, code::ACCESS_DENIED, "late");
                 self.bulk.handle_response(now, id, &error.to_response());
             }
             2 => self.bulk.handle_failure(now, id, TransportError::may_have_arrived("late")),
             _ => self.bulk.handle_failure(now, id, TransportError::surely_not_sent("late")),
         }
-        assert_eq!((self.bulk.report(), self.bulk.settled().clone(), self.bulk.stopped().is_some()), before, "a stranger counts");
+        assert_eq!(
+            (self.bulk.report(), self.bulk.settled().clone(), self.bulk.stopped().is_some()),
+            before,
+            "a stranger counts"
+        );
     }
 }

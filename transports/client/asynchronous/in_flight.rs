@@ -32,7 +32,10 @@ impl<F: Future> InFlight<F> {
     }
 
     /// The next one that ended.
-    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<(TransmitId, F::Output)>> {
+    pub(super) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<(TransmitId, F::Output)>> {
         Pin::new(&mut self.requests).poll_next(context)
     }
 

@@ -67,7 +67,12 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn run_async<S, F, Fut, X, T>(self, keys: S, send: F, timer: T) -> Result<Report, RunError>
+    pub async fn run_async<S, F, Fut, X, T>(
+        self,
+        keys: S,
+        send: F,
+        timer: T,
+    ) -> Result<Report, RunError>
     where
         S: Stream<Item: AsRef<str>>,
         F: Fn(Request<Bytes>) -> Fut,
@@ -126,7 +131,11 @@ where
     X: Into<TransportError>,
     T: Timer,
 {
-    fn poll<S: Stream<Item: AsRef<str>>>(&mut self, mut keys: Pin<&mut S>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll<S: Stream<Item: AsRef<str>>>(
+        &mut self,
+        mut keys: Pin<&mut S>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
         for _ in 0..ROUNDS_IN_A_ROW {
             self.steps.obey(context.waker());
             let source_is_dry = self.take_keys(keys.as_mut(), context);
@@ -152,7 +161,11 @@ where
 
     /// Pushes what the source has, up to a batch. Returns whether the source has nothing now, and
     /// may have later.
-    fn take_keys<S: Stream<Item: AsRef<str>>>(&mut self, mut keys: Pin<&mut S>, context: &mut Context<'_>) -> bool {
+    fn take_keys<S: Stream<Item: AsRef<str>>>(
+        &mut self,
+        mut keys: Pin<&mut S>,
+        context: &mut Context<'_>,
+    ) -> bool {
         for _ in 0..KEYS_IN_A_ROW {
             if !self.wants_keys() {
                 return false;

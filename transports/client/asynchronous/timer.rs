@@ -92,7 +92,12 @@ impl<T: Timer> Alarm<T> {
     ///
     /// A sleep that ends before the deadline stays set: a spurious wakeup costs less than a new
     /// sleep each time that the deadline moves away.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>, now: Duration, wait: Duration) -> bool {
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        now: Duration,
+        wait: Duration,
+    ) -> bool {
         if wait.is_zero() {
             return true;
         }

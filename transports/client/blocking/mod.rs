@@ -74,7 +74,12 @@ impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
     /// # Panics
     ///
     /// As [`run_blocking`](Self::run_blocking), and with the panic of `clock`.
-    pub fn run_blocking_with_clock<K, F, X>(self, keys: K, send: F, clock: impl Fn() -> Now) -> Result<Report, RunError>
+    pub fn run_blocking_with_clock<K, F, X>(
+        self,
+        keys: K,
+        send: F,
+        clock: impl Fn() -> Now,
+    ) -> Result<Report, RunError>
     where
         K: IntoIterator<Item: AsRef<str> + Send + 'static, IntoIter: Send + 'static>,
         F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,

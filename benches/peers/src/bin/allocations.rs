@@ -5,7 +5,12 @@ use peers::bulk_cases::bulk;
 use peers::request_cases::{building, signing};
 
 fn main() {
-    let groups = [("500 keys", building(500)), ("3 keys", building(3)), ("signature alone", signing()), ("bulk", bulk())];
+    let groups = [
+        ("500 keys", building(500)),
+        ("3 keys", building(3)),
+        ("signature alone", signing()),
+        ("bulk", bulk()),
+    ];
     for (group, cases) in groups {
         for mut case in cases {
             case.run(1, count); // fill caches, derive keys

@@ -21,7 +21,12 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["server"] => serve(),
         ["client", name, port, concurrency, requests] => {
-            be_client(name, port.parse().unwrap(), concurrency.parse().unwrap(), requests.parse().unwrap());
+            be_client(
+                name,
+                port.parse().unwrap(),
+                concurrency.parse().unwrap(),
+                requests.parse().unwrap(),
+            );
         }
         _ => compare(),
     }
@@ -35,7 +40,10 @@ fn serve() {
 
 /// Prints requests per second, CPU time per request in microseconds, and memory in MiB.
 fn be_client(name: &str, port: u16, concurrency: usize, requests: usize) {
-    let client = Client::ALL.into_iter().find(|client| client.name() == name).expect("a client of this program");
+    let client = Client::ALL
+        .into_iter()
+        .find(|client| client.name() == name)
+        .expect("a client of this program");
     client.send_all(port, concurrency, 2 * concurrency); // warm up
     let (start, cpu) = (Instant::now(), process_time());
     client.send_all(port, concurrency, requests);
@@ -52,7 +60,8 @@ struct Figures {
 }
 
 fn compare() {
-    let rounds = if is_smoke() { 1 } else { option("--rounds").map_or(5, |rounds| rounds.parse().unwrap()) };
+    let rounds =
+        if is_smoke() { 1 } else { option("--rounds").map_or(5, |rounds| rounds.parse().unwrap()) };
     let (mut server, port) = start_server();
     let mut figures: Vec<[Figures; 3]> = Client::ALL.iter().map(|_| Default::default()).collect();
     for _ in 0..rounds {
@@ -76,45 +85,72 @@ fn compare() {
 }
 
 fn print(figures: &[[Figures; 3]]) {
-    let of = |client: Client, level: usize| &figures[Client::ALL.iter().position(|one| *one == client).unwrap()][level];
+    let of = |client: Client, level: usize| {
+        &figures[Client::ALL.iter().position(|one| *one == client).unwrap()][level]
+    };
     let ratio = |client, to, level| {
         let (client, to) = (of(client, level), of(to, level));
         median(client.per_second.iter().zip(&to.per_second).map(|(a, b)| a / b).collect())
     };
     goals_head();
     for (level, concurrency) in CONCURRENCIES.into_iter().enumerate() {
-        let (share, faster) = if concurrency == 8 { (Goal::AtLeast(0.85), Goal::AtLeast(1.5)) } else { (Goal::None, Goal::None) };
+        let (share, faster) = if concurrency == 8 {
+            (Goal::AtLeast(0.85), Goal::AtLeast(1.5))
+        } else {
+            (Goal::None, Goal::None)
+        };
         let rows = [
-            ("ours, hyper / hyper-util with the floor", Client::HyperOurs, Client::HyperFloor, share),
+            (
+                "ours, hyper / hyper-util with the floor",
+                Client::HyperOurs,
+                Client::HyperFloor,
+                share,
+            ),
             ("ours, ureq / ureq with the floor", Client::UreqOurs, Client::UreqFloor, share),
             ("ours, hyper / aws-sdk-s3vectors", Client::HyperOurs, Client::S3Vectors, faster),
             ("ours, ureq / aws-sdk-s3vectors", Client::UreqOurs, Client::S3Vectors, Goal::None),
         ];
         for (text, client, to, bound) in rows {
-            goal(&format!("requests/s, concurrency {concurrency}: {text}"), ratio(client, to, level), bound);
+            goal(
+                &format!("requests/s, concurrency {concurrency}: {text}"),
+                ratio(client, to, level),
+                bound,
+            );
         }
     }
-    println!("\n{:<24} {:>11} {:>12} {:>16} {:>10}", "absolute", "concurrency", "requests/s", "CPU a request", "peak RSS");
+    println!(
+        "\n{:<24} {:>11} {:>12} {:>16} {:>10}",
+        "absolute", "concurrency", "requests/s", "CPU a request", "peak RSS"
+    );
     for client in Client::ALL {
         for (level, concurrency) in CONCURRENCIES.into_iter().enumerate() {
             let Figures { per_second, cpu, rss } = of(client, level);
-            let [per_second, cpu, rss] = [per_second, cpu, rss].map(|samples| median(samples.clone()));
-            println!("{:<24} {concurrency:>11} {per_second:>12.0} {cpu:>13.1} us {rss:>6.1} MiB", client.name());
+            let [per_second, cpu, rss] =
+                [per_second, cpu, rss].map(|samples| median(samples.clone()));
+            println!(
+                "{:<24} {concurrency:>11} {per_second:>12.0} {cpu:>13.1} us {rss:>6.1} MiB",
+                client.name()
+            );
         }
     }
 }
 
 fn start_server() -> (Child, u16) {
-    let mut server = this_program().arg("server").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut server =
+        this_program().arg("server").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut port = String::new();
     BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut port).unwrap();
     (server, port.trim().parse().unwrap())
 }
 
 fn run_client(client: Client, port: u16, concurrency: usize, requests: usize) -> [f64; 3] {
-    let [port, concurrency, requests] = [usize::from(port), concurrency, requests].map(|number| number.to_string());
-    let output =
-        this_program().args(["client", client.name(), &port, &concurrency, &requests]).stderr(Stdio::inherit()).output().unwrap();
+    let [port, concurrency, requests] =
+        [usize::from(port), concurrency, requests].map(|number| number.to_string());
+    let output = this_program()
+        .args(["client", client.name(), &port, &concurrency, &requests])
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{} failed", client.name());
     let text = String::from_utf8(output.stdout).unwrap();
     let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();

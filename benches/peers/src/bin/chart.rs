@@ -66,13 +66,18 @@ fn main() {
     };
     let rows: Vec<(Run, Bin)> = arguments
         .flat_map(|path| {
-            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let text =
+                std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
             text.lines().filter_map(parse).collect::<Vec<_>>()
         })
         .filter(|(run, _)| run.concurrency == CONCURRENCY && run.latency_ms == LATENCY_MS)
         .collect();
-    let panels: Vec<Panel> = PANELS.iter().filter_map(|(client, title)| panel(client, title, &rows)).collect();
-    assert!(!panels.is_empty(), "no series has a run {CONCURRENCY} wide with {LATENCY_MS} ms of latency");
+    let panels: Vec<Panel> =
+        PANELS.iter().filter_map(|(client, title)| panel(client, title, &rows)).collect();
+    assert!(
+        !panels.is_empty(),
+        "no series has a run {CONCURRENCY} wide with {LATENCY_MS} ms of latency"
+    );
     std::fs::write(&out, draw(&panels)).unwrap_or_else(|error| panic!("{out}: {error}"));
 }
 
@@ -83,7 +88,11 @@ fn panel(client: &str, title: &'static str, rows: &[(Run, Bin)]) -> Option<Panel
 }
 
 fn draw(panels: &[Panel]) -> String {
-    let longest = panels.iter().flat_map(|panel| &panel.bins).map(|bin| bin.seconds + BIN).fold(0.0, f64::max);
+    let longest = panels
+        .iter()
+        .flat_map(|panel| &panel.bins)
+        .map(|bin| bin.seconds + BIN)
+        .fold(0.0, f64::max);
     let seconds = (longest / 10.0).ceil() * 10.0;
     let (width, height) = (LEFT + WIDTH + 24.0, TOP + STRIDE * panels.len() as f64 + 12.0);
     let batches = panels.iter().map(|panel| panel.batches).max().unwrap_or_default();
@@ -111,7 +120,8 @@ fn draw(panels: &[Panel]) -> String {
 fn legend(svg: &mut String, per_second: f64) {
     let mut x = LEFT;
     for (class, label) in [("accepted", "accepted"), ("throttled", "throttled, on top")] {
-        writeln!(svg, "<rect class=\"{class}\" x=\"{x}\" y=\"46\" width=\"14\" height=\"12\"/>").unwrap();
+        writeln!(svg, "<rect class=\"{class}\" x=\"{x}\" y=\"46\" width=\"14\" height=\"12\"/>")
+            .unwrap();
         text(svg, (x + 20.0, 56.0), "quiet", "start", label);
         x += 40.0 + 7.0 * label.len() as f64;
     }
@@ -123,8 +133,9 @@ fn legend(svg: &mut String, per_second: f64) {
 fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64, limit: f64) {
     let x = |at: f64| LEFT + at / seconds * WIDTH;
     let y = |rate: f64| top + HEIGHT * (1.0 - rate.min(HIGHEST) / HIGHEST);
-    let [accepted, refused] = [|bin: &Bin| bin.accepted_per_second, |bin: &Bin| bin.refused_per_second]
-        .map(|rate| panel.bins.iter().map(rate).sum::<f64>() * BIN);
+    let [accepted, refused] =
+        [|bin: &Bin| bin.accepted_per_second, |bin: &Bin| bin.refused_per_second]
+            .map(|rate| panel.bins.iter().map(rate).sum::<f64>() * BIN);
     let said = format!(
         "{} of {} batches deleted, {:.1} % of {} attempts throttled",
         thousands(accepted as usize),
@@ -145,9 +156,13 @@ fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64, limit: f6
     // One step per bin, down to the axis for empty bins.
     let mut areas = [String::new(), String::new()];
     for bin in &panel.bins {
-        let levels = [0.0, bin.accepted_per_second, bin.accepted_per_second + bin.refused_per_second];
-        for (area, level) in areas.iter_mut().zip(levels.windows(2)).filter(|(_, level)| level[1] > level[0]) {
-            let (left, right, low, high) = (x(bin.seconds), x(bin.seconds + BIN), y(level[0]), y(level[1]));
+        let levels =
+            [0.0, bin.accepted_per_second, bin.accepted_per_second + bin.refused_per_second];
+        for (area, level) in
+            areas.iter_mut().zip(levels.windows(2)).filter(|(_, level)| level[1] > level[0])
+        {
+            let (left, right, low, high) =
+                (x(bin.seconds), x(bin.seconds + BIN), y(level[0]), y(level[1]));
             write!(area, "M{left:.1} {low:.1}V{high:.1}H{right:.1}V{low:.1}Z").unwrap();
         }
     }
@@ -167,7 +182,11 @@ fn sent(bin: &Bin) -> f64 {
 }
 
 fn text(svg: &mut String, (x, y): (f64, f64), class: &str, anchor: &str, text: &str) {
-    writeln!(svg, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>").unwrap();
+    writeln!(
+        svg,
+        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>"
+    )
+    .unwrap();
 }
 
 /// `2000` as `2,000`.

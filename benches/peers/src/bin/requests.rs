@@ -32,28 +32,54 @@ fn one(keys: usize) {
 
 fn compare() {
     let (rounds, sample) = if is_smoke() { (1, Duration::from_micros(100)) } else { (9, SAMPLE) };
-    let mut groups = [("500 keys", building(500)), ("3 keys", building(3)), ("signature alone", signing()), ("bulk", bulk())];
-    let [many, few, signature, whole] = groups.each_mut().map(|(_, cases)| Rounds::of(cases, rounds, sample));
+    let mut groups = [
+        ("500 keys", building(500)),
+        ("3 keys", building(3)),
+        ("signature alone", signing()),
+        ("bulk", bulk()),
+    ];
+    let [many, few, signature, whole] =
+        groups.each_mut().map(|(_, cases)| Rounds::of(cases, rounds, sample));
     let allocations = allocations();
 
     goals_head();
-    goal("build and sign, 500 keys: ours / MD5 of its body", many.ratio(OURS, MD5), Goal::AtMost(1.3));
+    goal(
+        "build and sign, 500 keys: ours / MD5 of its body",
+        many.ratio(OURS, MD5),
+        Goal::AtMost(1.3),
+    );
     goal("build and sign, 500 keys: ours / floor", many.ratio(OURS, FLOOR), Goal::None);
-    goal("build and sign, 500 keys: allocations", allocations.of("500 keys", OURS), Goal::AtMost(12.0));
+    goal(
+        "build and sign, 500 keys: allocations",
+        allocations.of("500 keys", OURS),
+        Goal::AtMost(12.0),
+    );
     goal(
         "500 keys: aws-sdk-s3vectors / ours, both with a copy of the keys",
         many.ratio(AWS_FROM_KEYS, OURS_FROM_KEYS),
         Goal::AtLeast(1.7),
     );
-    goal("500 keys: aws-sdk-s3vectors / ours, both without", many.ratio(AWS, OURS), Goal::AtLeast(1.7));
+    goal(
+        "500 keys: aws-sdk-s3vectors / ours, both without",
+        many.ratio(AWS, OURS),
+        Goal::AtLeast(1.7),
+    );
     goal("build and sign, 3 keys: ours / floor", few.ratio(OURS, FLOOR), Goal::AtMost(1.3));
     goal(
         "3 keys: aws-sdk-s3vectors / ours, both with a copy of the keys",
         few.ratio(AWS_FROM_KEYS, OURS_FROM_KEYS),
         Goal::AtLeast(12.0),
     );
-    goal("3 keys: aws-sdk-s3vectors / ours, both without", few.ratio(AWS, OURS), Goal::AtLeast(12.0));
-    goal("signature alone: ours / floor", signature.ratio(SIGN_OURS, SIGN_FLOOR), Goal::AtMost(1.3));
+    goal(
+        "3 keys: aws-sdk-s3vectors / ours, both without",
+        few.ratio(AWS, OURS),
+        Goal::AtLeast(12.0),
+    );
+    goal(
+        "signature alone: ours / floor",
+        signature.ratio(SIGN_OURS, SIGN_FLOOR),
+        Goal::AtMost(1.3),
+    );
     for peer in [SIGN_REQSIGN, SIGN_AWS, SIGN_RUSTY_S3] {
         goal(&format!("{peer} / ours"), signature.ratio(peer, SIGN_OURS), Goal::AtLeast(6.0));
     }
@@ -61,9 +87,21 @@ fn compare() {
     goal("a retry, in microseconds", signature.nanos(RETRY_OURS) / 1000.0, Goal::AtMost(1.0));
     let keys = bulk_cases::keys() as f64;
     let on_top = (whole.nanos(BULK) - whole.nanos(PARTS)) / 1000.0 / (keys / 500.0);
-    goal("BulkDelete on top of building and signing, microseconds a batch of 500", on_top, Goal::AtMost(20.0));
-    goal("BulkDelete, building and signing included: allocations a key", allocations.of("bulk", BULK) / keys, Goal::AtMost(0.1));
-    goal("BulkDelete, building and signing included: million keys a second", keys / whole.nanos(BULK) * 1000.0, Goal::None);
+    goal(
+        "BulkDelete on top of building and signing, microseconds a batch of 500",
+        on_top,
+        Goal::AtMost(20.0),
+    );
+    goal(
+        "BulkDelete, building and signing included: allocations a key",
+        allocations.of("bulk", BULK) / keys,
+        Goal::AtMost(0.1),
+    );
+    goal(
+        "BulkDelete, building and signing included: million keys a second",
+        keys / whole.nanos(BULK) * 1000.0,
+        Goal::None,
+    );
 
     println!("\n{:<72} {:>12} {:>12}", "absolute", "CPU", "allocations");
     for ((group, cases), rounds) in groups.iter().zip([&many, &few, &signature, &whole]) {
@@ -89,9 +127,14 @@ fn allocations() -> Allocations {
     let program = std::env::current_exe().unwrap().with_file_name("allocations");
     let output = match Command::new(&program).args(std::env::args().skip(1)).output() {
         Ok(output) if output.status.success() => output.stdout,
-        Ok(output) => panic!("{} failed: {}", program.display(), String::from_utf8_lossy(&output.stderr)),
+        Ok(output) => {
+            panic!("{} failed: {}", program.display(), String::from_utf8_lossy(&output.stderr))
+        }
         Err(error) => {
-            eprintln!("allocations are not counted: {}: {error}; `cargo build --release` builds all programs", program.display());
+            eprintln!(
+                "allocations are not counted: {}: {error}; `cargo build --release` builds all programs",
+                program.display()
+            );
             Vec::new()
         }
     };

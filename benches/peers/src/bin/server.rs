@@ -28,7 +28,9 @@ fn main() {
             file.write_all(to_csv(&run, &arrivals).as_bytes()).unwrap();
         }
         _ => {
-            eprintln!("usage: server bare | server throttled LATENCY_MS [CLIENT CONCURRENCY BATCHES SERIES_FILE]");
+            eprintln!(
+                "usage: server bare | server throttled LATENCY_MS [CLIENT CONCURRENCY BATCHES SERIES_FILE]"
+            );
             std::process::exit(2);
         }
     }
@@ -36,7 +38,8 @@ fn main() {
 
 fn throttled(latency_ms: u64) -> Vec<Arrival> {
     let latency = Duration::from_millis(latency_ms);
-    let arrivals = until_the_end(Server::throttled(Limit { latency, ..Limit::OF_THE_COMPARISON })).arrivals();
+    let arrivals =
+        until_the_end(Server::throttled(Limit { latency, ..Limit::OF_THE_COMPARISON })).arrivals();
     let accepted = arrivals.iter().filter(|arrival| arrival.is_accepted).count();
     println!("{accepted} {}", arrivals.len() - accepted);
     arrivals

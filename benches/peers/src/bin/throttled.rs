@@ -21,7 +21,11 @@ const PER_SECOND: f64 = Limit::OF_THE_COMPARISON.per_second;
 const DEPTH: f64 = Limit::OF_THE_COMPARISON.depth;
 
 fn main() {
-    let scale = if is_smoke() { 0.0 } else { option("--scale").map_or(1.0, |scale| scale.parse().unwrap()) };
+    let scale = if is_smoke() {
+        0.0
+    } else {
+        option("--scale").map_or(1.0, |scale| scale.parse().unwrap())
+    };
     let mut file = option("--series").map(|path| File::create(path).unwrap());
     if let Some(file) = &mut file {
         writeln!(file, "{}", series::HEADER).unwrap();
@@ -49,12 +53,15 @@ fn run(client: Paced, concurrency: usize, latency: Duration, batches: usize) -> 
     let wall = start.elapsed().as_secs_f64();
     let ideal = (batches as f64 - DEPTH) / PER_SECOND;
     let arrivals = server.arrivals();
-    let refused = 100.0 * arrivals.iter().filter(|arrival| !arrival.is_accepted).count() as f64 / arrivals.len() as f64;
+    let refused = 100.0 * arrivals.iter().filter(|arrival| !arrival.is_accepted).count() as f64
+        / arrivals.len() as f64;
 
     // A short run ends before the pacer has learned anything, so it has no goals.
     let is_judged = client.is_ours() && batches >= 1000;
-    let goals = [("wall", wall / ideal <= 1.10), ("throttled", refused <= 5.0), ("lost", lost == 0)];
-    let missed: Vec<&str> = goals.into_iter().filter(|(_, is_met)| !is_met).map(|(goal, _)| goal).collect();
+    let goals =
+        [("wall", wall / ideal <= 1.10), ("throttled", refused <= 5.0), ("lost", lost == 0)];
+    let missed: Vec<&str> =
+        goals.into_iter().filter(|(_, is_met)| !is_met).map(|(goal, _)| goal).collect();
     let verdict = match &missed[..] {
         _ if !is_judged => String::new(),
         [] => "met".to_owned(),
@@ -68,5 +75,8 @@ fn run(client: Paced, concurrency: usize, latency: Duration, batches: usize) -> 
         arrivals.len(),
     );
     let client = client.name().to_owned();
-    series::to_csv(&series::Run { client, concurrency, latency_ms: latency.as_millis() as u64, batches }, &arrivals)
+    series::to_csv(
+        &series::Run { client, concurrency, latency_ms: latency.as_millis() as u64, batches },
+        &arrivals,
+    )
 }

@@ -26,7 +26,8 @@ struct Source {
 impl Source {
     fn new(port: u16, requests: usize, is_prepared: bool) -> Arc<Self> {
         let now = SystemTime::now();
-        let floor = Floor::new(&fixture::loopback_target(port), HeaderValue::from_static("floor"), now);
+        let floor =
+            Floor::new(&fixture::loopback_target(port), HeaderValue::from_static("floor"), now);
         let prepared = is_prepared.then(|| floor.request(&KEYS[..BATCH], now));
         Arc::new(Self { floor, prepared, left: Left::new(requests) })
     }

@@ -1,7 +1,9 @@
 //! The crate: both transports with their loops. Both return how many batches failed.
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
-use oss_delete_vectors::transports::{HyperTransport, Run, TransportOptions, UreqTransport, stream_iter};
+use oss_delete_vectors::transports::{
+    HyperTransport, Run, TransportOptions, UreqTransport, stream_iter,
+};
 
 use super::{BATCH, KEYS, runtime};
 use crate::fixture;
@@ -9,7 +11,11 @@ use crate::fixture;
 pub(super) fn hyper(port: u16, batches: usize, options: BulkOptions) -> usize {
     let mut bulk = bulk(port, options);
     let transport = HyperTransport::new(&TransportOptions::new());
-    let run = Run::new(&mut bulk).run_async(keys(batches), |request| transport.send(request), tokio::time::sleep);
+    let run = Run::new(&mut bulk).run_async(
+        keys(batches),
+        |request| transport.send(request),
+        tokio::time::sleep,
+    );
     lost(batches, runtime().block_on(run).unwrap().deleted)
 }
 
@@ -17,7 +23,8 @@ pub(super) fn ureq(port: u16, batches: usize, options: BulkOptions) -> usize {
     let mut bulk = bulk(port, options);
     let transport = UreqTransport::new(&TransportOptions::new());
     let keys = KEYS.iter().cycle().take(BATCH * batches);
-    let report = Run::new(&mut bulk).run_blocking(keys, move |request| transport.send(request)).unwrap();
+    let report =
+        Run::new(&mut bulk).run_blocking(keys, move |request| transport.send(request)).unwrap();
     lost(batches, report.deleted)
 }
 
@@ -25,7 +32,9 @@ fn bulk(port: u16, options: BulkOptions) -> BulkDelete {
     BulkDelete::new(&fixture::loopback_target(port), fixture::credentials(), options).unwrap()
 }
 
-fn keys(batches: usize) -> oss_delete_vectors::transports::StreamIter<impl Iterator<Item = &'static String>> {
+fn keys(
+    batches: usize,
+) -> oss_delete_vectors::transports::StreamIter<impl Iterator<Item = &'static String>> {
     stream_iter(KEYS.iter().cycle().take(BATCH * batches))
 }
 

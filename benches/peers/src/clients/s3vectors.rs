@@ -19,7 +19,8 @@ pub(super) fn run(port: u16, concurrency: usize, batches: usize, retries: RetryC
                 tokio::spawn(async move {
                     let mut lost = 0;
                     while let Some(keys) = left.next() {
-                        lost += usize::from(aws::delete_vectors(&client, keys.to_vec()).await.is_err());
+                        lost +=
+                            usize::from(aws::delete_vectors(&client, keys.to_vec()).await.is_err());
                     }
                     lost
                 })

@@ -56,7 +56,8 @@ pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match File::open(folder) {
         Ok(folder) => folder.sync_all().or_else(unless_unsupported),
         // A folder may be writable and not readable.
@@ -120,9 +121,9 @@ pub(super) mod simulated {
 
     impl Crash {
         pub(crate) fn all() -> impl Iterator<Item = Self> {
-            [false, true]
-                .into_iter()
-                .flat_map(|keeps_names| (0..=4).map(move |keeps_quarters| Self { keeps_names, keeps_quarters }))
+            [false, true].into_iter().flat_map(|keeps_names| {
+                (0..=4).map(move |keeps_quarters| Self { keeps_names, keeps_quarters })
+            })
         }
     }
 
@@ -151,8 +152,13 @@ pub(super) mod simulated {
             let state = self.state.borrow();
             names.get(path).map(|&file| {
                 let Contents { now, synced } = &state.files[file];
-                let kept = synced.len() + now.len().saturating_sub(synced.len()) * crash.keeps_quarters / 4;
-                if crash.keeps_quarters == 0 { synced.clone() } else { now[..kept.min(now.len())].to_vec() }
+                let kept = synced.len()
+                    + now.len().saturating_sub(synced.len()) * crash.keeps_quarters / 4;
+                if crash.keeps_quarters == 0 {
+                    synced.clone()
+                } else {
+                    now[..kept.min(now.len())].to_vec()
+                }
             })
         }
     }
@@ -162,7 +168,9 @@ pub(super) mod simulated {
             let number = self.operations;
             self.operations += 1;
             match self.failure {
-                Some((at, is_fatal)) if number == at || (is_fatal && number > at) => Err(io::Error::other("the disk fails")),
+                Some((at, is_fatal)) if number == at || (is_fatal && number > at) => {
+                    Err(io::Error::other("the disk fails"))
+                }
                 _ => Ok(()),
             }
         }
@@ -182,7 +190,8 @@ pub(super) mod simulated {
                 count = count.min(*room);
                 *room -= count;
             }
-            let outcome = if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { state.operate() };
+            let outcome =
+                if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { state.operate() };
             // A write that fails may have left a part of it.
             let written = if outcome.is_ok() { count } else { count / 2 };
             state.files[self.number].now.extend_from_slice(&bytes[..written]);
@@ -240,14 +249,29 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_synced_is_no_error() {
         let einval = File::open("/proc").unwrap().sync_all().unwrap_err();
-        assert_eq!(einval.kind(), io::ErrorKind::InvalidInput, "this system has another folder that cannot be synced");
+        assert_eq!(
+            einval.kind(),
+            io::ErrorKind::InvalidInput,
+            "this system has another folder that cannot be synced"
+        );
         sync_folder_of(Path::new("/proc/checkpoint")).unwrap();
         sync_folder_of(Path::new("checkpoint")).unwrap();
         // EBADF, EINVAL, ENOSYS, EOPNOTSUPP; EIO, ENOSPC, EROFS, EDQUOT.
-        for (code, is_ignored) in
-            [(9, true), (22, true), (38, true), (95, true), (5, false), (28, false), (30, false), (122, false)]
-        {
-            assert_eq!(unless_unsupported(io::Error::from_raw_os_error(code)).is_ok(), is_ignored, "{code}");
+        for (code, is_ignored) in [
+            (9, true),
+            (22, true),
+            (38, true),
+            (95, true),
+            (5, false),
+            (28, false),
+            (30, false),
+            (122, false),
+        ] {
+            assert_eq!(
+                unless_unsupported(io::Error::from_raw_os_error(code)).is_ok(),
+                is_ignored,
+                "{code}"
+            );
         }
         assert!(sync_folder_of(Path::new("/no/such/folder/checkpoint")).is_err());
     }

@@ -10,11 +10,16 @@ use super::mode::Mode;
 use super::process::{CredentialProcess, ProcessError};
 use super::setting::{Lookup, Setting};
 
-const ACCESS_KEY_ID: Setting =
-    Setting::new("access key id").variable("OSS_ACCESS_KEY_ID").key("access-key-id").example("example-id");
-const ACCESS_KEY_SECRET: Setting =
-    Setting::new("access key secret").variable("OSS_ACCESS_KEY_SECRET").key("access-key-secret").example("example-secret");
-const SECURITY_TOKEN: Setting = Setting::new("security token").variable("OSS_SESSION_TOKEN").key("sts-token");
+const ACCESS_KEY_ID: Setting = Setting::new("access key id")
+    .variable("OSS_ACCESS_KEY_ID")
+    .key("access-key-id")
+    .example("example-id");
+const ACCESS_KEY_SECRET: Setting = Setting::new("access key secret")
+    .variable("OSS_ACCESS_KEY_SECRET")
+    .key("access-key-secret")
+    .example("example-secret");
+const SECURITY_TOKEN: Setting =
+    Setting::new("security token").variable("OSS_SESSION_TOKEN").key("sts-token");
 const PROCESS_COMMAND: Setting = Setting::new("process command").key("process-command");
 
 /// Names a program that prints all three.
@@ -37,9 +42,13 @@ impl CredentialSource {
 }
 
 /// Looks in the command line, the environment and the profile. `None` if a part is missing.
-pub(super) fn find(lookup: &mut Lookup<'_>, command: Option<&str>) -> Result<Option<CredentialSource>, ConfigError> {
+pub(super) fn find(
+    lookup: &mut Lookup<'_>,
+    command: Option<&str>,
+) -> Result<Option<CredentialSource>, ConfigError> {
     if let Some(command) = command.filter(|_| !lookup.is_rehearsal()) {
-        return CredentialProcess::new(command, OPTION).map(|process| Some(CredentialSource::Process(process)));
+        return CredentialProcess::new(command, OPTION)
+            .map(|process| Some(CredentialSource::Process(process)));
     }
     let group = match Group::in_environment(lookup)? {
         Some(group) => group,
@@ -83,7 +92,9 @@ impl Source {
         };
         match self {
             Self::Environment => names(|setting| setting.variable),
-            Self::Profile(_) => lookup.place_in_profile(names(|setting| setting.key)).unwrap_or_default(),
+            Self::Profile(_) => {
+                lookup.place_in_profile(names(|setting| setting.key)).unwrap_or_default()
+            }
         }
     }
 }
@@ -101,24 +112,34 @@ impl Group {
     }
 
     fn in_profile(lookup: &mut Lookup<'_>, mode: Mode) -> Self {
-        let [id, secret] =
-            [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET].map(|setting| lookup.in_profile(setting).or_else(|| lookup.example(setting)));
+        let [id, secret] = [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET]
+            .map(|setting| lookup.in_profile(setting).or_else(|| lookup.example(setting)));
         let token = if mode == Mode::AccessKey { None } else { lookup.in_profile(&SECURITY_TOKEN) };
-        Self { source: Source::Profile(mode), id, secret: secret.map(Zeroizing::new), token: token.map(Zeroizing::new) }
+        Self {
+            source: Source::Profile(mode),
+            id,
+            secret: secret.map(Zeroizing::new),
+            token: token.map(Zeroizing::new),
+        }
     }
 
     fn into_credentials(self, lookup: &mut Lookup<'_>) -> Result<Option<Credentials>, ConfigError> {
         let needs_token = self.source == Source::Profile(Mode::Sts);
         match self {
-            Self { id: Some(id), secret: Some(mut secret), token, .. } if token.is_some() || !needs_token => {
+            Self { id: Some(id), secret: Some(mut secret), token, .. }
+                if token.is_some() || !needs_token =>
+            {
                 Credentials::new(id, take(&mut *secret))
-                    .and_then(|credentials| credentials.with_security_token(take(&mut *token.unwrap_or_default())))
+                    .and_then(|credentials| {
+                        credentials.with_security_token(take(&mut *token.unwrap_or_default()))
+                    })
                     .map(Some)
                     .map_err(|invalid| lookup.refused(invalid))
             }
             Self { id: None, secret: None, .. } if !needs_token => {
                 let pair = [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET];
-                let [variables, keys] = [Source::Environment, self.source].map(|source| source.place(lookup, &pair));
+                let [variables, keys] =
+                    [Source::Environment, self.source].map(|source| source.place(lookup, &pair));
                 lookup.missing("credentials", format!("{OPTION}, {variables}, {keys}"));
                 Ok(None)
             }
@@ -130,7 +151,10 @@ impl Group {
                 ];
                 for (setting, _) in is_missing.into_iter().filter(|(_, is_missing)| *is_missing) {
                     let place = source.place(lookup, &[setting]);
-                    lookup.missing(setting.name, format!("{place}, with the rest of the credentials"));
+                    lookup.missing(
+                        setting.name,
+                        format!("{place}, with the rest of the credentials"),
+                    );
                 }
                 Ok(None)
             }

@@ -77,8 +77,13 @@ impl fmt::Display for ConfigError {
             }
             Self::Syntax { path, error } => write!(f, "{}, {error}", path.display()),
             Self::NoProfile { origin, heading, path, headings } => {
-                let headings = if headings.is_empty() { "no profile" } else { &headings.join(", ") };
-                write!(f, "{origin}: there is no {heading} in {}, which has {headings}", path.display())
+                let headings =
+                    if headings.is_empty() { "no profile" } else { &headings.join(", ") };
+                write!(
+                    f,
+                    "{origin}: there is no {heading} in {}, which has {headings}",
+                    path.display()
+                )
             }
             Self::Roots { origin, path, error } => write!(f, "{origin}: {path:?}: {error}"),
         }

@@ -38,22 +38,34 @@ pub(super) struct ConfigFile {
 
 impl ConfigFile {
     /// The named file, which must exist, or the optional one in the home directory.
-    pub(super) fn read(named: Option<Named<PathBuf>>, home: Option<OsString>) -> Result<Self, ConfigError> {
+    pub(super) fn read(
+        named: Option<Named<PathBuf>>,
+        home: Option<OsString>,
+    ) -> Result<Self, ConfigError> {
         let (path, origin) = match (named, home) {
             (Some(Named { value, origin }), _) => (value, Some(origin)),
             (None, Some(home)) => (Path::new(&home).join(DEFAULT_NAME), None),
-            (None, None) => return Ok(Self { path: Path::new("~").join(DEFAULT_NAME), content: Zeroizing::default() }),
+            (None, None) => {
+                return Ok(Self {
+                    path: Path::new("~").join(DEFAULT_NAME),
+                    content: Zeroizing::default(),
+                });
+            }
         };
         match read(&path) {
             Ok(content) => Ok(Self { path, content }),
-            Err(error) if origin.is_none() && is_absent(&error) => Ok(Self { path, content: Zeroizing::default() }),
+            Err(error) if origin.is_none() && is_absent(&error) => {
+                Ok(Self { path, content: Zeroizing::default() })
+            }
             Err(error) => Err(ConfigError::Unreadable { origin, path, error }),
         }
     }
 
     pub(super) fn profiles(&self) -> Result<Profiles<'_>, ConfigError> {
-        let text = str::from_utf8(&self.content).map_err(|_| ConfigError::NotUtf8(self.path.display().to_string()))?;
-        Profiles::parse(text).map_err(|error| ConfigError::Syntax { path: self.path.clone(), error })
+        let text = str::from_utf8(&self.content)
+            .map_err(|_| ConfigError::NotUtf8(self.path.display().to_string()))?;
+        Profiles::parse(text)
+            .map_err(|error| ConfigError::Syntax { path: self.path.clone(), error })
     }
 
     /// The named profile, which must exist, or the optional default profile.
@@ -62,7 +74,10 @@ impl ConfigFile {
         profiles: &'a Profiles<'a>,
         named: Option<Named<String>>,
     ) -> Result<FileProfile<'a>, ConfigError> {
-        let (name, origin) = named.map_or((DEFAULT_PROFILE.to_owned(), None), |Named { value, origin }| (value, Some(origin)));
+        let (name, origin) = named
+            .map_or((DEFAULT_PROFILE.to_owned(), None), |Named { value, origin }| {
+                (value, Some(origin))
+            });
         let profile = profiles.get(&name);
         match (profile, origin) {
             (None, Some(origin)) => Err(ConfigError::NoProfile {
@@ -82,7 +97,8 @@ pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     if content.len() as u64 > MAX_FILE {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 MiB"));
     }
-    let text = input_text::checked(&content).map_err(|not_text| io::Error::new(io::ErrorKind::InvalidData, not_text))?;
+    let text = input_text::checked(&content)
+        .map_err(|not_text| io::Error::new(io::ErrorKind::InvalidData, not_text))?;
     let mark = content.len() - text.len();
     // In place: a copy would not be wiped.
     content.drain(..mark);

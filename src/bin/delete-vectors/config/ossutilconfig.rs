@@ -3,8 +3,16 @@
 use std::{error, fmt};
 
 /// The keys that are read; files may write them in any case, and with `_` or nothing for `-`.
-const KEYS: [&str; 8] =
-    ["access-key-id", "access-key-secret", "sts-token", "region", "endpoint", "account-id", "mode", "process-command"];
+const KEYS: [&str; 8] = [
+    "access-key-id",
+    "access-key-secret",
+    "sts-token",
+    "region",
+    "endpoint",
+    "account-id",
+    "mode",
+    "process-command",
+];
 
 /// The sections `[default]`, also known as `[profile default]`, and `[profile NAME]`.
 pub(crate) struct Profiles<'a>(Vec<Profile<'a>>);
@@ -54,7 +62,9 @@ impl<'a> Profiles<'a> {
             match section {
                 Section::None => return Err(SyntaxError::NoSection { line }),
                 Section::Other => {}
-                Section::Profile => profiles.last_mut().expect("pushed with its heading").take(line, text)?,
+                Section::Profile => {
+                    profiles.last_mut().expect("pushed with its heading").take(line, text)?
+                }
             }
         }
         Ok(Self(profiles))
@@ -102,10 +112,16 @@ impl<'a> Profile<'a> {
         let (key, text) = text.split_once('=').ok_or(SyntaxError::Neither { line })?;
         let key = key.trim_ascii();
         // `access-key-secret: abc=` is no pair: to read it as one would lose the secret silently.
-        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
+        if key.is_empty()
+            || !key
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        {
             return Err(SyntaxError::Neither { line });
         }
-        let Some(key) = KEYS.into_iter().find(|known| letters(known).eq(letters(key))) else { return Ok(()) };
+        let Some(key) = KEYS.into_iter().find(|known| letters(known).eq(letters(key))) else {
+            return Ok(());
+        };
         if let Some(Value { line: first, .. }) = self.values.iter().find(|value| value.key == key) {
             return Err(SyntaxError::DoubledKey { key, line, first: *first });
         }
@@ -133,8 +149,12 @@ impl fmt::Display for SyntaxError {
         match self {
             Self::Neither { line } => write!(f, "line {line}: neither a [section] nor key = value"),
             Self::NoSection { line } => write!(f, "line {line}: a key before the first [section]"),
-            Self::DoubledProfile { line, first } => write!(f, "line {line}: the same profile as in line {first}"),
-            Self::DoubledKey { key, line, first } => write!(f, "line {line}: {key} again, which line {first} has already"),
+            Self::DoubledProfile { line, first } => {
+                write!(f, "line {line}: the same profile as in line {first}")
+            }
+            Self::DoubledKey { key, line, first } => {
+                write!(f, "line {line}: {key} again, which line {first} has already")
+            }
         }
     }
 }
@@ -147,11 +167,19 @@ mod tests {
 
     /// Each profile with its values, and the lines where they stand.
     fn parsed(text: &str) -> Vec<String> {
-        let Profiles(profiles) = Profiles::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let Profiles(profiles) =
+            Profiles::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
         let values = |profile: &Profile<'_>| {
-            profile.values.iter().map(|Value { key, text, line }| format!(" {line}:{key}={text}")).collect::<String>()
+            profile
+                .values
+                .iter()
+                .map(|Value { key, text, line }| format!(" {line}:{key}={text}"))
+                .collect::<String>()
         };
-        profiles.iter().map(|profile| format!("{}:{}{}", profile.line, profile.name, values(profile))).collect()
+        profiles
+            .iter()
+            .map(|profile| format!("{}:{}{}", profile.line, profile.name, values(profile)))
+            .collect()
     }
 
     #[test]
@@ -167,7 +195,13 @@ mod tests {
 
     #[test]
     fn keys_are_compared_without_case_hyphens_and_underscores() {
-        for key in ["access-key-secret", "access_key_secret", "accessKeySecret", "ACCESSKEYSECRET", "Access-Key_Secret"] {
+        for key in [
+            "access-key-secret",
+            "access_key_secret",
+            "accessKeySecret",
+            "ACCESSKEYSECRET",
+            "Access-Key_Secret",
+        ] {
             assert_eq!(parsed(&format!("[default]\n{key}=x")), ["1:default 2:access-key-secret=x"]);
         }
         for key in KEYS {
@@ -177,8 +211,14 @@ mod tests {
 
     #[test]
     fn a_value_is_what_stands_there() {
-        for value in ["a#b", "#", "; c", "a=b=", "=", "\"a\"", "'a'", r"a\n\\", "a b", "[a]", "%(x)s", "$X", "ключ"] {
-            assert_eq!(parsed(&format!("[default]\nsts-token = {value} ")), [format!("1:default 2:sts-token={value}")]);
+        for value in [
+            "a#b", "#", "; c", "a=b=", "=", "\"a\"", "'a'", r"a\n\\", "a b", "[a]", "%(x)s", "$X",
+            "ключ",
+        ] {
+            assert_eq!(
+                parsed(&format!("[default]\nsts-token = {value} ")),
+                [format!("1:default 2:sts-token={value}")]
+            );
         }
         let profiles = Profiles::parse("[default]\nsts-token=\nregion=r").unwrap();
         let profile = profiles.get("default").unwrap();
@@ -188,7 +228,8 @@ mod tests {
 
     #[test]
     fn a_profile_is_found_by_its_name_in_any_case() {
-        let profiles = Profiles::parse("[Profile Prod]\n[DEFAULT]\n[profile a b]\n[ profile\tc ]").unwrap();
+        let profiles =
+            Profiles::parse("[Profile Prod]\n[DEFAULT]\n[profile a b]\n[ profile\tc ]").unwrap();
         assert_eq!(profiles.names().collect::<Vec<_>>(), ["Prod", "DEFAULT", "a b", "c"]);
         for name in ["prod", "default", "A B", "C"] {
             assert!(profiles.get(name).is_some(), "{name}");
@@ -199,8 +240,7 @@ mod tests {
 
     #[test]
     fn what_is_not_read_is_passed_over() {
-        let text =
-            "[Credentials]\nregion=x\nregion=y\nno pair\n[default]\nlanguage=EN\nlanguage=CH\n[profile]\n[buckets a]\nregion=z";
+        let text = "[Credentials]\nregion=x\nregion=y\nno pair\n[default]\nlanguage=EN\nlanguage=CH\n[profile]\n[buckets a]\nregion=z";
         assert_eq!(parsed(text), ["5:default"]);
     }
 
@@ -217,8 +257,14 @@ mod tests {
             ("[default", Neither { line: 1 }),
             ("[default] # mine", Neither { line: 1 }),
             ("[other]\n[profile x", Neither { line: 2 }),
-            ("[default]\r\nregion=x\r\nREGION=x\r\n", DoubledKey { key: "region", line: 3, first: 2 }),
-            ("[default]\nstsToken=\nsts_token=x", DoubledKey { key: "sts-token", line: 3, first: 2 }),
+            (
+                "[default]\r\nregion=x\r\nREGION=x\r\n",
+                DoubledKey { key: "region", line: 3, first: 2 },
+            ),
+            (
+                "[default]\nstsToken=\nsts_token=x",
+                DoubledKey { key: "sts-token", line: 3, first: 2 },
+            ),
             ("[default]\n[profile default]", DoubledProfile { line: 2, first: 1 }),
             ("[profile a]\n[other]\n[profile A]", DoubledProfile { line: 3, first: 1 }),
         ] {

@@ -50,26 +50,42 @@ impl CredentialProcess {
 
     /// Runs the program and reads its output. Only its stderr is connected to the terminal.
     pub(crate) fn run(&self) -> Result<Credentials, ProcessError> {
-        self.output().and_then(|output| read(&output)).map_err(|failure| ProcessError { origin: self.origin.clone(), failure })
+        self.output()
+            .and_then(|output| read(&output))
+            .map_err(|failure| ProcessError { origin: self.origin.clone(), failure })
     }
 
     fn output(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let deadline = Instant::now() + self.limit;
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut running = Running(command.spawn().map_err(|error| Failure::Start { program: self.program.clone(), error })?);
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        let mut running = Running(
+            command
+                .spawn()
+                .map_err(|error| Failure::Start { program: self.program.clone(), error })?,
+        );
         let stdout = running.0.stdout.take().expect("it was asked for");
 
         // A read has no deadline. If a child of the program keeps its output open, the thread stays.
         let (sender, receiver) = mpsc::sync_channel(1);
         let stdout = stdout.take(MAX_OUTPUT as u64 + 1);
-        thread::Builder::new().spawn(move || sender.send(wiped::read_to_end(stdout))).map_err(Failure::Io)?;
+        thread::Builder::new()
+            .spawn(move || sender.send(wiped::read_to_end(stdout)))
+            .map_err(Failure::Io)?;
         let left = deadline.saturating_duration_since(Instant::now());
-        let output = receiver.recv_timeout(left).map_err(|_| Failure::Slow(self.limit))?.map_err(Failure::Io)?;
+        let output = receiver
+            .recv_timeout(left)
+            .map_err(|_| Failure::Slow(self.limit))?
+            .map_err(Failure::Io)?;
         if output.len() > MAX_OUTPUT {
             return Err(Failure::Long);
         }
-        let status = running.wait_until(deadline).map_err(Failure::Io)?.ok_or(Failure::Slow(self.limit))?;
+        let status =
+            running.wait_until(deadline).map_err(Failure::Io)?.ok_or(Failure::Slow(self.limit))?;
         if !status.success() {
             return Err(Failure::Status(status));
         }
@@ -113,18 +129,19 @@ fn read(output: &[u8]) -> Result<Credentials, Failure> {
     let members: Members<'_> = serde_json::from_str(whole.get()).map_err(Failure::NotJson)?;
     let mode = match text(&members, "mode")? {
         None => Mode::Unsaid,
-        Some(mode) => {
-            Mode::parse(&mode).filter(|mode| *mode != Mode::External).ok_or(Failure::Member("mode", "must be StsToken or AK"))?
-        }
+        Some(mode) => Mode::parse(&mode)
+            .filter(|mode| *mode != Mode::External)
+            .ok_or(Failure::Member("mode", "must be StsToken or AK"))?,
     };
     let id = text(&members, "access_key_id")?.ok_or(Failure::Member("access_key_id", MISSING))?;
-    let mut secret = text(&members, "access_key_secret")?.ok_or(Failure::Member("access_key_secret", MISSING))?;
+    let mut secret = text(&members, "access_key_secret")?
+        .ok_or(Failure::Member("access_key_secret", MISSING))?;
     let mut token = match text(&members, "sts_token")? {
         None if mode == Mode::Sts => return Err(Failure::Member("sts_token", MISSING)),
         token => token.filter(|_| mode != Mode::AccessKey).unwrap_or_default(),
     };
-    let credentials =
-        Credentials::new(&*id, take(&mut *secret)).and_then(|credentials| credentials.with_security_token(take(&mut *token)));
+    let credentials = Credentials::new(&*id, take(&mut *secret))
+        .and_then(|credentials| credentials.with_security_token(take(&mut *token)));
     let credentials = credentials.map_err(Failure::Refused)?;
     let Some(expiration) = text(&members, "expiration")? else { return Ok(credentials) };
     credentials.with_expiration_text(&expiration).map_err(Failure::Refused)
@@ -137,7 +154,10 @@ type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 /// The text of a member. `null` and an empty text count as missing.
 fn text(members: &Members<'_>, name: &'static str) -> Result<Option<Zeroizing<String>>, Failure> {
-    let Some(json) = members.get(name).map(|value| value.get()).filter(|json| *json != "null") else { return Ok(None) };
+    let Some(json) = members.get(name).map(|value| value.get()).filter(|json| *json != "null")
+    else {
+        return Ok(None);
+    };
     let quoted = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
     let text = quoted.and_then(wiped::unescape).ok_or(Failure::Member(name, "must be a string"))?;
     Ok(Some(text).filter(|text| !text.is_empty()))
@@ -173,9 +193,13 @@ impl fmt::Display for ProcessError {
             Failure::Long => write!(f, "the program printed more than {} KiB", MAX_OUTPUT / 1024),
             Failure::Status(status) => write!(f, "the program failed: {status}"),
             Failure::NotText(not_text) => write!(f, "the program's output {not_text}"),
-            Failure::NotJson(error) => write!(f, "the program's output must be a JSON object: {error}"),
+            Failure::NotJson(error) => {
+                write!(f, "the program's output must be a JSON object: {error}")
+            }
             Failure::Member(name, rule) => write!(f, "the program's {name} {rule}"),
-            Failure::Refused(invalid) => write!(f, "the program's {} {}", invalid.field(), invalid.rule()),
+            Failure::Refused(invalid) => {
+                write!(f, "the program's {} {}", invalid.field(), invalid.rule())
+            }
         }
     }
 }
@@ -189,7 +213,10 @@ mod tests {
     /// What comes of a command that has a fifth of a second.
     fn error(command: &str) -> String {
         let process = CredentialProcess::new(command, "here").unwrap();
-        CredentialProcess { limit: Duration::from_millis(200), ..process }.run().unwrap_err().to_string()
+        CredentialProcess { limit: Duration::from_millis(200), ..process }
+            .run()
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -201,9 +228,12 @@ mod tests {
 
     #[test]
     fn what_was_started_is_gone_afterwards() {
-        let child = Command::new("tail").args(["-f", "/dev/null"]).stdout(Stdio::null()).spawn().unwrap();
+        let child =
+            Command::new("tail").args(["-f", "/dev/null"]).stdout(Stdio::null()).spawn().unwrap();
         let id = child.id().to_string();
-        let is_there = || Command::new("kill").args(["-0", &id]).stderr(Stdio::null()).status().unwrap().success();
+        let is_there = || {
+            Command::new("kill").args(["-0", &id]).stderr(Stdio::null()).status().unwrap().success()
+        };
         let running = Running(child);
         assert!(is_there());
         drop(running);
@@ -213,10 +243,16 @@ mod tests {
     #[test]
     fn any_rfc3339_time_is_an_expiration_even_a_past_one() {
         let expiration = std::time::UNIX_EPOCH + Duration::from_secs(1_788_436_800);
-        for text in ["2026-09-03T12:00:00Z", "2026-09-03T20:00:00+08:00", "2026-09-03 12:00:00.5z"] {
-            let output = format!(r#"{{"access_key_id":"id","access_key_secret":"s","expiration":"{text}"}}"#);
+        for text in ["2026-09-03T12:00:00Z", "2026-09-03T20:00:00+08:00", "2026-09-03 12:00:00.5z"]
+        {
+            let output = format!(
+                r#"{{"access_key_id":"id","access_key_secret":"s","expiration":"{text}"}}"#
+            );
             let credentials = read(output.as_bytes()).unwrap();
-            assert_eq!((credentials.access_key_id(), credentials.expiration()), ("id", Some(expiration)));
+            assert_eq!(
+                (credentials.access_key_id(), credentials.expiration()),
+                ("id", Some(expiration))
+            );
         }
     }
 }

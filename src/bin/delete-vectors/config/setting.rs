@@ -54,22 +54,37 @@ pub(super) struct Lookup<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    pub(super) fn new(environment: &'a dyn Fn(&str) -> Option<OsString>, profile: Option<FileProfile<'a>>) -> Self {
+    pub(super) fn new(
+        environment: &'a dyn Fn(&str) -> Option<OsString>,
+        profile: Option<FileProfile<'a>>,
+    ) -> Self {
         Self { environment, profile, origins: Vec::new(), missing: Vec::new() }
     }
 
-    pub(super) fn find(&mut self, setting: &Setting, given: Option<&str>) -> Result<Option<String>, ConfigError> {
+    pub(super) fn find(
+        &mut self,
+        setting: &Setting,
+        given: Option<&str>,
+    ) -> Result<Option<String>, ConfigError> {
         let found = self.find_optional(setting, given)?;
         if found.is_none() {
             let key = setting.key.and_then(|key| self.place_in_profile(key));
-            let places = [setting.option, setting.variable].into_iter().flatten().map(str::to_owned).chain(key);
+            let places = [setting.option, setting.variable]
+                .into_iter()
+                .flatten()
+                .map(str::to_owned)
+                .chain(key);
             self.missing(setting.name, places.collect::<Vec<_>>().join(", "));
         }
         Ok(found)
     }
 
     /// The command line, then the environment, then the profile.
-    pub(super) fn find_optional(&mut self, setting: &Setting, given: Option<&str>) -> Result<Option<String>, ConfigError> {
+    pub(super) fn find_optional(
+        &mut self,
+        setting: &Setting,
+        given: Option<&str>,
+    ) -> Result<Option<String>, ConfigError> {
         if let (Some(option), Some(value)) = (setting.option, given) {
             self.origins.push((setting.name, option.to_owned()));
             return Ok(Some(value.to_owned()));
@@ -80,8 +95,13 @@ impl<'a> Lookup<'a> {
         Ok(self.in_profile(setting).or_else(|| self.example(setting)))
     }
 
-    pub(super) fn in_environment(&mut self, setting: &Setting) -> Result<Option<String>, ConfigError> {
-        let Some(variable) = setting.variable.filter(|_| !self.is_rehearsal()) else { return Ok(None) };
+    pub(super) fn in_environment(
+        &mut self,
+        setting: &Setting,
+    ) -> Result<Option<String>, ConfigError> {
+        let Some(variable) = setting.variable.filter(|_| !self.is_rehearsal()) else {
+            return Ok(None);
+        };
         let value = self::variable(self.environment, variable)?;
         if value.is_some() {
             self.origins.push((setting.name, variable.to_owned()));
@@ -110,7 +130,11 @@ impl<'a> Lookup<'a> {
 
     /// Where the setting of this name was found.
     pub(super) fn origin(&self, name: &str) -> Option<&str> {
-        self.origins.iter().rev().find(|(found, _)| *found == name).map(|(_, origin)| origin.as_str())
+        self.origins
+            .iter()
+            .rev()
+            .find(|(found, _)| *found == name)
+            .map(|(_, origin)| origin.as_str())
     }
 
     pub(super) fn missing(&mut self, name: &'static str, places: String) {

@@ -140,7 +140,9 @@ fn first_lines_may_name_the_column_or_begin_a_page() {
     ] {
         assert_eq!(Unlike::of_first(line), Some(unlike), "{line:?}");
     }
-    for line in ["key-1", "keys of yours", "<3", "<", "page 1", "New York", "1", "doc-1", "a-1 b_2", " "] {
+    for line in
+        ["key-1", "keys of yours", "<3", "<", "page 1", "New York", "1", "doc-1", "a-1 b_2", " "]
+    {
         assert_eq!(Unlike::of_first(line), None, "{line:?}");
     }
 }
