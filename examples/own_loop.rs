@@ -94,10 +94,10 @@ async fn delete(
             had_event = true;
             match event {
                 Event::CredentialsNeeded if renewals.is_empty() => {
-                    _ = renewals.spawn_blocking(renew.clone())
+                    _ = renewals.spawn_blocking(renew.clone());
                 }
                 Event::Failed(failed) => {
-                    println!("{} keys are {}", failed.keys.len(), failed.outcome)
+                    println!("{} keys are {}", failed.keys.len(), failed.outcome);
                 }
                 _ => {}
             }
@@ -127,7 +127,7 @@ async fn delete(
             () = sleep(PAUSE), if bulk.wants_flush() => bulk.flush(),
             Some(ended) = requests.join_next() => match ended {
                 Ok((id, Ok(response))) => bulk.handle_response(now(), id, &response),
-                Ok((id, Err(error))) => bulk.handle_failure(now(), id, error.into()),
+                Ok((id, Err(error))) => bulk.handle_failure(now(), id, error),
                 Err(error) if error.is_cancelled() => {}
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             },

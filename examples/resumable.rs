@@ -108,7 +108,7 @@ impl Observer for Job<'_> {
             // Keys that fail after a stop were interrupted: the next start sends them again.
             Event::Stopped(_) => self.is_stopped = true,
             Event::Failed(keys) if !self.is_stopped => {
-                self.failed.extend(keys.keys.iter().map(|key| key.to_string()))
+                self.failed.extend(keys.keys.iter().map(|key| key.to_string()));
             }
             Event::Deleted { keys, .. } => {
                 self.deleted += keys as u64;

@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     match run.run_async(keys, |request| transport.send(request), tokio::time::sleep).await {
         Ok(report) => {
-            println!("deleted {} vectors with {} requests", report.deleted, report.requests)
+            println!("deleted {} vectors with {} requests", report.deleted, report.requests);
         }
         // All requests in flight have finished.
         Err(stopped) if matches!(stopped.kind(), RunErrorKind::Stopped(StopReason::Requested)) => {

@@ -154,13 +154,13 @@ impl fmt::Display for TransportError {
         match (self.kind, &self.peer) {
             (Kind::NotSent, None) => f.write_str("the request was not sent")?,
             (Kind::NotSent, Some(peer)) => {
-                write!(f, "the request was not sent: no connection to {peer}")?
+                write!(f, "the request was not sent: no connection to {peer}")?;
             }
             (Kind::MayHaveArrived, _) => {
-                write!(f, "no response{from}, but the request may have arrived")?
+                write!(f, "no response{from}, but the request may have arrived")?;
             }
             (Kind::BodyTooLarge, _) => {
-                write!(f, "the body of the response{from} is over {MAX_RESPONSE_BODY} bytes")?
+                write!(f, "the body of the response{from} is over {MAX_RESPONSE_BODY} bytes")?;
             }
         }
         write!(f, ": {}", escape(&self.sources()))

@@ -27,9 +27,9 @@
 //!   redirect is followed: a signature is valid for one host and one target.
 //! * **One call, at most one arrival.** A request is not sent a second time once a byte of it may
 //!   have been sent. The caller decides about a retry, with a new signature.
-//! * **An error says whether the request may have arrived**, see [`TransportError`].
+//! * **An error says whether the request may have arrived**, see [`TransportError`](crate::TransportError).
 //! * **Time and memory are bounded**: a call ends within its timeouts, a body within
-//!   [`MAX_RESPONSE_BODY`].
+//!   [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY).
 //!
 //! Both transports speak HTTP/1.1, reuse connections, and use rustls with the *ring* provider; the
 //! process-wide default provider is neither read nor set. Neither reads the environment: a proxy
@@ -43,7 +43,7 @@
 //! * [`Observer::progress`] gets the [`BulkDelete`](crate::bulk::BulkDelete) at intervals:
 //!   [`report`](crate::bulk::BulkDelete::report) has the counters (deleted, throttled, retries,
 //!   requests), [`in_flight`](crate::bulk::BulkDelete::in_flight) and
-//!   [`per_second`](crate::bulk::BulkDelete::per_second) the gauges.
+//!   [`pace`](crate::bulk::BulkDelete::pace) the gauges.
 //! * [`Observer::event`] gets each [`Event`](crate::bulk::Event): throttling, retries, outages and
 //!   their ends.
 //! * With feature `tracing` each request is a span, whose duration is its latency.

@@ -103,7 +103,7 @@ impl BulkDelete {
                 self.slow_down(batch, failed);
             }
             Verdict::Retry | Verdict::RetryThenSplit | Verdict::RetryThenStop => {
-                self.retry(batch, failed)
+                self.retry(batch, failed);
             }
             Verdict::Split => self.refuse(batch, failed.error),
             Verdict::SignAgain => {

@@ -84,9 +84,9 @@ impl BulkDelete {
 
     fn enqueue(&mut self, batch: Batch) {
         if self.stopped().is_some() {
-            self.settle_failed(batch)
+            self.settle_failed(batch);
         } else {
-            self.ready.push_back(batch)
+            self.ready.push_back(batch);
         }
     }
 

@@ -101,7 +101,7 @@ mod on {
     pub(in super::super) fn tell(event: &Event) {
         match event {
             Event::Deleted { keys, request_id, .. } => {
-                trace!(target: TARGET, keys, request_id, "deleted")
+                trace!(target: TARGET, keys, request_id, "deleted");
             }
             Event::Failed(failed) => {
                 let (keys, outcome, requests) =
@@ -115,7 +115,7 @@ mod on {
                 debug!(target: TARGET, requests_per_second, keys_per_second, retry_after, "throttled");
             }
             Event::Retrying { keys, error } => {
-                info!(target: TARGET, keys, %error, "will be sent again")
+                info!(target: TARGET, keys, %error, "will be sent again");
             }
             Event::Split { keys, error } => {
                 info!(target: TARGET, keys, %error, "refused as a whole, and halved");
@@ -124,7 +124,7 @@ mod on {
             Event::CredentialsNeeded => info!(target: TARGET, "credentials needed"),
             Event::OutageBegan { error, .. } => warn!(target: TARGET, %error, "outage began"),
             Event::OutageEnded { lasted } => {
-                info!(target: TARGET, lasted = lasted.as_secs(), "outage ended")
+                info!(target: TARGET, lasted = lasted.as_secs(), "outage ended");
             }
             Event::Stopped(StopReason::Requested) => info!(target: TARGET, "stopped on request"),
             Event::Stopped(reason) => warn!(target: TARGET, %reason, "stopped"),

@@ -14,7 +14,7 @@ pub(super) fn fields(text: &str) -> Vec<(String, String)> {
             // The end of a wrapped `Error`: more may follow.
             match rest.trim_start().strip_prefix("</").and_then(|rest| rest.split_once('>')) {
                 Some((name, after)) if is_wrapped && is_local(name.trim_end(), "Error") => {
-                    rest = after
+                    rest = after;
                 }
                 _ => return fields,
             }

@@ -192,7 +192,7 @@ impl<I: Copy> FaultyNetwork<I> {
         if let Some((outage, _)) = self.outage.filter(|&(_, end)| now < end) {
             match outage {
                 Outage::Refused => {
-                    self.fail(back, id, TransportError::surely_not_sent("connection refused"))
+                    self.fail(back, id, TransportError::surely_not_sent("connection refused"));
                 }
                 Outage::Unavailable => {
                     let answer = Ok(page(StatusCode::SERVICE_UNAVAILABLE, &mut self.random));
@@ -215,7 +215,7 @@ impl<I: Copy> FaultyNetwork<I> {
         let at = now + there;
         match self.first_of(&Fault::ALL[faults]) {
             Some(Fault::ConnectionRefused) => {
-                self.fail(back, id, TransportError::surely_not_sent("connection refused"))
+                self.fail(back, id, TransportError::surely_not_sent("connection refused"));
             }
             Some(Fault::LostRequest) => self.fail_or_silence(back, id),
             Some(Fault::LateRequest) => {
@@ -227,7 +227,7 @@ impl<I: Copy> FaultyNetwork<I> {
                 self.decide(at, UnderWay::Request { id, request, arrival: Arrival::Only });
             }
             Some(Fault::RepeatedRequest) => {
-                self.decide(at, UnderWay::Request { id, request, arrival: Arrival::First })
+                self.decide(at, UnderWay::Request { id, request, arrival: Arrival::First });
             }
             _ => self.decide(at, UnderWay::Request { id, request, arrival: Arrival::Only }),
         }

@@ -54,10 +54,10 @@ fn attributed(run: &Run<'_>) -> Vec<(u64, bool)> {
     for (_, event) in &run.events {
         match event {
             Event::Deleted { positions: deleted, .. } => {
-                positions.extend(deleted.iter().map(|position| (position, true)))
+                positions.extend(deleted.iter().map(|position| (position, true)));
             }
             Event::Failed(failed) => {
-                positions.extend(failed.positions.iter().map(|position| (position, false)))
+                positions.extend(failed.positions.iter().map(|position| (position, false)));
             }
             _ => {}
         }

@@ -55,7 +55,7 @@ fn run() -> [Second; SECONDS] {
                 NetworkEvent::Arrived { status, .. } if status.is_success() => second.accepted += 1,
                 NetworkEvent::Arrived { .. } => second.refused += 1,
                 NetworkEvent::Delivered { id, answer, .. } => {
-                    bulk.handle_response(now, id, &answer.unwrap())
+                    bulk.handle_response(now, id, &answer.unwrap());
                 }
                 _ => {}
             }

@@ -47,7 +47,7 @@ fn a_file_that_changes_under_the_run_is_reported() {
         (|path| fs::write(path, "").unwrap(), "its size was "),
         (
             |path| {
-                fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"x\n").unwrap()
+                fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"x\n").unwrap();
             },
             "its size was ",
         ),

@@ -96,7 +96,7 @@ const CHANGES: [(Change, &str); 6] = [
                 .open(path)
                 .unwrap()
                 .write_all(b"document-1")
-                .unwrap()
+                .unwrap();
         },
         "its size was 1,600,000 bytes and is 1,600,010",
     ),

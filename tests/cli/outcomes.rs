@@ -178,7 +178,7 @@ fn unconfirmed_without_an_answer() {
     let urls =
         [&silent, &hangs_up].map(|listener| format!("http://{}", listener.local_addr().unwrap()));
     std::thread::spawn(move || {
-        hangs_up.incoming().for_each(|stream| drop(stream.unwrap().read(&mut [0; 64])))
+        hangs_up.incoming().for_each(|stream| drop(stream.unwrap().read(&mut [0; 64])));
     });
     for transport in TRANSPORTS {
         for url in &urls {

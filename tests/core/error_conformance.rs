@@ -71,7 +71,7 @@ fn answers_mean_what_they_mean_to_the_sdk() {
             Ok(_) => successes.push(case.id),
             // Where the text is the SDK's own there is one of ours.
             Err(error) => {
-                assert!(case.level == Level::Full || !error.message().is_empty(), "{}", case.id)
+                assert!(case.level == Level::Full || !error.message().is_empty(), "{}", case.id);
             }
         }
     }

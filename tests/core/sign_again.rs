@@ -22,7 +22,7 @@ const PRESIGN_LATER: Step = |signer, request| {
         signer
             .presign(request, time() + Duration::from_secs(100_000), Duration::from_secs(61))
             .unwrap(),
-    )
+    );
 };
 
 /// A call with further parameters, one of them with an invalid escape and one without a name.

@@ -22,7 +22,7 @@ fn signed(form: Form) -> Request<Bytes> {
     match form {
         Form::Header => drop(signer.sign(&mut request, time())),
         Form::Query => {
-            drop(signer.presign(&mut request, time(), Duration::from_secs(900)).unwrap())
+            drop(signer.presign(&mut request, time(), Duration::from_secs(900)).unwrap());
         }
     }
     request
@@ -154,7 +154,7 @@ fn added_or_swapped_parts_are_rejected() {
         for name in ["x-oss-new", "x-oss-"] {
             let name = HeaderName::from_static(name);
             let add = |request: &mut Request<Bytes>| {
-                drop(request.headers_mut().insert(name, HeaderValue::from_static("1")))
+                drop(request.headers_mut().insert(name, HeaderValue::from_static("1")));
             };
             assert!(is_mismatch(&tampered(form, add)), "{form:?}");
         }
@@ -231,7 +231,7 @@ fn mismatch_reports_string_to_sign_but_no_signature() {
 fn unsigned_parts_may_change() {
     for form in FORMS {
         let accepts = |what: &str, tamper: fn(&mut Request<Bytes>)| {
-            assert_eq!(tampered(form, tamper), Ok(()), "{form:?} {what}")
+            assert_eq!(tampered(form, tamper), Ok(()), "{form:?} {what}");
         };
         accepts("user-agent", |request| set(request, "user-agent", "another"));
         accepts("host", |request| set(request, "host", "elsewhere.example.com"));
@@ -275,22 +275,22 @@ fn repeated_parts_are_rejected() {
     let both = ("authorization", "must be in the header or in the query, not in both");
     rejects(Form::Header, both, &|request| add_to_query(request, "&x-oss-signature=00"));
     rejects(Form::Header, both, &|request| {
-        add_to_query(request, "&x%2Doss%2Ddate=20231216T162057Z")
+        add_to_query(request, "&x%2Doss%2Ddate=20231216T162057Z");
     });
     rejects(Form::Query, both, &|request| {
-        set(request, "authorization", "OSS4-HMAC-SHA256 Credential=a")
+        set(request, "authorization", "OSS4-HMAC-SHA256 Credential=a");
     });
 
     for name in ["content-type", "content-md5", "x-oss-meta", "x-trace"] {
         for form in FORMS {
             rejects(form, ("signed header", "must have one value"), &|request| {
-                repeat_header(request, name)
+                repeat_header(request, name);
             });
         }
     }
     for name in ["authorization", "x-oss-date", "x-oss-content-sha256", "x-oss-security-token"] {
         rejects(Form::Header, (name, "must not be repeated"), &|request| {
-            repeat_header(request, name)
+            repeat_header(request, name);
         });
     }
     for name in [
@@ -303,7 +303,7 @@ fn repeated_parts_are_rejected() {
         "x-oss-signature",
     ] {
         rejects(Form::Query, (name, "must not be repeated"), &|request| {
-            add_to_query(request, &format!("&{name}=1"))
+            add_to_query(request, &format!("&{name}=1"));
         });
     }
     for part in ["Credential=a", "AdditionalHeaders=b", "Signature=c"] {
@@ -341,7 +341,7 @@ fn scope_must_match_date_and_resource() {
         ("aliyun_v4", "aws4"),
     ] {
         let in_header = tampered(Form::Header, |request| {
-            edit_authorization(request, |value| value.replacen(part, other, 1))
+            edit_authorization(request, |value| value.replacen(part, other, 1));
         });
         assert!(
             is_scope_mismatch(&in_header, "20231216/cn-hangzhou/oss/aliyun_v4_request"),

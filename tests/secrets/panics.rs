@@ -73,7 +73,7 @@ const UNWRAPPED: [fn(); 6] = [
             Signer::new(&target(), with_token())
                 .presign(&mut without_path(), time(), Duration::ZERO)
                 .unwrap(),
-        )
+        );
     },
     || drop(Authorization::parse(&call(&["a"])).unwrap()),
     || {

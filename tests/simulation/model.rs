@@ -244,7 +244,7 @@ impl Model {
         match outcome {
             Outcome::Deleted if self.has_stopped => {}
             Outcome::Deleted => {
-                std::mem::take(&mut self.unproven).iter().for_each(|range| self.cover(range))
+                std::mem::take(&mut self.unproven).iter().for_each(|range| self.cover(range));
             }
             Outcome::Failed(_) if self.has_stopped => return,
             Outcome::Failed(KeyOutcome::Rejected) if self.counts.deleted == 0 => {

@@ -25,7 +25,7 @@ impl Trace {
         match self {
             Self::Off => {}
             Self::Hashed(hasher) => {
-                hasher.write(format!("{now:?} {} {}\n", line(), detail()).as_bytes())
+                hasher.write(format!("{now:?} {} {}\n", line(), detail()).as_bytes());
             }
             Self::Printed => println!("{:>14.6} {}", now.as_secs_f64(), line()),
         }

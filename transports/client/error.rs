@@ -94,7 +94,7 @@ impl fmt::Display for RunError {
         match kind {
             RunErrorKind::Options(invalid) => return write!(f, "option: {invalid}"),
             RunErrorKind::BadKey { position, invalid } => {
-                write!(f, "at position {position}: {invalid}")?
+                write!(f, "at position {position}: {invalid}")?;
             }
             RunErrorKind::SourceTooShort { position, settled } => {
                 write!(

@@ -197,7 +197,7 @@ impl OutputFiles {
         }
         self.begun = Instant::now();
         self.save(bulk).inspect_err(|_| {
-            self.failed_keys.take().into_iter().for_each(FailedKeysFile::remove_if_unused)
+            self.failed_keys.take().into_iter().for_each(FailedKeysFile::remove_if_unused);
         })
     }
 

@@ -39,7 +39,7 @@ impl fmt::Display for Question<'_> {
                 }
                 match ends {
                     Some((first, last)) if *keys > 1 => {
-                        write!(f, ", {} .. {},", excerpt(first), excerpt(last))?
+                        write!(f, ", {} .. {},", excerpt(first), excerpt(last))?;
                     }
                     Some((first, _)) => write!(f, ", {},", excerpt(first))?,
                     None => {}

@@ -136,7 +136,7 @@ impl Source {
             let input_error = |bad_line| InputError::new(&bad_line, name);
             match input {
                 Input::Array(keys) => {
-                    keys.as_slice().iter().for_each(|key| survey.add(key.clone()))
+                    keys.as_slice().iter().for_each(|key| survey.add(key.clone()));
                 }
                 Input::Lines(lines) => {
                     let Some(lines) = lines.again().map_err(input_error)? else { return Ok(None) };

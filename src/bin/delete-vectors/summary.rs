@@ -100,7 +100,7 @@ impl Summary<'_> {
         }
         match self.output_files.request_id() {
             Some(request_id) if requests == 1 => {
-                text += &format!(" (request id {})", request_id.escape_debug())
+                text += &format!(" (request id {})", request_id.escape_debug());
             }
             _ if requests > 0 => {
                 text += &format!(" ({}", count(requests, "request"));

@@ -1,4 +1,4 @@
-//! InvalidValue, oversized and truncated heads, bodies and chunks, and pipelined requests.
+//! `InvalidValue`, oversized and truncated heads, bodies and chunks, and pipelined requests.
 
 use std::io::Write;
 use std::net::Shutdown;

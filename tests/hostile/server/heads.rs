@@ -51,7 +51,7 @@ fn slow_heads_and_bodies_end_with_the_call() {
             wire.drip_for_ever(b"1\r\nx\r\n");
         }),
         Behaviour::does("slow informational answers", Timeout, |wire| {
-            wire.drip_for_ever(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            wire.drip_for_ever(b"HTTP/1.1 103 Early Hints\r\n\r\n");
         }),
     ]);
 }
@@ -67,7 +67,7 @@ fn informational_answers_are_no_answers() {
             wire.say("HTTP/1.1 204 No Content\r\n\r\n");
         }),
         Behaviour::does("flood of 100", GivenUp, |wire| {
-            wire.say_for_ever("HTTP/1.1 100 Continue\r\n\r\n")
+            wire.say_for_ever("HTTP/1.1 100 Continue\r\n\r\n");
         }),
         Behaviour::does("flood of 103", GivenUp, |wire| {
             wire.say_for_ever("HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\nx-oss-request-id: 1\r\n\r\n");

@@ -50,7 +50,7 @@ fn run(carrier: &Carrier, bulk: &mut BulkDelete) -> Duration {
         if let Some(transmit) = bulk.poll_transmit(now(passed)) {
             match carrier.send(transmit.request) {
                 Ok(response) => bulk.handle_response(now(passed), transmit.id, &response),
-                Err(error) => bulk.handle_failure(now(passed), transmit.id, error.into()),
+                Err(error) => bulk.handle_failure(now(passed), transmit.id, error),
             }
         } else if bulk.is_finished() {
             return passed;

@@ -69,7 +69,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         set_up: |emulator| {
-            emulator.add_identity(Identity::new(credentials()).allowed_on(["other"]))
+            emulator.add_identity(Identity::new(credentials()).allowed_on(["other"]));
         },
         code: code::ACCESS_DENIED,
         ..REFUSED
@@ -149,7 +149,7 @@ fn every_answer_of_the_service_comes_back_whole() {
             assert_eq!(response.status(), scenario.status, "{case}");
             match DeleteVectors::parse_response(&response) {
                 Ok(deleted) => {
-                    assert_eq!(deleted.request_id(), Some("000000000000000000000001"), "{case}")
+                    assert_eq!(deleted.request_id(), Some("000000000000000000000001"), "{case}");
                 }
                 Err(error) => {
                     assert_eq!(error.code(), scenario.code, "{case}");

@@ -63,7 +63,7 @@ impl<'a> Profiles<'a> {
                 Section::None => return Err(SyntaxError::NoSection { line }),
                 Section::Other => {}
                 Section::Profile => {
-                    profiles.last_mut().expect("pushed with its heading").take(line, text)?
+                    profiles.last_mut().expect("pushed with its heading").take(line, text)?;
                 }
             }
         }
