@@ -22,7 +22,7 @@ use crate::trace::Trace;
 mod script;
 
 /// More than any run takes that comes to an end.
-const MOST_STEPS: u64 = 400_000;
+const MOST_STEPS: u64 = 2_000_000;
 /// Longer than any run takes, with three outages of three days, keys that come one in five seconds and a request in ten.
 const LONGEST: Duration = Duration::from_secs(12 * 86_400);
 /// More than happens at one moment.
