@@ -1,6 +1,6 @@
 //! The limits of the simulated service.
 
-/// Limits that no client is told. [`f64::INFINITY`] is none.
+/// Limits that no client knows. [`f64::INFINITY`] means no limit.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) requests: Bucket,
