@@ -147,7 +147,7 @@ fn with_one_change(original: &Request<Vec<u8>>, random: &mut Random) -> Option<R
     match random.below(names.len() + 2) {
         0 => {
             *request.method_mut() =
-                [Method::GET, Method::PUT, Method::POST][random.below(3)].clone()
+                [Method::GET, Method::PUT, Method::POST][random.below(3)].clone();
         }
         1 => {
             let query = with_one_byte_changed(original.uri().query()?.as_bytes(), random)?;
