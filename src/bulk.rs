@@ -32,7 +32,9 @@
 //!   minute or ten attempts end the run.
 //! - **In doubt**, after eight single keys that were rejected one after another, batches from elsewhere in the input go out as
 //!   probes, one at a time. If they are rejected too, it is not the keys, and the run stops.
-//! - **Under a rate that does not adapt**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch is delayed.
+//! - **Under a rate that does not adapt**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch is delayed. A minute in which
+//!   all are throttled is an outage there: one request goes out at a time.
+//! - **A batch that is throttled four times in a row** goes behind the others, so that it does not keep them waiting.
 //!
 //! What each response leads to is [on the crate page](crate#what-to-do-about-an-error), and how fast batches leave,
 //! [too](crate#pacing).

@@ -10,6 +10,9 @@ use super::pacer::LONGEST_HOLD;
 use super::{Batch, BulkDelete, Event, InFlight, Phase, Splitting, StopReason, TransmitId};
 use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportError};
 
+/// A batch that was throttled fewer times in a row is the next to go; otherwise the others go first.
+const THROTTLED_FIRST: u32 = 4;
+
 impl BulkDelete {
     /// Takes the answer to a transmit, whatever its status. Of unknown ids, and of those that had their answer, nothing is taken.
     pub fn handle_response<B: AsRef<[u8]>>(
@@ -167,15 +170,18 @@ impl BulkDelete {
         }
         self.outage.remember(now, &failed.error);
         self.report_outage();
+        let (back_off, is_deaf) = (&mut self.back_off, self.pacer.is_deaf());
+        self.outage.throttled(now, failed.sent_at, is_deaf, |failures| back_off.after(failures));
         if self.outage.is_open() {
-            let back_off = &mut self.back_off;
-            self.outage.probed(now, failed.sent_at, |failures| back_off.after(failures));
             self.ready.push_back(batch);
-        } else if self.pacer.is_deaf() {
+        } else if is_deaf {
             let delay = self.back_off.after(batch.throttled);
             self.delay(batch, delay);
-        } else {
+        } else if batch.throttled < THROTTLED_FIRST {
             self.ready.push_front(batch);
+        } else {
+            // It may be the only one that is throttled: it must not keep the others waiting.
+            self.ready.push_back(batch);
         }
     }
 

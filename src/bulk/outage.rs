@@ -9,7 +9,8 @@ use crate::AttemptError;
 /// count, since no batch can be blamed. A few batches that OSS always fails, or that failed while others got on, do not open it. If
 /// only others are left, eight failures open it, however few batches there are.
 ///
-/// A minute in which nothing gets on is reported as an outage in any case, a limit that lets nothing through among them.
+/// A minute in which nothing gets on is an outage in any case, a limit that lets nothing through
+/// among them. Under a rate that does not adapt, such a limit opens the circuit as well.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     /// How often something got on. A batch remembers under which number it failed.
@@ -103,23 +104,36 @@ impl Outage {
             || self.batches >= FAILURES
             || (!under.has_fresh && self.blameless >= FAILURES);
         if is_open {
-            self.circuit = Some(Circuit {
-                opened_at: now,
-                probes: 1,
-                next_probe: now.saturating_add(delay(1)),
-            });
+            self.open(now, delay(1));
         }
         is_open
     }
 
-    /// An attempt that was sent at `sent_at` did not get on. What was in flight when the circuit opened is no probe, and says nothing
-    /// new.
-    pub(super) fn probed(
+    /// An attempt that was sent at `sent_at` was throttled. If nothing gets through until the outage
+    /// is reported, this opens the circuit under a rate that does not adapt: there each batch waits
+    /// on its own, and many batches make many requests. An adaptive rate has slowed down by then.
+    pub(super) fn throttled(
         &mut self,
         now: Duration,
         sent_at: Duration,
+        is_deaf: bool,
         mut delay: impl FnMut(u32) -> Duration,
     ) {
+        if self.is_open() {
+            self.probed(now, sent_at, delay);
+        } else if self.is_reported && is_deaf {
+            self.open(now, delay(1));
+        }
+    }
+
+    fn open(&mut self, now: Duration, delay: Duration) {
+        let next_probe = now.saturating_add(delay);
+        self.circuit = Some(Circuit { opened_at: now, probes: 1, next_probe });
+    }
+
+    /// An attempt that was sent at `sent_at` did not get on. What was in flight when the circuit opened is no probe, and says nothing
+    /// new.
+    fn probed(&mut self, now: Duration, sent_at: Duration, mut delay: impl FnMut(u32) -> Duration) {
         if let Some(circuit) = self.circuit.as_mut().filter(|circuit| sent_at >= circuit.opened_at)
         {
             circuit.probes = circuit.probes.saturating_add(1);
