@@ -68,11 +68,12 @@ impl ErrorDocument {
     fn from_fields(fields: Vec<(String, String)>) -> Self {
         let named = |name: &str| {
             // An empty one is as good as none, and hides none that is written otherwise.
-            let mut filled = fields.iter().filter(|(_, value)| !value.is_empty());
-            let exact = filled.clone().find(|(field, _)| field == name);
+            let trimmed = fields.iter().map(|(field, value)| (field, value.trim()));
+            let mut filled = trimmed.filter(|(_, value)| !value.is_empty());
+            let exact = filled.clone().find(|(field, _)| *field == name);
             let found =
                 exact.or_else(|| filled.find(|(field, _)| field.eq_ignore_ascii_case(name)));
-            found.map(|(_, value)| value.clone())
+            found.map(|(_, value)| value.to_owned())
         };
         let [code, message, request_id, ec, server_time] =
             ["Code", "Message", "RequestId", "EC", "ServerTime"].map(named);
@@ -88,12 +89,16 @@ pub(super) fn is_empty_or_without_error(body: &[u8]) -> bool {
     body.is_empty() || serde_json::from_slice(body).is_ok_and(is_well)
 }
 
-/// Whether a member is an error's, such as `Error`, `ErrorResponse`, `errors` or `Code`.
+/// Whether a member is an error's, such as `Error`, `ErrorResponse`, `errors`, `Code`, `failedKeys`
+/// or `"success": false`.
 fn speaks_of_error(value: &Value) -> bool {
     match value {
         Value::Object(members) => members.iter().any(|(name, value)| {
             let name = name.to_ascii_lowercase();
-            name == "code" || name.contains("error") || speaks_of_error(value)
+            matches!(&*name, "code" | "message")
+                || ["error", "exception", "fail"].iter().any(|word| name.contains(word))
+                || (name == "success" && *value == Value::Bool(false))
+                || speaks_of_error(value)
         }),
         Value::Array(values) => values.iter().any(speaks_of_error),
         _ => false,
@@ -208,6 +213,7 @@ mod tests {
             ("<Error><code>b</code><Code></Code></Error>", Some("b"), None),
             ("<Error><code>b</code><Code>a</Code><EC> </EC></Error>", Some("a"), None),
             (r#"{"Error":{"Ec":"","eC":"x","code":"b","Code":""}}"#, Some("b"), Some("x")),
+            (r#"{"Error":{"code":" b\r\n","Code":" ","EC":"\t"}}"#, Some("b"), None),
         ] {
             let document = ErrorDocument::parse(&HeaderMap::new(), text.as_bytes());
             assert_eq!((document.code.as_deref(), document.ec.as_deref()), (code, ec), "{text}");
