@@ -48,7 +48,8 @@ impl Credentials {
         let secret = Zeroizing::new(access_key_secret.into());
         if !is_header_text(id) || id.contains(',') {
             // In the Authorization header, a comma ends the credential.
-            let rule = "must be printable ASCII without commas and without spaces at the ends, at least one character";
+            let rule = "must be printable ASCII without commas and without spaces at the ends, \
+                        at least one character";
             return Err(InvalidValue::new("access key id", rule, id));
         }
         if secret.is_empty()
@@ -70,8 +71,8 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] if the token is not a header value: it must be printable ASCII without spaces at
-    /// the ends. The error never contains the token.
+    /// [`InvalidValue`] if the token is not a header value: it must be printable ASCII without
+    /// spaces at the ends. The error never contains the token.
     pub fn with_security_token(mut self, token: impl Into<String>) -> Result<Self, InvalidValue> {
         let token = Zeroizing::new(token.into());
         self.security_token = match token.as_str() {
@@ -92,12 +93,14 @@ impl Credentials {
         self
     }
 
-    /// Adds that time as STS, the ECS metadata service and credential processes write it: RFC 3339, such as
-    /// `2026-09-03T12:00:00Z` or `2026-09-03T20:00:00+08:00`. Fractions of a second are dropped.
+    /// Same as [`with_expiration`](Self::with_expiration), from text in RFC 3339 format, as STS,
+    /// the ECS metadata service and credential processes write it, such as `2026-09-03T12:00:00Z`
+    /// or `2026-09-03T20:00:00+08:00`. Fractions of a second are dropped.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the field `expiration`: no such time, a time without an offset, or one before 1970.
+    /// [`InvalidValue`] naming the field `expiration`: not such a time, without an offset, or
+    /// before 1970.
     pub fn with_expiration_text(self, text: &str) -> Result<Self, InvalidValue> {
         let rule = "must be a time in RFC 3339 format, such as 2026-09-03T12:00:00Z";
         let expiration =

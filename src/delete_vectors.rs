@@ -1,4 +1,4 @@
-//! One call, read and written on both sides of the wire.
+//! The `DeleteVectors` call: requests and responses, built and parsed.
 //!
 //! ```text
 //! Target + KeyBatch -> DeleteVectors --to_request-->     http::Request

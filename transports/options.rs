@@ -1,4 +1,4 @@
-//! What both transports let their users choose.
+//! The options of both transports.
 
 use std::time::Duration;
 use std::{error, fmt, io};
@@ -12,11 +12,11 @@ use rustls::pki_types::pem::PemObject;
 use super::MAX_TIMEOUT;
 use crate::{InvalidValue, TransportError};
 
-/// How long an idle connection is kept. Shorter than servers and the proxies before them commonly
-/// wait, so that a request is rarely handed to a connection that the other side is just closing.
+/// How long an idle connection is kept. Servers and proxies usually wait longer, so that a request
+/// rarely goes to a connection that is just being closed.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Idle connections kept per host: above the concurrency that the service's limits leave room for.
+/// The maximum number of idle connections per host: more than the limits of the service can use.
 pub(super) const MAX_IDLE: usize = 64;
 
 /// Timeouts and trust, the same for every transport.
@@ -25,7 +25,9 @@ pub(super) const MAX_IDLE: usize = 64;
 /// use std::time::Duration;
 /// # use oss_delete_vectors::transports::TransportOptions;
 ///
-/// let options = TransportOptions::new().connect_timeout(Duration::from_secs(3)).timeout(Duration::from_secs(20));
+/// let options = TransportOptions::new()
+///     .connect_timeout(Duration::from_secs(3))
+///     .timeout(Duration::from_secs(20));
 /// ```
 #[derive(Clone)]
 pub struct TransportOptions {
@@ -35,7 +37,7 @@ pub struct TransportOptions {
     pub(super) user_agent: UserAgent,
 }
 
-/// What is sent in the place of a request's own `user-agent`.
+/// Replaces the `user-agent` of a request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UserAgent(Option<HeaderValue>);
 
@@ -59,34 +61,34 @@ impl TransportOptions {
         }
     }
 
-    /// The time for a connection to stand: name lookup, TCP, a proxy's `CONNECT` and TLS together;
-    /// 10 seconds if not set.
+    /// The timeout of connecting: name lookup, TCP, the `CONNECT` of a proxy and TLS together; 10
+    /// seconds if not set, at most a day.
     ///
-    /// A call that fails here was surely not sent. Over a day is taken as a day.
+    /// A request that fails here was surely not sent.
     #[must_use]
     pub fn connect_timeout(self, limit: Duration) -> Self {
         Self { connect_timeout: limit.min(MAX_TIMEOUT), ..self }
     }
 
-    /// The time for the whole call, from connecting to the last byte of the body; 60 seconds if not
-    /// set.
+    /// The timeout of the whole call, from connecting to the last byte of the body; 60 seconds if
+    /// not set, at most a day.
     ///
-    /// A call that fails here may have arrived, unless it was still connecting. Make it longer than
-    /// the service can take: each such failure leaves up to 500 keys in doubt. Over a day is
-    /// taken as a day.
+    /// A request that fails here may have arrived, unless it was still connecting. Make it longer
+    /// than the service can take: each such failure leaves up to 500 keys unconfirmed.
     #[must_use]
     pub fn timeout(self, limit: Duration) -> Self {
         Self { timeout: limit.min(MAX_TIMEOUT), ..self }
     }
 
-    /// Sends this `user-agent` in the place of the one that a request has, which names this crate.
+    /// Replaces the `user-agent` of all requests. The default names this crate.
     ///
-    /// A [`Signer`](crate::signing::Signer) does not sign it. A request whose signature covers
-    /// `user-agent` all the same is refused by the service where this changes it.
+    /// A [`Signer`](crate::signing::Signer) does not sign it, unless it is an additional header.
+    /// Then the service rejects a request whose `user-agent` this changes.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the field `user agent`: empty, or not of visible ASCII characters and spaces.
+    /// [`InvalidValue`] naming the field `user agent`: it must not be empty, and have only visible
+    /// ASCII characters and spaces.
     ///
     /// ```
     /// # use oss_delete_vectors::transports::TransportOptions;
@@ -104,15 +106,14 @@ impl TransportOptions {
         Ok(Self { user_agent: UserAgent(Some(value)), ..self })
     }
 
-    /// Trusts the certificates in `pem`, beside the public roots and those added before: for a
-    /// private gateway, or a proxy that opens TLS. An error that says `UnknownIssuer` asks for this. Sections other than
-    /// certificates are skipped.
+    /// Trusts the certificates in `pem`, in addition to the public roots and those added before:
+    /// for a private gateway, or a proxy that inspects TLS. An error with `UnknownIssuer` means
+    /// that they are missing. Sections other than certificates are skipped.
     ///
     /// # Errors
     ///
-    /// [`InvalidRoots`] where `pem` holds no certificate, a section of it is broken, or a
-    /// certificate cannot be a trust anchor. Check that it is the file of the certificate
-    /// authority, in PEM form.
+    /// [`InvalidRoots`] if `pem` has no certificate, a section is broken, or a certificate cannot
+    /// be a trust anchor. Check that it is the file of the certificate authority, in PEM format.
     ///
     /// ```
     /// # use oss_delete_vectors::transports::TransportOptions;
@@ -141,7 +142,7 @@ impl Default for TransportOptions {
     }
 }
 
-// By hand, because a certificate would fill a page with hex.
+// Not derived: a certificate would fill a page with hex.
 impl fmt::Debug for TransportOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransportOptions")
@@ -152,7 +153,7 @@ impl fmt::Debug for TransportOptions {
     }
 }
 
-/// The input holds no root certificates that can be trusted; the text says why.
+/// The input has no usable root certificates; the text says why.
 #[derive(Debug)]
 pub struct InvalidRoots {
     reason: String,
@@ -172,10 +173,10 @@ impl fmt::Display for InvalidRoots {
 
 impl error::Error for InvalidRoots {}
 
-/// Whom a request to `uri` is for, as `host:port`. Refuses what no transport can send to, before the stacks word it each in their
-/// own way.
+/// The peer of a request to `uri`, as `host:port`. Rejects invalid URIs here, so that all
+/// transports have the same error.
 ///
-/// The rest of the URI is left out of texts: that of a presigned request holds a signature.
+/// Errors do not contain the rest of the URI, because a presigned one has a signature.
 pub(super) fn peer(uri: &Uri) -> Result<String, TransportError> {
     let port = match uri.scheme() {
         Some(scheme) if *scheme == Scheme::HTTP => Some(80),
@@ -190,7 +191,7 @@ pub(super) fn peer(uri: &Uri) -> Result<String, TransportError> {
     }
 }
 
-/// The error of a call that had so much time.
+/// The error of a call that took longer than `limit`.
 pub(super) fn timed_out(limit: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("timed out after {limit:?}"))
 }

@@ -41,10 +41,13 @@ use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, TransportEr
 /// # use std::sync::{Arc, Mutex};
 /// # use oss_delete_vectors::emulator::Emulator;
 /// # use oss_delete_vectors::transports::Server;
-/// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1");
+/// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1");
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
-/// # let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), ["doc-1"])?;
-/// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+/// # let target = index.clone().build()?;
+/// # let emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-1"])?;
+/// # let emulator = Arc::new(Mutex::new(emulator));
+/// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), emulator)?;
 /// # let target = index.endpoint(server.url().parse()?).build()?;
 ///
 /// let transport = HyperTransport::new(&TransportOptions::new());
@@ -82,8 +85,7 @@ impl HyperTransport {
         Self::with_connector(connector, options)
     }
 
-    /// Connections made by any connector of hyper-util: for a proxy, a Unix socket, TLS of another
-    /// kind.
+    /// Connections of any connector of hyper-util: for a proxy, a Unix socket, or another TLS.
     ///
     /// The timeouts of `options` apply. Its roots have no effect here: the connector has its own.
     ///
@@ -189,7 +191,7 @@ impl HyperTransport {
     }
 }
 
-// By hand, because connectors need not be `Debug`.
+// Not derived: connectors need not be `Debug`.
 impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HyperTransport")

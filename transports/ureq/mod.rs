@@ -36,10 +36,13 @@ use crate::{
 /// # use std::sync::{Arc, Mutex};
 /// # use oss_delete_vectors::emulator::Emulator;
 /// # use oss_delete_vectors::transports::Server;
-/// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1");
+/// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1");
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
-/// # let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), ["doc-1"])?;
-/// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+/// # let target = index.clone().build()?;
+/// # let emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-1"])?;
+/// # let emulator = Arc::new(Mutex::new(emulator));
+/// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), emulator)?;
 /// # let target = index.endpoint(server.url().parse()?).build()?;
 ///
 /// let transport = UreqTransport::new(&TransportOptions::new());
@@ -75,7 +78,8 @@ impl UreqTransport {
     ///
     /// ```
     /// # use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
-    /// let through = UreqTransport::with_proxy(&TransportOptions::new(), "http://proxy.example.com:8080")?;
+    /// let options = TransportOptions::new();
+    /// let transport = UreqTransport::with_proxy(&options, "http://proxy.example.com:8080")?;
     /// # Ok::<_, oss_delete_vectors::InvalidValue>(())
     /// ```
     #[doc(alias = "proxy")]
@@ -186,7 +190,7 @@ fn to_source(error: ureq::Error, limit: Option<Duration>) -> BoxError {
     }
 }
 
-// By hand, because the agent's own prints every root certificate.
+// Not derived: the agent prints every root certificate.
 impl fmt::Debug for UreqTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let timeouts = self.agent.config().timeouts();
