@@ -239,7 +239,7 @@
 
 mod attempt_error;
 pub mod bulk;
-mod credentials;
+pub mod credentials;
 mod delete_vectors;
 #[cfg(feature = "emulator")]
 pub mod emulator;

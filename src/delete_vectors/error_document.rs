@@ -8,19 +8,19 @@ use super::{header, xml};
 
 /// What could be read of an answer's error document, whatever its form. `fields` holds all its members that are text.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ErrorDocument {
-    pub(super) code: Option<String>,
-    pub(super) message: Option<String>,
-    pub(super) request_id: Option<String>,
-    pub(super) ec: Option<String>,
-    pub(super) server_time: Option<String>,
-    pub(super) fields: Vec<(String, String)>,
+pub(crate) struct ErrorDocument {
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) ec: Option<String>,
+    pub(crate) server_time: Option<String>,
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 impl ErrorDocument {
     /// Reads the document in `body` or, where there is none, in the header that stands in for it. The first character decides on
     /// the format, since gateways get the content type wrong.
-    pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Self {
         let document = Self::parse_text(body);
         if document.code.is_some() {
             return document;
