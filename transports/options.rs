@@ -9,7 +9,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::MAX_TIMEOUT;
+use super::{MAX_TIMEOUT, Proxy};
+use crate::credentials::Direct;
 use crate::{InvalidValue, TransportError};
 
 /// How long an idle connection is kept. Shorter than servers and the proxies before them commonly
@@ -19,7 +20,7 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Idle connections kept per host: above the concurrency that the service's limits leave room for.
 pub(super) const MAX_IDLE: usize = 64;
 
-/// Timeouts and trust, the same for every transport.
+/// Timeouts, trust and proxy, the same for every transport.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,6 +34,7 @@ pub struct TransportOptions {
     pub(super) timeout: Duration,
     pub(super) extra_roots: Vec<CertificateDer<'static>>,
     pub(super) user_agent: UserAgent,
+    pub(super) proxy: Option<Proxy>,
 }
 
 /// What is sent in the place of a request's own `user-agent`.
@@ -48,7 +50,7 @@ impl UserAgent {
 }
 
 impl TransportOptions {
-    /// 10 seconds to connect, 60 seconds for the whole call, the public roots only.
+    /// 10 seconds to connect, 60 seconds for the whole call, the public roots only, no proxy.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -56,6 +58,7 @@ impl TransportOptions {
             timeout: Duration::from_secs(60),
             extra_roots: Vec::new(),
             user_agent: UserAgent::default(),
+            proxy: None,
         }
     }
 
@@ -77,6 +80,38 @@ impl TransportOptions {
     #[must_use]
     pub fn timeout(self, limit: Duration) -> Self {
         Self { timeout: limit.min(MAX_TIMEOUT), ..self }
+    }
+
+    /// Sends everything through this proxy, but for requests that are marked as
+    /// [`Direct`](crate::credentials::Direct). The environment is not read: a program that honours
+    /// `HTTPS_PROXY` and the like looks there itself.
+    ///
+    /// If the proxy cannot be reached or refuses, the error says *surely not sent* and names it,
+    /// without its password.
+    ///
+    /// ```
+    /// # use oss_delete_vectors::transports::{Proxy, TransportOptions};
+    /// let options = TransportOptions::new().proxy(Proxy::parse("http://proxy.example.com:8080")?);
+    /// # Ok::<_, oss_delete_vectors::InvalidValue>(())
+    /// ```
+    #[must_use]
+    pub fn proxy(self, proxy: Proxy) -> Self {
+        Self { proxy: Some(proxy), ..self }
+    }
+
+    /// The same without a proxy, and bounded by this time, for a request that is marked.
+    pub(super) fn direct(&self, direct: Direct) -> Self {
+        let [connect_timeout, timeout] =
+            [self.connect_timeout, self.timeout].map(|limit| limit.min(direct.timeout));
+        Self { connect_timeout, timeout, proxy: None, ..self.clone() }
+    }
+
+    /// The peer in errors: with the proxy, if there is one.
+    pub(super) fn via(&self, peer: String) -> String {
+        match &self.proxy {
+            Some(proxy) => format!("{peer} through the proxy {proxy}"),
+            None => peer,
+        }
     }
 
     /// Sends this `user-agent` in the place of the one that a request has, which names this crate.
@@ -148,6 +183,7 @@ impl fmt::Debug for TransportOptions {
             .field("connect_timeout", &self.connect_timeout)
             .field("timeout", &self.timeout)
             .field("extra_roots", &format_args!("{} certificates", self.extra_roots.len()))
+            .field("proxy", &self.proxy)
             .finish()
     }
 }
