@@ -244,7 +244,7 @@
 mod attempt_error;
 mod back_off;
 pub mod bulk;
-mod credentials;
+pub mod credentials;
 mod delete_vectors;
 #[cfg(feature = "emulator")]
 pub mod emulator;
