@@ -62,6 +62,7 @@ mod transmit;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use self::batch::Batch;
@@ -74,6 +75,7 @@ use self::sign::{Authority, Clock};
 use self::split::Splitting;
 use self::startup::Startup;
 use crate::back_off::BackOff;
+use crate::signing::Signer;
 use crate::{Credentials, InvalidValue, Now, Target};
 
 pub use self::batch::Positions;
@@ -193,7 +195,7 @@ pub use self::transmit::{Transmit, TransmitId};
 /// between: the service has no condition to prevent it. Do not write to the index during a run, or
 /// accept that.
 pub struct BulkDelete {
-    target: Target,
+    target: Arc<Target>,
     options: BulkOptions,
     /// The latest moment seen.
     now: Now,
@@ -251,8 +253,8 @@ struct InFlight {
     is_overdue: bool,
     clock_generation: u32,
     credentials_generation: u32,
-    /// The credentials that signed it. Newer ones may have come since.
-    credentials: Credentials,
+    /// What signed it. Newer credentials may have come since.
+    signer: Arc<Signer>,
 }
 
 /// With this many events to take, no key is accepted and no request handed out.
@@ -271,7 +273,7 @@ impl BulkDelete {
     ) -> Result<Self, InvalidValue> {
         options.check()?;
         Ok(Self {
-            target: target.clone(),
+            target: Arc::new(target.clone()),
             now: Now::new(Duration::ZERO, UNIX_EPOCH),
             phase: Phase::Pushing,
             position: 0,

@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
 
     fn transmit(&mut self) -> bool {
         let Some(transmit) = self.bulk.poll_transmit(self.now) else { return false };
-        let call = DeleteVectors::parse_request(&target(), &transmit.request).expect("a call");
+        let call = DeleteVectors::parse_request(&target(), &transmit.to_request()).expect("a call");
         assert!((1..=KeyBatch::MAX_KEYS).contains(&transmit.keys));
         assert_eq!(transmit.keys, call.keys().len());
         assert!(call.keys().iter().map(Key::as_str).eq(self.model.keys(&transmit.positions)));

@@ -67,7 +67,7 @@ fn run() -> [Second; SECONDS] {
                 bulk.flush();
             }
             while let Some(transmit) = bulk.poll_transmit(now) {
-                network.send(now.monotonic, transmit.id, transmit.request);
+                network.send(now.monotonic, transmit.id, transmit.to_request());
             }
             if std::iter::from_fn(|| bulk.poll_event()).count() == 0 {
                 break;

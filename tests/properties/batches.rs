@@ -57,7 +57,9 @@ proptest! {
         let now = Now::new(Duration::ZERO, UNIX_EPOCH);
         let mut end = 0;
         for batch in expected {
-            let Transmit { id, request, keys, positions, .. } = bulk.poll_transmit(now).unwrap();
+            let transmit = bulk.poll_transmit(now).unwrap();
+            let request = transmit.to_request();
+            let Transmit { id, keys, positions, .. } = transmit;
             let call = DeleteVectors::parse_request(&target, &request).unwrap();
             prop_assert!(call.keys().iter().map(Key::as_str).eq(&batch));
             prop_assert_eq!((keys, positions.first()), (batch.len(), end));

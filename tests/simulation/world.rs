@@ -171,14 +171,14 @@ impl<'a> World<'a> {
                     || {
                         format!(
                             "{:?} {:?}",
-                            transmit.request.headers()["authorization"].to_str(),
-                            transmit.request.body()
+                            transmit.to_request().headers()["authorization"].to_str(),
+                            transmit.to_request().body()
                         )
                     },
                 );
                 self.model.sent(self.now, &transmit);
                 self.grounds.sent(self.now, transmit.id);
-                self.network.send(self.now, transmit.id, transmit.request);
+                self.network.send(self.now, transmit.id, transmit.to_request());
                 self.run_script();
             }
             let is_lazy = self.random.chance(self.scenario.laziness);

@@ -230,7 +230,7 @@ impl Days {
             let mut any = false;
             while let Some(transmit) = self.bulk.poll_transmit(self.client_now()) {
                 any = true;
-                self.network.send(self.now, (self.process, transmit.id), transmit.request);
+                self.network.send(self.now, (self.process, transmit.id), transmit.to_request());
             }
             while let Some(event) = self.bulk.poll_event() {
                 any = true;
