@@ -5,7 +5,7 @@
 //! ```text
 //!  push
 //!    |
-//!    v     full, flush, finish          poll_transmit
+//!    v  full; flushed, when sent        poll_transmit
 //! filling ---------------------> ready ---------------> in flight
 //!                                  ^                        |  handle_response, handle_failure,
 //!                                  |                        |  or no answer in time
@@ -22,6 +22,8 @@
 //!                             settled: deleted, rejected, unconfirmed, not attempted
 //! ```
 //!
+//! - **Filling** is the open batch. It is closed when it is full or its span of input is too long, and otherwise when it is sent:
+//!   after [`flush`](BulkDelete::flush) it is sent once no batch is ready and the rate allows it, with the keys pushed until then.
 //! - **Settled** is a batch that was deleted, has no attempts left, is refused and cannot be halved, or whose run has stopped:
 //!   [`BulkDelete::stop`] settles at once what is not in flight, [`BulkDelete::abort`] that too. [`KeyOutcome`] says what it may
 //!   have suffered on its way, from all its attempts together.
@@ -341,10 +343,10 @@ impl BulkDelete {
     }
 
     /// Whether keys wait for their batch to fill while nothing else waits to be sent: [`flush`](Self::flush) them if the source
-    /// pauses. Where something else waits, theirs had better fill.
+    /// pauses. `false` once they are flushed, and while another batch waits: until it is sent, theirs can fill.
     #[must_use]
     pub fn wants_flush(&self) -> bool {
-        self.filling.len() > 0 && self.ready.is_empty()
+        self.filling.len() > 0 && !self.filling.is_flushed() && self.ready.is_empty()
     }
 
     /// Whether every pushed key has its outcome and no more can come.

@@ -262,7 +262,7 @@ impl BulkDelete {
         let in_flight = self.in_flight.values().map(|attempt| &attempt.batch);
         let mut unsettled =
             self.ready.iter().chain(self.delayed.values()).chain(&self.parked).chain(in_flight);
-        unsettled.any(|batch| self.outage.is_fresh(batch))
+        self.filling.is_flushed() || unsettled.any(|batch| self.outage.is_fresh(batch))
     }
 
     /// Splits a batch that was rejected for something that may not be its keys: with a back-off that grows from part to part.
@@ -292,7 +292,7 @@ impl BulkDelete {
         }
         let is_single = batch.keys.len() == 1;
         let is_not_the_keys = if self.history.had_success {
-            let has_untried = self.ready.iter().any(Batch::is_untried);
+            let has_untried = self.untried().is_some();
             self.doubt.rejected(&batch, has_untried)
         } else {
             self.rejected_keys += u32::from(is_single);

@@ -172,10 +172,12 @@ impl Places {
     }
 }
 
-/// The batch that pushed keys go into.
+/// The open batch, which pushed keys go into. It is closed when it is full, and otherwise only when
+/// it is sent: keys that are pushed while it waits to be sent join it.
 pub(super) struct Filling {
     keys: BatchBuilder,
     places: Places,
+    is_flushed: bool,
 }
 
 /// Positions that one batch may reach over, where its input holds little but duplicates, or what an earlier run settled.
@@ -185,12 +187,22 @@ const MOST_REPEATS: usize = 1 << 13;
 
 impl Filling {
     pub(super) fn new() -> Self {
-        Self { keys: BatchBuilder::with_capacity(0), places: Places::default() }
+        Self { keys: BatchBuilder::with_capacity(0), places: Places::default(), is_flushed: false }
     }
 
     /// Keys that wait in it, without duplicates.
     pub(super) fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// The keys in it are to be sent although it is not full.
+    pub(super) fn flush(&mut self) {
+        self.is_flushed = self.len() > 0;
+    }
+
+    /// Whether it may be sent although it is not full.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.is_flushed
     }
 
     /// The batch as it is, where it cannot take what comes at `position`.
@@ -225,6 +237,7 @@ impl Filling {
     /// The batch as it is, where there is a key in it.
     pub(super) fn take(&mut self) -> Option<Batch> {
         let keys = self.keys.take()?;
+        self.is_flushed = false;
         // The next batch mostly is as large.
         let next = Places { firsts: Vec::with_capacity(keys.len()), ..Places::default() };
         let places = std::mem::replace(&mut self.places, next);

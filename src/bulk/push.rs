@@ -91,7 +91,19 @@ impl BulkDelete {
     }
 
     /// Sends what was pushed without waiting for a full batch.
+    ///
+    /// The batch stays open until [`poll_transmit`](Self::poll_transmit) returns it: keys that are
+    /// pushed while it waits for its turn, or for the rate, go with it. To flush after every key
+    /// therefore costs no requests while there is something to wait for.
     pub fn flush(&mut self) {
+        self.filling.flush();
+        if self.stopped().is_some() {
+            self.close();
+        }
+    }
+
+    /// Closes the open batch.
+    pub(super) fn close(&mut self) {
         if let Some(batch) = self.filling.take() {
             self.enqueue(batch);
         }

@@ -39,6 +39,15 @@ enum Gate {
     Closed,
 }
 
+/// A batch that may be sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Next {
+    /// The one at this position of `ready`.
+    Ready(usize),
+    /// The open one, which was flushed.
+    Open,
+}
+
 impl BulkDelete {
     /// The next request to send; `None` if there is none now.
     ///
@@ -49,8 +58,10 @@ impl BulkDelete {
         if self.gate() != Gate::Open {
             return None;
         }
-        let position = self.next_ready()?;
-        let mut batch = self.ready.remove(position)?;
+        let mut batch = match self.next_batch()? {
+            Next::Ready(position) => self.ready.remove(position)?,
+            Next::Open => self.filling.take()?,
+        };
         if self.doubt.is_open() && batch.is_untried() {
             self.doubt.probe(&batch);
         }
@@ -95,7 +106,8 @@ impl BulkDelete {
             .values()
             .next()
             .map(|attempt| attempt.sent_at.saturating_add(self.outage_timeout()));
-        let overdue = self.next_overdue().filter(|_| !self.ready.is_empty());
+        let overdue =
+            self.next_overdue().filter(|_| !self.ready.is_empty() || self.filling.is_flushed());
         let answer = failed_for_good.into_iter().chain(overdue).min();
         let transmit = match self.gate() {
             Gate::Open => Some(self.now.monotonic),
@@ -209,24 +221,32 @@ impl BulkDelete {
         {
             return Gate::Closed;
         }
-        let ready = self.next_ready().map(|position| (Duration::ZERO, &self.ready[position]));
-        let delayed = || self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch));
-        let Some((due, batch)) = ready.or_else(|| delayed().map(|(&(due, _), batch)| (due, batch)))
-        else {
-            return Gate::Closed;
+        let (due, keys) = match self.next_batch() {
+            Some(Next::Ready(position)) => (Duration::ZERO, self.ready[position].keys.len()),
+            Some(Next::Open) => (Duration::ZERO, self.filling.len()),
+            None => {
+                let delayed = self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch));
+                let Some((&(due, _), batch)) = delayed else { return Gate::Closed };
+                (due, batch.keys.len())
+            }
         };
-        let Some(slot) = self.pacer.next_send(batch.keys.len()) else { return Gate::Closed };
+        let Some(slot) = self.pacer.next_send(keys) else { return Gate::Closed };
         let time = due.max(slot).max(self.outage.next_probe().unwrap_or_default());
         if time <= self.now.monotonic { Gate::Open } else { Gate::Until(time) }
     }
 
-    /// Where in `ready` the next batch to send is.
-    fn next_ready(&self) -> Option<usize> {
-        match self.next_probe_of_doubt() {
-            // The farthest from those that were rejected: it is the least like them.
-            Some(probe) => Some(probe),
-            None => self.ready.iter().position(|batch| self.has_its_turn(batch)),
-        }
+    /// The next batch to send, if there is one.
+    fn next_batch(&self) -> Option<Next> {
+        let open = || self.open().filter(|_| self.exclusive_group().is_none());
+        self.next_probe_of_doubt().or_else(|| {
+            let ready = self.ready.iter().position(|batch| self.has_its_turn(batch));
+            ready.map(Next::Ready).or_else(open)
+        })
+    }
+
+    /// The open batch, if it may be sent.
+    fn open(&self) -> Option<Next> {
+        self.filling.is_flushed().then_some(Next::Open)
     }
 
     /// Whether requests go out one at a time: probes, and parts of the first batch that is split.
@@ -237,12 +257,18 @@ impl BulkDelete {
             || self.next_probe_of_doubt().is_some()
     }
 
-    /// Where in `ready` a batch is that shows whether the keys are to blame, where that is in doubt.
-    fn next_probe_of_doubt(&self) -> Option<usize> {
+    /// A batch that shows whether the keys are to blame, where that is in doubt.
+    fn next_probe_of_doubt(&self) -> Option<Next> {
         if !self.history.had_success || !self.doubt.is_open() {
             return None;
         }
-        self.ready.iter().rposition(Batch::is_untried)
+        self.untried()
+    }
+
+    /// The batch that was pushed last of those that were never sent. It is the farthest from those
+    /// that were rejected, and so the least like them.
+    pub(super) fn untried(&self) -> Option<Next> {
+        self.open().or_else(|| self.ready.iter().rposition(Batch::is_untried).map(Next::Ready))
     }
 
     /// Before anything was deleted a rejected batch may mean that all will be rejected: then one batch alone finds that out.

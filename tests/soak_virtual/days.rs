@@ -56,6 +56,8 @@ pub(crate) struct Days {
     keys: u64,
     /// Keys until the next flush.
     batch: usize,
+    /// The batch that was flushed last is still open: more keys would join it.
+    is_waiting: bool,
     text: String,
     happens: [(Happening, Duration); 6],
     first_day: usize,
@@ -208,7 +210,10 @@ impl Days {
         if self.now >= LENGTH && self.next_push == self.keys {
             self.bulk.finish();
         }
-        while self.bulk.can_push() && (self.now < LENGTH || self.next_push < self.keys) {
+        while !self.is_waiting
+            && self.bulk.can_push()
+            && (self.now < LENGTH || self.next_push < self.keys)
+        {
             let key = self.key(self.next_push);
             if self.next_push == self.keys {
                 self.emulator.put_vectors(BUCKET, INDEX, [&key]).unwrap();
@@ -220,6 +225,7 @@ impl Days {
             if self.batch == 0 {
                 self.batch = self.random.size(1..11);
                 self.bulk.flush();
+                self.is_waiting = true;
             }
             self.batch -= 1;
         }
@@ -230,6 +236,7 @@ impl Days {
             let mut any = false;
             while let Some(transmit) = self.bulk.poll_transmit(self.client_now()) {
                 any = true;
+                self.is_waiting &= transmit.positions.iter().last() < Some(self.next_push - 1);
                 self.network.send(self.now, (self.process, transmit.id), transmit.request);
             }
             while let Some(event) = self.bulk.poll_event() {
