@@ -5,7 +5,7 @@
 //! ```text
 //!  push
 //!    |
-//!    v     full, flush, finish        poll_transmit
+//!    v  full; flushed, when sent      poll_transmit
 //! filling ---------------------> ready -----------> in flight
 //!                                  ^                    |  handle_response, handle_failure,
 //!                                  |                    |  or no response in time
@@ -22,6 +22,9 @@
 //!                           settled: deleted, rejected, unconfirmed, not attempted
 //! ```
 //!
+//! - **Filling** is the open batch. It is closed when it is full, or if duplicates make it too long.
+//!   After [`flush`](BulkDelete::flush) and [`finish`](BulkDelete::finish) it is also sent when no
+//!   batch is ready and the rate allows it, and is closed at that moment.
 //! - **Settled**: the batch was deleted, has no attempts left, was rejected and cannot be split, or
 //!   its run has stopped. [`BulkDelete::stop`] and [`BulkDelete::abort`] settle at once whatever is
 //!   not in flight. The outcome covers all attempts: see [`KeyOutcome`].
@@ -352,11 +355,11 @@ impl BulkDelete {
     }
 
     /// Whether keys wait for their batch to fill while nothing else waits to be sent.
-    /// [`flush`](Self::flush) them if the source pauses. While another batch waits, filling theirs
-    /// saves a request.
+    /// [`flush`](Self::flush) them if the source pauses. `false` once they are flushed, and while
+    /// another batch waits: filling theirs saves a request.
     #[must_use]
     pub fn wants_flush(&self) -> bool {
-        self.filling.len() > 0 && self.ready.is_empty()
+        self.filling.len() > 0 && !self.filling.is_flushed() && self.ready.is_empty()
     }
 
     /// Whether every pushed key has its outcome and no more can be pushed.

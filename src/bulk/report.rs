@@ -120,7 +120,7 @@ impl BulkDelete {
             return;
         }
         self.events.push_back(Event::Stopped(reason.clone()));
-        self.flush();
+        self.close();
         self.phase = Phase::Stopped(reason);
         let delayed = std::mem::take(&mut self.delayed).into_values();
         let unsent: Vec<Batch> =

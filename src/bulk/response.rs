@@ -273,7 +273,7 @@ impl BulkDelete {
         let in_flight = self.in_flight.values().map(|attempt| &attempt.batch);
         let mut unsettled =
             self.ready.iter().chain(self.delayed.values()).chain(&self.parked).chain(in_flight);
-        unsettled.any(|batch| self.outage.is_fresh(batch))
+        self.filling.is_flushed() || unsettled.any(|batch| self.outage.is_fresh(batch))
     }
 
     pub(super) fn delay(&mut self, batch: Batch, delay: Duration) {

@@ -58,7 +58,7 @@ impl BulkDelete {
     /// Whether so much was rejected that the keys cannot be the reason.
     fn is_not_the_keys(&mut self, rejected: &Batch) -> bool {
         if self.history.had_success {
-            let has_untried = self.ready.iter().any(Batch::is_untried);
+            let has_untried = self.untried().is_some();
             self.doubt.rejected(rejected, has_untried)
         } else {
             self.rejected_keys += u32::from(rejected.keys().len() == 1);

@@ -59,6 +59,15 @@ enum Gate {
     Closed,
 }
 
+/// A batch that may be sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Next {
+    /// The one at this index of `ready`.
+    Ready(usize),
+    /// The open one, which was flushed.
+    Open,
+}
+
 impl BulkDelete {
     /// The next request to send, if one may go out now. Its date is `now`: send it
     /// at once.
@@ -68,8 +77,10 @@ impl BulkDelete {
         if self.gate() != Gate::Open {
             return None;
         }
-        let position = self.next_ready()?;
-        let mut batch = self.ready.remove(position)?;
+        let mut batch = match self.next_batch()? {
+            Next::Ready(position) => self.ready.remove(position)?,
+            Next::Open => self.filling.take()?,
+        };
         if self.doubt.is_open() && batch.is_untried() {
             self.doubt.probe(&batch);
         }
@@ -114,7 +125,8 @@ impl BulkDelete {
         let oldest = self.in_flight.values().next();
         let timed_out =
             oldest.map(|attempt| attempt.sent_at.saturating_add(self.response_timeout()));
-        let overdue = self.next_overdue().filter(|_| !self.ready.is_empty());
+        let overdue =
+            self.next_overdue().filter(|_| !self.ready.is_empty() || self.filling.is_flushed());
         let transmit = match self.gate() {
             Gate::Open => Some(self.now.monotonic),
             Gate::Until(time) => Some(time),
@@ -231,23 +243,31 @@ impl BulkDelete {
         {
             return Gate::Closed;
         }
-        let ready = self.next_ready().map(|position| (Duration::ZERO, &self.ready[position]));
-        let delayed = || self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch));
-        let Some((due, batch)) = ready.or_else(|| delayed().map(|(&(due, _), batch)| (due, batch)))
-        else {
-            return Gate::Closed;
+        let (due, keys) = match self.next_batch() {
+            Some(Next::Ready(position)) => (Duration::ZERO, self.ready[position].keys().len()),
+            Some(Next::Open) => (Duration::ZERO, self.filling.len()),
+            None => {
+                let delayed = self.delayed.iter().find(|(_, batch)| self.has_its_turn(batch));
+                let Some((&(due, _), batch)) = delayed else { return Gate::Closed };
+                (due, batch.keys().len())
+            }
         };
-        let Some(slot) = self.pacer.next_send(batch.keys().len()) else { return Gate::Closed };
+        let Some(slot) = self.pacer.next_send(keys) else { return Gate::Closed };
         let time = due.max(slot).max(self.outage.next_probe().unwrap_or_default());
         if time <= self.now.monotonic { Gate::Open } else { Gate::Until(time) }
     }
 
-    /// The index in `ready` of the next batch to send.
-    fn next_ready(&self) -> Option<usize> {
-        match self.next_probe_of_doubt() {
-            Some(probe) => Some(probe),
-            None => self.ready.iter().position(|batch| self.has_its_turn(batch)),
-        }
+    /// The next batch to send.
+    fn next_batch(&self) -> Option<Next> {
+        self.next_probe_of_doubt().or_else(|| {
+            let ready = self.ready.iter().position(|batch| self.has_its_turn(batch));
+            ready.map(Next::Ready).or_else(|| self.open().filter(|_| self.splitting.is_none()))
+        })
+    }
+
+    /// The open batch, if it was flushed.
+    fn open(&self) -> Option<Next> {
+        self.filling.is_flushed().then_some(Next::Open)
     }
 
     /// Whether requests go out one at a time, as probes do, and parts of the first batch that is
@@ -259,12 +279,17 @@ impl BulkDelete {
             || self.next_probe_of_doubt().is_some()
     }
 
-    /// The index in `ready` of a batch that shows whether the keys are the reason, if that is in
-    /// doubt: the one farthest from those that were rejected.
-    fn next_probe_of_doubt(&self) -> Option<usize> {
+    /// A batch that shows whether the keys are the reason, if that is in doubt.
+    fn next_probe_of_doubt(&self) -> Option<Next> {
         if !self.history.had_success || !self.doubt.is_open() {
             return None;
         }
-        self.ready.iter().rposition(Batch::is_untried)
+        self.untried()
+    }
+
+    /// The batch pushed last, of those that were never sent. It is the farthest from the batches
+    /// that were rejected.
+    pub(super) fn untried(&self) -> Option<Next> {
+        self.open().or_else(|| self.ready.iter().rposition(Batch::is_untried).map(Next::Ready))
     }
 }

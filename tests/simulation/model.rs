@@ -108,6 +108,7 @@ impl Model {
             "{range:?} was not pushed"
         );
         assert!((1..=500).contains(&transmit.keys), "{} keys in a batch", transmit.keys);
+        self.pushed.sent(range);
         assert_eq!(transmit.keys, self.pushed.originals(range).count());
         assert_eq!(
             transmit.to_request().body(),

@@ -134,7 +134,7 @@ impl<'a> World<'a> {
         for _ in 0..source.chunk {
             let Some(&key) = self.scenario.pushes.get(self.next_push) else {
                 self.bulk.finish();
-                self.model.pushed.end_batch();
+                self.model.pushed.flush();
                 // Past the end: no second time.
                 self.next_push += 1;
                 return;
@@ -149,7 +149,7 @@ impl<'a> World<'a> {
             self.next_push += 1;
             if self.random.chance(source.flush) {
                 self.bulk.flush();
-                self.model.pushed.end_batch();
+                self.model.pushed.flush();
             }
         }
         self.next_chunk = self.now + source.pause;
