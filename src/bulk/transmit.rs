@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::Request;
 
 use super::batch::Content;
+use super::response::THROTTLED_FIRST;
 use super::{Batch, BulkDelete, Event, InFlight, MOST_EVENTS, Phase, Positions, Span, StopReason};
 use crate::signing::Signer;
 use crate::{Now, Target, TransportError};
@@ -260,9 +261,21 @@ impl BulkDelete {
     /// The next batch to send.
     fn next_batch(&self) -> Option<Next> {
         self.next_probe_of_doubt().or_else(|| {
+            let open = self.open().filter(|_| self.splitting.is_none());
             let ready = self.ready.iter().position(|batch| self.has_its_turn(batch));
-            ready.map(Next::Ready).or_else(|| self.open().filter(|_| self.splitting.is_none()))
+            match ready {
+                Some(position) if open.is_none() || !self.goes_last(&self.ready[position]) => {
+                    Some(Next::Ready(position))
+                }
+                _ => open,
+            }
         })
+    }
+
+    /// Whether this batch goes behind all others, because it may be the reason that nothing gets on.
+    fn goes_last(&self, batch: &Batch) -> bool {
+        batch.throttled >= THROTTLED_FIRST
+            || (self.outage.is_open() && !self.outage.is_fresh(batch))
     }
 
     /// The open batch, if it was flushed.
