@@ -231,8 +231,8 @@
 //! |---|---|
 //! | `hyper` | `HyperTransport`: asynchronous, on tokio |
 //! | `ureq` | `UreqTransport`: blocking |
-//! | `async` | `Run::run_async`: any number of keys on a runtime of yours, over a client of yours; part of `hyper` |
-//! | `emulator` | `Emulator`: the service's side as a value, for tests without a network |
+//! | `async` | `Run::run_async`: any number of keys on your runtime, over your client; part of `hyper` |
+//! | `emulator` | `Emulator`: the service as a value, for tests without a network |
 //! | `serve` | the emulator on a loopback socket, for clients in any language |
 //! | `serde` | `Report` can be serialized and deserialized with serde |
 //! | `tracing` | a `tracing` span for each request of a run, and its events |
