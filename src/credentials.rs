@@ -1,12 +1,48 @@
-//! AccessKey pairs, long-lived or issued by STS.
+//! AccessKey pairs, long-lived or issued by STS, and the sources of those that expire.
+//!
+//! [`Source`] is one of these, each a small state machine that hands out requests and takes
+//! responses:
+//!
+//! | source | what it is |
+//! |---|---|
+//! | [`EcsRole`] | the RAM role of the ECS instance |
+//! | [`Oidc`] | a role by the OIDC token of a pod (RRSA of ACK) |
+//! | [`AssumeRole`] | a role assumed with the credentials of another source |
+//! | [`CredentialsUri`] | a service that gives credentials to whoever asks |
+//! | [`Credentials`] | those given |
+//!
+//! [`Source::from_environment`] finds the one that is configured.
+
+mod assume_role;
+mod ecs_role;
+mod environment;
+mod error;
+mod json;
+mod oidc;
+mod renewal;
+mod response;
+mod source;
+mod sts;
+mod uri;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::Uri;
+use http::uri::{PathAndQuery, Scheme};
 use zeroize::Zeroizing;
 
 use crate::{InvalidValue, time_text};
+
+pub use self::assume_role::AssumeRole;
+pub use self::ecs_role::EcsRole;
+pub use self::environment::{Variables, sts_address};
+pub use self::error::{SourceError, SourceErrorKind};
+pub use self::oidc::Oidc;
+pub use self::renewal::Renewal;
+pub use self::source::{Direct, Reply, Source, Step};
+pub use self::uri::CredentialsUri;
 
 /// An AccessKey pair, with a security token if STS issued it.
 ///
@@ -142,4 +178,21 @@ impl fmt::Debug for Credentials {
             .field("expiration", &self.expiration)
             .finish_non_exhaustive()
     }
+}
+
+/// An absolute `http` or `https` URI. Its text may hold a secret, and is in no error.
+fn parse_uri(field: &'static str, text: &str) -> Result<Uri, InvalidValue> {
+    let uri: Option<Uri> = text.parse().ok();
+    let is_http = |uri: &Uri| matches!(uri.scheme(), Some(scheme) if *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    let uri = uri.filter(|uri| is_http(uri) && uri.host().is_some_and(|host| !host.is_empty()));
+    let rule = "must be an http or https URL with a host";
+    uri.ok_or(InvalidValue::without_value(field, rule))
+}
+
+/// The same scheme and authority with another path and query.
+fn with_path(uri: &Uri, path: &str) -> Uri {
+    let mut parts = uri.clone().into_parts();
+    let path: PathAndQuery = path.parse().expect("every part was checked or encoded");
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts).expect("scheme and authority are there")
 }

@@ -18,7 +18,9 @@ mod response;
 mod service_error;
 mod xml;
 
+pub(crate) use error_document::ErrorDocument;
 pub(crate) use meaning::Meaning;
+pub(crate) use redact::Secrets;
 pub(crate) use request::build as build_request;
 pub use request::{DeleteVectors, RequestError};
 pub use response::Deleted;

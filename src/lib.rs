@@ -189,7 +189,8 @@
 //! proxy) never count, however few batches are left, unless the batch failed half its attempts while
 //! others were deleted. Error responses of OSS count once every batch that is left has failed. The
 //! run reports such an outage when it begins. It also reports a minute without a deletion, whether
-//! attempts fail or all are throttled.
+//! attempts fail or all are throttled. From then on a throttled run sends one request every ten
+//! seconds or so, at every rate.
 //!
 //! # Pacing
 //!
@@ -243,7 +244,7 @@
 mod attempt_error;
 mod back_off;
 pub mod bulk;
-mod credentials;
+pub mod credentials;
 mod delete_vectors;
 #[cfg(feature = "emulator")]
 pub mod emulator;

@@ -69,6 +69,8 @@ mod clock;
 mod hyper;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod options;
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+mod proxy;
 #[cfg(feature = "serve")]
 mod server;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
@@ -79,12 +81,15 @@ mod ureq;
 #[cfg(feature = "async")]
 pub use self::client::{AsyncProvider, StreamIter, Timer, stream_iter};
 pub use self::client::{
-    BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, StopHandle,
+    BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, SourceProvider,
+    StopHandle,
 };
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 pub use self::options::{InvalidRoots, TransportOptions};
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+pub use self::proxy::Proxy;
 #[cfg(feature = "serve")]
 pub use self::server::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]

@@ -9,7 +9,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::MAX_TIMEOUT;
+use super::{MAX_TIMEOUT, Proxy};
+use crate::credentials::Direct;
 use crate::{InvalidValue, TransportError};
 
 /// How long an idle connection is kept. Servers and proxies usually wait longer, so that a request
@@ -19,7 +20,7 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// The maximum number of idle connections per host: more than the limits of the service can use.
 pub(super) const MAX_IDLE: usize = 64;
 
-/// Timeouts and trust, the same for every transport.
+/// Timeouts, trust and proxy, the same for every transport.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,6 +36,7 @@ pub struct TransportOptions {
     pub(super) timeout: Duration,
     pub(super) extra_roots: Vec<CertificateDer<'static>>,
     pub(super) user_agent: UserAgent,
+    pub(super) proxy: Option<Proxy>,
 }
 
 /// Replaces the `user-agent` of a request.
@@ -50,7 +52,7 @@ impl UserAgent {
 }
 
 impl TransportOptions {
-    /// 10 seconds to connect, 60 seconds for the whole call, the public roots only.
+    /// 10 seconds to connect, 60 seconds for the whole call, the public roots only, no proxy.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -58,6 +60,7 @@ impl TransportOptions {
             timeout: Duration::from_secs(60),
             extra_roots: Vec::new(),
             user_agent: UserAgent::default(),
+            proxy: None,
         }
     }
 
@@ -78,6 +81,38 @@ impl TransportOptions {
     #[must_use]
     pub fn timeout(self, limit: Duration) -> Self {
         Self { timeout: limit.min(MAX_TIMEOUT), ..self }
+    }
+
+    /// Sends requests through this proxy, except those marked
+    /// [`Direct`](crate::credentials::Direct). The environment is not read: a program that honours
+    /// `HTTPS_PROXY` and the like looks there itself.
+    ///
+    /// If the proxy cannot be reached or refuses, the error says *surely not sent* and names it,
+    /// without its password.
+    ///
+    /// ```
+    /// # use oss_delete_vectors::transports::{Proxy, TransportOptions};
+    /// let options = TransportOptions::new().proxy(Proxy::parse("http://proxy.example.com:8080")?);
+    /// # Ok::<_, oss_delete_vectors::InvalidValue>(())
+    /// ```
+    #[must_use]
+    pub fn proxy(self, proxy: Proxy) -> Self {
+        Self { proxy: Some(proxy), ..self }
+    }
+
+    /// The same without a proxy, and bounded by this time, for a request that is marked.
+    pub(super) fn direct(&self, direct: Direct) -> Self {
+        let [connect_timeout, timeout] =
+            [self.connect_timeout, self.timeout].map(|limit| limit.min(direct.timeout));
+        Self { connect_timeout, timeout, proxy: None, ..self.clone() }
+    }
+
+    /// The peer in errors: with the proxy, if there is one.
+    pub(super) fn via(&self, peer: String) -> String {
+        match &self.proxy {
+            Some(proxy) => format!("{peer} through the proxy {proxy}"),
+            None => peer,
+        }
     }
 
     /// Replaces the `user-agent` of all requests. The default names this crate.
@@ -149,6 +184,7 @@ impl fmt::Debug for TransportOptions {
             .field("connect_timeout", &self.connect_timeout)
             .field("timeout", &self.timeout)
             .field("extra_roots", &format_args!("{} certificates", self.extra_roots.len()))
+            .field("proxy", &self.proxy)
             .finish()
     }
 }

@@ -9,19 +9,19 @@ use super::{header, xml};
 /// The error document of a response, in any format, as far as it can be read. `fields` has all
 /// members that are text.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ErrorDocument {
-    pub(super) code: Option<String>,
-    pub(super) message: Option<String>,
-    pub(super) request_id: Option<String>,
-    pub(super) ec: Option<String>,
-    pub(super) server_time: Option<String>,
-    pub(super) fields: Vec<(String, String)>,
+pub(crate) struct ErrorDocument {
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) ec: Option<String>,
+    pub(crate) server_time: Option<String>,
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 impl ErrorDocument {
     /// Reads the document from `body` or, if it is not there, from the header that replaces it. The
     /// first character decides about the format, because gateways send wrong content types.
-    pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Self {
         let document = Self::parse_text(body);
         if document.code.is_some() {
             return document;
@@ -89,12 +89,16 @@ pub(super) fn is_empty_or_without_error(body: &[u8]) -> bool {
     body.is_empty() || serde_json::from_slice(body).is_ok_and(is_well)
 }
 
-/// Whether a member belongs to an error, such as `Error`, `ErrorResponse`, `errors` or `Code`.
+/// Whether a member belongs to an error, such as `Error`, `ErrorResponse`, `errors`, `Code`, `failedKeys`
+/// or `"success": false`.
 fn has_error(value: &Value) -> bool {
     match value {
         Value::Object(members) => members.iter().any(|(name, value)| {
             let name = name.to_ascii_lowercase();
-            name == "code" || name.contains("error") || has_error(value)
+            matches!(&*name, "code" | "message")
+                || ["error", "exception", "fail"].iter().any(|word| name.contains(word))
+                || (name == "success" && *value == Value::Bool(false))
+                || has_error(value)
         }),
         Value::Array(values) => values.iter().any(has_error),
         _ => false,

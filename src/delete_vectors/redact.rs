@@ -11,7 +11,7 @@ use crate::Credentials;
 const SHORTEST: usize = 8;
 
 /// The secrets that no error may contain.
-pub(super) struct Secrets<'a>(Vec<Secret<'a>>);
+pub(crate) struct Secrets<'a>(Vec<Secret<'a>>);
 
 struct Secret<'a> {
     plain: &'a str,
@@ -21,25 +21,33 @@ struct Secret<'a> {
 }
 
 impl<'a> Secrets<'a> {
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self(Vec::new())
     }
 
-    pub(super) fn of(credentials: &'a Credentials) -> Self {
+    pub(crate) fn of(credentials: &'a Credentials) -> Self {
         let token = credentials.security_token().map(|token| (token, "[security token]"));
-        let secrets =
-            token.into_iter().chain([(credentials.access_key_secret(), "[AccessKey secret]")]);
+        let secret = (credentials.access_key_secret(), "[AccessKey secret]");
+        Self::new(token.into_iter().chain([secret]))
+    }
+
+    pub(crate) fn of_text(plain: &'a str, placeholder: &'static str) -> Self {
+        Self::new([(plain, placeholder)].into_iter())
+    }
+
+    fn new(secrets: impl Iterator<Item = (&'a str, &'static str)>) -> Self {
         let secrets = secrets.filter(|(plain, _)| plain.len() >= SHORTEST);
-        Self(
-            secrets
-                .map(|(plain, placeholder)| Secret { plain, placeholder, base64: OnceCell::new() })
-                .collect(),
-        )
+        let secrets = secrets.map(|(plain, placeholder)| Secret {
+            plain,
+            placeholder,
+            base64: OnceCell::new(),
+        });
+        Self(secrets.collect())
     }
 
     /// `text` without the secrets: plain, escaped (percent-encoding, JSON or XML, once or several
     /// times), in hex, or in base64.
-    pub(super) fn redact(&self, text: String) -> String {
+    pub(crate) fn redact(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| secret.redact(&text).unwrap_or(text))
     }
 }

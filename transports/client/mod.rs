@@ -9,6 +9,7 @@ mod blocking;
 mod credentials;
 mod error;
 mod observer;
+mod source;
 mod steps;
 mod stop;
 
@@ -31,6 +32,7 @@ pub use self::credentials::AsyncProvider;
 pub use self::credentials::{BlockingProvider, NoProvider};
 pub use self::error::{RunError, RunErrorKind};
 pub use self::observer::{Observer, OnEvent};
+pub use self::source::SourceProvider;
 use self::steps::Steps;
 use self::stop::Listener;
 pub use self::stop::StopHandle;
