@@ -1,4 +1,5 @@
-//! `BulkDelete` driven by hand in virtual time: one behaviour a test, exact counts, no network and no sleep.
+//! `BulkDelete` driven by hand in virtual time: one behaviour per test, exact counts, no network
+//! and no sleep.
 
 #[path = "../common/mod.rs"]
 mod common;

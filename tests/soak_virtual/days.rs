@@ -28,8 +28,8 @@ const LENGTH: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 const TOKEN: Duration = Duration::from_secs(60 * 60);
 /// A checkpoint is saved so often.
 const SAVED: Duration = Duration::from_secs(30);
-/// What the days may take on top of the most that the first of them took, in bytes. What grows with the keys or with the requests
-/// would take more: there are millions.
+/// What the days may take on top of the most that the first of them took, in bytes. What grows with
+/// the keys or with the requests would take more: there are millions.
 const GROWTH: usize = 512 * 1024;
 
 pub(crate) struct Days {
@@ -39,7 +39,8 @@ pub(crate) struct Days {
     skew: i64,
     target: Target,
     emulator: Emulator,
-    /// Requests are told apart by the process that sent them: the answers to those of a dead one go nowhere.
+    /// Requests are told apart by the process that sent them: the answers to those of a dead one go
+    /// nowhere.
     network: FaultyNetwork<(u32, TransmitId)>,
     bulk: BulkDelete,
     process: u32,
@@ -49,7 +50,8 @@ pub(crate) struct Days {
     reply_at: Option<Duration>,
     /// As on a disk.
     saved: Checkpoint,
-    /// Keys that failed, by position of push, as in a file: those that no checkpoint covers are sent again.
+    /// Keys that failed, by position of push, as in a file: those that no checkpoint covers are
+    /// sent again.
     failed: BTreeSet<u64>,
     next_push: u64,
     /// Keys that there ever were: a process that resumes pushes them again.
@@ -131,13 +133,14 @@ impl Days {
         self.end(tally);
     }
 
-    /// Does what is to be done after each reason to stop, as people or their scripts would, and begins another process.
+    /// Does what is to be done after each reason to stop, as people or their scripts would, and
+    /// begins another process.
     fn look_after(&mut self, reason: &StopReason, tally: &mut Tally) {
         self.save();
         match reason {
             StopReason::Requested => tally.add("stops", 1),
             StopReason::CredentialsMissing => {
-                tally.add("nobody gave credentials", 1);
+                tally.add("no credentials came", 1);
                 self.later(10 * MINUTE);
                 self.credentials = self.issue(tally);
             }
