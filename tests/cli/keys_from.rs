@@ -158,7 +158,7 @@ fn what_was_sent_before_a_bad_line_is_accounted_for() {
         assert_eq!(
             failed.read().lines().count() as u64,
             not_attempted,
-            "every key that was read and not deleted is told"
+            "every key that was read and not deleted is reported"
         );
     }
 }

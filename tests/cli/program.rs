@@ -47,7 +47,8 @@ impl Run {
         assert_eq!(self.json()["keys_read"], sum, "{self:?}");
     }
 
-    /// The counts of the JSON report: deleted, rejected, unconfirmed, not attempted, duplicates, requests.
+    /// The counts of the JSON report: deleted, rejected, unconfirmed, not attempted, duplicates,
+    /// requests.
     pub(crate) fn counts(&self) -> [u64; 6] {
         let json = self.json();
         ["deleted", "rejected", "unconfirmed", "not_attempted", "duplicates", "requests"]
@@ -98,7 +99,8 @@ pub(crate) fn finish(child: Child) -> Run {
     checked(child.wait_with_output().unwrap())
 }
 
-/// What any run said comes by here. No secret may be in it, but for the token in the header that `--dry-run` prints.
+/// Checks the output of every run. It must not contain a secret, except for the token that
+/// `--dry-run` prints.
 pub(crate) fn checked(Output { status, stdout, stderr }: Output) -> Run {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let run = Run { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
@@ -107,7 +109,7 @@ pub(crate) fn checked(Output { status, stdout, stderr }: Output) -> Run {
     run
 }
 
-/// An address where nobody listens, and nobody can while it is held: a client's own port.
+/// An address without a listener: the port of a client, which is in use.
 pub(crate) struct ClosedPort(TcpStream);
 
 impl ClosedPort {

@@ -62,7 +62,7 @@ fn the_same_command_goes_on_where_the_run_ended() {
         service.allow(u64::MAX);
         assert_eq!(delete(&service, &options).counts()[..5], [4999, 1, 0, 0, 0]);
         assert_eq!(service.left(), 1);
-        // All but the bad key: the checkpoint stays, and so does the line that tells of it.
+        // All but the bad key: the checkpoint stays, and so does the line about that key.
         assert!(checkpoint.exists());
         let last = delete(&service, &options);
         assert_eq!(

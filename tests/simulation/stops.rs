@@ -165,7 +165,7 @@ impl Grounds {
             );
             assert!(!self.is_requested, "stopped, and it goes on");
             assert!(!self.fatal, "goes on after a fatal answer");
-            assert!(!self.hopeless_clock, "goes on with a clock that cannot be mended");
+            assert!(!self.hopeless_clock, "goes on with a clock that cannot be corrected");
             return;
         };
         if self.is_over {

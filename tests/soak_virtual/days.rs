@@ -24,7 +24,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Of every run; then its source of keys has come to its end.
 const LENGTH: Duration = Duration::from_secs(3 * 24 * 60 * 60);
-/// For how long the service takes credentials. The client is told every second time.
+/// How long the service accepts credentials. The client knows every second expiration.
 const TOKEN: Duration = Duration::from_secs(60 * 60);
 /// A checkpoint is saved so often.
 const SAVED: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ pub(crate) struct Days {
     process: u32,
     tokens: u32,
     credentials: Credentials,
-    /// When credentials come, once they were asked for; never where nobody gives any.
+    /// When credentials come after they were asked for; `None` if they never do.
     reply_at: Option<Duration>,
     /// As on a disk.
     saved: Checkpoint,
@@ -154,7 +154,7 @@ impl Days {
         self.begin(tally);
     }
 
-    /// Nobody is there for so long. The network goes on.
+    /// Lets time pass without a process. The network goes on.
     fn later(&mut self, time: Duration) {
         self.now += time;
         while self
@@ -186,7 +186,7 @@ impl Days {
         assert_eq!(
             self.emulator.len(BUCKET, INDEX),
             Some(left),
-            "vectors are left that nobody was told of"
+            "vectors are left that were not reported"
         );
 
         for &fault in Fault::ALL {
@@ -258,7 +258,7 @@ impl Days {
                 }
             }
             Event::Failed(failed) => {
-                // Keys that a stop cut short are no part of the checkpoint, which decides on them.
+                // The checkpoint decides: it does not cover keys that a stop interrupted.
                 let position =
                     |key: Key<'_>| key.as_str().trim_start_matches("doc-").parse().unwrap();
                 for position in failed.keys.iter().map(position) {
@@ -271,7 +271,7 @@ impl Days {
                 }
             }
             Event::CredentialsNeeded if self.reply_at.is_none() => {
-                // One in a dozen times nobody is there, for longer than the run waits.
+                // One in a dozen times no credentials come, for longer than the run waits.
                 let delay =
                     if self.random.chance(0.08) { LENGTH } else { self.random.millis(0..60_000) };
                 self.reply_at = Some(self.now + delay);
@@ -357,7 +357,7 @@ impl Days {
         }
     }
 
-    /// Keeps what the checkpoint tells of, as text.
+    /// Saves the checkpoint as text, and the failed keys that it covers.
     fn save(&mut self) {
         self.saved = self.bulk.checkpoint().to_string().parse().unwrap();
     }
