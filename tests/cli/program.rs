@@ -19,6 +19,12 @@ pub(crate) const TRANSPORTS: [&str; 2] = ["hyper", "ureq"];
 pub(crate) const PLACE: [&str; 6] =
     ["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket"];
 
+/// The options of a run against `endpoint` that asks no question and reports JSON.
+pub(crate) fn against(endpoint: &str) -> impl Iterator<Item = &str> {
+    let options = ["--index-name", "vectorindex1", "--force", "--output-format", "json"];
+    PLACE.into_iter().chain(options).chain(["--endpoint", endpoint])
+}
+
 /// The exit codes, as README lists them.
 pub(crate) const USAGE: Option<i32> = Some(1);
 pub(crate) const REFUSED: Option<i32> = Some(2);
