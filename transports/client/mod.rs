@@ -25,6 +25,8 @@ use crate::{
     bulk::{BulkOptions, Report},
 };
 
+#[cfg(feature = "hyper")]
+pub(super) use self::asynchronous::InSpan;
 #[cfg(feature = "async")]
 pub use self::asynchronous::{StreamIter, Timer, stream_iter};
 #[cfg(feature = "async")]
