@@ -4,7 +4,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod books;
 mod clock;
 mod conformance;
 mod credentials;
@@ -16,6 +15,7 @@ mod outcomes;
 mod pace;
 mod pacing;
 mod pacing_picture;
+mod pushing;
 mod resume;
 mod run;
 mod startup;

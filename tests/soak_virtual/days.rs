@@ -39,8 +39,7 @@ pub(crate) struct Days {
     skew: i64,
     target: Target,
     emulator: Emulator,
-    /// Requests are told apart by the process that sent them: the answers to those of a dead one go
-    /// nowhere.
+    /// The id of a request includes its process: responses to those of a dead one are dropped.
     network: FaultyNetwork<(u32, TransmitId)>,
     bulk: BulkDelete,
     process: u32,
