@@ -1,5 +1,8 @@
 //! An emulator of the service, without network and clock: `http::Request` in, `http::Response` out.
 //!
+//! It has what it takes to test an application that puts vectors, deletes them and checks that they
+//! are gone: `DeleteVectors`, `ListVectors`, `GetVectors` and `PutVectors`.
+//!
 //! ```
 //! use std::time::{Duration, UNIX_EPOCH};
 //! use oss_delete_vectors::emulator::Emulator;
@@ -25,21 +28,25 @@
 mod address;
 mod faults;
 mod faulty_network;
+mod filter;
 mod handle;
 mod identity;
+mod index;
 mod rate_limit;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
-use crate::{Credentials, InvalidValue, Key, ServiceError, Target};
+use self::index::{Index, Listings};
+use crate::{Credentials, InvalidValue, Key, ServiceError, Target, Vector};
 
 pub use faults::{Fault, Faults};
 pub use faulty_network::{FaultyNetwork, NetworkEvent, Outage};
 pub use identity::Identity;
 pub use rate_limit::RateLimit;
 
-/// One account in one region: its vector buckets, their indexes and keys, and the identities that
-/// may delete from them.
+/// One account in one region: its vector buckets, their indexes and vectors, and the identities that
+/// may use them.
 ///
 /// The emulator is deterministic: the same requests at the same times get the same responses, byte
 /// for byte. [`handle`](Self::handle) lists its checks in their order.
@@ -85,6 +92,7 @@ pub struct Emulator {
     /// Keys that the service always fails over.
     failing_keys: BTreeSet<Box<str>>,
     rate_limit: Option<RateLimit>,
+    listings: Listings,
     failures: VecDeque<PlannedAnswer>,
     requests: u64,
     deleted_keys: u64,
@@ -94,7 +102,7 @@ pub struct Emulator {
 struct Bucket {
     /// The bucket, without an index.
     target: Target,
-    indexes: BTreeMap<String, BTreeSet<Box<str>>>,
+    indexes: BTreeMap<String, Index>,
 }
 
 /// A failure that was requested; see [`Emulator::fail_next`].
@@ -116,6 +124,7 @@ impl Emulator {
             rejected_keys: BTreeSet::new(),
             failing_keys: BTreeSet::new(),
             rate_limit: None,
+            listings: Listings::default(),
             failures: VecDeque::new(),
             requests: 0,
             deleted_keys: 0,
@@ -144,8 +153,8 @@ impl Emulator {
         Ok(emulator)
     }
 
-    /// Puts vectors into an index. Creates the index and its bucket if necessary, even without
-    /// keys.
+    /// Puts vectors into an index that have a key and nothing else. Creates the index and its bucket
+    /// if necessary, even without keys.
     ///
     /// # Errors
     ///
@@ -162,6 +171,31 @@ impl Emulator {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
+        let index = self.index_to_fill(bucket, index_name)?;
+        for key in keys {
+            index.put_key(Key::new(key.as_ref())?.as_str());
+        }
+        Ok(())
+    }
+
+    /// Puts vectors with their data and metadata into an index. Creates the index and its bucket if
+    /// necessary. Data may have any dimension.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] if the name of the bucket or the index is invalid.
+    pub fn put_whole_vectors(
+        &mut self,
+        bucket: &str,
+        index_name: &str,
+        vectors: impl IntoIterator<Item = Vector>,
+    ) -> Result<(), InvalidValue> {
+        let index = self.index_to_fill(bucket, index_name)?;
+        vectors.into_iter().for_each(|vector| index.put(vector));
+        Ok(())
+    }
+
+    fn index_to_fill(&mut self, bucket: &str, index_name: &str) -> Result<&mut Index, InvalidValue> {
         check_index_name(index_name)?;
         if !self.buckets.contains_key(bucket) {
             let target = Target::builder()
@@ -172,11 +206,7 @@ impl Emulator {
             self.buckets.insert(bucket.to_owned(), Bucket { target, indexes: BTreeMap::new() });
         }
         let indexes = &mut self.buckets.get_mut(bucket).expect("inserted above").indexes;
-        let index = indexes.entry(index_name.to_owned()).or_default();
-        for key in keys {
-            index.insert(Key::new(key.as_ref())?.as_str().into());
-        }
-        Ok(())
+        Ok(indexes.entry(index_name.to_owned()).or_default())
     }
 
     /// Adds an identity. Replaces one with the same AccessKey id.
@@ -221,6 +251,18 @@ impl Emulator {
         self.rate_limit = rate_limit;
     }
 
+    /// Lets listings return a vector for this long after its deletion: the service does not document
+    /// whether a listing sees deletes at once. Zero by default. `GetVectors` always does.
+    pub fn set_listing_delay(&mut self, delay: Duration) {
+        self.listings.delay = delay;
+    }
+
+    /// Rejects the token of a page that was returned longer ago than `lifetime`. `None`, the default,
+    /// means never.
+    pub fn set_token_lifetime(&mut self, lifetime: Option<Duration>) {
+        self.listings.token_lifetime = lifetime;
+    }
+
     /// Responds to the next request that passes all checks with `error`, after deleting its first
     /// `deleted_keys` keys: a write that is not atomic. Each further call applies to one more
     /// request.
@@ -237,7 +279,12 @@ impl Emulator {
     /// The number of vectors in the index. `None` if there is no such index.
     #[must_use]
     pub fn len(&self, bucket: &str, index_name: &str) -> Option<usize> {
-        self.index(bucket, index_name).map(BTreeSet::len)
+        self.index(bucket, index_name).map(Index::len)
+    }
+
+    /// The keys of the vectors in the index, sorted. None if there is no such index.
+    pub fn keys(&self, bucket: &str, index_name: &str) -> impl Iterator<Item = &str> {
+        self.index(bucket, index_name).into_iter().flat_map(Index::keys)
     }
 
     /// The number of requests received, successful or not.
@@ -254,7 +301,7 @@ impl Emulator {
         self.deleted_keys
     }
 
-    fn index(&self, bucket: &str, index_name: &str) -> Option<&BTreeSet<Box<str>>> {
+    fn index(&self, bucket: &str, index_name: &str) -> Option<&Index> {
         self.buckets.get(bucket)?.indexes.get(index_name)
     }
 }

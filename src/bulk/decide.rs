@@ -1,7 +1,7 @@
 use http::StatusCode;
 
 use crate::AttemptError;
-use crate::delete_vectors::Meaning;
+use crate::operation::Meaning;
 
 /// What the run has seen so far, as far as it decides.
 #[derive(Debug, Clone, Copy, Default)]
@@ -181,7 +181,7 @@ mod tests {
         let listed: Vec<String> =
             listed.map(|code| code.trim_matches('`').replace('*', "User")).collect();
         // All that the crate knows, so that no row can go unnoticed.
-        let known = include_str!("../delete_vectors/code.rs").lines().filter_map(|line| {
+        let known = include_str!("../operation/code.rs").lines().filter_map(|line| {
             let (_, code) = line.strip_prefix("pub const ")?.split_once(" = \"")?;
             code.strip_suffix("\";").filter(|code| *code != code::BAD_ERROR_RESPONSE)
         });

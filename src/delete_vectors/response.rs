@@ -1,13 +1,13 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{DATE, HeaderValue};
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 
-use super::error_document::is_empty_or_without_error;
-use super::redact::Secrets;
-use super::{DeleteVectors, ServiceError, header};
-use crate::{Credentials, time_text};
+use super::DeleteVectors;
+use crate::operation::{
+    Head, Kind, Secrets, confirmation, insert_qos_delay, insert_request_id,
+};
+use crate::{Credentials, ServiceError};
 
 /// The service's word that every key of the batch is gone, whether it was there before or not.
 ///
@@ -57,7 +57,7 @@ impl Deleted {
     pub fn to_response(&self) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        insert(response.headers_mut(), header::REQUEST_ID, self.request_id.as_deref());
+        insert_request_id(response.headers_mut(), self.request_id.as_deref());
         insert_qos_delay(response.headers_mut(), self.qos_delay);
         response
     }
@@ -72,7 +72,7 @@ impl DeleteVectors {
     /// # Errors
     ///
     /// [`ServiceError`] for every other answer, whatever its body: JSON, XML, HTML, empty, cut short or not even text. Codes
-    /// are in [`code`](super::code).
+    /// are in [`code`](crate::code).
     pub fn parse_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Deleted, ServiceError> {
         Self::parse(response, &Secrets::none())
     }
@@ -100,47 +100,8 @@ impl DeleteVectors {
         response: &Response<B>,
         secrets: &Secrets<'_>,
     ) -> Result<Deleted, ServiceError> {
-        let request_id = text(response.headers(), header::REQUEST_ID);
-        let is_deleted = response.status().is_success()
-            && request_id.is_some()
-            && !response.headers().contains_key(header::ERR)
-            && is_empty_or_without_error(response.body().as_ref());
-        if is_deleted {
-            let request_id = request_id.map(|id| secrets.redact(id));
-            Ok(Deleted { request_id, qos_delay: qos_delay(response.headers()) })
-        } else {
-            Err(ServiceError::parse(response, secrets))
-        }
+        let Head { request_id, qos_delay } =
+            confirmation(Kind::DeleteVectors, response, secrets)?;
+        Ok(Deleted { request_id, qos_delay })
     }
-}
-
-/// A header's value as text, trimmed: the first that is neither empty nor something else than text.
-pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let values =
-        headers.get_all(name).iter().filter_map(|value| str::from_utf8(value.as_bytes()).ok());
-    values.map(str::trim).find(|value| !value.is_empty()).map(str::to_owned)
-}
-
-pub(super) fn qos_delay(headers: &HeaderMap) -> Option<Duration> {
-    text(headers, header::QOS_DELAY_TIME)?.parse().ok().map(Duration::from_millis)
-}
-
-/// Sets a header where there is a value for it that can stand there.
-pub(super) fn insert(headers: &mut HeaderMap, name: &'static str, value: Option<&str>) {
-    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
-        headers.insert(name, value);
-    }
-}
-
-pub(super) fn insert_qos_delay(headers: &mut HeaderMap, qos_delay: Option<Duration>) {
-    insert(
-        headers,
-        header::QOS_DELAY_TIME,
-        qos_delay.map(|delay| delay.as_millis().to_string()).as_deref(),
-    );
-}
-
-/// The time of the `Date` header; `None` where it is missing or not a date.
-pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    time_text::http_date(&text(headers, DATE.as_str())?)
 }

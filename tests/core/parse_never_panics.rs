@@ -206,7 +206,7 @@ fn read_request(request: &Request<Vec<u8>>) -> &'static str {
             assert_eq!(DeleteVectors::parse_request(&target(), &call.to_request()), Ok(call));
             "call"
         }
-        Err(RequestError::NotDeleteVectors) => "not delete vectors",
+        Err(RequestError::OtherOperation { .. }) => "not delete vectors",
         Err(RequestError::InvalidDigest) => "digest",
         Err(RequestError::MalformedJson(_)) => "json",
         Err(RequestError::InvalidParameter(_)) => "parameter",

@@ -22,7 +22,7 @@ use super::call::{outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, UserAgent, peer, timed_out};
 use super::{TransportOptions, tls};
 use crate::signing::Signer;
-use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, TransportError};
+use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, Operation, TransportError};
 
 /// Carries requests with hyper, over pooled HTTP/1.1 connections.
 ///
@@ -135,7 +135,24 @@ impl HyperTransport {
         call: &DeleteVectors,
         signer: &Signer,
     ) -> Result<Deleted, AttemptError> {
-        outcome(self.send(signed(call, signer)).await, signer)
+        self.call(call, signer).await
+    }
+
+    /// Makes one call of any [`Operation`]: signs as of now, sends once, reads the response.
+    ///
+    /// # Errors
+    ///
+    /// [`AttemptError`]: no response, or an error response.
+    ///
+    /// # Panics
+    ///
+    /// As [`send`](Self::send).
+    pub async fn call<O: Operation>(
+        &self,
+        call: &O,
+        signer: &Signer,
+    ) -> Result<O::Output, AttemptError> {
+        outcome::<O>(self.send(signed(call, signer)).await, signer)
     }
 
     /// Sends `request` to the host of its URI and reads the response to its end.

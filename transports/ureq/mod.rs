@@ -19,7 +19,7 @@ use super::options::{IDLE_TIMEOUT, MAX_IDLE, UserAgent, peer, timed_out};
 use super::{BoxError, TransportOptions, tls};
 use crate::signing::Signer;
 use crate::{
-    AttemptError, DeleteVectors, Deleted, InvalidValue, MAX_RESPONSE_BODY, TransportError,
+    AttemptError, DeleteVectors, Deleted, InvalidValue, MAX_RESPONSE_BODY, Operation, TransportError,
 };
 
 /// Carries requests with ureq, over pooled HTTP/1.1 connections.
@@ -125,7 +125,20 @@ impl UreqTransport {
         call: &DeleteVectors,
         signer: &Signer,
     ) -> Result<Deleted, AttemptError> {
-        outcome(self.send(signed(call, signer)), signer)
+        self.call(call, signer)
+    }
+
+    /// Makes one call of any [`Operation`]: signs as of now, sends once, reads the response.
+    ///
+    /// # Errors
+    ///
+    /// [`AttemptError`]: no response, or an error response.
+    pub fn call<O: Operation>(
+        &self,
+        call: &O,
+        signer: &Signer,
+    ) -> Result<O::Output, AttemptError> {
+        outcome::<O>(self.send(signed(call, signer)), signer)
     }
 
     /// Sends `request` to the host of its URI and reads the response to its end, blocking the

@@ -58,7 +58,7 @@ const TRICKS: &[Trick] = &[
     (
         "the call as a value",
         |request| request.replacen("?deleteVectors", "?a=deleteVectors", 1),
-        "MethodNotAllowed",
+        "NotImplemented",
     ),
     (
         "a path above",

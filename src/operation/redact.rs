@@ -11,7 +11,7 @@ use crate::Credentials;
 const SHORTEST: usize = 8;
 
 /// What no error may repeat.
-pub(super) struct Secrets<'a>(Vec<Secret<'a>>);
+pub(crate) struct Secrets<'a>(Vec<Secret<'a>>);
 
 struct Secret<'a> {
     plain: &'a str,
@@ -21,11 +21,11 @@ struct Secret<'a> {
 }
 
 impl<'a> Secrets<'a> {
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self(Vec::new())
     }
 
-    pub(super) fn of(credentials: &'a Credentials) -> Self {
+    pub(crate) fn of(credentials: &'a Credentials) -> Self {
         let token = credentials.security_token().map(|token| (token, "[security token]"));
         let secrets =
             token.into_iter().chain([(credentials.access_key_secret(), "[AccessKey secret]")]);
@@ -38,7 +38,7 @@ impl<'a> Secrets<'a> {
     }
 
     /// `text` without the secrets: as they are, escaped (percent-encoding, JSON, XML, once or more often), in hex, or in base64.
-    pub(super) fn redact(&self, text: String) -> String {
+    pub(crate) fn redact(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| secret.redact(&text).unwrap_or(text))
     }
 }

@@ -7,7 +7,7 @@ use http::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::code;
+use super::{Kind, code};
 use super::error_document::{ErrorDocument, shown};
 use super::header;
 use super::meaning::Meaning;
@@ -17,7 +17,8 @@ use crate::escape::escape;
 use crate::signing::{RequestDate, Resource};
 use crate::{Endpoint, Target, time_text};
 
-/// An answer of the service, or of something on the way to it, that is no [`Deleted`](super::Deleted).
+/// An answer of the service, or of something on the way to it, that is no success, such as
+/// [`Deleted`](crate::Deleted).
 ///
 /// What to do is in [`is_retryable`](Self::is_retryable), [`is_throttling`](Self::is_throttling),
 /// [`may_have_deleted`](Self::may_have_deleted) and, in words, in [`advice`](Self::advice).
@@ -38,6 +39,8 @@ pub struct ServiceError(Box<Parts>);
 /// Behind a pointer, so that results stay small.
 #[derive(Clone, PartialEq, Eq)]
 struct Parts {
+    /// Of the call that it is the response to.
+    kind: Kind,
     status: StatusCode,
     code: String,
     message: String,
@@ -60,6 +63,7 @@ impl ServiceError {
     #[must_use]
     pub fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self(Box::new(Parts {
+            kind: Kind::DeleteVectors,
             status,
             code: code.into(),
             message: message.into(),
@@ -114,7 +118,11 @@ impl ServiceError {
         self
     }
 
-    pub(super) fn parse<B: AsRef<[u8]>>(response: &Response<B>, secrets: &Secrets<'_>) -> Self {
+    pub(super) fn parse<B: AsRef<[u8]>>(
+        kind: Kind,
+        response: &Response<B>,
+        secrets: &Secrets<'_>,
+    ) -> Self {
         let (headers, body) = (response.headers(), response.body().as_ref());
         let document = ErrorDocument::parse(headers, body);
         let message = document.message.unwrap_or_else(|| match &document.code {
@@ -127,6 +135,7 @@ impl ServiceError {
         let server_time = document.server_time.and_then(|time| time_text::any(&time));
         let redacted = |text: String| secrets.redact(text);
         Self(Box::new(Parts {
+            kind,
             status: response.status(),
             code: redacted(code.unwrap_or_else(|| code::BAD_ERROR_RESPONSE.to_owned())),
             message: redacted(message),
@@ -144,6 +153,15 @@ impl ServiceError {
             retry_after: retry_after(headers),
             qos_delay: qos_delay(headers),
         }))
+    }
+
+    /// A success that is not the document that it should be.
+    pub(crate) fn unreadable<B>(kind: Kind, response: &Response<B>, reason: &str) -> Self {
+        let message = format!("the response is not a list of vectors: {reason}");
+        let mut error = Self::new(response.status(), code::BAD_ERROR_RESPONSE, message);
+        error.0.kind = kind;
+        error.0.request_id = text(response.headers(), header::REQUEST_ID);
+        error
     }
 
     /// The status. A 2xx is one that came without the service's request id or with an error in its body.
@@ -247,9 +265,13 @@ impl ServiceError {
 
     /// Whether a part of the keys, or all, may be gone in spite of the error: any 5xx, throttling among them; 408 and
     /// `RequestTimeout`; a 400 without a code, which may be that; and a response that is [not from OSS](Self::is_from_oss), which does not say what OSS did with the request.
-    /// All others say that the call was rejected.
+    /// All others say that the call was rejected. Calls that delete nothing never have.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {
+        self.0.kind == Kind::DeleteVectors && self.may_have_executed()
+    }
+
+    fn may_have_executed(&self) -> bool {
         match self.meaning() {
             Meaning::Failed | Meaning::NotFromOss => true,
             Meaning::Throttled => {
@@ -317,7 +339,7 @@ impl ServiceError {
         Some(Cow::Borrowed(match self.code() {
             code::ACCESS_DENIED => {
                 return Some(
-                    format!("allow the action oss:DeleteVectors on {resource} and {resource}/*")
+                    format!("allow the action {} on {resource} and {resource}/*", self.0.kind.action())
                         .into(),
                 );
             }
@@ -328,9 +350,17 @@ impl ServiceError {
             code::NO_SUCH_VECTOR_INDEX => {
                 return Some(format!("check the index name, {target}").into());
             }
+            code::VECTOR_INDEX_PARAMETER_INVALID if self.0.kind == Kind::ListVectors => {
+                "check the index name and the filter"
+            }
             code => match (code::advice(code), self.meaning()) {
                 (Some(advice), _) => advice,
                 (None, Meaning::Throttled) => "send again, more slowly",
+                (None, Meaning::NotFromOss | Meaning::Failed)
+                    if !self.is_from_oss() && self.0.kind != Kind::DeleteVectors =>
+                {
+                    "check the endpoint: the response is not from OSS"
+                }
                 (None, Meaning::NotFromOss | Meaning::Failed) if !self.is_from_oss() => {
                     "check the endpoint: the response is not from OSS, and the batch may be gone in part"
                 }
@@ -345,7 +375,7 @@ impl ServiceError {
     /// is left out there.
     #[must_use]
     pub fn to_response(&self) -> Response<Bytes> {
-        let Parts { status, code, message, request_id, ec, fields, date, retry_after, qos_delay } =
+        let Parts { kind: _, status, code, message, request_id, ec, fields, date, retry_after, qos_delay } =
             &*self.0;
         let mut members = Map::<String, Value>::new();
         for (name, value) in fields {

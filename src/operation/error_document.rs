@@ -101,7 +101,7 @@ fn speaks_of_error(value: &Value) -> bool {
 }
 
 /// A member by its name, in this spelling or else in any case.
-fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+pub(crate) fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let in_any_case = || {
         members.iter().find(|(member, _)| member.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     };
