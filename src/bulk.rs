@@ -74,6 +74,15 @@ use self::pacer::Pacer;
 use self::startup::Startup;
 use crate::{Credentials, InvalidValue, Now, Target};
 
+/// What a listing has in common with a run.
+pub(crate) mod shared {
+    pub(crate) use super::authority::Authority;
+    pub(crate) use super::back_off::BackOff;
+    pub(crate) use super::clock::{Clock, Correction};
+    pub(crate) use super::decide::{History, Verdict, decide};
+    pub(crate) use super::startup::Startup;
+}
+
 pub use self::checkpoint::Checkpoint;
 pub use self::event::{Event, FailedKeys, KeyOutcome, StopReason};
 pub use self::options::{Adaptive, BulkOptions, Pace, Rate};

@@ -96,6 +96,7 @@ pub struct Emulator {
     failures: VecDeque<PlannedAnswer>,
     requests: u64,
     deleted_keys: u64,
+    deleted_vectors: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -128,6 +129,7 @@ impl Emulator {
             failures: VecDeque::new(),
             requests: 0,
             deleted_keys: 0,
+            deleted_vectors: 0,
         }
     }
 
@@ -195,7 +197,11 @@ impl Emulator {
         Ok(())
     }
 
-    fn index_to_fill(&mut self, bucket: &str, index_name: &str) -> Result<&mut Index, InvalidValue> {
+    fn index_to_fill(
+        &mut self,
+        bucket: &str,
+        index_name: &str,
+    ) -> Result<&mut Index, InvalidValue> {
         check_index_name(index_name)?;
         if !self.buckets.contains_key(bucket) {
             let target = Target::builder()
@@ -299,6 +305,12 @@ impl Emulator {
     #[must_use]
     pub fn deleted_keys(&self) -> u64 {
         self.deleted_keys
+    }
+
+    /// The number of vectors deleted: of [`deleted_keys`](Self::deleted_keys) those that had one.
+    #[must_use]
+    pub fn deleted_vectors(&self) -> u64 {
+        self.deleted_vectors
     }
 
     fn index(&self, bucket: &str, index_name: &str) -> Option<&Index> {

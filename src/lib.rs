@@ -268,7 +268,10 @@ pub use endpoint::Endpoint;
 pub use get_vectors::{Found, GetVectors};
 pub use invalid::InvalidValue;
 pub use keys::{Key, KeyBatch, Keys};
-pub use list_vectors::{Filter, ListVectors, Listed, Vector};
+pub use list_vectors::{
+    Filter, KeyLister, ListError, ListEvent, ListReport, ListTransmit, ListTransmitId, ListVectors,
+    Listed, Passes, Selection, Step, Vector,
+};
 pub use now::Now;
 pub use operation::{Operation, RequestError, ServiceError, code};
 pub use put_vectors::{PutVectors, Stored};

@@ -25,8 +25,8 @@ use crate::{Credentials, Target};
 
 pub(crate) use meaning::Meaning;
 pub(crate) use redact::Secrets;
-pub(crate) use request::{Body, build, keys, read_body, write_string};
 pub use request::RequestError;
+pub(crate) use request::{Body, build, keys, read_body, write_string};
 pub(crate) use response::{
     Head, confirmation, document, insert_qos_delay, insert_request_id, member, write_document,
 };

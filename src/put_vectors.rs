@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Map, Value};
 
-use crate::operation::{self, Kind, Operation, Secrets, confirmation, insert_request_id, read_body};
+use crate::operation::{
+    self, Kind, Operation, Secrets, confirmation, insert_request_id, read_body,
+};
 use crate::{Credentials, InvalidValue, RequestError, ServiceError, Target, Vector};
 
 /// One `PutVectors` call: vectors to put into an index. A vector replaces one with the same key.
@@ -42,12 +44,20 @@ impl PutVectors {
     /// [`InvalidValue`] if there are no vectors, more than 500, or one without data.
     pub fn new(target: &Target, vectors: Vec<Vector>) -> Result<Self, InvalidValue> {
         if !(1..=Self::MAX_VECTORS).contains(&vectors.len()) {
-            return Err(InvalidValue::new("vectors", "must be 1 to 500", &vectors.len().to_string()));
+            return Err(InvalidValue::new(
+                "vectors",
+                "must be 1 to 500",
+                &vectors.len().to_string(),
+            ));
         }
         if let Some(empty) =
             vectors.iter().find(|vector| vector.data().is_none_or(<[f32]>::is_empty))
         {
-            return Err(InvalidValue::new("data of each vector", "must hold a number", empty.key()));
+            return Err(InvalidValue::new(
+                "data of each vector",
+                "must hold a number",
+                empty.key(),
+            ));
         }
         Ok(Self { target: target.clone(), vectors })
     }

@@ -9,12 +9,12 @@ use crate::{AttemptError, Credentials, Now, Target};
 /// As with the clock, credentials have generations: if older ones are rejected, that means no more than to sign again. Those that
 /// come may be rejected as well, for a provider has a cache: then it is asked again, less and less often, until its timeout is over.
 #[derive(Debug)]
-pub(super) struct Authority {
+pub(crate) struct Authority {
     signer: Signer,
     generation: u32,
     /// Since when no credentials are accepted.
     rejected: Option<Rejected>,
-    pub(super) can_renew: bool,
+    pub(crate) can_renew: bool,
     timeout: Duration,
     asked: Option<Asked>,
     /// Whether the present credentials were refused, or have expired: nothing is sent until there are others.
@@ -49,7 +49,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 const ASK_ANEW: Duration = Duration::from_secs(1);
 
 impl Authority {
-    pub(super) fn new(target: &Target, credentials: Credentials, options: &BulkOptions) -> Self {
+    pub(crate) fn new(target: &Target, credentials: Credentials, options: &BulkOptions) -> Self {
         Self {
             signer: Signer::new(target, credentials),
             generation: 0,
@@ -63,32 +63,32 @@ impl Authority {
         }
     }
 
-    pub(super) fn signer(&self) -> &Signer {
+    pub(crate) fn signer(&self) -> &Signer {
         &self.signer
     }
 
-    pub(super) fn generation(&self) -> u32 {
+    pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
 
     /// Whether requests may be signed.
-    pub(super) fn is_valid(&self) -> bool {
+    pub(crate) fn is_valid(&self) -> bool {
         !self.is_void
     }
 
     /// Whether credentials are on trial, because those before them were rejected: one request finds out.
-    pub(super) fn is_on_trial(&self) -> bool {
+    pub(crate) fn is_on_trial(&self) -> bool {
         self.rejected.is_some()
     }
 
-    pub(super) fn succeeded(&mut self, generation: u32) {
+    pub(crate) fn succeeded(&mut self, generation: u32) {
         if generation == self.generation {
             self.rejected = None;
         }
     }
 
     /// A request signed under `generation` was rejected for its credentials. Whether there is nobody to ask for others.
-    pub(super) fn rejected(&mut self, now: Now, generation: u32, error: &AttemptError) -> bool {
+    pub(crate) fn rejected(&mut self, now: Now, generation: u32, error: &AttemptError) -> bool {
         if generation != self.generation || self.is_void {
             return false;
         }
@@ -111,7 +111,7 @@ impl Authority {
         false
     }
 
-    pub(super) fn renew(&mut self, now: Duration, credentials: Credentials) {
+    pub(crate) fn renew(&mut self, now: Duration, credentials: Credentials) {
         self.signer = Signer::new(self.signer.resource().clone(), credentials);
         self.generation += 1;
         self.asked = None;
@@ -121,7 +121,7 @@ impl Authority {
     }
 
     /// Whether someone is to be asked for credentials now. `service_time` is that of `now`.
-    pub(super) fn poll(&mut self, now: Duration, service_time: SystemTime) -> bool {
+    pub(crate) fn poll(&mut self, now: Duration, service_time: SystemTime) -> bool {
         if self.can_renew
             && let Some(expiration) = self.signer.credentials().expiration()
         {
@@ -149,7 +149,7 @@ impl Authority {
     }
 
     /// Why to stop, where credentials that are needed did not come in time, or none that came were accepted.
-    pub(super) fn overdue(&self, now: Duration) -> Option<StopReason> {
+    pub(crate) fn overdue(&self, now: Duration) -> Option<StopReason> {
         self.deadline().filter(|&deadline| deadline <= now)?;
         Some(match &self.rejected {
             Some(Rejected { generations: 2.., error, .. }) => {
@@ -167,7 +167,7 @@ impl Authority {
     }
 
     /// When to poll again, at the latest.
-    pub(super) fn next_poll(&self, now: Duration, service_time: SystemTime) -> Option<Duration> {
+    pub(crate) fn next_poll(&self, now: Duration, service_time: SystemTime) -> Option<Duration> {
         let expiration = self.signer.credentials().expiration().filter(|_| self.can_renew);
         let until = |time: SystemTime| {
             time.duration_since(service_time).ok().filter(|left| !left.is_zero())

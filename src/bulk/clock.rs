@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 /// A correction holds for all requests that are signed after it: their generation. A refusal of an older generation says
 /// nothing new; one of the newest, before any success under it, says that there is nothing to learn.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     /// The service's time less ours.
     ahead: Duration,
     behind: Duration,
@@ -15,7 +15,7 @@ pub(super) struct Clock {
 
 /// What to make of a refusal because of the date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Correction {
+pub(crate) enum Correction {
     /// Sign again: the time is known better now.
     Known,
     /// The answer's time was of no help before, or it has none.
@@ -23,20 +23,20 @@ pub(super) enum Correction {
 }
 
 impl Clock {
-    pub(super) fn generation(&self) -> u32 {
+    pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
 
-    pub(super) fn service_time(&self, wall: SystemTime) -> SystemTime {
+    pub(crate) fn service_time(&self, wall: SystemTime) -> SystemTime {
         wall.checked_add(self.ahead).and_then(|wall| wall.checked_sub(self.behind)).unwrap_or(wall)
     }
 
-    pub(super) fn succeeded(&mut self, generation: u32) {
+    pub(crate) fn succeeded(&mut self, generation: u32) {
         self.is_proven |= generation == self.generation;
     }
 
     /// A request signed under `generation` was refused for its date, at our time `wall` and the service's time `date`.
-    pub(super) fn refused(
+    pub(crate) fn refused(
         &mut self,
         generation: u32,
         wall: SystemTime,

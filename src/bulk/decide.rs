@@ -5,18 +5,18 @@ use crate::operation::Meaning;
 
 /// What the run has seen so far, as far as it decides.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct History {
+pub(crate) struct History {
     /// Some batch was deleted.
-    pub(super) had_success: bool,
+    pub(crate) had_success: bool,
     /// Some response came, whichever.
-    pub(super) had_response: bool,
+    pub(crate) had_response: bool,
     /// Attempts that were surely not sent, before the first response.
-    pub(super) unreachable: u32,
+    pub(crate) unreachable: u32,
 }
 
 /// What to do with the batch of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Again, more slowly; no attempt spent.
     SlowDown,
     /// Again, after a back-off; an attempt spent.
@@ -40,7 +40,7 @@ const UNREACHABLE: u32 = 3;
 
 /// The decision table, as on the crate page. Whether the keys may be gone is decided
 /// separately: [`AttemptError::may_have_deleted`].
-pub(super) fn decide(error: &AttemptError, history: History) -> Verdict {
+pub(crate) fn decide(error: &AttemptError, history: History) -> Verdict {
     let error = match error {
         AttemptError::Service(error) => error,
         AttemptError::Transport(error) => {
@@ -71,7 +71,7 @@ pub(super) fn decide(error: &AttemptError, history: History) -> Verdict {
 }
 
 /// Whether the pace has to fall: it may be a limit that speaks.
-pub(super) fn slows_down(error: &AttemptError) -> bool {
+pub(crate) fn slows_down(error: &AttemptError) -> bool {
     match error {
         AttemptError::Transport(_) => false,
         AttemptError::Service(error) => match error.meaning() {
@@ -85,7 +85,7 @@ pub(super) fn slows_down(error: &AttemptError) -> bool {
 }
 
 /// Whether OSS itself sent the response.
-pub(super) fn is_from_oss(error: &AttemptError) -> bool {
+pub(crate) fn is_from_oss(error: &AttemptError) -> bool {
     matches!(error, AttemptError::Service(error) if error.is_from_oss())
 }
 

@@ -4,9 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 
 use super::DeleteVectors;
-use crate::operation::{
-    Head, Kind, Secrets, confirmation, insert_qos_delay, insert_request_id,
-};
+use crate::operation::{Head, Kind, Secrets, confirmation, insert_qos_delay, insert_request_id};
 use crate::{Credentials, ServiceError};
 
 /// The service's word that every key of the batch is gone, whether it was there before or not.
@@ -100,8 +98,7 @@ impl DeleteVectors {
         response: &Response<B>,
         secrets: &Secrets<'_>,
     ) -> Result<Deleted, ServiceError> {
-        let Head { request_id, qos_delay } =
-            confirmation(Kind::DeleteVectors, response, secrets)?;
+        let Head { request_id, qos_delay } = confirmation(Kind::DeleteVectors, response, secrets)?;
         Ok(Deleted { request_id, qos_delay })
     }
 }

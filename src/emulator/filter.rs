@@ -16,9 +16,15 @@ pub(super) enum Condition {
 #[derive(Debug)]
 pub(super) enum Test {
     /// Equal to one of these; the other way round if negated.
-    OneOf { values: Vec<Value>, is_negated: bool },
+    OneOf {
+        values: Vec<Value>,
+        is_negated: bool,
+    },
     /// A number that compares in one of these ways.
-    Compared { number: Number, ways: [Ordering; 2] },
+    Compared {
+        number: Number,
+        ways: [Ordering; 2],
+    },
     Exists(bool),
 }
 

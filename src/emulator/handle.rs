@@ -183,7 +183,7 @@ impl Emulator {
         let delay = Some(self.listings.delay).filter(|delay| !delay.is_zero());
         let listed_until = delay.map(|delay| now.monotonic.saturating_add(delay));
         for key in call.keys().iter().take(keys) {
-            index.remove(key.as_str(), listed_until);
+            self.deleted_vectors += u64::from(index.remove(key.as_str(), listed_until));
         }
         let executed = keys.min(call.keys().len());
         self.deleted_keys += executed as u64;
@@ -228,10 +228,7 @@ impl Emulator {
                 format!("there is no index {index_name} in {resource}"),
             ));
         }
-        if self
-            .rate_limit
-            .as_mut()
-            .is_some_and(|limit| !limit.admits(now.monotonic, call.writes()))
+        if self.rate_limit.as_mut().is_some_and(|limit| !limit.admits(now.monotonic, call.writes()))
         {
             let message = "too many requests per second";
             return Err(ServiceError::new(

@@ -42,8 +42,8 @@ struct Token {
     after: String,
 }
 
-/// The maximum of a page, in bytes: 1 MB.
-const PAGE_BYTES: usize = 1_000_000;
+/// The maximum of the vectors in a page, in bytes: with the longest token the page has 1 MB.
+const PAGE_BYTES: usize = 990_000;
 
 /// Vectors that are examined for a page. If few of them match, it is short, or even empty.
 const EXAMINED: usize = 10_000;
@@ -71,20 +71,17 @@ impl Index {
     pub(super) fn put(&mut self, Vector { key, data, metadata }: Vector) {
         self.ghosts.remove(&*key);
         let has_content = data.is_some() || metadata.is_some();
-        self.vectors
-            .insert(key.into(), has_content.then(|| Box::new(Content { data, metadata })));
+        self.vectors.insert(key.into(), has_content.then(|| Box::new(Content { data, metadata })));
     }
 
-    /// Deletes a vector. Listings return it until `listed_until`, if that is given.
-    pub(super) fn remove(&mut self, key: &str, listed_until: Option<Duration>) {
-        match listed_until {
-            None => drop(self.vectors.remove(key)),
-            Some(until) => {
-                if let Some((key, content)) = self.vectors.remove_entry(key) {
-                    self.ghosts.insert(key, (until, content));
-                }
-            }
+    /// Deletes a vector. Listings return it until `listed_until`, if that is given. Returns whether
+    /// there was one.
+    pub(super) fn remove(&mut self, key: &str, listed_until: Option<Duration>) -> bool {
+        let Some((key, content)) = self.vectors.remove_entry(key) else { return false };
+        if let Some(until) = listed_until {
+            self.ghosts.insert(key, (until, content));
         }
+        true
     }
 
     pub(super) fn get(&self, key: &str, returns: Return) -> Option<Vector> {
@@ -118,20 +115,25 @@ impl Index {
         let after = token.as_ref().map(|token| token.after.as_str());
         let (mut page, mut bytes, mut last) = (Vec::new(), 0, None);
         let mut rest = self.listed(now, after).peekable();
-        for (key, content) in rest.by_ref().take(EXAMINED) {
-            last = Some(key);
+        let mut examined = 0;
+        while page.len() < limit
+            && examined < EXAMINED
+            && let Some(&(key, content)) = rest.peek()
+        {
             let metadata = content.and_then(|content| content.metadata.as_ref());
-            if (segment.1 > 1 && hash(key) % u64::from(segment.1) != u64::from(segment.0))
-                || condition.is_some_and(|condition| !condition.holds(metadata))
-            {
-                continue;
+            let is_in_segment =
+                segment.1 == 1 || hash(key) % u64::from(segment.1) == u64::from(segment.0);
+            if is_in_segment && condition.is_none_or(|condition| condition.holds(metadata)) {
+                let vector = vector(key, content, call.returns);
+                bytes += vector.to_json().to_string().len() + 1;
+                if bytes > PAGE_BYTES && !page.is_empty() {
+                    break;
+                }
+                page.push(vector);
             }
-            let vector = vector(key, content, call.returns);
-            bytes += size(&vector);
-            page.push(vector);
-            if page.len() >= limit || bytes >= PAGE_BYTES - 10_000 {
-                break;
-            }
+            last = Some(key);
+            rest.next();
+            examined += 1;
         }
         let next = last.filter(|_| rest.peek().is_some()).map(|after| {
             Token { segment, filter, issued_at: now, after: after.to_owned() }.to_text()
@@ -163,12 +165,6 @@ fn vector(key: &str, content: Option<&Content>, returns: Return) -> Vector {
     let metadata = content.filter(|_| returns.metadata);
     let metadata = metadata.and_then(|content| content.metadata.clone());
     Vector { key: key.to_owned(), data, metadata }
-}
-
-/// About as many bytes as it has in JSON.
-fn size(vector: &Vector) -> usize {
-    let metadata = vector.metadata().map_or(0, |metadata| metadata.len());
-    vector.key.len() + 12 * vector.data.as_ref().map_or(0, Vec::len) + metadata + 60
 }
 
 fn hash(text: &str) -> u64 {

@@ -8,7 +8,7 @@ use crate::{Credentials, InvalidValue, RequestError, ServiceError, Target};
 /// One `ListVectors` call: a page of the vectors of an index.
 ///
 /// The order of vectors is not documented, nor how long a token lives, nor whether a listing sees
-/// what is put or deleted while it goes on. `KeyLister` lists a whole index.
+/// what is put or deleted while it goes on. [`KeyLister`](crate::KeyLister) lists a whole index.
 ///
 /// ```
 /// use oss_delete_vectors::{ListVectors, Target};
@@ -60,7 +60,8 @@ impl ListVectors {
     ///
     /// [`InvalidValue`] if it is not 1 to 1000.
     pub fn max_results(mut self, max_results: u16) -> Result<Self, InvalidValue> {
-        self.max_results = Some(checked("max results", "must be 1 to 1000", max_results.into(), 1..=1000)?);
+        self.max_results =
+            Some(checked("max results", "must be 1 to 1000", max_results.into(), 1..=1000)?);
         Ok(self)
     }
 

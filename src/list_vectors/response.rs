@@ -107,7 +107,11 @@ fn parse<B: AsRef<[u8]>>(
         None | Some(Value::Null) => None,
         Some(Value::String(token)) => Some(token.clone()).filter(|token| !token.is_empty()),
         Some(_) => {
-            return Err(ServiceError::unreadable(Kind::ListVectors, response, "nextToken must be a string"));
+            return Err(ServiceError::unreadable(
+                Kind::ListVectors,
+                response,
+                "nextToken must be a string",
+            ));
         }
     };
     match vectors(&mut members) {

@@ -1,3 +1,5 @@
+use std::str::FromStr;
+
 use serde_json::{Map, Value, json};
 
 use crate::operation::{Body, member};
@@ -107,6 +109,21 @@ impl Vector {
     }
 }
 
+/// Reads the JSON of the service: `{"key":"doc-001","data":{"float32":[0.5]},"metadata":{"t":1}}`. Data
+/// and metadata may be missing, and names have any case.
+impl FromStr for Vector {
+    type Err = InvalidValue;
+
+    /// # Errors
+    ///
+    /// [`InvalidValue`] with the field that is wrong: `vector`, `key`, `data`, `data.float32` or
+    /// `metadata`.
+    fn from_str(json: &str) -> Result<Self, InvalidValue> {
+        let vector = serde_json::from_str(json);
+        Self::from_json(vector.map_err(|_| InvalidValue::new("vector", "must be JSON", json))?)
+    }
+}
+
 /// Takes a member that is not null, in this spelling or else in any case.
 fn take(members: &mut Map<String, Value>, name: &str) -> Option<Value> {
     let name = match members.get(name) {
@@ -122,7 +139,8 @@ fn components(data: &Map<String, Value>) -> Result<Vec<f32>, InvalidValue> {
     let numbers = numbers.and_then(|numbers| {
         numbers.iter().map(|number| number.as_f64().map(|number| number as f32)).collect()
     });
-    numbers.ok_or_else(|| InvalidValue::without_value("data.float32", "must be an array of numbers"))
+    numbers
+        .ok_or_else(|| InvalidValue::without_value("data.float32", "must be an array of numbers"))
 }
 
 /// The vectors of a response: none where the member is missing or null.

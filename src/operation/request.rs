@@ -82,7 +82,9 @@ impl Body {
     /// A whole number. One that is too large for any parameter is as good as the largest.
     pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, RequestError> {
         let whole = |value: &Value| {
-            value.as_i64().or_else(|| value.as_u64().map(|number| number.try_into().unwrap_or(i64::MAX)))
+            value
+                .as_i64()
+                .or_else(|| value.as_u64().map(|number| number.try_into().unwrap_or(i64::MAX)))
         };
         self.typed(name, "must be a whole number", whole)
     }

@@ -7,12 +7,12 @@ use http::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::{Kind, code};
 use super::error_document::{ErrorDocument, shown};
 use super::header;
 use super::meaning::Meaning;
 use super::redact::Secrets;
 use super::response::{date, insert, insert_qos_delay, qos_delay, text};
+use super::{Kind, code};
 use crate::escape::escape;
 use crate::signing::{RequestDate, Resource};
 use crate::{Endpoint, Target, time_text};
@@ -339,8 +339,11 @@ impl ServiceError {
         Some(Cow::Borrowed(match self.code() {
             code::ACCESS_DENIED => {
                 return Some(
-                    format!("allow the action {} on {resource} and {resource}/*", self.0.kind.action())
-                        .into(),
+                    format!(
+                        "allow the action {} on {resource} and {resource}/*",
+                        self.0.kind.action()
+                    )
+                    .into(),
                 );
             }
             code::NO_SUCH_BUCKET => {
@@ -375,8 +378,18 @@ impl ServiceError {
     /// is left out there.
     #[must_use]
     pub fn to_response(&self) -> Response<Bytes> {
-        let Parts { kind: _, status, code, message, request_id, ec, fields, date, retry_after, qos_delay } =
-            &*self.0;
+        let Parts {
+            kind: _,
+            status,
+            code,
+            message,
+            request_id,
+            ec,
+            fields,
+            date,
+            retry_after,
+            qos_delay,
+        } = &*self.0;
         let mut members = Map::<String, Value>::new();
         for (name, value) in fields {
             // Of several with one name the first that is not empty counts, as in parsing.

@@ -19,7 +19,8 @@ use super::options::{IDLE_TIMEOUT, MAX_IDLE, UserAgent, peer, timed_out};
 use super::{BoxError, TransportOptions, tls};
 use crate::signing::Signer;
 use crate::{
-    AttemptError, DeleteVectors, Deleted, InvalidValue, MAX_RESPONSE_BODY, Operation, TransportError,
+    AttemptError, DeleteVectors, Deleted, InvalidValue, MAX_RESPONSE_BODY, Operation,
+    TransportError,
 };
 
 /// Carries requests with ureq, over pooled HTTP/1.1 connections.
@@ -133,11 +134,7 @@ impl UreqTransport {
     /// # Errors
     ///
     /// [`AttemptError`]: no response, or an error response.
-    pub fn call<O: Operation>(
-        &self,
-        call: &O,
-        signer: &Signer,
-    ) -> Result<O::Output, AttemptError> {
+    pub fn call<O: Operation>(&self, call: &O, signer: &Signer) -> Result<O::Output, AttemptError> {
         outcome::<O>(self.send(signed(call, signer)), signer)
     }
 

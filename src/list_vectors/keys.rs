@@ -1,0 +1,366 @@
+//! All keys of an index, page by page.
+
+mod attempts;
+mod segment;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::Request;
+
+use self::attempts::Trouble;
+use self::segment::Segment;
+use super::{ListError, ListVectors, Selection};
+use crate::bulk::shared::{Authority, BackOff, Clock, History, Startup};
+use crate::bulk::{BulkOptions, StopReason};
+use crate::{AttemptError, Credentials, InvalidValue, Now, Target};
+
+/// Lists the keys of an index: a state machine over segments and pages, without IO.
+///
+/// Each key that was in the index all the time, and that the selection has, is yielded at least
+/// once. It may come again: a page that is lost is asked for again, and a segment whose token the
+/// service no longer accepts is listed from its beginning. Whether keys come that are put or deleted
+/// meanwhile is up to the service.
+///
+/// Failures are handled like those of a [`BulkDelete`](crate::bulk::BulkDelete), after the table
+/// [on the crate page](crate#what-to-do-about-an-error): a failed or throttled request is sent again
+/// after a back-off, the clock is corrected, credentials are renewed. No page is ever skipped. What
+/// the service rejects stops the listing, and so does any failure within the first ten attempts or
+/// the first minute. Later it waits for the end of an outage, up to
+/// [`outage_timeout`](BulkOptions::outage_timeout).
+///
+/// The loop is that of a `BulkDelete`: send what [`poll_transmit`](Self::poll_transmit) returns, take
+/// [`poll_event`](Self::poll_event) and [`poll_key`](Self::poll_key), end if
+/// [`is_finished`](Self::is_finished), wait until [`poll_timeout`](Self::poll_timeout), hand in what
+/// came. The adapters are [`list_keys`](crate::transports::list_keys) and `stream_keys`.
+///
+/// Memory is bounded: while as many pages wait to be taken as there are segments, and at least two,
+/// no more are asked for.
+///
+/// ```
+/// # #[cfg(feature = "emulator")] {
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use oss_delete_vectors::bulk::BulkOptions;
+/// use oss_delete_vectors::emulator::Emulator;
+/// use oss_delete_vectors::{Credentials, KeyLister, Now, Selection, Target};
+///
+/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+///     .bucket("examplebucket").index_name("vectorindex1").build()?;
+/// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// let keys = (0..3000).map(|number| format!("doc-{}#{}", number / 10, number % 10));
+/// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), keys)?;
+///
+/// let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+/// let chunks = Selection::all().prefix("doc-42#")?;
+/// let mut lister = KeyLister::new(&target, credentials, chunks, BulkOptions::new())?;
+/// let mut keys = Vec::new();
+/// while !lister.is_finished() {
+///     while let Some(transmit) = lister.poll_transmit(now) {
+///         lister.handle_response(now, transmit.id, &emulator.handle(now, &transmit.request));
+///     }
+///     while let Some(key) = lister.poll_key() {
+///         keys.push(key);
+///     }
+/// }
+/// assert_eq!((keys.len(), keys[0].as_str()), (10, "doc-42#0"));
+/// # }
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
+/// ```
+pub struct KeyLister {
+    target: Target,
+    selection: Selection,
+    options: BulkOptions,
+    /// The latest moment seen.
+    now: Now,
+    segments: Vec<Segment>,
+    in_flight: BTreeMap<ListTransmitId, InFlight>,
+    next_id: u64,
+    keys: VecDeque<String>,
+    events: VecDeque<ListEvent>,
+    stopped: Option<ListError>,
+    history: History,
+    startup: Startup,
+    authority: Authority,
+    clock: Clock,
+    back_off: BackOff,
+    trouble: Trouble,
+    /// Until when the service asked to send nothing.
+    held_until: Duration,
+    report: ListReport,
+}
+
+/// One attempt that has no response yet.
+struct InFlight {
+    segment: usize,
+    sent_at: Duration,
+    clock_generation: u32,
+    credentials_generation: u32,
+    credentials: Credentials,
+}
+
+/// One attempt, for as long as the listing lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListTransmitId(u64);
+
+/// A request to be sent, once.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ListTransmit {
+    /// To be passed on with the response, or with the failure.
+    pub id: ListTransmitId,
+    /// Signed as of now.
+    pub request: Request<Bytes>,
+}
+
+/// What a listing reports.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ListEvent {
+    /// The service wants fewer requests. The page is asked for again, after a back-off.
+    Throttled,
+    /// A page will be asked for again.
+    #[non_exhaustive]
+    Retrying {
+        /// What went wrong.
+        error: AttemptError,
+    },
+    /// The service no longer accepts the token of a segment, which is listed from its beginning.
+    #[non_exhaustive]
+    Restarted {
+        /// What the service said.
+        error: AttemptError,
+    },
+    /// The service's clock differs from this one; requests are dated by it from now on.
+    ClockCorrected,
+    /// Credentials have expired, are about to, or were rejected: hand others to
+    /// [`handle_credentials`](KeyLister::handle_credentials). Asked again every 10 seconds.
+    CredentialsNeeded,
+    /// No page has come for a minute, while attempts failed or were throttled.
+    #[non_exhaustive]
+    OutageBegan {
+        /// The last error.
+        error: AttemptError,
+        /// Time since the first failure.
+        lasted: Duration,
+    },
+    /// A page came again.
+    #[non_exhaustive]
+    OutageEnded {
+        /// Time since the first failure of the outage.
+        lasted: Duration,
+    },
+    /// No request will be sent any more.
+    Stopped(ListError),
+}
+
+/// What a listing did so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListReport {
+    /// Keys in all pages, those without the prefix among them.
+    pub listed: u64,
+    /// Keys that the selection has. A key that came twice counts twice.
+    pub selected: u64,
+    /// Pages received.
+    pub pages: u64,
+    /// Requests handed out.
+    pub requests: u64,
+    /// Requests that were throttled.
+    pub throttled: u64,
+    /// Pages that were asked for again because an attempt failed.
+    pub retries: u64,
+    /// Segments that were listed from their beginning again.
+    pub restarts: u64,
+}
+
+impl KeyLister {
+    /// A listing of the index of `target`.
+    ///
+    /// Of `options` it uses the back-off, the attempts, the timeouts and the seed. Rate and
+    /// concurrency have no effect: one request per segment is in flight.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] naming the option that is out of its range.
+    pub fn new(
+        target: &Target,
+        credentials: Credentials,
+        selection: Selection,
+        options: BulkOptions,
+    ) -> Result<Self, InvalidValue> {
+        options.check()?;
+        Ok(Self {
+            target: target.clone(),
+            now: Now::new(Duration::ZERO, UNIX_EPOCH),
+            segments: (0..selection.segments).map(|_| Segment::default()).collect(),
+            in_flight: BTreeMap::new(),
+            next_id: 0,
+            keys: VecDeque::new(),
+            events: VecDeque::new(),
+            stopped: None,
+            history: History::default(),
+            startup: Startup::default(),
+            authority: Authority::new(target, credentials, &options),
+            clock: Clock::default(),
+            back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),
+            trouble: Trouble::default(),
+            held_until: Duration::ZERO,
+            report: ListReport::default(),
+            selection,
+            options,
+        })
+    }
+
+    /// What is listed.
+    #[must_use]
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// Says that [`ListEvent::CredentialsNeeded`] is followed by
+    /// [`handle_credentials`](Self::handle_credentials). The same as
+    /// [`BulkOptions::credentials_timeout`] with 300 seconds.
+    pub fn enable_renewal(&mut self) {
+        self.authority.can_renew = true;
+    }
+
+    /// The next request to send; `None` if there is none now. Signed as of `now`: send it at once.
+    #[must_use]
+    pub fn poll_transmit(&mut self, now: Now) -> Option<ListTransmit> {
+        self.observe(now);
+        let due = self.next_due().filter(|&due| due <= self.now.monotonic)?;
+        let is_due = |segment: &Segment| segment.due().is_some_and(|due| due <= self.now.monotonic);
+        debug_assert!(due <= self.now.monotonic);
+        // The one that has come the least far, so that all end at about the same time.
+        let segments = self.segments.iter().enumerate().filter(|(_, segment)| is_due(segment));
+        let (number, segment) = segments.min_by_key(|(_, segment)| segment.pages())?;
+        let index = u8::try_from(number).expect("16 segments at most");
+        let call = self.selection.page(&self.target, index, segment.token());
+        let mut request = call.to_request();
+        self.authority.signer().sign(&mut request, self.clock.service_time(now.wall));
+        self.segments[number].sent();
+        let id = ListTransmitId(self.next_id);
+        self.next_id += 1;
+        self.report.requests += 1;
+        let attempt = InFlight {
+            segment: number,
+            sent_at: self.now.monotonic,
+            clock_generation: self.clock.generation(),
+            credentials_generation: self.authority.generation(),
+            credentials: self.authority.signer().credentials().clone(),
+        };
+        self.in_flight.insert(id, attempt);
+        Some(ListTransmit { id, request })
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time.
+    /// `None` if only a response, or a key that is taken, moves the listing on.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        if self.stopped.is_some() || self.has_ended() {
+            return None;
+        }
+        let service_time = self.clock.service_time(self.now.wall);
+        let response = self.in_flight.values().next();
+        let deadlines = [
+            response.map(|attempt| attempt.sent_at.saturating_add(self.options.response_timeout)),
+            self.next_due(),
+            self.authority.next_poll(self.now.monotonic, service_time),
+            self.startup_deadline(),
+            self.trouble.report_at(),
+            self.outage_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// The next event; `None` if there is none.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<ListEvent> {
+        self.events.pop_front()
+    }
+
+    /// The next key that was listed and that the selection has; `None` if there is none now.
+    #[must_use]
+    pub fn poll_key(&mut self) -> Option<String> {
+        self.keys.pop_front()
+    }
+
+    /// Whether all keys were listed and taken, or the listing [stopped](Self::stopped) and those that
+    /// it had were taken.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.keys.is_empty() && (self.stopped.is_some() || self.has_ended())
+    }
+
+    /// Why the listing stopped before its end; `None` if it did not.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&ListError> {
+        self.stopped.as_ref()
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn report(&self) -> ListReport {
+        self.report
+    }
+
+    /// Requests that have no response yet.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Sends nothing more. Keys that were listed can still be taken.
+    pub fn stop(&mut self) {
+        if !self.has_ended() {
+            self.stop_because(StopReason::Requested);
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.segments.iter().all(Segment::has_ended)
+    }
+
+    fn stop_because(&mut self, reason: StopReason) {
+        if self.stopped.is_none() {
+            let error = ListError::new(reason);
+            self.events.push_back(ListEvent::Stopped(error.clone()));
+            self.stopped = Some(error);
+            self.in_flight.clear();
+        }
+    }
+
+    /// When the next request may go out, unless something has to come first.
+    fn next_due(&self) -> Option<Duration> {
+        let is_first = !self.history.had_success || self.authority.is_on_trial();
+        if self.stopped.is_some()
+            || !self.authority.is_valid()
+            || self.startup.is_overdue(self.now.monotonic)
+            || !self.has_room()
+            || (is_first && !self.in_flight.is_empty())
+        {
+            return None;
+        }
+        let due = self.segments.iter().filter_map(Segment::due).min()?;
+        Some(due.max(self.held_until).max(self.now.monotonic))
+    }
+
+    /// Whether another page has room beside those that wait and those under way.
+    fn has_room(&self) -> bool {
+        let page = usize::from(ListVectors::MAX_RESULTS);
+        self.keys.len() + page * self.in_flight.len() < page * self.segments.len().max(2)
+    }
+}
+
+impl fmt::Debug for KeyLister {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyLister")
+            .field("target", &self.target)
+            .field("selection", &self.selection)
+            .field("report", &self.report)
+            .field("in_flight", &self.in_flight.len())
+            .finish_non_exhaustive()
+    }
+}
