@@ -319,6 +319,21 @@ impl KeyLister {
         }
     }
 
+    /// Whether a transmit still waits for its response.
+    #[must_use]
+    pub fn is_in_flight(&self, id: ListTransmitId) -> bool {
+        self.in_flight.contains_key(&id)
+    }
+
+    /// Lists everything once more, with the clock, the credentials and the report of before. Keys that
+    /// were not taken are dropped. A listing that has stopped stays so.
+    pub fn list_again(&mut self) {
+        self.segments.iter_mut().for_each(|segment| *segment = Segment::default());
+        self.keys.clear();
+        self.in_flight.clear();
+        self.trouble = Trouble::default();
+    }
+
     fn has_ended(&self) -> bool {
         self.segments.iter().all(Segment::has_ended)
     }

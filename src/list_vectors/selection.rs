@@ -100,7 +100,9 @@ impl std::fmt::Display for Selection {
             Some(filter) if self.prefix.is_some() => {
                 write!(f, " and whose metadata match {}", crate::escape::escape(filter.as_str()))
             }
-            Some(filter) => write!(f, " whose metadata match {}", crate::escape::escape(filter.as_str())),
+            Some(filter) => {
+                write!(f, " whose metadata match {}", crate::escape::escape(filter.as_str()))
+            }
             None => Ok(()),
         }
     }

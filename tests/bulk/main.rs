@@ -9,6 +9,8 @@ mod conformance;
 mod credentials;
 mod halving;
 mod hour;
+mod listing;
+mod listing_simulation;
 mod outage;
 mod outcomes;
 mod pace;

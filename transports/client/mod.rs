@@ -25,6 +25,8 @@ use crate::{
 };
 
 #[cfg(feature = "async")]
+pub(super) use self::asynchronous::Alarm;
+#[cfg(feature = "async")]
 pub use self::asynchronous::{StreamIter, Timer, stream_iter};
 #[cfg(feature = "async")]
 pub use self::credentials::AsyncProvider;

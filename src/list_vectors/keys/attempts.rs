@@ -44,7 +44,9 @@ impl KeyLister {
         let Some(attempt) = self.in_flight.remove(&id) else { return };
         self.history.had_response = true;
         match ListVectors::parse_response_to(&attempt.credentials, response) {
-            Ok(page) if page.next_token().is_some() && page.next_token() == self.token_of(&attempt) => {
+            Ok(page)
+                if page.next_token().is_some() && page.next_token() == self.token_of(&attempt) =>
+            {
                 let reason = "the token of the next page is that of this page";
                 let error = ServiceError::unreadable(Kind::ListVectors, response, reason);
                 self.reject(&attempt, error.into(), true);
@@ -227,7 +229,11 @@ impl KeyLister {
         segment.rejections += 1;
         let is_first = segment.token().is_none();
         // Something that passes is not worth a listing from the beginning.
-        let is_over = if is_first { segment.rejections >= self.options.max_attempts } else { segment.rejections >= 3 };
+        let is_over = if is_first {
+            segment.rejections >= self.options.max_attempts
+        } else {
+            segment.rejections >= 3
+        };
         if !is_clear && !is_over {
             return self.retry(attempt, error);
         }

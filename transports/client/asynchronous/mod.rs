@@ -14,7 +14,7 @@ use http::{Request, Response};
 
 use self::in_flight::InFlight;
 pub use self::stream_iter::{StreamIter, stream_iter};
-use self::timer::Alarm;
+pub(in crate::transports) use self::timer::Alarm;
 pub use self::timer::Timer;
 use super::steps::Sender;
 use super::{AsyncProvider, Observer, Run, RunError, Steps};
