@@ -191,6 +191,12 @@ impl Found {
         &self.vectors
     }
 
+    /// The vectors, by value.
+    #[must_use]
+    pub fn into_vectors(self) -> Vec<Vector> {
+        self.vectors
+    }
+
     /// The service's id of the request, for its support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {

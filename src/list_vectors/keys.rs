@@ -15,7 +15,7 @@ use self::segment::Segment;
 use super::{ListError, ListVectors, Selection};
 use crate::bulk::shared::{Authority, BackOff, Clock, History, Startup};
 use crate::bulk::{BulkOptions, StopReason};
-use crate::{AttemptError, Credentials, InvalidValue, Now, Target};
+use crate::{AttemptError, Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
 
 /// Lists the keys of an index: a state machine over segments and pages, without IO.
 ///
@@ -70,7 +70,7 @@ use crate::{AttemptError, Credentials, InvalidValue, Now, Target};
 /// ```
 pub struct KeyLister {
     target: Target,
-    selection: Selection,
+    work: Work,
     options: BulkOptions,
     /// The latest moment seen.
     now: Now,
@@ -89,6 +89,13 @@ pub struct KeyLister {
     /// Until when the service asked to send nothing.
     held_until: Duration,
     report: ListReport,
+}
+
+/// What is asked for.
+enum Work {
+    Listing(Selection),
+    /// Keys to look up, 100 at most in each batch.
+    Lookup(Box<dyn Iterator<Item = KeyBatch> + Send>),
 }
 
 /// One attempt that has no response yet.
@@ -190,11 +197,80 @@ impl KeyLister {
         selection: Selection,
         options: BulkOptions,
     ) -> Result<Self, InvalidValue> {
+        let segments = selection.segments;
+        Self::of(target, credentials, Work::Listing(selection), segments, options)
+    }
+
+    /// Looks up keys with `GetVectors`, and yields those that have a vector: to verify that the keys
+    /// of a run are gone. `requests`, 1 to 16, are in flight at the same time.
+    ///
+    /// `keys` is asked for keys when there is room for a request, and duplicates are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] naming the option that is out of its range.
+    ///
+    /// ```
+    /// # #[cfg(feature = "emulator")] {
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use oss_delete_vectors::bulk::BulkOptions;
+    /// use oss_delete_vectors::emulator::Emulator;
+    /// # use oss_delete_vectors::{Credentials, KeyLister, Now, Target};
+    /// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+    /// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
+    /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+    /// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+    ///
+    /// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-7"])?;
+    /// let keys = (0..1234).map(|number| format!("doc-{number}"));
+    /// let mut lookup = KeyLister::lookup(&target, credentials, keys, 4, BulkOptions::new())?;
+    /// let mut present = Vec::new();
+    /// while !lookup.is_finished() {
+    ///     while let Some(transmit) = lookup.poll_transmit(now) {
+    ///         lookup.handle_response(now, transmit.id, &emulator.handle(now, &transmit.request));
+    ///     }
+    ///     present.extend(lookup.poll_key());
+    /// }
+    /// assert_eq!((present, lookup.report().requests), (vec!["doc-7".to_owned()], 13));
+    /// # }
+    /// # Ok::<_, oss_delete_vectors::InvalidValue>(())
+    /// ```
+    pub fn lookup<K>(
+        target: &Target,
+        credentials: Credentials,
+        keys: K,
+        requests: u8,
+        options: BulkOptions,
+    ) -> Result<Self, InvalidValue>
+    where
+        K: IntoIterator<Item: AsRef<str>, IntoIter: Send + 'static>,
+    {
+        if !(1..=ListVectors::MAX_SEGMENTS).contains(&requests) {
+            return Err(InvalidValue::new("requests", "must be 1 to 16", &requests.to_string()));
+        }
+        let mut keys = keys.into_iter();
+        let batches = std::iter::from_fn(move || {
+            // Invalid keys have no vector.
+            let valid = keys.by_ref().filter(|key| Key::new(key.as_ref()).is_ok());
+            let taken: Vec<_> = valid.take(GetVectors::MAX_KEYS).collect();
+            KeyBatch::new(taken).ok()
+        });
+        Self::of(target, credentials, Work::Lookup(Box::new(batches)), requests, options)
+    }
+
+    fn of(
+        target: &Target,
+        credentials: Credentials,
+        work: Work,
+        segments: u8,
+        options: BulkOptions,
+    ) -> Result<Self, InvalidValue> {
         options.check()?;
         Ok(Self {
             target: target.clone(),
+            work,
             now: Now::new(Duration::ZERO, UNIX_EPOCH),
-            segments: (0..selection.segments).map(|_| Segment::default()).collect(),
+            segments: (0..segments).map(|_| Segment::default()).collect(),
             in_flight: BTreeMap::new(),
             next_id: 0,
             keys: VecDeque::new(),
@@ -208,15 +284,8 @@ impl KeyLister {
             trouble: Trouble::default(),
             held_until: Duration::ZERO,
             report: ListReport::default(),
-            selection,
             options,
         })
-    }
-
-    /// What is listed.
-    #[must_use]
-    pub fn selection(&self) -> &Selection {
-        &self.selection
     }
 
     /// Says that [`ListEvent::CredentialsNeeded`] is followed by
@@ -230,15 +299,35 @@ impl KeyLister {
     #[must_use]
     pub fn poll_transmit(&mut self, now: Now) -> Option<ListTransmit> {
         self.observe(now);
-        let due = self.next_due().filter(|&due| due <= self.now.monotonic)?;
-        let is_due = |segment: &Segment| segment.due().is_some_and(|due| due <= self.now.monotonic);
-        debug_assert!(due <= self.now.monotonic);
-        // The one that has come the least far, so that all end at about the same time.
-        let segments = self.segments.iter().enumerate().filter(|(_, segment)| is_due(segment));
-        let (number, segment) = segments.min_by_key(|(_, segment)| segment.pages())?;
-        let index = u8::try_from(number).expect("16 segments at most");
-        let call = self.selection.page(&self.target, index, segment.token());
-        let mut request = call.to_request();
+        let (number, mut request) = loop {
+            self.next_due().filter(|&due| due <= self.now.monotonic)?;
+            let is_due =
+                |segment: &Segment| segment.due().is_some_and(|due| due <= self.now.monotonic);
+            // The one that has come the least far, so that all end at about the same time.
+            let segments = self.segments.iter_mut().enumerate();
+            let due = segments.filter(|(_, segment)| is_due(segment));
+            let (number, segment) = due.min_by_key(|(_, segment)| segment.pages())?;
+            match &mut self.work {
+                Work::Listing(selection) => {
+                    let index = u8::try_from(number).expect("16 segments at most");
+                    break (
+                        number,
+                        selection.page(&self.target, index, segment.token()).to_request(),
+                    );
+                }
+                Work::Lookup(batches) => {
+                    if segment.batch.is_none() {
+                        segment.batch = batches.next();
+                    }
+                    let Some(batch) = segment.batch.clone() else {
+                        segment.end();
+                        continue;
+                    };
+                    let call = GetVectors::new(&self.target, batch).expect("100 keys at most");
+                    break (number, call.to_request());
+                }
+            }
+        };
         self.authority.signer().sign(&mut request, self.clock.service_time(now.wall));
         self.segments[number].sent();
         let id = ListTransmitId(self.next_id);
@@ -326,7 +415,7 @@ impl KeyLister {
     }
 
     /// Lists everything once more, with the clock, the credentials and the report of before. Keys that
-    /// were not taken are dropped. A listing that has stopped stays so.
+    /// were not taken are dropped. A listing that has stopped stays so, and a lookup has no more keys.
     pub fn list_again(&mut self) {
         self.segments.iter_mut().for_each(|segment| *segment = Segment::default());
         self.keys.clear();
@@ -364,7 +453,10 @@ impl KeyLister {
 
     /// Whether another page has room beside those that wait and those under way.
     fn has_room(&self) -> bool {
-        let page = usize::from(ListVectors::MAX_RESULTS);
+        let page = match self.work {
+            Work::Listing(_) => usize::from(ListVectors::MAX_RESULTS),
+            Work::Lookup(_) => GetVectors::MAX_KEYS,
+        };
         self.keys.len() + page * self.in_flight.len() < page * self.segments.len().max(2)
     }
 }
@@ -373,7 +465,6 @@ impl fmt::Debug for KeyLister {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyLister")
             .field("target", &self.target)
-            .field("selection", &self.selection)
             .field("report", &self.report)
             .field("in_flight", &self.in_flight.len())
             .finish_non_exhaustive()

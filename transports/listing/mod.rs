@@ -8,6 +8,8 @@
 #[cfg(feature = "async")]
 mod asynchronous;
 mod blocking;
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+mod delete;
 mod matching;
 
 #[cfg(feature = "async")]

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use http::Response;
 
-use super::{InFlight, KeyLister, ListEvent, ListTransmitId};
+use super::{InFlight, KeyLister, ListEvent, ListTransmitId, Work};
 use crate::bulk::StopReason;
 use crate::bulk::shared::{Correction, Verdict, decide};
 use crate::list_vectors::{ListVectors, Listed};
 use crate::operation::Kind;
-use crate::{AttemptError, Credentials, Now, ServiceError, TransportError};
+use crate::{AttemptError, Credentials, GetVectors, Now, ServiceError, TransportError, Vector};
 
 /// The longest `Retry-After` that is honoured.
 const LONGEST_HOLD: Duration = Duration::from_secs(300);
@@ -43,7 +43,23 @@ impl KeyLister {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
         self.history.had_response = true;
-        match ListVectors::parse_response_to(&attempt.credentials, response) {
+        let parsed = match &self.work {
+            Work::Listing(_) => ListVectors::parse_response_to(&attempt.credentials, response),
+            Work::Lookup(_) => {
+                let found = GetVectors::parse_response_to(&attempt.credentials, response);
+                // Whatever else the service returns was not asked for.
+                let batch = self.segments[attempt.segment].batch.as_ref();
+                found.map(|found| {
+                    let is_asked = |vector: &Vector| {
+                        batch
+                            .is_some_and(|batch| batch.iter().any(|key| key.as_str() == vector.key))
+                    };
+                    let vectors = found.into_vectors().into_iter().filter(is_asked);
+                    Listed::new("", vectors.collect())
+                })
+            }
+        };
+        match parsed {
             Ok(page)
                 if page.next_token().is_some() && page.next_token() == self.token_of(&attempt) =>
             {
@@ -150,7 +166,10 @@ impl KeyLister {
         self.segments[attempt.segment].advance(page.next_token().map(str::to_owned));
         let before = self.keys.len();
         let keys = page.into_vectors().into_iter().map(|vector| vector.key);
-        self.keys.extend(keys.filter(|key| self.selection.has(key)));
+        match &self.work {
+            Work::Listing(selection) => self.keys.extend(keys.filter(|key| selection.has(key))),
+            Work::Lookup(_) => self.keys.extend(keys),
+        }
         self.report.selected += (self.keys.len() - before) as u64;
     }
 

@@ -1,11 +1,15 @@
 use std::time::Duration;
 
-/// A part of the index, and how far its listing is.
+use crate::KeyBatch;
+
+/// A part of the index, and how far its listing is; or keys that are looked up, batch by batch.
 #[derive(Debug)]
 pub(super) struct Segment {
     state: State,
     /// Of the page to ask for; `None` for the first.
     token: Option<String>,
+    /// The keys that are looked up.
+    pub(super) batch: Option<KeyBatch>,
     /// Pages since its beginning, and the most that it ever had.
     pages: u64,
     most_pages: u64,
@@ -30,6 +34,7 @@ impl Default for Segment {
         Self {
             state: State::Due(Duration::ZERO),
             token: None,
+            batch: None,
             pages: 0,
             most_pages: 0,
             restarts: 0,
@@ -64,9 +69,16 @@ impl Segment {
         self.state = State::InFlight;
     }
 
+    /// There is nothing more to ask for.
+    pub(super) fn end(&mut self) {
+        self.state = State::Ended;
+    }
+
     /// The page came; `token` is that of the next one.
     pub(super) fn advance(&mut self, token: Option<String>) {
-        self.state = if token.is_some() { State::Due(Duration::ZERO) } else { State::Ended };
+        let was_lookup = self.batch.take().is_some();
+        let has_more = was_lookup || token.is_some();
+        self.state = if has_more { State::Due(Duration::ZERO) } else { State::Ended };
         self.token = token;
         self.pages += 1;
         if self.pages > self.most_pages {
