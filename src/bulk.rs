@@ -37,61 +37,53 @@
 //! What each response leads to is [on the crate page](crate#what-to-do-about-an-error), and how fast batches leave,
 //! [too](crate#pacing).
 
-mod answers;
-mod authority;
-mod back_off;
 mod batch;
 mod checkpoint;
-mod clock;
 mod decide;
 mod doubt;
 mod event;
 mod options;
 mod outage;
 mod pacer;
-mod positions;
 mod push;
 mod report;
-mod settle;
-mod settled;
+mod response;
+mod sign;
 mod startup;
 mod trace;
-mod transmits;
+mod transmit;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::Range;
 use std::time::{Duration, UNIX_EPOCH};
 
-use self::authority::Authority;
-use self::back_off::BackOff;
-use self::batch::{Batch, Filling};
-use self::clock::Clock;
+use self::batch::Batch;
 use self::decide::History;
 use self::doubt::Doubt;
 use self::outage::Outage;
 use self::pacer::Pacer;
+use self::push::Filling;
+use self::sign::{Authority, Clock};
 use self::startup::Startup;
+use crate::back_off::BackOff;
 use crate::{Credentials, InvalidValue, Now, Target};
 
 /// What a listing has in common with a run.
 pub(crate) mod shared {
-    pub(crate) use super::authority::Authority;
-    pub(crate) use super::back_off::BackOff;
-    pub(crate) use super::clock::{Clock, Correction};
     pub(crate) use super::decide::{History, Verdict, decide};
+    pub(crate) use super::sign::{Authority, Clock, Correction};
     pub(crate) use super::startup::Startup;
 }
 
+pub use self::batch::Positions;
 pub use self::checkpoint::Checkpoint;
 pub use self::event::{Event, FailedKeys, KeyOutcome, StopReason};
 pub use self::options::{Adaptive, BulkOptions, Pace, Rate};
-pub use self::positions::Positions;
 pub use self::push::PushError;
-pub use self::report::Report;
-pub use self::settled::Settled;
+pub use self::report::{Report, Settled};
 pub use self::trace::Span;
-pub use self::transmits::{Transmit, TransmitId};
+pub use self::transmit::{Transmit, TransmitId};
 
 /// Deletes any number of keys: a state machine that batches, paces, retries and accounts for every key, and does no IO.
 ///

@@ -238,6 +238,7 @@
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod attempt_error;
+mod back_off;
 pub mod bulk;
 mod credentials;
 mod delete_vectors;

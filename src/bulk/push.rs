@@ -1,7 +1,9 @@
 use std::fmt;
 
+use super::batch::Places;
 use super::{Batch, BulkDelete, Phase};
-use crate::Key;
+use crate::keys::{BatchBuilder, Inserted};
+use crate::{Key, KeyBatch};
 
 /// A key was not taken: the run is at its end, or [`BulkDelete::can_push`] would have said no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,5 +106,53 @@ impl BulkDelete {
             self.phase = Phase::Finishing;
             self.report.input_complete = true;
         }
+    }
+}
+
+/// The batch that pushed keys go into.
+pub(super) struct Filling {
+    keys: BatchBuilder,
+    places: Places,
+}
+
+impl Filling {
+    pub(super) fn new() -> Self {
+        Self { keys: BatchBuilder::with_capacity(0), places: Places::default() }
+    }
+
+    /// Keys that wait in it, without duplicates.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Takes the batch as it is if `position` has no room in it.
+    pub(super) fn take_before(&mut self, position: u64) -> Option<Batch> {
+        if self.places.is_full_at(position) { self.take() } else { None }
+    }
+
+    /// Adds the key at `position`. Returns whether it is a duplicate, and the batch if it is full.
+    pub(super) fn push(&mut self, position: u64, key: Key<'_>) -> (bool, Option<Batch>) {
+        let is_duplicate = match self.keys.insert(key) {
+            Inserted::New => {
+                self.places.add(position);
+                false
+            }
+            Inserted::Duplicate(of) => {
+                self.places.add_repeat(position, of);
+                true
+            }
+            Inserted::Full => unreachable!("a full batch was taken out"),
+        };
+        let is_full = self.len() == KeyBatch::MAX_KEYS;
+        (is_duplicate, if is_full { self.take() } else { None })
+    }
+
+    /// The batch as it is, where there is a key in it.
+    pub(super) fn take(&mut self) -> Option<Batch> {
+        let keys = self.keys.take()?;
+        // The next batch mostly is as large.
+        let next = Places::with_capacity(keys.len());
+        let places = std::mem::replace(&mut self.places, next);
+        Some(Batch::new(keys, places))
     }
 }

@@ -1,3 +1,8 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::{Batch, BulkDelete, Event, FailedKeys, KeyOutcome, Phase, StopReason};
+
 /// Where every pushed key is: at any time,
 /// `deleted + rejected + unconfirmed + not_attempted + duplicates + pending = pushed`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +53,124 @@ impl Report {
     }
 }
 
+/// Which of the pushed keys are settled, by position of push: what a run that is resumed leaves out.
+///
+/// A position is settled once its key is deleted or given up; keys that were cut short by the end of the run are not. A
+/// duplicate's position settles with the keys around it; the key itself settles with its first position.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settled {
+    prefix: u64,
+    /// Start to end, none touching another or the prefix.
+    ranges: BTreeMap<u64, u64>,
+}
+
+impl Settled {
+    /// All positions before this one are settled.
+    #[must_use]
+    pub fn prefix(&self) -> u64 {
+        self.prefix
+    }
+
+    /// The settled positions past the prefix, in order, none touching the next.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> {
+        self.ranges.iter().map(|(&start, &end)| start..end)
+    }
+
+    /// Whether this position is settled.
+    #[must_use]
+    pub fn contains(&self, position: u64) -> bool {
+        position < self.prefix
+            || self.ranges.range(..=position).next_back().is_some_and(|(_, &end)| position < end)
+    }
+
+    /// How many positions are settled.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a count; nobody asks whether there is none")]
+    pub fn len(&self) -> u64 {
+        self.ranges().fold(self.prefix, |len, range| len + (range.end - range.start))
+    }
+
+    pub(super) fn insert(&mut self, range: Range<u64>) {
+        let Range { mut start, mut end } = range;
+        if start >= end {
+            return;
+        }
+        if let Some((&before, &touching)) = self.ranges.range(..=start).next_back()
+            && touching >= start
+        {
+            (start, end) = (before, end.max(touching));
+            self.ranges.remove(&before);
+        }
+        while let Some((&after, &its_end)) = self.ranges.range(start..=end).next() {
+            end = end.max(its_end);
+            self.ranges.remove(&after);
+        }
+        if start <= self.prefix {
+            self.prefix = self.prefix.max(end);
+        } else {
+            self.ranges.insert(start, end);
+        }
+    }
+}
+
+impl BulkDelete {
+    pub(super) fn stop_because(&mut self, reason: StopReason) {
+        if matches!(self.phase, Phase::Stopped(_)) {
+            return;
+        }
+        self.events.push_back(Event::Stopped(reason.clone()));
+        self.flush();
+        self.phase = Phase::Stopped(reason);
+        let delayed = std::mem::take(&mut self.delayed).into_values();
+        let unsent: Vec<Batch> =
+            self.parked.drain(..).chain(delayed).chain(self.ready.drain(..)).collect();
+        unsent.into_iter().for_each(|batch| self.settle_failed(batch));
+    }
+
+    pub(super) fn settle_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
+        self.report.deleted += batch.keys.len() as u64;
+        let positions = batch.positions();
+        positions.ranges().for_each(|range| self.settled.insert(range));
+        if !matches!(self.phase, Phase::Stopped(_)) {
+            let (rejected, keys) = std::mem::take(&mut self.unproven);
+            std::iter::once(0..rejected.prefix())
+                .chain(rejected.ranges())
+                .for_each(|range| self.settled.insert(range));
+            self.failed_for_good[0] += keys;
+        }
+        self.events.push_back(Event::Deleted { keys: batch.keys.len(), positions, request_id });
+    }
+
+    pub(super) fn settle_failed(&mut self, batch: Batch) {
+        let (outcome, positions) = (batch.outcome(), batch.positions());
+        let (count, failed_for_good) = match outcome {
+            KeyOutcome::Rejected => (&mut self.report.rejected, 0),
+            KeyOutcome::Unconfirmed => (&mut self.report.unconfirmed, 1),
+            KeyOutcome::NotAttempted => (&mut self.report.not_attempted, 2),
+        };
+        *count += batch.keys.len() as u64;
+        // Keys that the end of the run interrupts are not settled: the run that resumes it sends them. Nor are those rejected
+        // before the first success, unless one follows: with a wrong target every key is rejected.
+        if !matches!(self.phase, Phase::Stopped(_)) {
+            let is_unproven = outcome == KeyOutcome::Rejected && !self.history.had_success;
+            let (settled, settled_keys) = match &mut self.unproven {
+                (unproven, keys) if is_unproven => (unproven, keys),
+                _ => (&mut self.settled, &mut self.failed_for_good[failed_for_good]),
+            };
+            positions.ranges().for_each(|range| settled.insert(range));
+            *settled_keys += batch.keys.len() as u64;
+        }
+        let Batch { keys, requests, last_error: error, .. } = batch;
+        self.events.push_back(Event::Failed(FailedKeys {
+            keys,
+            positions,
+            outcome,
+            error,
+            requests,
+        }));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +213,26 @@ mod tests {
         let text = serde_json::to_string(&report).unwrap();
         assert!(text.starts_with(r#"{"pushed":7,"deleted":5,"rejected":0,"#), "{text}");
         assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+    }
+
+    #[test]
+    fn ranges_join_in_any_order() {
+        let parts = [0..2, 2..3, 3..7, 8..9, 9..12, 12..13];
+        for rotation in 0..parts.len() {
+            let mut settled = Settled::default();
+            for step in 0..parts.len() {
+                settled.insert(parts[(rotation + step * 5) % parts.len()].clone());
+            }
+            assert_eq!(settled.prefix(), 7, "{rotation}");
+            assert!(settled.ranges().eq(std::iter::once(8..13)), "{rotation}: {settled:?}");
+            assert!(
+                settled.contains(6)
+                    && !settled.contains(7)
+                    && settled.contains(12)
+                    && !settled.contains(13)
+            );
+            settled.insert(7..8);
+            assert_eq!((settled.prefix(), settled.ranges().count()), (13, 0));
+        }
     }
 }

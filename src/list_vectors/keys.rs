@@ -13,7 +13,8 @@ use http::Request;
 use self::attempts::Trouble;
 use self::segment::Segment;
 use super::{ListError, ListVectors, Selection};
-use crate::bulk::shared::{Authority, BackOff, Clock, History, Startup};
+use crate::back_off::BackOff;
+use crate::bulk::shared::{Authority, Clock, History, Startup};
 use crate::bulk::{BulkOptions, StopReason};
 use crate::{AttemptError, Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
 

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 
-use super::clock::Correction;
 use super::decide::{Verdict, decide, is_from_oss, slows_down};
 use super::doubt;
 use super::outage::Circumstances;
 use super::pacer::LONGEST_HOLD;
+use super::sign::Correction;
 use super::{Batch, BulkDelete, Event, InFlight, Phase, Splitting, StopReason, TransmitId};
 use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportError};
 
