@@ -49,6 +49,7 @@ mod push;
 mod report;
 mod response;
 mod sign;
+mod split;
 mod startup;
 mod trace;
 mod transmit;
@@ -65,6 +66,7 @@ use self::outage::Outage;
 use self::pacer::Pacer;
 use self::push::Filling;
 use self::sign::{Authority, Clock};
+use self::split::Splitting;
 use self::startup::Startup;
 use crate::back_off::BackOff;
 use crate::{Credentials, InvalidValue, Now, Target};
@@ -238,14 +240,6 @@ struct InFlight {
     credentials_generation: u32,
     /// Those that signed it; others may have come since.
     credentials: Credentials,
-}
-
-/// The one batch that is halved before the first success.
-#[derive(Debug, Clone, Copy)]
-struct Splitting {
-    group: u64,
-    /// Pieces that have no outcome yet.
-    parts: usize,
 }
 
 /// Events that wait before nothing new is begun.

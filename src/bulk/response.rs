@@ -3,15 +3,15 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 
 use super::decide::{Verdict, decide, is_from_oss, slows_down};
-use super::doubt;
 use super::outage::Circumstances;
 use super::pacer::LONGEST_HOLD;
 use super::sign::Correction;
-use super::{Batch, BulkDelete, Event, InFlight, Phase, Splitting, StopReason, TransmitId};
+use super::{Batch, BulkDelete, Event, InFlight, Phase, StopReason, TransmitId};
 use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportError};
 
 impl BulkDelete {
-    /// Takes the answer to a transmit, whatever its status. Of unknown ids, and of those that had their answer, nothing is taken.
+    /// Handles the response to a transmit, whatever its status. Does nothing if `id` is unknown or
+    /// no longer [in flight](Self::is_in_flight).
     pub fn handle_response<B: AsRef<[u8]>>(
         &mut self,
         now: Now,
@@ -26,7 +26,8 @@ impl BulkDelete {
         self.conclude(attempt, outcome);
     }
 
-    /// Takes note that a transmit has no answer. Of unknown ids, and of those that had their answer, nothing is taken.
+    /// Handles a transmit that got no response. Does nothing if `id` is unknown or no longer
+    /// [in flight](Self::is_in_flight).
     pub fn handle_failure(&mut self, now: Now, id: TransmitId, error: TransportError) {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
@@ -36,63 +37,63 @@ impl BulkDelete {
         self.conclude(attempt, Err(error.into()));
     }
 
-    /// Signs as `credentials` from now on, whether they were asked for or not.
+    /// Signs with `credentials` from now on, whether or not they were asked for.
     pub fn handle_credentials(&mut self, now: Now, credentials: Credentials) {
         self.authority.renew(now.monotonic.max(self.now.monotonic), credentials);
         self.observe(now);
     }
 
     fn conclude(&mut self, attempt: InFlight, outcome: Result<Deleted, AttemptError>) {
-        let InFlight {
-            mut batch,
-            span,
-            sent_at,
-            is_overdue,
-            clock_generation,
-            credentials_generation,
-            ..
-        } = attempt;
-        let now = self.now.monotonic;
-        let latency = now.saturating_sub(sent_at);
-        if !is_overdue {
-            self.pacer.left(batch.keys.len());
+        let (now, keys) = (self.now.monotonic, attempt.batch.keys.len());
+        let latency = now.saturating_sub(attempt.sent_at);
+        if !attempt.is_overdue {
+            self.pacer.left(keys);
         }
         if !matches!(outcome, Err(AttemptError::Transport(_))) {
             self.pacer.answered(latency);
         }
-        span.conclude(&outcome);
-        let error = match outcome {
+        attempt.span.conclude(&outcome);
+        match outcome {
             Ok(deleted) => {
-                self.clock.succeeded(clock_generation);
-                self.authority.succeeded(credentials_generation);
-                self.pacer.accepted(now, latency, batch.keys.len(), deleted.qos_delay().is_some());
-                return self.conclude_deleted(&batch, deleted.request_id().map(str::to_owned));
+                self.pacer.accepted(now, latency, keys, deleted.qos_delay().is_some());
+                self.conclude_deleted(&attempt, &deleted);
             }
-            Err(error) => error,
-        };
-        let verdict = decide(&error, self.history);
-        if slows_down(&error) {
-            self.pacer.throttled(now, latency, batch.keys.len());
+            Err(error) => {
+                if slows_down(&error) {
+                    self.pacer.throttled(now, latency, keys);
+                }
+                self.conclude_failed(attempt, error);
+            }
         }
+        self.split_parked();
+    }
+
+    fn conclude_deleted(&mut self, attempt: &InFlight, deleted: &Deleted) {
+        self.clock.succeeded(attempt.clock_generation);
+        self.authority.succeeded(attempt.credentials_generation);
+        self.history.had_success = true;
+        self.startup.succeeded();
+        self.doubt.deleted();
+        self.progressed();
+        self.settle_deleted(&attempt.batch, deleted.request_id().map(str::to_owned));
+        // From now on a rejection says something about the keys: every batch may be split.
+        self.splitting = None;
+    }
+
+    fn conclude_failed(&mut self, attempt: InFlight, error: AttemptError) {
+        let InFlight { mut batch, sent_at, clock_generation, credentials_generation, .. } = attempt;
+        let verdict = decide(&error, self.history);
         let is_from_oss = is_from_oss(&error);
         let error = error.shortened();
         batch.remember(error.clone());
-        let failed = Failed { verdict, sent_at, is_from_oss, error };
-        let (date, retry_after) = match &failed.error {
-            AttemptError::Service(error) => (error.date(), error.retry_after(self.now.wall)),
-            AttemptError::Transport(_) => (None, None),
-        };
-        if let Some(delay) = retry_after {
-            self.pacer.hold(now, delay);
-            self.startup.hold(now, delay.min(LONGEST_HOLD));
+        let retry_after = self.wait_as_asked(&error);
+        match verdict {
+            Verdict::SlowDown => self.report.throttled += 1,
+            Verdict::Split => self.progressed(),
+            _ => {}
         }
-        if verdict == Verdict::SlowDown {
-            self.report.throttled += 1;
-        } else {
+        if verdict != Verdict::SlowDown {
             batch.throttled = 0;
-        }
-        if verdict == Verdict::Split {
-            self.progressed();
         }
         if matches!(self.phase, Phase::Stopped(_)) {
             return self.settle_failed(batch);
@@ -100,58 +101,60 @@ impl BulkDelete {
         match verdict {
             Verdict::SlowDown => {
                 self.events.push_back(Event::Throttled { pace: self.pacer.pace(), retry_after });
-                self.slow_down(batch, failed);
+                self.slow_down(batch, sent_at, error);
             }
             Verdict::Retry | Verdict::RetryThenSplit | Verdict::RetryThenStop => {
-                self.retry(batch, failed);
+                self.retry(batch, Failed { verdict, sent_at, is_from_oss, error });
             }
-            Verdict::Split => self.refuse(batch, failed.error),
-            Verdict::SignAgain => {
-                let generation = self.clock.generation();
-                match self.clock.refused(clock_generation, self.now.wall, date) {
-                    Correction::Known => self.ready.push_front(batch),
-                    Correction::Useless => self.stop_over(batch, StopReason::Clock(failed.error)),
-                }
-                if self.clock.generation() != generation {
-                    self.events.push_back(Event::ClockCorrected);
-                }
-            }
-            Verdict::AskCredentials => {
-                if self.authority.rejected(self.now, credentials_generation, &failed.error) {
-                    self.stop_over(batch, StopReason::Credentials(failed.error));
-                } else {
-                    self.ready.push_front(batch);
-                    self.observe(self.now);
-                }
-            }
+            Verdict::Split => self.reject(batch),
+            Verdict::SignAgain => self.sign_again(batch, clock_generation, error),
+            Verdict::AskCredentials => self.ask_credentials(batch, credentials_generation, error),
             Verdict::Stop => {
-                let reason = match failed.error {
+                let reason = match error {
                     AttemptError::Service(_) => StopReason::Rejected,
                     AttemptError::Transport(_) => StopReason::Unreachable,
                 };
-                self.stop_over(batch, reason(failed.error));
+                self.stop_over(batch, reason(error));
             }
         }
     }
 
-    fn conclude_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
-        self.history.had_success = true;
-        self.startup.succeeded();
-        self.doubt.deleted();
-        self.progressed();
-        self.settle_deleted(batch, request_id);
-        self.leave_group(batch.origin);
-        // From here on a rejected batch says something of its keys, and every batch may be split at once.
-        self.splitting = None;
-        if !matches!(self.phase, Phase::Stopped(_)) {
-            for parked in std::mem::take(&mut self.parked) {
-                let error = parked.last_error.clone().expect("it was rejected");
-                self.refuse(parked, error);
+    /// Sends nothing for as long as the service asks for. Returns that time.
+    fn wait_as_asked(&mut self, error: &AttemptError) -> Option<Duration> {
+        let AttemptError::Service(error) = error else { return None };
+        let delay = error.retry_after(self.now.wall)?;
+        self.pacer.hold(self.now.monotonic, delay);
+        self.startup.hold(self.now.monotonic, delay.min(LONGEST_HOLD));
+        Some(delay)
+    }
+
+    /// A request was rejected for its date.
+    fn sign_again(&mut self, batch: Batch, generation: u32, error: AttemptError) {
+        let date = match &error {
+            AttemptError::Service(error) => error.date(),
+            AttemptError::Transport(_) => None,
+        };
+        match self.clock.rejected(generation, self.now.wall, date) {
+            Correction::Made => {
+                self.ready.push_front(batch);
+                self.events.push_back(Event::ClockCorrected);
             }
+            Correction::MadeBefore => self.ready.push_front(batch),
+            Correction::Useless => self.stop_over(batch, StopReason::Clock(error)),
         }
     }
 
-    /// Something was deleted, or the service gave its verdict on keys.
+    /// A request was rejected for its credentials.
+    fn ask_credentials(&mut self, batch: Batch, generation: u32, error: AttemptError) {
+        if self.authority.rejected(self.now, generation, &error) {
+            self.stop_over(batch, StopReason::Credentials(error));
+        } else {
+            self.ready.push_front(batch);
+            self.observe(self.now);
+        }
+    }
+
+    /// Notes that something was deleted, or that the service gave its verdict on keys.
     fn progressed(&mut self) {
         if let Some(lasted) = self.outage.progressed(self.now.monotonic) {
             self.events.push_back(Event::OutageEnded { lasted });
@@ -159,17 +162,17 @@ impl BulkDelete {
     }
 
     /// An attempt was throttled: none is spent.
-    fn slow_down(&mut self, mut batch: Batch, failed: Failed) {
+    fn slow_down(&mut self, mut batch: Batch, sent_at: Duration, error: AttemptError) {
         let now = self.now.monotonic;
         batch.throttled += 1;
-        if self.startup.failed(now, failed.sent_at, &failed.error, true) {
-            return self.stop_over(batch, StopReason::NoSuccess(failed.error));
+        if self.startup.failed(now, sent_at, &error, true) {
+            return self.stop_over(batch, StopReason::NoSuccess(error));
         }
-        self.outage.remember(now, &failed.error);
+        self.outage.remember(now, &error);
         self.report_outage();
         if self.outage.is_open() {
             let back_off = &mut self.back_off;
-            self.outage.probed(now, failed.sent_at, |failures| back_off.after(failures));
+            self.outage.probed(now, sent_at, |failures| back_off.after(failures));
             self.ready.push_back(batch);
         } else if self.pacer.is_deaf() {
             let delay = self.back_off.after(batch.throttled);
@@ -234,9 +237,7 @@ impl BulkDelete {
             return self.stop_over(batch, StopReason::Rejected(error));
         }
         if is_last {
-            let origin = batch.origin;
-            self.settle_failed(batch);
-            return self.leave_group(origin);
+            return self.settle_part(batch);
         }
         self.report.retries += 1;
         self.events.push_back(Event::Retrying { keys: batch.keys.len(), error });
@@ -265,103 +266,18 @@ impl BulkDelete {
         unsettled.any(|batch| self.outage.is_fresh(batch))
     }
 
-    /// Splits a batch that was rejected for something that may not be its keys: with a back-off that grows from part to part.
-    fn split_later(&mut self, mut batch: Batch, error: AttemptError) {
-        self.events.push_back(Event::Split { keys: batch.keys.len(), error });
-        batch.splits += 1;
-        // Each part is a batch of its own to the outage: an unknown error of everything must not split everything to single keys.
-        batch.failed_under = None;
-        let splits = batch.splits;
-        self.grow_group(batch.origin);
-        let (first, second) = batch.split();
-        for part in [second, first] {
-            if self.outage.is_open() {
-                self.ready.push_front(part);
-            } else {
-                let delay = self.back_off.after(splits + 1);
-                self.delay(part, delay);
-            }
-        }
-    }
-
-    /// The service rejected a batch for what is in it.
-    fn refuse(&mut self, batch: Batch, error: AttemptError) {
-        let is_other = self.splitting.is_some_and(|splitting| batch.origin != splitting.group);
-        if !self.history.had_success && is_other {
-            return self.parked.push_back(batch);
-        }
-        let is_single = batch.keys.len() == 1;
-        let is_not_the_keys = if self.history.had_success {
-            let has_untried = self.ready.iter().any(Batch::is_untried);
-            self.doubt.rejected(&batch, has_untried)
-        } else {
-            self.rejected_keys += u32::from(is_single);
-            self.rejected_keys >= doubt::KEYS
-        };
-        if is_not_the_keys {
-            return self.stop_over(batch, StopReason::KeysRejected(error));
-        }
-        if !is_single {
-            self.events.push_back(Event::Split { keys: batch.keys.len(), error });
-        }
-        self.split_or_reject(batch);
-    }
-
-    fn split_or_reject(&mut self, batch: Batch) {
-        if batch.keys.len() == 1 {
-            let origin = batch.origin;
-            self.settle_failed(batch);
-            return self.leave_group(origin);
-        }
-        if !self.history.had_success && self.splitting.is_none() {
-            self.splitting = Some(Splitting { group: batch.origin, parts: 1 });
-        }
-        self.grow_group(batch.origin);
-        let (first, second) = batch.split();
-        self.ready.push_front(second);
-        self.ready.push_front(first);
-    }
-
-    /// A batch becomes two, one more than its group had.
-    fn grow_group(&mut self, origin: u64) {
-        if let Some(splitting) =
-            self.splitting.as_mut().filter(|splitting| splitting.group == origin)
-        {
-            splitting.parts += 1;
-        }
-    }
-
-    /// A piece of the batch that is halved has its outcome; after the last one the next refused batch has its turn, and those of
-    /// one key, which end there, let the next but one have it.
-    fn leave_group(&mut self, origin: u64) {
-        let Some(splitting) = self.splitting.as_mut().filter(|splitting| splitting.group == origin)
-        else {
-            return;
-        };
-        splitting.parts -= 1;
-        if splitting.parts == 0 {
-            self.splitting = None;
-            while self.splitting.is_none()
-                && let Some(parked) = self.parked.pop_front()
-            {
-                let error = parked.last_error.clone().expect("it was rejected");
-                self.refuse(parked, error);
-            }
-        }
-    }
-
-    fn delay(&mut self, batch: Batch, delay: Duration) {
+    pub(super) fn delay(&mut self, batch: Batch, delay: Duration) {
         self.delayed.insert((self.now.monotonic.saturating_add(delay), batch.start()), batch);
     }
 
-    /// Stops the run over the answer to `batch`, whose keys have their outcome by the same rule as any others.
-    fn stop_over(&mut self, batch: Batch, reason: StopReason) {
+    /// Stops the run over an error of `batch`.
+    pub(super) fn stop_over(&mut self, batch: Batch, reason: StopReason) {
         self.stop_because(reason);
         self.settle_failed(batch);
     }
 }
 
-/// What came of an attempt that is not final for the batch.
+/// A failed attempt that does not decide about its batch yet.
 struct Failed {
     verdict: Verdict,
     sent_at: Duration,

@@ -190,25 +190,26 @@ impl Authority {
     }
 }
 
-/// The service's time of day, learnt from its refusals.
-///
-/// A correction holds for all requests that are signed after it: their generation. A refusal of an older generation says
-/// nothing new; one of the newest, before any success under it, says that there is nothing to learn.
+/// The service's time of day, learned from its rejections.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
-    /// The service's time less ours.
+    /// The service's time minus ours, or 0 if that is negative.
     ahead: Duration,
+    /// Our time minus the service's, or 0 if that is negative.
     behind: Duration,
     generation: u32,
+    /// Whether a request of this generation succeeded.
     is_proven: bool,
 }
 
-/// What to make of a refusal because of the date.
+/// What to do about a request that was rejected for its date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Correction {
-    /// Sign again: the time is known better now.
-    Known,
-    /// The answer's time was of no help before, or it has none.
+    /// Sign it again: the clock was corrected by this response.
+    Made,
+    /// Sign it again: the clock was corrected after it was signed.
+    MadeBefore,
+    /// Stop: the response has no date, or the correction by such a date was rejected.
     Useless,
 }
 
@@ -225,26 +226,27 @@ impl Clock {
         self.is_proven |= generation == self.generation;
     }
 
-    /// A request signed under `generation` was refused for its date, at our time `wall` and the service's time `date`.
-    pub(crate) fn refused(
+    /// A request of `generation` was rejected for its date, at our time `wall` and at the service's
+    /// time `date`.
+    pub(crate) fn rejected(
         &mut self,
         generation: u32,
         wall: SystemTime,
         date: Option<SystemTime>,
     ) -> Correction {
         if generation != self.generation {
-            return Correction::Known;
+            return Correction::MadeBefore;
         }
-        match date {
-            Some(date) if self.generation == 0 || self.is_proven => {
-                self.ahead = date.duration_since(wall).unwrap_or_default();
-                self.behind = wall.duration_since(date).unwrap_or_default();
-                self.generation += 1;
-                self.is_proven = false;
-                Correction::Known
-            }
-            _ => Correction::Useless,
-        }
+        let Some(date) = date.filter(|_| self.generation == 0 || self.is_proven) else {
+            return Correction::Useless;
+        };
+        *self = Self {
+            ahead: date.duration_since(wall).unwrap_or_default(),
+            behind: wall.duration_since(date).unwrap_or_default(),
+            generation: generation + 1,
+            is_proven: false,
+        };
+        Correction::Made
     }
 }
 

@@ -233,7 +233,7 @@ impl BulkDelete {
     fn takes_turns(&self) -> bool {
         self.outage.is_open()
             || self.authority.is_on_trial()
-            || self.exclusive_group().is_some()
+            || self.splitting.is_some()
             || self.next_probe_of_doubt().is_some()
     }
 
@@ -243,14 +243,5 @@ impl BulkDelete {
             return None;
         }
         self.ready.iter().rposition(Batch::is_untried)
-    }
-
-    /// Before anything was deleted a rejected batch may mean that all will be rejected: then one batch alone finds that out.
-    fn exclusive_group(&self) -> Option<u64> {
-        self.splitting.filter(|_| !self.history.had_success).map(|splitting| splitting.group)
-    }
-
-    fn has_its_turn(&self, batch: &Batch) -> bool {
-        self.exclusive_group().is_none_or(|exclusive| batch.origin == exclusive)
     }
 }
