@@ -15,7 +15,7 @@ impl BackOff {
         Self { base, cap, random: Random::new(seed) }
     }
 
-    /// How long to wait after the given failure, the first being 1: a random part of a time that doubles with each.
+    /// How long to wait after `failures` failures: a random part of a time that doubles with each.
     pub(crate) fn after(&mut self, failures: u32) -> Duration {
         let doubled = 2_u32
             .checked_pow(failures.saturating_sub(1))

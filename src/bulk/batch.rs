@@ -216,10 +216,11 @@ impl Places {
     }
 }
 
-/// Where keys were pushed, counted from 0: each of their positions, duplicates among them, and no others. At least one.
+/// The positions of some keys in the input, counted from 0, including their duplicates. Never
+/// empty.
 ///
-/// Mostly one range. Where a batch that holds duplicates is split, or where an earlier run had settled keys in between, there are
-/// gaps: those positions belong to other keys, with an outcome of their own.
+/// Usually one range. There are gaps if a batch with duplicates was split, or if an earlier run had
+/// settled some keys. The positions in a gap belong to keys with another outcome.
 ///
 /// ```
 /// # #[cfg(feature = "emulator")] {
@@ -227,7 +228,8 @@ impl Places {
 /// use oss_delete_vectors::emulator::Emulator;
 /// # use std::time::{Duration, UNIX_EPOCH};
 /// # use oss_delete_vectors::{Credentials, Key, Now, Target};
-/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
 ///
@@ -263,7 +265,7 @@ impl Positions {
         Self(Ranges::One(range))
     }
 
-    /// Positions in rising order.
+    /// Collects positions that come in ascending order.
     pub(super) fn collect(positions: impl Iterator<Item = u64>) -> Self {
         let mut ranges: Vec<Range<u64>> = Vec::new();
         for position in positions {
@@ -279,23 +281,23 @@ impl Positions {
         })
     }
 
-    /// The first of them.
+    /// The first position.
     #[must_use]
     pub fn first(&self) -> u64 {
         self.as_slice()[0].start
     }
 
-    /// Ranges without a gap, in rising order, none touching the next.
+    /// The ranges, in ascending order, with gaps between them.
     pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.as_slice().iter().cloned()
     }
 
-    /// Each of them, in rising order.
+    /// All positions, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         self.ranges().flatten()
     }
 
-    /// Whether this is one of them.
+    /// Whether `position` is one of them.
     #[must_use]
     pub fn contains(&self, position: u64) -> bool {
         let ranges = self.as_slice();
@@ -303,9 +305,9 @@ impl Positions {
         ranges.get(after).is_some_and(|range| range.start <= position)
     }
 
-    /// How many there are.
+    /// The number of positions.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "there is at least one")]
+    #[expect(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> u64 {
         self.ranges().map(|range| range.end - range.start).sum()
     }
@@ -324,7 +326,7 @@ impl PartialEq<Range<u64>> for Positions {
     }
 }
 
-/// As a list of ranges.
+/// A list of ranges.
 impl fmt::Debug for Positions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.as_slice()).finish()

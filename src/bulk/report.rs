@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use super::{Batch, BulkDelete, Event, FailedKeys, KeyOutcome, Phase, StopReason};
 
-/// Where every pushed key is: at any time,
+/// How many keys have which outcome. At any time,
 /// `deleted + rejected + unconfirmed + not_attempted + duplicates + pending = pushed`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -12,7 +12,7 @@ use super::{Batch, BulkDelete, Event, FailedKeys, KeyOutcome, Phase, StopReason}
 pub struct Report {
     /// Keys pushed, duplicates among them.
     pub pushed: u64,
-    /// Keys that the service confirmed, whether they were there before or not.
+    /// Keys that the service confirmed, whether or not they existed.
     pub deleted: u64,
     /// See [`KeyOutcome::Rejected`](super::KeyOutcome::Rejected).
     pub rejected: u64,
@@ -20,16 +20,16 @@ pub struct Report {
     pub unconfirmed: u64,
     /// See [`KeyOutcome::NotAttempted`](super::KeyOutcome::NotAttempted).
     pub not_attempted: u64,
-    /// Keys dropped because their batch held them already.
+    /// Keys dropped because their batch had them already.
     pub duplicates: u64,
     /// Requests handed out.
     pub requests: u64,
     /// Requests that were throttled.
     pub throttled: u64,
-    /// Batches that were to be sent again because an attempt failed.
+    /// Batches queued again after a failed attempt.
     pub retries: u64,
-    /// Whether the run was given every key of its input: [`finish`](super::BulkDelete::finish) was
-    /// called before it stopped.
+    /// Whether every key of the input was pushed: [`finish`](super::BulkDelete::finish) was called
+    /// before the run stopped.
     pub input_complete: bool,
 }
 
@@ -45,22 +45,22 @@ impl Report {
             - self.duplicates
     }
 
-    /// Whether every key of the input is deleted. `false` while more may come, and where the run
-    /// stopped before the end of its input: those keys were never pushed.
+    /// Whether every key of the input is deleted. `false` while more keys may come, and if the run
+    /// stopped before the end of its input: the rest was never pushed.
     #[must_use]
     pub fn is_all_deleted(&self) -> bool {
         self.input_complete && self.deleted + self.duplicates == self.pushed
     }
 }
 
-/// Which of the pushed keys are settled, by position of push: what a run that is resumed leaves out.
+/// The positions whose keys are settled. A run that resumes this one skips them.
 ///
-/// A position is settled once its key is deleted or given up; keys that were cut short by the end of the run are not. A
-/// duplicate's position settles with the keys around it; the key itself settles with its first position.
+/// A position is settled once its key is deleted or has failed for good. Keys that the end of the
+/// run interrupted are not settled. A duplicate has the outcome of the same key in its batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settled {
     prefix: u64,
-    /// Start to end, none touching another or the prefix.
+    /// Start to end. No range touches another one or the prefix.
     ranges: BTreeMap<u64, u64>,
 }
 
@@ -71,7 +71,8 @@ impl Settled {
         self.prefix
     }
 
-    /// The settled positions past the prefix, in order, none touching the next.
+    /// The settled positions after the prefix, in ascending order, as ranges with gaps between
+    /// them.
     pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> {
         self.ranges.iter().map(|(&start, &end)| start..end)
     }
@@ -83,9 +84,9 @@ impl Settled {
             || self.ranges.range(..=position).next_back().is_some_and(|(_, &end)| position < end)
     }
 
-    /// How many positions are settled.
+    /// The number of settled positions.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "a count; nobody asks whether there is none")]
+    #[expect(clippy::len_without_is_empty, reason = "a count, not a container")]
     pub fn len(&self) -> u64 {
         self.ranges().fold(self.prefix, |len, range| len + (range.end - range.start))
     }
@@ -149,8 +150,9 @@ impl BulkDelete {
             KeyOutcome::NotAttempted => (&mut self.report.not_attempted, 2),
         };
         *count += batch.keys.len() as u64;
-        // Keys that the end of the run interrupts are not settled: the run that resumes it sends them. Nor are those rejected
-        // before the first success, unless one follows: with a wrong target every key is rejected.
+        // Two kinds of failed keys are not settled, so that a resumed run sends them again: those
+        // that the end of the run interrupts, and those rejected before the first success. With a
+        // wrong target every key is rejected. A later success settles the second kind.
         if !matches!(self.phase, Phase::Stopped(_)) {
             let is_unproven = outcome == KeyOutcome::Rejected && !self.history.had_success;
             let (settled, settled_keys) = match &mut self.unproven {

@@ -161,7 +161,7 @@ impl BulkDelete {
         }
     }
 
-    /// An attempt was throttled: none is spent.
+    /// Sends a throttled batch again. The attempt does not count.
     fn slow_down(&mut self, mut batch: Batch, sent_at: Duration, error: AttemptError) {
         let now = self.now.monotonic;
         batch.throttled += 1;
@@ -182,12 +182,15 @@ impl BulkDelete {
         }
     }
 
+    /// Sends a batch again whose attempt failed, or splits it, or settles it after its last
+    /// attempt.
     fn retry(&mut self, mut batch: Batch, failed: Failed) {
         let Failed { verdict, sent_at, is_from_oss, error } = failed;
         let now = self.now.monotonic;
         let is_starting = !self.startup.is_over();
-        let (has_got_on, has_fresh) = (self.outage.is_fresh(&batch), self.has_fresh_batch());
-        // Whether the batch may be to blame if nothing gets on: OSS itself responds, or half its attempts failed while others got on.
+        let (is_fresh, has_fresh) = (self.outage.is_fresh(&batch), self.has_fresh_batch());
+        // Without progress, this batch may be the reason if the error is from OSS itself, or if
+        // half its attempts failed while others made progress.
         let is_suspect =
             is_from_oss || batch.attempts.saturating_mul(2) >= self.options.max_attempts;
         self.outage.remember(now, &error);
@@ -197,7 +200,7 @@ impl BulkDelete {
             .outage
             .failed(now, sent_at, &mut batch, circumstances, |failures| back_off.after(failures))
         {
-            // The outage is to blame for what failed just before it was noticed.
+            // The outage was the reason for the failures just before it was noticed.
             let outage = &self.outage;
             let in_flight = self.in_flight.values_mut().map(|attempt| &mut attempt.batch);
             let unsettled = self
@@ -218,13 +221,13 @@ impl BulkDelete {
             || if self.outage.is_open() {
                 is_suspect && !has_fresh && !matches!(self.phase, Phase::Pushing)
             } else {
-                has_got_on || (is_suspect && !has_fresh)
+                is_fresh || (is_suspect && !has_fresh)
             };
         batch.attempts += u32::from(counts);
         batch.spent += u32::from(counts);
         batch.failures += 1;
         let is_last = batch.attempts >= self.options.max_attempts;
-        // Where a body is too large only smaller ones get on, and to split costs no key.
+        // If a body is too large, only smaller ones are accepted, and a split costs no key.
         let is_too_large = error.status() == Some(StatusCode::PAYLOAD_TOO_LARGE);
         let is_tried = is_last || batch.attempts + batch.splits >= 2;
         if verdict == Verdict::RetryThenSplit
@@ -242,7 +245,8 @@ impl BulkDelete {
         self.report.retries += 1;
         self.events.push_back(Event::Retrying { keys: batch.keys.len(), error });
         if self.outage.is_open() {
-            // The circuit decides when the next request goes out; another batch has its turn, for this one may be to blame.
+            // The circuit decides when the next request goes out. Another batch goes first, because
+            // this one may be the reason.
             self.ready.push_back(batch);
         } else {
             let delay = self.back_off.after(batch.failures);
@@ -258,7 +262,7 @@ impl BulkDelete {
         }
     }
 
-    /// Whether a batch is left that has not failed since something got on last.
+    /// Whether a batch is left that has not failed since the last progress.
     fn has_fresh_batch(&self) -> bool {
         let in_flight = self.in_flight.values().map(|attempt| &attempt.batch);
         let mut unsettled =

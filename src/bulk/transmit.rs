@@ -6,7 +6,7 @@ use http::Request;
 use super::{Batch, BulkDelete, Event, InFlight, MOST_EVENTS, Phase, Positions, Span, StopReason};
 use crate::{Now, TransportError};
 
-/// One attempt, for as long as the run lasts.
+/// Identifies one attempt. Unique within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransmitId(u64);
 
@@ -14,19 +14,19 @@ impl TransmitId {
     pub(super) const FIRST: Self = Self(0);
 }
 
-/// A request to be sent, once.
+/// A request to be sent once.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Transmit {
-    /// Identifies the attempt: to be passed on with the response, or with the failure.
+    /// To be passed to `handle_response` or `handle_failure`.
     pub id: TransmitId,
-    /// Signed as of now.
+    /// The signed request.
     pub request: Request<Bytes>,
-    /// How many keys it holds.
+    /// How many keys it deletes.
     pub keys: usize,
-    /// Where they were pushed, their duplicates included.
+    /// The positions of the keys and of their duplicates.
     pub positions: Positions,
-    /// For what is logged while the request is sent.
+    /// The span to send the request in.
     pub span: Span,
 }
 
@@ -34,15 +34,15 @@ pub struct Transmit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gate {
     Open,
+    /// Opens at this time.
     Until(Duration),
-    /// Until something comes in.
+    /// Opens only after some input.
     Closed,
 }
 
 impl BulkDelete {
-    /// The next request to send; `None` if there is none now.
-    ///
-    /// Signed as of `now`, so that every retry is freshly dated; send it at once.
+    /// The next request to send, if one may go out now. It is signed with the date of `now`:
+    /// send it at once.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Now) -> Option<Transmit> {
         self.observe(now);
@@ -76,27 +76,24 @@ impl BulkDelete {
         Some(Transmit { id, request, keys, positions, span })
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) would hand out a request now. For a loop that
-    /// has to get something first, such as a thread: a request that was handed out is to be sent at once.
+    /// Whether [`poll_transmit`](Self::poll_transmit) would return a request now. For a loop that
+    /// needs something first, such as a thread, because a request must be sent at once.
     #[must_use]
     pub fn wants_transmit(&mut self, now: Now) -> bool {
         self.observe(now);
         self.gate() == Gate::Open
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time;
-    /// `None` if only something that comes in moves the run on. Ask after transmits and events are
-    /// drained.
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time.
+    /// `None` if only a response, a key or credentials can bring progress. Valid after transmits
+    /// and events are drained.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        // Ids rise with time, so that the first is the oldest.
-        let failed_for_good = self
-            .in_flight
-            .values()
-            .next()
-            .map(|attempt| attempt.sent_at.saturating_add(self.outage_timeout()));
+        // Ids ascend with time, so the first attempt is the oldest.
+        let oldest = self.in_flight.values().next();
+        let timed_out =
+            oldest.map(|attempt| attempt.sent_at.saturating_add(self.response_timeout()));
         let overdue = self.next_overdue().filter(|_| !self.ready.is_empty());
-        let answer = failed_for_good.into_iter().chain(overdue).min();
         let transmit = match self.gate() {
             Gate::Open => Some(self.now.monotonic),
             Gate::Until(time) => Some(time),
@@ -108,14 +105,14 @@ impl BulkDelete {
         let deadlines =
             [credentials, self.outage.report_at(), self.outage_deadline(), self.startup_deadline()];
         let deadlines = deadlines.map(|deadline| deadline.filter(|_| is_running));
-        [answer, transmit].into_iter().chain(deadlines).flatten().min()
+        [timed_out, overdue, transmit].into_iter().chain(deadlines).flatten().min()
     }
 
-    /// Does what is due at `now`. Calling it too often does no harm.
+    /// Does what is due at `now`. Extra calls do no harm.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         let now = self.now;
-        let timeout = self.outage_timeout();
+        let timeout = self.response_timeout();
         while let Some((&id, attempt)) = self.in_flight.first_key_value()
             && attempt.sent_at.saturating_add(timeout) <= now.monotonic
         {
@@ -149,12 +146,14 @@ impl BulkDelete {
             .map(|(since, most)| since.saturating_add(most))
     }
 
-    /// What is in flight is awaited: it may be the first success. Nor can anything fail that waits for credentials.
+    /// `None` while a request is in flight, which may be the first success, and while credentials
+    /// are missing.
     fn startup_deadline(&self) -> Option<Duration> {
         self.startup.deadline().filter(|_| self.in_flight.is_empty() && self.authority.is_valid())
     }
 
-    /// Takes note of the time: batches whose back-off is over are ready.
+    /// Advances the time: overdue requests are counted, batches after their back-off become ready,
+    /// and credentials are asked for.
     pub(super) fn observe(&mut self, now: Now) {
         self.now = Now::new(now.monotonic.max(self.now.monotonic), now.wall);
         self.count_overdue();
@@ -162,7 +161,8 @@ impl BulkDelete {
             && entry.key().0 <= self.now.monotonic
         {
             let batch = entry.remove();
-            // If nothing has got on since it failed, others have their turn first: they show whether it is to blame.
+            // If there was no progress since it failed, other batches go first. They show whether
+            // this one is the reason.
             if self.outage.is_fresh(&batch) {
                 self.ready.push_front(batch);
             } else {
@@ -176,8 +176,9 @@ impl BulkDelete {
         }
     }
 
-    /// Sending a delete again is safe, so that a lost response need not be waited for to the end.
-    fn outage_timeout(&self) -> Duration {
+    /// When to stop waiting for a response. Short if the latency is known, because a delete can be
+    /// sent again.
+    fn response_timeout(&self) -> Duration {
         self.pacer.outage_timeout(self.options.response_timeout)
     }
 
@@ -188,7 +189,7 @@ impl BulkDelete {
         Some(attempt.sent_at.saturating_add(after))
     }
 
-    /// Lets requests without a response no longer fill the pacer's window: lost ones would close it.
+    /// Takes overdue requests out of the pacer's window. Lost ones would close it.
     fn count_overdue(&mut self) {
         while self.next_overdue().is_some_and(|time| time <= self.now.monotonic)
             && let Some((&id, attempt)) = self.in_flight.range_mut(self.overdue_until..).next()
@@ -220,16 +221,16 @@ impl BulkDelete {
         if time <= self.now.monotonic { Gate::Open } else { Gate::Until(time) }
     }
 
-    /// Where in `ready` the next batch to send is.
+    /// The index in `ready` of the next batch to send.
     fn next_ready(&self) -> Option<usize> {
         match self.next_probe_of_doubt() {
-            // The farthest from those that were rejected: it is the least like them.
             Some(probe) => Some(probe),
             None => self.ready.iter().position(|batch| self.has_its_turn(batch)),
         }
     }
 
-    /// Whether requests go out one at a time: probes, and parts of the first batch that is split.
+    /// Whether requests go out one at a time, as probes do, and parts of the first batch that is
+    /// split.
     fn takes_turns(&self) -> bool {
         self.outage.is_open()
             || self.authority.is_on_trial()
@@ -237,7 +238,8 @@ impl BulkDelete {
             || self.next_probe_of_doubt().is_some()
     }
 
-    /// Where in `ready` a batch is that shows whether the keys are to blame, where that is in doubt.
+    /// The index in `ready` of a batch that shows whether the keys are the reason, if that is in
+    /// doubt: the one farthest from those that were rejected.
     fn next_probe_of_doubt(&self) -> Option<usize> {
         if !self.history.had_success || !self.doubt.is_open() {
             return None;
