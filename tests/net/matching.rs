@@ -18,7 +18,7 @@ use oss_delete_vectors::{
 use crate::calls::{BUCKET, INDEX, credentials};
 use crate::service::Service;
 
-const FAULTS: &str = "connection-refused=0.01,server-error=0.03,throttle=0.03,lost-response=0.005,\
+const FAULTS: &str = "connection-refused=0.01,server-error=0.03,throttle=0.005,lost-response=0.002,\
                       truncated-response=0.02,page=0.01,repeated-request=0.01";
 
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +112,7 @@ fn exactly_the_selected_keys_are_gone() {
 
 #[test]
 fn faults_spare_no_key_and_cost_no_other() {
-    const COUNT: usize = 30_000;
+    const COUNT: usize = 12_000;
     for client in CLIENTS {
         for segments in [1, 16] {
             let network = FaultyNetwork::new(7, FAULTS.parse().unwrap())

@@ -204,13 +204,10 @@ impl KeyLister {
             Verdict::RetryThenSplit | Verdict::RetryThenStop => self.reject(attempt, error, false),
             Verdict::SignAgain => {
                 segment.retry(now);
-                let generation = self.clock.generation();
-                match self.clock.refused(attempt.clock_generation, self.now.wall, date) {
-                    Correction::Known => {}
+                match self.clock.rejected(attempt.clock_generation, self.now.wall, date) {
+                    Correction::Made => self.events.push_back(ListEvent::ClockCorrected),
+                    Correction::MadeBefore => {}
                     Correction::Useless => self.stop_because(StopReason::Clock(error)),
-                }
-                if self.clock.generation() != generation {
-                    self.events.push_back(ListEvent::ClockCorrected);
                 }
             }
             Verdict::AskCredentials => {
