@@ -17,6 +17,7 @@ mod interrupt;
 mod keys_from;
 mod kill;
 mod locks;
+mod matching;
 mod memory;
 mod outage;
 mod outcomes;
@@ -31,5 +32,6 @@ mod terminal;
 mod usage;
 #[cfg(unix)]
 mod vectors_emulator;
+mod verify;
 
 use common::{calls, canary, certificates, peak_rss, random, service};

@@ -11,8 +11,8 @@ use oss_delete_vectors::{ServiceError, code};
 use crate::canary::WRONG_SECRET;
 use crate::output_files::{delete as delete_keys, many};
 use crate::program::{
-    CREDENTIALS, ClosedPort, PLACE, REFUSED, Run, Service, TRANSPORTS, UNREACHED,
-    checked, command, run,
+    CREDENTIALS, ClosedPort, PLACE, REFUSED, Run, Service, TRANSPORTS, UNREACHED, checked, command,
+    run,
 };
 
 const KEYS: [&str; 4] =

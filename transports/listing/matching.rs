@@ -161,6 +161,12 @@ impl Matching {
         self.shared.lock().passes.pass()
     }
 
+    /// Whether the last pass ended without a key.
+    #[must_use]
+    pub fn is_clear(&self) -> bool {
+        self.shared.lock().passes.is_clear()
+    }
+
     /// Why the listing stopped before its end; `None` if it did not.
     #[must_use]
     pub fn error(&self) -> Option<ListError> {
