@@ -45,8 +45,8 @@ pub use faulty_network::{FaultyNetwork, NetworkEvent, Outage};
 pub use identity::Identity;
 pub use rate_limit::RateLimit;
 
-/// One account in one region: its vector buckets, their indexes and vectors, and the identities that
-/// may use them.
+/// One account in one region: its vector buckets, their indexes and vectors, and the identities
+/// that may use them.
 ///
 /// The emulator is deterministic: the same requests at the same times get the same responses, byte
 /// for byte. [`handle`](Self::handle) lists its checks in their order.
@@ -138,7 +138,8 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] if `target` has no index, or the errors of [`put_vectors`](Self::put_vectors).
+    /// [`InvalidValue`] if `target` has no index, or the errors of
+    /// [`put_vectors`](Self::put_vectors).
     pub fn with_vectors<I>(
         target: &Target,
         credentials: Credentials,
@@ -155,14 +156,14 @@ impl Emulator {
         Ok(emulator)
     }
 
-    /// Puts vectors into an index that have a key and nothing else. Creates the index and its bucket
-    /// if necessary, even without keys.
+    /// Puts vectors into an index that have a key and nothing else. Creates the index and its
+    /// bucket if necessary, even without keys.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] if the name of the bucket or the index, or one of the keys, is invalid. Keys
-    /// before the invalid one are stored. An index name has 1 to 63 letters and digits; the first
-    /// is a letter.
+    /// [`InvalidValue`] if the name of the bucket or the index, or one of the keys, is invalid.
+    /// Keys before the invalid one are stored. An index name has 1 to 63 letters and digits; the
+    /// first is a letter.
     pub fn put_vectors<I>(
         &mut self,
         bucket: &str,
@@ -243,7 +244,8 @@ impl Emulator {
         self.rejected_keys.extend(keys.into_iter().map(Into::into));
     }
 
-    /// Fails every request that holds one of `keys` with `500 InternalError`, from now on, and deletes nothing of it.
+    /// Fails every request that holds one of `keys` with `500 InternalError`, from now on, and
+    /// deletes nothing of it.
     pub fn fail_keys<I>(&mut self, keys: I)
     where
         I: IntoIterator,
@@ -257,14 +259,14 @@ impl Emulator {
         self.rate_limit = rate_limit;
     }
 
-    /// Lets listings return a vector for this long after its deletion: the service does not document
-    /// whether a listing sees deletes at once. Zero by default. `GetVectors` always does.
+    /// Lets listings return a vector for this long after its deletion: the service does not
+    /// document whether a listing sees deletes at once. Zero by default. `GetVectors` always does.
     pub fn set_listing_delay(&mut self, delay: Duration) {
         self.listings.delay = delay;
     }
 
-    /// Rejects the token of a page that was returned longer ago than `lifetime`. `None`, the default,
-    /// means never.
+    /// Rejects the token of a page that was returned longer ago than `lifetime`. `None`, the
+    /// default, means never.
     pub fn set_token_lifetime(&mut self, lifetime: Option<Duration>) {
         self.listings.token_lifetime = lifetime;
     }

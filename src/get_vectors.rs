@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::list_vectors::{Return, vectors};
 use crate::operation::{self, Head, Kind, Operation, Secrets, document, read_body, write_document};
-use crate::{Credentials, InvalidValue, KeyBatch, RequestError, ServiceError, Target, Vector};
+use crate::{Credentials, InvalidValue, Key, KeyBatch, RequestError, ServiceError, Target, Vector};
 
 /// One `GetVectors` call: the vectors with these keys. Keys without a vector are left out of the
 /// response.
@@ -82,7 +82,7 @@ impl GetVectors {
         if let Some(index_name) = self.target.index_name() {
             body.insert("indexName".to_owned(), index_name.into());
         }
-        body.insert("keys".to_owned(), self.keys.iter().map(|key| key.as_str()).collect());
+        body.insert("keys".to_owned(), self.keys.iter().map(Key::as_str).collect());
         self.returns.write(&mut body);
         operation::build(Kind::GetVectors, &self.target, Value::Object(body).to_string().into())
     }

@@ -8,15 +8,17 @@
 //! # In scope
 //!
 //! - One call, converted to and from `http::Request` and `http::Response`, on the client and on the
-//!   server: [`DeleteVectors`].
+//!   server: [`DeleteVectors`], and what serves deleting: [`ListVectors`], [`GetVectors`],
+//!   [`PutVectors`].
 //! - Signatures: [`signing`] signs, presigns and verifies.
 //! - Any number of keys, with pacing, retries and an outcome for each key: [`bulk`].
+//! - Deleting everything, a key prefix or what a filter matches: [`Selection`], [`KeyLister`].
 //! - Sending requests with hyper, ureq or any other client: [`transports`].
 //! - An emulator of the service, for tests: `emulator`.
 //!
 //! # Out of scope
 //!
-//! - All other operations of OSS. You know which keys to delete.
+//! - All other operations of OSS.
 //! - Finding credentials. The core takes them as a value, and a run asks your provider for new ones.
 //!
 //! The crate has not been run against the live service. Its tests compare requests and responses
@@ -54,6 +56,10 @@
 //! # }
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! To delete what a [`Selection`] has instead, use `delete_matching`, which lists the index, deletes
+//! meanwhile, and lists again until nothing is found. If all vectors are to go, deleting the index
+//! and creating it again is one call each, which this crate leaves to the SDKs.
 //!
 //! ## Your own client
 //!

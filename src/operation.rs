@@ -77,6 +77,7 @@ mod header {
 }
 
 /// The operations by name.
+#[expect(clippy::enum_variant_names, reason = "the names of the service")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     DeleteVectors,

@@ -8,7 +8,7 @@ use crate::operation::Kind;
 use crate::signing::{Authorization, RequestDate, Resource, VerifyError};
 use crate::{
     DeleteVectors, Deleted, Found, GetVectors, Key, ListVectors, Listed, Now, PutVectors,
-    RequestError, ServiceError, Stored, Target, code,
+    RequestError, ServiceError, Stored, Target, Vector, code,
 };
 
 /// A call that passed all checks.
@@ -62,7 +62,7 @@ impl Call {
             Self::Delete(call) => Box::new(call.keys().iter().map(Key::as_str)),
             Self::List(..) => Box::new(std::iter::empty()),
             Self::Get(call) => Box::new(call.keys().iter().map(Key::as_str)),
-            Self::Put(call) => Box::new(call.vectors().iter().map(|vector| vector.key())),
+            Self::Put(call) => Box::new(call.vectors().iter().map(Vector::key)),
         }
     }
 }
@@ -95,12 +95,12 @@ impl Emulator {
     /// | the request is within the rate limit | 503 `QpsLimitExceeded` |
     /// | the token of a listing is valid and has not expired | 400 `VectorIndexParameterInvalid` |
     ///
-    /// If all checks pass, executes the call. A page of a listing examines 10,000 vectors at most, so
-    /// that with a filter or segments it may be short or empty although more follow.
+    /// If all checks pass, executes the call. A page of a listing examines 10,000 vectors at most,
+    /// so that with a filter or segments it may be short or empty although more follow.
     ///
-    /// Guesses, because the reference does not document them: the responses to a missing index name,
-    /// to a malformed authorization and to a bad token; that several members of one object of a
-    /// filter must all hold; and that `$ne` and `$nin` hold for metadata that is missing.
+    /// Guesses, because the reference does not document them: the responses to a missing index
+    /// name, to a malformed authorization and to a bad token; that several members of one object of
+    /// a filter must all hold; and that `$ne` and `$nin` hold for metadata that is missing.
     pub fn handle<B: AsRef<[u8]>>(&mut self, now: Now, request: &Request<B>) -> Response<Bytes> {
         self.handle_failing(now, request, |_| None).0
     }
@@ -279,7 +279,8 @@ fn kind_of<B>(request: &Request<B>) -> Result<Kind, ServiceError> {
             Err(RequestError::OtherOperation { expected: kind.sub_resource() }.into())
         }
         _ => {
-            let message = "the emulator implements POST ?deleteVectors, ?listVectors, ?getVectors and ?putVectors";
+            let message = "the emulator implements POST ?deleteVectors, ?listVectors, \
+                           ?getVectors and ?putVectors";
             Err(ServiceError::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message))
         }
     }

@@ -1,6 +1,7 @@
 //! All keys of an index, page by page.
 
 mod attempts;
+mod report;
 mod segment;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,31 +12,32 @@ use bytes::Bytes;
 use http::Request;
 
 use self::attempts::Trouble;
+pub use self::report::{ListEvent, ListReport};
 use self::segment::Segment;
 use super::{ListError, ListVectors, Selection};
 use crate::back_off::BackOff;
 use crate::bulk::shared::{Authority, Clock, History, Startup};
 use crate::bulk::{BulkOptions, StopReason};
-use crate::{AttemptError, Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
+use crate::{Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
 
 /// Lists the keys of an index: a state machine over segments and pages, without IO.
 ///
 /// Each key that was in the index all the time, and that the selection has, is yielded at least
 /// once. It may come again: a page that is lost is asked for again, and a segment whose token the
-/// service no longer accepts is listed from its beginning. Whether keys come that are put or deleted
-/// meanwhile is up to the service.
+/// service no longer accepts is listed from its beginning. Whether keys come that are put or
+/// deleted meanwhile is up to the service.
 ///
 /// Failures are handled like those of a [`BulkDelete`](crate::bulk::BulkDelete), after the table
-/// [on the crate page](crate#what-to-do-about-an-error): a failed or throttled request is sent again
-/// after a back-off, the clock is corrected, credentials are renewed. No page is ever skipped. What
-/// the service rejects stops the listing, and so does any failure within the first ten attempts or
-/// the first minute. Later it waits for the end of an outage, up to
+/// [on the crate page](crate#what-to-do-about-an-error): a failed or throttled request is sent
+/// again after a back-off, the clock is corrected, credentials are renewed. No page is ever
+/// skipped. What the service rejects stops the listing, and so does any failure within the first
+/// ten attempts or the first minute. Later it waits for the end of an outage, up to
 /// [`outage_timeout`](BulkOptions::outage_timeout).
 ///
-/// The loop is that of a `BulkDelete`: send what [`poll_transmit`](Self::poll_transmit) returns, take
-/// [`poll_event`](Self::poll_event) and [`poll_key`](Self::poll_key), end if
-/// [`is_finished`](Self::is_finished), wait until [`poll_timeout`](Self::poll_timeout), hand in what
-/// came. The adapters are [`list_keys`](crate::transports::list_keys) and `stream_keys`.
+/// The loop is that of a `BulkDelete`: send what [`poll_transmit`](Self::poll_transmit) returns,
+/// take [`poll_event`](Self::poll_event) and [`poll_key`](Self::poll_key), end if
+/// [`is_finished`](Self::is_finished), wait until [`poll_timeout`](Self::poll_timeout), hand in
+/// what came. The adapters are [`list_keys`](crate::transports::list_keys) and `stream_keys`.
 ///
 /// Memory is bounded: while as many pages wait to be taken as there are segments, and at least two,
 /// no more are asked for.
@@ -122,67 +124,6 @@ pub struct ListTransmit {
     pub request: Request<Bytes>,
 }
 
-/// What a listing reports.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum ListEvent {
-    /// The service wants fewer requests. The page is asked for again, after a back-off.
-    Throttled,
-    /// A page will be asked for again.
-    #[non_exhaustive]
-    Retrying {
-        /// What went wrong.
-        error: AttemptError,
-    },
-    /// The service no longer accepts the token of a segment, which is listed from its beginning.
-    #[non_exhaustive]
-    Restarted {
-        /// What the service said.
-        error: AttemptError,
-    },
-    /// The service's clock differs from this one; requests are dated by it from now on.
-    ClockCorrected,
-    /// Credentials have expired, are about to, or were rejected: hand others to
-    /// [`handle_credentials`](KeyLister::handle_credentials). Asked again every 10 seconds.
-    CredentialsNeeded,
-    /// No page has come for a minute, while attempts failed or were throttled.
-    #[non_exhaustive]
-    OutageBegan {
-        /// The last error.
-        error: AttemptError,
-        /// Time since the first failure.
-        lasted: Duration,
-    },
-    /// A page came again.
-    #[non_exhaustive]
-    OutageEnded {
-        /// Time since the first failure of the outage.
-        lasted: Duration,
-    },
-    /// No request will be sent any more.
-    Stopped(ListError),
-}
-
-/// What a listing did so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ListReport {
-    /// Keys in all pages, those without the prefix among them.
-    pub listed: u64,
-    /// Keys that the selection has. A key that came twice counts twice.
-    pub selected: u64,
-    /// Pages received.
-    pub pages: u64,
-    /// Requests handed out.
-    pub requests: u64,
-    /// Requests that were throttled.
-    pub throttled: u64,
-    /// Pages that were asked for again because an attempt failed.
-    pub retries: u64,
-    /// Segments that were listed from their beginning again.
-    pub restarts: u64,
-}
-
 impl KeyLister {
     /// A listing of the index of `target`.
     ///
@@ -202,8 +143,8 @@ impl KeyLister {
         Self::of(target, credentials, Work::Listing(selection), segments, options)
     }
 
-    /// Looks up keys with `GetVectors`, and yields those that have a vector: to verify that the keys
-    /// of a run are gone. `requests`, 1 to 16, are in flight at the same time.
+    /// Looks up keys with `GetVectors`, and yields those that have a vector: to verify that the
+    /// keys of a run are gone. `requests`, 1 to 16, are in flight at the same time.
     ///
     /// `keys` is asked for keys when there is room for a request, and duplicates are dropped.
     ///
@@ -377,8 +318,8 @@ impl KeyLister {
         self.keys.pop_front()
     }
 
-    /// Whether all keys were listed and taken, or the listing [stopped](Self::stopped) and those that
-    /// it had were taken.
+    /// Whether all keys were listed and taken, or the listing [stopped](Self::stopped) and those
+    /// that it had were taken.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.keys.is_empty() && (self.stopped.is_some() || self.has_ended())
@@ -415,8 +356,9 @@ impl KeyLister {
         self.in_flight.contains_key(&id)
     }
 
-    /// Lists everything once more, with the clock, the credentials and the report of before. Keys that
-    /// were not taken are dropped. A listing that has stopped stays so, and a lookup has no more keys.
+    /// Lists everything once more, with the clock, the credentials and the report of before. Keys
+    /// that were not taken are dropped. A listing that has stopped stays so, and a lookup has no
+    /// more keys.
     pub fn list_again(&mut self) {
         self.segments.iter_mut().for_each(|segment| *segment = Segment::default());
         self.keys.clear();

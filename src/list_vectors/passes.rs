@@ -2,15 +2,15 @@ use std::time::Duration;
 
 /// Decides how often to list while the listed keys are deleted: until a pass finds nothing.
 ///
-/// The service does not document whether a listing sees deletes, and puts, that happen meanwhile. So
-/// an index is listed again once every key of a pass has its outcome. The passes end:
+/// The service does not document whether a listing sees deletes, and puts, that happen meanwhile.
+/// So an index is listed again once every key of a pass has its outcome. The passes end:
 ///
 /// - after one that found no key: [`is_clear`](Self::is_clear);
 /// - after one of whose keys none was deleted;
 /// - after the maximum, 10 if not set.
 ///
-/// The second pass begins at once. Those after it wait, 1 second at first and twice as long each time
-/// up to 30 seconds, for a listing that sees deletes late.
+/// The second pass begins at once. Those after it wait, 1 second at first and twice as long each
+/// time up to 30 seconds, for a listing that sees deletes late.
 ///
 /// A pure value: report what happens, and ask for the next [`Step`] at the end of each listing.
 ///
@@ -73,7 +73,8 @@ impl Passes {
         self.deleted += deleted;
     }
 
-    /// What to do, now that the listing of this pass has ended. [`Step::Again`] begins the next pass.
+    /// What to do, now that the listing of this pass has ended. [`Step::Again`] begins the next
+    /// pass.
     #[must_use]
     pub fn step(&mut self) -> Step {
         if self.pending > 0 {

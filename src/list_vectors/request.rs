@@ -72,8 +72,8 @@ impl ListVectors {
         self
     }
 
-    /// Lists one of `count` segments that together make up the index, counted from 0: for listing in
-    /// parallel.
+    /// Lists one of `count` segments that together make up the index, counted from 0: for listing
+    /// in parallel.
     ///
     /// # Errors
     ///

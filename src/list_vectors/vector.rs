@@ -33,8 +33,8 @@ impl Vector {
         Ok(Self { key: Key::new(key)?.as_str().to_owned(), data: None, metadata: None })
     }
 
-    /// Sets the components, which are sent as `float32`. One that is not finite becomes 0 on the wire: JSON has no such
-    /// number.
+    /// Sets the components, which are sent as `float32`. One that is not finite becomes 0 on the
+    /// wire: JSON has no such number.
     #[must_use]
     pub fn with_data(mut self, data: impl Into<Vec<f32>>) -> Self {
         self.data = Some(data.into());
@@ -109,8 +109,8 @@ impl Vector {
     }
 }
 
-/// Reads the JSON of the service: `{"key":"doc-001","data":{"float32":[0.5]},"metadata":{"t":1}}`. Data
-/// and metadata may be missing, and names have any case.
+/// Reads the JSON of the service: `{"key":"doc-001","data":{"float32":[0.5]},"metadata":{"t":1}}`.
+/// Data and metadata may be missing, and names have any case.
 impl FromStr for Vector {
     type Err = InvalidValue;
 

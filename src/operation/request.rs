@@ -91,11 +91,8 @@ impl Body {
 
     /// An array; empty where it is missing.
     pub(crate) fn array(&self, name: &str) -> Result<&[Value], RequestError> {
-        let array = |value| match value {
-            &Value::Array(ref values) => Some(values.as_slice()),
-            _ => None,
-        };
-        Ok(self.typed(name, "must be an array", array)?.unwrap_or_default())
+        let array = self.typed(name, "must be an array", Value::as_array)?;
+        Ok(array.map(Vec::as_slice).unwrap_or_default())
     }
 
     /// A member of any type.

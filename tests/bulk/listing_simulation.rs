@@ -1,4 +1,5 @@
-//! A lister behind a faulty network: every key that was there all the time is yielded at least once.
+//! A lister behind a faulty network: every key that was there all the time is yielded at least
+//! once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

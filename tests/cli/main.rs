@@ -19,6 +19,7 @@ mod kill;
 mod locks;
 mod matching;
 mod memory;
+mod million;
 mod outage;
 mod outcomes;
 mod output_files;

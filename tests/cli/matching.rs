@@ -151,7 +151,7 @@ fn combinations_that_make_no_sense_are_refused_by_name() {
         (&["--filter", "{}"], "--filter: must be a JSON object with a condition, such as {\"tenant\":\"acme\"}, not \"{}\"".into()),
         (&["--filter", "tenant=acme"], "--filter: must be a JSON object with a condition, such as {\"tenant\":\"acme\"}, not \"tenant=acme\"".into()),
         (&["--filter", "file:///nonexistent"], "--filter: cannot read \"/nonexistent\": No such file or directory (os error 2)".into()),
-        (&["--all", "--segments", "17"], "invalid value '17' for '--segments <N>': must be 1 to 16".into()),
+        (&["--all", "--segments", "17"], "--segments: must be 1 to 16, not \"17\"".into()),
     ] {
         let options: Vec<&str> = options.iter().copied().chain(["--force"]).collect();
         let run = with(&service, &options);

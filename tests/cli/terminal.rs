@@ -183,3 +183,26 @@ fn a_prefix_is_confirmed_by_a_yes() {
     let run = on_terminal(&service, line, "y\n");
     assert_eq!((run.code, service.left()), (Some(0), 0), "{run:?}");
 }
+
+/// A listing that fails is not a yes.
+#[test]
+fn keys_that_cannot_be_counted_are_not_deleted() {
+    let service = Service::start();
+    let failure = oss_delete_vectors::ServiceError::new(
+        http::StatusCode::FORBIDDEN,
+        oss_delete_vectors::code::ACCESS_DENIED,
+        "not allowed",
+    );
+    service.emulator().fail_next(failure, 0);
+    let run = on_terminal(&service, "$program --prefix doc-00", "y\n");
+    assert_eq!((run.code, service.left(), service.requests()), (Some(2), 9, 1), "{run:?}");
+    assert!(
+        run.stdout.contains("error: the listing stopped: rejected: 403 AccessDenied"),
+        "{run:?}"
+    );
+    let run = on_terminal(&service, "$program --prefix none", "n\n");
+    assert!(
+        run.code == Some(5) && run.stdout.contains("begin with \"none\" (none found)"),
+        "{run:?}"
+    );
+}

@@ -72,7 +72,7 @@ pub struct ListedKeys<F, P = NoProvider> {
     provider: Arc<Mutex<P>>,
     on_event: Option<Box<dyn FnMut(ListEvent) + Send>>,
     /// Where threads get requests from, once there are any.
-    work: Option<(Sender<ListTransmit>, Arc<Mutex<Receiver<ListTransmit>>>)>,
+    work: Option<(Sender<ListTransmit>, Queue)>,
     threads: usize,
     sender: Sender<Message>,
     inbox: Receiver<Message>,
@@ -80,6 +80,9 @@ pub struct ListedKeys<F, P = NoProvider> {
     has_ended: bool,
     in_a_row: u32,
 }
+
+/// The end that the threads take from.
+type Queue = Arc<Mutex<Receiver<ListTransmit>>>;
 
 enum Message {
     Response(ListTransmitId, Result<Response<Bytes>, TransportError>),

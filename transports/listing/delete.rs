@@ -41,8 +41,8 @@ impl UreqTransport {
     /// and deletes meanwhile, then lists again until a [pass](crate::Passes) finds nothing.
     ///
     /// Deleting the whole index and creating it again is one call each, and faster by far if all of
-    /// it is to go. An interrupted deletion is finished by another one. For events, a way to stop or
-    /// other credentials, see [`Matching`].
+    /// it is to go. An interrupted deletion is finished by another one. For events, a way to stop
+    /// or other credentials, see [`Matching`].
     ///
     /// # Errors
     ///
@@ -94,8 +94,8 @@ impl HyperTransport {
     /// deletes meanwhile, then lists again until a [pass](crate::Passes) finds nothing.
     ///
     /// Deleting the whole index and creating it again is one call each, and faster by far if all of
-    /// it is to go. An interrupted deletion is finished by another one. For events, a way to stop or
-    /// other credentials, see [`Matching`].
+    /// it is to go. An interrupted deletion is finished by another one. For events, a way to stop
+    /// or other credentials, see [`Matching`].
     ///
     /// # Errors
     ///

@@ -30,8 +30,8 @@ use crate::{ListError, Passes, Step, TransportError};
 ///
 /// Three parts share its state: the [`keys`](Self::keys) (or the `stream`), the run's
 /// [`observer`](Self::observer), by which it learns that the keys of a pass have their outcome, and
-/// the run's [`StopHandle`], by which a listing that fails stops the run. Make one for each run. The
-/// `delete_matching` of a transport does all that.
+/// the run's [`StopHandle`], by which a listing that fails stops the run. Make one for each run.
+/// The `delete_matching` of a transport does all that.
 ///
 /// ```
 /// # #[cfg(feature = "emulator")] {
@@ -141,7 +141,8 @@ impl Matching {
     ///
     /// # Errors
     ///
-    /// [`RunError`]: with [`RunErrorKind::Listing`] if the listing stopped, otherwise that of the run.
+    /// [`RunError`]: with [`RunErrorKind::Listing`] if the listing stopped, otherwise that of the
+    /// run.
     pub fn cleared(&self, outcome: Result<Report, RunError>) -> Result<Cleared, RunError> {
         let state = self.shared.lock();
         let report = match &outcome {

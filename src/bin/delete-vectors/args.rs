@@ -28,7 +28,7 @@ The profile also sets region, endpoint and account-id, unless an option or a var
 The keys are given by --keys and --keys-from, or found by listing the index:
   --prefix, --filter or both, or --all. Keys are deleted while they are listed. Then the index is
   listed again, until a listing finds none, --passes times at most.
-  --filter takes the JSON of ListVectors, such as {"$and":[{"tenant":"acme"},{"year":{"$lt":2020}}]}.
+  --filter takes the JSON of ListVectors: {"$and":[{"tenant":"acme"},{"year":{"$lt":2020}}]}
   The whole index is listed for --prefix, because the service knows no prefix.
   An interrupted run is finished by the same command. --dry-run counts the keys and shows a few.
   If all vectors are to go, deleting the index and creating it again is one call each.
@@ -44,8 +44,8 @@ The keys are given by --keys and --keys-from, or found by listing the index:
 
 Examples:
   Keys          delete-vectors --emulator --index-name vectorindex1 --keys '["doc-001","doc-002"]'
-  Keys of the   delete-vectors ... --prefix doc-42# --dry-run
-    index       delete-vectors ... --filter '{"tenant":"acme"}' --verify --deleted-keys receipt.jsonl
+  Index         delete-vectors ... --prefix doc-42# --dry-run
+                delete-vectors ... --filter '{"tenant":"acme"}' --deleted-keys receipt.jsonl
   Target        delete-vectors --region cn-hangzhou --account-id 1234567890123456 \
                   --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
   Credentials   delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
@@ -192,7 +192,7 @@ pub(crate) struct How {
 
     #[arg(
         long,
-        help = "Print each signed request as a line of JSON, and send nothing; of keys of the index, count them"
+        help = "Print each signed request as a line of JSON and send none; count keys of the index"
     )]
     pub(crate) dry_run: bool,
 

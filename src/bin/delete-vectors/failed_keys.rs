@@ -1,5 +1,5 @@
 //! `--failed-keys`: every key that was read and not deleted, a line of JSON each, which
-//! `--keys-from` takes back. And `--deleted-keys`, the receipt: every key that was deleted, likewise.
+//! `--keys-from` takes back. And `--deleted-keys`, the receipt: every key that was deleted.
 //!
 //! A file belongs to one run, and each of its lines says which. A run that begins takes an empty
 //! file only, so that all lines of a file have the same run.
@@ -230,8 +230,8 @@ impl FailedKeysFile {
         Ok(())
     }
 
-    /// Takes out the keys that were unconfirmed, once all of them were looked up: those that are still
-    /// there have another line.
+    /// Takes out the keys that were unconfirmed, once all of them were looked up: those that are
+    /// still there have another line.
     ///
     /// The rest is complete in a file beside this one before it is written over, so that a crash
     /// loses no line.

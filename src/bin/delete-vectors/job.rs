@@ -37,8 +37,8 @@ pub(crate) struct Job<'a> {
 
 /// Where the keys come from.
 pub(crate) enum JobKeys {
-    Given(Keys),
-    Listed(Index),
+    Given(Box<Keys>),
+    Listed(Box<Index>),
 }
 
 type Outcome = Result<Report, RunError>;
@@ -81,8 +81,8 @@ impl Job<'_> {
                 let run = run.stop_handle(&stop);
                 handle_signals()?;
                 match renew {
-                    None => drive(run, client, options, keys)?,
-                    Some(renew) => drive(run.credentials(renew), client, options, keys)?,
+                    None => drive(run, client, options, *keys)?,
+                    Some(renew) => drive(run.credentials(renew), client, options, *keys)?,
                 }
             }
             JobKeys::Listed(index) => {
@@ -92,10 +92,10 @@ impl Job<'_> {
                 handle_signals()?;
                 let transport = (client, options);
                 let outcome = match renew.clone() {
-                    None => matching::drive(run, transport, index, renew, console.clone())?,
+                    None => matching::drive(run, transport, *index, renew, console.clone())?,
                     Some(first) => {
                         let run = run.credentials(first);
-                        matching::drive(run, transport, index, renew, console.clone())?
+                        matching::drive(run, transport, *index, renew, console.clone())?
                     }
                 };
                 // Each key that was listed was pushed, or is listed again by the next run.

@@ -97,7 +97,7 @@ fn run(args: &Args) -> Result<Exit, BoxError> {
     matching::check(args)?;
     let selection = args.selected.selection()?;
     let source = Source::open(&args.what.keys, &args.what.keys_from, args.what.rules())?;
-    match (selection, args.how.dry_run) {
+    match (selection.as_ref(), args.how.dry_run) {
         (None, true) => dry_run(args, config, source),
         (Some(selection), true) => count_matching(args, config, selection),
         (selection, false) => delete(args, config, source, selection),
@@ -109,7 +109,7 @@ fn delete(
     args: &Args,
     config: Config,
     source: Source,
-    selection: Option<Selection>,
+    selection: Option<&Selection>,
 ) -> Result<Exit, BoxError> {
     let Config { target, credentials: credential_source, transport } = config;
     let transport_options = transport.timeout(args.how.timeout);
@@ -142,7 +142,9 @@ fn delete(
         None
     };
     let mut listing = None;
-    let (keys, is_confirmed) = match &selection {
+    // Why the keys could not be counted for the question.
+    let mut unlisted = None;
+    let (keys, is_confirmed) = match selection {
         None => {
             let survey = if is_asked { source.survey()? } else { None };
             // Without keys there is nothing to confirm.
@@ -154,14 +156,18 @@ fn delete(
             let mut keys = Keys::new(source, args.what.on_bad_key, stop, console, reading);
             output_files.check_keys(&mut keys)?;
             let is_confirmed = !is_asked || question::is_confirmed(&question, None)?;
-            (JobKeys::Given(keys), is_confirmed)
+            (JobKeys::Given(Box::new(keys)), is_confirmed)
         }
         Some(selection) => {
             let matching = Matching::with_passes(&stop, Passes::new(args.selected.passes()));
             listing = Some(matching.clone());
             let lister = lookups.lister(selection.clone())?;
-            let is_confirmed = !is_asked || lookups.is_confirmed(selection)?;
-            (JobKeys::Listed(Index { lister, matching }), is_confirmed)
+            let is_confirmed = if is_asked { lookups.is_confirmed(selection)? } else { Ok(true) };
+            let is_confirmed = is_confirmed.unwrap_or_else(|error| {
+                unlisted = Some(error);
+                false
+            });
+            (JobKeys::Listed(Box::new(Index { lister, matching })), is_confirmed)
         }
     };
     if args.how.verify {
@@ -191,7 +197,7 @@ fn delete(
             (None, Ok(_)) => None,
         }
     } else {
-        Some(Stopped::Declined)
+        Some(unlisted.map_or(Stopped::Declined, Stopped::Listing))
     };
 
     let was_sent = bulk.report().requests > requests_before;
@@ -203,7 +209,7 @@ fn delete(
         None => reading.is_complete(bulk.position()),
         Some(_) => stopped.is_none(),
     };
-    let verified = match (&stopped, &selection) {
+    let verified = match (&stopped, selection) {
         (None, None) if args.how.verify => {
             Some(lookups.verify(again, bulk.position(), &mut output_files))
         }
@@ -247,7 +253,7 @@ fn delete(
 }
 
 /// `--dry-run` of keys of the index: counts them, and deletes nothing.
-fn count_matching(args: &Args, config: Config, selection: Selection) -> Result<Exit, BoxError> {
+fn count_matching(args: &Args, config: Config, selection: &Selection) -> Result<Exit, BoxError> {
     let Config { target, credentials, transport } = config;
     let transport_options = transport.timeout(args.how.timeout);
     let pair = credentials.credentials()?;
@@ -265,7 +271,7 @@ fn count_matching(args: &Args, config: Config, selection: Selection) -> Result<E
         bulk_options: bulk_options(args),
         console,
     };
-    let counted = match lookups.count(&selection, true)? {
+    let counted = match lookups.count(selection, true)? {
         Ok(counted) => counted,
         Err(error) => {
             complain(format_args!("error: {error}"));

@@ -228,7 +228,8 @@ impl OutputFiles {
             });
             if covered.is_none() && deleted > 0 {
                 complain(format_args!(
-                    "warning: --deleted-keys {}: {} that were deleted before this run was resumed are in no receipt",
+                    "warning: --deleted-keys {}: {} that were deleted before this run was resumed are \
+                     in no receipt",
                     path.display(),
                     count(deleted, "key"),
                 ));
@@ -274,6 +275,9 @@ impl OutputFiles {
 
     /// Lists a key that is still there after the run.
     pub(crate) fn write_present(&mut self, key: &str) -> Result<(), BoxError> {
+        // After those that failed in the run.
+        let failed = mem::take(&mut self.failed);
+        self.write(failed)?;
         match &mut self.failed_keys {
             Some(file) => Ok(file.write_present(key)?),
             None => Ok(()),

@@ -97,6 +97,7 @@ impl Summary<'_> {
                 self.last_error().map_or(Exit::Incomplete, Exit::because_of)
             }
             Some(_) if !was_sent => Exit::Usage,
+            None if self.verified.is_some() => Exit::Incomplete,
             None if self.report.deleted == 0 => match self.output_files.errors().have_response() {
                 Some(true) => Exit::Refused,
                 Some(false) => Exit::Unreached,
@@ -245,12 +246,12 @@ impl Summary<'_> {
         let mut lines: Vec<String> =
             self.stopped_because().map(|reason| format!("error: {reason}")).into_iter().collect();
         let Report { deleted, rejected, unconfirmed, .. } = self.report;
-        if unconfirmed > 0 {
+        if unconfirmed > 0 && !matches!(self.verified, Some(Ok(_))) {
             lines.push(format!(
                 "note: {} may have been deleted, despite the errors",
                 count(unconfirmed, "key")
             ));
-        } else if deleted == 0 {
+        } else if deleted == 0 && unconfirmed == 0 {
             lines.push("note: nothing was deleted".to_owned());
         }
         if let (Some(Listing { passes, is_clear: false }), None) = (self.index, &self.stopped) {

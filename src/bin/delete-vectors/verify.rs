@@ -66,23 +66,22 @@ impl Lookups<'_> {
         Counted::count(is_all, |take| self.list(lister, take))
     }
 
-    /// Counts for a moment, and asks whether to continue.
-    pub(crate) fn is_confirmed(&self, selection: &Selection) -> Result<bool, BoxError> {
+    /// Counts for a moment, and asks whether to continue, even if nothing was found: the run may
+    /// find something.
+    pub(crate) fn is_confirmed(
+        &self,
+        selection: &Selection,
+    ) -> Result<Result<bool, ListError>, BoxError> {
         let counted = match self.count(selection, false)? {
             Ok(counted) => counted,
-            // The run meets the same error, and reports it.
-            Err(_) => return Ok(true),
+            Err(error) => return Ok(Err(error)),
         };
-        // Without keys there is nothing to confirm.
-        if counted.keys == 0 {
-            return Ok(true);
-        }
         let question = Question { target: self.target, selection, counted: &counted };
-        Ok(question::is_confirmed(&question.to_string(), question.password())?)
+        Ok(Ok(question::is_confirmed(&question.to_string(), question.password())?))
     }
 
-    /// Looks up the keys of a run that went to its end: first the unconfirmed ones, then the deleted
-    /// ones. Those that are still there are written to the file of failed keys.
+    /// Looks up the keys of a run that went to its end: first the unconfirmed ones, then the
+    /// deleted ones. Those that are still there are written to the file of failed keys.
     pub(crate) fn verify(
         &self,
         source: Option<Source>,

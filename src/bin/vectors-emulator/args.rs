@@ -37,7 +37,7 @@ Exit status:
   1  the output could not be written
   2  bad usage or configuration; nothing was served"#;
 
-/// Serve an emulator of Alibaba Cloud OSS vector buckets, to test puts, listings and deletes through any SDK.
+/// Serve an emulator of Alibaba Cloud OSS vector buckets, to test applications through any SDK.
 #[derive(Parser)]
 #[command(name = "vectors-emulator", version, after_help = NOTES)]
 pub(crate) struct Args {

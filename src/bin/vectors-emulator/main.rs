@@ -1,5 +1,5 @@
-//! Serves an emulator of the service on a socket, to test deletes through any SDK. A thin layer over
-//! the library.
+//! Serves an emulator of the service on a socket, to test deletes through any SDK. A thin layer
+//! over the library.
 
 mod args;
 mod config;

@@ -238,8 +238,9 @@ impl KeyLister {
         self.events.push_back(ListEvent::Retrying { error });
     }
 
-    /// The service rejects the page. That may be for its token, which lives for an unknown time: then
-    /// the segment is listed from its beginning. `is_clear`: no attempt with the same token helps.
+    /// The service rejects the page. That may be for its token, which lives for an unknown time:
+    /// then the segment is listed from its beginning. `is_clear`: no attempt with the same token
+    /// helps.
     fn reject(&mut self, attempt: &InFlight, error: AttemptError, is_clear: bool) {
         let segment = &mut self.segments[attempt.segment];
         segment.rejections += 1;
