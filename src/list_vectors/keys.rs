@@ -3,6 +3,7 @@
 mod attempts;
 mod report;
 mod segment;
+mod trace;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -275,6 +276,7 @@ impl KeyLister {
         let id = ListTransmitId(self.next_id);
         self.next_id += 1;
         self.report.requests += 1;
+        trace::request(id.0, number);
         let attempt = InFlight {
             segment: number,
             sent_at: self.now.monotonic,
@@ -309,7 +311,9 @@ impl KeyLister {
     /// The next event; `None` if there is none.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<ListEvent> {
-        self.events.pop_front()
+        let event = self.events.pop_front()?;
+        trace::event(&event);
+        Some(event)
     }
 
     /// The next key that was listed and that the selection has; `None` if there is none now.

@@ -189,7 +189,7 @@ fn keys_that_cannot_be_deleted_are_listed_as_present() {
     let options = ["--all", "--force", "--verify", "--failed-keys", failed.path()];
     let run = with(&service, &options);
     assert_eq!((run.code, service.left()), (Some(4), 1), "{run:?}");
-    assert!(run.stderr.starts_with("error: keys are still listed after 2 listings\n"), "{run:?}");
+    assert!(run.stderr.starts_with("error: the last of 2 listings still found keys\n"), "{run:?}");
     let outcomes: Vec<(String, String)> = failed.read().lines().map(outcome).collect();
     let rejected = ("doc-7#7".to_owned(), "rejected".to_owned());
     let present = ("doc-7#7".to_owned(), "present".to_owned());

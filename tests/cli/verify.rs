@@ -99,7 +99,7 @@ fn a_listing_finds_out_a_proxy_that_lies() {
         let run = with(&proxy.url(), &options);
         assert_eq!((run.code, service.left()), (Some(4), 700), "{run:?}");
         assert!(
-            run.stderr.starts_with("error: keys are still listed after 2 listings\n"),
+            run.stderr.starts_with("error: the last of 2 listings still found keys\n"),
             "{run:?}"
         );
         assert_eq!(outcomes(&failed), BTreeMap::from([("present".to_owned(), 700)]));

@@ -33,6 +33,7 @@ pub(crate) struct Job<'a> {
     pub(crate) output_files: &'a mut OutputFiles,
     pub(crate) progress: &'a mut Progress,
     pub(crate) stop: StopHandle,
+    pub(crate) interrupts: &'a Interrupts,
 }
 
 /// Where the keys come from.
@@ -58,7 +59,17 @@ pub(crate) struct Ended {
 impl Job<'_> {
     /// Runs to the end, or until Ctrl-C, or until the output files cannot be written.
     pub(crate) fn run(self) -> Result<Ended, BoxError> {
-        let Self { client, options, bulk, keys, credentials, output_files, progress, stop } = self;
+        let Self {
+            client,
+            options,
+            bulk,
+            keys,
+            credentials,
+            output_files,
+            progress,
+            stop,
+            interrupts,
+        } = self;
         let console = progress.console();
         let interval = progress.interval();
         let outage_lines = OutageLines::new(progress.console());
@@ -71,7 +82,6 @@ impl Job<'_> {
             unwritten: None,
         };
         let renew = Provider::of(&credentials);
-        let interrupts = Interrupts::default();
         // The run has the handle before a signal can stop it: only later stops end a run.
         let handle_signals =
             || interrupts.stop(stop.clone(), console.clone()).map_err(|_| NO_THREAD);

@@ -51,6 +51,7 @@ use args::{Args, Format, When};
 use config::Config;
 use console::complain;
 use exit::Exit;
+use interrupt::Interrupts;
 use job::{Ended, Job, JobKeys};
 use keys::{Keys, Reading};
 use manual::MANUAL;
@@ -125,6 +126,7 @@ fn delete(
     let console = progress.console();
     log::start(args.output.verbose, console.clone());
     let stop = StopHandle::new();
+    let interrupts = Interrupts::default();
     let lookups = Lookups {
         target,
         credentials: &credential_source,
@@ -132,6 +134,7 @@ fn delete(
         options: &transport_options,
         bulk_options: bulk_options(args),
         console: console.clone(),
+        interrupts: &interrupts,
     };
     let again = if args.how.verify && selection.is_none() {
         let again = source.again()?;
@@ -185,6 +188,7 @@ fn delete(
             output_files: &mut output_files,
             progress: &mut progress,
             stop,
+            interrupts: &interrupts,
         };
         let Ended { outcome, unwritten, was_interrupted } = job.run()?;
         let unwritten = unwritten.map(|error| Stopped::Unwritten(error.to_string()));
@@ -270,6 +274,7 @@ fn count_matching(args: &Args, config: Config, selection: &Selection) -> Result<
         options: &transport_options,
         bulk_options: bulk_options(args),
         console,
+        interrupts: &Interrupts::default(),
     };
     let counted = match lookups.count(selection, true)? {
         Ok(counted) => counted,

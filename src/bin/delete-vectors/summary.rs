@@ -255,8 +255,11 @@ impl Summary<'_> {
             lines.push("note: nothing was deleted".to_owned());
         }
         if let (Some(Listing { passes, is_clear: false }), None) = (self.index, &self.stopped) {
-            let listings = count(passes.into(), "listing");
-            lines.push(format!("error: keys are still listed after {listings}"));
+            let listings = match passes {
+                1 => "the only listing".to_owned(),
+                passes => format!("the last of {} listings", grouped(passes.into())),
+            };
+            lines.push(format!("error: {listings} still found keys"));
         }
         match &self.verified {
             Some(Err(error)) => lines.push(format!("error: the keys were not verified: {error}")),

@@ -11,6 +11,7 @@ use oss_delete_vectors::{KeyLister, ListError, Selection, Target};
 use crate::args::Client;
 use crate::config::CredentialSource;
 use crate::console::Console;
+use crate::interrupt::Interrupts;
 use crate::job::Provider;
 use crate::matching::{self, Counted, Question};
 use crate::output_files::{BoxError, OutputFiles};
@@ -28,6 +29,7 @@ pub(crate) struct Lookups<'a> {
     pub(crate) options: &'a TransportOptions,
     pub(crate) bulk_options: BulkOptions,
     pub(crate) console: Console,
+    pub(crate) interrupts: &'a Interrupts,
 }
 
 /// What a verification found.
@@ -50,10 +52,13 @@ impl Lookups<'_> {
     fn list(
         &self,
         lister: KeyLister,
-        take: impl FnMut(String) -> bool,
+        mut take: impl FnMut(String) -> bool,
     ) -> Result<Result<(), ListError>, BoxError> {
         let renew = Provider::of(self.credentials);
-        Ok(matching::list(self.client, self.options, lister, renew, &self.console, take)?)
+        let goes_on = |key| !self.interrupts.any() && take(key);
+        let listed =
+            matching::list(self.client, self.options, lister, renew, &self.console, goes_on)?;
+        if self.interrupts.any() { Err("interrupted".into()) } else { Ok(listed) }
     }
 
     /// Counts what is selected, for a moment or to the end.
@@ -146,7 +151,8 @@ impl Lookups<'_> {
                 None
             }
         });
-        let chosen = chosen.flatten().inspect(move |_| {
+        let interrupts = self.interrupts.clone();
+        let chosen = chosen.take_while(move |_| !interrupts.any()).flatten().inspect(move |_| {
             looked_up.fetch_add(1, Ordering::Relaxed);
         });
         let credentials = self.credentials.credentials()?;
