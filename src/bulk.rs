@@ -36,7 +36,8 @@
 //!   the input go out as probes, one at a time. If they are rejected too, the keys are not the
 //!   reason, and the run stops.
 //! - **With a rate that does not adapt**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch
-//!   is delayed.
+//!   is delayed. A minute in which all are throttled is an outage there.
+//! - **Throttled four times in a row**: the batch goes behind the others.
 //!
 //! The crate page says [what each response leads to](crate#what-to-do-about-an-error), and
 //! [how fast batches leave](crate#pacing).

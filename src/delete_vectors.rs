@@ -1,4 +1,4 @@
-//! `DeleteVectors`, read and written on both sides of the wire.
+//! `DeleteVectors`: requests and responses, built and parsed.
 //!
 //! Reference: *DeleteVectors* of Alibaba Cloud OSS vector buckets.
 

@@ -23,6 +23,7 @@ use http::{Method, Request, Response};
 
 use crate::{Credentials, Target};
 
+pub(crate) use error_document::ErrorDocument;
 pub(crate) use meaning::Meaning;
 pub(crate) use redact::Secrets;
 pub use request::RequestError;

@@ -5,8 +5,8 @@
 //! |---|---|---|
 //! | `HyperTransport`: an asynchronous client, on tokio | `hyper` | `hyper/` |
 //! | `UreqTransport`: a blocking client, without a runtime | `ureq` | `ureq/` |
-//! | [`Run`]: a [`BulkDelete`](crate::bulk::BulkDelete) to its end, on threads or (feature `async`) in one task | | `client/` |
-//! | [`list_keys`], `stream_keys`: the keys of an index; [`Matching`]: as the source of a run | | `listing/` |
+//! | [`Run`]: drives a `BulkDelete`, on threads or (feature `async`) in a task | | `client/` |
+//! | [`list_keys`], `stream_keys`, [`Matching`]: the keys of an index, as a source | | `listing/` |
 //! | `Server`: the emulator on a socket | `serve` | `server/` |
 //!
 //! One batch is deleted by a transport's `delete_vectors`, any number of keys by its `delete`, or
@@ -18,8 +18,8 @@
 //! send(http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError>
 //! ```
 //!
-//! A transport carries a request and returns its response, and decides nothing. Any client that
-//! keeps this contract will do:
+//! A transport carries a request and returns its response. It decides nothing. Any client that
+//! keeps this contract can be used:
 //!
 //! * **What is signed is what is sent.** Method, target and headers are sent as they are. Only
 //!   `host`, `content-length` and what the connection itself needs are added, and only if they are
@@ -28,7 +28,8 @@
 //!   redirect is followed: a signature is valid for one host and one target.
 //! * **One call, at most one arrival.** A request is not sent a second time once a byte of it may
 //!   have been sent. The caller decides about a retry, with a new signature.
-//! * **An error says whether the request may have arrived**, see [`TransportError`](crate::TransportError).
+//! * **An error says whether the request may have arrived**, see
+//!   [`TransportError`](crate::TransportError).
 //! * **Time and memory are bounded**: a call ends within its timeouts, a body within
 //!   [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY).
 //!
@@ -70,6 +71,8 @@ mod hyper;
 mod listing;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod options;
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+mod proxy;
 #[cfg(feature = "serve")]
 mod server;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
@@ -80,7 +83,8 @@ mod ureq;
 #[cfg(feature = "async")]
 pub use self::client::{AsyncProvider, StreamIter, Timer, stream_iter};
 pub use self::client::{
-    BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, StopHandle,
+    BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, SourceProvider,
+    StopHandle,
 };
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
@@ -89,6 +93,8 @@ pub use self::listing::{Cleared, ListedKeys, Matching, MatchingKeys, MatchingObs
 pub use self::listing::{MatchingStream, StreamedKeys, stream_keys};
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 pub use self::options::{InvalidRoots, TransportOptions};
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+pub use self::proxy::Proxy;
 #[cfg(feature = "serve")]
 pub use self::server::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]

@@ -9,6 +9,9 @@ use super::sign::Correction;
 use super::{Batch, BulkDelete, Event, InFlight, Phase, StopReason, TransmitId};
 use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportError};
 
+/// A batch that was throttled fewer times in a row is the next to go. Otherwise the others go first.
+const THROTTLED_FIRST: u32 = 4;
+
 impl BulkDelete {
     /// Handles the response to a transmit, whatever its status. Does nothing if `id` is unknown or
     /// no longer [in flight](Self::is_in_flight).
@@ -170,15 +173,18 @@ impl BulkDelete {
         }
         self.outage.remember(now, &error);
         self.report_outage();
+        let (back_off, is_deaf) = (&mut self.back_off, self.pacer.is_deaf());
+        self.outage.throttled(now, sent_at, is_deaf, |failures| back_off.after(failures));
         if self.outage.is_open() {
-            let back_off = &mut self.back_off;
-            self.outage.probed(now, sent_at, |failures| back_off.after(failures));
             self.ready.push_back(batch);
-        } else if self.pacer.is_deaf() {
+        } else if is_deaf {
             let delay = self.back_off.after(batch.throttled);
             self.delay(batch, delay);
-        } else {
+        } else if batch.throttled < THROTTLED_FIRST {
             self.ready.push_front(batch);
+        } else {
+            // It may be the only one that is throttled: it must not keep the others waiting.
+            self.ready.push_back(batch);
         }
     }
 

@@ -8,6 +8,7 @@ mod clock;
 mod conformance;
 mod credentials;
 mod halving;
+mod hostile;
 mod hour;
 mod listing;
 mod listing_simulation;

@@ -177,7 +177,7 @@ impl<'a> World<'a> {
                     },
                 );
                 self.model.sent(self.now, &transmit);
-                self.grounds.sent(transmit.id);
+                self.grounds.sent(self.now, transmit.id);
                 self.network.send(self.now, transmit.id, transmit.request);
                 self.run_script();
             }
@@ -201,8 +201,10 @@ impl<'a> World<'a> {
             self.trace.note(self.now, || format!("{event:?}"));
             self.tally.event(&event);
             self.model.told(&event, self.scenario, self.bulk.stopped().is_some());
-            if let Event::CredentialsNeeded = event {
-                self.people.asked(self.now);
+            match event {
+                Event::CredentialsNeeded => self.people.asked(self.now),
+                Event::Failed(_) | Event::Split { .. } => self.grounds.got_on(self.now),
+                _ => {}
             }
         }
         if !self.has_undrained {

@@ -31,14 +31,14 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
     /// Deletes the keys of a stream until it ends. Spawns nothing: everything happens while the
     /// future is polled.
     ///
-    /// `send` carries a request and returns its response, or an error that is a [`TransportError`] or
-    /// converts to one, as [`TransportError`](crate::TransportError) does. It should
-    /// end well before the [`response_timeout`](crate::bulk::BulkOptions::response_timeout). `timer` is
-    /// a function that sleeps, such as `tokio::time::sleep`, or a [`Timer`]. For keys that are at
+    /// `send` carries a request and returns its response, or an error that is a [`TransportError`]
+    /// or converts to one, as [`TransportError`](crate::TransportError) does. It should end well
+    /// before the [`response_timeout`](crate::bulk::BulkOptions::response_timeout). `timer` is a
+    /// function that sleeps, such as `tokio::time::sleep`, or a [`Timer`]. For keys that are at
     /// hand there is [`stream_iter`].
     ///
-    /// A request that got no response within the `response_timeout` is dropped, so that a `send` that
-    /// hangs costs no memory.
+    /// A request that got no response within the `response_timeout` is dropped, so that a `send`
+    /// that hangs costs no memory.
     ///
     /// The future is `Send` if everything it is given is. It is **cancel-safe**: dropped in the
     /// middle it drops the requests in flight, and
@@ -56,8 +56,10 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
-    /// let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+    /// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+    ///     .bucket("examplebucket").index_name("vectorindex1").build()?;
+    /// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+    /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
     ///
     /// // A transport, such as `|request| transport.send(request)`; this one deletes everything.
     /// let send = async |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());

@@ -164,9 +164,7 @@ where
         let failure = match (self.idle.pop(), self.shortage.take()) {
             (Some(worker), _) => return self.workers[worker].send(transmit),
             (None, Some(Shortage::AllHang(threads))) => {
-                format!(
-                    "no thread to send from: {threads} threads are in calls that timed out and do not return"
-                )
+                format!("no thread to send from: {threads} calls timed out and do not return")
             }
             (None, Some(Shortage::System(error))) => format!("no thread to send from: {error}"),
             (None, None) => unreachable!("is_ready comes first"),
