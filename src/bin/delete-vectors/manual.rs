@@ -94,6 +94,10 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
                 "--failed-keys PATH",
                 "A line of JSON for each key that was read and not deleted; --keys-from reads it.",
             ),
+            (
+                "--deleted-keys PATH",
+                "A line of JSON for each key that was deleted: key, outcome, request_id, time, run.",
+            ),
         ],
     ),
     ("EXIT STATUS", CODES),
@@ -122,6 +126,16 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ("elapsed_seconds", "Duration of the run, including the runs that it resumed."),
             ("request_id", "The service's id of the latest request. Omitted if there is none."),
             ("error", "Why the run stopped early. Omitted if it did not."),
+            (
+                "listings, is_clear",
+                "With --prefix, --filter or --all: how often the index was listed, and whether the last \
+                 listing found no key.",
+            ),
+            (
+                "verified",
+                "With --verify: keys looked up, those that are present, and unconfirmed ones that are \
+                 confirmed.",
+            ),
             ("emulator", "With --emulator: vectors_before, vectors_after."),
         ],
     ),
