@@ -5,7 +5,7 @@
 //! ```text
 //!  push
 //!    |
-//!    v     full, flush, finish        poll_transmit
+//!    v  full; flushed, when sent      poll_transmit
 //! filling ---------------------> ready -----------> in flight
 //!                                  ^                    |  handle_response, handle_failure,
 //!                                  |                    |  or no response in time
@@ -22,6 +22,9 @@
 //!                           settled: deleted, rejected, unconfirmed, not attempted
 //! ```
 //!
+//! - **Filling** is the open batch. It is closed when it is full, or if duplicates make it too long.
+//!   After [`flush`](BulkDelete::flush) and [`finish`](BulkDelete::finish) it is also sent when no
+//!   batch is ready and the rate allows it, and is closed at that moment.
 //! - **Settled**: the batch was deleted, has no attempts left, was rejected and cannot be split, or
 //!   its run has stopped. [`BulkDelete::stop`] and [`BulkDelete::abort`] settle at once whatever is
 //!   not in flight. The outcome covers all attempts: see [`KeyOutcome`].
@@ -62,6 +65,7 @@ mod transmit;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use self::batch::Batch;
@@ -74,6 +78,7 @@ use self::sign::{Authority, Clock};
 use self::split::Splitting;
 use self::startup::Startup;
 use crate::back_off::BackOff;
+use crate::signing::Signer;
 use crate::{Credentials, InvalidValue, Now, Target};
 
 /// What a listing has in common with a run.
@@ -200,7 +205,7 @@ pub use self::transmit::{Transmit, TransmitId};
 /// between: the service has no condition to prevent it. Do not write to the index during a run, or
 /// accept that.
 pub struct BulkDelete {
-    target: Target,
+    target: Arc<Target>,
     options: BulkOptions,
     /// The latest moment seen.
     now: Now,
@@ -258,8 +263,8 @@ struct InFlight {
     is_overdue: bool,
     clock_generation: u32,
     credentials_generation: u32,
-    /// The credentials that signed it. Newer ones may have come since.
-    credentials: Credentials,
+    /// What signed it. Newer credentials may have come since.
+    signer: Arc<Signer>,
 }
 
 /// With this many events to take, no key is accepted and no request handed out.
@@ -278,7 +283,7 @@ impl BulkDelete {
     ) -> Result<Self, InvalidValue> {
         options.check()?;
         Ok(Self {
-            target: target.clone(),
+            target: Arc::new(target.clone()),
             now: Now::new(Duration::ZERO, UNIX_EPOCH),
             phase: Phase::Pushing,
             position: 0,
@@ -357,11 +362,11 @@ impl BulkDelete {
     }
 
     /// Whether keys wait for their batch to fill while nothing else waits to be sent.
-    /// [`flush`](Self::flush) them if the source pauses. While another batch waits, filling theirs
-    /// saves a request.
+    /// [`flush`](Self::flush) them if the source pauses. `false` once they are flushed, and while
+    /// another batch waits: filling theirs saves a request.
     #[must_use]
     pub fn wants_flush(&self) -> bool {
-        self.filling.len() > 0 && self.ready.is_empty()
+        self.filling.len() > 0 && !self.filling.is_flushed() && self.ready.is_empty()
     }
 
     /// Whether every pushed key has its outcome and no more can be pushed.

@@ -97,7 +97,19 @@ impl BulkDelete {
     }
 
     /// Sends the keys pushed so far without waiting for a full batch.
+    ///
+    /// The batch stays open until [`poll_transmit`](Self::poll_transmit) returns it. Keys that are
+    /// pushed while it waits for its turn, or for the rate, go with it: flushing after every key
+    /// costs no request while there is something to wait for.
     pub fn flush(&mut self) {
+        self.filling.flush();
+        if self.stopped().is_some() {
+            self.close();
+        }
+    }
+
+    /// Closes the open batch.
+    pub(super) fn close(&mut self) {
         if let Some(batch) = self.filling.take() {
             self.enqueue(batch);
         }
@@ -113,20 +125,32 @@ impl BulkDelete {
     }
 }
 
-/// The batch that pushed keys go into.
+/// The open batch, which pushed keys go into. It is closed when it is full, and otherwise only when
+/// it is sent: keys that are pushed while it waits to be sent join it.
 pub(super) struct Filling {
     keys: BatchBuilder,
     places: Places,
+    is_flushed: bool,
 }
 
 impl Filling {
     pub(super) fn new() -> Self {
-        Self { keys: BatchBuilder::with_capacity(0), places: Places::default() }
+        Self { keys: BatchBuilder::with_capacity(0), places: Places::default(), is_flushed: false }
     }
 
     /// How many keys it has, without duplicates.
     pub(super) fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// Lets the keys in it be sent although it is not full.
+    pub(super) fn flush(&mut self) {
+        self.is_flushed = self.len() > 0;
+    }
+
+    /// Whether it may be sent although it is not full.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.is_flushed
     }
 
     /// Takes the batch as it is if `position` has no room in it.
@@ -154,6 +178,7 @@ impl Filling {
     /// Takes the batch as it is, if it has a key.
     pub(super) fn take(&mut self) -> Option<Batch> {
         let keys = self.keys.take()?;
+        self.is_flushed = false;
         // The next batch is usually as large.
         let next = Places::with_capacity(keys.len());
         let places = std::mem::replace(&mut self.places, next);

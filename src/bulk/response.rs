@@ -24,7 +24,7 @@ impl BulkDelete {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
         self.history.had_response = true;
-        let outcome = DeleteVectors::parse_response_to(&attempt.credentials, response)
+        let outcome = DeleteVectors::parse_response_to(attempt.signer.credentials(), response)
             .map_err(AttemptError::from);
         self.conclude(attempt, outcome);
     }
@@ -47,7 +47,7 @@ impl BulkDelete {
     }
 
     fn conclude(&mut self, attempt: InFlight, outcome: Result<Deleted, AttemptError>) {
-        let (now, keys) = (self.now.monotonic, attempt.batch.keys.len());
+        let (now, keys) = (self.now.monotonic, attempt.batch.keys().len());
         let latency = now.saturating_sub(attempt.sent_at);
         if !attempt.is_overdue {
             self.pacer.left(keys);
@@ -237,7 +237,7 @@ impl BulkDelete {
         let is_too_large = error.status() == Some(StatusCode::PAYLOAD_TOO_LARGE);
         let is_tried = is_last || batch.attempts + batch.splits >= 2;
         if verdict == Verdict::RetryThenSplit
-            && batch.keys.len() > 1
+            && batch.keys().len() > 1
             && ((counts && is_tried) || is_too_large)
         {
             return self.split_later(batch, error);
@@ -249,7 +249,7 @@ impl BulkDelete {
             return self.settle_part(batch);
         }
         self.report.retries += 1;
-        self.events.push_back(Event::Retrying { keys: batch.keys.len(), error });
+        self.events.push_back(Event::Retrying { keys: batch.keys().len(), error });
         if self.outage.is_open() {
             // The circuit decides when the next request goes out. Another batch goes first, because
             // this one may be the reason.
@@ -273,7 +273,7 @@ impl BulkDelete {
         let in_flight = self.in_flight.values().map(|attempt| &attempt.batch);
         let mut unsettled =
             self.ready.iter().chain(self.delayed.values()).chain(&self.parked).chain(in_flight);
-        unsettled.any(|batch| self.outage.is_fresh(batch))
+        self.filling.is_flushed() || unsettled.any(|batch| self.outage.is_fresh(batch))
     }
 
     pub(super) fn delay(&mut self, batch: Batch, delay: Duration) {

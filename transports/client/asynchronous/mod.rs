@@ -13,6 +13,8 @@ use futures_core::Stream;
 use http::{Request, Response};
 
 use self::in_flight::InFlight;
+#[cfg(feature = "hyper")]
+pub(in crate::transports) use self::in_flight::InSpan;
 pub use self::stream_iter::{StreamIter, stream_iter};
 pub(in crate::transports) use self::timer::Alarm;
 pub use self::timer::Timer;
@@ -82,6 +84,23 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
         X: Into<TransportError>,
         T: Timer,
     {
+        self.run_transmits(keys, |transmit| send(transmit.to_request()), timer).await
+    }
+
+    /// The same with a `send` that builds the request itself, in a task of its own for instance.
+    pub(in crate::transports) async fn run_transmits<S, F, Fut, X, T>(
+        self,
+        keys: S,
+        send: F,
+        timer: T,
+    ) -> Result<Report, RunError>
+    where
+        S: Stream<Item: AsRef<str>>,
+        F: Fn(Transmit) -> Fut,
+        Fut: Future<Output = Result<Response<Bytes>, X>>,
+        X: Into<TransportError>,
+        T: Timer,
+    {
         let (steps, provider) = Steps::new(self);
         let mut keys = pin!(keys);
         let mut task = Task {
@@ -113,13 +132,14 @@ struct Requests<F, Fut> {
     in_flight: InFlight<Fut>,
 }
 
-impl<F: Fn(Request<Bytes>) -> Fut, Fut: Future> Sender for Requests<F, Fut> {
+impl<F: Fn(Transmit) -> Fut, Fut: Future> Sender for Requests<F, Fut> {
     fn is_ready(&mut self, _: usize) -> bool {
         true
     }
 
-    fn send(&mut self, Transmit { id, request, span, .. }: Transmit) {
-        let future = span.in_scope(|| (self.send)(request));
+    fn send(&mut self, transmit: Transmit) {
+        let (id, span) = (transmit.id, transmit.span.clone());
+        let future = span.in_scope(|| (self.send)(transmit));
         self.in_flight.insert(id, span, future);
     }
 }
@@ -128,7 +148,7 @@ impl<O, P, F, Fut, X, T> Task<'_, O, P, F, Fut, T>
 where
     O: Observer,
     P: AsyncProvider,
-    F: Fn(Request<Bytes>) -> Fut,
+    F: Fn(Transmit) -> Fut,
     Fut: Future<Output = Result<Response<Bytes>, X>>,
     X: Into<TransportError>,
     T: Timer,
