@@ -123,6 +123,7 @@ impl<F, Fut, T: Timer, P: AsyncProvider> StreamedKeys<F, Fut, T, P> {
     }
 
     /// The state machine, to look at its report.
+    #[must_use]
     pub fn lister(&self) -> &KeyLister {
         &self.lister
     }

@@ -119,6 +119,7 @@ impl<F, P> ListedKeys<F, P> {
     }
 
     /// The state machine, to look at its report.
+    #[must_use]
     pub fn lister(&self) -> &KeyLister {
         &self.lister
     }
