@@ -81,6 +81,13 @@ use crate::back_off::BackOff;
 use crate::signing::Signer;
 use crate::{Credentials, InvalidValue, Now, Target};
 
+/// What a listing has in common with a run.
+pub(crate) mod shared {
+    pub(crate) use super::decide::{History, Verdict, decide};
+    pub(crate) use super::sign::{Authority, Clock, Correction};
+    pub(crate) use super::startup::Startup;
+}
+
 pub use self::batch::Positions;
 pub use self::checkpoint::Checkpoint;
 pub use self::event::{Event, FailedKeys, KeyOutcome, StopReason};

@@ -8,15 +8,17 @@
 //! # In scope
 //!
 //! - One call, converted to and from `http::Request` and `http::Response`, on the client and on the
-//!   server: [`DeleteVectors`].
+//!   server: [`DeleteVectors`], and what serves deleting: [`ListVectors`], [`GetVectors`],
+//!   [`PutVectors`].
 //! - Signatures: [`signing`] signs, presigns and verifies.
 //! - Any number of keys, with pacing, retries and an outcome for each key: [`bulk`].
+//! - Deleting everything, a key prefix or what a filter matches: [`Selection`], [`KeyLister`].
 //! - Sending requests with hyper, ureq or any other client: [`transports`].
 //! - An emulator of the service, for tests: `emulator`.
 //!
 //! # Out of scope
 //!
-//! - All other operations of OSS. You know which keys to delete.
+//! - All other operations of OSS.
 //! - Finding credentials. The core takes them as a value, and a run asks your provider for new ones.
 //!
 //! The crate has not been run against the live service. Its tests compare requests and responses
@@ -56,6 +58,10 @@
 //! # }
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! To delete what a [`Selection`] has instead, use `delete_matching`, which lists the index, deletes
+//! meanwhile, and lists again until nothing is found. If all vectors are to go, deleting the index
+//! and creating it again is one call each, which this crate leaves to the SDKs.
 //!
 //! ## Your own client
 //!
@@ -250,9 +256,13 @@ mod delete_vectors;
 pub mod emulator;
 mod endpoint;
 mod escape;
+mod get_vectors;
 mod invalid;
 mod keys;
+mod list_vectors;
 mod now;
+mod operation;
+mod put_vectors;
 mod random;
 pub mod signing;
 mod target;
@@ -264,11 +274,18 @@ pub mod transports;
 
 pub use attempt_error::AttemptError;
 pub use credentials::Credentials;
-pub use delete_vectors::{DeleteVectors, Deleted, RequestError, ServiceError, code};
+pub use delete_vectors::{DeleteVectors, Deleted};
 pub use endpoint::Endpoint;
+pub use get_vectors::{Found, GetVectors};
 pub use invalid::InvalidValue;
 pub use keys::{Key, KeyBatch, Keys};
+pub use list_vectors::{
+    Filter, KeyLister, ListError, ListEvent, ListReport, ListTransmit, ListTransmitId, ListVectors,
+    Listed, Passes, Selection, Step, Vector,
+};
 pub use now::Now;
+pub use operation::{Operation, RequestError, ServiceError, code};
+pub use put_vectors::{PutVectors, Stored};
 pub use target::{Target, TargetBuilder};
 pub use transport_error::{MAX_RESPONSE_BODY, TransportError};
 

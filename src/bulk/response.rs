@@ -59,7 +59,7 @@ impl BulkDelete {
         match outcome {
             Ok(deleted) => {
                 self.pacer.accepted(now, latency, keys, deleted.qos_delay().is_some());
-                self.conclude_deleted(&attempt, &deleted);
+                self.conclude_deleted(attempt, &deleted);
             }
             Err(error) => {
                 if slows_down(&error) {
@@ -71,14 +71,14 @@ impl BulkDelete {
         self.split_parked();
     }
 
-    fn conclude_deleted(&mut self, attempt: &InFlight, deleted: &Deleted) {
+    fn conclude_deleted(&mut self, attempt: InFlight, deleted: &Deleted) {
         self.clock.succeeded(attempt.clock_generation);
         self.authority.succeeded(attempt.credentials_generation);
         self.history.had_success = true;
         self.startup.succeeded();
         self.doubt.deleted();
         self.progressed();
-        self.settle_deleted(&attempt.batch, deleted.request_id().map(str::to_owned));
+        self.settle_deleted(attempt.batch, deleted.request_id().map(str::to_owned));
         // From now on a rejection says something about the keys: every batch may be split.
         self.splitting = None;
     }

@@ -10,6 +10,8 @@ mod credentials;
 mod halving;
 mod hostile;
 mod hour;
+mod listing;
+mod listing_simulation;
 mod outage;
 mod outcomes;
 mod pace;

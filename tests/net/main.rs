@@ -5,6 +5,7 @@
 mod common;
 
 mod loops;
+mod matching;
 mod serve;
 mod serve_faulty;
 mod transports;

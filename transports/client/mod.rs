@@ -25,6 +25,8 @@ use crate::{
     bulk::{BulkOptions, Report},
 };
 
+#[cfg(feature = "async")]
+pub(super) use self::asynchronous::Alarm;
 #[cfg(feature = "hyper")]
 pub(super) use self::asynchronous::InSpan;
 #[cfg(feature = "async")]
