@@ -52,6 +52,7 @@ mod pacer;
 mod positions;
 mod push;
 mod report;
+mod restart;
 mod settle;
 mod settled;
 mod startup;
@@ -215,6 +216,10 @@ pub struct BulkDelete {
     settled: Settled,
     /// Rejected before the first success, positions and keys: not settled until a success shows that it was the keys.
     unproven: (Settled, u64),
+    /// Interrupted by a stop, positions and keys as in `failed_for_good`: not settled until a restart.
+    interrupted: (Settled, [u64; 3]),
+    /// How often it was restarted.
+    epoch: u32,
 }
 
 /// How far the run is.
@@ -231,6 +236,8 @@ struct InFlight {
     batch: Batch,
     span: Span,
     sent_at: Duration,
+    /// That of the run when it was sent.
+    epoch: u32,
     /// No longer counted by the pacer.
     is_overdue: bool,
     clock_generation: u32,
@@ -290,6 +297,8 @@ impl BulkDelete {
             failed_for_good: [0; 3],
             settled: Settled::default(),
             unproven: Default::default(),
+            interrupted: Default::default(),
+            epoch: 0,
             options,
         })
     }
@@ -345,6 +354,13 @@ impl BulkDelete {
     #[must_use]
     pub fn wants_flush(&self) -> bool {
         self.filling.len() > 0 && self.ready.is_empty()
+    }
+
+    /// Whether a batch that takes no more keys waits to be sent. For a loop that decides as late as it
+    /// can whose keys go next: it pushes while there is none.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// Whether every pushed key has its outcome and no more can come.

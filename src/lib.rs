@@ -239,6 +239,7 @@
 
 mod attempt_error;
 pub mod bulk;
+pub mod calls;
 mod credentials;
 mod delete_vectors;
 #[cfg(feature = "emulator")]

@@ -30,7 +30,8 @@ impl BulkDelete {
     pub fn handle_failure(&mut self, now: Now, id: TransmitId, error: TransportError) {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
-        if error.is_surely_not_sent() && !self.history.had_response {
+        let is_of_this_run = attempt.epoch == self.epoch;
+        if error.is_surely_not_sent() && !self.history.had_response && is_of_this_run {
             self.history.unreachable += 1;
         }
         self.conclude(attempt, Err(error.into()));
@@ -47,6 +48,7 @@ impl BulkDelete {
             mut batch,
             span,
             sent_at,
+            epoch,
             is_overdue,
             clock_generation,
             credentials_generation,
@@ -94,7 +96,7 @@ impl BulkDelete {
         if verdict == Verdict::Split {
             self.progressed();
         }
-        if matches!(self.phase, Phase::Stopped(_)) {
+        if matches!(self.phase, Phase::Stopped(_)) || epoch != self.epoch {
             return self.settle_failed(batch);
         }
         match verdict {

@@ -120,6 +120,16 @@ impl Authority {
         self.content_until = now.saturating_add(ASK_AGAIN);
     }
 
+    /// Gives the provider its timeout anew.
+    pub(super) fn restart(&mut self, now: Duration) {
+        if let Some(asked) = &mut self.asked {
+            asked.since = now;
+        }
+        if let Some(rejected) = &mut self.rejected {
+            rejected.since = now;
+        }
+    }
+
     /// Whether someone is to be asked for credentials now. `service_time` is that of `now`.
     pub(super) fn poll(&mut self, now: Duration, service_time: SystemTime) -> bool {
         if self.can_renew

@@ -35,6 +35,11 @@ impl Clock {
         self.is_proven |= generation == self.generation;
     }
 
+    /// Learns the time anew from the next refusal.
+    pub(super) fn restart(&mut self) {
+        self.is_proven = true;
+    }
+
     /// A request signed under `generation` was refused for its date, at our time `wall` and the service's time `date`.
     pub(super) fn refused(
         &mut self,

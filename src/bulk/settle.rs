@@ -19,13 +19,16 @@ impl BulkDelete {
         let positions = batch.positions();
         positions.ranges().for_each(|range| self.settled.insert(range));
         if !matches!(self.phase, Phase::Stopped(_)) {
-            let (rejected, keys) = std::mem::take(&mut self.unproven);
-            std::iter::once(0..rejected.prefix())
-                .chain(rejected.ranges())
-                .for_each(|range| self.settled.insert(range));
-            self.failed_for_good[0] += keys;
+            self.settle_unproven();
         }
         self.events.push_back(Event::Deleted { keys: batch.keys.len(), positions, request_id });
+    }
+
+    /// Takes keys that were rejected before the first success as settled.
+    pub(super) fn settle_unproven(&mut self) {
+        let (rejected, keys) = std::mem::take(&mut self.unproven);
+        self.settled.insert_all(&rejected);
+        self.failed_for_good[0] += keys;
     }
 
     pub(super) fn settle_failed(&mut self, batch: Batch) {
@@ -38,15 +41,16 @@ impl BulkDelete {
         *count += batch.keys.len() as u64;
         // Keys that the end of the run interrupts are not settled: the run that resumes it sends them. Nor are those rejected
         // before the first success, unless one follows: with a wrong target every key is rejected.
-        if !matches!(self.phase, Phase::Stopped(_)) {
-            let is_unproven = outcome == KeyOutcome::Rejected && !self.history.had_success;
-            let (settled, settled_keys) = match &mut self.unproven {
-                (unproven, keys) if is_unproven => (unproven, keys),
-                _ => (&mut self.settled, &mut self.failed_for_good[failed_for_good]),
-            };
-            positions.ranges().for_each(|range| settled.insert(range));
-            *settled_keys += batch.keys.len() as u64;
-        }
+        let is_unproven = outcome == KeyOutcome::Rejected && !self.history.had_success;
+        let (settled, settled_keys) = match &mut self.unproven {
+            _ if matches!(self.phase, Phase::Stopped(_)) => {
+                (&mut self.interrupted.0, &mut self.interrupted.1[failed_for_good])
+            }
+            (unproven, keys) if is_unproven => (unproven, keys),
+            _ => (&mut self.settled, &mut self.failed_for_good[failed_for_good]),
+        };
+        positions.ranges().for_each(|range| settled.insert(range));
+        *settled_keys += batch.keys.len() as u64;
         let Batch { keys, requests, last_error: error, .. } = batch;
         self.events.push_back(Event::Failed(FailedKeys {
             keys,

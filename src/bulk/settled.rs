@@ -38,6 +38,10 @@ impl Settled {
         self.ranges().fold(self.prefix, |len, range| len + (range.end - range.start))
     }
 
+    pub(super) fn insert_all(&mut self, other: &Self) {
+        std::iter::once(0..other.prefix).chain(other.ranges()).for_each(|range| self.insert(range));
+    }
+
     pub(super) fn insert(&mut self, range: Range<u64>) {
         let Range { mut start, mut end } = range;
         if start >= end {

@@ -4,6 +4,7 @@
 mod common;
 
 mod books;
+mod callers;
 mod clock;
 mod conformance;
 mod credentials;
