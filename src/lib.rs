@@ -267,6 +267,9 @@ pub use keys::{Key, KeyBatch, Keys};
 pub use now::Now;
 pub use target::{Target, TargetBuilder};
 pub use transport_error::{MAX_RESPONSE_BODY, TransportError};
+pub use transports::blocking;
+#[cfg(feature = "async")]
+pub use transports::{Client, ClientBuilder, Deleting};
 
 /// Tests the examples in the README. Those that would connect to the service are only compiled.
 #[cfg(all(doctest, feature = "hyper", feature = "ureq", feature = "serve"))]

@@ -76,9 +76,10 @@ mod tls;
 mod ureq;
 
 #[cfg(feature = "async")]
-pub use self::client::{AsyncProvider, StreamIter, Timer, stream_iter};
+pub use self::client::{AsyncProvider, Client, Deleting, Driver, StreamIter, Timer, stream_iter};
 pub use self::client::{
-    BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, StopHandle,
+    BlockingProvider, ClientBuilder, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind,
+    StopHandle,
 };
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
@@ -88,6 +89,11 @@ pub use self::options::{InvalidRoots, TransportOptions};
 pub use self::server::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]
 pub use self::ureq::UreqTransport;
+
+/// Delete vectors from any number of threads.
+pub mod blocking {
+    pub use super::client::BlockingClient as Client;
+}
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

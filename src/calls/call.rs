@@ -37,6 +37,17 @@ impl Call {
         Ok(Self { span: CallSpan::new(keys.len()), keys, timeout: None })
     }
 
+    /// Adds a key.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); the call stays as it was.
+    pub fn push(&mut self, key: &str) -> Result<(), InvalidValue> {
+        let key = Key::new(key).map_err(|invalid| invalid.of_key(self.len()))?;
+        self.keys.push(key.as_str());
+        Ok(())
+    }
+
     /// How long the call waits, from its [`begin`](super::Calls::begin) on; without end if not set.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {

@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::CallKeys;
@@ -43,7 +44,21 @@ struct Inner {
     keys: CallKeys,
     /// Their outcomes, for all of them in their order.
     parts: Vec<Part>,
+    provider: ProviderError,
 }
+
+/// Why the provider gave no credentials.
+#[derive(Clone, Default)]
+struct ProviderError(Option<Arc<dyn Error + Send + Sync>>);
+
+/// Not a part of what the error says about the keys.
+impl PartialEq for ProviderError {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for ProviderError {}
 
 /// What keys of a call have in common that are not gone for sure: some of the call's keys while it
 /// waits, some of the error's keys later.
@@ -94,7 +109,8 @@ impl DeleteError {
             left.extend(keys.range(part.keys.clone()));
             part.keys = start..left.len();
         }
-        Self(Box::new(Inner { kind, total: keys.len(), keys: left, parts }))
+        let provider = ProviderError::default();
+        Self(Box::new(Inner { kind, total: keys.len(), keys: left, parts, provider }))
     }
 
     /// The error of a call that was not begun, because there is nobody to begin it.
@@ -133,8 +149,19 @@ impl DeleteError {
     }
 
     /// Keys that are not gone for sure.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.keys.len()
+    }
+
+    /// Whether it says nothing of other keys than those that it names.
+    pub(crate) fn is_about_keys(&self) -> bool {
+        matches!(self.kind(), DeleteErrorKind::NotDeleted)
+    }
+
+    /// The same, of a call with so many keys.
+    pub(crate) fn of_total(mut self, total: usize) -> Self {
+        self.0.total = total;
+        self
     }
 
     /// Whether some of the keys that are not gone for sure may be gone, or may be deleted later.
@@ -187,11 +214,22 @@ impl DeleteError {
         }
     }
 
+    /// With the last error of the credentials provider as its source, if deleting stopped for lack
+    /// of credentials.
+    #[must_use]
+    pub fn with_provider_error(mut self, error: Arc<dyn Error + Send + Sync>) -> Self {
+        use StopReason::{Credentials, CredentialsMissing};
+        if let DeleteErrorKind::Stopped(Credentials(_) | CredentialsMissing) = self.kind() {
+            self.0.provider.0 = Some(error);
+        }
+        self
+    }
+
     /// One error for two parts of one caller's keys. The first kind that says more than
     /// [`NotDeleted`](DeleteErrorKind::NotDeleted) stays.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
-        let Inner { kind, total, keys, parts } = &mut *self.0;
+        let Inner { kind, total, keys, parts, .. } = &mut *self.0;
         let start = keys.len();
         if *kind == DeleteErrorKind::NotDeleted {
             *kind = other.0.kind;
@@ -256,5 +294,11 @@ impl fmt::Debug for DeleteError {
     }
 }
 
-/// All is in the text, and there is no source.
-impl Error for DeleteError {}
+/// The source is the error of the credentials provider, if deleting stopped for lack of credentials.
+/// All else is in the text.
+impl Error for DeleteError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let error = self.0.provider.0.as_ref()?;
+        Some(&**error)
+    }
+}

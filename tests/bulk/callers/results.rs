@@ -19,7 +19,7 @@ fn a_rejected_key_fails_its_own_calls_only() {
     assert_eq!((first, fourth), (Ok(()), Ok(())));
     let rejected = ("doc-2".to_owned(), KeyOutcome::Rejected);
     let (second, third) = (second.unwrap_err(), third.unwrap_err());
-    assert_eq!(outcomes(&second), [rejected.clone()]);
+    assert_eq!(outcomes(&second), std::slice::from_ref(&rejected));
     assert_eq!(outcomes(&third), [rejected.clone(), rejected], "as often as the call has it");
     assert_eq!(*second.kind(), DeleteErrorKind::NotDeleted);
     assert_eq!(second.attempt_error().unwrap().code(), Some("VectorIndexParameterInvalid"));

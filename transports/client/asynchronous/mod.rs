@@ -12,9 +12,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{Request, Response};
 
-use self::in_flight::InFlight;
+pub(super) use self::in_flight::InFlight;
 pub use self::stream_iter::{StreamIter, stream_iter};
-use self::timer::Alarm;
+pub(super) use self::timer::Alarm;
 pub use self::timer::Timer;
 use super::steps::Sender;
 use super::{AsyncProvider, Observer, Run, RunError, Steps};
