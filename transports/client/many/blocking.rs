@@ -159,7 +159,7 @@ impl Client {
     /// What goes on at present, and what went on so far. Cheap: to be called in any interval.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        self.handle.metrics(system_now().monotonic)
+        self.handle.metrics()
     }
 
     /// Takes no more calls, of any clone, and waits for the results of those that were begun.

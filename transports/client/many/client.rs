@@ -10,7 +10,7 @@ use futures_core::Stream;
 use http::{Request, Response};
 
 use super::ClientBuilder;
-use super::driver::{Driver, SharedTimer};
+use super::driver::Driver;
 use super::reading::Reading;
 use super::shared::{Handle, Slot};
 use crate::calls::{Call, DeleteError, Metrics};
@@ -79,7 +79,6 @@ use crate::{Credentials, InvalidValue, Target, TransportError};
 pub struct Client {
     handle: Handle,
     timeout: Option<Duration>,
-    clock: Arc<dyn Fn() -> Duration + Send + Sync>,
 }
 
 impl Client {
@@ -164,7 +163,7 @@ impl Client {
     /// What goes on at present, and what went on so far. Cheap: to be called in any interval.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        self.handle.metrics((self.clock)())
+        self.handle.metrics()
     }
 
     /// Takes no more calls, of any clone, and waits for the results of those that were begun.
@@ -257,14 +256,11 @@ impl<P> ClientBuilder<Client, P> {
         F: Fn(Request<Bytes>) -> Fut,
         Fut: Future<Output = Result<Response<Bytes>, X>>,
         X: Into<TransportError>,
-        T: Timer + Send + Sync + 'static,
+        T: Timer,
     {
         let timeout = self.timeout;
         let (handle, steps, provider) = self.start()?;
-        let timer = Arc::new(timer);
-        let driver = Driver::new(steps, provider, send, SharedTimer(Arc::clone(&timer)));
-        let clock = Arc::new(move || timer.now().monotonic);
-        Ok((Client { handle, timeout, clock }, driver))
+        Ok((Client { handle, timeout }, Driver::new(steps, provider, send, timer)))
     }
 }
 

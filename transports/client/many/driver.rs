@@ -1,20 +1,18 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 
 use super::panicked;
 use super::steps::Steps;
+use crate::TransportError;
 use crate::bulk::Transmit;
 use crate::transports::client::asynchronous::{Alarm, InFlight, Timer};
 use crate::transports::client::credentials::AsyncProvider;
 use crate::transports::client::steps::Sender;
-use crate::{Now, TransportError};
 
 /// Rounds before other tasks of the runtime have their turn.
 const ROUNDS_IN_A_ROW: usize = 32;
@@ -31,7 +29,7 @@ const ROUNDS_IN_A_ROW: usize = 32;
 pub struct Driver<P: AsyncProvider, F, Fut, T: Timer> {
     steps: Steps,
     requests: Requests<F, Fut>,
-    alarm: Alarm<SharedTimer<T>>,
+    alarm: Alarm<T>,
     provider: P,
     renewal: Option<Pin<Box<P::Future>>>,
 }
@@ -44,21 +42,6 @@ struct Requests<F, Fut> {
 
 /// A request on its way. A panic of the transport is a failure of this request, and of no other.
 struct Carried<Fut>(Result<Pin<Box<Fut>>, Option<TransportError>>);
-
-/// Clock and timer of the driver; the client reads the clock too.
-pub(super) struct SharedTimer<T>(pub(super) Arc<T>);
-
-impl<T: Timer> Timer for SharedTimer<T> {
-    type Sleep = T::Sleep;
-
-    fn sleep(&self, duration: Duration) -> T::Sleep {
-        self.0.sleep(duration)
-    }
-
-    fn now(&self) -> Now {
-        self.0.now()
-    }
-}
 
 impl<F, Fut, X> Sender for Requests<F, Fut>
 where
@@ -107,7 +90,7 @@ where
     X: Into<TransportError>,
     T: Timer,
 {
-    pub(super) fn new(steps: Steps, provider: P, send: F, timer: SharedTimer<T>) -> Self {
+    pub(super) fn new(steps: Steps, provider: P, send: F, timer: T) -> Self {
         let requests = Requests { send, in_flight: InFlight::new() };
         Self { steps, requests, alarm: Alarm::new(timer), provider, renewal: None }
     }

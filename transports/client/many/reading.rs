@@ -6,7 +6,6 @@ use futures_util::stream::FuturesUnordered;
 
 use super::taken::{MOST_CALLS, Taken};
 use super::{Client, Deleting};
-use crate::KeyBatch;
 use crate::calls::DeleteError;
 
 /// The keys of a stream, on their way in calls of up to 500 keys. What the stream has at a time is

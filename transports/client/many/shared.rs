@@ -4,6 +4,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::calls::{Call, CallId, DeleteError, Metrics};
+use crate::transports::clock::system_now;
 
 /// What the handles of a client and its driver share. The lock is held for a few instructions only:
 /// nobody waits for the other side to build or sign a request.
@@ -23,7 +24,7 @@ struct State {
     has_ended: bool,
     /// Those that wait for the end.
     closers: Vec<Waker>,
-    /// As of when they were published.
+    /// And when they were published.
     metrics: (Metrics, Duration),
 }
 
@@ -160,14 +161,13 @@ impl Handle {
         Poll::Pending
     }
 
-    /// As of `now`.
-    pub(super) fn metrics(&self, now: Duration) -> Metrics {
+    pub(super) fn metrics(&self) -> Metrics {
         if self.is_forked() {
             return Metrics::default();
         }
         let (mut metrics, at) = self.0.lock().metrics;
         if let Some(oldest) = &mut metrics.oldest_call {
-            *oldest += now.saturating_sub(at);
+            *oldest += system_now().monotonic.saturating_sub(at);
         }
         metrics
     }
@@ -210,7 +210,10 @@ impl Shared {
         is_closed
     }
 
-    pub(super) fn publish(&self, metrics: Metrics, at: Duration) {
+    pub(super) fn publish(&self, metrics: Metrics) {
+        // The system's clock, not the driver's: handles have no other one, and the oldest call goes
+        // on to wait while the driver sleeps.
+        let at = system_now().monotonic;
         self.lock().metrics = (metrics, at);
     }
 

@@ -84,8 +84,7 @@ impl Steps {
                 break;
             }
         }
-        let now = now();
-        self.shared.publish(self.calls.metrics(now), now.monotonic);
+        self.shared.publish(self.calls.metrics(now()));
         self.give_results();
         needs_credentials
     }
