@@ -65,10 +65,11 @@ fn tasks(way: Way, target: &Target, length: Duration) -> Measured {
     runtime.block_on(async {
         let transport = HyperTransport::new(&TransportOptions::new());
         let client = Client::builder(target, credentials()).build_over(transport.clone()).unwrap();
-        let signer = Signer::new(target, credentials());
+        let signer = Arc::new(Signer::new(target, credentials()));
         for _ in 0..TASKS {
             let (measured, next) = (Arc::clone(&measured), Arc::clone(&next));
-            let (client, transport, signer) = (client.clone(), transport.clone(), signer.clone());
+            let (client, transport, signer) =
+                (client.clone(), transport.clone(), Arc::clone(&signer));
             let target = target.clone();
             tokio::spawn(async move {
                 loop {
