@@ -83,7 +83,7 @@ pub use self::metrics::Metrics;
 /// let mut results = Vec::new();
 /// while results.len() < 2 {
 ///     while let Some(transmit) = calls.poll_transmit(now) {
-///         calls.handle_response(now, transmit.id, &emulator.handle(now, &transmit.request));
+///         calls.handle_response(now, transmit.id, &emulator.handle(now, &transmit.to_request()));
 ///     }
 ///     results.extend(std::iter::from_fn(|| calls.poll_finished()));
 ///     while calls.poll_event().is_some() {}

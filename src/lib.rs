@@ -44,8 +44,10 @@
 //! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 //! let keys = (0..1234).map(|number| format!("doc-{number:04}"));
 //!
-//! let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), keys.clone())?;
-//! let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+//! let target = index.clone().build()?;
+//! let emulator = Emulator::with_vectors(&target, credentials.clone(), keys.clone())?;
+//! let emulator = Arc::new(Mutex::new(emulator));
+//! let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), emulator)?;
 //! let target = index.endpoint(server.url().parse()?).build()?;
 //!
 //! let transport = UreqTransport::new(&TransportOptions::new());
@@ -108,7 +110,8 @@
 //!
 //! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
 //!     .bucket("examplebucket").index_name("vectorindex1").build()?;
-//! let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+//! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+//! let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 //! // In place of a client. It reports every key as deleted.
 //! let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
 //! let report = Run::new(&mut bulk).run_blocking((0..1234).map(|number| format!("doc-{number}")), send)?;
@@ -150,7 +153,7 @@
 //! | 4xx | `VectorIndexParameterInvalid`, `MalformedJson`, `EntityTooLarge` | no | split | split | check the index name and the keys |
 //! | 4xx | `SignatureDoesNotMatch` | no | stop | stop | check the AccessKey secret, the region and the account id |
 //! | 4xx | `AccessDenied` | no | stop | stop | allow the action `oss:DeleteVectors` |
-//! | 4xx | `UserDisable` | no | stop | stop | enable the account or the user, or pay what is due |
+//! | 4xx | `UserDisable` | no | stop | stop | enable the account or the user, or pay the bill |
 //! | 4xx | `NoSuchBucket`, `NoSuchVectorIndex` | no | stop | stop | check region, account id, bucket and index name |
 //! | 400 | none | yes | retry, then split | retry, then split | send it again: the code is lost, and may be `RequestTimeout` |
 //! | 400, 413 | any | no | retry, then split | retry, then split | read the message |
@@ -186,7 +189,8 @@
 //! proxy) never count, however few batches are left, unless the batch failed half its attempts while
 //! others were deleted. Error responses of OSS count once every batch that is left has failed. The
 //! run reports such an outage when it begins. It also reports a minute without a deletion, whether
-//! attempts fail or all are throttled.
+//! attempts fail or all are throttled. From then on a throttled run sends one request every ten
+//! seconds or so, at every rate.
 //!
 //! # Pacing
 //!
@@ -238,9 +242,10 @@
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod attempt_error;
+mod back_off;
 pub mod bulk;
 pub mod calls;
-mod credentials;
+pub mod credentials;
 mod delete_vectors;
 #[cfg(feature = "emulator")]
 pub mod emulator;

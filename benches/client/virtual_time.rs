@@ -49,7 +49,7 @@ fn client(limits: Limits, end: Duration) -> Measured {
             begun.insert(calls.begin(at(now), Call::new(keys).unwrap()), (now, count));
         }
         while let Some(transmit) = calls.poll_transmit(at(now)) {
-            in_flight.insert((now + LATENCY, transmit.id), transmit.request);
+            in_flight.insert((now + LATENCY, transmit.id), transmit.to_request());
         }
         while calls.poll_event().is_some() {}
         while let Some(finished) = calls.poll_finished() {
@@ -135,7 +135,7 @@ fn runs(limits: Limits, end: Duration) -> Measured {
             loop {
                 while let Some(transmit) = task.bulk.poll_transmit(at(now)) {
                     measured.requests += 1;
-                    in_flight.insert((now + LATENCY, number, transmit.id), transmit.request);
+                    in_flight.insert((now + LATENCY, number, transmit.id), transmit.to_request());
                 }
                 while task.bulk.poll_event().is_some() {}
                 if !task.bulk.is_finished() {

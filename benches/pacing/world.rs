@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, TransmitId};
-use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, Target, code};
+use oss_delete_vectors::{Credentials, Deleted, Key, KeyBatch, Now, ServiceError, Target, code};
 
 use super::service::{Bucket, Limits, Service};
 
@@ -74,6 +74,8 @@ struct Client {
     /// Keys of each batch that was not pushed yet.
     left: VecDeque<usize>,
     pushed: u64,
+    /// The batch that was pushed last is still open: more keys would join it.
+    is_waiting: bool,
     /// The wakeup that counts.
     wakeup: u64,
     /// Keys of each request in flight.
@@ -132,6 +134,7 @@ impl<'a> Simulation<'a> {
                     .unwrap(),
                 left: world.batches.iter().copied().skip(number).step_by(world.clients).collect(),
                 pushed: 0,
+                is_waiting: false,
                 wakeup: 0,
                 keys: BTreeMap::new(),
             }
@@ -237,7 +240,8 @@ impl<'a> Simulation<'a> {
         let client = &mut self.clients[number];
         let mut sent = Vec::new();
         loop {
-            while client.bulk.can_push()
+            while !client.is_waiting
+                && client.bulk.can_push()
                 && let Some(keys) = client.left.pop_front()
             {
                 for _ in 0..keys {
@@ -245,17 +249,16 @@ impl<'a> Simulation<'a> {
                     client.bulk.push(Key::new(&client.pushed.to_string()).unwrap()).unwrap();
                 }
                 client.bulk.flush();
+                client.is_waiting = keys < KeyBatch::MAX_KEYS;
                 if client.left.is_empty() {
                     client.bulk.finish();
                 }
             }
-            let before = sent.len();
-            sent.extend(
-                std::iter::from_fn(|| client.bulk.poll_transmit(now(time)))
-                    .map(|sent| (sent.id, sent.keys)),
-            );
-            let events = std::iter::from_fn(|| client.bulk.poll_event()).count();
-            if sent.len() == before && events == 0 {
+            if let Some(transmit) = client.bulk.poll_transmit(now(time)) {
+                let end = transmit.positions.ranges().last().map(|range| range.end);
+                client.is_waiting &= end != Some(client.pushed);
+                sent.push((transmit.id, transmit.keys));
+            } else if std::iter::from_fn(|| client.bulk.poll_event()).count() == 0 {
                 break;
             }
         }

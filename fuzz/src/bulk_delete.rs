@@ -60,7 +60,7 @@ impl<'a> Run<'a> {
         match self.script.byte() & 15 {
             0 => self.push_many(),
             1 => self.push_some(),
-            2 => self.flush(),
+            2 => self.bulk.flush(),
             3 => self.finish(),
             4 => self.transmit_all(),
             5 => _ = self.transmit(),
@@ -101,18 +101,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn flush(&mut self) {
-        self.bulk.flush();
-        self.model.flush();
-    }
-
     /// The end of the input: a run that was resumed has read all of it again.
     fn finish(&mut self) {
         if self.model.is_behind() {
             return self.push_many();
         }
         self.bulk.finish();
-        self.model.flush();
     }
 
     fn transmit_all(&mut self) {
@@ -121,7 +115,7 @@ impl<'a> Run<'a> {
 
     fn transmit(&mut self) -> bool {
         let Some(transmit) = self.bulk.poll_transmit(self.now) else { return false };
-        let call = DeleteVectors::parse_request(&target(), &transmit.request).expect("a call");
+        let call = DeleteVectors::parse_request(&target(), &transmit.to_request()).expect("a call");
         assert!((1..=KeyBatch::MAX_KEYS).contains(&transmit.keys));
         assert_eq!(transmit.keys, call.keys().len());
         assert!(call.keys().iter().map(Key::as_str).eq(self.model.keys(&transmit.positions)));
@@ -218,7 +212,7 @@ impl<'a> Run<'a> {
             1 => self.bulk.abort(),
             _ => return,
         }
-        self.model.flush();
+        self.model.close();
     }
 
     /// From here on all goes well: the run must come to its end.
@@ -228,7 +222,6 @@ impl<'a> Run<'a> {
             self.bulk.abort();
         }
         self.bulk.finish();
-        self.model.flush();
         for step in 0.. {
             assert!(step < 100_000, "the run hangs: {:?}", self.bulk);
             while let Some(Sent { id, positions, is_executed }) = self.sent.pop() {

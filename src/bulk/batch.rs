@@ -1,22 +1,24 @@
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use http::Request;
 
-use super::{KeyOutcome, Positions};
+use super::KeyOutcome;
 use crate::delete_vectors::build_request;
-use crate::keys::{BatchBuilder, Inserted};
-use crate::{AttemptError, Key, KeyBatch, Target};
+use crate::{AttemptError, KeyBatch, Target};
 
-/// A batch on its way: keys, where they stood in the input, and what they have been through.
+/// A batch from its last push to its outcome: its keys, their positions, and its attempts.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pub(super) keys: KeyBatch,
+    content: Arc<Content>,
     places: Places,
-    /// Unsigned; made when it is first sent, and shared by all attempts.
-    request: Option<Request<Bytes>>,
-    /// Attempts that count, and all that failed: the back-off grows with these.
+    /// Failed attempts that count against the maximum.
     pub(super) attempts: u32,
+    /// All failed attempts. The back-off grows with them.
     pub(super) failures: u32,
-    /// Attempts that count since something got on last: given back if an outage is to blame.
+    /// The part of `attempts` since the run last made progress. An outage gives it back.
     pub(super) spent: u32,
     /// All requests sent.
     pub(super) requests: u32,
@@ -25,24 +27,74 @@ pub(super) struct Batch {
     pub(super) may_have_deleted: bool,
     pub(super) was_rejected: bool,
     pub(super) last_error: Option<AttemptError>,
-    /// Where the batch began that this one is a part of; itself, if it was never split.
+    /// The first position of the batch that this one was split from, or of this one.
     pub(super) origin: u64,
     /// Whether it was never split.
     pub(super) is_whole: bool,
     /// How often it was split for an error that may not be about its keys.
     pub(super) splits: u32,
-    /// The last time it failed, as [`Outage`](super::outage::Outage) counts.
+    /// When it failed last, in the progress count of [`Outage`](super::outage::Outage).
     pub(super) failed_under: Option<u64>,
 }
 
-impl Batch {
-    /// The request, to be signed.
-    pub(super) fn request(&mut self, target: &Target) -> Request<Bytes> {
-        let keys = &self.keys;
-        self.request.get_or_insert_with(|| build_request(target, keys)).clone()
+/// What all attempts of a batch share. Each may be built on another thread.
+#[derive(Debug)]
+pub(super) struct Content {
+    keys: KeyBatch,
+    /// Unsigned. Built for the first attempt.
+    request: OnceLock<Request<Bytes>>,
+}
+
+impl Content {
+    fn new(keys: KeyBatch) -> Arc<Self> {
+        Arc::new(Self { keys, request: OnceLock::new() })
     }
 
-    /// What is true of the keys if nothing more is sent. Sticky: once a key may have been deleted, it is never rejected.
+    /// The request, still to be signed. The target is the same for all calls.
+    pub(super) fn request(&self, target: &Target) -> Request<Bytes> {
+        self.request.get_or_init(|| build_request(target, &self.keys)).clone()
+    }
+
+    /// Copies the keys if an attempt that was given up still holds them.
+    fn into_keys(self: Arc<Self>) -> KeyBatch {
+        Arc::try_unwrap(self).map_or_else(|shared| shared.keys.clone(), |content| content.keys)
+    }
+}
+
+impl Batch {
+    pub(super) fn new(keys: KeyBatch, places: Places) -> Self {
+        Self {
+            content: Content::new(keys),
+            origin: places.start(),
+            places,
+            attempts: 0,
+            failures: 0,
+            spent: 0,
+            requests: 0,
+            throttled: 0,
+            may_have_deleted: false,
+            was_rejected: false,
+            last_error: None,
+            is_whole: true,
+            splits: 0,
+            failed_under: None,
+        }
+    }
+
+    pub(super) fn keys(&self) -> &KeyBatch {
+        &self.content.keys
+    }
+
+    pub(super) fn content(&self) -> &Arc<Content> {
+        &self.content
+    }
+
+    pub(super) fn into_keys(self) -> KeyBatch {
+        self.content.into_keys()
+    }
+
+    /// The outcome if nothing more is sent. Keys that may have been deleted are never rejected,
+    /// whatever later attempts end in.
     pub(super) fn outcome(&self) -> KeyOutcome {
         if self.may_have_deleted {
             KeyOutcome::Unconfirmed
@@ -59,17 +111,17 @@ impl Batch {
         self.last_error = Some(error);
     }
 
-    /// Where the keys and their duplicates were pushed.
+    /// The positions of the keys and of their duplicates.
     pub(super) fn positions(&self) -> Positions {
         self.places.positions()
     }
 
-    /// The first position, which no other batch has.
+    /// The first position. No other batch has it.
     pub(super) fn start(&self) -> u64 {
         self.places.start()
     }
 
-    /// Whether it was never sent, and so is a batch as it was pushed.
+    /// Whether it was never sent. Then it was never split either.
     pub(super) fn is_untried(&self) -> bool {
         self.requests == 0
     }
@@ -79,38 +131,35 @@ impl Batch {
         self.attempts -= std::mem::take(&mut self.spent);
     }
 
-    /// Two batches of half the keys each; only for batches of more than one key.
+    /// Splits a batch of two or more keys in half. Each half gets all its attempts back, and keeps
+    /// what is known of its keys.
     pub(super) fn split(mut self) -> (Self, Self) {
-        let half = self.keys.len().div_ceil(2);
+        self.is_whole = false;
+        (self.attempts, self.failures, self.spent) = (0, 0, 0);
+        let half = self.keys().len().div_ceil(2);
+        let mut keys = self.content.into_keys();
         let second = Self {
-            keys: self.keys.split_off(half),
+            content: Content::new(keys.split_off(half)),
             places: self.places.split_off(half),
-            request: None,
-            attempts: 0,
-            failures: 0,
-            spent: 0,
-            is_whole: false,
             last_error: self.last_error.clone(),
             ..self
         };
-        (
-            Self { request: None, attempts: 0, failures: 0, spent: 0, is_whole: false, ..self },
-            second,
-        )
+        let first = Self { content: Content::new(keys), ..self };
+        (first, second)
     }
 }
 
-/// Where the keys of a batch were pushed.
+/// The positions of the keys of a batch, in little memory.
 #[derive(Debug, Default)]
-struct Places {
+pub(super) struct Places {
     /// Offsets count from here.
     base: u64,
-    /// Where each key came first.
+    /// The first position of each key.
     firsts: Vec<u32>,
     repeats: Vec<Repeat>,
 }
 
-/// A key came again, once or several times in a row.
+/// Further positions of a key, one or several in a row.
 #[derive(Debug, Clone, Copy)]
 struct Repeat {
     offset: u32,
@@ -118,32 +167,55 @@ struct Repeat {
     key: u16,
 }
 
+/// How far the positions of one batch may be apart. Duplicates and settled positions lie between.
+const MOST_POSITIONS: u64 = 1 << 20;
+/// How many entries for duplicates, 12 bytes each, one batch may have.
+const MOST_REPEATS: usize = 1 << 13;
+
 impl Places {
+    pub(super) fn with_capacity(keys: usize) -> Self {
+        Self { firsts: Vec::with_capacity(keys), ..Self::default() }
+    }
+
     fn start(&self) -> u64 {
         self.base + u64::from(self.firsts[0])
     }
 
-    fn add(&mut self, offset: u32) {
-        self.firsts.push(offset);
+    /// Whether `position` cannot be added.
+    pub(super) fn is_full_at(&self, position: u64) -> bool {
+        position - self.base >= MOST_POSITIONS || self.repeats.len() >= MOST_REPEATS
     }
 
-    fn add_repeat(&mut self, offset: u32, key: u16) {
+    /// Adds the first position of the next key.
+    pub(super) fn add(&mut self, position: u64) {
+        if self.firsts.is_empty() {
+            self.base = position;
+        }
+        self.firsts.push(self.offset(position));
+    }
+
+    /// Adds one more position of a key.
+    pub(super) fn add_repeat(&mut self, position: u64, key: u16) {
+        let offset = self.offset(position);
         match self.repeats.last_mut() {
             Some(last) if last.key == key && last.offset + last.count == offset => last.count += 1,
             _ => self.repeats.push(Repeat { offset, count: 1, key }),
         }
     }
 
-    /// The places of the keys from `half` on.
+    fn offset(&self, position: u64) -> u32 {
+        u32::try_from(position - self.base).expect("a batch spans no more positions")
+    }
+
+    /// Takes the positions of the keys from `half` on.
     fn split_off(&mut self, half: usize) -> Self {
-        let (firsts, repeats) = (self.firsts.split_off(half), std::mem::take(&mut self.repeats));
+        let firsts = self.firsts.split_off(half);
         let half = u16::try_from(half).expect("a batch has at most 500 keys");
-        let (first, second): (Vec<Repeat>, Vec<Repeat>) =
-            repeats.into_iter().partition(|repeat| repeat.key < half);
-        let second =
-            second.into_iter().map(|repeat| Repeat { key: repeat.key - half, ..repeat }).collect();
+        let (first, second) =
+            self.repeats.iter().partition::<Vec<_>, _>(|repeat| repeat.key < half);
         self.repeats = first;
-        Self { base: self.base, firsts, repeats: second }
+        let repeats = second.into_iter().map(|repeat| Repeat { key: repeat.key - half, ..repeat });
+        Self { base: self.base, firsts, repeats: repeats.collect() }
     }
 
     fn positions(&self) -> Positions {
@@ -172,78 +244,138 @@ impl Places {
     }
 }
 
-/// The batch that pushed keys go into.
-pub(super) struct Filling {
-    keys: BatchBuilder,
-    places: Places,
+/// The positions of some keys in the input, counted from 0, including their duplicates. Never
+/// empty.
+///
+/// Usually one range. There are gaps if a batch with duplicates was split, or if an earlier run had
+/// settled some keys. The positions in a gap belong to keys with another outcome.
+///
+/// ```
+/// # #[cfg(feature = "emulator")] {
+/// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
+/// use oss_delete_vectors::emulator::Emulator;
+/// # use std::time::{Duration, UNIX_EPOCH};
+/// # use oss_delete_vectors::{Credentials, Key, Now, Target};
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+///
+/// // A service that rejects "bad", which is pushed twice.
+/// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), ["a", "bad", "b"])?;
+/// emulator.reject_keys(["bad"]);
+/// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
+/// for key in ["a", "bad", "b", "bad"] {
+///     bulk.push(Key::new(key)?)?;
+/// }
+/// bulk.finish();
+/// while let Some(transmit) = bulk.poll_transmit(now) {
+///     bulk.handle_response(now, transmit.id, &emulator.handle(now, &transmit.to_request()));
+/// }
+/// let failed = std::iter::from_fn(|| bulk.poll_event())
+///     .find_map(|event| if let Event::Failed(failed) = event { Some(failed) } else { None });
+/// assert_eq!(failed.unwrap().positions.iter().collect::<Vec<_>>(), [1, 3]);
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Positions(Ranges);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Ranges {
+    /// The common case, without an allocation.
+    One(Range<u64>),
+    Many(Vec<Range<u64>>),
 }
 
-/// Positions that one batch may reach over, where its input holds little but duplicates, or what an earlier run settled.
-const MOST_POSITIONS: u64 = 1 << 20;
-/// Duplicates, each some bytes, that one batch may have.
-const MOST_REPEATS: usize = 1 << 13;
-
-impl Filling {
-    pub(super) fn new() -> Self {
-        Self { keys: BatchBuilder::with_capacity(0), places: Places::default() }
+impl Positions {
+    pub(super) fn one(range: Range<u64>) -> Self {
+        Self(Ranges::One(range))
     }
 
-    /// Keys that wait in it, without duplicates.
-    pub(super) fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// The batch as it is, where it cannot take what comes at `position`.
-    pub(super) fn take_before(&mut self, position: u64) -> Option<Batch> {
-        let is_at_its_end = position - self.places.base >= MOST_POSITIONS
-            || self.places.repeats.len() >= MOST_REPEATS;
-        is_at_its_end.then(|| self.take()).flatten()
-    }
-
-    /// Takes the key at `position`. Whether it is a duplicate, and the batch where it is complete.
-    pub(super) fn push(&mut self, position: u64, key: Key<'_>) -> (bool, Option<Batch>) {
-        if self.len() == 0 {
-            self.places.base = position;
+    /// Collects positions that come in ascending order.
+    pub(super) fn collect(positions: impl Iterator<Item = u64>) -> Self {
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for position in positions {
+            match ranges.last_mut() {
+                Some(last) if last.end == position => last.end += 1,
+                _ => ranges.push(position..position + 1),
+            }
         }
-        let offset =
-            u32::try_from(position - self.places.base).expect("a batch spans no more positions");
-        let is_duplicate = match self.keys.insert(key) {
-            Inserted::New => {
-                self.places.add(offset);
-                false
-            }
-            Inserted::Duplicate(of) => {
-                self.places.add_repeat(offset, of);
-                true
-            }
-            Inserted::Full => unreachable!("a full batch was taken out"),
-        };
-        let is_full = self.len() == KeyBatch::MAX_KEYS;
-        (is_duplicate, is_full.then(|| self.take()).flatten())
+        Self(if let [range] = &ranges[..] {
+            Ranges::One(range.clone())
+        } else {
+            Ranges::Many(ranges)
+        })
     }
 
-    /// The batch as it is, where there is a key in it.
-    pub(super) fn take(&mut self) -> Option<Batch> {
-        let keys = self.keys.take()?;
-        // The next batch mostly is as large.
-        let next = Places { firsts: Vec::with_capacity(keys.len()), ..Places::default() };
-        let places = std::mem::replace(&mut self.places, next);
-        Some(Batch {
-            keys,
-            origin: places.start(),
-            places,
-            request: None,
-            attempts: 0,
-            failures: 0,
-            spent: 0,
-            requests: 0,
-            throttled: 0,
-            may_have_deleted: false,
-            was_rejected: false,
-            last_error: None,
-            is_whole: true,
-            splits: 0,
-            failed_under: None,
-        })
+    /// The first position.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.as_slice()[0].start
+    }
+
+    /// The ranges, in ascending order, with gaps between them.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.as_slice().iter().cloned()
+    }
+
+    /// All positions, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        self.ranges().flatten()
+    }
+
+    /// Whether `position` is one of them.
+    #[must_use]
+    pub fn contains(&self, position: u64) -> bool {
+        let ranges = self.as_slice();
+        let after = ranges.partition_point(|range| range.end <= position);
+        ranges.get(after).is_some_and(|range| range.start <= position)
+    }
+
+    /// The number of positions.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "never empty")]
+    pub fn len(&self) -> u64 {
+        self.ranges().map(|range| range.end - range.start).sum()
+    }
+
+    fn as_slice(&self) -> &[Range<u64>] {
+        match &self.0 {
+            Ranges::One(range) => std::slice::from_ref(range),
+            Ranges::Many(ranges) => ranges,
+        }
+    }
+}
+
+impl PartialEq<Range<u64>> for Positions {
+    fn eq(&self, range: &Range<u64>) -> bool {
+        self.as_slice() == std::slice::from_ref(range)
+    }
+}
+
+/// A list of ranges.
+impl fmt::Debug for Positions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_left_out() {
+        let positions = Positions::collect([3, 4, 7, 8, 9, 20].into_iter());
+        assert_eq!(positions.ranges().collect::<Vec<_>>(), [3..5, 7..10, 20..21]);
+        assert_eq!(
+            (positions.first(), positions.len(), format!("{positions:?}").as_str()),
+            (3, 6, "[3..5, 7..10, 20..21]")
+        );
+        let inside: Vec<u64> = (0..30).filter(|&position| positions.contains(position)).collect();
+        assert_eq!(inside, positions.iter().collect::<Vec<_>>());
+        assert_eq!(Positions::collect(5..9), 5..9);
+        assert_eq!(Positions::collect(5..9), Positions::one(5..9));
     }
 }

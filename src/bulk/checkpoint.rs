@@ -7,29 +7,34 @@ use super::decide::History;
 use super::{BulkDelete, BulkOptions, Report, Settled};
 use crate::{Credentials, InvalidValue, Target};
 
-/// How far a run came, for another one to go on from there: after a stop, a crash, in another process, on another day.
+/// The progress of a run, from which another run continues: after a stop or a crash, in another
+/// process, on another day.
 ///
-/// Taken from [`BulkDelete::checkpoint`], at any time; a run made by [`BulkDelete::resume`] takes the same keys in the same order
-/// from their beginning, and passes over those that had their outcome. What was sent and had no outcome yet is sent again, which
-/// does no harm. Its report goes on where that of the first run was.
+/// [`BulkDelete::checkpoint`] returns one at any time. [`BulkDelete::resume`] creates a run that
+/// takes the same keys in the same order from the beginning, and skips those that are settled. Its
+/// report continues that of the first run.
 ///
-/// These keys are not settled, and are sent again:
+/// Keys without an outcome are sent again, which does no harm. So are these:
 ///
-/// - keys that the end of the run interrupted: a stop left them unsent, or an abort left them without a response;
-/// - keys that were rejected before anything was deleted, unless a deletion followed in the same run. With a wrong index or
-///   dimension every key is rejected, so that such a rejection says nothing about the keys.
+/// - keys that the end of the run interrupted: a stop left them unsent, or an abort left them
+///   without a response;
+/// - keys that were rejected before anything was deleted, unless a deletion followed in the same
+///   run. With a wrong index or dimension every key is rejected, so that such a rejection says
+///   nothing about the keys.
 ///
-/// **Nothing here checks that the keys are the same**: keep the size of their source and a hash of it beside the checkpoint. A
-/// [`Run`](crate::transports::Run) whose source is shorter than what was settled ends with an error; any other mistake it cannot see.
+/// **A checkpoint does not know the keys**: store the size and a hash of their source with it. A
+/// [`Run`](crate::transports::Run) fails if its source is shorter than what was settled, and cannot
+/// notice any other change.
 ///
-/// It is text, one line of JSON, by [`Display`](fmt::Display) and [`FromStr`]. To keep it safe is the caller's: write it to a
-/// new file, sync it, and rename it over the old one.
+/// [`Display`](fmt::Display) and [`FromStr`] convert it to one line of JSON and back. To save it
+/// safely, write it to a new file, sync that file, and rename it over the old one.
 ///
 /// ```
 /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint};
 /// # use std::time::{Duration, UNIX_EPOCH};
 /// # use oss_delete_vectors::{Credentials, Deleted, Key, Now, Target};
-/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
 ///
@@ -51,17 +56,17 @@ use crate::{Credentials, InvalidValue, Target};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Index and host, as [`target_name`] has them.
+    /// The result of [`target_name`].
     target: String,
     settled: Settled,
-    /// Of what is settled, and of the requests so far.
+    /// Counts the settled keys, and the requests so far.
     report: Report,
 }
 
-/// Of the text. One that means other things has another number.
+/// The version of the text. It changes if the meaning of a member changes.
 const VERSION: u64 = 1;
 
-/// More than any run sends, and with room above them: a run that is resumed counts on.
+/// More than any run sends, with room for a resumed run to count on.
 const MOST_REQUESTS: u64 = 1 << 53;
 
 impl Checkpoint {
@@ -74,20 +79,20 @@ impl Checkpoint {
         checkpoint
     }
 
-    /// What the run deletes from, as text: `acs:ossvector:{region}:{account id}:{bucket}/{index}`, followed by ` at {host}` if
-    /// the endpoint is not one of OSS.
+    /// The index that the run deletes from: `acs:ossvector:{region}:{account id}:{bucket}/{index}`,
+    /// followed by ` at {host}` if the endpoint is not one of OSS.
     #[must_use]
     pub fn target(&self) -> &str {
         &self.target
     }
 
-    /// What is settled, by position of push.
+    /// The positions whose keys are settled.
     #[must_use]
     pub fn settled(&self) -> &Settled {
         &self.settled
     }
 
-    /// The report on what is settled; nothing in it is pending.
+    /// The report on the settled keys. Nothing in it is pending.
     pub fn report(&self) -> Report {
         self.report
     }
@@ -96,8 +101,8 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] with the field `target` where the index is another, or the host, unless both are the service's own: there,
-    /// the public and the internal endpoint lead to the same vectors.
+    /// [`InvalidValue`] with the field `target` if the index differs, or the host. The public and
+    /// the internal endpoint of OSS do not differ: they lead to the same vectors.
     pub fn check_target(&self, target: &Target) -> Result<(), InvalidValue> {
         let name = target_name(target);
         if self.target == name {
@@ -106,7 +111,7 @@ impl Checkpoint {
         Err(InvalidValue::new("target", "must be the one of the checkpoint", &name))
     }
 
-    /// Keys by outcome, in all; `None` past what can be counted.
+    /// The number of keys that have an outcome; `None` if it overflows.
     fn outcomes(&self) -> Option<u64> {
         let Report { deleted, rejected, unconfirmed, not_attempted, .. } = self.report;
         [rejected, unconfirmed, not_attempted].into_iter().try_fold(deleted, u64::checked_add)
@@ -144,8 +149,9 @@ impl Checkpoint {
     }
 }
 
-/// What two runs must have in common: the index, and the host where it is none of the service's own. Without the host a rehearsal
-/// somewhere else would be taken for the real thing. It is a part of the text, and so no other type's to change.
+/// The index and, if it is not a host of OSS, the host: what two runs must have in common. Without
+/// the host, a rehearsal against an emulator would pass for the real run. It is stored in
+/// checkpoints, so it must not change.
 fn target_name(target: &Target) -> String {
     let mut name =
         format!("acs:ossvector:{}:{}:{}", target.region(), target.account_id(), target.bucket());
@@ -159,17 +165,18 @@ fn target_name(target: &Target) -> String {
 }
 
 impl BulkDelete {
-    /// A run that goes on where an earlier one was when `checkpoint` was taken of it.
+    /// Creates a run that continues an earlier one from `checkpoint`.
     ///
-    /// Push the same keys in the same order, from their beginning: those that had their outcome are passed over. The report
-    /// counts what both runs did, and where the first run deleted something, the target is known to be right: an answer that is
-    /// not the service's is then something passing, and a refusal tells of the keys. Whether the service can be reached is for the
-    /// new process to find out: begun in an outage, the run stops as any run does that gets no first answer.
+    /// Push the same keys in the same order, from the beginning: settled ones are skipped. The
+    /// report counts both runs. If the first run deleted something, the target is known to be
+    /// right. Then a response that is not from OSS is retried, and a rejection is about the keys.
+    /// The service may still be out of reach: the run stops as a new one does if nothing is deleted
+    /// at first.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the option that is out of its range, or the `target` where the checkpoint is for
-    /// [another](Checkpoint::check_target).
+    /// [`InvalidValue`] naming the option that is out of its range, or the `target` if the
+    /// checkpoint is for [another one](Checkpoint::check_target).
     pub fn resume(
         target: &Target,
         credentials: Credentials,
@@ -188,8 +195,8 @@ impl BulkDelete {
         })
     }
 
-    /// How far the run is, for another to [resume](Self::resume) it. Take the events first: whoever keeps the keys that failed
-    /// has then been told of all that it covers.
+    /// The progress so far, for another run to [resume](Self::resume). Take all events first, so
+    /// that you have every failed key that the checkpoint covers.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
         let [rejected, unconfirmed, not_attempted] = self.failed_for_good;
@@ -235,18 +242,19 @@ impl fmt::Display for Checkpoint {
 impl FromStr for Checkpoint {
     type Err = InvalidValue;
 
-    /// Reads what [`Display`](fmt::Display) wrote. Members that it does not know are passed over.
+    /// Reads what [`Display`](fmt::Display) wrote. Unknown members are skipped.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] with the field `checkpoint`: no line that a run wrote, or one of another version, or of none. Go on with the version
-    /// of this crate that wrote it, or begin anew: to delete twice does no harm.
+    /// [`InvalidValue`] with the field `checkpoint` if the text is not a checkpoint or has another
+    /// version. Resume with the version of this crate that wrote it, or start again: deleting twice
+    /// does no harm.
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let refused = || InvalidValue::new("checkpoint", "must be a line that a run wrote", text);
-        let value: Value = serde_json::from_str(text).map_err(|_| refused())?;
-        match value.as_object().ok_or_else(refused)?.get("version") {
+        let invalid = || InvalidValue::new("checkpoint", "must be a line that a run wrote", text);
+        let value: Value = serde_json::from_str(text).map_err(|_| invalid())?;
+        match value.as_object().ok_or_else(invalid)?.get("version") {
             Some(version) if version.as_u64() == Some(VERSION) => {
-                Self::from_json(&value).ok_or_else(refused)
+                Self::from_json(&value).ok_or_else(invalid)
             }
             Some(version) => {
                 Err(InvalidValue::new("checkpoint", "must be of version 1", &version.to_string()))

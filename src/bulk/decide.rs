@@ -3,12 +3,12 @@ use http::StatusCode;
 use crate::AttemptError;
 use crate::delete_vectors::Meaning;
 
-/// What the run has seen so far, as far as it decides.
+/// What the run has seen so far, as far as decisions depend on it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct History {
-    /// Some batch was deleted.
+    /// A batch was deleted.
     pub(super) had_success: bool,
-    /// Some response came, whichever.
+    /// A response came, of any kind.
     pub(super) had_response: bool,
     /// Attempts that were surely not sent, before the first response.
     pub(super) unreachable: u32,
@@ -17,25 +17,25 @@ pub(super) struct History {
 /// What to do with the batch of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Again, more slowly; no attempt spent.
+    /// Send it again, more slowly. The attempt does not count.
     SlowDown,
-    /// Again, after a back-off; an attempt spent.
+    /// Send it again after a back-off. The attempt counts.
     Retry,
-    /// As [`Retry`](Self::Retry), and in two halves if that does not help; a single key is given up in the end.
+    /// As [`Retry`](Self::Retry), then split it. A single key fails after its last attempt.
     RetryThenSplit,
-    /// As [`Retry`](Self::Retry), and a stop if that does not help.
+    /// As [`Retry`](Self::Retry), then stop the run.
     RetryThenStop,
-    /// In two halves, to find the bad keys.
+    /// Split it to find the bad keys.
     Split,
-    /// Again at once, with the right date.
+    /// Send it again at once, with the right date.
     SignAgain,
-    /// Again at once, with new credentials.
+    /// Send it again with new credentials.
     AskCredentials,
-    /// Not again, and nothing else either.
+    /// Stop the run.
     Stop,
 }
 
-/// How often the service may be out of reach before its first response: as often as the official SDKs try.
+/// How many attempts may fail to connect before the first response, as in the official SDKs.
 const UNREACHABLE: u32 = 3;
 
 /// The decision table, as on the crate page. Whether the keys may be gone is decided
@@ -52,9 +52,9 @@ pub(super) fn decide(error: &AttemptError, history: History) -> Verdict {
     };
     match error.meaning() {
         Meaning::Throttled => Verdict::SlowDown,
-        // From the start it is the endpoint that is wrong; later it is something that passes.
+        // At first this means that the endpoint is wrong. Later the cause is temporary.
         Meaning::NotFromOss if !history.had_success => Verdict::Stop,
-        // Another limit of a proxy's: half the keys may pass.
+        // The limit of a proxy: half the keys may be accepted.
         Meaning::NotFromOss if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             Verdict::RetryThenSplit
         }
@@ -70,13 +70,13 @@ pub(super) fn decide(error: &AttemptError, history: History) -> Verdict {
     }
 }
 
-/// Whether the pace has to fall: it may be a limit that speaks.
+/// Whether the error may come from a limit, so that the pace has to fall.
 pub(super) fn slows_down(error: &AttemptError) -> bool {
     match error {
         AttemptError::Transport(_) => false,
         AttemptError::Service(error) => match error.meaning() {
             Meaning::Throttled | Meaning::MaybeBadKeys | Meaning::NoCode | Meaning::Unknown => true,
-            // With a code that is not listed. The other codes and statuses of these say what is wrong.
+            // With an unlisted code. Other codes and statuses of this kind say what is wrong.
             Meaning::Failed => error.status() == StatusCode::SERVICE_UNAVAILABLE,
             Meaning::Passing => error.status() == StatusCode::CONFLICT,
             _ => false,
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_on_the_crate_page_is_the_function() {
+    fn table_on_the_crate_page_is_the_function() {
         let rows = rows();
         let listed = rows
             .iter()
@@ -180,7 +180,7 @@ mod tests {
             .flat_map(|row| row.code.split(", "));
         let listed: Vec<String> =
             listed.map(|code| code.trim_matches('`').replace('*', "User")).collect();
-        // All that the crate knows, so that no row can go unnoticed.
+        // All codes that the crate knows, so that no row is left out.
         let known = include_str!("../delete_vectors/code.rs").lines().filter_map(|line| {
             let (_, code) = line.strip_prefix("pub const ")?.split_once(" = \"")?;
             code.strip_suffix("\";").filter(|code| *code != code::BAD_ERROR_RESPONSE)
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn out_of_reach_from_the_start_is_tried_three_times() {
+    fn unreachable_service_is_tried_three_times_at_first() {
         let failed = AttemptError::from(TransportError::surely_not_sent("no such host"));
         let seen =
             |unreachable, had_response| History { unreachable, had_response, had_success: false };

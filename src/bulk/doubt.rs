@@ -1,27 +1,28 @@
 use super::Batch;
 
-/// Doubts that the keys are to blame, when nothing but rejected keys comes back after a deletion.
+/// Notices when so many keys are rejected that the keys may not be the reason.
 ///
-/// After some single keys that were rejected one after another, whole batches from elsewhere in the input go out as probes, one at a
-/// time. One that is deleted shows that the service is well: eight times as many keys may be rejected before the next probe, so that a
-/// long stretch of bad keys costs few of them. If the probes are rejected too, it is not the keys.
+/// After several single keys that were rejected in a row, whole batches from elsewhere in the input
+/// go out as probes, one at a time. If a probe is deleted, the service is well: eight times as many
+/// keys may be rejected before the next probe, so that a long range of bad keys costs few probes.
+/// If the probes are rejected too, the keys are not the reason.
 #[derive(Debug)]
 pub(super) struct Doubt {
-    /// Single keys rejected since the last deletion, and how many may be.
+    /// Single keys rejected since the last deletion, and how many may be before a probe.
     keys: u32,
     most_keys: u32,
-    /// Batches rejected since as a whole, and the probes among them.
+    /// Whole batches rejected since the last deletion, and the probes among them.
     batches: u32,
     probes: u32,
     probe: Option<u64>,
 }
 
-/// Single keys in a row that raise doubt. Before the first deletion they stop the run.
+/// Single keys in a row that raise a doubt. Before the first deletion they stop the run.
 pub(super) const KEYS: u32 = 8;
-/// By how much that grows with a probe that is deleted, and the most it grows to.
+/// The factor by which a deleted probe raises that number, and its maximum.
 const GROWTH: u32 = 8;
 const MOST_KEYS: u32 = 4096;
-/// Batches and, among them, probes that are rejected with no deletion between and stop the run.
+/// Rejected batches, and probes among them, that stop the run without a deletion between them.
 const BATCHES: u32 = 8;
 const PROBES: u32 = 3;
 
@@ -32,7 +33,7 @@ impl Default for Doubt {
 }
 
 impl Doubt {
-    /// Whether a probe has to go out before anything else.
+    /// Whether a probe goes out before anything else.
     pub(super) fn is_open(&self) -> bool {
         self.keys >= self.most_keys
     }
@@ -48,13 +49,13 @@ impl Doubt {
         *self = Self { most_keys, ..Self::default() };
     }
 
-    /// A batch, or a part of one, was rejected for its keys. `has_untried`: another one is left to probe with. Whether it is not the
-    /// keys.
+    /// A batch, or a part of one, was rejected for its keys. `has_untried`: a batch is left to
+    /// probe with. Returns whether the keys are not the reason.
     pub(super) fn rejected(&mut self, batch: &Batch, has_untried: bool) -> bool {
         let is_probe = self.probe.take_if(|probe| *probe == batch.origin).is_some();
         self.probes += u32::from(is_probe);
         self.batches += u32::from(batch.is_whole);
-        self.keys = self.keys.saturating_add(u32::from(batch.keys.len() == 1));
+        self.keys = self.keys.saturating_add(u32::from(batch.keys().len() == 1));
         self.is_open() && self.batches >= BATCHES && (self.probes >= PROBES || !has_untried)
     }
 }

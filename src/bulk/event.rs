@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::{Pace, Positions};
 use crate::{AttemptError, InvalidValue, KeyBatch};
 
-/// What became of keys that were not deleted. That there are these three and no others is a promise: match them all.
+/// The outcome of keys that were not deleted. There will be no others: match all three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyOutcome {
-    /// Some attempt was rejected, and none may have deleted: the keys are as they were. Fix what the error says, or leave them out.
+    /// An attempt was rejected, and none may have deleted them: the vectors are unchanged. Fix what
+    /// the error says, or leave the keys out.
     Rejected,
-    /// Some attempt may have deleted them, and none confirmed it. Send them again: deleting twice does no harm, unless someone
-    /// put a vector back under the same key in between.
+    /// An attempt may have deleted them, and no response confirmed it. Send them again: deleting
+    /// twice does no harm, unless someone has put back a vector under the same key.
     Unconfirmed,
     /// Never sent, or surely not sent. Send them in another run.
     NotAttempted,
@@ -49,23 +50,24 @@ impl fmt::Display for KeyOutcome {
     }
 }
 
-/// Keys that left the run without being deleted. The run keeps none of them: who wants them takes them here.
+/// Keys that were not deleted. The run does not keep them: take them from here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedKeys {
     /// The keys, each once.
     pub keys: KeyBatch,
-    /// Where they were pushed, their duplicates included.
+    /// The positions of the keys and of their duplicates.
     pub positions: Positions,
-    /// What is true of all of them.
+    /// The outcome of all of them.
     pub outcome: KeyOutcome,
-    /// The last error; `None` where they met none: never sent, or in flight for the first time when the run was aborted.
+    /// The last error. `None` if there was none: the keys were never sent, or in flight for the
+    /// first time when the run was aborted.
     pub error: Option<AttemptError>,
-    /// How many requests held them.
+    /// How many requests contained them.
     pub requests: u32,
 }
 
-/// What a run tells as it goes.
+/// The progress of a run, as [`BulkDelete::poll_event`](super::BulkDelete::poll_event) reports it.
 ///
 /// ```
 /// # #[cfg(feature = "emulator")] {
@@ -73,11 +75,12 @@ pub struct FailedKeys {
 /// use oss_delete_vectors::emulator::Emulator;
 /// # use std::time::{Duration, UNIX_EPOCH};
 /// # use oss_delete_vectors::{Credentials, Key, Now, Target};
-/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
 ///
-/// // A service that does not take one of the keys.
+/// // A service that rejects one of the keys.
 /// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-1"])?;
 /// emulator.reject_keys(["doc-777"]);
 /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
@@ -89,12 +92,14 @@ pub struct FailedKeys {
 /// let mut not_deleted = Vec::new();
 /// while !bulk.is_finished() {
 ///     while let Some(transmit) = bulk.poll_transmit(now) {
-///         bulk.handle_response(now, transmit.id, &emulator.handle(now, &transmit.request));
+///         bulk.handle_response(now, transmit.id, &emulator.handle(now, &transmit.to_request()));
 ///     }
 ///     while let Some(event) = bulk.poll_event() {
 ///         match event {
 ///             Event::Deleted { keys, .. } => println!("{keys} gone"),
-///             Event::Failed(failed) => not_deleted.push((failed.outcome, failed.positions, failed.error)),
+///             Event::Failed(failed) => {
+///                 not_deleted.push((failed.outcome, failed.positions, failed.error));
+///             }
 ///             _ => {}
 ///         }
 ///     }
@@ -109,25 +114,25 @@ pub struct FailedKeys {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// So many keys are gone.
+    /// A batch was deleted.
     #[non_exhaustive]
     Deleted {
         /// Unique keys of the batch.
         keys: usize,
-        /// Where they were pushed, their duplicates included.
+        /// The positions of the keys and of their duplicates.
         positions: Positions,
-        /// The service's id of the request.
+        /// The request id of the response.
         request_id: Option<String>,
     },
-    /// Keys left the run without being deleted. [`BulkDelete::settled`](super::BulkDelete::settled) says whether a run that
-    /// resumes this one skips them.
+    /// Keys were not deleted. [`BulkDelete::settled`](super::BulkDelete::settled) says whether a
+    /// run that resumes this one skips them.
     Failed(FailedKeys),
-    /// The service wants fewer requests. Nothing is lost, and nothing is to be done.
+    /// The service throttled a request. Its batch is sent again, and the pace falls if it adapts.
     #[non_exhaustive]
     Throttled {
-        /// How fast requests go out from now on.
+        /// The pace from now on.
         pace: Pace,
-        /// How long the service asked to wait.
+        /// How long the service asked to wait, if it did.
         retry_after: Option<Duration>,
     },
     /// A batch will be sent again.
@@ -135,7 +140,7 @@ pub enum Event {
     Retrying {
         /// Unique keys of the batch.
         keys: usize,
-        /// What went wrong.
+        /// The error of the attempt.
         error: AttemptError,
     },
     /// A batch was rejected as a whole and is split in two, to find the bad keys.
@@ -143,33 +148,35 @@ pub enum Event {
     Split {
         /// Unique keys of the batch.
         keys: usize,
-        /// What the service said.
+        /// The error of the service.
         error: AttemptError,
     },
-    /// The service's clock differs from this one; requests are dated by it from now on.
+    /// The service's clock differs from ours. Requests are dated by the service's from now on.
     ClockCorrected,
-    /// Credentials have expired, are about to, or were refused: hand others to
-    /// [`handle_credentials`](super::BulkDelete::handle_credentials). Asked again every 10 seconds.
+    /// The credentials have expired, will soon, or were rejected: pass new ones to
+    /// [`handle_credentials`](super::BulkDelete::handle_credentials). Repeated every 10 seconds.
     CredentialsNeeded,
-    /// Nothing gets on any more. After eight batches that failed with no deletion between, or eight failures that are not from OSS if
-    /// fewer are left, requests leave ever more rarely and attempts do not count. A minute in which attempts fail or are throttled and
-    /// nothing is deleted is reported too. Before the first deletion this comes only where the service asked to wait or a request
-    /// hangs: else the run stops before.
+    /// There is no progress any more. Eight batches failed without a deletion between them, or
+    /// there were eight failures that are not from OSS if fewer batches are left: requests go out
+    /// one at a time with growing pauses, and attempts do not count. A minute in which attempts
+    /// fail or are throttled and nothing is deleted is reported too. Before the first deletion, a
+    /// run usually stops instead; this comes only if the service asked to wait or a request hangs.
     #[non_exhaustive]
     OutageBegan {
-        /// The error that began it.
+        /// The last error.
         error: AttemptError,
-        /// Time since its first failure.
+        /// The time since the first failure.
         lasted: Duration,
     },
-    /// Something was deleted again, or the service gave its verdict on keys.
+    /// A batch was deleted again, or rejected for its keys.
     #[non_exhaustive]
     OutageEnded {
-        /// Time since the first failure of the outage.
+        /// The time since the first failure.
         lasted: Duration,
     },
-    /// No request will be sent any more; what is in flight is awaited. Keys that fail from here on were cut short, and a run that
-    /// [resumes](super::BulkDelete::resume) this one sends them again.
+    /// The run sends nothing more, and waits for the requests in flight. Keys that fail from now on
+    /// were interrupted, and a run that [resumes](super::BulkDelete::resume) this one sends them
+    /// again.
     Stopped(StopReason),
 }
 
@@ -177,30 +184,35 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StopReason {
-    /// The caller wanted it.
+    /// [`BulkDelete::stop`](super::BulkDelete::stop) or `abort` was called.
     Requested,
-    /// The service rejects every such request, or something that is not OSS responds in its place.
+    /// The service rejects every such request, or something other than OSS responds.
     Rejected(AttemptError),
-    /// The service is out of reach, and was from the start: three connections in a row failed.
+    /// The service cannot be reached: the first three attempts did not connect.
     Unreachable(AttemptError),
-    /// Nothing was deleted within a minute, or in ten attempts, from the start. Time that `Retry-After` asked for does not count, up to
-    /// an hour. One request that hangs until its own timeout can take longer.
+    /// Nothing was deleted in the first minute or the first ten attempts. Time that `Retry-After`
+    /// asked for does not count, up to an hour. A request that hangs until its own timeout can take
+    /// longer.
     NoSuccess(AttemptError),
-    /// It is not the keys. Before anything was deleted, eight single keys were rejected: look at the index name. Later, eight batches
-    /// or more were rejected with no deletion between, some of them as probes from elsewhere in the input.
+    /// So many keys are rejected that the keys cannot be the reason. Either eight single keys were
+    /// rejected before anything was deleted: check the index name. Or eight batches were rejected
+    /// without a deletion between them, some of them as probes from elsewhere in the input.
     KeysRejected(AttemptError),
-    /// Requests are rejected for their date, even when it is the service's own, or the service does not give its own.
+    /// Requests are rejected for their date, even with the service's own, or its responses have
+    /// none.
     Clock(AttemptError),
-    /// Credentials were rejected, and there is nobody to ask for others, or none that came in time were accepted.
+    /// The credentials were rejected, and so were all that replaced them, if any can.
     Credentials(AttemptError),
-    /// Credentials were asked for and did not come in time.
+    /// New credentials were needed and did not come in time.
     CredentialsMissing,
-    /// An outage lasted longer than [`BulkOptions::outage_timeout`](super::BulkOptions::outage_timeout) allows.
+    /// An outage lasted longer than
+    /// [`BulkOptions::outage_timeout`](super::BulkOptions::outage_timeout).
     Outage(AttemptError),
 }
 
 impl StopReason {
-    /// The error of the attempt that the run stopped over, where it did over one. The text of the reason ends with it.
+    /// The error of the attempt that stopped the run, if one did. The text of the reason ends with
+    /// it.
     #[must_use]
     pub fn attempt_error(&self) -> Option<&AttemptError> {
         match self {
@@ -243,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outcomes_are_read_as_they_are_written() {
+    fn outcomes_round_trip_through_text() {
         for outcome in [KeyOutcome::Rejected, KeyOutcome::Unconfirmed, KeyOutcome::NotAttempted] {
             assert_eq!(outcome.to_string().parse(), Ok(outcome));
         }

@@ -2,15 +2,15 @@ use std::time::Duration;
 
 use crate::InvalidValue;
 
-/// How fast requests go out. [On the crate page](crate#pacing) is a picture of the default.
+/// How fast requests go out. The [crate page](crate#pacing) has a picture of the default.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Rate {
-    /// Finds the service's limits and stays there.
+    /// Finds the service's limits and stays at them.
     Adaptive(Adaptive),
-    /// So many requests a second.
+    /// A fixed number of requests per second, 0.001 to 1,000,000.
     Fixed(f64),
-    /// As fast as answers come, bounded by the concurrency alone.
+    /// As fast as responses come, limited only by the concurrency.
     Unlimited,
 }
 
@@ -26,7 +26,7 @@ impl From<Adaptive> for Rate {
     }
 }
 
-/// Bounds for an adaptive rate: never exceeded, whatever the service accepts. None is set by default.
+/// Bounds for an adaptive rate, which it never exceeds. None are set by default.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Adaptive {
     pub(super) max_requests_per_second: Option<f64>,
@@ -40,14 +40,15 @@ impl Adaptive {
         Self { max_requests_per_second: None, max_keys_per_second: None }
     }
 
-    /// Requests per second at most, 0.001 to 1,000,000.
+    /// At most this many requests per second, 0.001 to 1,000,000.
     #[must_use]
     pub const fn max_requests_per_second(mut self, requests: f64) -> Self {
         self.max_requests_per_second = Some(requests);
         self
     }
 
-    /// Keys per second at most, 0.001 to 1,000,000,000. A batch waits until all of its keys are due.
+    /// At most this many keys per second, 0.001 to 1,000,000,000. A batch waits until all its keys
+    /// are due.
     #[must_use]
     pub const fn max_keys_per_second(mut self, keys: f64) -> Self {
         self.max_keys_per_second = Some(keys);
@@ -55,8 +56,8 @@ impl Adaptive {
     }
 }
 
-/// How fast requests go out at present, in both amounts that the service may limit. `None` where nothing bounds an amount but the
-/// other one, and the concurrency.
+/// The current pace, in both amounts that the service may limit. An amount is `None` if it has no
+/// bound of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Pace {
@@ -66,21 +67,25 @@ pub struct Pace {
     pub keys_per_second: Option<f64>,
 }
 
-/// How a [`BulkDelete`](super::BulkDelete) goes about it; the defaults suit any run.
+/// The options of a [`BulkDelete`](super::BulkDelete). The defaults suit any run.
 ///
 /// ```
 /// use std::time::Duration;
 /// use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions};
 /// # use oss_delete_vectors::{Credentials, Target};
-/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 ///
-/// // Leaves some of the limit to others, and an hour to an outage.
-/// let options = BulkOptions::new().rate(Adaptive::new().max_keys_per_second(1000.0)).outage_timeout(Duration::from_secs(3600));
+/// // Leaves a part of the limit to others, and stops after an outage of an hour.
+/// let options = BulkOptions::new()
+///     .rate(Adaptive::new().max_keys_per_second(1000.0))
+///     .outage_timeout(Duration::from_secs(3600));
 /// BulkDelete::new(&target, credentials.clone(), options)?;
 ///
-/// let refused = BulkDelete::new(&target, credentials, BulkOptions::new().concurrency(0)).unwrap_err();
-/// assert_eq!(refused.to_string(), r#"concurrency must be 1 to 10000, not "0""#);
+/// let options = BulkOptions::new().concurrency(0);
+/// let error = BulkDelete::new(&target, credentials, options).unwrap_err();
+/// assert_eq!(error.to_string(), r#"concurrency must be 1 to 10000, not "0""#);
 /// # Ok::<_, oss_delete_vectors::InvalidValue>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -91,7 +96,7 @@ pub struct BulkOptions {
     pub(super) back_off: (Duration, Duration),
     pub(super) response_timeout: Duration,
     pub(super) outage_timeout: Option<Duration>,
-    /// `None` if nobody renews them.
+    /// `None` if the credentials are not renewed.
     pub(super) credentials_timeout: Option<Duration>,
     pub(super) seed: Option<u64>,
 }
@@ -99,7 +104,7 @@ pub struct BulkOptions {
 const LEAST_BACK_OFF: Duration = Duration::from_millis(10);
 
 impl BulkOptions {
-    /// The defaults, as told with each setting.
+    /// The defaults. Each method documents its own.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -114,8 +119,8 @@ impl BulkOptions {
         }
     }
 
-    /// Requests in flight at once, 1 to 10,000; 16 if not set. To reach a limit of `L` requests a second at a latency of `t`
-    /// seconds takes `L` x `t` of them.
+    /// The maximum number of requests in flight, 1 to 10,000; 16 if not set. A rate of `r` requests
+    /// per second at a latency of `t` seconds needs `r` x `t`.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
@@ -129,10 +134,11 @@ impl BulkOptions {
         self
     }
 
-    /// How often a batch is sent before its keys are given up, at least once; 10 if not set. Throttled attempts, those during an
-    /// outage and those that only lacked the right date or credentials do not count. While nothing is deleted, two kinds count all
-    /// the same, once every batch that is left has failed and no keys can come any more: those that OSS itself answered, and those of
-    /// a batch that failed half its attempts while others were deleted.
+    /// The maximum number of failed attempts of a batch, at least 1; 10 if not set. Then its keys
+    /// are settled as failed. Throttled attempts, attempts during an outage, and attempts that
+    /// lacked only the right date or credentials do not count. Attempts during an outage do count
+    /// once every remaining batch has failed and no more keys can come, if the response was from
+    /// OSS itself or if half the attempts of the batch failed while others were deleted.
     #[doc(alias = "retry")]
     #[doc(alias = "retries")]
     #[must_use]
@@ -141,53 +147,60 @@ impl BulkOptions {
         self
     }
 
-    /// Full-jitter exponential back-off between the attempts of one batch, and between probes in an outage: a random time up to
-    /// `base`, doubled with every attempt and at most `cap`; 0.2 s and 20 s if not set. `base` is at least 10 ms, and `cap` at
-    /// least `base`: a back-off of nothing would make a storm of every outage.
+    /// Full-jitter exponential back-off between the attempts of one batch, and between the probes
+    /// of an outage: a random part of a time that starts at `base`, doubles with each attempt and
+    /// ends at `cap`; 0.2 s and 20 s if not set. `base` must be at least 10 ms, and `cap` at least
+    /// `base`.
     #[must_use]
     pub fn back_off(mut self, base: Duration, cap: Duration) -> Self {
         self.back_off = (base, cap);
         self
     }
 
-    /// After how long an answer is given up that neither comes nor fails, at the latest; 75 s if not set. Once the latency is
-    /// known, it is given up after four times the longest usual one, and at least 3 s: to send a delete again is safe. Make it longer than the
-    /// transport's own timeout, which knows better what happened. Above 0; [`Duration::MAX`] is never.
+    /// The timeout of a response, above 0; 75 s if not set. Once the latency is known, the timeout
+    /// is four times the longest usual one, at least 3 s and at most this: a delete can be sent
+    /// again. Make it longer than the timeout of the transport, whose error says more.
+    /// [`Duration::MAX`] is no timeout.
     #[must_use]
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
     }
 
-    /// Stops the run when an outage lasts so long; never if not set. An outage is eight batches or more that fail with no deletion
-    /// between, eight failures that are not from OSS if fewer are left, or a minute in which attempts fail or are throttled and
-    /// nothing is deleted. Without this a run outlives an outage of any length. Before the first deletion a run always stops after a minute or ten attempts.
+    /// Stops the run when an outage has lasted this long; never if not set. An outage is one of
+    /// these:
+    ///
+    /// - eight batches fail without a deletion between them;
+    /// - fewer than eight batches are left, and there are eight failures that are not from OSS;
+    /// - for a minute, attempts fail or are throttled and nothing is deleted.
+    ///
+    /// Before the first deletion, a run stops after a minute or ten attempts in any case.
     #[must_use]
     pub fn outage_timeout(mut self, outage: Duration) -> Self {
         self.outage_timeout = Some(outage);
         self
     }
 
-    /// Says that new credentials are handed in within `timeout` of
-    /// [`Event::CredentialsNeeded`](super::Event::CredentialsNeeded). If not set, credentials that
-    /// have expired, or that the service rejects, stop the run.
+    /// Declares that the caller passes new credentials within `timeout` of
+    /// [`Event::CredentialsNeeded`](super::Event::CredentialsNeeded). If not set, the run stops
+    /// when the credentials have expired or are rejected.
     #[must_use]
     pub fn credentials_timeout(mut self, timeout: Duration) -> Self {
         self.credentials_timeout = Some(timeout);
         self
     }
 
-    /// The seed of the jitter; 0 if not set, the time of day in a transport's `delete`. The same
-    /// seed and the same inputs give the same run. Clients that share a limit or an outage should
-    /// have different seeds.
+    /// The seed of the jitter. If not set, 0, and the time of day in a
+    /// [`Run`](crate::transports::Run). The same seed and the same inputs give the same run.
+    /// Clients that share a limit should have different seeds.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Sets the seed if none is set. For a caller that has a random number or the time, which this
-    /// crate's core has not.
+    /// Sets the seed if none is set. For a loop that has a random number or the time of day. The
+    /// core has neither.
     #[must_use]
     pub fn default_seed(mut self, seed: u64) -> Self {
         self.seed.get_or_insert(seed);
@@ -249,7 +262,7 @@ impl BulkOptions {
             ));
         }
         if self.response_timeout.is_zero() {
-            return Err(InvalidValue::new("answer timeout", "must be above 0", "0ns"));
+            return Err(InvalidValue::new("response timeout", "must be above 0", "0ns"));
         }
         Ok(())
     }

@@ -3,20 +3,22 @@ use std::time::Duration;
 use super::Batch;
 use crate::AttemptError;
 
-/// Notices when nothing gets on any more: no deletion, and no verdict of the service about keys.
+/// Notices when there is no progress: no deletion, and no rejection of keys by the service.
 ///
-/// Once eight batches have failed since then, a circuit opens: one probe goes out at a time, ever more rarely, and attempts do not
-/// count, since no batch can be blamed. A few batches that OSS always fails, or that failed while others got on, do not open it. If
-/// only others are left, eight failures open it, however few batches there are.
+/// After eight batches that failed without progress between them, a circuit opens. Then one probe
+/// goes out at a time, with growing pauses, and attempts do not count, because no batch is the
+/// reason. A few batches that OSS always fails, or that failed while others made progress, do not
+/// open it. If only other batches are left, eight failures open it, however few batches there are.
 ///
-/// A minute in which nothing gets on is reported as an outage in any case, a limit that lets nothing through among them.
+/// A minute without progress is reported as an outage in any case, even if all attempts were
+/// throttled. With a rate that does not adapt, throttling alone opens the circuit then as well.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
-    /// How often something got on. A batch remembers under which number it failed.
+    /// How often there was progress. A batch stores the number under which it failed.
     progress: u64,
-    /// Batches that failed under it.
+    /// Batches that failed under this number.
     batches: u32,
-    /// Failures under it that no batch can be blamed for.
+    /// Failures under it that say nothing about their batch.
     blameless: u32,
     /// The first attempt that failed or was throttled under it, and the last error.
     since: Option<Duration>,
@@ -32,20 +34,20 @@ struct Circuit {
     next_probe: Duration,
 }
 
-/// What an attempt failed under.
+/// The circumstances of a failed attempt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Circumstances {
-    /// Nothing was deleted yet: a single failure is reason enough to go one at a time.
+    /// Nothing was deleted yet. Then a single failure opens the circuit.
     pub(super) is_starting: bool,
-    /// The batch itself may be to blame.
+    /// The batch itself may be the reason.
     pub(super) is_suspect: bool,
-    /// Another batch is left that has not failed since something got on.
+    /// A batch is left that has not failed since the last progress.
     pub(super) has_fresh: bool,
 }
 
-/// Batches that fail one after another and make an outage. If fewer are left, failures that none of them can be blamed for.
+/// Failed batches that make an outage. If fewer are left, failures that say nothing about a batch.
 const FAILURES: u32 = 8;
-/// Time without a deletion that is an outage in any case.
+/// The time without progress that is an outage in any case.
 const TIME: Duration = Duration::from_secs(60);
 
 impl Outage {
@@ -54,33 +56,33 @@ impl Outage {
         self.circuit.is_some()
     }
 
-    /// When the next probe may go out, where only probes may.
+    /// When the next probe may go out, if only probes may.
     pub(super) fn next_probe(&self) -> Option<Duration> {
         self.circuit.map(|circuit| circuit.next_probe)
     }
 
-    /// Since when nothing gets on, once the outage has been reported.
+    /// When the outage began, if it has been reported.
     pub(super) fn since(&self) -> Option<Duration> {
         self.since.filter(|_| self.is_reported)
     }
 
-    /// The last error of the outage that has been reported.
+    /// The last error of the outage, if it has been reported.
     pub(super) fn error(&self) -> Option<&AttemptError> {
         self.error.as_ref().filter(|_| self.is_reported)
     }
 
-    /// When it is to be reported at the latest, if it has not been.
+    /// When to report it at the latest, if it has not been reported.
     pub(super) fn report_at(&self) -> Option<Duration> {
         self.since.filter(|_| !self.is_reported).map(|since| since.saturating_add(TIME))
     }
 
-    /// Whether this batch has not failed since something got on last.
+    /// Whether this batch has not failed since the last progress.
     pub(super) fn is_fresh(&self, batch: &Batch) -> bool {
         batch.failed_under != Some(self.progress)
     }
 
-    /// An attempt of `batch`, sent at `sent_at`, failed. `delay` gives the back-off after so many failures. Whether this opens the
-    /// circuit.
+    /// An attempt of `batch`, sent at `sent_at`, failed. `delay` returns the back-off after a
+    /// number of failures. Returns whether this opens the circuit.
     pub(super) fn failed(
         &mut self,
         now: Duration,
@@ -103,23 +105,36 @@ impl Outage {
             || self.batches >= FAILURES
             || (!under.has_fresh && self.blameless >= FAILURES);
         if is_open {
-            self.circuit = Some(Circuit {
-                opened_at: now,
-                probes: 1,
-                next_probe: now.saturating_add(delay(1)),
-            });
+            self.open(now, delay(1));
         }
         is_open
     }
 
-    /// An attempt that was sent at `sent_at` did not get on. What was in flight when the circuit opened is no probe, and says nothing
-    /// new.
-    pub(super) fn probed(
+    /// An attempt that was sent at `sent_at` was throttled. With a rate that does not adapt, each
+    /// throttled batch waits on its own, and many batches make many requests. So this opens the
+    /// circuit if the outage has been reported. An adaptive rate has slowed down by then.
+    pub(super) fn throttled(
         &mut self,
         now: Duration,
         sent_at: Duration,
+        is_deaf: bool,
         mut delay: impl FnMut(u32) -> Duration,
     ) {
+        if self.is_open() {
+            self.probed(now, sent_at, delay);
+        } else if self.is_reported && is_deaf {
+            self.open(now, delay(1));
+        }
+    }
+
+    fn open(&mut self, now: Duration, delay: Duration) {
+        let next_probe = now.saturating_add(delay);
+        self.circuit = Some(Circuit { opened_at: now, probes: 1, next_probe });
+    }
+
+    /// An attempt that was sent at `sent_at` brought no progress. If it was in flight when the
+    /// circuit opened, it is not a probe.
+    fn probed(&mut self, now: Duration, sent_at: Duration, mut delay: impl FnMut(u32) -> Duration) {
         if let Some(circuit) = self.circuit.as_mut().filter(|circuit| sent_at >= circuit.opened_at)
         {
             circuit.probes = circuit.probes.saturating_add(1);
@@ -133,7 +148,8 @@ impl Outage {
         self.error = Some(error.clone());
     }
 
-    /// Where this is an outage that has not been reported, its error and how long it has lasted; it now is reported.
+    /// Returns the error and the duration of an outage that has not been reported. From then on it
+    /// counts as reported.
     pub(super) fn report(
         &mut self,
         now: Duration,
@@ -153,7 +169,7 @@ impl Outage {
         *self = Self { progress: self.progress + 1, ..Self::default() };
     }
 
-    /// Something got on. How long the outage lasted that this ends, if it was reported.
+    /// There was progress. Returns how long the outage lasted that this ends, if it was reported.
     pub(super) fn progressed(&mut self, now: Duration) -> Option<Duration> {
         let lasted = self.since().map(|since| now.saturating_sub(since));
         self.restart();

@@ -1,9 +1,11 @@
 use std::fmt;
 
+use super::batch::Places;
 use super::{Batch, BulkDelete, Phase};
-use crate::Key;
+use crate::keys::{BatchBuilder, Inserted};
+use crate::{Key, KeyBatch};
 
-/// A key was not taken: the run is at its end, or [`BulkDelete::can_push`] would have said no.
+/// The key was not pushed: the run has ended, or [`BulkDelete::can_push`] is `false`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PushError(());
 
@@ -16,12 +18,14 @@ impl fmt::Display for PushError {
 impl std::error::Error for PushError {}
 
 impl BulkDelete {
-    /// Adds a key. It is sent when its batch is full, or at [`flush`](Self::flush) or [`finish`](Self::finish). In a run that was
-    /// [resumed](Self::resume) it is passed over where its position is settled.
+    /// Adds a key. It is sent when its batch is full, or after [`flush`](Self::flush) or
+    /// [`finish`](Self::finish). A run that was [resumed](Self::resume) skips it if its position is
+    /// settled.
     ///
     /// # Errors
     ///
-    /// [`PushError`] where [`can_push`](Self::can_push) is `false`; the key is then no part of the run.
+    /// [`PushError`] if [`can_push`](Self::can_push) is `false`. Then the key is not part of the
+    /// run.
     pub fn push(&mut self, key: Key<'_>) -> Result<(), PushError> {
         if !self.can_push() {
             return Err(PushError(()));
@@ -30,20 +34,22 @@ impl BulkDelete {
         Ok(())
     }
 
-    /// Counts a key that was read before the run stopped and was not pushed: it is
-    /// [not attempted](super::KeyOutcome::NotAttempted). For a loop that reads ahead of
-    /// [`can_push`](Self::can_push). Call [`finish`](Self::finish) after the last one, then take the
-    /// events. A run that resumes this one sends such keys.
+    /// Counts a key that was read before the run stopped and was not pushed: it is [not
+    /// attempted](super::KeyOutcome::NotAttempted). For a loop that reads ahead of
+    /// [`can_push`](Self::can_push). Call [`finish`](Self::finish) after the last one, then take
+    /// the events. A run that resumes this one sends such keys.
     ///
     /// # Errors
     ///
-    /// [`PushError`] while the run has not [`stopped`](Self::stopped): [`push`](Self::push) the key.
+    /// [`PushError`] while the run has not [`stopped`](Self::stopped): [`push`](Self::push) the
+    /// key.
     ///
     /// ```
     /// use oss_delete_vectors::Key;
     /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
     /// # use oss_delete_vectors::{Credentials, Target};
-    /// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
+    /// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+    /// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
     /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
     ///
     /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
@@ -90,19 +96,92 @@ impl BulkDelete {
         }
     }
 
-    /// Sends what was pushed without waiting for a full batch.
+    /// Sends the keys pushed so far without waiting for a full batch.
+    ///
+    /// The batch stays open until [`poll_transmit`](Self::poll_transmit) returns it. Keys that are
+    /// pushed while it waits for its turn, or for the rate, go with it: flushing after every key
+    /// costs no request while there is something to wait for.
     pub fn flush(&mut self) {
+        self.filling.flush();
+        if self.stopped().is_some() {
+            self.close();
+        }
+    }
+
+    /// Closes the open batch.
+    pub(super) fn close(&mut self) {
         if let Some(batch) = self.filling.take() {
             self.enqueue(batch);
         }
     }
 
-    /// Says that no more keys come.
+    /// Declares the end of the input. Keys pushed so far are sent without waiting for a full batch.
     pub fn finish(&mut self) {
         self.flush();
         if matches!(self.phase, Phase::Pushing) {
             self.phase = Phase::Finishing;
             self.report.input_complete = true;
         }
+    }
+}
+
+/// The open batch, which pushed keys go into. It is closed when it is full, and otherwise only when
+/// it is sent: keys that are pushed while it waits to be sent join it.
+pub(super) struct Filling {
+    keys: BatchBuilder,
+    places: Places,
+    is_flushed: bool,
+}
+
+impl Filling {
+    pub(super) fn new() -> Self {
+        Self { keys: BatchBuilder::with_capacity(0), places: Places::default(), is_flushed: false }
+    }
+
+    /// How many keys it has, without duplicates.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Lets the keys in it be sent although it is not full.
+    pub(super) fn flush(&mut self) {
+        self.is_flushed = self.len() > 0;
+    }
+
+    /// Whether it may be sent although it is not full.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.is_flushed
+    }
+
+    /// Takes the batch as it is if `position` has no room in it.
+    pub(super) fn take_before(&mut self, position: u64) -> Option<Batch> {
+        if self.places.is_full_at(position) { self.take() } else { None }
+    }
+
+    /// Adds the key at `position`. Returns whether it is a duplicate, and the batch if it is full.
+    pub(super) fn push(&mut self, position: u64, key: Key<'_>) -> (bool, Option<Batch>) {
+        let is_duplicate = match self.keys.insert(key) {
+            Inserted::New => {
+                self.places.add(position);
+                false
+            }
+            Inserted::Duplicate(of) => {
+                self.places.add_repeat(position, of);
+                true
+            }
+            Inserted::Full => unreachable!("a full batch was taken out"),
+        };
+        let is_full = self.len() == KeyBatch::MAX_KEYS;
+        (is_duplicate, if is_full { self.take() } else { None })
+    }
+
+    /// Takes the batch as it is, if it has a key.
+    pub(super) fn take(&mut self) -> Option<Batch> {
+        let keys = self.keys.take()?;
+        self.is_flushed = false;
+        // The next batch is usually as large.
+        let next = Places::with_capacity(keys.len());
+        let places = std::mem::replace(&mut self.places, next);
+        Some(Batch::new(keys, places))
     }
 }

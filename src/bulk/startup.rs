@@ -1,19 +1,19 @@
 use crate::AttemptError;
 use std::time::Duration;
 
-/// The time before the first deletion of this process, in which every kind of failure ends the run:
-/// after ten attempts, or after a minute and at least two attempts, whichever comes first. A single
-/// lost response can take longer than a minute, and says too little.
+/// The time before the first deletion of this process. In it, every kind of failure ends the run
+/// after ten attempts, or after a minute and at least two attempts, whichever comes first. One
+/// attempt is not enough: a single lost response can take longer than a minute.
 #[derive(Debug, Default)]
 pub(super) struct Startup {
     is_over: bool,
     /// Responses and failures.
     attempts: u32,
-    /// Those of them that count towards the ten.
+    /// Those of them that count.
     failures: u32,
     /// When the first attempt that failed was sent, and when it failed.
     first: Option<(Duration, Duration)>,
-    /// Until when the service asked to wait, and how long in all.
+    /// Until when the service asked to wait, and for how long in total.
     held_until: Duration,
     held: Duration,
     error: Option<AttemptError>,
@@ -21,13 +21,14 @@ pub(super) struct Startup {
 
 /// Failed attempts that end the run.
 const ATTEMPTS: u32 = 10;
-/// Failed attempts without which the minute does not end it.
+/// Attempts without which the minute does not end the run.
 const LEAST_ATTEMPTS: u32 = 2;
-/// Of the attempts that were in flight together when the first one failed, so many count: one moment is not ten attempts.
+/// How many count of those that were in flight when the first one failed. They all failed at the
+/// same moment, so they are not ten attempts.
 const IN_FLIGHT: u32 = 2;
-/// Time without a deletion that ends the run.
+/// The time without a deletion that ends the run.
 const TIME: Duration = Duration::from_secs(60);
-/// Time that `Retry-After` asked for and that does not count, at most.
+/// At most this much of the time that `Retry-After` asked for does not count.
 const MOST_HELD: Duration = Duration::from_secs(3600);
 
 impl Startup {
@@ -47,7 +48,8 @@ impl Startup {
         self.held_until = self.held_until.max(until);
     }
 
-    /// An attempt that was sent at `sent_at` failed, or was throttled, which is no failure. Whether that ends the run.
+    /// An attempt that was sent at `sent_at` failed or was throttled. Throttled ones do not count
+    /// towards the ten. Returns whether the run ends.
     pub(super) fn failed(
         &mut self,
         now: Duration,
@@ -67,7 +69,7 @@ impl Startup {
         self.failures >= ATTEMPTS || self.is_overdue(now)
     }
 
-    /// When the minute is over, if enough failed.
+    /// When the minute is over, if enough attempts failed.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.first
             .filter(|_| self.attempts >= LEAST_ATTEMPTS)

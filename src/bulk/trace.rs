@@ -1,8 +1,7 @@
-//! What a run reports to `tracing`: a span for each transmit, and each of its events. Nothing if
-//! the feature is off.
+//! Reports a run to `tracing`: a span for each transmit, and each event. Does nothing without the
+//! feature.
 //!
-//! Of the keys it reports the number, of the credentials nothing. Errors are in the words of the
-//! service.
+//! Keys are reported as a number, credentials not at all. Errors have the text of the service.
 
 use std::fmt;
 
@@ -13,11 +12,11 @@ use self::on as imp;
 
 use crate::{AttemptError, Deleted};
 
-pub(super) use self::imp::tell;
+pub(super) use self::imp::report;
 
-/// The `tracing` span of one [`Transmit`](super::Transmit): from the moment the request is handed
-/// out until its response is taken. Has the number of keys, and in the end the status, the code and
-/// the request id.
+/// The `tracing` span of one [`Transmit`](super::Transmit), from `poll_transmit` to its response or
+/// failure. Its fields are the number of keys and, at the end, the status, the code and the request
+/// id.
 ///
 /// Without feature `tracing` it is empty.
 #[derive(Clone)]
@@ -32,8 +31,8 @@ impl Span {
         self.0.conclude(outcome);
     }
 
-    /// Calls `work` in the span, so that what it logs belongs to the request. A future has to be
-    /// polled in it each time:
+    /// Calls `work` in the span, so that its log lines belong to the request. A future must be
+    /// polled in the span each time:
     ///
     /// ```
     /// use std::future::poll_fn;
@@ -80,9 +79,9 @@ mod on {
     impl Span {
         pub(in super::super) fn of_transmit(id: u64, keys: usize, attempt: u32) -> Self {
             let (status, code, request_id, error) = (Empty, Empty, Empty, Empty);
-            Self(
-                debug_span!(target: TARGET, "transmit", id, keys, attempt, status, code, request_id, error),
-            )
+            Self(debug_span!(
+                target: TARGET, "transmit", id, keys, attempt, status, code, request_id, error
+            ))
         }
 
         pub(in super::super) fn conclude(&self, outcome: &Result<Deleted, AttemptError>) {
@@ -110,7 +109,7 @@ mod on {
         }
     }
 
-    pub(in super::super) fn tell(event: &Event) {
+    pub(in super::super) fn report(event: &Event) {
         match event {
             Event::Deleted { keys, request_id, .. } => {
                 trace!(target: TARGET, keys, request_id, "deleted");
@@ -118,19 +117,23 @@ mod on {
             Event::Failed(failed) => {
                 let (keys, outcome, requests) =
                     (failed.keys.len(), failed.outcome.as_str(), failed.requests);
-                warn!(target: TARGET, keys, outcome, requests, error = failed.error.as_ref().map(tracing::field::display), "not deleted");
+                let error = failed.error.as_ref().map(tracing::field::display);
+                warn!(target: TARGET, keys, outcome, requests, error, "not deleted");
             }
             Event::Throttled { pace, retry_after } => {
                 let (requests_per_second, keys_per_second) =
                     (pace.requests_per_second, pace.keys_per_second);
                 let retry_after = retry_after.map(|delay| delay.as_secs());
-                debug!(target: TARGET, requests_per_second, keys_per_second, retry_after, "throttled");
+                debug!(
+                    target: TARGET,
+                    requests_per_second, keys_per_second, retry_after, "throttled"
+                );
             }
             Event::Retrying { keys, error } => {
                 info!(target: TARGET, keys, %error, "will be sent again");
             }
             Event::Split { keys, error } => {
-                info!(target: TARGET, keys, %error, "refused as a whole, and halved");
+                info!(target: TARGET, keys, %error, "rejected as a whole, and split");
             }
             Event::ClockCorrected => info!(target: TARGET, "clock corrected"),
             Event::CredentialsNeeded => info!(target: TARGET, "credentials needed"),
@@ -152,7 +155,7 @@ mod off {
     #[derive(Clone)]
     pub(in super::super) struct Span;
 
-    #[expect(clippy::unused_self, reason = "it has the face of the span that is on")]
+    #[expect(clippy::unused_self, reason = "the same interface as with the feature")]
     impl Span {
         pub(in super::super) fn of_transmit(_id: u64, _keys: usize, _attempt: u32) -> Self {
             Self
@@ -165,5 +168,5 @@ mod off {
         }
     }
 
-    pub(in super::super) fn tell(_event: &Event) {}
+    pub(in super::super) fn report(_event: &Event) {}
 }

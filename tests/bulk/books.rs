@@ -183,7 +183,7 @@ fn invalid_options_are_named() {
         ),
         (
             options().response_timeout(Duration::ZERO),
-            r#"answer timeout must be above 0, not "0ns""#,
+            r#"response timeout must be above 0, not "0ns""#,
         ),
     ] {
         let refused = BulkDelete::new(&target(), credentials(), options).unwrap_err();

@@ -135,6 +135,7 @@ fn single_keys_waiting_for_a_split_are_all_sent() {
         run.bulk.push(oss_delete_vectors::Key::new(&key(number)).unwrap()).unwrap();
         if number > 0 {
             run.bulk.flush();
+            run.send();
         }
     }
     run.bulk.finish();

@@ -9,6 +9,7 @@ mod clock;
 mod conformance;
 mod credentials;
 mod halving;
+mod hostile;
 mod hour;
 mod outage;
 mod outcomes;

@@ -1,13 +1,15 @@
 //! When requests go out: at once where nothing speaks against it, and no earlier than the service asks.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use http::HeaderValue;
 use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions, Rate};
-use oss_delete_vectors::{Deleted, Key, code};
+use oss_delete_vectors::{Deleted, Key, Now, code};
 
 use crate::run::{
-    Answer, Call, LATENCY, Run, SECOND, credentials, deleted, error, key, service_error, target,
+    Answer, Call, LATENCY, Run, SECOND, credentials, deleted, error, key, service_error, start,
+    target,
 };
 
 #[test]
@@ -36,7 +38,7 @@ fn no_keys_send_no_request() {
 #[test]
 fn flush_sends_a_partial_batch() {
     let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
-    let now = oss_delete_vectors::Now::new(SECOND, crate::run::start());
+    let now = Now::new(SECOND, start());
     for number in 0..3 {
         bulk.push(Key::new(&key(number)).unwrap()).unwrap();
     }
@@ -49,6 +51,46 @@ fn flush_sends_a_partial_batch() {
     assert!(bulk.poll_transmit(now).is_none(), "nothing was pushed since");
 }
 
+/// Pushes keys `numbers` and flushes; how many keys the next request has, if one may go out.
+fn push_and_flush(bulk: &mut BulkDelete, now: Now, numbers: Range<u64>) -> Option<usize> {
+    for number in numbers {
+        bulk.push(Key::new(&key(number)).unwrap()).unwrap();
+    }
+    bulk.flush();
+    bulk.poll_transmit(now).map(|transmit| transmit.keys)
+}
+
+#[test]
+fn keys_join_a_batch_that_waits_for_its_slot() {
+    let options = BulkOptions::new().concurrency(1);
+    let mut bulk = BulkDelete::new(&target(), credentials(), options).unwrap();
+    let now = Now::new(SECOND, start());
+    bulk.push(Key::new(&key(0)).unwrap()).unwrap();
+    bulk.flush();
+    let first = bulk.poll_transmit(now).unwrap();
+    assert_eq!(push_and_flush(&mut bulk, now, 1..3), None);
+    assert_eq!(push_and_flush(&mut bulk, now, 3..9), None);
+    // Pushed, and not flushed: the batch is still open.
+    bulk.push(Key::new(&key(9)).unwrap()).unwrap();
+    bulk.handle_response(now, first.id, &Deleted::new("id").to_response());
+    let second = bulk.poll_transmit(now).unwrap();
+    assert_eq!((first.keys, second.keys, second.positions.len()), (1, 9, 9));
+}
+
+#[test]
+fn keys_join_a_batch_that_waits_for_the_rate() {
+    for rate in [Rate::Fixed(1.0), Adaptive::new().max_keys_per_second(10.0).into()] {
+        let mut bulk =
+            BulkDelete::new(&target(), credentials(), BulkOptions::new().rate(rate)).unwrap();
+        let at = |time| Now::new(time, start());
+        assert_eq!(push_and_flush(&mut bulk, at(Duration::ZERO), 0..1), Some(1));
+        assert_eq!(push_and_flush(&mut bulk, at(Duration::ZERO), 1..8), None);
+        assert_eq!(push_and_flush(&mut bulk, at(Duration::ZERO), 8..11), None);
+        assert_eq!(bulk.poll_timeout(), Some(SECOND), "{rate:?}");
+        assert_eq!(push_and_flush(&mut bulk, at(SECOND), 11..11), Some(10));
+    }
+}
+
 #[test]
 fn fixed_rate_is_exact() {
     let run = Run::new(BulkOptions::new().rate(Rate::Fixed(8.0)), |_| deleted()).delete(20 * 500);
@@ -58,7 +100,7 @@ fn fixed_rate_is_exact() {
 
 #[test]
 fn end_of_time_does_not_overflow() {
-    let end = oss_delete_vectors::Now::new(Duration::MAX, crate::run::start());
+    let end = Now::new(Duration::MAX, start());
     for rate in [
         Rate::Fixed(0.001),
         Adaptive::new().max_requests_per_second(0.001).max_keys_per_second(0.001).into(),

@@ -43,6 +43,7 @@ fn run() -> [Second; SECONDS] {
     let mut limits = LIMITS.into_iter().peekable();
     let mut seconds = [Second::default(); SECONDS];
     let mut now = calls::now(Duration::ZERO);
+    let mut is_waiting = false;
 
     while let Some(second) = seconds.get_mut(now.monotonic.as_secs() as usize) {
         while let Some((_, limit)) =
@@ -62,14 +63,16 @@ fn run() -> [Second; SECONDS] {
         }
         bulk.handle_timeout(now);
         loop {
-            while bulk.can_push() {
+            // One key a request: the next is pushed when the last was sent.
+            if !is_waiting && bulk.can_push() {
                 bulk.push(Key::new("doc-001").unwrap()).unwrap();
                 bulk.flush();
+                is_waiting = true;
             }
-            while let Some(transmit) = bulk.poll_transmit(now) {
-                network.send(now.monotonic, transmit.id, transmit.request);
-            }
-            if std::iter::from_fn(|| bulk.poll_event()).count() == 0 {
+            if let Some(transmit) = bulk.poll_transmit(now) {
+                is_waiting &= transmit.positions.first() + 1 < bulk.position();
+                network.send(now.monotonic, transmit.id, transmit.to_request());
+            } else if std::iter::from_fn(|| bulk.poll_event()).count() == 0 {
                 break;
             }
         }

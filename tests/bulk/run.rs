@@ -194,7 +194,7 @@ impl<'a> Run<'a> {
             let call = Call {
                 number: self.requests.len(),
                 at: self.now,
-                request: &transmit.request,
+                request: &transmit.to_request(),
                 keys: transmit.keys,
                 positions: transmit.positions.clone(),
             };

@@ -182,27 +182,52 @@ fn keys_that_always_fail_with_500_end() {
     }
 }
 
+/// Responses of a limit, and every kind of rate.
+fn limits() -> impl Iterator<Item = (Respond, Rate)> {
+    let responses: [Respond; 3] =
+        [|| error(503, code::QPS_LIMIT_EXCEEDED), || page(503), || error(400, "Throttling")];
+    let rates = [
+        Rate::from(oss_delete_vectors::bulk::Adaptive::new()),
+        Rate::Fixed(5.0),
+        Rate::Fixed(500.0),
+        Rate::Unlimited,
+    ];
+    responses.into_iter().flat_map(move |response| rates.map(|rate| (response, rate)))
+}
+
 #[test]
 fn limit_of_zero_is_an_outage() {
-    for response in [
-        (|| error(503, code::QPS_LIMIT_EXCEEDED)) as Respond,
-        || page(503),
-        || error(400, "Throttling"),
-    ] {
-        for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Fixed(5.0)] {
-            let service = |call: &Call<'_>| if call.number < 10 { deleted() } else { response() };
-            let run = Run::new(BulkOptions::new().rate(rate).outage_timeout(300 * SECOND), service)
-                .delete(100_000);
-            assert!(matches!(run.stopped(), Some(StopReason::Outage(_))), "{:?}", run.stopped());
-            let began = run
-                .events
-                .iter()
-                .find(|(_, event)| matches!(event, Event::OutageBegan { .. }))
-                .unwrap()
-                .0;
-            assert!((60 * SECOND..90 * SECOND).contains(&began), "{rate:?}: {began:?}");
-            assert!((300 * SECOND..310 * SECOND).contains(&run.now), "{:?}", run.now);
-            assert_eq!(run.bulk.checkpoint().report().deleted, 5000);
-        }
+    for (response, rate) in limits() {
+        let service = |call: &Call<'_>| if call.number < 10 { deleted() } else { response() };
+        let run = Run::new(BulkOptions::new().rate(rate).outage_timeout(300 * SECOND), service)
+            .delete(100_000);
+        assert!(matches!(run.stopped(), Some(StopReason::Outage(_))), "{:?}", run.stopped());
+        let began = run
+            .events
+            .iter()
+            .find(|(_, event)| matches!(event, Event::OutageBegan { .. }))
+            .unwrap()
+            .0;
+        assert!((60 * SECOND..90 * SECOND).contains(&began), "{rate:?}: {began:?}");
+        assert!((300 * SECOND..310 * SECOND).contains(&run.now), "{:?}", run.now);
+        assert_eq!(run.bulk.checkpoint().report().deleted, 5000);
+    }
+}
+
+#[test]
+fn hours_of_throttling_cost_few_requests_and_no_key() {
+    let until = 6 * 3600 * SECOND;
+    for (response, rate) in limits() {
+        let is_wrong = |number, at| number >= 10 && at < until;
+        let service = |call: &Call<'_>| {
+            if is_wrong(call.number, call.at) { response() } else { deleted() }
+        };
+        let run = Run::new(BulkOptions::new().rate(rate), service).delete(100_000);
+        assert_eq!((run.outcomes(), run.stopped()), ([100_000, 0, 0, 0], None), "{rate:?}");
+        assert_eq!(run.outages(), (1, 1), "{rate:?}");
+        // The first minute, and a request in ten seconds afterwards: 2160.
+        let wasted = run.requests.len() - 200;
+        assert!(wasted < 600 + 2160 * 5 / 4, "{rate:?}: {wasted}");
+        assert!(run.now < until + 60 * SECOND, "{rate:?}: {:?}", run.now);
     }
 }

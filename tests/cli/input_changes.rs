@@ -15,7 +15,7 @@ use oss_delete_vectors::{Deleted, Now};
 use serde_json::Value;
 
 use crate::program::{
-    CREDENTIALS, File, PLACE, Run, TRANSPORTS, command, credentials, finish, target,
+    CREDENTIALS, File, INCOMPLETE, PLACE, Run, TRANSPORTS, command, credentials, finish, target,
 };
 
 /// More than is read ahead of the first request.
@@ -125,7 +125,7 @@ fn a_change_ends_the_run_and_no_torn_key_is_sent() {
             );
             assert_eq!(
                 (run.code, &run.json()["input_complete"]),
-                (Some(1), &false.into()),
+                (INCOMPLETE, &false.into()),
                 "{run:?}"
             );
             assert!(sent.len() < KEYS, "{}", sent.len());
@@ -147,7 +147,7 @@ fn stdin_that_is_a_file_is_watched_too() {
             ),
             "{run:?}"
         );
-        assert!(run.code == Some(1) && sent.len() < KEYS, "{run:?}");
+        assert!(run.code == INCOMPLETE && sent.len() < KEYS, "{run:?}");
     }
 }
 

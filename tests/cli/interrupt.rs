@@ -8,7 +8,9 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use oss_delete_vectors::emulator::RateLimit;
 
 use crate::canary;
-use crate::program::{CREDENTIALS, File, PLACE, Service, TRANSPORTS, command, finish, run};
+use crate::program::{
+    CREDENTIALS, File, INTERRUPTED, PLACE, Service, TRANSPORTS, command, finish, run,
+};
 
 fn spawn(endpoint: &str, options: &[&str]) -> (Child, BufReader<ChildStderr>) {
     let base = [
@@ -74,7 +76,7 @@ fn first_interrupt_stops_a_resumable_run() {
         let [deleted, rejected, unconfirmed, ..] = stopped.counts();
         assert_eq!(
             (stopped.code, rejected, &stopped.json()["error"]["message"]),
-            (Some(130), 0, &"interrupted".into())
+            (INTERRUPTED, 0, &"interrupted".into())
         );
         let gone = 20_000 - service.left() as u64;
         assert!((deleted..=deleted + unconfirmed).contains(&gone), "{gone}: {stopped:?}");
@@ -122,6 +124,6 @@ fn twice_it_waits_for_nothing() {
         assert!(line(&mut stderr).starts_with("stopping: "));
         interrupt(&child, "INT");
         let left = finish(child);
-        assert_eq!((left.code, left.counts()), (Some(130), [0, 0, 2, 0, 0, 1]), "{left:?}");
+        assert_eq!((left.code, left.counts()), (INTERRUPTED, [0, 0, 2, 0, 0, 1]), "{left:?}");
     }
 }

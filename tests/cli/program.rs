@@ -19,6 +19,13 @@ pub(crate) const TRANSPORTS: [&str; 2] = ["hyper", "ureq"];
 pub(crate) const PLACE: [&str; 6] =
     ["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket"];
 
+/// The exit codes, as README lists them.
+pub(crate) const USAGE: Option<i32> = Some(1);
+pub(crate) const REFUSED: Option<i32> = Some(2);
+pub(crate) const UNREACHED: Option<i32> = Some(3);
+pub(crate) const INCOMPLETE: Option<i32> = Some(4);
+pub(crate) const INTERRUPTED: Option<i32> = Some(5);
+
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,

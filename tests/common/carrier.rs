@@ -108,6 +108,10 @@ impl Tokio {
         ))
     }
 
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime().block_on(future)
+    }
+
     fn runtime(&self) -> &tokio::runtime::Runtime {
         self.0.as_ref().expect("taken on drop only")
     }

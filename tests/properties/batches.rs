@@ -27,7 +27,9 @@ proptest! {
         let options = BulkOptions::new().rate(Rate::Unlimited).concurrency(1000);
         let mut bulk = BulkDelete::new(&target, Credentials::new("id", SECRET).unwrap(), options).unwrap();
 
+        let now = Now::new(Duration::ZERO, UNIX_EPOCH);
         let mut expected: Vec<Vec<String>> = vec![Vec::new()];
+        let mut sent = Vec::new();
         let mut seen = HashSet::new();
         let (mut pushed, mut duplicates) = (0, 0);
         for (first, count, pauses) in pushes {
@@ -45,8 +47,10 @@ proptest! {
                     seen.clear();
                 }
             }
+            // A pause sends what there is; without one, the batch goes on to fill.
             if pauses {
                 bulk.flush();
+                sent.extend(std::iter::from_fn(|| bulk.poll_transmit(now)));
                 expected.push(Vec::new());
                 seen.clear();
             }
@@ -54,10 +58,12 @@ proptest! {
         bulk.finish();
         expected.retain(|batch| !batch.is_empty());
 
-        let now = Now::new(Duration::ZERO, UNIX_EPOCH);
+        sent.extend(std::iter::from_fn(|| bulk.poll_transmit(now)));
+        prop_assert_eq!(sent.len(), expected.len());
         let mut end = 0;
-        for batch in expected {
-            let Transmit { id, request, keys, positions, .. } = bulk.poll_transmit(now).unwrap();
+        for (batch, transmit) in expected.into_iter().zip(sent) {
+            let request = transmit.to_request();
+            let Transmit { id, keys, positions, .. } = transmit;
             let call = DeleteVectors::parse_request(&target, &request).unwrap();
             prop_assert!(call.keys().iter().map(Key::as_str).eq(&batch));
             prop_assert_eq!((keys, positions.first()), (batch.len(), end));

@@ -16,6 +16,7 @@ pub(crate) struct Pushed {
     /// The batch that a position was pushed into, counted from 0.
     pub(crate) batch: Vec<usize>,
     filling: HashSet<usize>,
+    is_flushed: bool,
     batches: usize,
     pub(crate) duplicates: u64,
 }
@@ -35,6 +36,7 @@ impl Pushed {
             is_original: Vec::new(),
             batch: Vec::new(),
             filling: HashSet::new(),
+            is_flushed: false,
             batches: 0,
             duplicates: 0,
         }
@@ -59,7 +61,21 @@ impl Pushed {
         }
     }
 
+    /// The open batch may be sent, and takes keys until it is.
+    pub(crate) fn flush(&mut self) {
+        self.is_flushed = !self.filling.is_empty();
+    }
+
+    /// A request for `positions` goes out: if they are the open batch, it was flushed, and it ends.
+    pub(crate) fn sent(&mut self, positions: &Positions) {
+        if self.batch[indexes(positions)[0]] == self.batches {
+            assert!(self.is_flushed, "{positions:?} is sent before it is full or flushed");
+            self.end_batch();
+        }
+    }
+
     pub(crate) fn end_batch(&mut self) {
+        self.is_flushed = false;
         if !self.filling.is_empty() {
             self.filling.clear();
             self.batches += 1;

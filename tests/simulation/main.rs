@@ -116,12 +116,13 @@ fn strangers() -> Vec<TransmitId> {
         options,
     )
     .unwrap();
-    for number in 0..2000 {
+    let now = Now::new(Duration::ZERO, UNIX_EPOCH);
+    let transmit = |number: usize| {
         bulk.push(Key::new(&format!("{number}")).unwrap()).unwrap();
         bulk.flush();
-    }
-    let now = Now::new(Duration::ZERO, UNIX_EPOCH);
-    std::iter::from_fn(|| bulk.poll_transmit(now)).map(|transmit| transmit.id).collect()
+        bulk.poll_transmit(now).unwrap().id
+    };
+    (0..2000).map(transmit).collect()
 }
 
 /// Says which seed failed.

@@ -108,9 +108,10 @@ impl Model {
             "{range:?} was not pushed"
         );
         assert!((1..=500).contains(&transmit.keys), "{} keys in a batch", transmit.keys);
+        self.pushed.sent(range);
         assert_eq!(transmit.keys, self.pushed.originals(range).count());
         assert_eq!(
-            transmit.request.body(),
+            transmit.to_request().body(),
             self.pushed.body(range).as_bytes(),
             "the body is that of other keys"
         );

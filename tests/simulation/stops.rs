@@ -14,6 +14,8 @@ pub(crate) struct Grounds {
     had_response: bool,
     had_success: bool,
     last_success: Duration,
+    /// Requests sent since something got on, and when that was.
+    in_vain: (u64, Duration),
     not_sent: u32,
     rejected_keys: u32,
     /// Before the first success: attempts that failed, and when the first that failed or was throttled was sent.
@@ -57,10 +59,24 @@ impl Generation {
     }
 }
 
+/// Requests that may go out with nothing deleted, split or given up: in the minute until that is an
+/// outage, each batch on its own. Afterwards one in so many seconds at most; the mean is ten.
+const MOST_IN_VAIN: u64 = 3000;
+const MEAN_SECONDS: u64 = 5;
+
 impl Grounds {
-    pub(crate) fn sent(&mut self, id: TransmitId) {
+    pub(crate) fn sent(&mut self, now: Duration, id: TransmitId) {
         self.clock.sent(id);
         self.credentials.sent(id);
+        self.in_vain.0 += 1;
+        let (sent, since) = self.in_vain;
+        let most = MOST_IN_VAIN + (now - since).as_secs() / MEAN_SECONDS;
+        assert!(sent <= most, "{sent} requests in vain in {:?}", now - since);
+    }
+
+    /// A batch was deleted, split or given up.
+    pub(crate) fn got_on(&mut self, now: Duration) {
+        self.in_vain = (0, now);
     }
 
     pub(crate) fn renewed(&mut self, now: Duration) {
@@ -83,6 +99,9 @@ impl Grounds {
         {
             self.failures += u32::from(meaning != Meaning::Throttled);
             self.first_failure.get_or_insert(sent_at);
+        }
+        if matches!(meaning, Meaning::Deleted | Meaning::Refused) {
+            self.got_on(now);
         }
         match meaning {
             Meaning::Deleted => {

@@ -134,7 +134,7 @@ impl<'a> World<'a> {
         for _ in 0..source.chunk {
             let Some(&key) = self.scenario.pushes.get(self.next_push) else {
                 self.bulk.finish();
-                self.model.pushed.end_batch();
+                self.model.pushed.flush();
                 // Past the end: no second time.
                 self.next_push += 1;
                 return;
@@ -149,7 +149,7 @@ impl<'a> World<'a> {
             self.next_push += 1;
             if self.random.chance(source.flush) {
                 self.bulk.flush();
-                self.model.pushed.end_batch();
+                self.model.pushed.flush();
             }
         }
         self.next_chunk = self.now + source.pause;
@@ -171,14 +171,14 @@ impl<'a> World<'a> {
                     || {
                         format!(
                             "{:?} {:?}",
-                            transmit.request.headers()["authorization"].to_str(),
-                            transmit.request.body()
+                            transmit.to_request().headers()["authorization"].to_str(),
+                            transmit.to_request().body()
                         )
                     },
                 );
                 self.model.sent(self.now, &transmit);
-                self.grounds.sent(transmit.id);
-                self.network.send(self.now, transmit.id, transmit.request);
+                self.grounds.sent(self.now, transmit.id);
+                self.network.send(self.now, transmit.id, transmit.to_request());
                 self.run_script();
             }
             let is_lazy = self.random.chance(self.scenario.laziness);
@@ -201,8 +201,10 @@ impl<'a> World<'a> {
             self.trace.note(self.now, || format!("{event:?}"));
             self.tally.event(&event);
             self.model.told(&event, self.scenario, self.bulk.stopped().is_some());
-            if let Event::CredentialsNeeded = event {
-                self.people.asked(self.now);
+            match event {
+                Event::CredentialsNeeded => self.people.asked(self.now),
+                Event::Failed(_) | Event::Split { .. } => self.grounds.got_on(self.now),
+                _ => {}
             }
         }
         if !self.has_undrained {

@@ -56,6 +56,8 @@ pub(crate) struct Days {
     keys: u64,
     /// Keys until the next flush.
     batch: usize,
+    /// The batch that was flushed last is still open: more keys would join it.
+    is_waiting: bool,
     text: String,
     happens: [(Happening, Duration); 6],
     first_day: usize,
@@ -110,6 +112,7 @@ impl Days {
             next_push: 0,
             keys: 0,
             batch: 0,
+            is_waiting: false,
             text: String::new(),
             happens,
             first_day: 0,
@@ -208,7 +211,10 @@ impl Days {
         if self.now >= LENGTH && self.next_push == self.keys {
             self.bulk.finish();
         }
-        while self.bulk.can_push() && (self.now < LENGTH || self.next_push < self.keys) {
+        while !self.is_waiting
+            && self.bulk.can_push()
+            && (self.now < LENGTH || self.next_push < self.keys)
+        {
             let key = self.key(self.next_push);
             if self.next_push == self.keys {
                 self.emulator.put_vectors(BUCKET, INDEX, [&key]).unwrap();
@@ -220,6 +226,7 @@ impl Days {
             if self.batch == 0 {
                 self.batch = self.random.size(1..11);
                 self.bulk.flush();
+                self.is_waiting = true;
             }
             self.batch -= 1;
         }
@@ -230,7 +237,8 @@ impl Days {
             let mut any = false;
             while let Some(transmit) = self.bulk.poll_transmit(self.client_now()) {
                 any = true;
-                self.network.send(self.now, (self.process, transmit.id), transmit.request);
+                self.is_waiting &= transmit.positions.iter().last() < Some(self.next_push - 1);
+                self.network.send(self.now, (self.process, transmit.id), transmit.to_request());
             }
             while let Some(event) = self.bulk.poll_event() {
                 any = true;
@@ -363,7 +371,7 @@ impl Days {
     fn begin(&mut self, tally: &mut Tally) {
         tally.add("processes", 1);
         self.process += 1;
-        self.next_push = 0;
+        (self.next_push, self.is_waiting) = (0, false);
         self.reply_at = None;
         let settled = self.saved.settled();
         self.failed.retain(|&position| settled.contains(position));

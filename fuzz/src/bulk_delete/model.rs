@@ -14,8 +14,9 @@ pub(super) struct Model {
     positions: Vec<Position>,
     /// How many were pushed in this run.
     pub(super) pushed: usize,
-    /// Numbers of the keys in the batch that fills.
+    /// Numbers of the keys in the open batch, and where it begins.
     filling: HashSet<u16>,
+    closed: usize,
     /// Responses of this run that confirmed a deletion, by where the request's keys stood.
     confirmed: HashSet<Positions>,
     /// Of this run, but for what an earlier one settled.
@@ -72,12 +73,14 @@ impl Model {
         }
         self.pushed += 1;
         if self.filling.len() == KeyBatch::MAX_KEYS {
-            self.flush();
+            self.close();
         }
     }
 
-    pub(super) fn flush(&mut self) {
+    /// The open batch takes no more keys.
+    pub(super) fn close(&mut self) {
         self.filling.clear();
+        self.closed = self.pushed;
     }
 
     /// The keys that a batch at `range` has, each once.
@@ -92,6 +95,9 @@ impl Model {
     pub(super) fn send(&mut self, range: &Positions) {
         assert!(range.iter().all(|position| position < self.pushed as u64));
         self.report.requests += 1;
+        if indexes(range).any(|at| at >= self.closed) {
+            self.close();
+        }
         for at in indexes(range) {
             assert!(!self.positions[at].is_told, "position {at} had its outcome");
         }
@@ -229,7 +235,7 @@ impl Model {
             *position = Position { is_passed_over: is_settled, is_settled, ..Position::default() };
         }
         (self.resumed, self.report) = (report, Report::default());
-        (self.pushed, self.is_stopped) = (0, false);
+        (self.pushed, self.closed, self.is_stopped) = (0, 0, false);
         self.filling.clear();
         self.confirmed.clear();
         self.unproven.clear();

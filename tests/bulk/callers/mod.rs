@@ -72,7 +72,7 @@ impl World {
             while let Some(transmit) = self.calls.poll_transmit(self.now()) {
                 self.requests.push(transmit.keys);
                 let due = self.at + self.latency;
-                self.in_flight.push_back((due, transmit.id, transmit.request));
+                self.in_flight.push_back((due, transmit.id, transmit.to_request()));
             }
             let before = self.events.len();
             self.events.extend(std::iter::from_fn(|| self.calls.poll_event()));

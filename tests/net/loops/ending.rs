@@ -278,7 +278,7 @@ fn source_shorter_than_the_settled_keys_is_rejected() {
                 RunErrorKind::SourceTooShort { position, settled, .. } => {
                     assert_eq!(Some((*position, *settled)), expected);
                     let text = format!(
-                        "the keys end at position {keys}, and the checkpoint is of keys up to 1200: of others"
+                        "the keys end at position {keys}, but the checkpoint has positions up to 1200: it is of other keys"
                     );
                     assert!(error.to_string().starts_with(&text), "{error}");
                 }

@@ -50,14 +50,15 @@ fn a_batch_that_would_only_wait_is_left_to_fill() {
     assert!(!bulk.wants_flush(), "there is nothing to flush");
     assert!(wants_flush(&mut bulk));
     bulk.flush();
-    assert!(!bulk.wants_flush() && !wants_flush(&mut bulk), "the first one waits to be sent");
+    assert!(!bulk.wants_flush() && !wants_flush(&mut bulk), "it was flushed, and waits to be sent");
     let first = bulk.poll_transmit(now).unwrap();
-    assert!(bulk.wants_flush(), "nothing else waits to be sent");
+    assert!(!bulk.wants_flush(), "all keys were sent");
+    assert!(wants_flush(&mut bulk), "the next batch was not flushed");
     bulk.flush();
     assert!(
         bulk.poll_transmit(now).is_none() && !wants_flush(&mut bulk),
         "the second one waits for the first"
     );
     bulk.handle_response(now, first.id, &Deleted::new("id").to_response());
-    assert!(bulk.poll_transmit(now).is_some() && bulk.wants_flush());
+    assert!(bulk.poll_transmit(now).is_some() && !bulk.wants_flush());
 }

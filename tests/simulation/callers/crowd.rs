@@ -150,8 +150,8 @@ impl Crowd {
     fn drain(&mut self) {
         loop {
             while let Some(transmit) = self.calls.poll_transmit(self.client_now()) {
-                self.truth.sent(transmit.id, &transmit.request);
-                self.network.send(self.now, transmit.id, transmit.request);
+                self.truth.sent(transmit.id, &transmit.to_request());
+                self.network.send(self.now, transmit.id, transmit.to_request());
             }
             let mut had_event = false;
             while let Some(event) = self.calls.poll_event() {

@@ -13,6 +13,7 @@ use super::ClientBuilder;
 use super::driver::Driver;
 use super::reading::Reading;
 use super::shared::{Handle, Slot};
+use crate::bulk::Transmit;
 use crate::calls::{Call, DeleteError, Metrics};
 use crate::transports::client::asynchronous::Timer;
 use crate::transports::client::credentials::AsyncProvider;
@@ -212,11 +213,8 @@ impl<P> ClientBuilder<Client, P> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
             InvalidValue::without_value("runtime", "must be a tokio runtime that this is called in")
         })?;
-        let send = move |request| {
-            let transport = transport.clone();
-            async move { transport.send(request).await }
-        };
-        let (client, driver) = self.with_transport(send, tokio::time::sleep)?;
+        let send = move |transmit| transport.spawn(transmit);
+        let (client, driver) = self.with_transmits(send, tokio::time::sleep)?;
         runtime.spawn(driver);
         Ok(client)
     }
@@ -250,10 +248,26 @@ impl<P> ClientBuilder<Client, P> {
         self,
         send: F,
         timer: T,
-    ) -> Result<(Client, Driver<P, F, Fut, T>), InvalidValue>
+    ) -> Result<(Client, Driver<P, impl Fn(Transmit) -> Fut, Fut, T>), InvalidValue>
     where
         P: AsyncProvider,
         F: Fn(Request<Bytes>) -> Fut,
+        Fut: Future<Output = Result<Response<Bytes>, X>>,
+        X: Into<TransportError>,
+        T: Timer,
+    {
+        self.with_transmits(move |transmit: Transmit| send(transmit.to_request()), timer)
+    }
+
+    /// Over a `send` that builds the request itself.
+    fn with_transmits<F, Fut, X, T>(
+        self,
+        send: F,
+        timer: T,
+    ) -> Result<(Client, Driver<P, F, Fut, T>), InvalidValue>
+    where
+        P: AsyncProvider,
+        F: Fn(Transmit) -> Fut,
         Fut: Future<Output = Result<Response<Bytes>, X>>,
         X: Into<TransportError>,
         T: Timer,

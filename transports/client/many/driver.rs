@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 
 use super::panicked;
 use super::steps::Steps;
@@ -45,7 +45,7 @@ struct Carried<Fut>(Result<Pin<Box<Fut>>, Option<TransportError>>);
 
 impl<F, Fut, X> Sender for Requests<F, Fut>
 where
-    F: Fn(Request<Bytes>) -> Fut,
+    F: Fn(Transmit) -> Fut,
     Fut: Future<Output = Result<Response<Bytes>, X>>,
     X: Into<TransportError>,
 {
@@ -53,8 +53,9 @@ where
         true
     }
 
-    fn send(&mut self, Transmit { id, request, span, .. }: Transmit) {
-        let begin = || catch_unwind(AssertUnwindSafe(|| (self.send)(request)));
+    fn send(&mut self, transmit: Transmit) {
+        let (id, span) = (transmit.id, transmit.span.clone());
+        let begin = || catch_unwind(AssertUnwindSafe(|| (self.send)(transmit)));
         let carried = match span.in_scope(begin) {
             Ok(future) => Ok(Box::pin(future)),
             Err(payload) => Err(Some(panicked(&*payload))),
@@ -85,7 +86,7 @@ where
 impl<P, F, Fut, X, T> Driver<P, F, Fut, T>
 where
     P: AsyncProvider,
-    F: Fn(Request<Bytes>) -> Fut,
+    F: Fn(Transmit) -> Fut,
     Fut: Future<Output = Result<Response<Bytes>, X>>,
     X: Into<TransportError>,
     T: Timer,
@@ -141,7 +142,7 @@ impl<P: AsyncProvider, F, Fut, T: Timer> Unpin for Driver<P, F, Fut, T> {}
 impl<P, F, Fut, X, T> Future for Driver<P, F, Fut, T>
 where
     P: AsyncProvider,
-    F: Fn(Request<Bytes>) -> Fut,
+    F: Fn(Transmit) -> Fut,
     Fut: Future<Output = Result<Response<Bytes>, X>>,
     X: Into<TransportError>,
     T: Timer,

@@ -4,19 +4,19 @@ use crate::random::Random;
 
 /// Full-jitter exponential back-off over a seeded generator.
 #[derive(Debug)]
-pub(super) struct BackOff {
+pub(crate) struct BackOff {
     base: Duration,
     cap: Duration,
     random: Random,
 }
 
 impl BackOff {
-    pub(super) fn new((base, cap): (Duration, Duration), seed: u64) -> Self {
+    pub(crate) fn new((base, cap): (Duration, Duration), seed: u64) -> Self {
         Self { base, cap, random: Random::new(seed) }
     }
 
-    /// How long to wait after the given failure, the first being 1: a random part of a time that doubles with each.
-    pub(super) fn after(&mut self, failures: u32) -> Duration {
+    /// How long to wait after `failures` failures: a random part of a time that doubles with each.
+    pub(crate) fn after(&mut self, failures: u32) -> Duration {
         let doubled = 2_u32
             .checked_pow(failures.saturating_sub(1))
             .and_then(|factor| self.base.checked_mul(factor));

@@ -1,29 +1,37 @@
+//! What requests are signed with: the service's time and the credentials.
+//!
+//! Both may be wrong, and both are corrected while requests are in flight. So both have
+//! generations. A rejected request of an older generation is only signed again. A rejected request
+//! of the newest one says that a correction is due, or does not help.
+
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{BulkOptions, StopReason};
 use crate::signing::Signer;
 use crate::{AttemptError, Credentials, Now, Target};
 
-/// As whom requests are signed, and when someone has to be asked for other credentials.
+/// The credentials that sign requests, and when to ask for others.
 ///
-/// As with the clock, credentials have generations: if older ones are rejected, that means no more than to sign again. Those that
-/// come may be rejected as well, for a provider has a cache: then it is asked again, less and less often, until its timeout is over.
+/// New credentials may be rejected too, because a provider may have a cache. Then it is asked
+/// again, less and less often, until the timeout.
 #[derive(Debug)]
 pub(super) struct Authority {
-    signer: Signer,
+    signer: Arc<Signer>,
     generation: u32,
-    /// Since when no credentials are accepted.
+    /// Set while the service rejects all credentials that it gets.
     rejected: Option<Rejected>,
     pub(super) can_renew: bool,
     timeout: Duration,
     asked: Option<Asked>,
-    /// Whether the present credentials were refused, or have expired: nothing is sent until there are others.
+    /// Whether the credentials were rejected or have expired. Then nothing is sent.
     is_void: bool,
-    /// Whether the present credentials had not expired at some time. Of those that never had a time, the clock may be to blame:
+    /// Whether the credentials were seen before their expiration. If not, the clock may be wrong:
     /// they are used, and the service decides.
-    had_time: bool,
-    /// Until when credentials that came are not asked for again ahead of their expiry: they may be the best there are.
-    content_until: Duration,
+    was_current: bool,
+    /// Until when new credentials are not asked for ahead of expiry. A provider may have none that
+    /// last longer.
+    keep_until: Duration,
 }
 
 #[derive(Debug)]
@@ -43,27 +51,27 @@ struct Asked {
 const TIMEOUT: Duration = Duration::from_secs(300);
 /// How long before credentials expire new ones are asked for.
 const AHEAD: Duration = Duration::from_secs(300);
-/// How long after an unanswered question it is asked again.
+/// How long to wait before asking again. New credentials are kept as long.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
-/// How long after credentials that came were rejected others are asked for: twice as long each time, up to [`ASK_AGAIN`].
+/// The first pause after new credentials were rejected. Doubled each time, up to [`ASK_AGAIN`].
 const ASK_ANEW: Duration = Duration::from_secs(1);
 
 impl Authority {
     pub(super) fn new(target: &Target, credentials: Credentials, options: &BulkOptions) -> Self {
         Self {
-            signer: Signer::new(target, credentials),
+            signer: Arc::new(Signer::new(target, credentials)),
             generation: 0,
             rejected: None,
             can_renew: options.credentials_timeout.is_some(),
             timeout: options.credentials_timeout.unwrap_or(TIMEOUT),
             asked: None,
             is_void: false,
-            had_time: false,
-            content_until: Duration::ZERO,
+            was_current: false,
+            keep_until: Duration::ZERO,
         }
     }
 
-    pub(super) fn signer(&self) -> &Signer {
+    pub(super) fn signer(&self) -> &Arc<Signer> {
         &self.signer
     }
 
@@ -76,7 +84,7 @@ impl Authority {
         !self.is_void
     }
 
-    /// Whether credentials are on trial, because those before them were rejected: one request finds out.
+    /// Whether earlier credentials were rejected and these are not proven. One request tries them.
     pub(super) fn is_on_trial(&self) -> bool {
         self.rejected.is_some()
     }
@@ -87,7 +95,8 @@ impl Authority {
         }
     }
 
-    /// A request signed under `generation` was rejected for its credentials. Whether there is nobody to ask for others.
+    /// A request of `generation` was rejected for its credentials. Returns whether to stop, because
+    /// no others can come.
     pub(super) fn rejected(&mut self, now: Now, generation: u32, error: &AttemptError) -> bool {
         if generation != self.generation || self.is_void {
             return false;
@@ -103,7 +112,8 @@ impl Authority {
         });
         rejected.error = error.clone();
         rejected.generations += 1;
-        // At once the first time; those that came and were rejected may be what the provider has in its cache.
+        // The first time others are asked for at once. If those are rejected too, the provider may
+        // have to wait for its cache.
         let factor = rejected.generations.checked_sub(2).map_or(0, |doubled| 1 << doubled.min(8));
         let again_at = now.saturating_add((factor * ASK_ANEW).min(ASK_AGAIN));
         self.is_void = true;
@@ -112,12 +122,12 @@ impl Authority {
     }
 
     pub(super) fn renew(&mut self, now: Duration, credentials: Credentials) {
-        self.signer = Signer::new(self.signer.resource().clone(), credentials);
+        self.signer = Arc::new(Signer::new(self.signer.resource().clone(), credentials));
         self.generation += 1;
         self.asked = None;
         self.is_void = false;
-        self.had_time = false;
-        self.content_until = now.saturating_add(ASK_AGAIN);
+        self.was_current = false;
+        self.keep_until = now.saturating_add(ASK_AGAIN);
     }
 
     /// Gives the provider its timeout anew.
@@ -130,23 +140,23 @@ impl Authority {
         }
     }
 
-    /// Whether someone is to be asked for credentials now. `service_time` is that of `now`.
+    /// Whether to ask for credentials now. `service_time` is the service's time at `now`.
     pub(super) fn poll(&mut self, now: Duration, service_time: SystemTime) -> bool {
         if self.can_renew
             && let Some(expiration) = self.signer.credentials().expiration()
         {
-            self.had_time |= service_time < expiration;
-            if !self.is_void && self.had_time && service_time >= expiration {
+            self.was_current |= service_time < expiration;
+            if !self.is_void && self.was_current && service_time >= expiration {
                 self.is_void = true;
                 self.rejected = None;
-                // The timeout begins with the need, not with the question that was asked ahead.
+                // The timeout begins now that they are needed, not when they were first asked for.
                 if let Some(asked) = &mut self.asked {
                     asked.since = now;
                 }
             }
             let is_near = expiration.checked_sub(AHEAD).is_none_or(|ahead| service_time >= ahead);
-            if self.is_void || (is_near && self.content_until <= now) {
-                self.ask(now);
+            if self.is_void || (is_near && self.keep_until <= now) {
+                self.asked.get_or_insert(Asked { since: now, again_at: now });
             }
         }
         match &mut self.asked {
@@ -158,7 +168,7 @@ impl Authority {
         }
     }
 
-    /// Why to stop, where credentials that are needed did not come in time, or none that came were accepted.
+    /// Why to stop, if credentials did not come in time or none of them was accepted.
     pub(super) fn overdue(&self, now: Duration) -> Option<StopReason> {
         self.deadline().filter(|&deadline| deadline <= now)?;
         Some(match &self.rejected {
@@ -169,34 +179,93 @@ impl Authority {
         })
     }
 
-    /// It begins where nothing can be sent any more: before that its end would be past, and due for ever.
+    /// When the timeout ends. `None` while requests can be signed.
     fn deadline(&self) -> Option<Duration> {
         let asked = self.asked.filter(|_| self.is_void)?;
         let since = self.rejected.as_ref().map_or(asked.since, |rejected| rejected.since);
         Some(since.saturating_add(self.timeout))
     }
 
-    /// When to poll again, at the latest.
+    /// When to [`poll`](Self::poll) again at the latest. Three things may be next: to ask ahead of
+    /// expiry, the expiry, and to ask again or stop.
     pub(super) fn next_poll(&self, now: Duration, service_time: SystemTime) -> Option<Duration> {
-        let expiration = self.signer.credentials().expiration().filter(|_| self.can_renew);
-        let until = |time: SystemTime| {
-            time.duration_since(service_time).ok().filter(|left| !left.is_zero())
+        // What is past is due now.
+        let due = |time: SystemTime| {
+            now.saturating_add(time.duration_since(service_time).unwrap_or_default())
         };
-        let ahead = expiration.filter(|_| self.asked.is_none()).map(|expiration| {
-            let left = expiration.checked_sub(AHEAD).and_then(until).unwrap_or_default();
-            now.saturating_add(left).max(self.content_until)
-        });
-        let expires = expiration.and_then(until).map(|left| now.saturating_add(left));
-        let asked = self
-            .asked
-            .map(|asked| asked.again_at.min(self.deadline().unwrap_or(Duration::MAX)).max(now));
-        [ahead, expires, asked].into_iter().flatten().min()
+        let expiration = self.signer.credentials().expiration().filter(|_| self.can_renew);
+        let ahead = expiration
+            .filter(|_| self.asked.is_none())
+            .map(|expiration| expiration.checked_sub(AHEAD).map_or(now, due).max(self.keep_until));
+        let expiry = expiration.map(due).filter(|&time| time > now);
+        let asked = self.asked.map(|asked| asked.again_at);
+        let again = asked.into_iter().chain(self.deadline()).min().map(|time| time.max(now));
+        [ahead, expiry, again].into_iter().flatten().min()
+    }
+}
+
+/// The service's time of day, learned from its rejections.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    /// The service's time minus ours, or 0 if that is negative.
+    ahead: Duration,
+    /// Our time minus the service's, or 0 if that is negative.
+    behind: Duration,
+    generation: u32,
+    /// Whether a request of this generation succeeded.
+    is_proven: bool,
+}
+
+/// What to do about a request that was rejected for its date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Correction {
+    /// Sign it again: the clock was corrected by this response.
+    Made,
+    /// Sign it again: the clock was corrected after it was signed.
+    MadeBefore,
+    /// Stop: the response has no date, or the correction by such a date was rejected.
+    Useless,
+}
+
+impl Clock {
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
     }
 
-    fn ask(&mut self, now: Duration) {
-        if self.asked.is_none() {
-            self.asked = Some(Asked { since: now, again_at: now });
+    pub(super) fn service_time(&self, wall: SystemTime) -> SystemTime {
+        wall.checked_add(self.ahead).and_then(|wall| wall.checked_sub(self.behind)).unwrap_or(wall)
+    }
+
+    pub(super) fn succeeded(&mut self, generation: u32) {
+        self.is_proven |= generation == self.generation;
+    }
+
+    /// Learns the time anew from the next rejection.
+    pub(super) fn restart(&mut self) {
+        self.is_proven = true;
+    }
+
+    /// A request of `generation` was rejected for its date, at our time `wall` and at the service's
+    /// time `date`.
+    pub(super) fn rejected(
+        &mut self,
+        generation: u32,
+        wall: SystemTime,
+        date: Option<SystemTime>,
+    ) -> Correction {
+        if generation != self.generation {
+            return Correction::MadeBefore;
         }
+        let Some(date) = date.filter(|_| self.generation == 0 || self.is_proven) else {
+            return Correction::Useless;
+        };
+        *self = Self {
+            ahead: date.duration_since(wall).unwrap_or_default(),
+            behind: wall.duration_since(date).unwrap_or_default(),
+            generation: generation + 1,
+            is_proven: false,
+        };
+        Correction::Made
     }
 }
 

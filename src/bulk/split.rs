@@ -1,0 +1,110 @@
+use super::{Batch, BulkDelete, Event, StopReason, doubt};
+use crate::AttemptError;
+
+/// The one batch that is split before the first success.
+///
+/// Before anything was deleted, a rejected batch may mean that everything will be rejected. So one
+/// batch alone is split to find out, and other rejected batches are parked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Splitting {
+    /// The [origin](Batch::origin) of the batch.
+    pub(super) group: u64,
+    /// Parts that have no outcome yet.
+    parts: usize,
+}
+
+impl BulkDelete {
+    /// The service rejected a batch for what is in it.
+    pub(super) fn reject(&mut self, batch: Batch) {
+        if self.has_its_turn(&batch) {
+            self.split_or_settle(batch);
+        } else {
+            self.parked.push_back(batch);
+        }
+    }
+
+    /// Whether this batch may be sent and split now, as far as another one is not being split.
+    pub(super) fn has_its_turn(&self, batch: &Batch) -> bool {
+        self.splitting.is_none_or(|splitting| splitting.group == batch.origin)
+    }
+
+    /// Splits parked batches, if none is being split. Several in turn: those of one key end here.
+    pub(super) fn split_parked(&mut self) {
+        while self.splitting.is_none()
+            && let Some(batch) = self.parked.pop_front()
+        {
+            self.split_or_settle(batch);
+        }
+    }
+
+    fn split_or_settle(&mut self, batch: Batch) {
+        let error = batch.last_error.clone().expect("it was rejected");
+        let is_single = batch.keys().len() == 1;
+        if self.is_not_the_keys(&batch) {
+            return self.stop_over(batch, StopReason::KeysRejected(error));
+        }
+        if is_single {
+            return self.settle_part(batch);
+        }
+        self.events.push_back(Event::Split { keys: batch.keys().len(), error });
+        if !self.history.had_success && self.splitting.is_none() {
+            self.splitting = Some(Splitting { group: batch.origin, parts: 1 });
+        }
+        let (first, second) = self.split(batch);
+        self.ready.push_front(second);
+        self.ready.push_front(first);
+    }
+
+    /// Whether so much was rejected that the keys cannot be the reason.
+    fn is_not_the_keys(&mut self, rejected: &Batch) -> bool {
+        if self.history.had_success {
+            let has_untried = self.untried().is_some();
+            self.doubt.rejected(rejected, has_untried)
+        } else {
+            self.rejected_keys += u32::from(rejected.keys().len() == 1);
+            self.rejected_keys >= doubt::KEYS
+        }
+    }
+
+    /// Splits a batch whose error may not be about its keys. The back-off grows from part to part.
+    pub(super) fn split_later(&mut self, mut batch: Batch, error: AttemptError) {
+        self.events.push_back(Event::Split { keys: batch.keys().len(), error });
+        batch.splits += 1;
+        // To the outage each part is a new batch. Else an unknown error that hits everything would
+        // split everything into single keys.
+        batch.failed_under = None;
+        let splits = batch.splits;
+        let (first, second) = self.split(batch);
+        for part in [second, first] {
+            if self.outage.is_open() {
+                self.ready.push_front(part);
+            } else {
+                let delay = self.back_off.after(splits + 1);
+                self.delay(part, delay);
+            }
+        }
+    }
+
+    fn split(&mut self, batch: Batch) -> (Batch, Batch) {
+        if let Some(splitting) = self.splitting_of(batch.origin) {
+            splitting.parts += 1;
+        }
+        batch.split()
+    }
+
+    /// Settles a batch that failed for good. If it was the last part of the batch that is being
+    /// split, another one may be split.
+    pub(super) fn settle_part(&mut self, batch: Batch) {
+        if let Some(splitting) = self.splitting_of(batch.origin) {
+            splitting.parts -= 1;
+            if splitting.parts == 0 {
+                self.splitting = None;
+            }
+        }
+        self.settle_failed(batch);
+    }
+
+    fn splitting_of(&mut self, origin: u64) -> Option<&mut Splitting> {
+        self.splitting.as_mut().filter(|splitting| splitting.group == origin)
+    }
+}
