@@ -16,7 +16,7 @@ use crate::{Credentials, Key, Now, TransportError};
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The longest wait. Timers overflow at some point, and waking once an hour costs nothing.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// What carries requests.
 pub(super) trait Sender {
@@ -105,7 +105,7 @@ impl<'a, O: Observer> Steps<'a, O> {
         self.bulk.stop();
     }
 
-    /// Hands out transmits and events until there are none. Returns whether credentials are needed.
+    /// Sends all transmits and reports all events. Returns whether credentials are needed.
     pub(super) fn drain(&mut self, now: impl Fn() -> Now, sender: &mut impl Sender) -> bool {
         let mut needs_credentials = false;
         loop {
