@@ -191,7 +191,12 @@ impl BulkDelete {
     /// When to stop waiting for a response. Short if the latency is known, because a delete can be
     /// sent again.
     fn response_timeout(&self) -> Duration {
-        self.pacer.outage_timeout(self.options.response_timeout)
+        let is_last = matches!(self.phase, Phase::Finishing)
+            && self.filling.len() == 0
+            && self.ready.is_empty()
+            && self.delayed.is_empty()
+            && self.parked.is_empty();
+        self.pacer.response_timeout(self.options.response_timeout, is_last)
     }
 
     /// When the next request is overdue.
