@@ -10,7 +10,7 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::time::{Duration, SystemTime};
 
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Transmit};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
 use oss_delete_vectors::transports::{HyperTransport, TransportOptions};
 use oss_delete_vectors::{Credentials, InvalidValue, Key, Now};
 use tokio::sync::{mpsc, watch};
@@ -82,9 +82,10 @@ async fn delete(
     let mut invalid = None;
     bulk.enable_renewal();
     loop {
-        while let Some(Transmit { id, request, span, .. }) = bulk.poll_transmit(now()) {
-            let transport = transport.clone();
-            let mut response = Box::pin(async move { transport.send(request).await });
+        while let Some(transmit) = bulk.poll_transmit(now()) {
+            let (id, span, transport) = (transmit.id, transmit.span.clone(), transport.clone());
+            // Built and signed in its own task.
+            let mut response = Box::pin(async move { transport.send(transmit.to_request()).await });
             let response =
                 poll_fn(move |context| span.in_scope(|| response.as_mut().poll(context)));
             handles.insert(id, requests.spawn(async move { (id, response.await) }));

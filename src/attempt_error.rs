@@ -6,8 +6,7 @@ use http::StatusCode;
 
 use crate::{ServiceError, Target, TransportError};
 
-/// Why an attempt to delete a batch did not delete all of it for sure: of one call and of an attempt
-/// in a run alike.
+/// Why a batch was not surely deleted: the error of a call, and of an attempt in a run.
 ///
 /// What to do is in [`is_retryable`](Self::is_retryable), [`is_throttling`](Self::is_throttling),
 /// [`may_have_deleted`](Self::may_have_deleted) and, in words, in [`advice`](Self::advice).
@@ -18,7 +17,9 @@ use crate::{ServiceError, Target, TransportError};
 /// use http::StatusCode;
 /// use oss_delete_vectors::{AttemptError, ServiceError, TransportError, code};
 ///
-/// let denied: AttemptError = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no such permission").into();
+/// let status = StatusCode::FORBIDDEN;
+/// let denied = ServiceError::new(status, code::ACCESS_DENIED, "no such permission");
+/// let denied = AttemptError::from(denied);
 /// assert_eq!(denied.code(), Some("AccessDenied"));
 /// assert!(!denied.is_retryable() && !denied.may_have_deleted());
 ///
@@ -47,7 +48,7 @@ impl AttemptError {
         self.service().map(ServiceError::code)
     }
 
-    /// The message of the service, as it came, or why there was no response.
+    /// The message of the service, unchanged, or why there was no response.
     #[must_use]
     pub fn message(&self) -> Cow<'_, str> {
         match self {
@@ -69,8 +70,8 @@ impl AttemptError {
         self.service()?.ec()
     }
 
-    /// Whether sending the batch again, after a back-off, may succeed: if there was no response, and
-    /// as [`ServiceError::is_retryable`] says. Everything else has to be fixed first.
+    /// Whether the batch may succeed if it is sent again after a back-off. `true` if there was no
+    /// response; see [`ServiceError::is_retryable`] for others. If `false`, fix the cause first.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.service().is_none_or(ServiceError::is_retryable)
@@ -92,8 +93,8 @@ impl AttemptError {
         }
     }
 
-    /// What to do about it, in words, for a request to `target`; `None` if the message says all that
-    /// is known.
+    /// What to do about it, in words, for a request to `target`. `None` if the message says all
+    /// that is known.
     #[must_use]
     pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {
         match self {
@@ -109,7 +110,8 @@ impl AttemptError {
         }
     }
 
-    /// A copy to keep: batches and events each hold one, and a response may have a megabyte of text.
+    /// A copy to keep: batches and events each hold one, and a response may have a megabyte of
+    /// text.
     pub(crate) fn shortened(self) -> Self {
         match self {
             Self::Service(error) => Self::Service(error.shortened(shorten)),
@@ -161,7 +163,7 @@ mod tests {
     use crate::code;
 
     #[test]
-    fn a_shortened_error_decides_as_the_whole_one() {
+    fn shortened_error_leads_to_the_same_decisions() {
         let target = Target::builder()
             .region("cn-hangzhou")
             .account_id("1234567890123456")

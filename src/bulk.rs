@@ -39,7 +39,8 @@
 //!   the input go out as probes, one at a time. If they are rejected too, the keys are not the
 //!   reason, and the run stops.
 //! - **With a rate that does not adapt**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch
-//!   is delayed.
+//!   is delayed. A minute in which all are throttled is an outage there.
+//! - **Throttled four times in a row**: the batch goes behind the others.
 //!
 //! The crate page says [what each response leads to](crate#what-to-do-about-an-error), and
 //! [how fast batches leave](crate#pacing).
@@ -64,6 +65,7 @@ mod transmit;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use self::batch::Batch;
@@ -76,6 +78,7 @@ use self::sign::{Authority, Clock};
 use self::split::Splitting;
 use self::startup::Startup;
 use crate::back_off::BackOff;
+use crate::signing::Signer;
 use crate::{Credentials, InvalidValue, Now, Target};
 
 pub use self::batch::Positions;
@@ -195,7 +198,7 @@ pub use self::transmit::{Transmit, TransmitId};
 /// between: the service has no condition to prevent it. Do not write to the index during a run, or
 /// accept that.
 pub struct BulkDelete {
-    target: Target,
+    target: Arc<Target>,
     options: BulkOptions,
     /// The latest moment seen.
     now: Now,
@@ -253,8 +256,8 @@ struct InFlight {
     is_overdue: bool,
     clock_generation: u32,
     credentials_generation: u32,
-    /// The credentials that signed it. Newer ones may have come since.
-    credentials: Credentials,
+    /// What signed it. Newer credentials may have come since.
+    signer: Arc<Signer>,
 }
 
 /// With this many events to take, no key is accepted and no request handed out.
@@ -273,7 +276,7 @@ impl BulkDelete {
     ) -> Result<Self, InvalidValue> {
         options.check()?;
         Ok(Self {
-            target: target.clone(),
+            target: Arc::new(target.clone()),
             now: Now::new(Duration::ZERO, UNIX_EPOCH),
             phase: Phase::Pushing,
             position: 0,

@@ -1,12 +1,48 @@
-//! AccessKey pairs, long-lived or issued by STS.
+//! AccessKey pairs, long-lived or issued by STS, and the sources of those that expire.
+//!
+//! [`Source`] is one of these, each a small state machine that hands out requests and takes
+//! responses:
+//!
+//! | source | what it is |
+//! |---|---|
+//! | [`EcsRole`] | the RAM role of the ECS instance |
+//! | [`Oidc`] | a role by the OIDC token of a pod (RRSA of ACK) |
+//! | [`AssumeRole`] | a role assumed with the credentials of another source |
+//! | [`CredentialsUri`] | a service that gives credentials to whoever asks |
+//! | [`Credentials`] | those given |
+//!
+//! [`Source::from_environment`] finds the one that is configured.
+
+mod assume_role;
+mod ecs_role;
+mod environment;
+mod error;
+mod json;
+mod oidc;
+mod renewal;
+mod response;
+mod source;
+mod sts;
+mod uri;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::Uri;
+use http::uri::{PathAndQuery, Scheme};
 use zeroize::Zeroizing;
 
 use crate::{InvalidValue, time_text};
+
+pub use self::assume_role::AssumeRole;
+pub use self::ecs_role::EcsRole;
+pub use self::environment::{Variables, sts_address};
+pub use self::error::{SourceError, SourceErrorKind};
+pub use self::oidc::Oidc;
+pub use self::renewal::Renewal;
+pub use self::source::{Direct, Reply, Source, Step};
+pub use self::uri::CredentialsUri;
 
 /// An AccessKey pair, with a security token if STS issued it.
 ///
@@ -48,7 +84,8 @@ impl Credentials {
         let secret = Zeroizing::new(access_key_secret.into());
         if !is_header_text(id) || id.contains(',') {
             // In the Authorization header, a comma ends the credential.
-            let rule = "must be printable ASCII without commas and without spaces at the ends, at least one character";
+            let rule = "must be printable ASCII without commas and without spaces at the ends, \
+                        at least one character";
             return Err(InvalidValue::new("access key id", rule, id));
         }
         if secret.is_empty()
@@ -70,8 +107,8 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] if the token is not a header value: it must be printable ASCII without spaces at
-    /// the ends. The error never contains the token.
+    /// [`InvalidValue`] if the token is not a header value: it must be printable ASCII without
+    /// spaces at the ends. The error never contains the token.
     pub fn with_security_token(mut self, token: impl Into<String>) -> Result<Self, InvalidValue> {
         let token = Zeroizing::new(token.into());
         self.security_token = match token.as_str() {
@@ -92,12 +129,14 @@ impl Credentials {
         self
     }
 
-    /// Adds that time as STS, the ECS metadata service and credential processes write it: RFC 3339, such as
-    /// `2026-09-03T12:00:00Z` or `2026-09-03T20:00:00+08:00`. Fractions of a second are dropped.
+    /// Same as [`with_expiration`](Self::with_expiration), from text in RFC 3339 format, as STS,
+    /// the ECS metadata service and credential processes write it, such as `2026-09-03T12:00:00Z`
+    /// or `2026-09-03T20:00:00+08:00`. Fractions of a second are dropped.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the field `expiration`: no such time, a time without an offset, or one before 1970.
+    /// [`InvalidValue`] naming the field `expiration`: not such a time, without an offset, or
+    /// before 1970.
     pub fn with_expiration_text(self, text: &str) -> Result<Self, InvalidValue> {
         let rule = "must be a time in RFC 3339 format, such as 2026-09-03T12:00:00Z";
         let expiration =
@@ -139,4 +178,21 @@ impl fmt::Debug for Credentials {
             .field("expiration", &self.expiration)
             .finish_non_exhaustive()
     }
+}
+
+/// An absolute `http` or `https` URI. Its text may hold a secret, and is in no error.
+fn parse_uri(field: &'static str, text: &str) -> Result<Uri, InvalidValue> {
+    let uri: Option<Uri> = text.parse().ok();
+    let is_http = |uri: &Uri| matches!(uri.scheme(), Some(scheme) if *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    let uri = uri.filter(|uri| is_http(uri) && uri.host().is_some_and(|host| !host.is_empty()));
+    let rule = "must be an http or https URL with a host";
+    uri.ok_or(InvalidValue::without_value(field, rule))
+}
+
+/// The same scheme and authority with another path and query.
+fn with_path(uri: &Uri, path: &str) -> Uri {
+    let mut parts = uri.clone().into_parts();
+    let path: PathAndQuery = path.parse().expect("every part was checked or encoded");
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts).expect("scheme and authority are there")
 }

@@ -1,4 +1,4 @@
-//! One call, read and written on both sides of the wire.
+//! The `DeleteVectors` call: requests and responses, built and parsed.
 //!
 //! ```text
 //! Target + KeyBatch -> DeleteVectors --to_request-->     http::Request
@@ -18,7 +18,9 @@ mod response;
 mod service_error;
 mod xml;
 
+pub(crate) use error_document::ErrorDocument;
 pub(crate) use meaning::Meaning;
+pub(crate) use redact::Secrets;
 pub(crate) use request::build as build_request;
 pub use request::{DeleteVectors, RequestError};
 pub use response::Deleted;

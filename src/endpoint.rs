@@ -1,4 +1,4 @@
-//! Where the service answers.
+//! The endpoint of the service.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -8,10 +8,12 @@ use http::uri::Scheme;
 
 use crate::InvalidValue;
 
-/// Where the service answers: its public or internal host, which follow from the region, or a host of your own.
+/// The host of the service: its public or internal one, which follow from the region, or a custom
+/// one.
 ///
-/// Requests are addressed virtual-hosted style, `https://{bucket}-{account id}.{host}/`, except to an IP address or
-/// `localhost`, which can have no names below them and get path style, `http://127.0.0.1:9000/{bucket}/`.
+/// Requests have virtual-hosted-style addresses, `https://{bucket}-{account id}.{host}/`. IP
+/// addresses and `localhost` cannot have subdomains, so they get path-style addresses,
+/// `http://127.0.0.1:9000/{bucket}/`.
 ///
 /// ```
 /// use oss_delete_vectors::Endpoint;
@@ -32,7 +34,7 @@ pub struct Endpoint {
 enum Host {
     Public,
     Internal,
-    /// Host, in brackets where it is an IPv6 address, and `:port` where one was given.
+    /// The host, in brackets if it is an IPv6 address, and `:port` if one was given.
     Custom(String),
 }
 
@@ -41,27 +43,29 @@ impl Endpoint {
     const RULE: &'static str =
         "must be [http[s]://]host[:port], the host a DNS name or an IP address";
 
-    /// `https://{region}.oss-vectors.aliyuncs.com`: reached from anywhere. The default.
+    /// `https://{region}.oss-vectors.aliyuncs.com`, reachable from anywhere. The default.
     #[must_use]
     pub const fn public() -> Self {
         Self { scheme: Scheme::HTTPS, host: Host::Public, path_style: false }
     }
 
-    /// `https://{region}-internal.oss-vectors.aliyuncs.com`: reached from inside the region's network.
+    /// `https://{region}-internal.oss-vectors.aliyuncs.com`, reachable from the network of the
+    /// region.
     #[must_use]
     #[doc(alias = "vpc")]
     pub const fn internal() -> Self {
         Self { scheme: Scheme::HTTPS, host: Host::Internal, path_style: false }
     }
 
-    /// The same host over `http`, without TLS: keys and security tokens then cross the network in the clear.
+    /// The same host over `http`. Without TLS, keys and security tokens cross the network in plain
+    /// text.
     #[must_use]
     pub fn with_plain_http(mut self) -> Self {
         self.scheme = Scheme::HTTP;
         self
     }
 
-    /// The same host addressed in path style, for a gateway that has no names for buckets.
+    /// The same host with path-style addresses, for a gateway without subdomains.
     #[must_use]
     pub fn with_path_style(mut self) -> Self {
         self.path_style = true;
@@ -76,7 +80,7 @@ impl Endpoint {
         self.path_style
     }
 
-    /// Host and port, without the bucket, where they are none of the service's own.
+    /// Host and port without the bucket; `None` for a host of OSS.
     pub(crate) fn custom_authority(&self) -> Option<&str> {
         match &self.host {
             Host::Custom(authority) => Some(authority),
@@ -100,18 +104,20 @@ impl Default for Endpoint {
     }
 }
 
-/// `[http[s]://]host[:port]`; `https` where no scheme is given, and a path is dropped, as the official SDKs do it.
+/// Parses `[http[s]://]host[:port]`. The default scheme is `https`, and a path is dropped, as in
+/// the official SDKs.
 impl FromStr for Endpoint {
     type Err = InvalidValue;
 
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the field `endpoint`: another scheme, user information, a query, an empty or malformed host, a port
-    /// outside 1 to 65535. Names outside ASCII are taken in their `xn--` form alone.
+    /// [`InvalidValue`] naming the field `endpoint`: another scheme, user information, a query, an
+    /// empty or malformed host, or a port outside 1 to 65535. A name that is not ASCII must be in
+    /// its `xn--` form.
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let refused = || {
             if text.contains('@') {
-                // User information may hold a password.
+                // User information may contain a password.
                 InvalidValue::without_value("endpoint", Self::RULE)
             } else {
                 InvalidValue::new("endpoint", Self::RULE, text)
@@ -127,13 +133,13 @@ impl FromStr for Endpoint {
             return Err(refused());
         }
         let authority = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
-        // The colons of an IPv6 address are no port's.
+        // Not a colon inside an IPv6 address.
         let port_at = authority.rfind(']').map_or(0, |bracket| bracket + 1);
         let (host, port) = match authority[port_at..].find(':') {
             None => (authority.as_str(), None),
             Some(colon) => (&authority[..port_at + colon], Some(&authority[port_at + colon + 1..])),
         };
-        // Zeros before a port of five digits could make a URI too long to be one.
+        // Leading zeros could make the URI too long.
         let is_port = |port: &str| {
             port.len() <= 5
                 && port.bytes().all(|b| b.is_ascii_digit())
@@ -155,16 +161,17 @@ impl FromStr for Endpoint {
     }
 }
 
-/// For people, and not to be read back: where the host follows from the region it is no URL, and path style does not show.
+/// For people. It cannot always be parsed: a host that follows from the region contains `{region}`,
+/// and path style is not shown.
 impl fmt::Display for Endpoint {
-    /// The URL; `{region}` stands for the region where the host follows from it.
+    /// The URL, with `{region}` in the place of the region.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.authority("{region}"))
     }
 }
 
-/// Whether `host` is a DNS name: 253 characters in labels of 1 to 63, the last of which is not a number (`127.1` is an
-/// address to some and a name to others).
+/// Whether `host` is a DNS name: at most 253 characters in labels of 1 to 63. The last label must
+/// not be a number, because some resolvers read `127.1` as an address.
 pub(crate) fn is_dns_name(host: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())

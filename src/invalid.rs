@@ -8,7 +8,8 @@ use std::fmt;
 /// ```
 /// use oss_delete_vectors::Target;
 ///
-/// let error = Target::builder().region("cn-hangzhou").account_id("one").bucket("examplebucket").build().unwrap_err();
+/// let target = Target::builder().region("cn-hangzhou").account_id("one").bucket("examplebucket");
+/// let error = target.build().unwrap_err();
 /// assert_eq!(error.field(), "account id");
 /// assert_eq!(error.value(), Some("one"));
 /// assert_eq!(error.to_string(), r#"account id must be 1 to 32 digits, not "one""#);

@@ -44,8 +44,10 @@
 //! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 //! let keys = (0..1234).map(|number| format!("doc-{number:04}"));
 //!
-//! let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), keys.clone())?;
-//! let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+//! let target = index.clone().build()?;
+//! let emulator = Emulator::with_vectors(&target, credentials.clone(), keys.clone())?;
+//! let emulator = Arc::new(Mutex::new(emulator));
+//! let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), emulator)?;
 //! let target = index.endpoint(server.url().parse()?).build()?;
 //!
 //! let transport = UreqTransport::new(&TransportOptions::new());
@@ -108,7 +110,8 @@
 //!
 //! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
 //!     .bucket("examplebucket").index_name("vectorindex1").build()?;
-//! let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+//! let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+//! let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 //! // In place of a client. It reports every key as deleted.
 //! let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
 //! let report = Run::new(&mut bulk).run_blocking((0..1234).map(|number| format!("doc-{number}")), send)?;
@@ -126,7 +129,7 @@
 //! [`is_retryable`](ServiceError::is_retryable) and [`is_from_oss`](ServiceError::is_from_oss), and
 //! [`advice`](ServiceError::advice) in words. [`AttemptError`] also covers a request without a
 //! response. Sign a request again before you retry it. Deleting a key twice is harmless, unless the
-//! vector was put back in between. [`code`] lists all known codes.
+//! vector has been put back. [`code`] lists all known codes.
 //!
 //! A batch is deleted if the response is a 2xx with `x-oss-request-id` and without an error. For
 //! every other response a run follows this table. The first matching row applies.
@@ -150,7 +153,7 @@
 //! | 4xx | `VectorIndexParameterInvalid`, `MalformedJson`, `EntityTooLarge` | no | split | split | check the index name and the keys |
 //! | 4xx | `SignatureDoesNotMatch` | no | stop | stop | check the AccessKey secret, the region and the account id |
 //! | 4xx | `AccessDenied` | no | stop | stop | allow the action `oss:DeleteVectors` |
-//! | 4xx | `UserDisable` | no | stop | stop | enable the account or the user, or pay what is due |
+//! | 4xx | `UserDisable` | no | stop | stop | enable the account or the user, or pay the bill |
 //! | 4xx | `NoSuchBucket`, `NoSuchVectorIndex` | no | stop | stop | check region, account id, bucket and index name |
 //! | 400 | none | yes | retry, then split | retry, then split | send it again: the code is lost, and may be `RequestTimeout` |
 //! | 400, 413 | any | no | retry, then split | retry, then split | read the message |
@@ -181,12 +184,13 @@
 //!
 //! **After the first deletion**, a run waits for the end of an outage, without a limit or up to
 //! [`outage_timeout`](bulk::BulkOptions::outage_timeout). After eight failed batches without a
-//! deletion in between, it sends one request at a time, attempts do not count, and no key is given
+//! deletion between them, it sends one request at a time, attempts do not count, and no key is given
 //! up. While nothing succeeds, failures that are not from OSS (no response, or the response of a
 //! proxy) never count, however few batches are left, unless the batch failed half its attempts while
 //! others were deleted. Error responses of OSS count once every batch that is left has failed. The
 //! run reports such an outage when it begins. It also reports a minute without a deletion, whether
-//! attempts fail or all are throttled.
+//! attempts fail or all are throttled. From then on a throttled run sends one request every ten
+//! seconds or so, at every rate.
 //!
 //! # Pacing
 //!
@@ -228,8 +232,8 @@
 //! |---|---|
 //! | `hyper` | `HyperTransport`: asynchronous, on tokio |
 //! | `ureq` | `UreqTransport`: blocking |
-//! | `async` | `Run::run_async`: any number of keys on a runtime of yours, over a client of yours; part of `hyper` |
-//! | `emulator` | `Emulator`: the service's side as a value, for tests without a network |
+//! | `async` | `Run::run_async`: any number of keys on your runtime, over your client; part of `hyper` |
+//! | `emulator` | `Emulator`: the service as a value, for tests without a network |
 //! | `serve` | the emulator on a loopback socket, for clients in any language |
 //! | `serde` | `Report` can be serialized and deserialized with serde |
 //! | `tracing` | a `tracing` span for each request of a run, and its events |
@@ -240,7 +244,7 @@
 mod attempt_error;
 mod back_off;
 pub mod bulk;
-mod credentials;
+pub mod credentials;
 mod delete_vectors;
 #[cfg(feature = "emulator")]
 pub mod emulator;

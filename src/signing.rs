@@ -24,6 +24,7 @@ mod string_to_sign;
 mod verify;
 
 pub(crate) use date::RequestDate;
+pub(crate) use encode::{hex, percent_encode};
 pub use resource::Resource;
 pub use signer::{Signature, Signer};
 pub use verify::{Authorization, AuthorizationForm, VerifyError};

@@ -1,4 +1,4 @@
-//! What to delete from: the index, its bucket, and where the service answers.
+//! What to delete from: the index, its bucket and the endpoint.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -9,12 +9,15 @@ use http::Uri;
 use crate::endpoint::is_dns_name;
 use crate::{Endpoint, InvalidValue};
 
-/// A vector index, or a vector bucket, and where the service answers for it. Cheap to clone.
+/// A vector index, or a vector bucket, and its endpoint. Cheap to clone.
 ///
 /// ```
 /// use oss_delete_vectors::Target;
 ///
-/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket")
+/// let target = Target::builder()
+///     .region("cn-hangzhou")
+///     .account_id("1234567890123456")
+///     .bucket("examplebucket")
 ///     .index_name("vectorindex1")
 ///     .build()?;
 /// assert_eq!(
@@ -25,7 +28,7 @@ use crate::{Endpoint, InvalidValue};
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Target {
-    /// Where: shared by all targets that differ in the index alone.
+    /// Shared by all targets that differ only in the index.
     bucket: Arc<Bucket>,
     index_name: Option<Arc<str>>,
 }
@@ -40,8 +43,8 @@ struct Bucket {
 }
 
 impl Target {
-    /// Begins a target. Region, account id and bucket are required; the endpoint is the public one of
-    /// the region until another is set.
+    /// Builds a target. Region, account id and bucket are required. The default endpoint is the
+    /// public one of the region.
     pub fn builder() -> TargetBuilder {
         TargetBuilder {
             region: String::new(),
@@ -52,11 +55,11 @@ impl Target {
         }
     }
 
-    /// The same place with another index, or with none.
+    /// The same bucket with another index, or without an index.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] when the name is empty, or an ARN.
+    /// [`InvalidValue`] if the name is empty or an ARN.
     pub fn with_index_name(&self, index_name: Option<&str>) -> Result<Self, InvalidValue> {
         let index_name = index_name.map(parse_index_name).transpose()?;
         Ok(Self { bucket: Arc::clone(&self.bucket), index_name })
@@ -68,7 +71,7 @@ impl Target {
         &self.bucket.region
     }
 
-    /// The account id that owns the bucket.
+    /// The id of the account that owns the bucket.
     #[must_use]
     pub fn account_id(&self) -> &str {
         &self.bucket.account_id
@@ -80,26 +83,28 @@ impl Target {
         &self.bucket.name
     }
 
-    /// The index; `None` leaves it out of the request, which the reference allows without saying what it means.
+    /// The index. `None` leaves it out of the request. The reference of the service allows that,
+    /// but does not say what it means.
     #[must_use]
     pub fn index_name(&self) -> Option<&str> {
         self.index_name.as_deref()
     }
 
-    /// Where the service answers.
+    /// The endpoint of the service.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.bucket.endpoint
     }
 
-    /// The URI that every request goes to.
+    /// The URI of every request.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         &self.bucket.uri
     }
 }
 
-/// The resource in the form that access policies use, and the index: `acs:ossvector:cn-hangzhou:1234567890123456:b/vectorindex1`.
+/// The resource and the index as in access policies:
+/// `acs:ossvector:cn-hangzhou:1234567890123456:b/vectorindex1`.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "acs:ossvector:{}:{}:{}", self.region(), self.account_id(), self.bucket())?;
@@ -119,7 +124,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// A [`Target`] in the making; see [`Target::builder`].
+/// Builds a [`Target`]; see [`Target::builder`].
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct TargetBuilder {
@@ -149,32 +154,32 @@ impl TargetBuilder {
         self
     }
 
-    /// The index to delete from. Any name that is not empty: whether it is one is the service's to judge.
+    /// The index to delete from. Any name that is not empty; the service validates it.
     pub fn index_name(mut self, index_name: impl Into<String>) -> Self {
         self.index_name = Some(index_name.into());
         self
     }
 
-    /// Where the service answers, instead of the region's public endpoint.
+    /// The endpoint, if it is not the public one of the region.
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
         self.endpoint = endpoint;
         self
     }
 
-    /// Checks all parts. What ends up in the host and in the signature is checked strictly.
+    /// Checks all parts. Those that end up in the host and in the signature are checked strictly.
     ///
     /// # Errors
     ///
     /// [`InvalidValue`] naming the field:
     /// - `region`: 1 to 63 characters of `a-z`, `0-9` and `-`, with no `-` at either end;
     /// - `account id`: 1 to 32 digits;
-    /// - `bucket`: 3 to 32 characters of `a-z`, `0-9` and `-`, with no `-` at either end; without
-    ///   the account id, unlike in `examplebucket-1234567890123456`, the form that hosts have; not
-    ///   an ARN, such as `acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1`,
-    ///   whose parts are to be given one by one;
+    /// - `bucket`: 3 to 32 characters of `a-z`, `0-9` and `-`, with no `-` at either end. Not with
+    ///   the account id, as in the host (`examplebucket-1234567890123456`), and not an ARN, such as
+    ///   `acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/vectorindex1`;
     /// - `index name`: not empty, not an ARN;
-    /// - `host`: must be a DNS name once the bucket and the account id stand before the endpoint's. Bucket and account id
-    ///   share one label of 63 characters; where they do not fit, the service can be reached in path style alone.
+    /// - `host`: the bucket, the account id and the host of the endpoint together must be a DNS
+    ///   name. Bucket and account id share one label of 63 characters. If they do not fit, only
+    ///   path style reaches the bucket.
     pub fn build(self) -> Result<Target, InvalidValue> {
         let Self { region, account_id, bucket, index_name, endpoint } = self;
         if is_arn(&bucket) {
@@ -219,14 +224,16 @@ fn parse_index_name(index_name: &str) -> Result<Arc<str>, InvalidValue> {
     Ok(index_name.into())
 }
 
-const NOT_AN_ARN: &str = "must be the name alone, not an ARN: give its region, account id, bucket and index name each by itself";
+const NOT_AN_ARN: &str = "must be the name alone, not an ARN: give its region, account id, \
+                          bucket and index name each by itself";
 
-/// A resource as access policies name it. Product names are not checked: people type `oss` for `ossvector`.
+/// Whether `name` is a resource as in access policies, with any product name: people type `oss` for
+/// `ossvector`.
 fn is_arn(name: &str) -> bool {
     name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("acs:"))
 }
 
-/// The rule that bucket and region share.
+/// The common rule of bucket and region.
 fn is_name(text: &str, length: RangeInclusive<usize>) -> bool {
     length.contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))

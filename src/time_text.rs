@@ -1,20 +1,21 @@
-//! Times as other programs write them.
+//! Parses times as other programs write them.
 
 use std::time::{Duration, SystemTime};
 
 use crate::signing::RequestDate;
 
-/// Reads a time in any of the forms below.
+/// Parses a time in any of the formats below.
 pub(crate) fn any(text: &str) -> Option<SystemTime> {
     rfc3339(text)
         .or_else(|| RequestDate::parse(text.trim()).map(|date| date.time()))
         .or_else(|| http_date(text))
 }
 
-/// Reads `2026-09-03T12:00:00Z`, to the second: fractions are dropped.
+/// Parses `2026-09-03T12:00:00Z`. Fractions of a second are dropped.
 ///
-/// As RFC 3339 has it: `t`, `_` or a space for `T`, `z`, any offset, a leap second. Beyond it: offsets without a colon, as `date
-/// +%z` prints them. `None` without an offset, and for times before 1970.
+/// Accepts all of RFC 3339: `t`, `_` or a space instead of `T`, `z`, any offset, a leap second.
+/// Also accepts offsets without a colon, as from `date +%z`. `None` without an offset, and for
+/// times before 1970.
 pub(crate) fn rfc3339(text: &str) -> Option<SystemTime> {
     let text = text.trim();
     let (date, time) = (text.get(..10)?, text.get(11..)?);
@@ -38,12 +39,13 @@ pub(crate) fn rfc3339(text: &str) -> Option<SystemTime> {
     from_parts([year, month, day], [hour, minute, second], offset)
 }
 
-/// Reads the date of a header as leniently as curl does: RFC 1123, RFC 850 and asctime; days and hours of one digit; with any
-/// weekday or none; in `GMT`, `UTC` or an offset, and without one in GMT.
+/// Parses the date of a header as leniently as curl: RFC 1123, RFC 850 and asctime; days and hours
+/// of one digit; any weekday or none; `GMT`, `UTC`, an offset or nothing, which means GMT.
 pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     let (mut day, mut month, mut year, mut time, mut offset) = (None, None, None, None, None);
     let words = text.split([' ', '\t', ',']).flat_map(|word| {
-        // A sign is that of an offset; within a word it separates, as in `06-Nov-94`.
+        // At the beginning of a word a sign belongs to an offset. Inside it separates, as in
+        // `06-Nov-94`.
         let is_offset = word.starts_with(['+', '-']);
         word.split(move |c| c == '-' && !is_offset)
     });
@@ -64,7 +66,7 @@ pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
         } else if is_digits(word) {
             match word.len() {
                 1 | 2 if day.is_none() => day = number(word),
-                // Two digits as POSIX takes them.
+                // Two digits as in POSIX.
                 2 => set(
                     &mut year,
                     number(word).map(|year| if year < 70 { 2000 + year } else { 1900 + year })?,
@@ -109,7 +111,7 @@ fn is_name(word: &str, name: &str) -> bool {
         && name.as_bytes()[..word.len()].eq_ignore_ascii_case(word.as_bytes())
 }
 
-/// `None` where there is a value already.
+/// `None` if there is a value already.
 fn set<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
@@ -137,7 +139,7 @@ fn from_parts(
     [hour, minute, second]: [u64; 3],
     offset: i64,
 ) -> Option<SystemTime> {
-    // A leap second is the one after it.
+    // A leap second becomes the second after it.
     let leap = u64::from(second == 60);
     let local = RequestDate::from_civil(year, month, day, hour, minute, second - leap)?.time()
         + Duration::from_secs(leap);
@@ -146,7 +148,7 @@ fn from_parts(
     (time >= SystemTime::UNIX_EPOCH).then_some(time)
 }
 
-/// Numbers of these many digits, and nothing else.
+/// Numbers with these numbers of digits, and nothing else.
 fn numbers<const N: usize>(text: &str, separator: char, lengths: [usize; N]) -> Option<[u64; N]> {
     let mut parts = text.split(separator);
     let mut found = [0; N];
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_rfc3339_is_not_read() {
+    fn other_texts_are_not_rfc3339() {
         for text in [
             "",
             "Z",
@@ -297,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_agree_with_httpdate_on_every_day_of_eight_centuries() {
+    fn dates_agree_with_httpdate_for_800_years() {
         for day in 0..300_000_u64 {
             let time = UNIX_EPOCH + Duration::from_secs(day * 86_400 + day % 86_400);
             assert_eq!(http_date(&httpdate::fmt_http_date(time)), Some(time));

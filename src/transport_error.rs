@@ -13,17 +13,17 @@ pub const MAX_RESPONSE_BODY: usize = 1024 * 1024;
 
 /// A request that got no response, and whether it may have arrived. Cheap to clone.
 ///
-/// An error status is a response and never ends up here. The one question to ask is
+/// A response with an error status is not a `TransportError`. Always ask
 /// [`is_surely_not_sent`](Self::is_surely_not_sent): deleting is irreversible, so a request that
-/// may have arrived has to be counted as one that may have deleted.
+/// may have arrived may have deleted.
 ///
-/// The text is one line and holds the texts of all sources; print it alone, not together with
+/// The text is one line and contains the texts of all sources. Print it without its
 /// [`source`](Error::source).
 ///
-/// # Transports of one's own
+/// # For transports
 ///
-/// Say [`surely_not_sent`](Self::surely_not_sent) only where not one byte of the request can have
-/// left, and [`may_have_arrived`](Self::may_have_arrived) everywhere else.
+/// Use [`surely_not_sent`](Self::surely_not_sent) only if no byte of the request can have left, and
+/// [`may_have_arrived`](Self::may_have_arrived) in all other cases.
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
@@ -52,14 +52,14 @@ enum Kind {
 
 impl TransportError {
     /// No byte of the request left: the host name is unknown, the connection was refused, the
-    /// certificate is not to be trusted, the proxy would not connect, or the URI is none to send
-    /// to.
+    /// certificate is not trusted, the proxy did not connect, or the URI is not valid for a
+    /// request.
     #[must_use]
     pub fn surely_not_sent(source: impl Into<BoxError>) -> Self {
         Self::new(Kind::NotSent, source)
     }
 
-    /// A connection stood, and what became of the request is unknown.
+    /// There was a connection, and it is unknown whether the request arrived.
     #[must_use]
     pub fn may_have_arrived(source: impl Into<BoxError>) -> Self {
         Self::new(Kind::MayHaveArrived, source)
@@ -75,32 +75,36 @@ impl TransportError {
         Self { kind, peer: None, source: source.into().into() }
     }
 
-    /// Names whom the request was for, as `host:port`. The text of the error shows it.
+    /// Adds the peer of the request, as `host:port`, to the text of the error.
     ///
     /// ```
     /// # use std::io::{Error, ErrorKind};
     /// # use oss_delete_vectors::TransportError;
-    /// let refused = TransportError::surely_not_sent(Error::from(ErrorKind::ConnectionRefused)).with_peer("example.com:443");
-    /// assert_eq!(refused.to_string(), "the request was not sent: no connection to example.com:443: connection refused");
+    /// let refused = Error::from(ErrorKind::ConnectionRefused);
+    /// let error = TransportError::surely_not_sent(refused).with_peer("example.com:443");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "the request was not sent: no connection to example.com:443: connection refused",
+    /// );
     /// ```
     #[must_use]
     pub fn with_peer(self, peer: impl Into<String>) -> Self {
         Self { peer: Some(peer.into()), ..self }
     }
 
-    /// Whether the service cannot have seen the request: it failed before a connection stood.
+    /// Whether the service cannot have received the request, because there was no connection yet.
     ///
-    /// `false` is no proof of the opposite.
+    /// `false` does not prove that it has.
     #[must_use]
     pub fn is_surely_not_sent(&self) -> bool {
         self.kind == Kind::NotSent
     }
 
-    /// Whether time ran out: that of the options, or the operating system's own.
+    /// Whether a timeout ended the request: one of the options or of the operating system.
     ///
-    /// True of any error with an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut) among
-    /// its sources. Whether it was in connecting or after is the matter of
-    /// [`is_surely_not_sent`](Self::is_surely_not_sent).
+    /// `true` for any error with an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut)
+    /// among its sources. See [`is_surely_not_sent`](Self::is_surely_not_sent) for whether it was
+    /// while connecting.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.chain()
@@ -108,16 +112,15 @@ impl TransportError {
             .any(|error| error.kind() == io::ErrorKind::TimedOut)
     }
 
-    /// Whether the response was given up because its body is over [`MAX_RESPONSE_BODY`].
+    /// Whether the body of the response was larger than [`MAX_RESPONSE_BODY`].
     ///
-    /// Responses of the service are under a kilobyte: look at what is between it and you.
+    /// Responses of the service are under a kilobyte: check the endpoint and the proxies.
     #[must_use]
     pub fn is_body_too_large(&self) -> bool {
         self.kind == Kind::BodyTooLarge
     }
 
-    /// A copy whose text is no longer than `shorten` allows, which returns `None` for a text that
-    /// is.
+    /// A copy with a shorter text, if `shorten` returns one.
     pub(crate) fn shortened(self, shorten: impl Fn(&str) -> Option<String>) -> Self {
         match shorten(&self.sources()) {
             Some(text) => Self { source: BoxError::from(text).into(), ..self },
@@ -167,7 +170,7 @@ impl fmt::Display for TransportError {
     }
 }
 
-/// Errors are equal if they say the same.
+/// Errors are equal if their texts are.
 impl PartialEq for TransportError {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind && self.peer == other.peer && self.sources() == other.sources()

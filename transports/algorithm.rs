@@ -1,6 +1,6 @@
-//! Names of the algorithms of certificates, for errors.
+//! Names of certificate algorithms, for errors.
 
-/// Of each that a server may have but *ring* does not verify, and of those that it is combined with.
+/// The algorithms that servers use and *ring* cannot verify, and those combined with them.
 const NAMES: [(&str, &str); 23] = [
     ("1.2.840.10045.2.1", "EC"),
     ("1.2.840.10045.3.1.7", "P-256"),
@@ -27,8 +27,8 @@ const NAMES: [(&str, &str); 23] = [
     ("1.2.156.10197.1.501", "SM2-with-SM3"),
 ];
 
-/// What an `AlgorithmIdentifier` (DER, without its outer tag) names: its last object identifier, such as the curve of a key. One
-/// that is not in the list in dots.
+/// The name of an `AlgorithmIdentifier` (DER, without its outer tag): of its last object
+/// identifier, such as the curve of a key. In dotted form if it is not in the list.
 pub(super) fn name(identifier: &[u8]) -> String {
     let mut rest = identifier;
     let mut name = None;
@@ -49,7 +49,7 @@ fn dotted(object_identifier: &[u8]) -> String {
     for byte in object_identifier {
         number = number << 7 | u128::from(byte & 0x7f);
         if byte & 0x80 == 0 {
-            // The first two are in one.
+            // The first byte has the first two numbers.
             if numbers.is_empty() {
                 let first = (number / 40).min(2);
                 numbers.push(first);
@@ -83,7 +83,7 @@ mod tests {
         ] {
             assert_eq!(name(identifier), expected);
         }
-        // Numbers beyond all measure are cut, and end in no panic.
+        // Huge numbers are dropped without a panic.
         assert_eq!(name(&[&[6, 127][..], &[0xff; 127]].concat()), "");
     }
 }

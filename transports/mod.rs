@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `HyperTransport`: an asynchronous client, on tokio | `hyper` | `hyper/` |
 //! | `UreqTransport`: a blocking client, without a runtime | `ureq` | `ureq/` |
-//! | [`Run`]: a [`BulkDelete`](crate::bulk::BulkDelete) to its end, on threads or (feature `async`) in one task | | `client/` |
+//! | [`Run`]: drives a `BulkDelete`, on threads or (feature `async`) in a task | | `client/` |
 //! | `Server`: the emulator on a socket | `serve` | `server/` |
 //!
 //! One batch is deleted by a transport's `delete_vectors`, any number of keys by its `delete`, or
@@ -17,8 +17,8 @@
 //! send(http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError>
 //! ```
 //!
-//! A transport carries a request and returns its response, and decides nothing. Any client that
-//! keeps this contract will do:
+//! A transport carries a request and returns its response. It decides nothing. Any client that
+//! keeps this contract can be used:
 //!
 //! * **What is signed is what is sent.** Method, target and headers are sent as they are. Only
 //!   `host`, `content-length` and what the connection itself needs are added, and only if they are
@@ -27,7 +27,8 @@
 //!   redirect is followed: a signature is valid for one host and one target.
 //! * **One call, at most one arrival.** A request is not sent a second time once a byte of it may
 //!   have been sent. The caller decides about a retry, with a new signature.
-//! * **An error says whether the request may have arrived**, see [`TransportError`](crate::TransportError).
+//! * **An error says whether the request may have arrived**, see
+//!   [`TransportError`](crate::TransportError).
 //! * **Time and memory are bounded**: a call ends within its timeouts, a body within
 //!   [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY).
 //!
@@ -68,6 +69,8 @@ mod clock;
 mod hyper;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod options;
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+mod proxy;
 #[cfg(feature = "serve")]
 mod server;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
@@ -78,12 +81,15 @@ mod ureq;
 #[cfg(feature = "async")]
 pub use self::client::{AsyncProvider, StreamIter, Timer, stream_iter};
 pub use self::client::{
-    BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, StopHandle,
+    BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, SourceProvider,
+    StopHandle,
 };
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 pub use self::options::{InvalidRoots, TransportOptions};
+#[cfg(any(feature = "hyper", feature = "ureq"))]
+pub use self::proxy::Proxy;
 #[cfg(feature = "serve")]
 pub use self::server::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]

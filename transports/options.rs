@@ -1,4 +1,4 @@
-//! What both transports let their users choose.
+//! The options of both transports.
 
 use std::time::Duration;
 use std::{error, fmt, io};
@@ -9,23 +9,26 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::MAX_TIMEOUT;
+use super::{MAX_TIMEOUT, Proxy};
+use crate::credentials::Direct;
 use crate::{InvalidValue, TransportError};
 
-/// How long an idle connection is kept. Shorter than servers and the proxies before them commonly
-/// wait, so that a request is rarely handed to a connection that the other side is just closing.
+/// How long an idle connection is kept. Servers and proxies usually wait longer, so that a request
+/// rarely goes to a connection that is just being closed.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Idle connections kept per host: above the concurrency that the service's limits leave room for.
+/// The maximum number of idle connections per host: more than the limits of the service can use.
 pub(super) const MAX_IDLE: usize = 64;
 
-/// Timeouts and trust, the same for every transport.
+/// Timeouts, trust and proxy, the same for every transport.
 ///
 /// ```
 /// use std::time::Duration;
 /// # use oss_delete_vectors::transports::TransportOptions;
 ///
-/// let options = TransportOptions::new().connect_timeout(Duration::from_secs(3)).timeout(Duration::from_secs(20));
+/// let options = TransportOptions::new()
+///     .connect_timeout(Duration::from_secs(3))
+///     .timeout(Duration::from_secs(20));
 /// ```
 #[derive(Clone)]
 pub struct TransportOptions {
@@ -33,9 +36,10 @@ pub struct TransportOptions {
     pub(super) timeout: Duration,
     pub(super) extra_roots: Vec<CertificateDer<'static>>,
     pub(super) user_agent: UserAgent,
+    pub(super) proxy: Option<Proxy>,
 }
 
-/// What is sent in the place of a request's own `user-agent`.
+/// Replaces the `user-agent` of a request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UserAgent(Option<HeaderValue>);
 
@@ -48,7 +52,7 @@ impl UserAgent {
 }
 
 impl TransportOptions {
-    /// 10 seconds to connect, 60 seconds for the whole call, the public roots only.
+    /// 10 seconds to connect, 60 seconds for the whole call, the public roots only, no proxy.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -56,37 +60,70 @@ impl TransportOptions {
             timeout: Duration::from_secs(60),
             extra_roots: Vec::new(),
             user_agent: UserAgent::default(),
+            proxy: None,
         }
     }
 
-    /// The time for a connection to stand: name lookup, TCP, a proxy's `CONNECT` and TLS together;
-    /// 10 seconds if not set.
+    /// The timeout of connecting: name lookup, TCP, the `CONNECT` of a proxy and TLS together; 10
+    /// seconds if not set, at most a day.
     ///
-    /// A call that fails here was surely not sent. Over a day is taken as a day.
+    /// A request that fails here was surely not sent.
     #[must_use]
     pub fn connect_timeout(self, limit: Duration) -> Self {
         Self { connect_timeout: limit.min(MAX_TIMEOUT), ..self }
     }
 
-    /// The time for the whole call, from connecting to the last byte of the body; 60 seconds if not
-    /// set.
+    /// The timeout of the whole call, from connecting to the last byte of the body; 60 seconds if
+    /// not set, at most a day.
     ///
-    /// A call that fails here may have arrived, unless it was still connecting. Make it longer than
-    /// the service can take: each such failure leaves up to 500 keys in doubt. Over a day is
-    /// taken as a day.
+    /// A request that fails here may have arrived, unless it was still connecting. Make it longer
+    /// than the service can take: each such failure leaves up to 500 keys unconfirmed.
     #[must_use]
     pub fn timeout(self, limit: Duration) -> Self {
         Self { timeout: limit.min(MAX_TIMEOUT), ..self }
     }
 
-    /// Sends this `user-agent` in the place of the one that a request has, which names this crate.
+    /// Sends requests through this proxy, except those marked
+    /// [`Direct`](crate::credentials::Direct). The environment is not read: a program that honours
+    /// `HTTPS_PROXY` and the like looks there itself.
     ///
-    /// A [`Signer`](crate::signing::Signer) does not sign it. A request whose signature covers
-    /// `user-agent` all the same is refused by the service where this changes it.
+    /// If the proxy cannot be reached or refuses, the error says *surely not sent* and names it,
+    /// without its password.
+    ///
+    /// ```
+    /// # use oss_delete_vectors::transports::{Proxy, TransportOptions};
+    /// let options = TransportOptions::new().proxy(Proxy::parse("http://proxy.example.com:8080")?);
+    /// # Ok::<_, oss_delete_vectors::InvalidValue>(())
+    /// ```
+    #[must_use]
+    pub fn proxy(self, proxy: Proxy) -> Self {
+        Self { proxy: Some(proxy), ..self }
+    }
+
+    /// The same without a proxy, and bounded by this time, for a request that is marked.
+    pub(super) fn direct(&self, direct: Direct) -> Self {
+        let [connect_timeout, timeout] =
+            [self.connect_timeout, self.timeout].map(|limit| limit.min(direct.timeout));
+        Self { connect_timeout, timeout, proxy: None, ..self.clone() }
+    }
+
+    /// The peer in errors: with the proxy, if there is one.
+    pub(super) fn via(&self, peer: String) -> String {
+        match &self.proxy {
+            Some(proxy) => format!("{peer} through the proxy {proxy}"),
+            None => peer,
+        }
+    }
+
+    /// Replaces the `user-agent` of all requests. The default names this crate.
+    ///
+    /// A [`Signer`](crate::signing::Signer) does not sign it, unless it is an additional header.
+    /// Then the service rejects a request whose `user-agent` this changes.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the field `user agent`: empty, or not of visible ASCII characters and spaces.
+    /// [`InvalidValue`] naming the field `user agent`: it must not be empty, and have only visible
+    /// ASCII characters and spaces.
     ///
     /// ```
     /// # use oss_delete_vectors::transports::TransportOptions;
@@ -104,15 +141,14 @@ impl TransportOptions {
         Ok(Self { user_agent: UserAgent(Some(value)), ..self })
     }
 
-    /// Trusts the certificates in `pem`, beside the public roots and those added before: for a
-    /// private gateway, or a proxy that opens TLS. An error that says `UnknownIssuer` asks for this. Sections other than
-    /// certificates are skipped.
+    /// Trusts the certificates in `pem`, in addition to the public roots and those added before:
+    /// for a private gateway, or a proxy that inspects TLS. An error with `UnknownIssuer` means
+    /// that they are missing. Sections other than certificates are skipped.
     ///
     /// # Errors
     ///
-    /// [`InvalidRoots`] where `pem` holds no certificate, a section of it is broken, or a
-    /// certificate cannot be a trust anchor. Check that it is the file of the certificate
-    /// authority, in PEM form.
+    /// [`InvalidRoots`] if `pem` has no certificate, a section is broken, or a certificate cannot
+    /// be a trust anchor. Check that it is the file of the certificate authority, in PEM format.
     ///
     /// ```
     /// # use oss_delete_vectors::transports::TransportOptions;
@@ -141,18 +177,19 @@ impl Default for TransportOptions {
     }
 }
 
-// By hand, because a certificate would fill a page with hex.
+// Not derived: a certificate would fill a page with hex.
 impl fmt::Debug for TransportOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransportOptions")
             .field("connect_timeout", &self.connect_timeout)
             .field("timeout", &self.timeout)
             .field("extra_roots", &format_args!("{} certificates", self.extra_roots.len()))
+            .field("proxy", &self.proxy)
             .finish()
     }
 }
 
-/// The input holds no root certificates that can be trusted; the text says why.
+/// The input has no usable root certificates; the text says why.
 #[derive(Debug)]
 pub struct InvalidRoots {
     reason: String,
@@ -172,10 +209,10 @@ impl fmt::Display for InvalidRoots {
 
 impl error::Error for InvalidRoots {}
 
-/// Whom a request to `uri` is for, as `host:port`. Refuses what no transport can send to, before the stacks word it each in their
-/// own way.
+/// The peer of a request to `uri`, as `host:port`. Rejects invalid URIs here, so that all
+/// transports have the same error.
 ///
-/// The rest of the URI is left out of texts: that of a presigned request holds a signature.
+/// Errors do not contain the rest of the URI, because a presigned one has a signature.
 pub(super) fn peer(uri: &Uri) -> Result<String, TransportError> {
     let port = match uri.scheme() {
         Some(scheme) if *scheme == Scheme::HTTP => Some(80),
@@ -190,7 +227,7 @@ pub(super) fn peer(uri: &Uri) -> Result<String, TransportError> {
     }
 }
 
-/// The error of a call that had so much time.
+/// The error of a call that took longer than `limit`.
 pub(super) fn timed_out(limit: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("timed out after {limit:?}"))
 }

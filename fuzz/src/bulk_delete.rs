@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
 
     fn transmit(&mut self) -> bool {
         let Some(transmit) = self.bulk.poll_transmit(self.now) else { return false };
-        let call = DeleteVectors::parse_request(&target(), &transmit.request).expect("a call");
+        let call = DeleteVectors::parse_request(&target(), &transmit.to_request()).expect("a call");
         assert!((1..=KeyBatch::MAX_KEYS).contains(&transmit.keys));
         assert_eq!(transmit.keys, call.keys().len());
         assert!(call.keys().iter().map(Key::as_str).eq(self.model.keys(&transmit.positions)));
@@ -189,7 +189,7 @@ impl<'a> Run<'a> {
         self.model.check(&self.bulk);
     }
 
-    /// A crash: what has no outcome by now is told by nobody.
+    /// A crash: keys without an outcome are never reported.
     fn resume(&mut self) {
         if self.resumes == MOST_RESUMES {
             return;
@@ -205,7 +205,7 @@ impl<'a> Run<'a> {
         self.now.monotonic = Duration::ZERO;
     }
 
-    /// Rarely, for it is the end.
+    /// Rarely, because it ends the run.
     fn stop(&mut self) {
         match self.script.byte() {
             0 => self.bulk.stop(),

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::Request;
@@ -11,10 +12,8 @@ use crate::{AttemptError, KeyBatch, Target};
 /// A batch from its last push to its outcome: its keys, their positions, and its attempts.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pub(super) keys: KeyBatch,
+    content: Arc<Content>,
     places: Places,
-    /// Unsigned. Built for the first attempt and shared by all of them.
-    request: Option<Request<Bytes>>,
     /// Failed attempts that count against the maximum.
     pub(super) attempts: u32,
     /// All failed attempts. The back-off grows with them.
@@ -38,13 +37,36 @@ pub(super) struct Batch {
     pub(super) failed_under: Option<u64>,
 }
 
+/// What all attempts of a batch share. Each may be built on another thread.
+#[derive(Debug)]
+pub(super) struct Content {
+    keys: KeyBatch,
+    /// Unsigned. Built for the first attempt.
+    request: OnceLock<Request<Bytes>>,
+}
+
+impl Content {
+    fn new(keys: KeyBatch) -> Arc<Self> {
+        Arc::new(Self { keys, request: OnceLock::new() })
+    }
+
+    /// The request, still to be signed. The target is the same for all calls.
+    pub(super) fn request(&self, target: &Target) -> Request<Bytes> {
+        self.request.get_or_init(|| build_request(target, &self.keys)).clone()
+    }
+
+    /// Copies the keys if an attempt that was given up still holds them.
+    fn into_keys(self: Arc<Self>) -> KeyBatch {
+        Arc::try_unwrap(self).map_or_else(|shared| shared.keys.clone(), |content| content.keys)
+    }
+}
+
 impl Batch {
     pub(super) fn new(keys: KeyBatch, places: Places) -> Self {
         Self {
-            keys,
+            content: Content::new(keys),
             origin: places.start(),
             places,
-            request: None,
             attempts: 0,
             failures: 0,
             spent: 0,
@@ -59,10 +81,16 @@ impl Batch {
         }
     }
 
-    /// The request, still to be signed.
-    pub(super) fn request(&mut self, target: &Target) -> Request<Bytes> {
-        let keys = &self.keys;
-        self.request.get_or_insert_with(|| build_request(target, keys)).clone()
+    pub(super) fn keys(&self) -> &KeyBatch {
+        &self.content.keys
+    }
+
+    pub(super) fn content(&self) -> &Arc<Content> {
+        &self.content
+    }
+
+    pub(super) fn into_keys(self) -> KeyBatch {
+        self.content.into_keys()
     }
 
     /// The outcome if nothing more is sent. Keys that may have been deleted are never rejected,
@@ -107,17 +135,17 @@ impl Batch {
     /// what is known of its keys.
     pub(super) fn split(mut self) -> (Self, Self) {
         self.is_whole = false;
-        self.request = None;
         (self.attempts, self.failures, self.spent) = (0, 0, 0);
-        let half = self.keys.len().div_ceil(2);
+        let half = self.keys().len().div_ceil(2);
+        let mut keys = self.content.into_keys();
         let second = Self {
-            keys: self.keys.split_off(half),
+            content: Content::new(keys.split_off(half)),
             places: self.places.split_off(half),
-            request: None,
             last_error: self.last_error.clone(),
             ..self
         };
-        (self, second)
+        let first = Self { content: Content::new(keys), ..self };
+        (first, second)
     }
 }
 
@@ -242,7 +270,7 @@ impl Places {
 /// }
 /// bulk.finish();
 /// while let Some(transmit) = bulk.poll_transmit(now) {
-///     bulk.handle_response(now, transmit.id, &emulator.handle(now, &transmit.request));
+///     bulk.handle_response(now, transmit.id, &emulator.handle(now, &transmit.to_request()));
 /// }
 /// let failed = std::iter::from_fn(|| bulk.poll_event())
 ///     .find_map(|event| if let Event::Failed(failed) = event { Some(failed) } else { None });

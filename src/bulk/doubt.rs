@@ -55,7 +55,7 @@ impl Doubt {
         let is_probe = self.probe.take_if(|probe| *probe == batch.origin).is_some();
         self.probes += u32::from(is_probe);
         self.batches += u32::from(batch.is_whole);
-        self.keys = self.keys.saturating_add(u32::from(batch.keys.len() == 1));
+        self.keys = self.keys.saturating_add(u32::from(batch.keys().len() == 1));
         self.is_open() && self.batches >= BATCHES && (self.probes >= PROBES || !has_untried)
     }
 }

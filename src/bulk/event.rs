@@ -92,7 +92,7 @@ pub struct FailedKeys {
 /// let mut not_deleted = Vec::new();
 /// while !bulk.is_finished() {
 ///     while let Some(transmit) = bulk.poll_transmit(now) {
-///         bulk.handle_response(now, transmit.id, &emulator.handle(now, &transmit.request));
+///         bulk.handle_response(now, transmit.id, &emulator.handle(now, &transmit.to_request()));
 ///     }
 ///     while let Some(event) = bulk.poll_event() {
 ///         match event {

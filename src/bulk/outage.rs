@@ -11,7 +11,7 @@ use crate::AttemptError;
 /// open it. If only other batches are left, eight failures open it, however few batches there are.
 ///
 /// A minute without progress is reported as an outage in any case, even if all attempts were
-/// throttled.
+/// throttled. With a rate that does not adapt, throttling alone opens the circuit then as well.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     /// How often there was progress. A batch stores the number under which it failed.
@@ -105,23 +105,36 @@ impl Outage {
             || self.batches >= FAILURES
             || (!under.has_fresh && self.blameless >= FAILURES);
         if is_open {
-            self.circuit = Some(Circuit {
-                opened_at: now,
-                probes: 1,
-                next_probe: now.saturating_add(delay(1)),
-            });
+            self.open(now, delay(1));
         }
         is_open
     }
 
-    /// An attempt that was sent at `sent_at` brought no progress. If it was in flight when the
-    /// circuit opened, it is not a probe.
-    pub(super) fn probed(
+    /// An attempt that was sent at `sent_at` was throttled. With a rate that does not adapt, each
+    /// throttled batch waits on its own, and many batches make many requests. So this opens the
+    /// circuit if the outage has been reported. An adaptive rate has slowed down by then.
+    pub(super) fn throttled(
         &mut self,
         now: Duration,
         sent_at: Duration,
+        is_deaf: bool,
         mut delay: impl FnMut(u32) -> Duration,
     ) {
+        if self.is_open() {
+            self.probed(now, sent_at, delay);
+        } else if self.is_reported && is_deaf {
+            self.open(now, delay(1));
+        }
+    }
+
+    fn open(&mut self, now: Duration, delay: Duration) {
+        let next_probe = now.saturating_add(delay);
+        self.circuit = Some(Circuit { opened_at: now, probes: 1, next_probe });
+    }
+
+    /// An attempt that was sent at `sent_at` brought no progress. If it was in flight when the
+    /// circuit opened, it is not a probe.
+    fn probed(&mut self, now: Duration, sent_at: Duration, mut delay: impl FnMut(u32) -> Duration) {
         if let Some(circuit) = self.circuit.as_mut().filter(|circuit| sent_at >= circuit.opened_at)
         {
             circuit.probes = circuit.probes.saturating_add(1);

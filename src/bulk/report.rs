@@ -129,7 +129,7 @@ impl BulkDelete {
     }
 
     pub(super) fn settle_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
-        self.report.deleted += batch.keys.len() as u64;
+        self.report.deleted += batch.keys().len() as u64;
         let positions = batch.positions();
         positions.ranges().for_each(|range| self.settled.insert(range));
         if !matches!(self.phase, Phase::Stopped(_)) {
@@ -139,17 +139,17 @@ impl BulkDelete {
                 .for_each(|range| self.settled.insert(range));
             self.failed_for_good[0] += keys;
         }
-        self.events.push_back(Event::Deleted { keys: batch.keys.len(), positions, request_id });
+        self.events.push_back(Event::Deleted { keys: batch.keys().len(), positions, request_id });
     }
 
-    pub(super) fn settle_failed(&mut self, batch: Batch) {
+    pub(super) fn settle_failed(&mut self, mut batch: Batch) {
         let (outcome, positions) = (batch.outcome(), batch.positions());
         let (count, failed_for_good) = match outcome {
             KeyOutcome::Rejected => (&mut self.report.rejected, 0),
             KeyOutcome::Unconfirmed => (&mut self.report.unconfirmed, 1),
             KeyOutcome::NotAttempted => (&mut self.report.not_attempted, 2),
         };
-        *count += batch.keys.len() as u64;
+        *count += batch.keys().len() as u64;
         // Two kinds of failed keys are not settled, so that a resumed run sends them again: those
         // that the end of the run interrupts, and those rejected before the first success. With a
         // wrong target every key is rejected. A later success settles the second kind.
@@ -160,9 +160,10 @@ impl BulkDelete {
                 _ => (&mut self.settled, &mut self.failed_for_good[failed_for_good]),
             };
             positions.ranges().for_each(|range| settled.insert(range));
-            *settled_keys += batch.keys.len() as u64;
+            *settled_keys += batch.keys().len() as u64;
         }
-        let Batch { keys, requests, last_error: error, .. } = batch;
+        let (requests, error) = (batch.requests, batch.last_error.take());
+        let keys = batch.into_keys();
         self.events.push_back(Event::Failed(FailedKeys {
             keys,
             positions,

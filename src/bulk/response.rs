@@ -9,6 +9,9 @@ use super::sign::Correction;
 use super::{Batch, BulkDelete, Event, InFlight, Phase, StopReason, TransmitId};
 use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportError};
 
+/// A batch that was throttled fewer times in a row is the next to go. Otherwise the others go first.
+const THROTTLED_FIRST: u32 = 4;
+
 impl BulkDelete {
     /// Handles the response to a transmit, whatever its status. Does nothing if `id` is unknown or
     /// no longer [in flight](Self::is_in_flight).
@@ -21,7 +24,7 @@ impl BulkDelete {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
         self.history.had_response = true;
-        let outcome = DeleteVectors::parse_response_to(&attempt.credentials, response)
+        let outcome = DeleteVectors::parse_response_to(attempt.signer.credentials(), response)
             .map_err(AttemptError::from);
         self.conclude(attempt, outcome);
     }
@@ -44,7 +47,7 @@ impl BulkDelete {
     }
 
     fn conclude(&mut self, attempt: InFlight, outcome: Result<Deleted, AttemptError>) {
-        let (now, keys) = (self.now.monotonic, attempt.batch.keys.len());
+        let (now, keys) = (self.now.monotonic, attempt.batch.keys().len());
         let latency = now.saturating_sub(attempt.sent_at);
         if !attempt.is_overdue {
             self.pacer.left(keys);
@@ -170,15 +173,18 @@ impl BulkDelete {
         }
         self.outage.remember(now, &error);
         self.report_outage();
+        let (back_off, is_deaf) = (&mut self.back_off, self.pacer.is_deaf());
+        self.outage.throttled(now, sent_at, is_deaf, |failures| back_off.after(failures));
         if self.outage.is_open() {
-            let back_off = &mut self.back_off;
-            self.outage.probed(now, sent_at, |failures| back_off.after(failures));
             self.ready.push_back(batch);
-        } else if self.pacer.is_deaf() {
+        } else if is_deaf {
             let delay = self.back_off.after(batch.throttled);
             self.delay(batch, delay);
-        } else {
+        } else if batch.throttled < THROTTLED_FIRST {
             self.ready.push_front(batch);
+        } else {
+            // It may be the only one that is throttled: it must not keep the others waiting.
+            self.ready.push_back(batch);
         }
     }
 
@@ -231,7 +237,7 @@ impl BulkDelete {
         let is_too_large = error.status() == Some(StatusCode::PAYLOAD_TOO_LARGE);
         let is_tried = is_last || batch.attempts + batch.splits >= 2;
         if verdict == Verdict::RetryThenSplit
-            && batch.keys.len() > 1
+            && batch.keys().len() > 1
             && ((counts && is_tried) || is_too_large)
         {
             return self.split_later(batch, error);
@@ -243,7 +249,7 @@ impl BulkDelete {
             return self.settle_part(batch);
         }
         self.report.retries += 1;
-        self.events.push_back(Event::Retrying { keys: batch.keys.len(), error });
+        self.events.push_back(Event::Retrying { keys: batch.keys().len(), error });
         if self.outage.is_open() {
             // The circuit decides when the next request goes out. Another batch goes first, because
             // this one may be the reason.

@@ -4,6 +4,7 @@
 //! generations. A rejected request of an older generation is only signed again. A rejected request
 //! of the newest one says that a correction is due, or does not help.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{BulkOptions, StopReason};
@@ -16,7 +17,7 @@ use crate::{AttemptError, Credentials, Now, Target};
 /// again, less and less often, until the timeout.
 #[derive(Debug)]
 pub(super) struct Authority {
-    signer: Signer,
+    signer: Arc<Signer>,
     generation: u32,
     /// Set while the service rejects all credentials that it gets.
     rejected: Option<Rejected>,
@@ -58,7 +59,7 @@ const ASK_ANEW: Duration = Duration::from_secs(1);
 impl Authority {
     pub(super) fn new(target: &Target, credentials: Credentials, options: &BulkOptions) -> Self {
         Self {
-            signer: Signer::new(target, credentials),
+            signer: Arc::new(Signer::new(target, credentials)),
             generation: 0,
             rejected: None,
             can_renew: options.credentials_timeout.is_some(),
@@ -70,7 +71,7 @@ impl Authority {
         }
     }
 
-    pub(super) fn signer(&self) -> &Signer {
+    pub(super) fn signer(&self) -> &Arc<Signer> {
         &self.signer
     }
 
@@ -121,7 +122,7 @@ impl Authority {
     }
 
     pub(super) fn renew(&mut self, now: Duration, credentials: Credentials) {
-        self.signer = Signer::new(self.signer.resource().clone(), credentials);
+        self.signer = Arc::new(Signer::new(self.signer.resource().clone(), credentials));
         self.generation += 1;
         self.asked = None;
         self.is_void = false;

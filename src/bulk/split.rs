@@ -39,14 +39,14 @@ impl BulkDelete {
 
     fn split_or_settle(&mut self, batch: Batch) {
         let error = batch.last_error.clone().expect("it was rejected");
-        let is_single = batch.keys.len() == 1;
+        let is_single = batch.keys().len() == 1;
         if self.is_not_the_keys(&batch) {
             return self.stop_over(batch, StopReason::KeysRejected(error));
         }
         if is_single {
             return self.settle_part(batch);
         }
-        self.events.push_back(Event::Split { keys: batch.keys.len(), error });
+        self.events.push_back(Event::Split { keys: batch.keys().len(), error });
         if !self.history.had_success && self.splitting.is_none() {
             self.splitting = Some(Splitting { group: batch.origin, parts: 1 });
         }
@@ -61,14 +61,14 @@ impl BulkDelete {
             let has_untried = self.untried().is_some();
             self.doubt.rejected(rejected, has_untried)
         } else {
-            self.rejected_keys += u32::from(rejected.keys.len() == 1);
+            self.rejected_keys += u32::from(rejected.keys().len() == 1);
             self.rejected_keys >= doubt::KEYS
         }
     }
 
     /// Splits a batch whose error may not be about its keys. The back-off grows from part to part.
     pub(super) fn split_later(&mut self, mut batch: Batch, error: AttemptError) {
-        self.events.push_back(Event::Split { keys: batch.keys.len(), error });
+        self.events.push_back(Event::Split { keys: batch.keys().len(), error });
         batch.splits += 1;
         // To the outage each part is a new batch. Else an unknown error that hits everything would
         // split everything into single keys.

@@ -1,47 +1,49 @@
-//! Error codes that the service is known to answer, and what to do about each; any other is kept as it came.
+//! The known error codes of the service, and what to do about each. Other codes are kept as they
+//! are.
 //!
-//! What a run does about them by itself is [on the crate page](crate#what-to-do-about-an-error).
+//! What a run does about them is [on the crate page](crate#what-to-do-about-an-error).
 
-/// 400: `Content-MD5` is not base64, or not that of 16 bytes; or it is not that of the body. Send it again.
+/// 400: `Content-MD5` is not the base64 of 16 bytes, or does not match the body. Send it again.
 pub const INVALID_DIGEST: &str = "InvalidDigest";
-/// 400: the body came too slowly. Send it again: a part of the keys may be gone.
+/// 400: the body came too slowly. Send it again: some of the keys may be deleted.
 pub const REQUEST_TIMEOUT: &str = "RequestTimeout";
-/// 400: the request as a whole is not understood. Send it again, as the official SDKs do.
+/// 400: the service does not understand the request. Send it again, as the official SDKs do.
 pub const BAD_REQUEST: &str = "BadRequest";
 /// 400: a parameter is invalid: too many keys, a bad key, a bad index name. Check the last two.
 pub const VECTOR_INDEX_PARAMETER_INVALID: &str = "VectorIndexParameterInvalid";
-/// 400: the body is not the JSON that it should be. Check what the request passes through.
+/// 400: the body is not the expected JSON. Check the proxies that the request passes.
 pub const MALFORMED_JSON: &str = "MalformedJson";
-/// 403: not allowed by the access policies of the user or of the bucket; or not signed, or presigned and expired. Allow
-/// `oss:DeleteVectors`, or sign it.
+/// 403: the access policy of the user or of the bucket does not allow it, the request is not
+/// signed, or it is presigned and has expired. Allow `oss:DeleteVectors`, or sign it.
 pub const ACCESS_DENIED: &str = "AccessDenied";
 /// 403: the AccessKey id is unknown. Check it.
 pub const INVALID_ACCESS_KEY_ID: &str = "InvalidAccessKeyId";
-/// 403: the security token is not that of the AccessKey id. Get new STS credentials.
+/// 403: the security token does not belong to the AccessKey id. Get new STS credentials.
 pub const INVALID_SECURITY_TOKEN: &str = "InvalidSecurityToken";
 /// 403: the security token has expired. Get new STS credentials.
 pub const SECURITY_TOKEN_EXPIRED: &str = "SecurityTokenExpired";
-/// 403: the signature is not that of the request. Check the AccessKey secret, the region and the account id.
+/// 403: the signature does not match the request. Check the AccessKey secret, the region and the
+/// account id.
 pub const SIGNATURE_DOES_NOT_MATCH: &str = "SignatureDoesNotMatch";
-/// 403: the request's date is more than 15 minutes off. Set the clock, and sign it again.
+/// 403: the date of the request is more than 15 minutes off. Set the clock, and sign it again.
 pub const REQUEST_TIME_TOO_SKEWED: &str = "RequestTimeTooSkewed";
-/// 403: the account or the user is disabled. Enable it, or pay what is due.
+/// 403: the account or the user is disabled. Enable it, or pay the bill.
 pub const USER_DISABLE: &str = "UserDisable";
 /// 404: there is no such bucket. Check region, account id, bucket and endpoint.
 pub const NO_SUCH_BUCKET: &str = "NoSuchBucket";
 /// 404: there is no such index. Check its name.
 pub const NO_SUCH_VECTOR_INDEX: &str = "NoSuchVectorIndex";
-/// 405: the method or the sub-resource is none of the service's. Check the endpoint.
+/// 405: the service does not have this method or sub-resource. Check the endpoint.
 pub const METHOD_NOT_ALLOWED: &str = "MethodNotAllowed";
 /// 413: the body is too large. Send fewer keys at once.
 pub const ENTITY_TOO_LARGE: &str = "EntityTooLarge";
-/// 500: something failed inside the service. Send it again: a part of the keys may be gone.
+/// 500: the service failed. Send it again: some of the keys may be deleted.
 pub const INTERNAL_ERROR: &str = "InternalError";
-/// 503: too many requests a second for this operation. Send it again, more slowly.
+/// 503: too many requests per second for this operation. Send it again, more slowly.
 pub const QPS_LIMIT_EXCEEDED: &str = "QpsLimitExceeded";
-/// 503: too many requests a second for all operations together. Send it again, more slowly.
+/// 503: too many requests per second for all operations together. Send it again, more slowly.
 pub const TOTAL_QPS_LIMIT_EXCEEDED: &str = "TotalQpsLimitExceeded";
-/// 503: too many requests a second for operations on metadata. Send it again, more slowly.
+/// 503: too many requests per second for metadata operations. Send it again, more slowly.
 pub const META_OPERATION_QPS_LIMIT_EXCEEDED: &str = "MetaOperationQpsLimitExceeded";
 /// 503: too many requests at once. Send it again, with fewer in flight.
 pub const ACTIVE_REQUEST_LIMIT_EXCEEDED: &str = "ActiveRequestLimitExceeded";
@@ -49,14 +51,16 @@ pub const ACTIVE_REQUEST_LIMIT_EXCEEDED: &str = "ActiveRequestLimitExceeded";
 pub const CPU_LIMIT_EXCEEDED: &str = "CpuLimitExceeded";
 /// 503: too many requests. Send it again, more slowly.
 pub const SLOW_DOWN: &str = "SlowDown";
-/// 400, 429 or 503, of the API gateway: too many requests. So are `Throttling.User`, `Throttling.Api` and every other code that
-/// begins with `Throttling.`. Send it again, more slowly.
+/// 400, 429 or 503 from the API gateway: too many requests. The same goes for `Throttling.User`,
+/// `Throttling.Api` and every other code that begins with `Throttling.`. Send it again, more
+/// slowly.
 pub const THROTTLING: &str = "Throttling";
 
-/// Not a code of OSS: stands for the code of a response that has none, as in the official SDKs. Check the endpoint.
+/// Not a code of OSS: the code of a response that has none, as in the official SDKs. Check the
+/// endpoint.
 pub const BAD_ERROR_RESPONSE: &str = "BadErrorResponse";
 
-/// Whether `code` says that requests come too fast, whatever the status.
+/// Whether `code` means that requests come too fast, with any status.
 pub(super) fn is_throttling(code: &str) -> bool {
     matches!(
         code,
@@ -70,16 +74,16 @@ pub(super) fn is_throttling(code: &str) -> bool {
     ) || code.strip_prefix(THROTTLING).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// What to do about `code`, in words, where that is the same for all targets.
+/// What to do about `code`, in words, if that does not depend on the target.
 pub(super) fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
         INVALID_ACCESS_KEY_ID => "check the AccessKey id",
         SIGNATURE_DOES_NOT_MATCH => "check the AccessKey secret, the region and the account id",
         SECURITY_TOKEN_EXPIRED | INVALID_SECURITY_TOKEN => "get new STS credentials",
         REQUEST_TIME_TOO_SKEWED => "set the clock: it is more than 15 minutes off",
-        USER_DISABLE => "enable the account or the user, or pay what is due",
+        USER_DISABLE => "enable the account or the user, or pay the bill",
         VECTOR_INDEX_PARAMETER_INVALID => "check the index name and the keys",
-        INVALID_DIGEST => "send again: the body was changed on its way",
+        INVALID_DIGEST => "send again: the body was changed on the way",
         _ => return None,
     })
 }

@@ -6,21 +6,22 @@ use serde_json::{Map, Value};
 use super::redact::Secrets;
 use super::{header, xml};
 
-/// What could be read of an answer's error document, whatever its form. `fields` holds all its members that are text.
+/// The error document of a response, in any format, as far as it can be read. `fields` has all
+/// members that are text.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ErrorDocument {
-    pub(super) code: Option<String>,
-    pub(super) message: Option<String>,
-    pub(super) request_id: Option<String>,
-    pub(super) ec: Option<String>,
-    pub(super) server_time: Option<String>,
-    pub(super) fields: Vec<(String, String)>,
+pub(crate) struct ErrorDocument {
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) ec: Option<String>,
+    pub(crate) server_time: Option<String>,
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 impl ErrorDocument {
-    /// Reads the document in `body` or, where there is none, in the header that stands in for it. The first character decides on
-    /// the format, since gateways get the content type wrong.
-    pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Self {
+    /// Reads the document from `body` or, if it is not there, from the header that replaces it. The
+    /// first character decides about the format, because gateways send wrong content types.
+    pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Self {
         let document = Self::parse_text(body);
         if document.code.is_some() {
             return document;
@@ -67,7 +68,7 @@ impl ErrorDocument {
 
     fn from_fields(fields: Vec<(String, String)>) -> Self {
         let named = |name: &str| {
-            // An empty one is as good as none, and hides none that is written otherwise.
+            // An empty member counts as missing, so that it does not hide one in another spelling.
             let mut filled = fields.iter().filter(|(_, value)| !value.is_empty());
             let exact = filled.clone().find(|(field, _)| field == name);
             let found =
@@ -80,27 +81,31 @@ impl ErrorDocument {
     }
 }
 
-/// Whether the body of a 2xx speaks of no error: empty, `null`, or a JSON object that has none in it, at any depth. Anything
-/// else is somebody else's page.
+/// Whether the body of a 2xx has no error: it is empty, `null`, or a JSON object without an error
+/// at any depth. Anything else is not from OSS.
 pub(super) fn is_empty_or_without_error(body: &[u8]) -> bool {
     let body = body.trim_ascii();
-    let is_well = |value: Value| (value.is_object() || value.is_null()) && !speaks_of_error(&value);
+    let is_well = |value: Value| (value.is_object() || value.is_null()) && !has_error(&value);
     body.is_empty() || serde_json::from_slice(body).is_ok_and(is_well)
 }
 
-/// Whether a member is an error's, such as `Error`, `ErrorResponse`, `errors` or `Code`.
-fn speaks_of_error(value: &Value) -> bool {
+/// Whether a member belongs to an error, such as `Error`, `ErrorResponse`, `errors`, `Code`, `failedKeys`
+/// or `"success": false`.
+fn has_error(value: &Value) -> bool {
     match value {
         Value::Object(members) => members.iter().any(|(name, value)| {
             let name = name.to_ascii_lowercase();
-            name == "code" || name.contains("error") || speaks_of_error(value)
+            matches!(&*name, "code" | "message")
+                || ["error", "exception", "fail"].iter().any(|word| name.contains(word))
+                || (name == "success" && *value == Value::Bool(false))
+                || has_error(value)
         }),
-        Value::Array(values) => values.iter().any(speaks_of_error),
+        Value::Array(values) => values.iter().any(has_error),
         _ => false,
     }
 }
 
-/// A member by its name, in this spelling or else in any case.
+/// A member by its name. An exact match wins over one that differs in case.
 fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let in_any_case = || {
         members.iter().find(|(member, _)| member.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -115,13 +120,13 @@ fn text_members(members: &Map<String, Value>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What can be told from JSON that is cut short or broken: the members that matter, where they are whole.
+/// The important members of JSON that is truncated or broken, as far as they are complete.
 fn recover_json_fields(text: &str) -> Vec<(String, String)> {
     let recover = |name: &str| {
         let quoted = format!("\"{name}\"");
         let after = &text[text.find(&quoted)? + quoted.len()..];
         let value = after.trim_start().strip_prefix(':')?.trim_start();
-        // A stream ends where the string does: what follows may be broken.
+        // A stream, because it ends after the string. What follows may be broken.
         let value: Value = serde_json::Deserializer::from_str(value).into_iter().next()?.ok()?;
         Some((name.to_owned(), value.as_str()?.to_owned()))
     };
@@ -131,13 +136,13 @@ fn recover_json_fields(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What a body is that is not an error document, on one line: how it is encoded, or its beginning.
+/// Describes a body that is not an error document, on one line: its encoding or its beginning.
 pub(super) fn shown(headers: &HeaderMap, body: &[u8], secrets: &Secrets<'_>) -> String {
     const SHOWN_CHARS: usize = 120;
     if let Some(encoding) = encoding(headers, body) {
         return format!("the body is {encoding}-encoded");
     }
-    // Half of a secret is left where it is cut, so that the whole body is looked at.
+    // Redact before cutting: a cut could leave half a secret, which is not found.
     let text = secrets.redact(String::from_utf8_lossy(body).into_owned());
     let mut words = String::new();
     for word in text.split_whitespace() {
@@ -153,7 +158,7 @@ pub(super) fn shown(headers: &HeaderMap, body: &[u8], secrets: &Secrets<'_>) -> 
     format!("the body is {cut:?}")
 }
 
-/// Nobody asked for an encoding. One that a gateway adds nevertheless hides the document.
+/// The encoding that hides the document. It was not asked for, but a gateway may add one.
 fn encoding(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     const GZIP: &[u8] = b"\x1f\x8b";
     let named = headers
@@ -167,7 +172,7 @@ fn encoding(headers: &HeaderMap, body: &[u8]) -> Option<String> {
         !name.is_empty() && name.len() <= 20 && name.bytes().all(|byte| byte.is_ascii_graphic())
     };
     match named.find(is_name) {
-        // A header that is wrong about a body that can be read.
+        // The header is wrong: the body can be read.
         Some(_)
             if body.is_empty()
                 || body
@@ -186,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_gives_what_stands_before_it_breaks_off() {
+    fn members_before_a_break_in_json_are_read() {
         let text = r#"{"Error":{"Message":"m","Code":"SlowDown","EC":"E"}}"#;
         for end in 0..text.len() {
             let document = ErrorDocument::parse(&HeaderMap::new(), &text.as_bytes()[..end]);
@@ -201,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_member_hides_none() {
+    fn empty_member_does_not_hide_another_spelling() {
         for (text, code, ec) in [
             ("<Error><Code>a</Code><eC></eC><Ec>x</Ec></Error>", Some("a"), Some("x")),
             ("<Error><EC></EC><ec>x</ec><Code/></Error>", None, Some("x")),
@@ -215,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapped_document_is_a_document() {
+    fn wrapped_document_is_read() {
         for text in [
             r#"{"ErrorResponse":{"Error":{"Code":"a","Message":"m"}}}"#,
             r#"{"errorresponse":{"Code":"a","Message":"m"}}"#,
@@ -231,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_stands_in_for_a_body_without_a_document() {
+    fn header_replaces_a_missing_document() {
         let base64 = Base64::encode_string(br#"{"Error":{"Code":"a"}}"#);
         let headers = HeaderMap::from_iter([(
             http::HeaderName::from_static(header::ERR),
@@ -249,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_a_document_is_shown_in_short() {
+    fn other_body_is_shown_in_short() {
         let shown = |body: &[u8]| shown(&HeaderMap::new(), body, &Secrets::none());
         assert_eq!(shown(b" \n"), "the body is empty");
         assert_eq!(shown(b"<h1>\n 502\x1b </h1>"), r#"the body is "<h1> 502\u{1b} </h1>""#);

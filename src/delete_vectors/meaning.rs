@@ -2,12 +2,13 @@ use http::StatusCode;
 
 use super::code;
 
-/// What a response means that does not confirm a deletion. The table on the crate page has a row for each.
+/// The meaning of a response that does not confirm a deletion. The table on the crate page has a
+/// row for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// Too many requests. Send it again, more slowly.
     Throttled,
-    /// OSS, or something before it, failed. Send it again.
+    /// OSS or a gateway failed. Send it again.
     Failed,
     /// Not from OSS, or not the response to this call. It says nothing about the keys.
     NotFromOss,
@@ -15,26 +16,26 @@ pub(crate) enum Meaning {
     WrongDate,
     /// Sign with other credentials.
     WrongCredentials,
-    /// Rejected for something that passes. Send it again.
+    /// Rejected for a temporary reason. Send it again.
     Passing,
-    /// Rejected for what is in the batch.
+    /// Rejected for its keys.
     BadKeys,
-    /// Rejected, with a code that is not listed or none: maybe for what is in the batch, maybe not.
+    /// Rejected with an unlisted code or none, perhaps for its keys.
     MaybeBadKeys,
-    /// Rejected, and the code is lost.
+    /// Rejected, and the code was lost.
     NoCode,
-    /// Rejected with a code that is not listed, and not for what is in the batch.
+    /// Rejected with an unlisted code, not for its keys.
     Unknown,
-    /// Rejected, and so is every other request.
+    /// Rejected, as every other request will be.
     Final,
 }
 
 impl Meaning {
-    /// `code` is `None` where the response has none.
+    /// `code` is `None` if the response has none.
     pub(super) fn of(status: StatusCode, code: Option<&str>, has_request_id: bool) -> Self {
         match (status.as_u16(), code) {
             (_, Some(code)) if code::is_throttling(code) => Self::Throttled,
-            // nginx answers its own limits with these.
+            // The responses of nginx to its own limits.
             (429, _) | (503, None) => Self::Throttled,
             (408 | 500.., _) => Self::Failed,
             (100..400 | 405 | 407 | 411, _) => Self::NotFromOss,

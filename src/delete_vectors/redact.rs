@@ -1,4 +1,4 @@
-//! Secrets that a server repeats are taken out of what is kept of its response.
+//! Removes secrets that a server repeats in its response.
 
 use std::cell::OnceCell;
 
@@ -7,44 +7,53 @@ use zeroize::Zeroizing;
 
 use crate::Credentials;
 
-/// The shortest secret that is looked for. A shorter one is an example, and would be found in any text.
+/// The shortest secret that is removed. Shorter ones are examples, and would be found in any text.
 const SHORTEST: usize = 8;
 
-/// What no error may repeat.
-pub(super) struct Secrets<'a>(Vec<Secret<'a>>);
+/// The secrets that no error may contain.
+pub(crate) struct Secrets<'a>(Vec<Secret<'a>>);
 
 struct Secret<'a> {
     plain: &'a str,
     placeholder: &'static str,
-    /// What is in every base64 of a text that holds the secret.
+    /// The part that every base64 of a text with the secret has.
     base64: OnceCell<Vec<Zeroizing<String>>>,
 }
 
 impl<'a> Secrets<'a> {
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self(Vec::new())
     }
 
-    pub(super) fn of(credentials: &'a Credentials) -> Self {
+    pub(crate) fn of(credentials: &'a Credentials) -> Self {
         let token = credentials.security_token().map(|token| (token, "[security token]"));
-        let secrets =
-            token.into_iter().chain([(credentials.access_key_secret(), "[AccessKey secret]")]);
-        let secrets = secrets.filter(|(plain, _)| plain.len() >= SHORTEST);
-        Self(
-            secrets
-                .map(|(plain, placeholder)| Secret { plain, placeholder, base64: OnceCell::new() })
-                .collect(),
-        )
+        let secret = (credentials.access_key_secret(), "[AccessKey secret]");
+        Self::new(token.into_iter().chain([secret]))
     }
 
-    /// `text` without the secrets: as they are, escaped (percent-encoding, JSON, XML, once or more often), in hex, or in base64.
-    pub(super) fn redact(&self, text: String) -> String {
+    pub(crate) fn of_text(plain: &'a str, placeholder: &'static str) -> Self {
+        Self::new([(plain, placeholder)].into_iter())
+    }
+
+    fn new(secrets: impl Iterator<Item = (&'a str, &'static str)>) -> Self {
+        let secrets = secrets.filter(|(plain, _)| plain.len() >= SHORTEST);
+        let secrets = secrets.map(|(plain, placeholder)| Secret {
+            plain,
+            placeholder,
+            base64: OnceCell::new(),
+        });
+        Self(secrets.collect())
+    }
+
+    /// `text` without the secrets: plain, escaped (percent-encoding, JSON or XML, once or several
+    /// times), in hex, or in base64.
+    pub(crate) fn redact(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| secret.redact(&text).unwrap_or(text))
     }
 }
 
 impl Secret<'_> {
-    /// `None` where the secret is not in `text`.
+    /// `None` if the secret is not in `text`.
     fn redact(&self, text: &str) -> Option<String> {
         let mut out = String::new();
         let (mut copied, mut at) = (0, 0);
@@ -63,7 +72,7 @@ impl Secret<'_> {
         (copied > 0).then(|| out + &text[copied..])
     }
 
-    /// How long the secret is that `text` begins with.
+    /// The length of the secret at the beginning of `text`, in any form.
     fn length_in(&self, text: &str) -> Option<usize> {
         let base64 = self.base64.get_or_init(|| in_base64(self.plain));
         let encoded = || base64.iter().find_map(|base64| wrapped(text, base64));
@@ -71,12 +80,12 @@ impl Secret<'_> {
     }
 }
 
-/// The length of `secret` at the beginning of `text`, where each character may be escaped in a way of its own, and lines may be
-/// wrapped.
+/// The length of `secret` at the beginning of `text`. Each character may be escaped in another way,
+/// and lines may be wrapped.
 fn escaped(text: &str, secret: &str) -> Option<usize> {
     let length = |text: &str, c| {
         let length = percent(text, c).or_else(|| backslash(text, c)).or_else(|| entity(text, c));
-        // In a decoded form a plus sign is a space.
+        // In a decoded form, a plus sign has become a space.
         length.or_else(|| {
             (text.starts_with(c) || (c == '+' && text.starts_with(' '))).then(|| c.len_utf8())
         })
@@ -88,7 +97,7 @@ fn escaped(text: &str, secret: &str) -> Option<usize> {
     })
 }
 
-/// The length of `encoded` at the beginning of `text`, where lines may be wrapped.
+/// The length of `encoded` at the beginning of `text`. Lines may be wrapped.
 fn wrapped(text: &str, encoded: &str) -> Option<usize> {
     encoded.chars().try_fold(0, |at, c| {
         let at = if text[at..].starts_with(c) { at } else { skip_white_space(text, at)? };
@@ -96,13 +105,14 @@ fn wrapped(text: &str, encoded: &str) -> Option<usize> {
     })
 }
 
-/// Where the white space ends that begins at `at`; `None` if there is none, and at the beginning.
+/// The end of the white space that begins at `at`. `None` if there is no white space, and at the
+/// beginning of the text.
 fn skip_white_space(text: &str, at: usize) -> Option<usize> {
     let end = text.len() - text[at..].trim_start().len();
     (at > 0 && end > at).then_some(end)
 }
 
-/// `%2B`, or `%252B` where it was encoded twice, or `%u002b`.
+/// `%2B`, `%252B` if it was encoded twice, or `%u002b`.
 fn percent(text: &str, c: char) -> Option<usize> {
     let utf16 = || number(text.strip_prefix("%u")?.get(..4)?, 16, c).map(|digits| digits + 2);
     utf8_percent(text, c).or_else(utf16)
@@ -129,7 +139,7 @@ fn backslash(text: &str, c: char) -> Option<usize> {
     let braces =
         || number(rest.strip_prefix("u{")?.split_once('}')?.0, 16, c).map(|digits| digits + 3);
     let octal = || number(rest.get(..3)?, 8, c);
-    // A backslash of the secret is among those that were passed over.
+    // A backslash of the secret is one of those just skipped.
     let itself = || if c == '\\' { Some(0) } else { rest.starts_with(c).then(|| c.len_utf8()) };
     Some(
         text.len() - rest.len()
@@ -150,7 +160,7 @@ fn entity(text: &str, c: char) -> Option<usize> {
     })
 }
 
-/// Two digits for each byte, with spaces or colons between them or without.
+/// Two digits for each byte, optionally with spaces or colons between them.
 fn hex(text: &str, secret: &str) -> Option<usize> {
     secret.bytes().try_fold(0, |at, byte| {
         let rest = text[at..].trim_start_matches([' ', ':']);
@@ -158,15 +168,15 @@ fn hex(text: &str, secret: &str) -> Option<usize> {
     })
 }
 
-/// What the base64 of any text with the secret in it has in common: one for each place in a group of three bytes, in both
-/// alphabets.
+/// The parts that the base64 of any text with the secret has: one for each offset in a group of
+/// three bytes, in both alphabets.
 fn in_base64(secret: &str) -> Vec<Zeroizing<String>> {
     let aligned = (0..3).map(|before| {
         let mut padded = Zeroizing::new(Vec::with_capacity(before + secret.len()));
         padded.resize(before, 0);
         padded.extend_from_slice(secret.as_bytes());
         let mut encoded = Zeroizing::new(Base64::encode_string(&padded));
-        // The characters that depend on what is around the secret.
+        // Without the characters that depend on the neighbours of the secret.
         let whole = padded.len() * 8 / 6;
         encoded.truncate(whole);
         encoded.drain(..(before * 8).div_ceil(6));
@@ -180,7 +190,7 @@ fn in_base64(secret: &str) -> Vec<Zeroizing<String>> {
     standard.into_iter().chain(url_safe).collect()
 }
 
-/// How many digits there are, if they are the number of `c`.
+/// The number of digits, if they are the code of `c`.
 fn number(digits: &str, radix: u32, c: char) -> Option<usize> {
     (u32::from_str_radix(digits, radix) == Ok(u32::from(c))).then_some(digits.len())
 }
@@ -216,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_a_secret_is_found() {
+    fn every_form_of_a_secret_is_removed() {
         let percent =
             |c: char| c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
         let base64 =
@@ -274,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_secret_stays() {
+    fn other_text_stays() {
         let cut = &TOKEN[..TOKEN.len() - 1];
         for text in [
             "",

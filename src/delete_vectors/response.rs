@@ -9,7 +9,8 @@ use super::redact::Secrets;
 use super::{DeleteVectors, ServiceError, header};
 use crate::{Credentials, time_text};
 
-/// The service's word that every key of the batch is gone, whether it was there before or not.
+/// The response that confirms a deletion: none of the keys exists any more, whether or not they did
+/// before.
 ///
 /// ```
 /// use oss_delete_vectors::{DeleteVectors, Deleted};
@@ -27,32 +28,33 @@ pub struct Deleted {
 }
 
 impl Deleted {
-    /// What the service answers to the request with this id.
+    /// The response of the service to the request with this id.
     #[must_use]
     pub fn new(request_id: impl Into<String>) -> Self {
         Self { request_id: Some(request_id.into()), qos_delay: None }
     }
 
-    /// Adds how long the request was held back.
+    /// Adds how long the request was delayed.
     #[must_use]
     pub fn with_qos_delay(mut self, qos_delay: Duration) -> Self {
         self.qos_delay = Some(qos_delay);
         self
     }
 
-    /// The service's id of the request, for its support.
+    /// The request id of the service, for its support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// How long the request *was* held back by a bandwidth limit, to the millisecond; no time to wait.
+    /// How long a bandwidth limit *has* delayed the request, in whole milliseconds. Not a time to
+    /// wait.
     #[must_use]
     pub fn qos_delay(&self) -> Option<Duration> {
         self.qos_delay
     }
 
-    /// The service's answer: `204`. What cannot stand in a header is left out.
+    /// The response of the service: `204`. Values that a header cannot have are left out.
     #[must_use]
     pub fn to_response(&self) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
@@ -64,28 +66,30 @@ impl Deleted {
 }
 
 impl DeleteVectors {
-    /// Reads the answer to a call.
+    /// Parses the response to a call.
     ///
-    /// [`Deleted`] is a 2xx that comes with `x-oss-request-id` and without an error in its body. A page that a proxy answers with
-    /// `200`, and a bare `204`, delete nothing.
+    /// [`Deleted`] is a 2xx with an `x-oss-request-id` and without an error in its body. A page
+    /// that a proxy returns with `200` is not a deletion, nor is a bare `204`.
     ///
     /// # Errors
     ///
-    /// [`ServiceError`] for every other answer, whatever its body: JSON, XML, HTML, empty, cut short or not even text. Codes
-    /// are in [`code`](super::code).
+    /// [`ServiceError`] for every other response, with any body: JSON, XML, HTML, empty, truncated
+    /// or binary. [`code`](super::code) has the codes.
     pub fn parse_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Deleted, ServiceError> {
         Self::parse(response, &Secrets::none())
     }
 
-    /// As [`parse_response`](Self::parse_response), for the response to a request that was signed with `credentials`.
+    /// Same as [`parse_response`](Self::parse_response), and removes the secrets of `credentials`,
+    /// which signed the request.
     ///
-    /// A server may repeat the request, and what it says goes into errors and logs. So the security token and the AccessKey secret
-    /// are taken out of everything that is kept: as they are, percent-encoded, escaped as in JSON or XML, in hex, in base64.
-    /// Secrets of fewer than eight characters stay.
+    /// A server may repeat the request in its response, which goes into errors and logs. So the
+    /// security token and the AccessKey secret are removed from everything that is kept: plain,
+    /// percent-encoded, escaped as in JSON or XML, in hex and in base64. Secrets of fewer than
+    /// eight characters stay.
     ///
     /// # Errors
     ///
-    /// As [`parse_response`](Self::parse_response).
+    /// Same as [`parse_response`](Self::parse_response).
     pub fn parse_response_to<B>(
         credentials: &Credentials,
         response: &Response<B>,
@@ -114,7 +118,7 @@ impl DeleteVectors {
     }
 }
 
-/// A header's value as text, trimmed: the first that is neither empty nor something else than text.
+/// The value of a header as text, trimmed: the first one that is text and not empty.
 pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let values =
         headers.get_all(name).iter().filter_map(|value| str::from_utf8(value.as_bytes()).ok());
@@ -125,7 +129,7 @@ pub(super) fn qos_delay(headers: &HeaderMap) -> Option<Duration> {
     text(headers, header::QOS_DELAY_TIME)?.parse().ok().map(Duration::from_millis)
 }
 
-/// Sets a header where there is a value for it that can stand there.
+/// Sets a header, if there is a value that a header can have.
 pub(super) fn insert(headers: &mut HeaderMap, name: &'static str, value: Option<&str>) {
     if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
         headers.insert(name, value);
@@ -140,7 +144,7 @@ pub(super) fn insert_qos_delay(headers: &mut HeaderMap, qos_delay: Option<Durati
     );
 }
 
-/// The time of the `Date` header; `None` where it is missing or not a date.
+/// The time of the `Date` header; `None` if it is missing or invalid.
 pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
     time_text::http_date(&text(headers, DATE.as_str())?)
 }

@@ -17,7 +17,7 @@ use crate::escape::escape;
 use crate::signing::{RequestDate, Resource};
 use crate::{Endpoint, Target, time_text};
 
-/// An answer of the service, or of something on the way to it, that is no [`Deleted`](super::Deleted).
+/// An error response, from the service or from something on the way to it.
 ///
 /// What to do is in [`is_retryable`](Self::is_retryable), [`is_throttling`](Self::is_throttling),
 /// [`may_have_deleted`](Self::may_have_deleted) and, in words, in [`advice`](Self::advice).
@@ -26,10 +26,14 @@ use crate::{Endpoint, Target, time_text};
 /// use http::StatusCode;
 /// use oss_delete_vectors::{DeleteVectors, ServiceError, code};
 ///
-/// let answer = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::QPS_LIMIT_EXCEEDED, "too fast")
+/// let status = StatusCode::SERVICE_UNAVAILABLE;
+/// let response = ServiceError::new(status, code::QPS_LIMIT_EXCEEDED, "too fast")
 ///     .with_request_id("534B371674A4D890XXXX");
-/// let error = DeleteVectors::parse_response(&answer.to_response()).unwrap_err();
-/// assert_eq!(error.to_string(), "503 QpsLimitExceeded: too fast (request id 534B371674A4D890XXXX)");
+/// let error = DeleteVectors::parse_response(&response.to_response()).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "503 QpsLimitExceeded: too fast (request id 534B371674A4D890XXXX)",
+/// );
 /// assert!(error.is_throttling() && error.is_retryable() && error.may_have_deleted());
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -56,7 +60,7 @@ enum RetryAfter {
 }
 
 impl ServiceError {
-    /// An error as a server answers it: see [`code`] for what the service answers when.
+    /// An error for a server to respond with. See [`code`] for the codes of the service.
     #[must_use]
     pub fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self(Box::new(Parts {
@@ -72,21 +76,22 @@ impl ServiceError {
         }))
     }
 
-    /// Adds the id of the request.
+    /// Adds the request id.
     #[must_use]
     pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
         self.0.request_id = Some(request_id.into());
         self
     }
 
-    /// Adds the error's number in the service's error reference (EC), such as `0003-00000001`.
+    /// Adds the number of the error in the error reference of the service (EC), such as
+    /// `0003-00000001`.
     #[must_use]
     pub fn with_ec(mut self, ec: impl Into<String>) -> Self {
         self.0.ec = Some(ec.into());
         self
     }
 
-    /// Adds a further member of the error document, such as `HostId`.
+    /// Adds another member of the error document, such as `HostId`.
     #[must_use]
     pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.0.fields.push((name.into(), value.into()));
@@ -100,14 +105,14 @@ impl ServiceError {
         self
     }
 
-    /// Adds how long to wait, in whole seconds, before the next request.
+    /// Adds how long to wait before the next request, in whole seconds.
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
         self.0.retry_after = Some(RetryAfter::Delay(Duration::from_secs(delay.as_secs())));
         self
     }
 
-    /// Adds how long the request was held back.
+    /// Adds how long the request was delayed.
     #[must_use]
     pub fn with_qos_delay(mut self, qos_delay: Duration) -> Self {
         self.0.qos_delay = Some(qos_delay);
@@ -146,53 +151,54 @@ impl ServiceError {
         }))
     }
 
-    /// The status. A 2xx is one that came without the service's request id or with an error in its body.
+    /// The status. It can be a 2xx, if the response has no request id or an error in its body.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// The service's code, as it came; [`code::BAD_ERROR_RESPONSE`] where the answer has none.
+    /// The code of the service, unchanged; [`code::BAD_ERROR_RESPONSE`] if the response has none.
     #[must_use]
     pub fn code(&self) -> &str {
         &self.0.code
     }
 
-    /// The service's message, as it came: the server's words, to be escaped before they go to a terminal (`Display` does).
-    /// Where the answer is no error document, what it is instead.
+    /// The message of the service, unchanged: escape it before you print it, as `Display` does. If
+    /// the response is not an error document, a description of it.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The service's id of the request, for its support.
+    /// The request id of the service, for its support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// The error's number in the service's error reference (EC), such as `0003-00000001`.
+    /// The number of the error in the error reference of the service (EC), such as `0003-00000001`.
     #[must_use]
     pub fn ec(&self) -> Option<&str> {
         self.0.ec.as_deref()
     }
 
-    /// All members of the error document that are text, `Code` and `Message` among them: sorted by name where it is JSON, in its
-    /// order where it is XML. Some may repeat the request: keep them out of logs, unless they were
-    /// [redacted](crate::DeleteVectors::parse_response_to).
+    /// All members of the error document that are text, including `Code` and `Message`: sorted by
+    /// name in JSON, in their order in XML. Some may repeat the request: keep them out of logs,
+    /// unless they were [redacted](crate::DeleteVectors::parse_response_to).
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The server's time, to the second, by which a clock that is off can be corrected: the `ServerTime` of the error document, or
-    /// else the `Date` header. A time that no server can have, such as 1970, is left out.
+    /// The time of the server in whole seconds, to correct a wrong clock: the `ServerTime` of the
+    /// error document, or else the `Date` header. `None` for a time that no server can have, such
+    /// as 1970.
     #[must_use]
     pub fn date(&self) -> Option<SystemTime> {
         self.0.date
     }
 
-    /// How long `Retry-After` asks to wait, of any length. `now` is the time at which the answer came; a date is held against
-    /// the answer's own `Date` where it has one.
+    /// How long `Retry-After` asks to wait, without an upper limit. `now` is the time of the
+    /// response. A date is compared with the `Date` of the response, or with `now` if it has none.
     #[must_use]
     pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
         Some(match self.0.retry_after? {
@@ -203,19 +209,27 @@ impl ServiceError {
         })
     }
 
-    /// How long the request *was* held back by a bandwidth limit, to the millisecond; no time to wait.
+    /// How long a bandwidth limit *has* delayed the request, in whole milliseconds. Not a time to
+    /// wait.
     #[must_use]
     pub fn qos_delay(&self) -> Option<Duration> {
         self.0.qos_delay
     }
 
-    /// Whether to send the same again, signed anew: status 401, 408, 429 and 5xx; codes `BadRequest`, `InvalidDigest` and
-    /// `RequestTimeout`; `RequestTimeTooSkewed`, once the date is right; and codes that say [to slow down](Self::is_throttling).
-    /// Not where it takes other credentials, and not a 401 that is [not from OSS](Self::is_from_oss).
+    /// Whether the same request, signed again, may succeed:
     ///
-    /// The official SDKs decide likewise, with these differences: they do not send again on `InvalidDigest` and `RequestTimeout`,
-    /// nor on a throttling code whose status is not 5xx; and they send again on any 401. A
-    /// [`BulkDelete`](crate::bulk::BulkDelete) also sends again on 409 and on codes that are not listed, a limited number of times.
+    /// - status 401, 408, 429 and 5xx;
+    /// - codes `BadRequest`, `InvalidDigest` and `RequestTimeout`;
+    /// - `RequestTimeTooSkewed`, with the right date;
+    /// - [throttling](Self::is_throttling) codes.
+    ///
+    /// `false` if other credentials are needed, and for a 401 that is [not from
+    /// OSS](Self::is_from_oss).
+    ///
+    /// The official SDKs differ: they do not retry `InvalidDigest`, `RequestTimeout` and throttling
+    /// codes with a status other than 5xx, and they retry any 401. A
+    /// [`BulkDelete`](crate::bulk::BulkDelete) also retries 409 and unlisted codes, a limited
+    /// number of times.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.meaning() {
@@ -225,29 +239,35 @@ impl ServiceError {
         }
     }
 
-    /// Whether requests come too fast: a throttling code, status 429, or a 503 without a code, which is how gateways say it. Send
-    /// the same again, more slowly.
+    /// Whether requests come too fast: a throttling code, status 429, or a 503 without a code, as
+    /// gateways send it. Send it again, more slowly.
     #[must_use]
     pub fn is_throttling(&self) -> bool {
         self.meaning() == Meaning::Throttled
     }
 
-    /// Whether OSS sent this response to this call: it has a code or a request id, and none of the statuses that OSS never gives
-    /// here (1xx, 3xx, 405, 407, 411, a 2xx that is not a deletion). Otherwise a proxy, a gateway or another server did, and it says
-    /// nothing about the keys: check the endpoint, and what is before it.
+    /// Whether the response is from OSS: it has a code or a request id, and its status is not one
+    /// that OSS never sends here (1xx, 3xx, 405, 407, 411, or a 2xx that is not a deletion).
+    /// Otherwise it is from a proxy, a gateway or another server, and says nothing about the keys:
+    /// check the endpoint and the proxies.
     #[must_use]
     pub fn is_from_oss(&self) -> bool {
         self.is_named() && !matches!(self.0.status.as_u16(), 100..400 | 405 | 407 | 411)
     }
 
-    /// What it means, for one call and for a run alike.
+    /// What it means, for a call and for a run.
     pub(crate) fn meaning(&self) -> Meaning {
         Meaning::of(self.0.status, self.known_code(), self.request_id().is_some())
     }
 
-    /// Whether a part of the keys, or all, may be gone in spite of the error: any 5xx, throttling among them; 408 and
-    /// `RequestTimeout`; a 400 without a code, which may be that; and a response that is [not from OSS](Self::is_from_oss), which does not say what OSS did with the request.
-    /// All others say that the call was rejected.
+    /// Whether some or all of the keys may be deleted despite the error:
+    ///
+    /// - any 5xx, even if it is throttling;
+    /// - 408, `RequestTimeout`, and a 400 without a code, which may be `RequestTimeout`;
+    /// - a response that is [not from OSS](Self::is_from_oss), because OSS may have handled the
+    ///   request.
+    ///
+    /// All other responses mean that the call was rejected.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {
         match self.meaning() {
@@ -262,7 +282,7 @@ impl ServiceError {
         }
     }
 
-    /// The code was lost on the way, and may have been `RequestTimeout`.
+    /// Whether the code was lost on the way and may have been `RequestTimeout`.
     fn may_be_request_timeout(&self) -> bool {
         self.0.status == StatusCode::BAD_REQUEST && self.known_code().is_none()
     }
@@ -275,7 +295,7 @@ impl ServiceError {
         Some(self.code()).filter(|&code| code != code::BAD_ERROR_RESPONSE)
     }
 
-    /// The endpoint that the service names, where the request went to another one than the bucket's: host and port.
+    /// The endpoint (host and port) that the service names if the request went to the wrong one.
     pub(crate) fn endpoint(&self) -> Option<String> {
         let is_named = self.code() == code::ACCESS_DENIED || self.0.status.is_redirection();
         let (_, endpoint) =
@@ -283,8 +303,8 @@ impl ServiceError {
         endpoint.parse::<Endpoint>().ok()?.custom_authority().map(str::to_owned)
     }
 
-    /// A copy to keep: texts that are longer than `shorten` allows, which returns `None` for others,
-    /// are cut, and of the other members only what [`advice`](Self::advice) needs is left.
+    /// A copy to keep. Cuts long texts, for which `shorten` returns `Some`, and drops all members
+    /// that [`advice`](Self::advice) does not need.
     pub(crate) fn shortened(mut self, shorten: impl Fn(&str) -> Option<String>) -> Self {
         let endpoint = self.endpoint();
         let parts = &mut *self.0;
@@ -304,7 +324,8 @@ impl ServiceError {
         self
     }
 
-    /// What to do about it, in words, for a request to `target`; `None` where nothing more is known than the message says.
+    /// What to do about it, in words, for a request to `target`. `None` if the message says all
+    /// that is known.
     #[must_use]
     pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {
         if let Some(endpoint) = self.endpoint().filter(|endpoint| !is_of(target, endpoint)) {
@@ -323,7 +344,8 @@ impl ServiceError {
             }
             code::NO_SUCH_BUCKET => {
                 let host = target.uri().host().unwrap_or_default();
-                return Some(format!("check region, account id and bucket of {resource}, and the endpoint: {host}").into());
+                let of = format!("{resource}, and the endpoint: {host}");
+                return Some(format!("check region, account id and bucket of {of}").into());
             }
             code::NO_SUCH_VECTOR_INDEX => {
                 return Some(format!("check the index name, {target}").into());
@@ -332,24 +354,24 @@ impl ServiceError {
                 (Some(advice), _) => advice,
                 (None, Meaning::Throttled) => "send again, more slowly",
                 (None, Meaning::NotFromOss | Meaning::Failed) if !self.is_from_oss() => {
-                    "check the endpoint: the response is not from OSS, and the batch may be gone in part"
+                    "check the endpoint: the response is not from OSS, and some keys may be deleted"
                 }
-                _ if self.may_have_deleted() => "send again: the batch may be gone in part",
+                _ if self.may_have_deleted() => "send again: some keys may be deleted",
                 _ if self.is_retryable() => "send again",
                 _ => return None,
             },
         }))
     }
 
-    /// The answer that a server gives: JSON, with the request id, EC, date and delays in headers. What cannot stand in a header
-    /// is left out there.
+    /// The response of a server: JSON, with the request id, EC, date and delays in headers. Values
+    /// that a header cannot have are left out there.
     #[must_use]
     pub fn to_response(&self) -> Response<Bytes> {
         let Parts { status, code, message, request_id, ec, fields, date, retry_after, qos_delay } =
             &*self.0;
         let mut members = Map::<String, Value>::new();
         for (name, value) in fields {
-            // Of several with one name the first that is not empty counts, as in parsing.
+            // As in parsing, the first member of a name that is not empty counts.
             let member = members.entry(name.as_str()).or_insert_with(|| "".into());
             if *member == "" {
                 *member = value.as_str().into();
@@ -389,14 +411,14 @@ fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
     if ![seconds, fraction].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit())) {
         return time_text::http_date(&value).map(RetryAfter::Date);
     }
-    // More digits than a number holds still mean a very long time. A part of a second is waited as a whole one.
+    // A number that is too large means a very long time. Fractions of a second are rounded up.
     let seconds = if seconds.is_empty() { 0 } else { seconds.parse().unwrap_or(u64::MAX) };
     let is_number = value.bytes().any(|byte| byte.is_ascii_digit());
     let part = u64::from(fraction.bytes().any(|byte| byte != b'0'));
     is_number.then(|| RetryAfter::Delay(Duration::from_secs(seconds.saturating_add(part))))
 }
 
-/// Whether requests to `target` go to `endpoint`, with a bucket before it or without.
+/// Whether requests to `target` go to `endpoint`, which may include the bucket.
 fn is_of(target: &Target, endpoint: &str) -> bool {
     let authority = target.uri().authority().map_or("", |authority| authority.as_str());
     authority
@@ -404,13 +426,14 @@ fn is_of(target: &Target, endpoint: &str) -> bool {
         .is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
-/// Whether a server that is not wrong itself can have this time: from 2015 to 2199.
+/// Whether a server with a correct clock can have this time: from 2015 to 2199.
 fn is_plausible(time: &SystemTime) -> bool {
     let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     (1_420_070_400..7_258_118_400).contains(&since_1970)
 }
 
-/// `403 AccessDenied: message (request id X, EC Y)`, on one line, characters that disorder a terminal escaped.
+/// `403 AccessDenied: message (request id X, EC Y)`, on one line. Characters that garble a terminal
+/// are escaped.
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut escaped = |text: &str| f.write_str(&escape(text));

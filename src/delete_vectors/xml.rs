@@ -1,7 +1,8 @@
-//! XML error documents, read as far as they go.
+//! Reads XML error documents, even incomplete ones.
 
-/// The children of an `Error` element that hold text alone, by their names without a namespace prefix. The element is the root,
-/// or in an `ErrorResponse`, whose other children count as well. A document that breaks off gives what stands before the break.
+/// The children of an `Error` element that have only text, by their names without a namespace
+/// prefix. The element is the root, or inside an `ErrorResponse`, whose other children count too.
+/// Of a truncated document, the complete children are returned.
 pub(super) fn fields(text: &str) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     let Some(Tag { name: root, mut rest, .. }) = open_tag(text) else { return fields };
@@ -11,7 +12,7 @@ pub(super) fn fields(text: &str) -> Vec<(String, String)> {
     }
     loop {
         let Some(Tag { name, rest: after, is_empty }) = open_tag(rest) else {
-            // The end of a wrapped `Error`: more may follow.
+            // The end of an inner `Error`: more children may follow.
             match rest.trim_start().strip_prefix("</").and_then(|rest| rest.split_once('>')) {
                 Some((name, after)) if is_wrapped && is_local(name.trim_end(), "Error") => {
                     rest = after;
@@ -51,7 +52,8 @@ struct Tag<'a> {
     is_empty: bool,
 }
 
-/// The tag that `text` begins with, past white space, comments and declarations. `None` for anything else, such as an end tag.
+/// The start tag at the beginning of `text`, after white space, comments and declarations. `None`
+/// for anything else.
 fn open_tag(text: &str) -> Option<Tag<'_>> {
     let mut text = text.trim_start();
     loop {
@@ -74,7 +76,7 @@ fn open_tag(text: &str) -> Option<Tag<'_>> {
     })
 }
 
-/// What stands before the end tag of `name`, and after it.
+/// Splits `text` at the end tag of `name`.
 fn split_at_end<'a>(text: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
     let end_tag = format!("</{name}");
     let mut from = 0;
@@ -87,7 +89,7 @@ fn split_at_end<'a>(text: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
     }
 }
 
-/// The text of an element, unescaped; `None` where it has children.
+/// The unescaped text of an element; `None` if it has children.
 fn unescaped(content: &str) -> Option<String> {
     let content = content.trim();
     if let Some(data) = content.strip_prefix("<![CDATA[").and_then(|data| data.strip_suffix("]]>"))
@@ -101,7 +103,7 @@ fn unescaped(content: &str) -> Option<String> {
     let mut rest = content;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        // The longest entity ends in sight: to look further for each ampersand would take a square of the time.
+        // No entity is longer. Without this limit, many ampersands would take quadratic time.
         let end = after.bytes().take(LONGEST_ENTITY).position(|byte| byte == b';');
         let entity = end.and_then(|end| Some((entity(&after[..end])?, &after[end + 1..])));
         rest = match entity {
@@ -109,7 +111,7 @@ fn unescaped(content: &str) -> Option<String> {
                 out.push(character);
                 after
             }
-            // A bare ampersand, as hand-written documents have it.
+            // A bare ampersand, as in hand-written documents.
             None => {
                 out.push('&');
                 after
@@ -120,7 +122,7 @@ fn unescaped(content: &str) -> Option<String> {
     Some(out)
 }
 
-/// `&#x10FFFF;`, and some leading zeros.
+/// `&#x10FFFF;` with some leading zeros.
 pub(super) const LONGEST_ENTITY: usize = 16;
 
 pub(super) fn entity(name: &str) -> Option<char> {
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn xml_gives_what_stands_before_it_breaks_off() {
+    fn children_before_a_break_in_xml_are_read() {
         let text = "<Error><Code>SlowDown</Code><Message>m</Message></Error>";
         for end in 0..=text.len() {
             let expected = match end {

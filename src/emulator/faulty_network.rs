@@ -44,7 +44,7 @@ use crate::{Now, ServiceError, TransportError, code};
 /// let mut now = at(Duration::ZERO);
 /// while !bulk.is_finished() {
 ///     while let Some(transmit) = bulk.poll_transmit(now) {
-///         network.send(now.monotonic, transmit.id, transmit.request);
+///         network.send(now.monotonic, transmit.id, transmit.to_request());
 ///     }
 ///     while let Some(_event) = bulk.poll_event() {}
 ///     let next = network.next_event().into_iter().chain(bulk.poll_timeout()).min();

@@ -56,7 +56,7 @@ impl UniqueIndex {
         None
     }
 
-    /// The number of `key`, where it is there.
+    /// The position of `key`, if it is there.
     pub(super) fn find<'a>(&self, key: &str, key_at: impl Fn(usize) -> &'a str) -> Option<u16> {
         self.slots[self.slot_for(key, key_at).0].key.checked_sub(1)
     }

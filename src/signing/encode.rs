@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 /// Appends `bytes` to `out`, percent-encoded except for `A-Za-z0-9-._~`, with upper-case digits.
-pub(super) fn percent_encode(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn percent_encode(bytes: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in bytes {
         match byte {
@@ -38,7 +38,7 @@ pub(super) fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// `bytes` in lower-case hex.
-pub(super) fn hex(bytes: &[u8; 32]) -> [u8; 64] {
+pub(crate) fn hex(bytes: &[u8; 32]) -> [u8; 64] {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut out = [0; 64];
     for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {

@@ -28,8 +28,8 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] if `region` is empty, or contains anything but visible ASCII without `/` and
-    /// `,`. These two separate the parts of an authorization.
+    /// [`InvalidValue`] if `region` is empty, or contains anything but visible ASCII without `/`
+    /// and `,`. These two separate the parts of an authorization.
     pub fn new(region: &str, account_id: &str, bucket: &str) -> Result<Self, InvalidValue> {
         if region.is_empty()
             || !region.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b','))

@@ -159,8 +159,8 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] with the field `presigned uri` if the URI would be longer than 65534 bytes, or
-    /// if it cannot have a query (`*`, or an authority alone). The request is then unchanged.
+    /// [`InvalidValue`] with the field `presigned uri` if the URI would be longer than 65534 bytes,
+    /// or if it cannot have a query (`*`, or an authority alone). The request is then unchanged.
     pub fn presign<B>(
         &self,
         request: &mut Request<B>,

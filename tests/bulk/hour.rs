@@ -1,4 +1,4 @@
-//! An hour of one response that says nothing about the keys costs no key, whatever the response is.
+//! An hour of any response that says nothing about the keys costs no key.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::run::{Answer, Call, Run, SECOND, codeless, deleted, error, lost, not_
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-type Named = (&'static str, Box<dyn Fn() -> Answer>);
+pub(crate) type Named = (&'static str, Box<dyn Fn() -> Answer>);
 
 /// Every response that is not a verdict on the keys.
-fn responses() -> Vec<Named> {
+pub(crate) fn responses() -> Vec<Named> {
     let mut responses: Vec<Named> = vec![
         ("lost", Box::new(lost)),
         ("not sent", Box::new(not_sent)),

@@ -1,4 +1,4 @@
-//! Codes that are not listed, and rejections without end: mild to keys, and bounded.
+//! Unlisted codes and endless rejections cost few keys, and end.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -50,7 +50,8 @@ fn two_seconds_of_unlisted_codes_lose_no_key() {
 
 #[test]
 fn limit_with_an_unlisted_code_is_found() {
-    // Five requests a second, by a code of the gateway, by a 503 of nginx, and by codes that are not listed.
+    // Five requests a second, by a code of the gateway, by a 503 of nginx, and by codes that are
+    // not listed.
     let responses: [(&str, Respond); 8] = [
         ("gateway", || error(400, "Throttling.User")),
         ("nginx", || page(503)),
@@ -103,8 +104,8 @@ fn key_with_an_unlisted_code_is_rejected_at_ten_attempts() {
             assert_eq!((run.outcomes(), run.stopped()), (expected, None), "{bad}");
             let failed = run.failed().next().unwrap();
             assert_eq!(failed.positions, bad..bad + 1);
-            // The batch twice (once if it is too large), seven or eight halves on the way to the key, ten times the key; and some that
-            // do not count, because nothing else had got on.
+            // The batch twice (once if it is too large), seven or eight halves on the way to the
+            // key, ten times the key; and some that do not count, because nothing else had got on.
             assert!((18..=26).contains(&failed.requests), "{}", failed.requests);
         }
     }
@@ -182,27 +183,52 @@ fn keys_that_always_fail_with_500_end() {
     }
 }
 
+/// Responses of a limit, and every kind of rate.
+fn limits() -> impl Iterator<Item = (Respond, Rate)> {
+    let responses: [Respond; 3] =
+        [|| error(503, code::QPS_LIMIT_EXCEEDED), || page(503), || error(400, "Throttling")];
+    let rates = [
+        Rate::from(oss_delete_vectors::bulk::Adaptive::new()),
+        Rate::Fixed(5.0),
+        Rate::Fixed(500.0),
+        Rate::Unlimited,
+    ];
+    responses.into_iter().flat_map(move |response| rates.map(|rate| (response, rate)))
+}
+
 #[test]
 fn limit_of_zero_is_an_outage() {
-    for response in [
-        (|| error(503, code::QPS_LIMIT_EXCEEDED)) as Respond,
-        || page(503),
-        || error(400, "Throttling"),
-    ] {
-        for rate in [Rate::from(oss_delete_vectors::bulk::Adaptive::new()), Rate::Fixed(5.0)] {
-            let service = |call: &Call<'_>| if call.number < 10 { deleted() } else { response() };
-            let run = Run::new(BulkOptions::new().rate(rate).outage_timeout(300 * SECOND), service)
-                .delete(100_000);
-            assert!(matches!(run.stopped(), Some(StopReason::Outage(_))), "{:?}", run.stopped());
-            let began = run
-                .events
-                .iter()
-                .find(|(_, event)| matches!(event, Event::OutageBegan { .. }))
-                .unwrap()
-                .0;
-            assert!((60 * SECOND..90 * SECOND).contains(&began), "{rate:?}: {began:?}");
-            assert!((300 * SECOND..310 * SECOND).contains(&run.now), "{:?}", run.now);
-            assert_eq!(run.bulk.checkpoint().report().deleted, 5000);
-        }
+    for (response, rate) in limits() {
+        let service = |call: &Call<'_>| if call.number < 10 { deleted() } else { response() };
+        let run = Run::new(BulkOptions::new().rate(rate).outage_timeout(300 * SECOND), service)
+            .delete(100_000);
+        assert!(matches!(run.stopped(), Some(StopReason::Outage(_))), "{:?}", run.stopped());
+        let began = run
+            .events
+            .iter()
+            .find(|(_, event)| matches!(event, Event::OutageBegan { .. }))
+            .unwrap()
+            .0;
+        assert!((60 * SECOND..90 * SECOND).contains(&began), "{rate:?}: {began:?}");
+        assert!((300 * SECOND..310 * SECOND).contains(&run.now), "{:?}", run.now);
+        assert_eq!(run.bulk.checkpoint().report().deleted, 5000);
+    }
+}
+
+#[test]
+fn hours_of_throttling_cost_few_requests_and_no_key() {
+    let until = 6 * 3600 * SECOND;
+    for (response, rate) in limits() {
+        let is_wrong = |number, at| number >= 10 && at < until;
+        let service = |call: &Call<'_>| {
+            if is_wrong(call.number, call.at) { response() } else { deleted() }
+        };
+        let run = Run::new(BulkOptions::new().rate(rate), service).delete(100_000);
+        assert_eq!((run.outcomes(), run.stopped()), ([100_000, 0, 0, 0], None), "{rate:?}");
+        assert_eq!(run.outages(), (1, 1), "{rate:?}");
+        // The first minute, and a request in ten seconds afterwards: 2160.
+        let wasted = run.requests.len() - 200;
+        assert!(wasted < 600 + 2160 * 5 / 4, "{rate:?}: {wasted}");
+        assert!(run.now < until + 60 * SECOND, "{rate:?}: {:?}", run.now);
     }
 }

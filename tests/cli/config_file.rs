@@ -4,7 +4,7 @@ use oss_delete_vectors::emulator::Identity;
 
 use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 use crate::home::Home;
-use crate::program::{ACCESS_KEY_ID, CREDENTIALS, PLACE, Run, Service, TRANSPORTS, run};
+use crate::program::{ACCESS_KEY_ID, CREDENTIALS, PLACE, Run, Service, TRANSPORTS, USAGE, run};
 
 const WHAT: [&str; 7] = [
     "--bucket",
@@ -260,7 +260,7 @@ fn settings_missing_from_the_file_are_listed() {
         let environment =
             if profile == "default" { &[][..] } else { &[("OSSUTIL_PROFILE", profile)] };
         let run = delete(&home, &["--endpoint", &endpoint], environment);
-        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+        assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""), "{run:?}");
         let list = expected.replace("FILE", &home.file(".ossutilconfig"));
         assert_eq!(
             run.stderr,
@@ -352,7 +352,7 @@ fn invalid_file_is_reported_by_line_without_its_text() {
         let home = Home::with_config("config_file-wrong", content);
         let endpoint = ["--endpoint", endpoint.as_str()];
         let run = delete(&home, &[&endpoint, options].concat(), &[]);
-        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+        assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""), "{run:?}");
         assert_eq!(
             run.stderr,
             format!("error: {}\n", expected.replace("FILE", &home.file(".ossutilconfig")))
@@ -368,7 +368,7 @@ fn an_endpoint_of_the_file_is_refused_with_its_line() {
         "[default]\nregion=r\naccount-id=1\nendpoint = ftp://x\n",
     );
     let run = delete(&home, &[], &CREDENTIALS);
-    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""));
     let expected = format!(
         "error: endpoint in [default] of {}, line 4: must be ",
         home.file(".ossutilconfig")
@@ -403,7 +403,7 @@ fn a_file_that_cannot_be_read_is_refused() {
                 options,
                 &[("OSSUTIL_CONFIG_FILE", named), CREDENTIALS[0], CREDENTIALS[1]],
             );
-            assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+            assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""), "{run:?}");
             assert!(
                 run.stderr.starts_with(&format!("error: {}", expected.replace("ORIGIN", origin))),
                 "{run:?}"
@@ -413,7 +413,7 @@ fn a_file_that_cannot_be_read_is_refused() {
     let directory = Home::new("config_file-directory");
     std::fs::create_dir(directory.file(".ossutilconfig")).unwrap();
     let run = delete(&directory, &place, &CREDENTIALS);
-    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""));
     assert!(
         run.stderr
             .starts_with(&format!("error: cannot read {:?}: ", directory.file(".ossutilconfig"))),

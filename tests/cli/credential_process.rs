@@ -8,7 +8,9 @@ use serde_json::json;
 
 use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 use crate::home::Home;
-use crate::program::{self, CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, checked, run};
+use crate::program::{
+    self, CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, USAGE, checked, run,
+};
 
 const ID: &str = "STS.ConformanceToken0001";
 
@@ -213,7 +215,7 @@ fn failed_program_is_reported_without_its_output() {
     ] {
         let command = format!("sh {}", home.write("helper", &script));
         let run = delete(&home, &service.url(), &["--credential-process", &command], &CREDENTIALS);
-        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+        assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""), "{run:?}");
         assert_eq!(run.stderr, format!("error: --credential-process: {expected}\n"), "{script}");
     }
     assert_eq!(service.emulator().requests(), 0);
@@ -228,7 +230,7 @@ fn a_command_that_is_none_is_refused_with_its_origin() {
     );
     for command in ["", "  ", "'helper", "\"helper", "helper \\", "''", "# helper"] {
         let run = delete(&home, &service.url(), &["--credential-process", command], &CREDENTIALS);
-        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{command}: {run:?}");
+        assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""), "{command}: {run:?}");
         assert_eq!(
             run.stderr,
             "error: --credential-process: must be a program and its arguments, with every quote closed\n",
@@ -236,7 +238,7 @@ fn a_command_that_is_none_is_refused_with_its_origin() {
         );
     }
     let run = delete(&home, &service.url(), &[], &[]);
-    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""));
     let origin = format!("process-command in [default] of {}, line 3", home.file(".ossutilconfig"));
     assert!(
         run.stderr.starts_with(&format!("error: {origin}: cannot run \"/no/such/program\": ")),
@@ -256,7 +258,7 @@ fn program_is_not_run_for_a_rehearsal() {
         ["--credential-process", &command, "--force"],
         &[("PATH", "/usr/bin:/bin"), home.variable()],
     );
-    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert_eq!(missing.code, USAGE, "{missing:?}");
     assert!(!missing.stderr.contains("credentials"), "{missing:?}");
     assert!(!home.has("was-run"));
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::calls::time;
 use crate::canary::TOKEN;
-use crate::program::{CREDENTIALS, File, PLACE, Service, credentials, run, target};
+use crate::program::{CREDENTIALS, File, PLACE, Service, USAGE, credentials, run, target};
 
 fn dry_run(options: &[&str], environment: &[(&str, &str)]) -> crate::program::Run {
     run(PLACE.into_iter().chain(["--dry-run"]).chain(options.iter().copied()), environment)
@@ -24,7 +24,7 @@ fn output_that_is_cut_short_has_no_total() {
     let run = crate::program::checked(command.stdout(full).output().unwrap());
     let last = "error: cannot write the output: No space left on device (os error 28)\n\
                 the output is not complete; nothing was sent\n";
-    assert!(run.code == Some(1) && run.stderr.ends_with(last), "{run:?}");
+    assert!(run.code == USAGE && run.stderr.ends_with(last), "{run:?}");
 }
 
 /// The case `count/two` of the conformance cases: the signature is that of the official SDKs.
@@ -116,7 +116,7 @@ fn every_request_of_many_keys_is_a_line() {
 fn a_bad_line_ends_it_as_it_would_a_run() {
     let file = File::new("dry-run-bad", "jsonl", "\"a\"\nb\n");
     let run = dry_run(&["--index-name", "vectorindex1", "--keys-from", file.path()], &CREDENTIALS);
-    assert_eq!(run.code, Some(2), "{run:?}");
+    assert_eq!(run.code, USAGE, "{run:?}");
     let expected = format!(
         "error: {}, line 2: not JSON: expected value at line 1 column 1\n\
          help: correct it, or try again with --on-bad-key skip, which skips such lines\n",

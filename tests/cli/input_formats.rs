@@ -2,7 +2,9 @@
 //! anything is sent.
 
 use crate::home::Home;
-use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run, run_with_stdin};
+use crate::program::{
+    CREDENTIALS, File, PLACE, REFUSED, Run, Service, TRANSPORTS, USAGE, run, run_with_stdin,
+};
 
 fn delete(service: &Service, options: &[&str], stdin: impl AsRef<[u8]>) -> Run {
     let url = service.url();
@@ -106,7 +108,7 @@ fn what_is_plainly_not_keys_is_refused() {
             );
             assert_eq!(
                 (run.code, run.stdout.as_str(), run.stderr),
-                (Some(2), "", expected),
+                (USAGE, "", expected),
                 "{text:?}"
             );
         }
@@ -172,7 +174,7 @@ fn binary_input_is_named_whatever_the_options() {
             let expected = format!("error: --keys-from stdin: {reason}\n");
             assert_eq!(
                 (run.code, run.stdout.as_str(), run.stderr),
-                (Some(2), "", expected),
+                (USAGE, "", expected),
                 "{options:?}"
             );
         }
@@ -199,7 +201,7 @@ fn skipping_ends_in_a_file_that_is_mostly_bad() {
         assert!(run.stderr.ends_with(help) && run.code != Some(0), "{run:?}");
         let run = delete(&service, &options, b"\xb5\xe7-1\n\xb5\xe7-2\n");
         assert!(run.stderr.contains("error: stdin: none of 2 lines holds a key\n"), "{run:?}");
-        assert_eq!((run.code, run.counts()), (Some(2), [0; 6]), "{run:?}");
+        assert_eq!((run.code, run.counts()), (USAGE, [0; 6]), "{run:?}");
         // What comes after the beginning can be binary too.
         let zero = format!("{}doc\0-002\n", "doc-001\n".repeat(20_000));
         let run = delete(&service, &options, zero);
@@ -219,7 +221,7 @@ fn failed_keys_are_taken_back_whatever_their_name() {
         let array = serde_json::to_string(&keys).unwrap();
         let options = ["--keys", &array, "--failed-keys", failed.path(), "--transport", transport];
         let run = delete(&service, &options, "");
-        assert_eq!((run.code, run.counts()[1]), (Some(1), keys.len() as u64), "{run:?}");
+        assert_eq!((run.code, run.counts()[1]), (REFUSED, keys.len() as u64), "{run:?}");
         for (from, stdin) in [(failed.path(), String::new()), ("-", failed.read())] {
             let service = Service::holding(keys.iter().map(|&key| key.to_owned()));
             let run = delete(&service, &["--keys-from", from, "--transport", transport], stdin);
@@ -230,7 +232,7 @@ fn failed_keys_are_taken_back_whatever_their_name() {
             );
         }
         let run = delete(&service, &["--keys-from", failed.path(), "--keys-format", "lines"], "");
-        assert_eq!(run.code, Some(2), "{run:?}");
+        assert_eq!(run.code, USAGE, "{run:?}");
         let help = "help: leave out --keys-format lines: such files are recognised, and read as JSON Lines\n";
         assert!(
             run.stderr.contains(", line 1: is a line of --failed-keys (")
@@ -250,7 +252,7 @@ fn a_jsonl_file_of_plain_lines_is_refused() {
          help: add --keys-format lines if each line is a key as it is\n",
         file.path(),
     );
-    assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", expected));
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr), (USAGE, "", expected));
     let run = delete(&service, &["--keys-from", file.path(), "--keys-format", "lines"], "");
     assert_eq!((run.code, service.left()), (Some(0), 7), "{run:?}");
 }
@@ -348,6 +350,6 @@ fn text_in_utf_16_is_named_wherever_it_comes_in() {
             run.stderr.starts_with(&format!("error: {origin}is UTF-16 text; expected UTF-8\n")),
             "{run:?}"
         );
-        assert_eq!((run.code, service.requests()), (Some(2), 0));
+        assert_eq!((run.code, service.requests()), (USAGE, 0));
     }
 }

@@ -8,20 +8,13 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use oss_delete_vectors::emulator::RateLimit;
 
 use crate::canary;
-use crate::program::{CREDENTIALS, File, PLACE, Service, TRANSPORTS, command, finish, run};
+use crate::program::{
+    CREDENTIALS, File, INTERRUPTED, Service, TRANSPORTS, against, command, finish, run,
+};
 
 fn spawn(endpoint: &str, options: &[&str]) -> (Child, BufReader<ChildStderr>) {
-    let base = [
-        "--index-name",
-        "vectorindex1",
-        "--force",
-        "--output-format",
-        "json",
-        "--endpoint",
-        endpoint,
-    ];
-    let mut command =
-        command(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS);
+    let base = against(endpoint);
+    let mut command = command(base.chain(options.iter().copied()), &CREDENTIALS);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
     (child, stderr)
@@ -74,7 +67,7 @@ fn first_interrupt_stops_a_resumable_run() {
         let [deleted, rejected, unconfirmed, ..] = stopped.counts();
         assert_eq!(
             (stopped.code, rejected, &stopped.json()["error"]["message"]),
-            (Some(130), 0, &"interrupted".into())
+            (INTERRUPTED, 0, &"interrupted".into())
         );
         let gone = 20_000 - service.left() as u64;
         assert!((deleted..=deleted + unconfirmed).contains(&gone), "{gone}: {stopped:?}");
@@ -89,16 +82,8 @@ fn first_interrupt_stops_a_resumable_run() {
 
         service.emulator().set_rate_limit(None);
         let url = service.url();
-        let base = [
-            "--index-name",
-            "vectorindex1",
-            "--force",
-            "--output-format",
-            "json",
-            "--endpoint",
-            &url,
-        ];
-        let resumed = run(PLACE.into_iter().chain(base).chain(options), &CREDENTIALS);
+        let base = against(&url);
+        let resumed = run(base.chain(options), &CREDENTIALS);
         assert_eq!(
             (resumed.code, &resumed.counts()[..5]),
             (Some(0), &[20_000, 0, 0, 0, 0][..]),
@@ -122,6 +107,6 @@ fn twice_it_waits_for_nothing() {
         assert!(line(&mut stderr).starts_with("stopping: "));
         interrupt(&child, "INT");
         let left = finish(child);
-        assert_eq!((left.code, left.counts()), (Some(130), [0, 0, 2, 0, 0, 1]), "{left:?}");
+        assert_eq!((left.code, left.counts()), (INTERRUPTED, [0, 0, 2, 0, 0, 1]), "{left:?}");
     }
 }

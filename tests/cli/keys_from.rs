@@ -7,26 +7,19 @@ use http::StatusCode;
 use oss_delete_vectors::{ServiceError, code};
 
 use crate::program::{
-    CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, command, finish, run, run_with_stdin,
+    CREDENTIALS, File, INCOMPLETE, REFUSED, Run, Service, TRANSPORTS, USAGE, against, command,
+    finish, run, run_with_stdin,
 };
 
 fn arguments<'a>(endpoint: &'a str, options: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
-    let base = [
-        "--index-name",
-        "vectorindex1",
-        "--force",
-        "--output-format",
-        "json",
-        "--endpoint",
-        endpoint,
-    ];
-    PLACE.into_iter().chain(base).chain(options.iter().copied())
+    let base = against(endpoint);
+    base.chain(options.iter().copied())
 }
 
 fn delete(service: &Service, options: &[&str], stdin: impl AsRef<[u8]>) -> Run {
     let url = service.url();
     let run = run_with_stdin(arguments(&url, options), &CREDENTIALS, stdin);
-    if run.code != Some(2) {
+    if run.code != USAGE {
         run.check_sum();
     }
     run
@@ -111,7 +104,7 @@ fn bad_line_stops_the_run_and_is_located() {
         let file =
             File::new("bad-line", "jsonl", "\"doc-001\"\n\"doc-002\"\nnonsense\n\"doc-003\"\n");
         let run = delete(&service, &["--keys-from", file.path(), "--transport", transport], "");
-        assert_eq!((run.code, service.requests(), service.left()), (Some(2), 0, 9), "{run:?}");
+        assert_eq!((run.code, service.requests(), service.left()), (USAGE, 0, 9), "{run:?}");
         let reason =
             format!("{}, line 3: not JSON: expected ident at line 1 column 2", file.path());
         assert_eq!(
@@ -147,7 +140,7 @@ fn what_was_sent_before_a_bad_line_is_accounted_for() {
             run.stderr
         );
         let [deleted, _, _, not_attempted, _, requests] = run.counts();
-        assert_eq!(run.code, Some(if requests > 0 { 1 } else { 2 }), "{run:?}");
+        assert_eq!(run.code, if requests > 0 { INCOMPLETE } else { USAGE }, "{run:?}");
         assert_eq!(
             (deleted, requests),
             (9000 - service.left() as u64, service.requests()),
@@ -157,7 +150,7 @@ fn what_was_sent_before_a_bad_line_is_accounted_for() {
         assert_eq!(
             failed.read().lines().count() as u64,
             not_attempted,
-            "every key that was read and not deleted is told"
+            "every key that was read and not deleted is reported"
         );
     }
 }
@@ -243,7 +236,7 @@ fn unreadable_inputs_are_refused_before_anything_is_sent() {
     ] {
         let url = service.url();
         let run = run(arguments(&url, options), &CREDENTIALS);
-        assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(2), "", expected));
+        assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (USAGE, "", expected));
     }
     assert_eq!(service.requests(), 0);
 }
@@ -260,7 +253,7 @@ fn a_pipe_given_twice_is_refused() {
             "error: --keys-from {}: this pipe is given twice, and can be read once\n",
             paths[1]
         );
-        assert_eq!((run.code, run.stderr), (Some(2), expected), "{paths:?}");
+        assert_eq!((run.code, run.stderr), (USAGE, expected), "{paths:?}");
     }
     assert_eq!(service.requests(), 0);
     // Files and devices are read by each.
@@ -297,7 +290,7 @@ fn after_a_fatal_answer_the_rest_of_the_input_is_not_read() {
         run.check_sum();
         assert_eq!(
             (run.code, run.counts()[0], &run.json()["input_complete"]),
-            (Some(1), 0, &false.into()),
+            (REFUSED, 0, &false.into()),
             "{run:?}"
         );
         assert!(run.json()["keys_read"].as_u64().unwrap() <= 48 * 500, "{run:?}");

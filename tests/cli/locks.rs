@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use oss_delete_vectors::Deleted;
 use oss_delete_vectors::transports::Server;
 
-use crate::program::{CREDENTIALS, File, PLACE, Run, command, finish, run};
+use crate::program::{CREDENTIALS, File, PLACE, Run, USAGE, command, finish, run};
 
 const LOCK: &str = ".delete-vectors-lock";
 
-/// Keys that two runs may have, and a service that answers once it is told to.
+/// Keys for two runs, and a service that responds when the test allows it.
 struct Held {
     server: Server,
     keys: File,
@@ -92,7 +92,7 @@ fn the_second_run_says_who_uses_the_file_and_ends() {
             );
             let is_held = second.stderr.starts_with(&expected)
                 && second.stderr.contains("help: wait until it has ended");
-            assert!(is_held && second.code == Some(2) && second.stdout.is_empty(), "{second:?}");
+            assert!(is_held && second.code == USAGE && second.stdout.is_empty(), "{second:?}");
         }
         assert_eq!(
             (held.requests.load(Ordering::SeqCst), fs::read_to_string(file.path()).unwrap()),
@@ -124,7 +124,7 @@ fn a_file_with_two_names_is_locked() {
         );
         assert_eq!(
             (run.code, run.stderr, held.requests.load(Ordering::SeqCst)),
-            (Some(2), expected, requests)
+            (USAGE, expected, requests)
         );
         held.is_free.store(1, Ordering::SeqCst);
         assert_eq!(finish(child).code, Some(0));
@@ -184,7 +184,7 @@ fn runs_at_once_on_one_file_exclude_each_other() {
         let children: Vec<Child> = (0..4).map(|_| spawn()).collect();
         for run in children.into_iter().map(finish) {
             let is_held =
-                run.code == Some(2) && run.stderr.contains("another run is using this file");
+                run.code == USAGE && run.stderr.contains("another run is using this file");
             assert!(run.code == Some(0) || is_held, "{run:?}");
             ended[usize::from(is_held)] += 1;
         }

@@ -11,7 +11,8 @@ use oss_delete_vectors::{ServiceError, code};
 use crate::canary::WRONG_SECRET;
 use crate::output_files::{delete as delete_keys, many};
 use crate::program::{
-    CREDENTIALS, ClosedPort, PLACE, Run, Service, TRANSPORTS, checked, command, run,
+    CREDENTIALS, ClosedPort, PLACE, REFUSED, Run, Service, TRANSPORTS, UNREACHED, checked, command,
+    run,
 };
 
 const KEYS: [&str; 4] =
@@ -73,7 +74,7 @@ fn rejected() {
     for transport in TRANSPORTS {
         service.emulator().fail_next(refusal.clone(), 0);
         let run = delete(&service.url(), transport);
-        assert_eq!((run.code, run.counts()), (Some(1), [0, 3, 0, 0, 1, 1]), "{run:?}");
+        assert_eq!((run.code, run.counts()), (REFUSED, [0, 3, 0, 0, 1, 1]), "{run:?}");
         let (report, request_id) = (run.json(), format!("{:024X}", service.emulator().requests()));
         assert_eq!(report["request_id"], request_id);
         let expected = serde_json::json!({
@@ -95,7 +96,7 @@ fn rejected() {
     assert_eq!(
         (text.code, text.stdout.as_str()),
         (
-            Some(1),
+            REFUSED,
             "Deleted 0 keys from vectorindex1, 3 rejected, 1 duplicate left out (1 request in 0:00)\n"
         )
     );
@@ -106,7 +107,7 @@ fn a_wrong_secret_is_rejected_and_not_shown() {
     let service = Service::start();
     let wrong = [CREDENTIALS[0], ("OSS_ACCESS_KEY_SECRET", WRONG_SECRET)];
     let run = run(arguments(&service.url(), &["--output-format", "json"]), &wrong);
-    assert_eq!((run.code, run.counts()), (Some(1), [0, 3, 0, 0, 1, 1]));
+    assert_eq!((run.code, run.counts()), (REFUSED, [0, 3, 0, 0, 1, 1]));
     assert_eq!(run.json()["error"]["code"], "SignatureDoesNotMatch");
 }
 
@@ -124,7 +125,7 @@ fn unconfirmed_after_a_5xx() {
             ),
             &CREDENTIALS,
         );
-        assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 3, 0, 1, 1]), "{run:?}");
+        assert_eq!((run.code, run.counts()), (REFUSED, [0, 0, 3, 0, 1, 1]), "{run:?}");
         let request_id = format!("{:024X}", service.emulator().requests());
         assert_eq!(
             run.stderr,
@@ -195,7 +196,7 @@ fn unconfirmed_without_an_answer() {
             let run = run(arguments(url, &options), &CREDENTIALS);
             assert_eq!(
                 (run.code, run.counts()),
-                (Some(1), [0, 0, 3, 0, 1, 1]),
+                (UNREACHED, [0, 0, 3, 0, 1, 1]),
                 "{transport} {run:?}"
             );
             assert!(
@@ -219,7 +220,11 @@ fn keys_are_not_attempted_without_a_server() {
     let port = ClosedPort::new();
     for transport in TRANSPORTS {
         let run = delete(&port.url(), transport);
-        assert_eq!((run.code, run.counts()), (Some(1), [0, 0, 0, 3, 1, 3]), "{transport} {run:?}");
+        assert_eq!(
+            (run.code, run.counts()),
+            (UNREACHED, [0, 0, 0, 3, 1, 3]),
+            "{transport} {run:?}"
+        );
         assert!(
             run.json()["error"]["message"]
                 .as_str()
@@ -255,7 +260,7 @@ fn the_servers_words_cannot_write_to_the_terminal() {
 fn a_reader_that_has_gone_away_is_no_error() {
     let service = Service::start();
     for (failure, expected) in
-        [(None, 0), (Some(ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no")), 1)]
+        [(None, 0), (Some(ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no")), 2)]
     {
         if let Some(failure) = failure {
             service.emulator().fail_next(failure, 0);

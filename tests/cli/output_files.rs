@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run};
+use crate::program::{
+    CREDENTIALS, File, INCOMPLETE, PLACE, REFUSED, Run, Service, TRANSPORTS, USAGE, against, run,
+};
 
 pub(crate) fn delete(service: &Service, options: &[&str]) -> Run {
     let url = service.url();
-    let base =
-        ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
-    let run = run(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS);
+    let base = against(&url);
+    let run = run(base.chain(options.iter().copied()), &CREDENTIALS);
     if !run.stdout.is_empty() {
         run.check_sum();
     }
@@ -35,7 +36,7 @@ fn failed_keys_are_told_with_the_reason_and_taken_back() {
         );
         assert_eq!(
             (first.code, &first.counts()[..5]),
-            (Some(1), &[2, 2, 0, 0, 0][..]),
+            (INCOMPLETE, &[2, 2, 0, 0, 0][..]),
             "{first:?}"
         );
         let told = failed.read();
@@ -75,7 +76,7 @@ fn keys_that_were_never_sent_are_told_as_well() {
     let failed = File::none("never-sent-failed", "jsonl");
     let run = delete(&service, &["--keys-from", keys.path(), "--failed-keys", failed.path()]);
     let [deleted, rejected, unconfirmed, not_attempted, ..] = run.counts();
-    assert_eq!((run.code, deleted, unconfirmed), (Some(1), 0, 0), "{run:?}");
+    assert_eq!((run.code, deleted, unconfirmed), (REFUSED, 0, 0), "{run:?}");
     assert_eq!(failed.read().lines().count() as u64, rejected + not_attempted);
     assert_eq!(
         failed
@@ -97,7 +98,7 @@ fn a_file_of_failed_keys_that_holds_something_is_left_alone() {
         "error: --failed-keys {}: cannot be written: it is not empty; name another file, or remove this one\n",
         held.path()
     );
-    assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", expected));
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr), (USAGE, "", expected));
     assert_eq!((held.read().as_str(), service.requests()), ("\"doc-001\"\n", 0));
 }
 
@@ -130,7 +131,7 @@ fn unwritable_files_fail_before_the_first_request() {
         let run = delete(&service, &["--keys", r#"["doc-001"]"#, option, path]);
         assert_eq!(
             (run.code, run.stdout.as_str(), run.stderr),
-            (Some(2), "", format!("error: {expected}\n"))
+            (USAGE, "", format!("error: {expected}\n"))
         );
     }
     assert_eq!(service.requests(), 0);
@@ -154,7 +155,7 @@ fn one_file_is_one_thing() {
         let expected = format!(
             "error: {written} {path}: would be written over {option} {other}; name another file\n"
         );
-        assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", expected));
+        assert_eq!((run.code, run.stdout.as_str(), run.stderr), (USAGE, "", expected));
     }
     assert_eq!(
         (keys.read().as_str(), keys_as_temporary.read().as_str()),
@@ -207,13 +208,13 @@ fn stdout_and_stderr_go_to_no_other_file_of_the_run() {
                 "error: {option} {}: {stream} is redirected to this file; name another file for one of them\n",
                 file.path()
             );
-            assert!(run.code == Some(2) && text.contains(&expected), "{text}");
+            assert!(run.code == USAGE && text.contains(&expected), "{text}");
         }
     }
     let run = delete(&service, &["--keys", r#"["doc-001"]"#, "--failed-keys", "-"]);
     assert_eq!(
         (run.code, run.stderr.as_str()),
-        (Some(2), "error: --failed-keys -: is no file; for stdout name /dev/stdout\n")
+        (USAGE, "error: --failed-keys -: is no file; for stdout name /dev/stdout\n")
     );
     assert_eq!(service.requests(), 0);
 }
@@ -229,7 +230,7 @@ fn a_pipe_or_a_device_is_no_checkpoint() {
         let expected = format!(
             "error: --checkpoint {path}: cannot be used: it is a device or a pipe; expected a file\n"
         );
-        assert_eq!((run.code, run.stderr), (Some(2), expected));
+        assert_eq!((run.code, run.stderr), (USAGE, expected));
     }
     std::fs::remove_file(pipe.path()).unwrap();
 }
@@ -259,16 +260,8 @@ mod full {
     /// Runs it where no file may be longer than `blocks` of 512 bytes.
     fn delete_in(blocks: u32, service: &Service, options: &[&str]) -> Run {
         let url = service.url();
-        let base = [
-            "--index-name",
-            "vectorindex1",
-            "--force",
-            "--output-format",
-            "json",
-            "--endpoint",
-            &url,
-        ];
-        let inner = command(PLACE.into_iter().chain(base).chain(options.iter().copied()), &[]);
+        let base = against(&url);
+        let inner = command(base.chain(options.iter().copied()), &[]);
         let mut shell = Command::new("sh");
         shell
             .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")])
@@ -292,11 +285,7 @@ mod full {
             &service,
             &["--keys-from", keys.path(), "--checkpoint", checkpoint.path()],
         );
-        assert_eq!(
-            (run.code, run.stdout.as_str(), service.requests()),
-            (Some(2), "", 0),
-            "{run:?}"
-        );
+        assert_eq!((run.code, run.stdout.as_str(), service.requests()), (USAGE, "", 0), "{run:?}");
         let expected = format!(
             "error: --checkpoint {}: cannot be written: File too large (os error 27)\n",
             checkpoint.path()
@@ -330,7 +319,7 @@ mod full {
             );
             assert_eq!(
                 (first.code, first.stderr.matches(&expected).count()),
-                (Some(1), 1),
+                (INCOMPLETE, 1),
                 "{first:?}"
             );
             assert!(
@@ -343,7 +332,7 @@ mod full {
             let second = delete(&service, &options);
             assert_eq!(
                 (second.code, &second.counts()[..5]),
-                (Some(1), &[3750, 250, 0, 0, 0][..]),
+                (INCOMPLETE, &[3750, 250, 0, 0, 0][..]),
                 "{second:?}"
             );
             let mut told: Vec<String> =
@@ -366,10 +355,10 @@ mod full {
         service.emulator().reject_keys(["doc-002"]);
         let options = |path| ["--keys", r#"["doc-001","doc-002"]"#, "--failed-keys", path];
         let told = delete(&service, &options("/dev/stderr"));
-        assert_eq!((told.code, &told.counts()[..2]), (Some(1), &[1, 1][..]), "{told:?}");
+        assert_eq!((told.code, &told.counts()[..2]), (INCOMPLETE, &[1, 1][..]), "{told:?}");
         assert!(told.stderr.starts_with(r#"{"key":"doc-002","outcome":"rejected","#), "{told:?}");
         let full = delete(&service, &options("/dev/full"));
-        assert_eq!((full.code, &full.counts()[..2]), (Some(1), &[1, 1][..]), "{full:?}");
+        assert_eq!((full.code, &full.counts()[..2]), (INCOMPLETE, &[1, 1][..]), "{full:?}");
         assert!(
             full.stderr.contains(
                 "error: --failed-keys /dev/full: cannot be written: No space left on device"

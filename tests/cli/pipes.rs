@@ -9,7 +9,9 @@ use http::StatusCode;
 use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::{ServiceError, code};
 
-use crate::program::{CREDENTIALS, File, PLACE, Service, TRANSPORTS, command, finish};
+use crate::program::{
+    CREDENTIALS, File, INTERRUPTED, PLACE, REFUSED, Service, TRANSPORTS, command, finish,
+};
 
 fn spawn(service: &Service, options: &[&str]) -> (Child, ChildStdin) {
     let url = service.url();
@@ -95,7 +97,7 @@ fn keys_that_were_read_are_counted_after_an_interrupt() {
         feeding.join().unwrap();
         run.check_sum();
         let json = run.json();
-        assert_eq!((run.code, &json["input_complete"]), (Some(130), &false.into()), "{run:?}");
+        assert_eq!((run.code, &json["input_complete"]), (INTERRUPTED, &false.into()), "{run:?}");
         // At a concurrency of 1, 9,000 keys are pushed and not deleted. The others are read ahead.
         let read = json["keys_read"].as_u64().unwrap();
         let [deleted, ..] = run.counts();
@@ -120,7 +122,7 @@ fn the_text_says_what_was_not_read() {
     pipe.write_all(b"doc-001\n").unwrap();
     let run = finish(child);
     drop(pipe);
-    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_eq!(run.code, REFUSED, "{run:?}");
     let expected = "Deleted 0 keys from vectorindex1, 1 rejected; the rest of the input was not read (1 request in 0:";
     assert!(run.stdout.starts_with(expected), "{run:?}");
     assert!(

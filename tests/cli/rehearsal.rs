@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::program::{CREDENTIALS, File, TRANSPORTS, run};
+use crate::program::{CREDENTIALS, File, TRANSPORTS, USAGE, run};
 
 const KEYS: &str = r#"["doc-001","doc-002","doc-003"]"#;
 
@@ -112,9 +112,9 @@ fn a_rehearsal_depends_on_the_command_line_alone() {
 }
 
 #[test]
-fn an_index_name_that_the_emulator_cannot_have_is_refused_at_once() {
+fn emulator_rejects_an_invalid_index_name() {
     let run = run(["--emulator", "--index-name", "not-valid", "--keys", KEYS], &[]);
-    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""));
     assert!(
         run.stderr.starts_with("error: index name must be 1 to 63 letters and digits"),
         "{run:?}"

@@ -3,7 +3,10 @@
 use std::fs;
 
 use crate::output_files::{delete, many};
-use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, run_with_stdin};
+use crate::program::{
+    CREDENTIALS, File, INCOMPLETE, REFUSED, Run, Service, TRANSPORTS, USAGE, against,
+    run_with_stdin,
+};
 
 #[test]
 fn a_checkpoint_goes_with_the_last_key() {
@@ -40,7 +43,7 @@ fn the_same_command_goes_on_where_the_run_ended() {
         let first = delete(&service, &options);
         assert_eq!(
             (first.code, &first.json()["error"]["code"]),
-            (Some(1), &"AccessDenied".into()),
+            (REFUSED, &"AccessDenied".into()),
             "{first:?}"
         );
         assert_eq!(first.json()["input_complete"], first.json()["keys_read"] == 5000, "{first:?}");
@@ -60,12 +63,12 @@ fn the_same_command_goes_on_where_the_run_ended() {
         service.allow(u64::MAX);
         assert_eq!(delete(&service, &options).counts()[..5], [4999, 1, 0, 0, 0]);
         assert_eq!(service.left(), 1);
-        // All but the bad key: the checkpoint stays, and so does the line that tells of it.
+        // All but the bad key: the checkpoint stays, and so does the line about that key.
         assert!(checkpoint.exists());
         let last = delete(&service, &options);
         assert_eq!(
             (last.code, &last.counts()[..5]),
-            (Some(1), &[4999, 1, 0, 0, 0][..]),
+            (INCOMPLETE, &[4999, 1, 0, 0, 0][..]),
             "{last:?}"
         );
         assert_eq!(
@@ -80,18 +83,8 @@ fn the_same_command_goes_on_where_the_run_ended() {
 /// Runs it with the keys on stdin.
 fn delete_from_stdin(service: &Service, options: &[&str], keys: &str) -> Run {
     let url = service.url();
-    let base = [
-        "--index-name",
-        "vectorindex1",
-        "--force",
-        "--output-format",
-        "json",
-        "--endpoint",
-        &url,
-        "--keys-from",
-        "-",
-    ];
-    run_with_stdin(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS, keys)
+    let base = against(&url).chain(["--keys-from", "-"]);
+    run_with_stdin(base.chain(options.iter().copied()), &CREDENTIALS, keys)
 }
 
 /// The help of a refusal.
@@ -124,7 +117,7 @@ fn resume_over(test: &str, is_stdin: bool, change: Change, options: &[&str], is_
     let settled = u32::try_from(first.counts()[0]).unwrap();
     assert_eq!(
         (first.code, service.left()),
-        (Some(1), 9000 - settled as usize),
+        (REFUSED, 9000 - settled as usize),
         "{test}: {first:?}"
     );
     let saved = checkpoint.read();
@@ -139,7 +132,7 @@ fn resume_over(test: &str, is_stdin: bool, change: Change, options: &[&str], is_
     }
     assert_eq!(
         (second.code, second.stdout.as_str(), service.requests()),
-        (Some(2), "", requests),
+        (USAGE, "", requests),
         "{test}: {second:?}"
     );
     let inputs = if is_stdin { "-" } else { input.path() };
@@ -228,7 +221,7 @@ fn a_line_skipped_among_the_settled_is_refused() {
     let run = delete(&service, &options);
     assert_eq!(
         (run.code, run.stdout.as_str(), service.requests()),
-        (Some(2), "", requests),
+        (USAGE, "", requests),
         "{run:?}"
     );
     assert!(run.stderr.ends_with(&format!("--on-bad-key skip)\n{HELP}")), "{run:?}");
@@ -266,7 +259,7 @@ fn files_in_another_order_are_refused() {
     let deleted = with(&a, &b).counts()[0];
     service.allow(u64::MAX);
     let run = with(&b, &a);
-    assert_eq!((run.code, service.left() as u64), (Some(2), 2000 - deleted), "{run:?}");
+    assert_eq!((run.code, service.left() as u64), (USAGE, 2000 - deleted), "{run:?}");
     assert!(
         run.stderr.contains(&format!(
             "(that run had --keys-from {} --keys-from {})",
@@ -287,7 +280,7 @@ fn a_checkpoint_of_another_target_names_it() {
     let checkpoint = File::none("another-target", "checkpoint");
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "-j", "1"];
     service.allow(2);
-    assert_eq!(delete(&service, &options).code, Some(1));
+    assert_eq!(delete(&service, &options).code, REFUSED);
     let (saved, requests) = (checkpoint.read(), service.requests());
     let elsewhere = Service::start();
     let run = delete(&elsewhere, &options);
@@ -301,7 +294,7 @@ fn a_checkpoint_of_another_target_names_it() {
         name(&service),
         name(&elsewhere),
     );
-    assert_eq!((run.code, run.stdout.as_str(), run.stderr), (Some(2), "", expected));
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr), (USAGE, "", expected));
     assert_eq!((checkpoint.read(), service.requests(), elsewhere.requests()), (saved, requests, 0));
 }
 
@@ -311,7 +304,7 @@ fn a_file_that_is_no_checkpoint_is_left_as_it_is() {
     let checkpoint = File::none("no-checkpoint", "checkpoint");
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "-j", "1"];
     service.allow(2);
-    assert_eq!(delete(&service, &options).code, Some(1));
+    assert_eq!(delete(&service, &options).code, REFUSED);
     let (saved, requests) = (checkpoint.read(), service.requests());
     let other = "is not a checkpoint of this program";
     let version =
@@ -328,7 +321,7 @@ fn a_file_that_is_no_checkpoint_is_left_as_it_is() {
         let run = delete(&service, &options);
         let help = "help: to start over, remove this file or name another one";
         let expected = format!("error: --checkpoint {}: {expected}\n{help}\n", checkpoint.path());
-        assert_eq!((run.code, run.stderr, checkpoint.read().as_str()), (Some(2), expected, text));
+        assert_eq!((run.code, run.stderr, checkpoint.read().as_str()), (USAGE, expected, text));
     }
     assert_eq!(service.requests(), requests);
 }
@@ -356,12 +349,12 @@ fn a_run_that_deleted_nothing_leaves_nothing() {
         (File::none("leaves-nothing", "checkpoint"), File::none("leaves-nothing", "jsonl"));
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path()];
     service.allow(0);
-    assert_eq!(delete(&service, &options).code, Some(1));
+    assert_eq!(delete(&service, &options).code, REFUSED);
     assert!(!checkpoint.exists());
     // With keys in a file, the checkpoint says whose file that is.
     let with_failed = [&options[..], &["--failed-keys", failed.path()]].concat();
     for _ in 0..2 {
-        assert_eq!(delete(&service, &with_failed).code, Some(1));
+        assert_eq!(delete(&service, &with_failed).code, REFUSED);
         assert_eq!((checkpoint.exists(), failed.read().lines().count()), (true, 1000));
     }
     service.allow(u64::MAX);
@@ -383,7 +376,7 @@ fn a_run_that_deleted_nothing_leaves_nothing() {
         let run = delete(&service, &[&["--keys-from", bad.path()], &outputs[..]].concat());
         assert_eq!(
             (run.code, checkpoint.exists(), failed_keys.exists()),
-            (Some(2), false, is_kept),
+            (USAGE, false, is_kept),
             "{run:?}"
         );
     }
@@ -407,7 +400,7 @@ fn keys_rejected_before_the_first_success_are_resent() {
     let first = delete(&service, &options);
     assert_eq!(
         (first.code, service.left(), failed.read().lines().count()),
-        (Some(1), 2000, 2000),
+        (REFUSED, 2000, 2000),
         "{first:?}"
     );
     let resumed = Service::holding(all);
@@ -439,7 +432,7 @@ fn the_help_for_keys_that_were_given_up_works() {
         "help: to try all keys again, remove {} and add --failed-keys PATH; what is gone already does no harm\n",
         checkpoint.path()
     );
-    assert!(without.code == Some(1) && without.stderr.ends_with(&expected), "{without:?}");
+    assert!(without.code == INCOMPLETE && without.stderr.ends_with(&expected), "{without:?}");
     fs::remove_file(checkpoint.path()).unwrap();
     let with = [&options[..], &["--failed-keys", failed.path()]].concat();
     for _ in 0..2 {
@@ -449,7 +442,7 @@ fn the_help_for_keys_that_were_given_up_works() {
              what is gone already does no harm\n",
             failed.path()
         );
-        assert!(run.code == Some(1) && run.stderr.ends_with(&expected), "{run:?}");
+        assert!(run.code == INCOMPLETE && run.stderr.ends_with(&expected), "{run:?}");
     }
     let other = Service::holding(["doc-00001"]);
     let (checkpoint, again) =

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::program::{CREDENTIALS, File, PLACE, Run, Service, command, finish};
+use crate::program::{CREDENTIALS, File, INTERRUPTED, PLACE, Run, Service, USAGE, command, finish};
 
 /// Runs a line of shell on a terminal of its own, where `$program` is the program with a whole command; types `typed`.
 fn on_terminal(service: &Service, line: &str, typed: &str) -> Run {
@@ -39,7 +39,7 @@ fn a_yes_deletes_and_a_no_sends_nothing() {
     let line = r#"$program --keys '["doc-001","doc-002"]'"#;
     for no in ["n\n", "\n", "q\n"] {
         let run = on_terminal(&service, line, no);
-        assert_eq!((run.code, service.requests()), (Some(1), 0), "{run:?}");
+        assert_eq!((run.code, service.requests()), (INTERRUPTED, 0), "{run:?}");
         assert!(run.stdout.contains(QUESTION) && run.stdout.contains("? [y/N] "), "{run:?}");
         assert!(run.stdout.contains("note: nothing was sent\r\n"), "{run:?}");
         assert!(run.stdout.ends_with("Deleted 0 keys from vectorindex1\r\n"), "{run:?}");
@@ -143,7 +143,7 @@ fn without_a_terminal_only_force_deletes() {
         )
     };
     let refused = without(None);
-    assert_eq!((refused.code, refused.stdout.as_str(), service.requests()), (Some(2), "", 0));
+    assert_eq!((refused.code, refused.stdout.as_str(), service.requests()), (USAGE, "", 0));
     let expected = "error: deleting is irreversible, and there is no terminal to ask on: use --force not to be asked\n";
     assert_eq!(refused.stderr, expected);
     for force in ["--force", "-f"] {

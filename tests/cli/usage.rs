@@ -1,7 +1,7 @@
 //! What is refused before anything is sent, and what is said about it. Every case exits with 2 and prints nothing on stdout.
 
 use crate::canary::SECRET;
-use crate::program::{ACCESS_KEY_ID, CREDENTIALS, File, PLACE, Service, run};
+use crate::program::{ACCESS_KEY_ID, CREDENTIALS, File, PLACE, Service, USAGE, run};
 
 /// Runs a whole and forced command, `changes` being made to it: an option to set, or to leave out. Says what stderr was.
 fn refused(
@@ -25,7 +25,7 @@ fn refused(
     let run = run(arguments, environment);
     assert_eq!(
         (run.code, run.stdout.as_str()),
-        (Some(2), ""),
+        (USAGE, ""),
         "{changes:?} {environment:?}: {run:?}"
     );
     assert_eq!(service.emulator().requests(), 0, "{changes:?} {environment:?}");
@@ -36,7 +36,7 @@ fn refused(
 fn missing_settings_are_listed_with_their_sources() {
     for environment in [&[][..], &[("OSS_REGION", ""), ("OSS_ACCESS_KEY_SECRET", "")]] {
         let nothing = run(["--force"], environment);
-        assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(2), ""));
+        assert_eq!((nothing.code, nothing.stdout.as_str()), (USAGE, ""));
         assert_eq!(
             nothing.stderr,
             "error: settings are missing; each was looked for in this order:\n\
@@ -84,7 +84,7 @@ fn each_setting_that_is_missing_is_named() {
 }
 
 #[test]
-fn a_setting_that_is_wrong_is_named_with_its_origin_and_its_rule() {
+fn invalid_setting_is_reported_with_origin_and_rule() {
     let service = Service::start();
     let [id, secret] = CREDENTIALS;
     let secret_with_line_break = &format!("{SECRET}\n");
@@ -317,6 +317,6 @@ fn a_variable_that_is_not_utf8_is_named_and_not_shown() {
     let mut command = command(PLACE, &CREDENTIALS[..1]);
     let run =
         checked(command.env("OSS_ACCESS_KEY_SECRET", OsStr::from_bytes(&secret)).output().unwrap());
-    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""));
     assert_eq!(run.stderr, "error: OSS_ACCESS_KEY_SECRET: not UTF-8\n");
 }

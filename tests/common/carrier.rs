@@ -1,4 +1,4 @@
-//! The two transports behind one blocking face.
+//! Both transports behind one blocking interface.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -106,6 +106,10 @@ impl Tokio {
                 .build()
                 .unwrap(),
         ))
+    }
+
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime().block_on(future)
     }
 
     fn runtime(&self) -> &tokio::runtime::Runtime {

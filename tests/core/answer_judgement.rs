@@ -1,4 +1,4 @@
-//! What an answer means for the keys: deleted, refused, or gone in part; and whether to send them again.
+//! What a response means for the keys: deleted, rejected or perhaps deleted; and whether to retry.
 
 use crate::calls::target;
 use http::{Response, StatusCode};
@@ -42,6 +42,11 @@ fn only_the_service_can_say_that_keys_are_deleted() {
         (200, &[id], r#"{"Response":{"error":"no"}}"#, false),
         (200, &[id], r#"{"errors":["no"]}"#, false),
         (200, &[id], r#"{"results":[{"errorCode":"no"}]}"#, false),
+        (200, &[id], r#"{"message":"no"}"#, false),
+        (200, &[id], r#"{"Exception":"no"}"#, false),
+        (200, &[id], r#"{"result":{"failedKeys":["a"]}}"#, false),
+        (200, &[id], r#"{"success":false}"#, false),
+        (200, &[id], r#"{"success":true,"requestId":"1"}"#, true),
         (200, &[id], r#"[{"Error":{"Code":"AccessDenied"}}]"#, false),
         (200, &[id], r#""AccessDenied""#, false),
         (200, &[id], "false", false),
@@ -192,32 +197,68 @@ fn an_error_says_what_to_do() {
     let bucket = "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket";
     let host = "examplebucket-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com";
     for (status, code, advice) in [
-        (403, code::ACCESS_DENIED, Some(format!("allow the action oss:DeleteVectors on {bucket} and {bucket}/*"))),
-        (404, code::NO_SUCH_BUCKET, Some(format!("check region, account id and bucket of {bucket}, and the endpoint: {host}"))),
-        (404, code::NO_SUCH_VECTOR_INDEX, Some(format!("check the index name, {bucket}/vectorindex1"))),
+        (
+            403,
+            code::ACCESS_DENIED,
+            Some(format!("allow the action oss:DeleteVectors on {bucket} and {bucket}/*")),
+        ),
+        (
+            404,
+            code::NO_SUCH_BUCKET,
+            Some(format!(
+                "check region, account id and bucket of {bucket}, and the endpoint: {host}"
+            )),
+        ),
+        (
+            404,
+            code::NO_SUCH_VECTOR_INDEX,
+            Some(format!("check the index name, {bucket}/vectorindex1")),
+        ),
         (403, code::INVALID_ACCESS_KEY_ID, Some("check the AccessKey id".to_owned())),
-        (403, code::SIGNATURE_DOES_NOT_MATCH, Some("check the AccessKey secret, the region and the account id".to_owned())),
+        (
+            403,
+            code::SIGNATURE_DOES_NOT_MATCH,
+            Some("check the AccessKey secret, the region and the account id".to_owned()),
+        ),
         (403, code::SECURITY_TOKEN_EXPIRED, Some("get new STS credentials".to_owned())),
         (403, code::INVALID_SECURITY_TOKEN, Some("get new STS credentials".to_owned())),
-        (403, code::REQUEST_TIME_TOO_SKEWED, Some("set the clock: it is more than 15 minutes off".to_owned())),
-        (403, code::USER_DISABLE, Some("enable the account or the user, or pay what is due".to_owned())),
-        (400, code::VECTOR_INDEX_PARAMETER_INVALID, Some("check the index name and the keys".to_owned())),
-        (400, code::INVALID_DIGEST, Some("send again: the body was changed on its way".to_owned())),
+        (
+            403,
+            code::REQUEST_TIME_TOO_SKEWED,
+            Some("set the clock: it is more than 15 minutes off".to_owned()),
+        ),
+        (
+            403,
+            code::USER_DISABLE,
+            Some("enable the account or the user, or pay the bill".to_owned()),
+        ),
+        (
+            400,
+            code::VECTOR_INDEX_PARAMETER_INVALID,
+            Some("check the index name and the keys".to_owned()),
+        ),
+        (400, code::INVALID_DIGEST, Some("send again: the body was changed on the way".to_owned())),
         (400, code::BAD_REQUEST, Some("send again".to_owned())),
         (401, "SomethingNew", Some("send again".to_owned())),
         (503, code::QPS_LIMIT_EXCEEDED, Some("send again, more slowly".to_owned())),
-        (500, code::INTERNAL_ERROR, Some("send again: the batch may be gone in part".to_owned())),
+        (500, code::INTERNAL_ERROR, Some("send again: some keys may be deleted".to_owned())),
         (404, "SomethingNew", None),
         (503, code::BAD_ERROR_RESPONSE, Some("send again, more slowly".to_owned())),
         (
             502,
             code::BAD_ERROR_RESPONSE,
-            Some("check the endpoint: the response is not from OSS, and the batch may be gone in part".to_owned()),
+            Some(
+                "check the endpoint: the response is not from OSS, and some keys may be deleted"
+                    .to_owned(),
+            ),
         ),
         (
             302,
             code::BAD_ERROR_RESPONSE,
-            Some("check the endpoint: the response is not from OSS, and the batch may be gone in part".to_owned()),
+            Some(
+                "check the endpoint: the response is not from OSS, and some keys may be deleted"
+                    .to_owned(),
+            ),
         ),
     ] {
         let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m");

@@ -1,4 +1,4 @@
-//! What is written in two places says the same in both: README in two languages, its figures, the features, the states of a batch.
+//! Documents that repeat something agree: README in two languages, its figures, the features.
 
 use std::fmt::Debug;
 
@@ -7,19 +7,17 @@ const CHINESE: &str = include_str!("../../README.zh-CN.md");
 const MANIFEST: &str = include_str!("../../Cargo.toml");
 const CRATE_PAGE: &str = include_str!("../../src/lib.rs");
 const BENCHMARKS: &str = include_str!("../../BENCHMARKS.md");
-const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
-const BULK: &str = include_str!("../../src/bulk.rs");
 
-/// What a translation leaves as it is.
+/// What a translation does not change.
 #[derive(Default)]
 struct Markdown {
     headings: Vec<usize>,
-    /// Fenced blocks, with what their fence says.
+    /// Fenced blocks with their info strings.
     blocks: Vec<String>,
     links: Vec<String>,
-    /// The code in the text of each section, sorted: other languages have another order.
+    /// The code in the text of each section, sorted, because the word order differs.
     code: Vec<Vec<String>>,
-    /// How many cells each row of each table has, and the figures in them.
+    /// For each row of each table, the number of cells and the figures.
     tables: Vec<Vec<(usize, Vec<String>)>>,
 }
 
@@ -68,7 +66,7 @@ impl Markdown {
     }
 }
 
-/// The numbers in a text: digits, and the points and commas between them.
+/// The numbers in a text: digits, with points and commas between them.
 fn figures(text: &str) -> Vec<String> {
     let is_part = |character: char| character.is_ascii_digit() || matches!(character, '.' | ',');
     text.split(|character| !is_part(character))
@@ -78,7 +76,7 @@ fn figures(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// With the number of the first that is not the same, for the whole of both is too much to read.
+/// Reports the first difference. The whole documents would be too long to read.
 fn assert_same<T: PartialEq + Debug>(what: &str, english: &[T], chinese: &[T]) {
     for (number, (english, chinese)) in english.iter().zip(chinese).enumerate() {
         assert!(
@@ -89,7 +87,7 @@ fn assert_same<T: PartialEq + Debug>(what: &str, english: &[T], chinese: &[T]) {
     assert_eq!(
         english.len(),
         chinese.len(),
-        "{what}: README.md and README.zh-CN.md have not as many"
+        "{what}: README.md and README.zh-CN.md have different numbers"
     );
 }
 
@@ -146,20 +144,4 @@ fn every_feature_is_in_both_tables() {
     documented.sort_unstable();
     features.sort_unstable();
     assert_eq!(documented, features);
-}
-
-#[test]
-fn the_states_of_a_batch_are_drawn_alike() {
-    let in_code: String = BULK
-        .lines()
-        .map_while(|line| line.strip_prefix("//!"))
-        .map(|line| line.trim_start_matches(' '))
-        .collect();
-    let picture = Markdown::parse(ARCHITECTURE)
-        .blocks
-        .into_iter()
-        .find(|block| block.contains("filling"))
-        .unwrap();
-    let picture: String = picture.lines().map(|line| line.trim_start_matches(' ')).collect();
-    assert!(in_code.contains(&picture), "src/bulk.rs has another picture than ARCHITECTURE.md");
 }

@@ -6,6 +6,7 @@ mod common;
 
 mod answer_judgement;
 mod call_error;
+mod credential_sources;
 mod documents;
 #[cfg(feature = "emulator")]
 mod emulated_call;

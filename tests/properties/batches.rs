@@ -62,7 +62,8 @@ proptest! {
         prop_assert_eq!(sent.len(), expected.len());
         let mut end = 0;
         for (batch, transmit) in expected.into_iter().zip(sent) {
-            let Transmit { id, request, keys, positions, .. } = transmit;
+            let request = transmit.to_request();
+            let Transmit { id, keys, positions, .. } = transmit;
             let call = DeleteVectors::parse_request(&target, &request).unwrap();
             prop_assert!(call.keys().iter().map(Key::as_str).eq(&batch));
             prop_assert_eq!((keys, positions.first()), (batch.len(), end));

@@ -95,7 +95,7 @@ fn run_does_not_repeat_the_token() {
         while !bulk.is_finished() {
             bulk.handle_timeout(now);
             if let Some(transmit) = bulk.poll_transmit(now) {
-                assert_eq!(transmit.request.headers()["x-oss-security-token"], TOKEN);
+                assert_eq!(transmit.to_request().headers()["x-oss-security-token"], TOKEN);
                 // The credentials of the request count, not the current ones.
                 bulk.handle_credentials(now, credentials());
                 bulk.handle_response(now, transmit.id, &response);

@@ -1,4 +1,5 @@
-//! When a run may stop before its end, and when it must: what led to it, kept by the simulation itself.
+//! When a run may stop before its end, and when it must: what led to it, kept by the simulation
+//! itself.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,9 +15,12 @@ pub(crate) struct Grounds {
     had_response: bool,
     had_success: bool,
     last_success: Duration,
+    /// Requests sent since something got on, and when that was.
+    in_vain: (u64, Duration),
     not_sent: u32,
     rejected_keys: u32,
-    /// Before the first success: attempts that failed, and when the first that failed or was throttled was sent.
+    /// Before the first success: attempts that failed, and when the first that failed or was
+    /// throttled was sent.
     failures: u32,
     first_failure: Option<Duration>,
     /// Batches that failed, or that were rejected, since the last success.
@@ -57,10 +61,24 @@ impl Generation {
     }
 }
 
+/// Requests that may go out with nothing deleted, split or given up: in the minute until that is an
+/// outage, each batch on its own. Afterwards one in so many seconds at most; the mean is ten.
+const MOST_IN_VAIN: u64 = 3000;
+const MEAN_SECONDS: u64 = 5;
+
 impl Grounds {
-    pub(crate) fn sent(&mut self, id: TransmitId) {
+    pub(crate) fn sent(&mut self, now: Duration, id: TransmitId) {
         self.clock.sent(id);
         self.credentials.sent(id);
+        self.in_vain.0 += 1;
+        let (sent, since) = self.in_vain;
+        let most = MOST_IN_VAIN + (now - since).as_secs() / MEAN_SECONDS;
+        assert!(sent <= most, "{sent} requests in vain in {:?}", now - since);
+    }
+
+    /// A batch was deleted, split or given up.
+    pub(crate) fn got_on(&mut self, now: Duration) {
+        self.in_vain = (0, now);
     }
 
     pub(crate) fn renewed(&mut self, now: Duration) {
@@ -68,7 +86,8 @@ impl Grounds {
         self.credentials_since = now;
     }
 
-    /// An attempt with so many keys, sent at `sent_at`, ended before the run was stopped. Whether the clock is to be corrected.
+    /// An attempt with so many keys, sent at `sent_at`, ended before the run was stopped. Whether
+    /// the clock is to be corrected.
     pub(crate) fn answered(
         &mut self,
         now: Duration,
@@ -83,6 +102,9 @@ impl Grounds {
         {
             self.failures += u32::from(meaning != Meaning::Throttled);
             self.first_failure.get_or_insert(sent_at);
+        }
+        if matches!(meaning, Meaning::Deleted | Meaning::Refused) {
+            self.got_on(now);
         }
         match meaning {
             Meaning::Deleted => {
@@ -143,7 +165,7 @@ impl Grounds {
             );
             assert!(!self.is_requested, "stopped, and it goes on");
             assert!(!self.fatal, "goes on after a fatal answer");
-            assert!(!self.hopeless_clock, "goes on with a clock that cannot be mended");
+            assert!(!self.hopeless_clock, "goes on with a clock that cannot be corrected");
             return;
         };
         if self.is_over {
@@ -164,14 +186,14 @@ impl Grounds {
             StopReason::Credentials(_) => {
                 let is_over = |provider: Provider| {
                     self.credentials_refused_since
-                        .is_some_and(|since| now - since >= provider.patience)
+                        .is_some_and(|since| now - since >= provider.timeout)
                 };
                 self.hopeless_credentials
                     || (self.refused_credentials >= 2 && scenario.provider.is_some_and(is_over))
             }
             StopReason::CredentialsMissing => scenario
                 .provider
-                .is_some_and(|provider| now - self.credentials_since >= provider.patience),
+                .is_some_and(|provider| now - self.credentials_since >= provider.timeout),
             StopReason::Outage(_) => {
                 scenario.outage_timeout.is_some_and(|longest| now - self.last_success >= longest)
             }

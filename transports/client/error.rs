@@ -5,11 +5,12 @@ use super::super::BoxError;
 use crate::InvalidValue;
 use crate::bulk::{Report, StopReason};
 
-/// A run stopped before every key of its source had its outcome. All keys that were pushed have
-/// one: see [`report`](Self::report). Keys that `run_blocking` had read ahead count as not
-/// attempted. Keys of the source from [`BulkDelete::position`](crate::bulk::BulkDelete::position)
-/// on were not taken, and are in no event and in no count. To have them, keep the source, as in
-/// `stream_iter(&keys)`.
+/// A run stopped before every key of its source had an outcome.
+///
+/// All keys that were pushed have one: see [`report`](Self::report). Keys that `run_blocking` had
+/// read ahead count as not attempted. Keys of the source from
+/// [`BulkDelete::position`](crate::bulk::BulkDelete::position) on were not read, and are in no
+/// event and no count. To have them, keep the source, as in `stream_iter(&keys)`.
 ///
 /// ```
 /// use http::StatusCode;
@@ -17,14 +18,18 @@ use crate::bulk::{Report, StopReason};
 /// use oss_delete_vectors::transports::{Run, RunErrorKind};
 /// use oss_delete_vectors::{ServiceError, TransportError, code};
 /// # use oss_delete_vectors::{Credentials, Target};
-/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
-/// # let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// # let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 ///
-/// let not_allowed = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no such permission");
-/// let send = move |_request| Ok::<_, TransportError>(not_allowed.to_response());
+/// let denied = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed");
+/// let send = move |_request| Ok::<_, TransportError>(denied.to_response());
 /// let stopped = Run::new(&mut bulk).run_blocking(["doc-001", "doc-002"], send).unwrap_err();
 /// match stopped.kind() {
-///     RunErrorKind::Stopped(StopReason::Rejected(error)) => assert_eq!(error.code(), Some("AccessDenied")),
+///     RunErrorKind::Stopped(StopReason::Rejected(error)) => {
+///         assert_eq!(error.code(), Some("AccessDenied"));
+///     }
 ///     kind => panic!("{kind:?}"),
 /// }
 /// assert_eq!(stopped.report().rejected, 2);
@@ -50,7 +55,7 @@ pub enum RunErrorKind {
     /// says which keys need not be read again.
     #[non_exhaustive]
     BadKey {
-        /// How many keys were pushed before it: its position of push, counted from 0.
+        /// Its position, counted from 0.
         position: u64,
         /// What is wrong with it.
         invalid: InvalidValue,
@@ -60,9 +65,9 @@ pub enum RunErrorKind {
     /// deleted. Start again without the checkpoint.
     #[non_exhaustive]
     SourceTooShort {
-        /// How many keys it gave.
+        /// How many keys it has.
         position: u64,
-        /// Up to where the checkpoint has settled positions.
+        /// The end of the settled positions of the checkpoint.
         settled: u64,
     },
     /// No thread could be started to read the keys.
@@ -82,7 +87,7 @@ impl RunError {
         &self.0.kind
     }
 
-    /// What became of the keys that were pushed; none is pending.
+    /// The outcomes of all keys that were pushed. None of them is pending.
     pub fn report(&self) -> Report {
         self.0.report
     }
@@ -99,22 +104,21 @@ impl fmt::Display for RunError {
             RunErrorKind::SourceTooShort { position, settled } => {
                 write!(
                     f,
-                    "the keys end at position {position}, and the checkpoint is of keys up to {settled}: of others"
+                    "the keys end at position {position}, but the checkpoint has positions up to \
+                     {settled}: it is of other keys"
                 )?;
             }
             RunErrorKind::Thread(error) => write!(f, "no thread to read keys from: {error}")?,
             RunErrorKind::Stopped(reason) => write!(f, "{reason}")?,
         }
         let Report { deleted, rejected, unconfirmed, not_attempted, .. } = report;
-        write!(
-            f,
-            " ({deleted} deleted, {rejected} rejected, {unconfirmed} unconfirmed, {not_attempted} not attempted)"
-        )
+        write!(f, " ({deleted} deleted, {rejected} rejected, ")?;
+        write!(f, "{unconfirmed} unconfirmed, {not_attempted} not attempted)")
     }
 }
 
 /// The source is the error of the credentials provider, if the run stopped for lack of credentials.
-/// All else is in the text.
+/// Other errors are in the text.
 impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.kind {

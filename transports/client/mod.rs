@@ -9,6 +9,7 @@ mod blocking;
 mod credentials;
 mod error;
 mod observer;
+mod source;
 mod steps;
 mod stop;
 
@@ -24,6 +25,8 @@ use crate::{
     bulk::{BulkOptions, Report},
 };
 
+#[cfg(feature = "hyper")]
+pub(super) use self::asynchronous::InSpan;
 #[cfg(feature = "async")]
 pub use self::asynchronous::{StreamIter, Timer, stream_iter};
 #[cfg(feature = "async")]
@@ -31,6 +34,7 @@ pub use self::credentials::AsyncProvider;
 pub use self::credentials::{BlockingProvider, NoProvider};
 pub use self::error::{RunError, RunErrorKind};
 pub use self::observer::{Observer, OnEvent};
+pub use self::source::SourceProvider;
 use self::steps::Steps;
 use self::stop::Listener;
 pub use self::stop::StopHandle;
@@ -44,14 +48,20 @@ pub use self::stop::StopHandle;
 /// use oss_delete_vectors::transports::Run;
 /// use oss_delete_vectors::{Credentials, Deleted, Target, TransportError};
 ///
-/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
-/// let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+///     .bucket("examplebucket").index_name("vectorindex1").build()?;
+/// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 ///
 /// // A transport, such as `move |request| transport.send(request)`; this one deletes everything.
 /// let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
 /// let keys = (0..1234).map(|number| format!("doc-{number}"));
 /// let report = Run::new(&mut bulk)
-///     .on_event(|event| if let Event::Failed(failed) = event { eprintln!("{}: {:?}", failed.outcome, failed.keys) })
+///     .on_event(|event| {
+///         if let Event::Failed(failed) = event {
+///             eprintln!("{}: {:?}", failed.outcome, failed.keys);
+///         }
+///     })
 ///     .run_blocking(keys, send)?;
 /// assert_eq!((report.deleted, report.requests), (1234, 3));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -62,21 +72,22 @@ pub use self::stop::StopHandle;
 /// Anything that is `AsRef<str>`. An invalid key (see [`Key::new`](crate::Key::new)) stops the run,
 /// and the [`RunError`] has its position. Keys before it that were sent have their outcome.
 ///
-/// Keys are gathered into batches of 500. If the source pauses for 10 ms, its keys are sent in a
+/// Keys are collected in batches of 500. If the source pauses for 10 ms, its keys are sent in a
 /// smaller batch, as soon as nothing else waits to be sent. The last batch is sent when the source
 /// ends.
 ///
 /// # How it ends
 ///
-/// With `Ok`, once every key of the source has an outcome. That need not be *deleted*: a key may be
-/// rejected, or unconfirmed after [`max_attempts`](crate::bulk::BulkOptions::max_attempts). The
-/// [`Report`](crate::bulk::Report) counts them; [`Event::Failed`] has the keys.
+/// With `Ok`, once every key of the source has an outcome. It may be another one than *deleted*: a
+/// key may be rejected, or unconfirmed after
+/// [`max_attempts`](crate::bulk::BulkOptions::max_attempts). The [`Report`](crate::bulk::Report)
+/// counts them; [`Event::Failed`] has the keys.
 ///
 /// With [`RunError`], if it stopped before that: because of the service, the credentials, an
-/// invalid key, or a [`StopHandle`]. Its report is as exact.
+/// invalid key, or a [`StopHandle`]. Its report is just as exact.
 ///
 /// With a panic, if the source, the transport, the provider, the timer or the observer panics: the
-/// panic goes on in the caller. The `BulkDelete` is as usable then as after
+/// panic continues in the caller. The `BulkDelete` can be used as after
 /// [leaving](#leaving-a-run-in-the-middle) the run.
 ///
 /// # Leaving a run in the middle
@@ -90,8 +101,8 @@ pub use self::stop::StopHandle;
 ///
 /// # A loop of your own
 ///
-/// All that a `Run` does, a loop around a [`BulkDelete`] can do with public methods. The example
-/// `own_loop` does.
+/// A loop around a [`BulkDelete`] can do all that a `Run` does, with public methods. See the
+/// example `own_loop`.
 #[must_use = "nothing is sent until `run_blocking` or `run_async`"]
 pub struct Run<'a, O = (), P = NoProvider> {
     bulk: &'a mut BulkDelete,
@@ -145,7 +156,8 @@ impl<'a, O, P> Run<'a, O, P> {
     /// use oss_delete_vectors::{Credentials, TransportError};
     /// use oss_delete_vectors::transports::Run;
     /// # use oss_delete_vectors::{Deleted, InvalidValue, Target};
-    /// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
+    /// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+    /// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
     /// # let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
     ///
     /// // Asks STS, or a program, each time, on a thread of its own.

@@ -14,8 +14,10 @@ use crate::bulk::{BulkDelete, Event};
 /// use oss_delete_vectors::TransportError;
 /// use oss_delete_vectors::transports::{Observer, Run};
 /// # use oss_delete_vectors::{Credentials, Deleted, Target};
-/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
-/// # let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// # let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 /// # let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
 ///
 /// #[derive(Default)]

@@ -6,27 +6,29 @@ use std::task::Waker;
 /// Stops runs from elsewhere: from another thread or task, from an [`Observer`](super::Observer),
 /// from a signal handler. Clones stop the same runs.
 ///
-/// It stops the runs that have it when it is called: each [`Run`](super::Run) from its
-/// [`stop_handle`](super::Run::stop_handle) on, started or not. A run that is given the handle
-/// later is not stopped. So make the run first, and then whatever calls the handle, such as a
-/// signal handler.
+/// A call stops the runs that have the handle at that moment: each [`Run`](super::Run) from its
+/// [`stop_handle`](super::Run::stop_handle) on, started or not. A run that gets the handle later is
+/// not stopped. So create the run first, and then the caller of the handle, such as a signal
+/// handler.
 ///
-/// A source that cannot go on, such as a file that breaks off, calls [`stop`](Self::stop) before it
-/// ends: then the keys that were read and not sent are not sent.
+/// A source that fails, such as a file with a read error, calls [`stop`](Self::stop) before it
+/// ends. Then keys that were read and not sent yet are not sent.
 ///
 /// ```
 /// use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, StopReason};
 /// use oss_delete_vectors::TransportError;
 /// use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle};
 /// # use oss_delete_vectors::{Credentials, Deleted, Target};
-/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").build()?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
 ///
 /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 /// let stop = StopHandle::new();
 /// let endless = (0..).map(|number| format!("doc-{number}"));
-/// let stopped = Run::new(&mut bulk).stop_handle(&stop).on_event(|_| stop.stop()).run_blocking(endless, send).unwrap_err();
+/// let run = Run::new(&mut bulk).stop_handle(&stop).on_event(|_| stop.stop());
+/// let stopped = run.run_blocking(endless, send).unwrap_err();
 /// assert!(matches!(stopped.kind(), RunErrorKind::Stopped(StopReason::Requested)));
 /// assert_eq!(stopped.report().pending(), 0);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -51,7 +53,7 @@ struct Listening {
     waker: Option<Waker>,
 }
 
-/// What a run is to do. It only ever gets stricter.
+/// What a run has to do. It can only become stricter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     #[default]
@@ -61,7 +63,7 @@ pub(super) enum Order {
 }
 
 impl StopHandle {
-    /// A handle to give to runs.
+    /// Creates a handle for any number of runs.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

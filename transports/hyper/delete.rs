@@ -1,14 +1,22 @@
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
 use futures_core::Stream;
+use http::Response;
+use tokio::task::JoinHandle;
 
 use super::HyperTransport;
-use crate::bulk::{BulkOptions, Report};
-use crate::transports::client::new_bulk;
+use crate::bulk::{BulkOptions, Report, Transmit};
+use crate::transports::client::{InSpan, new_bulk};
 use crate::transports::{Run, RunError, stream_iter};
-use crate::{Credentials, Target};
+use crate::{Credentials, Target, TransportError};
 
 impl HyperTransport {
-    /// Deletes any number of keys, in the task that awaits it. Dropped in the middle it sends
-    /// nothing more.
+    /// Deletes any number of keys. Each request has a task of its own on the current runtime, so
+    /// that a runtime with several threads uses all of them. Dropped in the middle it begins no
+    /// request and aborts the tasks of those in flight.
     ///
     #[doc = include_str!("../delete.md")]
     ///
@@ -33,10 +41,13 @@ impl HyperTransport {
     /// # use std::sync::{Arc, Mutex};
     /// # use oss_delete_vectors::emulator::Emulator;
     /// # use oss_delete_vectors::transports::Server;
-    /// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1");
+    /// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+    /// #     .bucket("examplebucket").index_name("vectorindex1");
     /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
-    /// # let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), ["doc-1"])?;
-    /// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+    /// # let target = index.clone().build()?;
+    /// # let emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-1"])?;
+    /// # let emulator = Arc::new(Mutex::new(emulator));
+    /// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), emulator)?;
     /// # let target = index.endpoint(server.url().parse()?).build()?;
     ///
     /// let keys = (0..1234).map(|number| format!("doc-{number}"));
@@ -81,6 +92,46 @@ impl HyperTransport {
         S: Stream<Item: AsRef<str>>,
     {
         let mut bulk = new_bulk(target, credentials, options)?;
-        Run::new(&mut bulk).run_async(keys, |request| self.send(request), tokio::time::sleep).await
+        let send = |transmit: Transmit| {
+            let (span, transport) = (transmit.span.clone(), self.clone());
+            Spawned::new(InSpan::new(
+                span,
+                async move { transport.send(transmit.to_request()).await },
+            ))
+        };
+        Run::new(&mut bulk).run_transmits(keys, send, tokio::time::sleep).await
+    }
+}
+
+/// A request in a task of its own, so that a runtime with several threads hashes, signs and sends
+/// on all of them. Dropped with the run.
+struct Spawned(JoinHandle<Result<Response<Bytes>, TransportError>>);
+
+impl Spawned {
+    fn new<F>(response: F) -> Self
+    where
+        F: Future<Output = Result<Response<Bytes>, TransportError>> + Send + 'static,
+    {
+        Self(tokio::spawn(response))
+    }
+}
+
+impl Future for Spawned {
+    type Output = Result<Response<Bytes>, TransportError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|ended| match ended {
+            Ok(response) => response,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => Err(TransportError::may_have_arrived("the runtime shut down")),
+            },
+        })
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

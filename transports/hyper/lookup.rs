@@ -1,4 +1,4 @@
-//! Looks names up on a thread. hyper's own resolver panics where the system gives none.
+//! Looks up names on a thread. The resolver of hyper panics if the system has no thread.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -38,7 +38,7 @@ impl Service<Name> for Lookup {
     }
 }
 
-/// Without a thread it is an error, as a name that is not found is: nothing was sent.
+/// Fails without a thread. As with a name that is not found, nothing was sent.
 async fn look_up(name: String, spawn: impl FnOnce(Work) -> io::Result<()>) -> io::Result<Addrs> {
     let (found, lookup) = oneshot::channel();
     let work =
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_lookup_without_a_thread_is_an_error() {
+    async fn lookup_without_a_thread_is_an_error() {
         let now = |work: Work| {
             work();
             Ok(())

@@ -2,11 +2,11 @@
 
 mod delete;
 mod lookup;
+mod proxied;
 
 use std::fmt;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -19,8 +19,10 @@ use tokio::time::timeout;
 
 use super::body::read_whole;
 use super::call::{outcome, signed};
-use super::options::{IDLE_TIMEOUT, MAX_IDLE, UserAgent, peer, timed_out};
-use super::{TransportOptions, tls};
+use super::options::{IDLE_TIMEOUT, MAX_IDLE, peer, timed_out};
+use super::proxy::ProxyKind;
+use super::{SourceProvider, TransportOptions, tls};
+use crate::credentials::{Direct, Source};
 use crate::signing::Signer;
 use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, TransportError};
 
@@ -41,10 +43,13 @@ use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, TransportEr
 /// # use std::sync::{Arc, Mutex};
 /// # use oss_delete_vectors::emulator::Emulator;
 /// # use oss_delete_vectors::transports::Server;
-/// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1");
+/// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1");
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
-/// # let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), ["doc-1"])?;
-/// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+/// # let target = index.clone().build()?;
+/// # let emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-1"])?;
+/// # let emulator = Arc::new(Mutex::new(emulator));
+/// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), emulator)?;
 /// # let target = index.endpoint(server.url().parse()?).build()?;
 ///
 /// let transport = HyperTransport::new(&TransportOptions::new());
@@ -59,13 +64,12 @@ use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, TransportEr
 pub struct HyperTransport {
     /// The client, over any connector.
     request: Arc<dyn Fn(Request<Full<Bytes>>) -> ResponseFuture + Send + Sync>,
-    connect_timeout: Duration,
-    timeout: Duration,
-    user_agent: UserAgent,
+    options: Arc<TransportOptions>,
 }
 
 impl HyperTransport {
-    /// Direct connections, by TLS for `https` URIs and in plain text for `http` ones.
+    /// Connections by TLS for `https` URIs and in plain text for `http` ones, direct or through the
+    /// proxy of the options.
     #[must_use]
     pub fn new(options: &TransportOptions) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(lookup::Lookup);
@@ -74,18 +78,29 @@ impl HyperTransport {
         // `send` bounds connecting as a whole. This divides the time among the addresses of a name,
         // so that no dead one uses it up.
         tcp.set_connect_timeout(Some(options.connect_timeout));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client_config(options))
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        Self::with_connector(connector, options)
+        let tls = || {
+            HttpsConnectorBuilder::new()
+                .with_tls_config(tls::client_config(options))
+                .https_or_http()
+                .enable_http1()
+        };
+        match &options.proxy {
+            None => Self::with_connector(tls().wrap_connector(tcp), options),
+            Some(proxy) if proxy.kind == ProxyKind::Socks5 => {
+                let socks = proxied::socks(proxy, tcp);
+                Self::with_connector(tls().wrap_connector(socks), options)
+            }
+            Some(proxy) => {
+                let tunnel = proxied::tunnel(proxy, tls().wrap_connector(tcp));
+                Self::with_connector(tls().wrap_connector(tunnel), options)
+            }
+        }
     }
 
-    /// Connections made by any connector of hyper-util: for a proxy, a Unix socket, TLS of another
-    /// kind.
+    /// Connections made by any connector of hyper-util: for a Unix socket, TLS of another kind.
     ///
-    /// The timeouts of `options` apply. Its roots have no effect here: the connector has its own.
+    /// The timeouts of `options` apply. Its roots and its proxy have no effect here: those are the
+    /// connector's.
     ///
     /// ```
     /// use hyper_util::client::legacy::connect::HttpConnector;
@@ -93,7 +108,6 @@ impl HyperTransport {
     ///
     /// let plain = HyperTransport::with_connector(HttpConnector::new(), &TransportOptions::new());
     /// ```
-    #[doc(alias = "proxy")]
     #[must_use]
     pub fn with_connector<C>(connector: C, options: &TransportOptions) -> Self
     where
@@ -112,12 +126,7 @@ impl HyperTransport {
             .http1_max_headers(128)
             .build(connector);
         let request = Arc::new(move |request| client.request(request));
-        Self {
-            request,
-            connect_timeout: options.connect_timeout,
-            timeout: options.timeout,
-            user_agent: options.user_agent.clone(),
-        }
+        Self { request, options: Arc::new(options.clone()) }
     }
 
     /// Deletes one batch: signs as of now, sends once, reads the response. For more keys, and for
@@ -149,12 +158,41 @@ impl HyperTransport {
     /// If it is awaited outside of a tokio runtime, or in one without IO or time enabled.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let peer = peer(request.uri())?;
-        self.exchange(request).await.map_err(|error| error.with_peer(peer))
+        if let Some(&direct) = request.extensions().get::<Direct>() {
+            let transport = Self::new(&self.options.direct(direct));
+            return transport.exchange(request).await.map_err(|error| error.with_peer(peer));
+        }
+        self.exchange(request).await.map_err(|error| error.with_peer(self.options.via(peer)))
+    }
+
+    /// A provider of the credentials of `source`, over this transport.
+    ///
+    /// ```
+    /// use oss_delete_vectors::credentials::Source;
+    /// use oss_delete_vectors::transports::{HyperTransport, TransportOptions};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let transport = HyperTransport::new(&TransportOptions::new());
+    /// let source = Source::from_environment(&|name| std::env::var(name).ok())?;
+    /// let mut provider = transport.provider(source.ok_or("no credentials are configured")?);
+    /// let credentials = provider.credentials_async().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn provider<S: Into<Source>>(
+        &self,
+        source: S,
+    ) -> SourceProvider<impl FnMut(Request<Bytes>) -> Sending + Clone + Send + use<S>> {
+        let transport = self.clone();
+        SourceProvider::new(source, move |request| -> Sending {
+            let transport = transport.clone();
+            Box::pin(async move { transport.send(request).await })
+        })
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let mut request = request.map(Full::new);
-        self.user_agent.apply(request.headers_mut());
+        self.options.user_agent.apply(request.headers_mut());
         // Set by the client just before it passes the request to a connection. Until then nothing
         // can have been sent.
         let connection = capture_connection(&mut request);
@@ -177,24 +215,25 @@ impl HyperTransport {
             Ok(Response::from_parts(head, body))
         });
 
-        let connecting = self.connect_timeout.min(self.timeout);
+        let TransportOptions { connect_timeout, timeout: limit, .. } = *self.options;
+        let connecting = connect_timeout.min(limit);
         if let Ok(outcome) = timeout(connecting, exchange.as_mut()).await {
             return outcome;
         }
         if !handed_over() {
             return Err(TransportError::surely_not_sent(timed_out(connecting)));
         }
-        let outcome = timeout(self.timeout - connecting, exchange).await;
-        outcome.unwrap_or_else(|_| Err(TransportError::may_have_arrived(timed_out(self.timeout))))
+        let outcome = timeout(limit - connecting, exchange).await;
+        outcome.unwrap_or_else(|_| Err(TransportError::may_have_arrived(timed_out(limit))))
     }
 }
 
-// By hand, because connectors need not be `Debug`.
+/// A response to come.
+type Sending = Pin<Box<dyn Future<Output = Result<Response<Bytes>, TransportError>> + Send>>;
+
+// Not derived: connectors need not be `Debug`.
 impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HyperTransport")
-            .field("connect_timeout", &self.connect_timeout)
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
+        f.debug_struct("HyperTransport").field("options", &self.options).finish_non_exhaustive()
     }
 }

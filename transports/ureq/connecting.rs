@@ -1,4 +1,4 @@
-//! How ureq comes by a connection: with name lookup as a part of it, and with errors that say so.
+//! Connecting in ureq: includes the name lookup, and has its own errors.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -20,8 +20,8 @@ use ureq::unversioned::transport::{
 
 use super::heads::LenientHeads;
 
-/// Marks what fails while connecting: the same IO error means "surely not sent" here and "may have
-/// arrived" later, and ureq returns both in one form.
+/// Marks an error of connecting. The same IO error means "surely not sent" here and "may have
+/// arrived" later, and ureq does not distinguish them.
 #[derive(Debug)]
 pub(super) struct NotConnected(pub(super) ureq::Error);
 
@@ -33,7 +33,7 @@ impl fmt::Display for NotConnected {
 
 impl std::error::Error for NotConnected {}
 
-/// ureq's connector, with name lookup made a part of connecting.
+/// The connector of ureq, with the name lookup as a part of connecting.
 #[derive(Debug, Default)]
 pub(super) struct Connecting {
     connector: DefaultConnector,
@@ -54,7 +54,7 @@ impl Connector for Connecting {
             connected
                 .map(|transport| transport.map(|transport| LenientHeads::new(transport).boxed()))
         } else {
-            // To the proxy itself, on behalf of the call below that looked it up.
+            // A connection to the proxy, which the call below has looked up.
             self.connector.connect(details, chained)
         };
         connected.map_err(|error| match error {
@@ -92,8 +92,8 @@ impl Connecting {
     }
 }
 
-/// Looks names up on a thread, so that a timeout bounds it. ureq's own resolver panics where the system
-/// gives no thread. There this one looks up on the thread that sends: the system's resolver bounds that.
+/// Looks up names on a thread, so that a timeout applies. If the system has no thread, the resolver
+/// of ureq panics. This one then looks up on the sending thread, with the timeout of the system.
 #[derive(Debug, Default)]
 struct Lookup;
 
@@ -122,7 +122,7 @@ impl Resolver for Lookup {
     }
 }
 
-/// What `ResolvedSocketAddrs` has room for.
+/// The capacity of `ResolvedSocketAddrs`.
 const MOST_ADDRS: usize = 16;
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -151,8 +151,8 @@ fn look_up(
     }
 }
 
-/// Finds nothing: ureq asks before it looks into the pool, which would cost every call a lookup and
-/// a thread for it.
+/// Finds no address. ureq asks before it looks into the pool, so that each call would cost a lookup
+/// and its thread.
 #[derive(Debug)]
 pub(super) struct LookupWhenConnecting;
 
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_thread_names_are_looked_up_all_the_same() {
+    fn lookup_without_a_thread_still_works() {
         let none = |_| Err(io::Error::from(io::ErrorKind::WouldBlock));
         for spawn in [spawn as fn(Work) -> io::Result<()>, none] {
             let addrs = look_up("localhost:80", timeout(), spawn).unwrap();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_ends_with_its_timeout_or_its_thread() {
+    fn lookup_ends_with_its_timeout_or_its_thread() {
         let at_once = NextTimeout { after: Duration::ZERO.into(), ..timeout() };
         let (keeper, kept) = channel();
         let kept_waiting = look_up("localhost:80", at_once, |work| {

@@ -12,8 +12,8 @@ impl UreqTransport {
     ///
     /// # Errors
     ///
-    /// [`RunError`]: why the run stopped before its end, with its report. What may outlive it is
-    /// said at [`Run::run_blocking`].
+    /// [`RunError`]: why the run stopped before its end, with its report.
+    /// [`Run::run_blocking`] documents what may outlive it.
     ///
     /// ```
     /// use oss_delete_vectors::bulk::BulkOptions;
@@ -24,10 +24,13 @@ impl UreqTransport {
     /// # use std::sync::{Arc, Mutex};
     /// # use oss_delete_vectors::emulator::Emulator;
     /// # use oss_delete_vectors::transports::Server;
-    /// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1");
+    /// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+    /// #     .bucket("examplebucket").index_name("vectorindex1");
     /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
-    /// # let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), ["doc-1"])?;
-    /// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+    /// # let target = index.clone().build()?;
+    /// # let emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-1"])?;
+    /// # let emulator = Arc::new(Mutex::new(emulator));
+    /// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), emulator)?;
     /// # let target = index.endpoint(server.url().parse()?).build()?;
     ///
     /// let keys = (0..1234).map(|number| format!("doc-{number}"));

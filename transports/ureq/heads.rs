@@ -1,4 +1,4 @@
-//! Heads of responses, read as leniently as the other transport reads them.
+//! Parses heads of responses as leniently as the other transport.
 
 use std::time::Instant;
 
@@ -8,14 +8,15 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 /// The most header lines of a response, as in ureq.
 const MAX_HEADERS: usize = 128;
 
-/// The longest head in bytes, as in ureq. A longer one goes to ureq as it is, which gives up.
+/// The longest head in bytes, as in ureq. A longer one is passed on unchanged, and ureq rejects it.
 const MAX_HEAD: usize = 64 * 1024;
 
 /// A transport whose responses have heads that ureq's parser accepts.
 ///
-/// That parser is strict, and cannot be configured: one folded header, one line without a colon, or a space before a colon makes
-/// a deletion look unconfirmed. The parser itself knows better, so each head is parsed leniently here and written anew. Interim
-/// responses (1xx) are dropped: ureq refuses a `100` that has headers.
+/// ureq uses its parser in strict mode: one folded header, one line without a colon, or a space
+/// before a colon makes a deletion unconfirmed. So each head is parsed here by the same parser in
+/// lenient mode, and written again. Interim responses (1xx) are dropped, because ureq rejects a
+/// `100` with headers.
 #[derive(Debug)]
 pub(super) struct LenientHeads {
     inner: Box<dyn Transport>,
@@ -28,7 +29,7 @@ impl LenientHeads {
         Self { inner, in_head: false }
     }
 
-    /// Rewrites the head in the buffer. `false` where more of it has to be read.
+    /// Rewrites the head in the buffer. `false` if more of it has to be read.
     fn rewrite(&mut self) -> bool {
         let buffers = self.inner.buffers();
         loop {
@@ -92,7 +93,8 @@ impl Transport for LenientHeads {
     }
 }
 
-/// Puts `head` in the place of the first `length` bytes. It is no longer than they are, so that the buffer has room for it.
+/// Replaces the first `length` bytes by `head`, which is not longer, so that it fits into the
+/// buffer.
 fn replace(buffers: &mut dyn Buffers, length: usize, mut head: Vec<u8>) {
     debug_assert!(head.len() <= length);
     head.extend_from_slice(&buffers.input()[length..]);
@@ -106,9 +108,9 @@ fn replace(buffers: &mut dyn Buffers, length: usize, mut head: Vec<u8>) {
 enum Head {
     Incomplete,
     Malformed,
-    /// So many bytes of a response that others follow.
+    /// The number of bytes of an interim response. Another response follows.
     Interim(usize),
-    /// So many bytes, and what to read in their place.
+    /// The number of bytes, and their replacement.
     Final(usize, Vec<u8>),
 }
 

@@ -5,22 +5,23 @@ mod delete;
 mod heads;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use ureq::Error::{BadUri, BodyExceedsLimit, ConnectionFailed, Other, Timeout, TlsRequired};
 use ureq::tls::{Certificate, TlsConfig};
-use ureq::{Agent, Proxy};
+use ureq::{Agent, ProxyProtocol};
 
 use self::connecting::{Connecting, LookupWhenConnecting, NotConnected};
 use super::call::{outcome, signed};
-use super::options::{IDLE_TIMEOUT, MAX_IDLE, UserAgent, peer, timed_out};
-use super::{BoxError, TransportOptions, tls};
+use super::options::{IDLE_TIMEOUT, MAX_IDLE, peer, timed_out};
+use super::proxy::{Proxy, ProxyKind};
+use super::{BoxError, SourceProvider, TransportOptions, tls};
+use crate::credentials::{Direct, Source};
 use crate::signing::Signer;
-use crate::{
-    AttemptError, DeleteVectors, Deleted, InvalidValue, MAX_RESPONSE_BODY, TransportError,
-};
+use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, TransportError};
 
 /// Carries requests with ureq, over pooled HTTP/1.1 connections.
 ///
@@ -36,10 +37,13 @@ use crate::{
 /// # use std::sync::{Arc, Mutex};
 /// # use oss_delete_vectors::emulator::Emulator;
 /// # use oss_delete_vectors::transports::Server;
-/// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1");
+/// # let index = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1");
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
-/// # let emulator = Emulator::with_vectors(&index.clone().build()?, credentials.clone(), ["doc-1"])?;
-/// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Mutex::new(emulator)))?;
+/// # let target = index.clone().build()?;
+/// # let emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-1"])?;
+/// # let emulator = Arc::new(Mutex::new(emulator));
+/// # let server = Server::start_emulator((Ipv4Addr::LOCALHOST, 0).into(), emulator)?;
 /// # let target = index.endpoint(server.url().parse()?).build()?;
 ///
 /// let transport = UreqTransport::new(&TransportOptions::new());
@@ -52,40 +56,14 @@ use crate::{
 #[derive(Clone)]
 pub struct UreqTransport {
     agent: Agent,
-    user_agent: UserAgent,
+    options: Arc<TransportOptions>,
 }
 
 impl UreqTransport {
-    /// Direct connections, by TLS for `https` URIs and in plain text for `http` ones.
+    /// Connections by TLS for `https` URIs and in plain text for `http` ones, direct or through the
+    /// proxy of the options.
     #[must_use]
     pub fn new(options: &TransportOptions) -> Self {
-        Self::build(options, None)
-    }
-
-    /// Connections through `proxy`, as `socks5://user:password@proxy.example.com:1080`: `http`,
-    /// `https`, `socks4`, `socks4a` or `socks5`; all parts but the host may be left out, and user
-    /// and password are percent-encoded.
-    ///
-    /// An HTTP proxy gets a `CONNECT` for every URI, `http` ones included. If it rejects that, the
-    /// error says *surely not sent*.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidValue`] naming the field `proxy`, without its value: that can hold a password.
-    ///
-    /// ```
-    /// # use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
-    /// let through = UreqTransport::with_proxy(&TransportOptions::new(), "http://proxy.example.com:8080")?;
-    /// # Ok::<_, oss_delete_vectors::InvalidValue>(())
-    /// ```
-    #[doc(alias = "proxy")]
-    pub fn with_proxy(options: &TransportOptions, proxy: &str) -> Result<Self, InvalidValue> {
-        let rule = "must be [http|https|socks4|socks4a|socks5://][user:password@]host[:port]";
-        let proxy = Proxy::new(proxy).map_err(|_| InvalidValue::without_value("proxy", rule))?;
-        Ok(Self::build(options, Some(proxy)))
-    }
-
-    fn build(options: &TransportOptions, proxy: Option<Proxy>) -> Self {
         let roots = tls::roots(options).map(|root| Certificate::from_der(root).to_owned());
         let config = Agent::config_builder()
             .tls_config(
@@ -94,7 +72,7 @@ impl UreqTransport {
                     .unversioned_rustls_crypto_provider(tls::provider())
                     .build(),
             )
-            .proxy(proxy)
+            .proxy(options.proxy.as_ref().map(proxy))
             .timeout_connect(Some(options.connect_timeout))
             .timeout_global(Some(options.timeout))
             .max_idle_connections(MAX_IDLE)
@@ -110,7 +88,7 @@ impl UreqTransport {
             .build();
         Self {
             agent: Agent::with_parts(config, Connecting::default(), LookupWhenConnecting),
-            user_agent: options.user_agent.clone(),
+            options: Arc::new(options.clone()),
         }
     }
 
@@ -136,19 +114,40 @@ impl UreqTransport {
     /// [`TransportError`]. Any status is a response, not an error.
     pub fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let peer = peer(request.uri())?;
-        self.exchange(request).map_err(|error| {
-            error.with_peer(match self.agent.config().proxy() {
-                Some(proxy) => {
-                    format!("{peer} through the proxy {}:{}", proxy.host(), proxy.port())
-                }
-                None => peer,
-            })
-        })
+        if let Some(&direct) = request.extensions().get::<Direct>() {
+            let transport = Self::new(&self.options.direct(direct));
+            return transport.exchange(request).map_err(|error| error.with_peer(peer));
+        }
+        self.exchange(request).map_err(|error| error.with_peer(self.options.via(peer)))
+    }
+
+    /// A provider of the credentials of `source`, over this transport.
+    ///
+    /// ```
+    /// use oss_delete_vectors::credentials::Source;
+    /// use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
+    ///
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let transport = UreqTransport::new(&TransportOptions::new());
+    /// let source = Source::from_environment(&|name| std::env::var(name).ok())?;
+    /// let mut provider = transport.provider(source.ok_or("no credentials are configured")?);
+    /// let credentials = provider.credentials()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn provider<S: Into<Source>>(
+        &self,
+        source: S,
+    ) -> SourceProvider<
+        impl FnMut(Request<Bytes>) -> Result<Response<Bytes>, TransportError> + Clone + Send + use<S>,
+    > {
+        let transport = self.clone();
+        SourceProvider::new(source, move |request| transport.send(request))
     }
 
     fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let (mut head, body) = request.into_parts();
-        self.user_agent.apply(&mut head.headers);
+        self.options.user_agent.apply(&mut head.headers);
         let timeouts = self.agent.config().timeouts();
         let (timeout, connect_timeout) = (timeouts.global, timeouts.connect.min(timeouts.global));
         let response =
@@ -176,6 +175,21 @@ impl UreqTransport {
     }
 }
 
+/// The proxy as ureq has it. A SOCKS proxy looks names up.
+fn proxy(proxy: &Proxy) -> ureq::Proxy {
+    let protocol = match proxy.kind {
+        ProxyKind::Http => ProxyProtocol::Http,
+        ProxyKind::Https => ProxyProtocol::Https,
+        ProxyKind::Socks5 => ProxyProtocol::Socks5h,
+    };
+    let builder = ureq::Proxy::builder(protocol).host(proxy.host()).port(proxy.port());
+    let builder = match &proxy.user {
+        Some((user, password)) => builder.username(user).password(password),
+        None => builder,
+    };
+    builder.build().expect("a host, a port, and what is percent-encoded")
+}
+
 /// The IO error as the source, because ureq's own has no sources. A timeout is replaced by one that
 /// names its `limit`.
 fn to_source(error: ureq::Error, limit: Option<Duration>) -> BoxError {
@@ -186,13 +200,9 @@ fn to_source(error: ureq::Error, limit: Option<Duration>) -> BoxError {
     }
 }
 
-// By hand, because the agent's own prints every root certificate.
+// Not derived: the agent prints every root certificate.
 impl fmt::Debug for UreqTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let timeouts = self.agent.config().timeouts();
-        f.debug_struct("UreqTransport")
-            .field("connect_timeout", &timeouts.connect)
-            .field("timeout", &timeouts.global)
-            .finish_non_exhaustive()
+        f.debug_struct("UreqTransport").field("options", &self.options).finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
+use crate::exit::CODES;
 use crate::generate::Generated;
 use crate::key_lines::{Format as KeyFormat, Rules};
 
@@ -39,13 +40,13 @@ Examples:
   Credentials   delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
   Behaviour     delete-vectors ... --dry-run | jq .headers
   Output files  delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
-  Output        delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted
+  Output        delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted"#;
 
-Exit status:
-  0    all vectors are deleted or did not exist
-  1    some vectors are not deleted, or the deletion was not confirmed
-  2    bad usage or configuration; nothing was sent
-  130  interrupted"#;
+/// The notes, and the table of exit codes.
+fn notes() -> String {
+    let rows = CODES.iter().map(|(code, text)| format!("\n  {code}  {text}"));
+    format!("{NOTES}\n\nExit status:{}", rows.collect::<String>())
+}
 
 /// Delete vectors from an index of an Alibaba Cloud OSS vector bucket. This cannot be undone.
 #[derive(Parser)]
@@ -53,7 +54,7 @@ Exit status:
     name = "delete-vectors",
     version,
     override_usage = "delete-vectors [OPTIONS] --index-name <NAME> <--keys <JSON>|--keys-from <PATH>>",
-    after_help = NOTES
+    after_help = notes()
 )]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -33,7 +33,7 @@ pub(crate) fn write_requests(
             None => bulk.finish(),
         }
         while let Some(transmit) = bulk.poll_transmit(now) {
-            writeln!(output, "{}", to_json(&transmit.request))?;
+            writeln!(output, "{}", to_json(&transmit.to_request()))?;
             bulk.handle_response(now, transmit.id, &Deleted::new("dry run").to_response());
             while bulk.poll_event().is_some() {}
         }

@@ -50,6 +50,14 @@ impl Errors {
         self.kinds.insert(kind, Met { keys: keys.saturating_add(met.keys), ..met });
     }
 
+    /// Whether all of them are responses of the service, or none is. `None` if they differ, and if
+    /// there are none.
+    pub(crate) fn have_response(&self) -> Option<bool> {
+        let mut kinds = self.kinds.keys().map(|kind| kind.status.is_some());
+        let first = kinds.next()?;
+        kinds.all(|kind| kind == first).then_some(first)
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let kinds = self.kinds.iter().map(|(Kind { status, code }, Met { keys, message, request_id })| {
             json!({ "code": code, "status": status, "count": keys, "message": message, "request_id": request_id })

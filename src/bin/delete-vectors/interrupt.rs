@@ -1,15 +1,12 @@
 //! Ctrl-C, SIGTERM and SIGHUP.
 
-use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use oss_delete_vectors::transports::StopHandle;
 
 use crate::console::Console;
-
-/// The exit code of an interrupted run: 128 plus the number of the signal, as in a shell.
-pub(crate) const INTERRUPTED: u8 = 130;
+use crate::exit::Exit;
 
 /// Counts the signals.
 #[derive(Clone, Default)]
@@ -27,7 +24,7 @@ impl Interrupts {
                     .say("stopping: waiting for the requests in flight; once more to leave them");
             }
             1 => stop.abort(),
-            _ => process::exit(INTERRUPTED.into()),
+            _ => Exit::Interrupted.now(),
         })?;
         Ok(interrupts)
     }

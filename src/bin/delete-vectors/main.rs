@@ -6,6 +6,7 @@ mod config;
 mod console;
 mod dry_run;
 mod errors;
+mod exit;
 mod failed_keys;
 mod fingerprint;
 #[path = "../generate.rs"]
@@ -46,7 +47,7 @@ use oss_delete_vectors::transports::StopHandle;
 use args::{Args, Format, When};
 use config::Config;
 use console::complain;
-use interrupt::INTERRUPTED;
+use exit::Exit;
 use job::{Ended, Job};
 use keys::{Keys, Reading};
 use manual::MANUAL;
@@ -58,32 +59,31 @@ use source::Source;
 use summary::{Stopped, Summary};
 use text::count;
 
-/// Some vectors are not deleted.
-const INCOMPLETE: u8 = 1;
-/// Bad usage or configuration; nothing was sent.
-const UNUSABLE: u8 = 2;
-
 /// How long `BulkDelete` waits beyond the timeout of the transport, whose error says more.
 const BEYOND_TIMEOUT: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
-    let args = Args::try_parse().unwrap_or_else(|error| match usage_error::invalid_value(&error) {
-        Some(text) => {
-            complain(format_args!("error: {text}"));
-            std::process::exit(UNUSABLE.into());
+    let args = Args::try_parse().unwrap_or_else(|error| {
+        match usage_error::invalid_value(&error) {
+            Some(text) => complain(format_args!("error: {text}")),
+            None => _ = error.print(),
         }
-        None => error.exit(),
+        // `--help` and `--version` come as errors as well.
+        if error.use_stderr() { Exit::Usage.now() } else { Exit::Done.now() }
     });
-    run(&args).unwrap_or_else(|error| {
-        complain(format_args!("error: {error}"));
-        ExitCode::from(UNUSABLE)
-    })
+    run(&args).map_or_else(
+        |error| {
+            complain(format_args!("error: {error}"));
+            Exit::Usage.into()
+        },
+        ExitCode::from,
+    )
 }
 
 /// Runs the program. An error means that nothing was sent.
-fn run(args: &Args) -> Result<ExitCode, BoxError> {
+fn run(args: &Args) -> Result<Exit, BoxError> {
     if let Some(what) = args.output.generate {
-        return Ok(print(ExitCode::SUCCESS, |stdout| {
+        return Ok(print(Exit::Done, |stdout| {
             generate::generate(what, Args::command(), &MANUAL, stdout)
         }));
     }
@@ -93,7 +93,7 @@ fn run(args: &Args) -> Result<ExitCode, BoxError> {
     if args.how.dry_run { dry_run(args, config, source) } else { delete(args, config, source) }
 }
 
-fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxError> {
+fn delete(args: &Args, config: Config, source: Source) -> Result<Exit, BoxError> {
     let Config { target, credentials: credential_source, transport } = config;
     let transport_options = transport.timeout(args.how.timeout);
     let credentials = credential_source.credentials()?;
@@ -157,13 +157,9 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
     for complaint in summary.complaints() {
         complain(complaint);
     }
-    let code = match &summary.stopped {
-        _ if summary.is_all_deleted() && closed.is_ok() => ExitCode::SUCCESS,
-        Some(Stopped::Interrupted) => ExitCode::from(INTERRUPTED),
-        Some(Stopped::Unwritten(_) | Stopped::Unreadable(_) | Stopped::BadLine(_)) if !was_sent => {
-            ExitCode::from(UNUSABLE)
-        }
-        _ => ExitCode::from(INCOMPLETE),
+    let exit = match summary.exit(was_sent) {
+        Exit::Done if closed.is_err() => Exit::Usage,
+        exit => exit,
     };
     if let Err(error) = closed.map_err(|error| error.to_string())
         && !summary.stopped.as_ref().is_some_and(|stopped| stopped.is_because(&error))
@@ -174,7 +170,7 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxEr
         Format::Text => summary.to_text(),
         Format::Json => summary.to_json(),
     };
-    Ok(print(code, |stdout| writeln!(stdout, "{text}")))
+    Ok(print(exit, |stdout| writeln!(stdout, "{text}")))
 }
 
 fn rate(args: &Args) -> Adaptive {
@@ -199,7 +195,7 @@ fn bulk_options(args: &Args) -> BulkOptions {
     }
 }
 
-fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxError> {
+fn dry_run(args: &Args, config: Config, source: Source) -> Result<Exit, BoxError> {
     let Config { target, credentials, .. } = config;
     let credentials = credentials.credentials()?;
     let time = args
@@ -215,7 +211,7 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
     let keys =
         Keys::new(source, args.what.on_bad_key, StopHandle::new(), console, Arc::clone(&reading));
     let mut written = None;
-    let code = print(ExitCode::SUCCESS, |stdout| {
+    let exit = print(Exit::Done, |stdout| {
         written = Some(dry_run::write_requests(
             &target,
             credentials,
@@ -236,17 +232,17 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<ExitCode, BoxE
         },
     );
     complain(format_args!("{total}; nothing was sent"));
-    Ok(code)
+    Ok(exit)
 }
 
 /// Writes to stdout. A closed pipe is not an error: the reader has what it needs.
-fn print(code: ExitCode, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
+fn print(exit: Exit, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Exit {
     let mut stdout = io::stdout().lock();
     match write(&mut stdout).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             complain(format_args!("error: cannot write the output: {error}"));
-            ExitCode::from(INCOMPLETE)
+            Exit::Usage
         }
-        _ => code,
+        _ => exit,
     }
 }

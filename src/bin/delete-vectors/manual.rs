@@ -1,5 +1,6 @@
 //! The examples and sections of the man page. The options come from `args`.
 
+use crate::exit::CODES;
 use crate::generate::Manual;
 
 pub(crate) const MANUAL: Manual = Manual { examples: EXAMPLES, sections: SECTIONS };
@@ -88,18 +89,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ),
         ],
     ),
-    (
-        "EXIT STATUS",
-        &[
-            (
-                "0",
-                "The service confirmed every key of the input as deleted. A key that does not exist is confirmed too.",
-            ),
-            ("1", "Some keys are not deleted, or the deletion was not confirmed."),
-            ("2", "Bad usage or configuration; nothing was sent."),
-            ("130", "Interrupted."),
-        ],
-    ),
+    ("EXIT STATUS", CODES),
     (
         "SUMMARY",
         &[

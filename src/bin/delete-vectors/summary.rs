@@ -7,6 +7,7 @@ use oss_delete_vectors::transports::{RunError, RunErrorKind};
 use oss_delete_vectors::{AttemptError, Target};
 use serde_json::{Value, json};
 
+use crate::exit::Exit;
 use crate::output_files::{BoxError, OutputFiles};
 use crate::rehearsal::Vectors;
 use crate::source::{InputError, SKIP};
@@ -55,6 +56,25 @@ impl Stopped {
 impl Summary<'_> {
     pub(crate) fn is_all_deleted(&self) -> bool {
         self.stopped.is_none() && self.input_complete && self.report.is_all_deleted()
+    }
+
+    /// What the run came to. `was_sent`: a request left.
+    ///
+    /// A run that stopped has the code of its reason, whatever it deleted before. One that went to
+    /// its end without a deletion has the code of its errors, if they agree.
+    pub(crate) fn exit(&self, was_sent: bool) -> Exit {
+        match &self.stopped {
+            _ if self.is_all_deleted() => Exit::Done,
+            Some(Stopped::Declined | Stopped::Interrupted) => Exit::Interrupted,
+            Some(Stopped::Run(_)) => self.last_error().map_or(Exit::Incomplete, Exit::because_of),
+            Some(_) if !was_sent => Exit::Usage,
+            None if self.report.deleted == 0 => match self.output_files.errors().have_response() {
+                Some(true) => Exit::Refused,
+                Some(false) => Exit::Unreached,
+                None => Exit::Incomplete,
+            },
+            _ => Exit::Incomplete,
+        }
     }
 
     /// Writes what remains to the output files, and closes them.

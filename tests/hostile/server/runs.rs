@@ -48,7 +48,7 @@ fn run(carrier: &Carrier, bulk: &mut BulkDelete) -> Duration {
     let mut passed = Duration::ZERO;
     for _ in 0..100_000 {
         if let Some(transmit) = bulk.poll_transmit(now(passed)) {
-            match carrier.send(transmit.request) {
+            match carrier.send(transmit.to_request()) {
                 Ok(response) => bulk.handle_response(now(passed), transmit.id, &response),
                 Err(error) => bulk.handle_failure(now(passed), transmit.id, error),
             }

@@ -4,5 +4,6 @@ mod emulated;
 mod outcomes;
 mod proxy;
 mod reuse;
+mod sources;
 mod tls;
 mod wire;

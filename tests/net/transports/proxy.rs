@@ -1,75 +1,236 @@
-//! Proxies of the blocking transport. Those of the asynchronous one are its connector's affair.
+//! Proxies of both transports: what is said to them, and what their errors say.
 
-use std::io::Write;
-use std::net::Ipv4Addr;
+use std::io::{Read, Write, copy};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
 
-use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
+use oss_delete_vectors::credentials::Direct;
+use oss_delete_vectors::transports::{Proxy, TransportOptions};
 
-use crate::carrier::request;
+use crate::carrier::{Carrier, request};
+use crate::certificates::Authority;
 use crate::peer::{NO_CONTENT, Peer, answer_all, read_request};
 
-fn through(proxy: &Peer) -> UreqTransport {
-    UreqTransport::with_proxy(&TransportOptions::new(), &proxy.url()).unwrap()
+fn through(url: &str) -> TransportOptions {
+    TransportOptions::new().proxy(Proxy::parse(url).unwrap())
+}
+
+/// An HTTP proxy that answers in the place of the host, or for this port forwards to it.
+fn connect_proxy(expected: &'static [&'static str], forward: Option<u16>) -> Peer {
+    Peer::start(move |mut stream| {
+        let Some(connect) = read_request(&mut stream) else { return };
+        let connect = String::from_utf8(connect).unwrap().to_lowercase();
+        if !expected.iter().all(|part| connect.contains(part)) {
+            let _ = stream.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+            return;
+        }
+        stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
+        match forward {
+            None => answer_all(&mut stream, NO_CONTENT),
+            Some(port) => forward_to(port, stream),
+        }
+    })
+}
+
+fn forward_to(port: u16, mut client: TcpStream) {
+    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    let up = std::thread::spawn(move || {
+        let _ = copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    });
+    let _ = copy(&mut server, &mut client);
+    let _ = client.shutdown(Shutdown::Both);
+    up.join().unwrap();
 }
 
 #[test]
-fn a_tunnel_carries_the_request_and_resolves_the_host() {
-    let proxy = Peer::start(|mut stream| {
-        let connect = String::from_utf8(read_request(&mut stream).unwrap()).unwrap();
-        assert!(connect.starts_with("CONNECT b-1.vectors.invalid:80 HTTP/1.1\r\n"), "{connect}");
-        stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
-        answer_all(&mut stream, NO_CONTENT);
-    });
-    let transport = through(&proxy);
-    for _ in 0..2 {
-        let response = transport.send(request("http://b-1.vectors.invalid")).unwrap();
-        assert_eq!(response.status(), 204);
+fn a_tunnel_carries_requests_and_resolves_the_host() {
+    let proxy = connect_proxy(&["connect b-1.vectors.invalid:80 http/1.1\r\n"], None);
+    for (number, carrier) in Carrier::each(&through(&proxy.url())).into_iter().enumerate() {
+        for _ in 0..2 {
+            let response = carrier.send(request("http://b-1.vectors.invalid")).unwrap();
+            assert_eq!(response.status(), 204, "{}", carrier.name());
+        }
+        assert_eq!(proxy.connections(), number + 1, "{}", carrier.name());
     }
-    assert_eq!(proxy.connections(), 1);
+}
+
+#[test]
+fn tls_goes_through_a_tunnel_to_the_host() {
+    let authority = Authority::new();
+    let server = authority.serve("b-1.vectors.test");
+    let proxy = connect_proxy(&["connect b-1.vectors.test:443 http/1.1\r\n"], Some(server.port()));
+    let options = through(&proxy.url()).extra_roots(authority.pem().as_bytes()).unwrap();
+    for carrier in Carrier::each(&options) {
+        let response = carrier.send(request("https://b-1.vectors.test")).unwrap();
+        assert_eq!(response.status(), 204, "{}", carrier.name());
+    }
+}
+
+#[test]
+fn user_and_password_are_decoded_and_sent_to_the_proxy_alone() {
+    // "user name:p@ss:word" in base64.
+    let proxy =
+        connect_proxy(&["\r\nproxy-authorization: basic dxnlcibuyw1lonbac3m6d29yza==\r\n"], None);
+    let place = proxy.url().replace("http://", "");
+    for carrier in Carrier::each(&through(&format!("user%20name:p%40ss:word@{place}"))) {
+        let response = carrier.send(request("http://b-1.vectors.invalid:81"));
+        assert_eq!(response.unwrap().status(), 204, "{}", carrier.name());
+    }
 }
 
 #[test]
 fn a_proxy_that_refuses_is_surely_not_sent() {
-    let proxy = Peer::start(|mut stream| {
-        read_request(&mut stream);
-        let _ = stream.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
-    });
-    let error = through(&proxy).send(request("http://b-1.vectors.invalid")).unwrap_err();
-    assert!(error.is_surely_not_sent() && error.to_string().contains("407"), "{error}");
+    let proxy = connect_proxy(&["proxy-authorization: never"], None);
+    let place = proxy.url().replace("http://", "");
+    for url in [proxy.url(), format!("http://user:hidden@{place}")] {
+        for carrier in Carrier::each(&through(&url)) {
+            let error = carrier.send(request("http://b-1.vectors.invalid")).unwrap_err();
+            let text = error.to_string();
+            assert!(error.is_surely_not_sent() && text.contains("407"), "{text}");
+            let through = format!("b-1.vectors.invalid:80 through the proxy http://{place}: ");
+            assert!(text.contains(&through) && !text.contains("hidden"), "{text}");
+        }
+    }
 }
 
 #[test]
 fn a_proxy_that_is_not_there_is_surely_not_sent() {
-    let gone = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let transport =
-        UreqTransport::with_proxy(&TransportOptions::new(), &format!("http://{gone}")).unwrap();
-    let error = transport.send(request("http://b-1.vectors.invalid")).unwrap_err();
-    assert!(error.is_surely_not_sent() && error.to_string().contains("refused"), "{error}");
-    let through = format!("no connection to b-1.vectors.invalid:80 through the proxy {gone}: ");
-    assert!(error.to_string().contains(&through), "{error}");
+    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    for scheme in ["http", "socks5"] {
+        for carrier in Carrier::each(&through(&format!("{scheme}://user:hidden@{gone}"))) {
+            let error = carrier.send(request("http://b-1.vectors.invalid")).unwrap_err();
+            let text = error.to_string();
+            let is_clear = text.contains("refused") || text.ends_with("cannot be reached");
+            assert!(error.is_surely_not_sent() && is_clear, "{text}");
+            let through = format!(
+                "no connection to b-1.vectors.invalid:80 through the proxy {scheme}://{gone}: "
+            );
+            assert!(text.contains(&through) && !text.contains("hidden"), "{text}");
+        }
+    }
+}
+
+fn read<const N: usize>(stream: &mut TcpStream) -> [u8; N] {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// A SOCKS proxy that answers in the place of the host. It asks for user and password, or for none.
+fn socks_proxy(user: Option<(&'static str, &'static str)>) -> Peer {
+    Peer::start(move |mut stream| {
+        let [5, methods] = read(&mut stream) else { panic!("not SOCKS 5") };
+        let mut offered = vec![0; methods.into()];
+        stream.read_exact(&mut offered).unwrap();
+        let method = if user.is_some() { 2 } else { 0 };
+        if !offered.contains(&method) {
+            let _ = stream.write_all(&[5, 0xff]);
+            return;
+        }
+        stream.write_all(&[5, method]).unwrap();
+        if let Some((user, password)) = user {
+            let expected = [
+                &[1, user.len() as u8],
+                user.as_bytes(),
+                &[password.len() as u8],
+                password.as_bytes(),
+            ];
+            let mut given = vec![0; expected.concat().len()];
+            stream.read_exact(&mut given).unwrap();
+            let is_right = given == expected.concat();
+            stream.write_all(&[1, u8::from(!is_right)]).unwrap();
+            if !is_right {
+                return;
+            }
+        }
+        let name = b"b-1.vectors.invalid";
+        let expected = [&[5, 1, 0, 3, name.len() as u8], &name[..], &[0, 80]].concat();
+        let mut asked = vec![0; expected.len()];
+        stream.read_exact(&mut asked).unwrap();
+        assert_eq!(asked, expected);
+        stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        answer_all(&mut stream, NO_CONTENT);
+    })
 }
 
 #[test]
-fn invalid_proxy_is_rejected_without_its_password() {
-    for proxy in [
+fn a_socks_proxy_resolves_the_host() {
+    let open = socks_proxy(None);
+    let closed = socks_proxy(Some(("user", "hidden")));
+    let [open, closed] = [&open, &closed].map(|proxy| proxy.url().replace("http://", ""));
+    for url in [
+        format!("socks5://{open}"),
+        format!("SOCKS5H://{open}/"),
+        format!("socks5://user:hidden@{closed}"),
+    ] {
+        for carrier in Carrier::each(&through(&url)) {
+            let response = carrier.send(request("http://b-1.vectors.invalid"));
+            assert_eq!(response.unwrap().status(), 204, "{} {url}", carrier.name());
+        }
+    }
+    for url in [format!("socks5://{closed}"), format!("socks5://user:secret@{closed}")] {
+        for carrier in Carrier::each(&through(&url)) {
+            let error = carrier.send(request("http://b-1.vectors.invalid")).unwrap_err();
+            let text = error.to_string();
+            assert!(error.is_surely_not_sent() && !text.contains("secret"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn requests_to_this_host_go_around_the_proxy() {
+    let proxy = connect_proxy(&[], None);
+    let host = Peer::start(|mut stream| answer_all(&mut stream, NO_CONTENT));
+    for carrier in Carrier::each(&through(&proxy.url())) {
+        let mut request = request(&host.url());
+        request.extensions_mut().insert(Direct { timeout: Duration::from_secs(60) });
+        assert_eq!(carrier.send(request).unwrap().status(), 204, "{}", carrier.name());
+    }
+    assert_eq!((proxy.connections(), host.connections()), (0, 2));
+}
+
+#[test]
+fn an_invalid_proxy_is_rejected_without_its_password() {
+    for url in [
         "",
         "http://",
+        "http://:80",
+        "http://host:",
+        "http://host:0",
+        "http://host:99999",
+        "http://host/path",
+        "socks4://host",
         "ftp://user:hidden@proxy.example.com",
         "http://user:hidden@",
+        "http://user:hid%zzden@host",
+        "http://user:hid%0dden@host",
+        "http://user:hidden%@host",
         "user:hidden@proxy example com",
     ] {
-        let refused = UreqTransport::with_proxy(&TransportOptions::new(), proxy).unwrap_err();
-        let expected =
-            "proxy must be [http|https|socks4|socks4a|socks5://][user:password@]host[:port]";
-        assert_eq!((refused.to_string().as_str(), refused.value()), (expected, None), "{proxy}");
+        let invalid = Proxy::parse(url).unwrap_err();
+        let rule = "proxy must be [http|https|socks5|socks5h://][user:password@]host[:port]";
+        assert_eq!((invalid.to_string().as_str(), invalid.value()), (rule, None), "{url}");
     }
-    for proxy in [
-        "localhost",
-        "user:hidden@127.0.0.1:8080",
-        "http://[::1]:8080",
-        "socks5://proxy.example.com:1080",
+    for (url, shown) in [
+        ("localhost", "http://localhost:80"),
+        ("user:hidden@127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("https://proxy.example.com/", "https://proxy.example.com:443"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://[::1]", "http://[::1]:80"),
+        ("http://us%40er:hid@den@host_name", "http://host_name:80"),
+        ("socks5://proxy.example.com", "socks5://proxy.example.com:1080"),
     ] {
-        let transport = UreqTransport::with_proxy(&TransportOptions::new(), proxy).unwrap();
-        assert!(!format!("{transport:?}").contains("hidden"), "{proxy}");
+        let proxy = Proxy::parse(url).unwrap();
+        assert_eq!(proxy.to_string(), shown);
+        let options = TransportOptions::new().proxy(proxy);
+        for carrier in Carrier::each(&options) {
+            let text = match &carrier {
+                Carrier::Hyper(transport, _) => format!("{transport:?} {options:?}"),
+                Carrier::Ureq(transport) => format!("{transport:?}"),
+            };
+            assert!(text.contains(shown) && !text.contains("hid"), "{text}");
+        }
     }
 }

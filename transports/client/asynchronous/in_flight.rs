@@ -8,13 +8,25 @@ use crate::bulk::{Span, TransmitId};
 
 /// Requests in flight. A response costs one poll, not one of all that are in flight.
 pub(super) struct InFlight<F> {
-    requests: FuturesUnordered<InSpan<F>>,
+    requests: FuturesUnordered<Request<F>>,
 }
 
-struct InSpan<F> {
+/// A request and its id.
+struct Request<F> {
     id: TransmitId,
+    response: InSpan<F>,
+}
+
+/// A future that is polled in the span of its request.
+pub(in crate::transports) struct InSpan<F> {
     span: Span,
     future: Pin<Box<F>>,
+}
+
+impl<F> InSpan<F> {
+    pub(in crate::transports) fn new(span: Span, future: F) -> Self {
+        Self { span, future: Box::pin(future) }
+    }
 }
 
 impl<F: Future> InFlight<F> {
@@ -28,7 +40,7 @@ impl<F: Future> InFlight<F> {
 
     /// Adds a request. It is sent by the next [`poll_next`](Self::poll_next).
     pub(super) fn insert(&mut self, id: TransmitId, span: Span, future: F) {
-        self.requests.push(InSpan { id, span, future: Box::pin(future) });
+        self.requests.push(Request { id, response: InSpan::new(span, future) });
     }
 
     /// The next one that ended.
@@ -47,11 +59,20 @@ impl<F: Future> InFlight<F> {
     }
 }
 
-impl<F: Future> Future for InSpan<F> {
+impl<F: Future> Future for Request<F> {
     type Output = (TransmitId, F::Output);
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { id, span, future } = &mut *self;
-        span.in_scope(|| future.as_mut().poll(context)).map(|response| (*id, response))
+        let id = self.id;
+        Pin::new(&mut self.response).poll(context).map(|response| (id, response))
+    }
+}
+
+impl<F: Future> Future for InSpan<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { span, future } = &mut *self;
+        span.in_scope(|| future.as_mut().poll(context))
     }
 }

@@ -13,6 +13,8 @@ use futures_core::Stream;
 use http::{Request, Response};
 
 use self::in_flight::InFlight;
+#[cfg(feature = "hyper")]
+pub(in crate::transports) use self::in_flight::InSpan;
 pub use self::stream_iter::{StreamIter, stream_iter};
 use self::timer::Alarm;
 pub use self::timer::Timer;
@@ -31,14 +33,14 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
     /// Deletes the keys of a stream until it ends. Spawns nothing: everything happens while the
     /// future is polled.
     ///
-    /// `send` carries a request and returns its response, or an error that is a [`TransportError`] or
-    /// converts to one, as [`TransportError`](crate::TransportError) does. It should
-    /// end well before the [`response_timeout`](crate::bulk::BulkOptions::response_timeout). `timer` is
-    /// a function that sleeps, such as `tokio::time::sleep`, or a [`Timer`]. For keys that are at
+    /// `send` carries a request and returns its response, or an error that is a [`TransportError`]
+    /// or converts to one, as [`TransportError`](crate::TransportError) does. It should end well
+    /// before the [`response_timeout`](crate::bulk::BulkOptions::response_timeout). `timer` is a
+    /// function that sleeps, such as `tokio::time::sleep`, or a [`Timer`]. For keys that are at
     /// hand there is [`stream_iter`].
     ///
-    /// A request that got no response within the `response_timeout` is dropped, so that a `send` that
-    /// hangs costs no memory.
+    /// A request that got no response within the `response_timeout` is dropped, so that a `send`
+    /// that hangs costs no memory.
     ///
     /// The future is `Send` if everything it is given is. It is **cancel-safe**: dropped in the
     /// middle it drops the requests in flight, and
@@ -56,8 +58,10 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
-    /// let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+    /// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+    ///     .bucket("examplebucket").index_name("vectorindex1").build()?;
+    /// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+    /// let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
     ///
     /// // A transport, such as `|request| transport.send(request)`; this one deletes everything.
     /// let send = async |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
@@ -76,6 +80,23 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
     where
         S: Stream<Item: AsRef<str>>,
         F: Fn(Request<Bytes>) -> Fut,
+        Fut: Future<Output = Result<Response<Bytes>, X>>,
+        X: Into<TransportError>,
+        T: Timer,
+    {
+        self.run_transmits(keys, |transmit| send(transmit.to_request()), timer).await
+    }
+
+    /// The same with a `send` that builds the request itself, in a task of its own for instance.
+    pub(in crate::transports) async fn run_transmits<S, F, Fut, X, T>(
+        self,
+        keys: S,
+        send: F,
+        timer: T,
+    ) -> Result<Report, RunError>
+    where
+        S: Stream<Item: AsRef<str>>,
+        F: Fn(Transmit) -> Fut,
         Fut: Future<Output = Result<Response<Bytes>, X>>,
         X: Into<TransportError>,
         T: Timer,
@@ -111,13 +132,14 @@ struct Requests<F, Fut> {
     in_flight: InFlight<Fut>,
 }
 
-impl<F: Fn(Request<Bytes>) -> Fut, Fut: Future> Sender for Requests<F, Fut> {
+impl<F: Fn(Transmit) -> Fut, Fut: Future> Sender for Requests<F, Fut> {
     fn is_ready(&mut self, _: usize) -> bool {
         true
     }
 
-    fn send(&mut self, Transmit { id, request, span, .. }: Transmit) {
-        let future = span.in_scope(|| (self.send)(request));
+    fn send(&mut self, transmit: Transmit) {
+        let (id, span) = (transmit.id, transmit.span.clone());
+        let future = span.in_scope(|| (self.send)(transmit));
         self.in_flight.insert(id, span, future);
     }
 }
@@ -126,7 +148,7 @@ impl<O, P, F, Fut, X, T> Task<'_, O, P, F, Fut, T>
 where
     O: Observer,
     P: AsyncProvider,
-    F: Fn(Request<Bytes>) -> Fut,
+    F: Fn(Transmit) -> Fut,
     Fut: Future<Output = Result<Response<Bytes>, X>>,
     X: Into<TransportError>,
     T: Timer,

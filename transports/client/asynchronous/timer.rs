@@ -37,22 +37,29 @@ use crate::transports::clock::system_now;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
-/// # let mut bulk = BulkDelete::new(&target, Credentials::new("LTAI5tExample", "my-secret")?, BulkOptions::new())?;
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+/// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// # let mut bulk = BulkDelete::new(&target, credentials, BulkOptions::new())?;
 /// let start = Instant::now();
 /// let send = async |_request| {
 ///     // Throttles every request for half a minute.
-///     let too_fast = ServiceError::new(http::StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "too fast");
 ///     let is_early = start.elapsed() < Duration::from_secs(30);
-///     Ok::<_, TransportError>(if is_early { too_fast.to_response() } else { Deleted::new("some id").to_response() })
+///     Ok::<_, TransportError>(if is_early {
+///         let status = http::StatusCode::SERVICE_UNAVAILABLE;
+///         ServiceError::new(status, code::SLOW_DOWN, "too fast").to_response()
+///     } else {
+///         Deleted::new("some id").to_response()
+///     })
 /// };
-/// let report = Run::new(&mut bulk).run_async(stream_iter(["doc-001"]), send, TokioTime(start)).await?;
+/// let keys = stream_iter(["doc-001"]);
+/// let report = Run::new(&mut bulk).run_async(keys, send, TokioTime(start)).await?;
 /// assert!(report.is_all_deleted() && start.elapsed() >= Duration::from_secs(30));
 /// # Ok(())
 /// # }
 /// ```
 pub trait Timer {
-    /// Ends after the time that [`sleep`](Self::sleep) was given. Its output is ignored.
+    /// The future of [`sleep`](Self::sleep). Its output is ignored.
     type Sleep: Future;
 
     /// Waits for `duration`, at most an hour.

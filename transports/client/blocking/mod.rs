@@ -25,11 +25,11 @@ const THREAD_PAUSE: Duration = Duration::from_millis(100);
 impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
     /// Deletes the keys of an iterator until it ends, and blocks the thread until then.
     ///
-    /// `send` carries a request and returns its response, or an error that is a [`TransportError`] or
-    /// converts to one, as [`TransportError`](crate::TransportError) does. It is called
-    /// by as many threads as there are requests in flight, each started when it is first needed. It
-    /// should end well before the [`response_timeout`](crate::bulk::BulkOptions::response_timeout): a
-    /// thread whose call timed out cannot be cancelled, and up to 64 of these are kept beside the
+    /// `send` carries a request and returns its response, or an error that is a [`TransportError`]
+    /// or converts to one, as [`TransportError`](crate::TransportError) does. It is called by as
+    /// many threads as there are requests in flight, each started when it is first needed. It
+    /// should end well before the [`response_timeout`](crate::bulk::BulkOptions::response_timeout):
+    /// a thread whose call timed out cannot be cancelled, and up to 64 of these are kept beside the
     /// others. If no more threads can be started, requests are sent when one is free; if all hang,
     /// they fail as *surely not sent*.
     ///

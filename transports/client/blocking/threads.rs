@@ -113,10 +113,15 @@ where
             return Err(Shortage::AllHang(hanging));
         }
         let send = Arc::clone(&self.send);
-        let (queue, queued) = mpsc::channel();
+        let (queue, queued) = mpsc::channel::<Transmit>();
         let work = move |inbox: &Inbox<K>| {
-            for Transmit { id, request, span, .. } in queued {
-                let response = span.in_scope(|| send(request)).map_err(Into::into);
+            for transmit in queued {
+                // Built here, so that threads hash and sign side by side.
+                let send = || send(transmit.to_request());
+                let response = transmit.span.in_scope(send).map_err(Into::into);
+                let id = transmit.id;
+                // Before the response: it lets the run take the keys back without a copy.
+                drop(transmit);
                 inbox.put(Message::Response { id, response, worker: Some(worker) });
             }
         };
@@ -164,9 +169,7 @@ where
         let failure = match (self.idle.pop(), self.shortage.take()) {
             (Some(worker), _) => return self.workers[worker].send(transmit),
             (None, Some(Shortage::AllHang(threads))) => {
-                format!(
-                    "no thread to send from: {threads} threads are in calls that timed out and do not return"
-                )
+                format!("no thread to send from: {threads} calls timed out and do not return")
             }
             (None, Some(Shortage::System(error))) => format!("no thread to send from: {error}"),
             (None, None) => unreachable!("is_ready comes first"),

@@ -1,21 +1,16 @@
 //! The crate: both transports with their loops. Both return how many batches failed.
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
-use oss_delete_vectors::transports::{
-    HyperTransport, Run, TransportOptions, UreqTransport, stream_iter,
-};
+use oss_delete_vectors::transports::{HyperTransport, Run, TransportOptions, UreqTransport};
 
 use super::{BATCH, KEYS, runtime};
 use crate::fixture;
 
 pub(super) fn hyper(port: u16, batches: usize, options: BulkOptions) -> usize {
-    let mut bulk = bulk(port, options);
+    let (target, credentials) = (fixture::loopback_target(port), fixture::credentials());
+    let keys = KEYS.iter().cycle().take(BATCH * batches);
     let transport = HyperTransport::new(&TransportOptions::new());
-    let run = Run::new(&mut bulk).run_async(
-        keys(batches),
-        |request| transport.send(request),
-        tokio::time::sleep,
-    );
+    let run = async { transport.delete(&target, credentials, keys, options).await };
     lost(batches, runtime().block_on(run).unwrap().deleted)
 }
 
@@ -30,12 +25,6 @@ pub(super) fn ureq(port: u16, batches: usize, options: BulkOptions) -> usize {
 
 fn bulk(port: u16, options: BulkOptions) -> BulkDelete {
     BulkDelete::new(&fixture::loopback_target(port), fixture::credentials(), options).unwrap()
-}
-
-fn keys(
-    batches: usize,
-) -> oss_delete_vectors::transports::StreamIter<impl Iterator<Item = &'static String>> {
-    stream_iter(KEYS.iter().cycle().take(BATCH * batches))
 }
 
 fn lost(batches: usize, deleted: u64) -> usize {

@@ -1,0 +1,212 @@
+//! A role assumed with other credentials.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::Request;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
+
+use super::Credentials;
+use super::error::SourceErrorKind;
+use super::response::Received;
+use super::source::{Reply, Source, Step};
+use super::sts::{self, Sts};
+use crate::InvalidValue;
+use crate::delete_vectors::Secrets;
+use crate::signing::hex;
+
+/// A RAM role assumed with the credentials of another source, by a signed call of STS.
+///
+/// A request that is rejected for its timestamp is sent again with the time of STS.
+#[derive(Debug, Clone)]
+pub struct AssumeRole {
+    sts: Sts,
+    base: Source,
+    external_id: Option<String>,
+    /// Whose request was sent, and whether it had the time of STS.
+    sent: Option<(Credentials, bool)>,
+}
+
+impl AssumeRole {
+    /// The role, and the source whose credentials may assume it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] naming the field `role ARN`.
+    pub fn new(base: impl Into<Source>, role_arn: &str) -> Result<Self, InvalidValue> {
+        Ok(Self { sts: Sts::new(role_arn)?, base: base.into(), external_id: None, sent: None })
+    }
+
+    /// As [`Oidc::session_name`](super::Oidc::session_name).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn session_name(mut self, name: &str) -> Result<Self, InvalidValue> {
+        self.sts.set_session_name(name)?;
+        Ok(self)
+    }
+
+    /// The external id that the role asks for.
+    #[must_use]
+    pub fn external_id(self, id: &str) -> Self {
+        Self { external_id: Some(id.to_owned()), ..self }
+    }
+
+    /// As [`Oidc::sts_address`](super::Oidc::sts_address).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn sts_address(mut self, uri: &str) -> Result<Self, InvalidValue> {
+        self.sts.set_address(uri)?;
+        Ok(self)
+    }
+
+    pub(super) fn start(&mut self, now: SystemTime) -> Step {
+        self.sent = None;
+        let step = self.base.start(now);
+        self.go_on(now, step)
+    }
+
+    pub(super) fn handle(&mut self, now: SystemTime, reply: Reply) -> Step {
+        let Some((base, has_time)) = self.sent.take() else {
+            let step = self.base.handle(now, reply);
+            return self.go_on(now, step);
+        };
+        let kind = match reply {
+            Reply::Failure(error) => SourceErrorKind::Unreachable(error),
+            Reply::File(_) => SourceErrorKind::NotAsked,
+            Reply::Response(response) => {
+                let response = Received::new(response);
+                match self.sts.credentials(now, &response, &Secrets::of(&base)) {
+                    Ok(credentials) => return Step::Done(Ok(credentials)),
+                    Err((_, Some(time))) if !has_time => return self.send(time, base, true),
+                    Err((kind, _)) => kind,
+                }
+            }
+        };
+        Step::Done(Err(self.sts.failed(kind)))
+    }
+
+    /// Sends the call once the base has credentials.
+    fn go_on(&mut self, now: SystemTime, step: Step) -> Step {
+        match step {
+            Step::Done(Ok(base)) => self.send(now, base, false),
+            step => step,
+        }
+    }
+
+    fn send(&mut self, time: SystemTime, base: Credentials, has_time: bool) -> Step {
+        let external_id = self.external_id.as_deref().map(|id| ("ExternalId", id));
+        let mut request = self.sts.request("/", external_id.as_slice());
+        sign(&mut request, "AssumeRole", sts::VERSION, &nonce(time, &base), time, &base);
+        self.sent = Some((base, has_time));
+        Step::Send(request)
+    }
+}
+
+/// For people: which source it is.
+impl fmt::Display for AssumeRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} by {}", self.sts, self.base)
+    }
+}
+
+/// Unique for a key and a time, to the nanosecond. STS rejects a nonce that it has seen.
+fn nonce(time: SystemTime, base: &Credentials) -> String {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let text = format!("{since} {}", base.access_key_id());
+    sha256(text.as_bytes())[..32].to_owned()
+}
+
+/// Signs with ACS3-HMAC-SHA256, as all calls of the Alibaba Cloud API are signed. A query must be
+/// in canonical form.
+fn sign(
+    request: &mut Request<Bytes>,
+    action: &str,
+    version: &str,
+    nonce: &str,
+    time: SystemTime,
+    credentials: &Credentials,
+) {
+    let content = sha256(request.body());
+    let date = sts::timestamp(time);
+    for (name, value) in [
+        ("x-acs-action", action),
+        ("x-acs-content-sha256", &content),
+        ("x-acs-date", &date),
+        ("x-acs-security-token", credentials.security_token().unwrap_or_default()),
+        ("x-acs-signature-nonce", nonce),
+        ("x-acs-version", version),
+    ] {
+        let mut value = HeaderValue::from_str(value).expect("every value is visible ASCII");
+        value.set_sensitive(name == "x-acs-security-token");
+        if !value.is_empty() {
+            request.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    let mut headers: Vec<_> = request.headers().iter().collect();
+    headers.sort_by_key(|(name, _)| name.as_str());
+    let names = headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
+    let lines: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}:{}\n", value.to_str().unwrap_or_default().trim()))
+        .collect();
+    let (method, uri) = (request.method(), request.uri());
+    let (path, query) = (uri.path(), uri.query().unwrap_or_default());
+    let canonical = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{content}");
+    let to_sign = format!("ACS3-HMAC-SHA256\n{}", sha256(canonical.as_bytes()));
+    let mut mac = Hmac::<Sha256>::new_from_slice(credentials.access_key_secret().as_bytes())
+        .expect("HMAC takes keys of any length");
+    mac.update(to_sign.as_bytes());
+    let signature = String::from_utf8_lossy(&hex(&mac.finalize().into_bytes().into())).into_owned();
+    let id = credentials.access_key_id();
+    let value =
+        format!("ACS3-HMAC-SHA256 Credential={id},SignedHeaders={names},Signature={signature}");
+    let value = HeaderValue::from_str(&value).expect("every part is visible ASCII");
+    request.headers_mut().insert(AUTHORIZATION, value);
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&hex(&Sha256::digest(bytes).into())).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    /// The example of the API's reference, "Request syntax and signature method V3".
+    #[test]
+    fn the_signature_is_that_of_the_reference() {
+        let query =
+            "ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd&RegionId=cn-shanghai";
+        let mut request = Request::post(format!("https://ecs.cn-shanghai.aliyuncs.com/?{query}"))
+            .header("host", "ecs.cn-shanghai.aliyuncs.com")
+            .body(Bytes::new())
+            .unwrap();
+        let credentials = Credentials::new("YourAccessKeyId", "YourAccessKeySecret").unwrap();
+        let time = UNIX_EPOCH + Duration::from_secs(1_698_315_752);
+        let nonce = "3156853299f313e23d1673dc12e1703d";
+        sign(&mut request, "RunInstances", "2014-05-26", nonce, time, &credentials);
+        assert_eq!(
+            request.headers()["authorization"],
+            "ACS3-HMAC-SHA256 Credential=YourAccessKeyId,\
+             SignedHeaders=host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version,\
+             Signature=06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"
+        );
+    }
+
+    #[test]
+    fn a_nonce_is_used_once() {
+        let credentials = Credentials::new("id", "secret").unwrap();
+        let nonces =
+            [0, 1, 2].map(|nanos| nonce(UNIX_EPOCH + Duration::from_nanos(nanos), &credentials));
+        assert!(nonces[0] != nonces[1] && nonces[1] != nonces[2], "{nonces:?}");
+    }
+}
