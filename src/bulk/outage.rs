@@ -117,12 +117,12 @@ impl Outage {
         &mut self,
         now: Duration,
         sent_at: Duration,
-        is_deaf: bool,
+        is_fixed: bool,
         mut delay: impl FnMut(u32) -> Duration,
     ) {
         if self.is_open() {
             self.probed(now, sent_at, delay);
-        } else if self.is_reported && is_deaf {
+        } else if self.is_reported && is_fixed {
             self.open(now, delay(1));
         }
     }

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 /// How long responses take, and when one that does not come is no longer waited for.
 ///
-/// As TCP does (RFC 6298): a smoothed mean, and a smoothed mean deviation. `mean + 4 * deviation` is a time that next to no
-/// response exceeds, whatever the distribution.
+/// As TCP does (RFC 6298): a smoothed mean, and a smoothed mean deviation. `mean + 4 * deviation`
+/// is a time that next to no response exceeds, whatever the distribution.
 #[derive(Debug, Default)]
 pub(super) struct Latency {
     /// Seconds; 0 before the first response.
@@ -13,11 +13,12 @@ pub(super) struct Latency {
     given_up: u32,
 }
 
-/// A response may be as late as twice the longest usual time before its request no longer counts as in flight, and four times
-/// before it is given up, but in no case less than this.
+/// A response may be as late as twice the longest usual time before its request no longer counts as
+/// in flight, and four times before it is given up, but in no case less than this.
 const OVERDUE: Duration = Duration::from_millis(500);
 const GIVEN_UP: Duration = Duration::from_secs(3);
-/// The same when nothing else is left to send: then it is this wait alone that the run lasts longer.
+/// The same when nothing else is left to send: then it is this wait alone that the run lasts
+/// longer.
 const GIVEN_UP_LAST: Duration = Duration::from_secs(1);
 
 impl Latency {
@@ -41,14 +42,15 @@ impl Latency {
         self.mean
     }
 
-    /// After how long a request without a response no longer fills the window; `None` before the first response.
+    /// After how long a request without a response no longer fills the window; `None` before the
+    /// first response.
     pub(super) fn overdue_after(&self) -> Option<Duration> {
         (self.mean > 0.0).then(|| self.longest(2.0).max(OVERDUE))
     }
 
-    /// After how long a request without a response is given up, `most` at most. Twice as long after each one, until a response
-    /// comes: the service may have become slower than it ever was. `is_last`: nothing else is left to
-    /// send.
+    /// After how long a request without a response is given up, `most` at most. Twice as long after
+    /// each one, until a response comes: the service may have become slower than it ever was.
+    /// `is_last`: nothing else is left to send.
     pub(super) fn response_timeout(&self, most: Duration, is_last: bool) -> Duration {
         if self.mean == 0.0 {
             return most;
