@@ -180,7 +180,7 @@ impl BulkDelete {
         self.outage.throttled(now, sent_at, |failures| back_off.after(failures));
         if self.outage.is_open() {
             self.ready.push_back(batch);
-        } else if self.pacer.is_deaf() {
+        } else if self.pacer.is_fixed() {
             let delay = self.back_off.after(batch.throttled);
             self.delay(batch, delay);
         } else if batch.throttled < THROTTLED_FIRST {
