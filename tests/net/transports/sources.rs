@@ -126,7 +126,7 @@ fn a_service_that_says_nothing_is_left_after_a_second() {
 
 #[test]
 fn an_endless_response_is_not_kept() {
-    let service = serve(|_| Some((200, "x".repeat(2 * 1024 * 1024))));
+    let service = serve(|_| Some((200, "x".repeat(5 * 1024 * 1024))));
     let uri = Source::from(CredentialsUri::new(&service.url()).unwrap());
     for carrier in Carrier::each(&TransportOptions::new()) {
         let error = ask(&carrier, &uri).unwrap_err();
