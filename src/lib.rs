@@ -135,7 +135,7 @@
 //! [`is_retryable`](ServiceError::is_retryable) and [`is_from_oss`](ServiceError::is_from_oss), and
 //! [`advice`](ServiceError::advice) in words. [`AttemptError`] also covers a request without a
 //! response. Sign a request again before you retry it. Deleting a key twice is harmless, unless the
-//! vector was put back in between. [`code`] lists all known codes.
+//! vector has been put back. [`code`] lists all known codes.
 //!
 //! A batch is deleted if the response is a 2xx with `x-oss-request-id` and without an error. For
 //! every other response a run follows this table. The first matching row applies.
@@ -190,7 +190,7 @@
 //!
 //! **After the first deletion**, a run waits for the end of an outage, without a limit or up to
 //! [`outage_timeout`](bulk::BulkOptions::outage_timeout). After eight failed batches without a
-//! deletion in between, it sends one request at a time, attempts do not count, and no key is given
+//! deletion between them, it sends one request at a time, attempts do not count, and no key is given
 //! up. While nothing succeeds, failures that are not from OSS (no response, or the response of a
 //! proxy) never count, however few batches are left, unless the batch failed half its attempts while
 //! others were deleted. Error responses of OSS count once every batch that is left has failed. The
@@ -238,8 +238,8 @@
 //! |---|---|
 //! | `hyper` | `HyperTransport`: asynchronous, on tokio |
 //! | `ureq` | `UreqTransport`: blocking |
-//! | `async` | `Run::run_async`: any number of keys on a runtime of yours, over a client of yours; part of `hyper` |
-//! | `emulator` | `Emulator`: the service's side as a value, for tests without a network |
+//! | `async` | `Run::run_async`: any number of keys on your runtime, over your client; part of `hyper` |
+//! | `emulator` | `Emulator`: the service as a value, for tests without a network |
 //! | `serve` | the emulator on a loopback socket, for clients in any language |
 //! | `serde` | `Report` can be serialized and deserialized with serde |
 //! | `tracing` | a `tracing` span for each request of a run, and its events |

@@ -173,11 +173,11 @@ impl BulkDelete {
         }
         self.outage.remember(now, &error);
         self.report_outage();
-        let (back_off, is_deaf) = (&mut self.back_off, self.pacer.is_deaf());
-        self.outage.throttled(now, sent_at, is_deaf, |failures| back_off.after(failures));
+        let back_off = &mut self.back_off;
+        self.outage.throttled(now, sent_at, |failures| back_off.after(failures));
         if self.outage.is_open() {
             self.ready.push_back(batch);
-        } else if is_deaf {
+        } else if self.pacer.is_deaf() {
             let delay = self.back_off.after(batch.throttled);
             self.delay(batch, delay);
         } else if batch.throttled < THROTTLED_FIRST {

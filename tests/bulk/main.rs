@@ -1,9 +1,9 @@
-//! `BulkDelete` driven by hand in virtual time: one behaviour a test, exact counts, no network and no sleep.
+//! `BulkDelete` driven by hand in virtual time: one behaviour per test, exact counts, no network
+//! and no sleep.
 
 #[path = "../common/mod.rs"]
 mod common;
 
-mod books;
 mod clock;
 mod conformance;
 mod credentials;
@@ -17,6 +17,7 @@ mod outcomes;
 mod pace;
 mod pacing;
 mod pacing_picture;
+mod pushing;
 mod resume;
 mod run;
 mod startup;

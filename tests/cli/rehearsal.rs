@@ -112,7 +112,7 @@ fn a_rehearsal_depends_on_the_command_line_alone() {
 }
 
 #[test]
-fn an_index_name_that_the_emulator_cannot_have_is_refused_at_once() {
+fn emulator_rejects_an_invalid_index_name() {
     let run = run(["--emulator", "--index-name", "not-valid", "--keys", KEYS], &[]);
     assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""));
     assert!(

@@ -1,4 +1,4 @@
-//! Whatever comes over the wire is read to an answer, the same one every time, and never to a panic.
+//! Any bytes are parsed without a panic, with the same result every time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -96,7 +96,7 @@ fn read_response(response: &Response<Vec<u8>>) -> String {
     assert!(!error.to_string().contains(char::is_control), "{error}");
     read_page(response);
     let _ = (error.advice(&target()), error.retry_after(time()));
-    // A server that passes it on says the same, but for a 204, which is always good news.
+    // A server that forwards it says the same, except for a 204, which is always a success.
     if error.status() != StatusCode::NO_CONTENT {
         let again = DeleteVectors::parse_response(&error.to_response()).unwrap_err();
         assert_eq!(
@@ -323,7 +323,8 @@ fn authorizations_changed_anyhow_are_read() {
             Err(why) => why.to_string(),
             Ok(authorization) => {
                 let dated = authorization.check_date(time()).is_ok();
-                // No request was signed with this token: whatever was changed, nothing may be accepted.
+                // No request was signed with this token: whatever was changed, nothing may be
+                // accepted.
                 let why = authorization.verify(&request, &resource, &with_token()).unwrap_err();
                 format!("in time: {dated}, {why}")
             }

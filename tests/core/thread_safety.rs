@@ -1,4 +1,4 @@
-//! What is public can be shared between threads and kept as long as one likes, and what is an error is one to every caller.
+//! Public types are `Send`, `Sync` and `'static`, and errors implement `Error`.
 
 use std::error::Error;
 

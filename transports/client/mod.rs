@@ -25,10 +25,10 @@ use crate::{
     bulk::{BulkOptions, Report},
 };
 
-#[cfg(feature = "hyper")]
-pub(super) use self::asynchronous::InSpan;
 #[cfg(feature = "async")]
 pub(super) use self::asynchronous::Alarm;
+#[cfg(feature = "hyper")]
+pub(super) use self::asynchronous::InSpan;
 #[cfg(feature = "async")]
 pub use self::asynchronous::{StreamIter, Timer, stream_iter};
 #[cfg(feature = "async")]
