@@ -57,6 +57,7 @@ mod pacer;
 mod push;
 mod report;
 mod response;
+mod restart;
 mod sign;
 mod split;
 mod startup;
@@ -244,6 +245,10 @@ pub struct BulkDelete {
     /// Rejected before the first success: positions, and the number of keys. They are settled once
     /// a success shows that the keys were the reason.
     unproven: (Settled, u64),
+    /// Interrupted by a stop, positions and keys as in `failed_for_good`: not settled until a restart.
+    interrupted: (Settled, [u64; 3]),
+    /// How often it was restarted.
+    epoch: u32,
 }
 
 /// The phase of a run.
@@ -260,6 +265,8 @@ struct InFlight {
     batch: Batch,
     span: Span,
     sent_at: Duration,
+    /// That of the run when it was sent.
+    epoch: u32,
     /// No longer counted by the pacer.
     is_overdue: bool,
     clock_generation: u32,
@@ -311,6 +318,8 @@ impl BulkDelete {
             failed_for_good: [0; 3],
             settled: Settled::default(),
             unproven: Default::default(),
+            interrupted: Default::default(),
+            epoch: 0,
             options,
         })
     }
@@ -368,6 +377,13 @@ impl BulkDelete {
     #[must_use]
     pub fn wants_flush(&self) -> bool {
         self.filling.len() > 0 && !self.filling.is_flushed() && self.ready.is_empty()
+    }
+
+    /// Whether a batch that takes no more keys waits to be sent. For a loop that decides as late as it
+    /// can whose keys go next: it pushes while there is none.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// Whether every pushed key has its outcome and no more can be pushed.

@@ -250,6 +250,7 @@
 mod attempt_error;
 mod back_off;
 pub mod bulk;
+pub mod calls;
 pub mod credentials;
 mod delete_vectors;
 #[cfg(feature = "emulator")]
@@ -288,6 +289,9 @@ pub use operation::{Operation, RequestError, ServiceError, code};
 pub use put_vectors::{PutVectors, Stored};
 pub use target::{Target, TargetBuilder};
 pub use transport_error::{MAX_RESPONSE_BODY, TransportError};
+pub use transports::blocking;
+#[cfg(feature = "async")]
+pub use transports::{Client, ClientBuilder, Deleting};
 
 /// Tests the examples in the README. Those that would connect to the service are only compiled.
 #[cfg(all(doctest, feature = "hyper", feature = "ureq", feature = "serve"))]

@@ -81,10 +81,10 @@ mod tls;
 mod ureq;
 
 #[cfg(feature = "async")]
-pub use self::client::{AsyncProvider, StreamIter, Timer, stream_iter};
+pub use self::client::{AsyncProvider, Client, Deleting, Driver, StreamIter, Timer, stream_iter};
 pub use self::client::{
-    BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, SourceProvider,
-    StopHandle,
+    BlockingProvider, ClientBuilder, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind,
+    SourceProvider, StopHandle,
 };
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
@@ -99,6 +99,11 @@ pub use self::proxy::Proxy;
 pub use self::server::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]
 pub use self::ureq::UreqTransport;
+
+/// Delete vectors from any number of threads.
+pub mod blocking {
+    pub use super::client::BlockingClient as Client;
+}
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -207,6 +207,13 @@ impl BulkOptions {
         self
     }
 
+    /// Sets the outage timeout if none is set. For a caller that must not wait for ever.
+    #[must_use]
+    pub fn default_outage_timeout(mut self, outage: Duration) -> Self {
+        self.outage_timeout.get_or_insert(outage);
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<(), InvalidValue> {
         if !(1..=10_000).contains(&self.concurrency) {
             return Err(InvalidValue::new(

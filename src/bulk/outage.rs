@@ -163,10 +163,15 @@ impl Outage {
         Some((self.error.clone()?, now.saturating_sub(self.since?)))
     }
 
+    /// Forgets what failed so far.
+    pub(super) fn restart(&mut self) {
+        *self = Self { progress: self.progress + 1, ..Self::default() };
+    }
+
     /// There was progress. Returns how long the outage lasted that this ends, if it was reported.
     pub(super) fn progressed(&mut self, now: Duration) -> Option<Duration> {
         let lasted = self.since().map(|since| now.saturating_sub(since));
-        *self = Self { progress: self.progress + 1, ..Self::default() };
+        self.restart();
         lasted
     }
 }

@@ -34,7 +34,8 @@ impl BulkDelete {
     pub fn handle_failure(&mut self, now: Now, id: TransmitId, error: TransportError) {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
-        if error.is_surely_not_sent() && !self.history.had_response {
+        let is_of_this_run = attempt.epoch == self.epoch;
+        if error.is_surely_not_sent() && !self.history.had_response && is_of_this_run {
             self.history.unreachable += 1;
         }
         self.conclude(attempt, Err(error.into()));
@@ -84,7 +85,9 @@ impl BulkDelete {
     }
 
     fn conclude_failed(&mut self, attempt: InFlight, error: AttemptError) {
-        let InFlight { mut batch, sent_at, clock_generation, credentials_generation, .. } = attempt;
+        let InFlight {
+            mut batch, sent_at, epoch, clock_generation, credentials_generation, ..
+        } = attempt;
         let verdict = decide(&error, self.history);
         let is_from_oss = is_from_oss(&error);
         let error = error.shortened();
@@ -98,7 +101,7 @@ impl BulkDelete {
         if verdict != Verdict::SlowDown {
             batch.throttled = 0;
         }
-        if matches!(self.phase, Phase::Stopped(_)) {
+        if matches!(self.phase, Phase::Stopped(_)) || epoch != self.epoch {
             return self.settle_failed(batch);
         }
         match verdict {

@@ -130,6 +130,16 @@ impl Authority {
         self.keep_until = now.saturating_add(ASK_AGAIN);
     }
 
+    /// Gives the provider its timeout anew.
+    pub(super) fn restart(&mut self, now: Duration) {
+        if let Some(asked) = &mut self.asked {
+            asked.since = now;
+        }
+        if let Some(rejected) = &mut self.rejected {
+            rejected.since = now;
+        }
+    }
+
     /// Whether to ask for credentials now. `service_time` is the service's time at `now`.
     pub(crate) fn poll(&mut self, now: Duration, service_time: SystemTime) -> bool {
         if self.can_renew
@@ -228,6 +238,11 @@ impl Clock {
 
     pub(crate) fn succeeded(&mut self, generation: u32) {
         self.is_proven |= generation == self.generation;
+    }
+
+    /// Learns the time anew from the next rejection.
+    pub(super) fn restart(&mut self) {
+        self.is_proven = true;
     }
 
     /// A request of `generation` was rejected for its date, at our time `wall` and at the service's

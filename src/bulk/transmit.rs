@@ -97,6 +97,7 @@ impl BulkDelete {
             batch,
             span: span.clone(),
             sent_at: self.now.monotonic,
+            epoch: self.epoch,
             is_overdue: false,
             clock_generation: self.clock.generation(),
             credentials_generation: self.authority.generation(),

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod callers;
 mod clock;
 mod conformance;
 mod credentials;

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clients;
 mod loops;
 mod matching;
 mod serve;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{Request, Response};
 
-use self::in_flight::InFlight;
+pub(super) use self::in_flight::InFlight;
 #[cfg(feature = "hyper")]
 pub(in crate::transports) use self::in_flight::InSpan;
 pub use self::stream_iter::{StreamIter, stream_iter};
