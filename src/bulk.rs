@@ -32,14 +32,15 @@
 //!   rejected. One batch alone is split to find out, and other rejected batches wait.
 //! - **In an outage**, one request goes out at a time, with growing pauses. An outage is eight
 //!   batches that fail without a deletion between them, or eight failures that are not from OSS if
-//!   fewer batches are left. No attempt counts, and a batch that failed goes behind the others.
+//!   fewer batches are left, or a minute in which all are throttled. No attempt counts, and a batch
+//!   that failed goes behind the others.
 //!   Before the first success a single failure has the same effect, and a minute or ten attempts
 //!   end the run.
 //! - **In doubt**: after eight single keys that were rejected in a row, batches from elsewhere in
 //!   the input go out as probes, one at a time. If they are rejected too, the keys are not the
 //!   reason, and the run stops.
 //! - **With a rate that does not adapt**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch
-//!   is delayed. A minute in which all are throttled is an outage there.
+//!   is delayed.
 //! - **Throttled four times in a row**: the batch goes behind the others.
 //!
 //! The crate page says [what each response leads to](crate#what-to-do-about-an-error), and
@@ -81,6 +82,13 @@ use self::startup::Startup;
 use crate::back_off::BackOff;
 use crate::signing::Signer;
 use crate::{Credentials, InvalidValue, Now, Target};
+
+/// What a listing has in common with a run.
+pub(crate) mod shared {
+    pub(crate) use super::decide::{History, Verdict, decide};
+    pub(crate) use super::sign::{Authority, Clock, Correction};
+    pub(crate) use super::startup::Startup;
+}
 
 pub use self::batch::Positions;
 pub use self::checkpoint::Checkpoint;

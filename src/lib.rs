@@ -8,15 +8,17 @@
 //! # In scope
 //!
 //! - One call, converted to and from `http::Request` and `http::Response`, on the client and on the
-//!   server: [`DeleteVectors`].
+//!   server: [`DeleteVectors`], and what serves deleting: [`ListVectors`], [`GetVectors`],
+//!   [`PutVectors`].
 //! - Signatures: [`signing`] signs, presigns and verifies.
 //! - Any number of keys, with pacing, retries and an outcome for each key: [`bulk`].
+//! - Deleting everything, a key prefix or what a filter matches: [`Selection`], [`KeyLister`].
 //! - Sending requests with hyper, ureq or any other client: [`transports`].
 //! - An emulator of the service, for tests: `emulator`.
 //!
 //! # Out of scope
 //!
-//! - All other operations of OSS. You know which keys to delete.
+//! - All other operations of OSS.
 //! - Finding credentials. The core takes them as a value, and a run asks your provider for new ones.
 //!
 //! The crate has not been run against the live service. Its tests compare requests and responses
@@ -56,6 +58,10 @@
 //! # }
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! To delete what a [`Selection`] has instead, use `delete_matching`, which lists the index, deletes
+//! meanwhile, and lists again until nothing is found. If all vectors are to go, deleting the index
+//! and creating it again is one call each, which this crate leaves to the SDKs.
 //!
 //! ## Your own client
 //!
@@ -129,7 +135,7 @@
 //! [`is_retryable`](ServiceError::is_retryable) and [`is_from_oss`](ServiceError::is_from_oss), and
 //! [`advice`](ServiceError::advice) in words. [`AttemptError`] also covers a request without a
 //! response. Sign a request again before you retry it. Deleting a key twice is harmless, unless the
-//! vector was put back in between. [`code`] lists all known codes.
+//! vector has been put back. [`code`] lists all known codes.
 //!
 //! A batch is deleted if the response is a 2xx with `x-oss-request-id` and without an error. For
 //! every other response a run follows this table. The first matching row applies.
@@ -184,7 +190,7 @@
 //!
 //! **After the first deletion**, a run waits for the end of an outage, without a limit or up to
 //! [`outage_timeout`](bulk::BulkOptions::outage_timeout). After eight failed batches without a
-//! deletion in between, it sends one request at a time, attempts do not count, and no key is given
+//! deletion between them, it sends one request at a time, attempts do not count, and no key is given
 //! up. While nothing succeeds, failures that are not from OSS (no response, or the response of a
 //! proxy) never count, however few batches are left, unless the batch failed half its attempts while
 //! others were deleted. Error responses of OSS count once every batch that is left has failed. The
@@ -232,8 +238,8 @@
 //! |---|---|
 //! | `hyper` | `HyperTransport`: asynchronous, on tokio |
 //! | `ureq` | `UreqTransport`: blocking |
-//! | `async` | `Run::run_async`: any number of keys on a runtime of yours, over a client of yours; part of `hyper` |
-//! | `emulator` | `Emulator`: the service's side as a value, for tests without a network |
+//! | `async` | `Run::run_async`: any number of keys on your runtime, over your client; part of `hyper` |
+//! | `emulator` | `Emulator`: the service as a value, for tests without a network |
 //! | `serve` | the emulator on a loopback socket, for clients in any language |
 //! | `serde` | `Report` can be serialized and deserialized with serde |
 //! | `tracing` | a `tracing` span for each request of a run, and its events |
@@ -251,9 +257,13 @@ mod delete_vectors;
 pub mod emulator;
 mod endpoint;
 mod escape;
+mod get_vectors;
 mod invalid;
 mod keys;
+mod list_vectors;
 mod now;
+mod operation;
+mod put_vectors;
 mod random;
 pub mod signing;
 mod target;
@@ -265,11 +275,18 @@ pub mod transports;
 
 pub use attempt_error::AttemptError;
 pub use credentials::Credentials;
-pub use delete_vectors::{DeleteVectors, Deleted, RequestError, ServiceError, code};
+pub use delete_vectors::{DeleteVectors, Deleted};
 pub use endpoint::Endpoint;
+pub use get_vectors::{Found, GetVectors};
 pub use invalid::InvalidValue;
 pub use keys::{Key, KeyBatch, Keys};
+pub use list_vectors::{
+    Filter, KeyLister, ListError, ListEvent, ListReport, ListTransmit, ListTransmitId, ListVectors,
+    Listed, Passes, Selection, Step, Vector,
+};
 pub use now::Now;
+pub use operation::{Operation, RequestError, ServiceError, code};
+pub use put_vectors::{PutVectors, Stored};
 pub use target::{Target, TargetBuilder};
 pub use transport_error::{MAX_RESPONSE_BODY, TransportError};
 pub use transports::blocking;

@@ -1,6 +1,7 @@
-//! Both transports on real sockets, for as long as one likes: faults of every kind, tokens that expire, limits that move, runs
-//! that are stopped and aborted and go on from their checkpoints. Nothing is lost, and memory, file descriptors and threads stay
-//! where they are. A binary of its own, with one test, for it is the process that is measured.
+//! Both transports on real sockets, for as long as one likes: faults of every kind, tokens that
+//! expire, limits that move, runs that are stopped and aborted and go on from their checkpoints.
+//! Nothing is lost, and memory, file descriptors and threads stay where they are. A separate binary
+//! with one test, because its process is measured.
 //!
 //! ```text
 //! cargo test --all-features --test soak_sockets                         ten seconds
@@ -38,8 +39,9 @@ const PROBABILITY: f64 = 0.005;
 const TIMEOUT: Duration = Duration::from_secs(2);
 const CONCURRENCY: usize = 8;
 
-/// What the last quarter of the time may take on top of the most that the second took: caches, fragments, and sockets whose late
-/// answers come in minutes. What grows with requests or keys would take more: there are tens of thousands, and millions.
+/// What the last quarter of the time may take on top of the most that the second took: caches,
+/// fragments, and sockets whose late answers come in minutes. What grows with requests or keys
+/// would take more: there are tens of thousands, and millions.
 const MORE_KIB: u64 = 8 * 1024;
 const MORE_FILES: u64 = 64;
 const MORE_THREADS: u64 = 16;
@@ -118,7 +120,7 @@ impl Sample {
     }
 }
 
-/// The service of one transport, and whoever hands out its credentials.
+/// The service of one transport, and its provider of credentials.
 struct Soak {
     transport: &'static str,
     service: service::Service,
@@ -239,7 +241,8 @@ impl Soak {
         ))
     }
 
-    /// The key at this position, with a vector under it if it is there for the first time; none once the time is over.
+    /// The key at this position, with a vector under it if it is there for the first time; none
+    /// once the time is over.
     fn key(&self, number: u64, end: Instant) -> Option<String> {
         let put = self.put.load(Ordering::Relaxed);
         if number == put {

@@ -6,6 +6,7 @@
 //! | `HyperTransport`: an asynchronous client, on tokio | `hyper` | `hyper/` |
 //! | `UreqTransport`: a blocking client, without a runtime | `ureq` | `ureq/` |
 //! | [`Run`]: drives a `BulkDelete`, on threads or (feature `async`) in a task | | `client/` |
+//! | [`list_keys`], `stream_keys`, [`Matching`]: the keys of an index, as a source | | `listing/` |
 //! | `Server`: the emulator on a socket | `serve` | `server/` |
 //!
 //! One batch is deleted by a transport's `delete_vectors`, any number of keys by its `delete`, or
@@ -67,6 +68,7 @@ mod client;
 mod clock;
 #[cfg(feature = "hyper")]
 mod hyper;
+mod listing;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod options;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
@@ -86,6 +88,9 @@ pub use self::client::{
 };
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
+pub use self::listing::{Cleared, ListedKeys, Matching, MatchingKeys, MatchingObserver, list_keys};
+#[cfg(feature = "async")]
+pub use self::listing::{MatchingStream, StreamedKeys, stream_keys};
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 pub use self::options::{InvalidRoots, TransportOptions};
 #[cfg(any(feature = "hyper", feature = "ureq"))]

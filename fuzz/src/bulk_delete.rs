@@ -189,7 +189,7 @@ impl<'a> Run<'a> {
         self.model.check(&self.bulk);
     }
 
-    /// A crash: what has no outcome by now is told by nobody.
+    /// A crash: keys without an outcome are never reported.
     fn resume(&mut self) {
         if self.resumes == MOST_RESUMES {
             return;
@@ -205,7 +205,7 @@ impl<'a> Run<'a> {
         self.now.monotonic = Duration::ZERO;
     }
 
-    /// Rarely, for it is the end.
+    /// Rarely, because it ends the run.
     fn stop(&mut self) {
         match self.script.byte() {
             0 => self.bulk.stop(),

@@ -132,14 +132,15 @@ impl BulkDelete {
         unsent.into_iter().for_each(|batch| self.settle_failed(batch));
     }
 
-    pub(super) fn settle_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
+    pub(super) fn settle_deleted(&mut self, batch: Batch, request_id: Option<String>) {
         self.report.deleted += batch.keys().len() as u64;
         let positions = batch.positions();
         positions.ranges().for_each(|range| self.settled.insert(range));
         if !matches!(self.phase, Phase::Stopped(_)) {
             self.settle_unproven();
         }
-        self.events.push_back(Event::Deleted { keys: batch.keys().len(), positions, request_id });
+        let (keys, batch) = (batch.keys().len(), batch.into_keys());
+        self.events.push_back(Event::Deleted { keys, batch, positions, request_id });
     }
 
     /// Takes keys that were rejected before the first success as settled.

@@ -60,7 +60,7 @@ impl BulkDelete {
         match outcome {
             Ok(deleted) => {
                 self.pacer.accepted(now, latency, keys, deleted.qos_delay().is_some());
-                self.conclude_deleted(&attempt, &deleted);
+                self.conclude_deleted(attempt, &deleted);
             }
             Err(error) => {
                 if slows_down(&error) {
@@ -72,14 +72,14 @@ impl BulkDelete {
         self.split_parked();
     }
 
-    fn conclude_deleted(&mut self, attempt: &InFlight, deleted: &Deleted) {
+    fn conclude_deleted(&mut self, attempt: InFlight, deleted: &Deleted) {
         self.clock.succeeded(attempt.clock_generation);
         self.authority.succeeded(attempt.credentials_generation);
         self.history.had_success = true;
         self.startup.succeeded();
         self.doubt.deleted();
         self.progressed();
-        self.settle_deleted(&attempt.batch, deleted.request_id().map(str::to_owned));
+        self.settle_deleted(attempt.batch, deleted.request_id().map(str::to_owned));
         // From now on a rejection says something about the keys: every batch may be split.
         self.splitting = None;
     }
@@ -176,11 +176,11 @@ impl BulkDelete {
         }
         self.outage.remember(now, &error);
         self.report_outage();
-        let (back_off, is_deaf) = (&mut self.back_off, self.pacer.is_deaf());
-        self.outage.throttled(now, sent_at, is_deaf, |failures| back_off.after(failures));
+        let back_off = &mut self.back_off;
+        self.outage.throttled(now, sent_at, |failures| back_off.after(failures));
         if self.outage.is_open() {
             self.ready.push_back(batch);
-        } else if is_deaf {
+        } else if self.pacer.is_deaf() {
             let delay = self.back_off.after(batch.throttled);
             self.delay(batch, delay);
         } else if batch.throttled < THROTTLED_FIRST {

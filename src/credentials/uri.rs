@@ -11,7 +11,7 @@ use super::response::{self, Received};
 use super::source::{Direct, Reply, Step};
 use super::{SourceError, parse_uri};
 use crate::InvalidValue;
-use crate::delete_vectors::Secrets;
+use crate::operation::Secrets;
 
 /// Credentials from a URI that gives them to whoever asks, as `ALIBABA_CLOUD_CREDENTIALS_URI` names
 /// one: a service of this host, or of its pod.

@@ -1,4 +1,4 @@
-//! A clock that is off is corrected by the service's own, once.
+//! A wrong clock is corrected once, by the time of the service.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ fn emulated(keys: u64) -> Emulator {
     Emulator::with_vectors(&target(), credentials(), (0..keys).map(key)).unwrap()
 }
 
-/// A service whose clock is right, and a client's that is `ahead` of it, or behind where `is_behind`.
+/// A service whose clock is right, and a client's that is `ahead` of it, or behind where
+/// `is_behind`.
 fn skewed<'a>(
     emulator: &'a mut Emulator,
     options: BulkOptions,

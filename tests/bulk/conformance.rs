@@ -1,4 +1,4 @@
-//! The cases of `fixtures/errors.json` that take more than one attempt: where the official SDK gets, or further.
+//! The cases of `fixtures/errors.json` with several attempts: at least as good as the official SDK.
 
 use std::cell::RefCell;
 
@@ -8,10 +8,12 @@ use oss_delete_vectors::bulk::{BulkOptions, StopReason};
 use crate::fixtures::{ErrorCase, error_cases};
 use crate::run::{Answer, Run, not_sent};
 
-/// A case, and what it comes to: requests, keys deleted, rejected, unconfirmed and not attempted, and how far the SDK gets.
+/// A case, and what it comes to: requests, keys deleted, rejected, unconfirmed and not attempted,
+/// and how far the SDK gets.
 const EXPECTED: [(&str, usize, [u64; 4], Against); 7] = [
     ("sequence/503-500-then-204", 3, [3, 0, 0, 0], Against::Same),
-    // The SDK's request is dated as wrongly the second time: it is only the recorded server that takes it.
+    // The SDK's request is dated as wrongly the second time: it is only the recorded server that
+    // takes it.
     (
         "sequence/skew-then-204",
         2,

@@ -1,4 +1,4 @@
-//! Credentials that expire, are refused, come late or never.
+//! Credentials that expire, are rejected, come late or never.
 
 use std::time::Duration;
 
@@ -138,7 +138,7 @@ fn credentials_are_renewed_five_minutes_before_expiry() {
 
 #[test]
 fn credentials_timeout_starts_at_expiry() {
-    // Asked five minutes ahead, patience of one: it begins with the expiry, and nothing is due over it before.
+    // Asked for five minutes ahead, with a timeout of one, which begins with the expiry.
     let mut run = Run::as_whom(until("old", 301 * SECOND), renewing(), knowing(&["old"]))
         .keys(std::iter::empty());
     run.bulk.push(oss_delete_vectors::Key::new("one").unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! One bad key harms nobody: refused batches are halved until the bad keys stand alone.
+//! One bad key does no harm: rejected batches are split until the bad keys are alone.
 
 use std::cell::RefCell;
 
@@ -114,7 +114,8 @@ fn one_batch_is_split_at_a_time_before_a_success() {
     };
     let run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), refuse_all)
         .delete(10_000);
-    // All four that were in flight at first are refused; then one of them is cut, and the others wait.
+    // All four that were in flight at first are refused; then one of them is cut, and the others
+    // wait.
     let sizes = sizes.borrow();
     assert_eq!(sizes[..4], [(0, 500), (1, 500), (2, 500), (3, 500)]);
     let family = sizes[4].0;

@@ -1,4 +1,4 @@
-//! An hour of one response that says nothing about the keys costs no key, whatever the response is.
+//! An hour of any response that says nothing about the keys costs no key.
 
 use std::time::Duration;
 

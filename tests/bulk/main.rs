@@ -1,9 +1,9 @@
-//! `BulkDelete` driven by hand in virtual time: one behaviour a test, exact counts, no network and no sleep.
+//! `BulkDelete` driven by hand in virtual time: one behaviour per test, exact counts, no network
+//! and no sleep.
 
 #[path = "../common/mod.rs"]
 mod common;
 
-mod books;
 mod callers;
 mod clock;
 mod conformance;
@@ -11,11 +11,14 @@ mod credentials;
 mod halving;
 mod hostile;
 mod hour;
+mod listing;
+mod listing_simulation;
 mod outage;
 mod outcomes;
 mod pace;
 mod pacing;
 mod pacing_picture;
+mod pushing;
 mod resume;
 mod run;
 mod startup;

@@ -1,4 +1,4 @@
-//! The run outlives its service's absence: one probe at a time, ever more rarely, and no attempt is counted.
+//! A run survives an outage: one probe at a time, with growing pauses, and no attempt counts.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -213,7 +213,8 @@ fn outage_is_reported_after_a_minute_without_success() {
     let wait = |delay| {
         Answer::Is(service_error(503, code::SLOW_DOWN).with_retry_after(delay).to_response())
     };
-    // What each response is, how many batches are left, and how long it takes until the first of them failed.
+    // What each response is, how many batches are left, and how long it takes until the first of
+    // them failed.
     let cases: [(&str, &dyn Fn() -> Answer, u64, Duration); 5] = [
         ("hold", &|| wait(HOUR), 20, Duration::ZERO),
         ("hold, two batches", &|| wait(Duration::MAX), 2, Duration::ZERO),

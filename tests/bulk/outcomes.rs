@@ -1,4 +1,4 @@
-//! What becomes of a key is told by everything that happened to it, not by the last answer alone.
+//! The outcome of a key depends on all its attempts, not only on the last response.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ fn rejected_and_unsent_requests_are_not_unconfirmed() {
 
 #[test]
 fn keys_are_unconfirmed_after_ten_attempts() {
-    // Another batch succeeds in between, so that it is no outage.
+    // Another batch succeeds before the next failure, so that there is no outage.
     let run = Run::new(one(), |call| {
         if call.positions.first() == 0 { error(500, code::INTERNAL_ERROR) } else { deleted() }
     })

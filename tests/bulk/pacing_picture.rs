@@ -1,4 +1,5 @@
-//! The picture of pacing on the crate page is what a run really does under these limits, in virtual time.
+//! The picture of pacing on the crate page is what a run really does under these limits, in virtual
+//! time.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use oss_delete_vectors::emulator::{Emulator, Faults, FaultyNetwork, NetworkEvent
 
 use crate::calls::{self, credentials, target};
 
-/// From which second on, and how many requests a second, which nobody tells the run.
+/// The second from which a limit holds, and its requests per second. The run does not know them.
 const LIMITS: [(usize, f64); 3] = [(0, 60.0), (20, 30.0), (40, 60.0)];
 
 const SECONDS: usize = 60;

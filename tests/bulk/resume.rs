@@ -1,4 +1,4 @@
-//! A run that ends anywhere, and another that goes on from its checkpoint: together they are one.
+//! A run that ends anywhere and one that resumes its checkpoint equal one run.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -114,7 +114,8 @@ fn checkpoint_text() -> String {
 
 #[test]
 fn stopped_keys_are_resent_and_failed_keys_are_not() {
-    // The first batch is given up, the second deleted; then all is refused: what that answer met, and what waits, was cut short.
+    // The first batch fails for good, the second is deleted. Then everything is rejected, which
+    // interrupts the batch of that response and those that wait.
     let mut first =
         Run::new(BulkOptions::new().concurrency(1).max_attempts(1).rate(Rate::Unlimited), |call| {
             match call.number {
@@ -212,8 +213,8 @@ fn resumed_run_knows_that_the_target_is_right() {
     assert_eq!((proven.requests.len(), proven.outcomes()), (2, [600, 0, 0, 0]));
 }
 
-/// However often, and wherever, a run is killed: at the end every key was deleted, none is counted twice, and what is sent twice was not
-/// covered by the checkpoint.
+/// However often, and wherever, a run is killed: at the end every key was deleted, none is counted
+/// twice, and what is sent twice was not covered by the checkpoint.
 #[test]
 fn repeatedly_killed_run_deletes_every_key() {
     const KEYS: u64 = 30_000;

@@ -1,4 +1,4 @@
-//! A run in virtual time against a service that is a closure: it jumps from one thing that happens to the next.
+//! A run in virtual time against a closure as the service. Time jumps to the next event.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -276,7 +276,8 @@ impl<'a> Run<'a> {
         (began, self.count(|event| matches!(event, Event::OutageEnded { .. })))
     }
 
-    /// Keys by outcome: deleted, rejected, unconfirmed, not attempted. All of them, and as the events told.
+    /// Keys by outcome: deleted, rejected, unconfirmed, not attempted. All of them, and as the
+    /// events told.
     pub(crate) fn outcomes(&self) -> [u64; 4] {
         let report = self.bulk.report();
         let of = |outcome| {

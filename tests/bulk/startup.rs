@@ -1,4 +1,4 @@
-//! Before the first deletion every kind of failure ends the run soon, with the reason.
+//! Before the first deletion every kind of failure soon ends the run, with the reason.
 
 use std::time::Duration;
 

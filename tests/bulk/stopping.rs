@@ -1,4 +1,4 @@
-//! When going on is senseless the run stops: not one more request, and every key has its outcome.
+//! A run that cannot succeed stops: it sends no more requests, and every key has an outcome.
 
 use std::cell::Cell;
 
@@ -28,7 +28,8 @@ fn missing_index_stops_after_two_requests() {
 fn wrong_index_name_stops_after_splitting_one_batch() {
     let run = Run::new(BulkOptions::new(), |_| error(400, code::VECTOR_INDEX_PARAMETER_INVALID))
         .delete(MILLION);
-    // Two at first; then 250, 125, 63, 32, 16, 8, 4, 2 and singles: 8 of them, with what has to be cut on the way.
+    // Two at first; then 250, 125, 63, 32, 16, 8, 4, 2 and singles: 8 of them, with what has to be
+    // cut on the way.
     let sizes: Vec<usize> = run.requests.iter().map(|&(_, keys)| keys).collect();
     assert_eq!(
         sizes,
@@ -97,7 +98,7 @@ fn abort_ignores_later_responses() {
     );
     run.step();
     assert_eq!(run.bulk.report(), report);
-    assert_eq!(run.bulk.settled().len(), deleted, "what was cut short is not settled");
+    assert_eq!(run.bulk.settled().len(), deleted, "interrupted keys are not settled");
 }
 
 #[test]

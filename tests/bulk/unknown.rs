@@ -1,4 +1,4 @@
-//! Codes that are not listed, and rejections without end: mild to keys, and bounded.
+//! Unlisted codes and endless rejections cost few keys, and end.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -50,7 +50,8 @@ fn two_seconds_of_unlisted_codes_lose_no_key() {
 
 #[test]
 fn limit_with_an_unlisted_code_is_found() {
-    // Five requests a second, by a code of the gateway, by a 503 of nginx, and by codes that are not listed.
+    // Five requests a second, by a code of the gateway, by a 503 of nginx, and by codes that are
+    // not listed.
     let responses: [(&str, Respond); 8] = [
         ("gateway", || error(400, "Throttling.User")),
         ("nginx", || page(503)),
@@ -103,8 +104,8 @@ fn key_with_an_unlisted_code_is_rejected_at_ten_attempts() {
             assert_eq!((run.outcomes(), run.stopped()), (expected, None), "{bad}");
             let failed = run.failed().next().unwrap();
             assert_eq!(failed.positions, bad..bad + 1);
-            // The batch twice (once if it is too large), seven or eight halves on the way to the key, ten times the key; and some that
-            // do not count, because nothing else had got on.
+            // The batch twice (once if it is too large), seven or eight halves on the way to the
+            // key, ten times the key; and some that do not count, because nothing else had got on.
             assert!((18..=26).contains(&failed.requests), "{}", failed.requests);
         }
     }
@@ -188,6 +189,8 @@ fn limits() -> impl Iterator<Item = (Respond, Rate)> {
         [|| error(503, code::QPS_LIMIT_EXCEEDED), || page(503), || error(400, "Throttling")];
     let rates = [
         Rate::from(oss_delete_vectors::bulk::Adaptive::new()),
+        // Below the limit, so that the limit is not measured.
+        Rate::from(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(6.6)),
         Rate::Fixed(5.0),
         Rate::Fixed(500.0),
         Rate::Unlimited,

@@ -15,7 +15,7 @@ use oss_delete_vectors::{Deleted, Now};
 use serde_json::Value;
 
 use crate::program::{
-    CREDENTIALS, File, INCOMPLETE, PLACE, Run, TRANSPORTS, command, credentials, finish, target,
+    CREDENTIALS, File, INCOMPLETE, Run, TRANSPORTS, against, command, credentials, finish, target,
 };
 
 /// More than is read ahead of the first request.
@@ -52,20 +52,10 @@ fn run_while(
     })
     .unwrap();
     let url = server.url();
-    let base = [
-        "--index-name",
-        "vectorindex1",
-        "--force",
-        "--output-format",
-        "json",
-        "--endpoint",
-        &url,
-        "-j",
-        "1",
-    ];
+    let base = against(&url).chain(["-j", "1"]);
     let from =
         ["--keys-from", if from_stdin { "-" } else { file.path() }, "--transport", transport];
-    let mut command = command(PLACE.into_iter().chain(base).chain(from), &CREDENTIALS);
+    let mut command = command(base.chain(from), &CREDENTIALS);
     if from_stdin {
         command.stdin(fs::File::open(file.path()).unwrap());
     }
@@ -179,17 +169,9 @@ fn a_blank_line_does_not_keep_a_key_waiting() {
             })
             .unwrap();
         let url = server.url();
-        let base = [
-            "--index-name",
-            "vectorindex1",
-            "--force",
-            "--output-format",
-            "json",
-            "--endpoint",
-            &url,
-        ];
+        let base = against(&url);
         let from = ["--keys-from", "-", "--on-bad-key", "skip", "--transport", transport];
-        let mut command = command(PLACE.into_iter().chain(base).chain(from), &CREDENTIALS);
+        let mut command = command(base.chain(from), &CREDENTIALS);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -9,21 +9,12 @@ use oss_delete_vectors::emulator::RateLimit;
 
 use crate::canary;
 use crate::program::{
-    CREDENTIALS, File, INTERRUPTED, PLACE, Service, TRANSPORTS, command, finish, run,
+    CREDENTIALS, File, INTERRUPTED, Service, TRANSPORTS, against, command, finish, run,
 };
 
 fn spawn(endpoint: &str, options: &[&str]) -> (Child, BufReader<ChildStderr>) {
-    let base = [
-        "--index-name",
-        "vectorindex1",
-        "--force",
-        "--output-format",
-        "json",
-        "--endpoint",
-        endpoint,
-    ];
-    let mut command =
-        command(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS);
+    let base = against(endpoint);
+    let mut command = command(base.chain(options.iter().copied()), &CREDENTIALS);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
     (child, stderr)
@@ -91,16 +82,8 @@ fn first_interrupt_stops_a_resumable_run() {
 
         service.emulator().set_rate_limit(None);
         let url = service.url();
-        let base = [
-            "--index-name",
-            "vectorindex1",
-            "--force",
-            "--output-format",
-            "json",
-            "--endpoint",
-            &url,
-        ];
-        let resumed = run(PLACE.into_iter().chain(base).chain(options), &CREDENTIALS);
+        let base = against(&url);
+        let resumed = run(base.chain(options), &CREDENTIALS);
         assert_eq!(
             (resumed.code, &resumed.counts()[..5]),
             (Some(0), &[20_000, 0, 0, 0, 0][..]),

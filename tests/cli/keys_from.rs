@@ -7,21 +7,13 @@ use http::StatusCode;
 use oss_delete_vectors::{ServiceError, code};
 
 use crate::program::{
-    CREDENTIALS, File, INCOMPLETE, PLACE, REFUSED, Run, Service, TRANSPORTS, USAGE, command,
+    CREDENTIALS, File, INCOMPLETE, REFUSED, Run, Service, TRANSPORTS, USAGE, against, command,
     finish, run, run_with_stdin,
 };
 
 fn arguments<'a>(endpoint: &'a str, options: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
-    let base = [
-        "--index-name",
-        "vectorindex1",
-        "--force",
-        "--output-format",
-        "json",
-        "--endpoint",
-        endpoint,
-    ];
-    PLACE.into_iter().chain(base).chain(options.iter().copied())
+    let base = against(endpoint);
+    base.chain(options.iter().copied())
 }
 
 fn delete(service: &Service, options: &[&str], stdin: impl AsRef<[u8]>) -> Run {
@@ -158,7 +150,7 @@ fn what_was_sent_before_a_bad_line_is_accounted_for() {
         assert_eq!(
             failed.read().lines().count() as u64,
             not_attempted,
-            "every key that was read and not deleted is told"
+            "every key that was read and not deleted is reported"
         );
     }
 }

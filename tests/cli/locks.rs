@@ -16,7 +16,7 @@ use crate::program::{CREDENTIALS, File, PLACE, Run, USAGE, command, finish, run}
 
 const LOCK: &str = ".delete-vectors-lock";
 
-/// Keys that two runs may have, and a service that answers once it is told to.
+/// Keys for two runs, and a service that responds when the test allows it.
 struct Held {
     server: Server,
     keys: File,

@@ -17,7 +17,9 @@ mod interrupt;
 mod keys_from;
 mod kill;
 mod locks;
+mod matching;
 mod memory;
+mod million;
 mod outage;
 mod outcomes;
 mod output_files;
@@ -31,5 +33,6 @@ mod terminal;
 mod usage;
 #[cfg(unix)]
 mod vectors_emulator;
+mod verify;
 
 use common::{calls, canary, certificates, peak_rss, random, service};

@@ -1,4 +1,4 @@
-//! A run that waits says so, on a terminal or not, and ends when it was told to.
+//! A run that waits reports it, with and without a terminal, and ends after its timeout.
 
 use std::process::Stdio;
 use std::thread;

@@ -3,14 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::program::{
-    CREDENTIALS, File, INCOMPLETE, PLACE, REFUSED, Run, Service, TRANSPORTS, USAGE, run,
+    CREDENTIALS, File, INCOMPLETE, PLACE, REFUSED, Run, Service, TRANSPORTS, USAGE, against, run,
 };
 
 pub(crate) fn delete(service: &Service, options: &[&str]) -> Run {
     let url = service.url();
-    let base =
-        ["--index-name", "vectorindex1", "--force", "--output-format", "json", "--endpoint", &url];
-    let run = run(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS);
+    let base = against(&url);
+    let run = run(base.chain(options.iter().copied()), &CREDENTIALS);
     if !run.stdout.is_empty() {
         run.check_sum();
     }
@@ -261,16 +260,8 @@ mod full {
     /// Runs it where no file may be longer than `blocks` of 512 bytes.
     fn delete_in(blocks: u32, service: &Service, options: &[&str]) -> Run {
         let url = service.url();
-        let base = [
-            "--index-name",
-            "vectorindex1",
-            "--force",
-            "--output-format",
-            "json",
-            "--endpoint",
-            &url,
-        ];
-        let inner = command(PLACE.into_iter().chain(base).chain(options.iter().copied()), &[]);
+        let base = against(&url);
+        let inner = command(base.chain(options.iter().copied()), &[]);
         let mut shell = Command::new("sh");
         shell
             .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")])

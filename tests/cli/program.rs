@@ -19,6 +19,12 @@ pub(crate) const TRANSPORTS: [&str; 2] = ["hyper", "ureq"];
 pub(crate) const PLACE: [&str; 6] =
     ["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket"];
 
+/// The options of a run against `endpoint` that asks no question and reports JSON.
+pub(crate) fn against(endpoint: &str) -> impl Iterator<Item = &str> {
+    let options = ["--index-name", "vectorindex1", "--force", "--output-format", "json"];
+    PLACE.into_iter().chain(options).chain(["--endpoint", endpoint])
+}
+
 /// The exit codes, as README lists them.
 pub(crate) const USAGE: Option<i32> = Some(1);
 pub(crate) const REFUSED: Option<i32> = Some(2);
@@ -47,7 +53,8 @@ impl Run {
         assert_eq!(self.json()["keys_read"], sum, "{self:?}");
     }
 
-    /// The counts of the JSON report: deleted, rejected, unconfirmed, not attempted, duplicates, requests.
+    /// The counts of the JSON report: deleted, rejected, unconfirmed, not attempted, duplicates,
+    /// requests.
     pub(crate) fn counts(&self) -> [u64; 6] {
         let json = self.json();
         ["deleted", "rejected", "unconfirmed", "not_attempted", "duplicates", "requests"]
@@ -98,7 +105,8 @@ pub(crate) fn finish(child: Child) -> Run {
     checked(child.wait_with_output().unwrap())
 }
 
-/// What any run said comes by here. No secret may be in it, but for the token in the header that `--dry-run` prints.
+/// Checks the output of every run. It must not contain a secret, except for the token that
+/// `--dry-run` prints.
 pub(crate) fn checked(Output { status, stdout, stderr }: Output) -> Run {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let run = Run { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
@@ -107,7 +115,7 @@ pub(crate) fn checked(Output { status, stdout, stderr }: Output) -> Run {
     run
 }
 
-/// An address where nobody listens, and nobody can while it is held: a client's own port.
+/// An address without a listener: the port of a client, which is in use.
 pub(crate) struct ClosedPort(TcpStream);
 
 impl ClosedPort {

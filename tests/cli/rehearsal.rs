@@ -112,11 +112,26 @@ fn a_rehearsal_depends_on_the_command_line_alone() {
 }
 
 #[test]
-fn an_index_name_that_the_emulator_cannot_have_is_refused_at_once() {
+fn emulator_rejects_an_invalid_index_name() {
     let run = run(["--emulator", "--index-name", "not-valid", "--keys", KEYS], &[]);
     assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""));
     assert!(
         run.stderr.starts_with("error: index name must be 1 to 63 letters and digits"),
         "{run:?}"
     );
+}
+
+#[test]
+fn keys_of_the_index_are_rehearsed_too() {
+    for transport in TRANSPORTS {
+        let selected = ["--emulator", "--index-name", "vectorindex1", "--prefix", "doc-00"];
+        let more = ["--verify", "--transport", transport];
+        let text = run(selected.into_iter().chain(more), &[]);
+        assert_eq!((text.code, text.stderr.as_str()), (Some(0), ""), "{text:?}");
+        assert_eq!(
+            text.stdout,
+            "Deleted 9 keys from vectorindex1, confirmed by the service; the last listing found no key (request id \
+             000000000000000000000005)\nThe emulator's index held 999 vectors before and holds 990 now\n",
+        );
+    }
 }

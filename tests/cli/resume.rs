@@ -4,7 +4,8 @@ use std::fs;
 
 use crate::output_files::{delete, many};
 use crate::program::{
-    CREDENTIALS, File, INCOMPLETE, PLACE, REFUSED, Run, Service, TRANSPORTS, USAGE, run_with_stdin,
+    CREDENTIALS, File, INCOMPLETE, REFUSED, Run, Service, TRANSPORTS, USAGE, against,
+    run_with_stdin,
 };
 
 #[test]
@@ -62,7 +63,7 @@ fn the_same_command_goes_on_where_the_run_ended() {
         service.allow(u64::MAX);
         assert_eq!(delete(&service, &options).counts()[..5], [4999, 1, 0, 0, 0]);
         assert_eq!(service.left(), 1);
-        // All but the bad key: the checkpoint stays, and so does the line that tells of it.
+        // All but the bad key: the checkpoint stays, and so does the line about that key.
         assert!(checkpoint.exists());
         let last = delete(&service, &options);
         assert_eq!(
@@ -82,18 +83,8 @@ fn the_same_command_goes_on_where_the_run_ended() {
 /// Runs it with the keys on stdin.
 fn delete_from_stdin(service: &Service, options: &[&str], keys: &str) -> Run {
     let url = service.url();
-    let base = [
-        "--index-name",
-        "vectorindex1",
-        "--force",
-        "--output-format",
-        "json",
-        "--endpoint",
-        &url,
-        "--keys-from",
-        "-",
-    ];
-    run_with_stdin(PLACE.into_iter().chain(base).chain(options.iter().copied()), &CREDENTIALS, keys)
+    let base = against(&url).chain(["--keys-from", "-"]);
+    run_with_stdin(base.chain(options.iter().copied()), &CREDENTIALS, keys)
 }
 
 /// The help of a refusal.

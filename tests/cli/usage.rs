@@ -84,7 +84,7 @@ fn each_setting_that_is_missing_is_named() {
 }
 
 #[test]
-fn a_setting_that_is_wrong_is_named_with_its_origin_and_its_rule() {
+fn invalid_setting_is_reported_with_origin_and_rule() {
     let service = Service::start();
     let [id, secret] = CREDENTIALS;
     let secret_with_line_break = &format!("{SECRET}\n");

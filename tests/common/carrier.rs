@@ -1,4 +1,4 @@
-//! The two transports behind one blocking face.
+//! Both transports behind one blocking interface.
 
 use bytes::Bytes;
 use http::{Request, Response};

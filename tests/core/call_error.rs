@@ -1,4 +1,4 @@
-//! Transports of one's own end in the same error as those of the crate: no feature is needed for it.
+//! Your own transports have the same errors as those of the crate, without any feature.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};

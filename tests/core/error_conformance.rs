@@ -1,4 +1,4 @@
-//! Every answer that the official SDK was shown is understood here as well as there, and better where the SDK stumbles.
+//! Every recorded response is understood as well as by the official SDK, or better.
 
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
@@ -90,7 +90,8 @@ fn answers_mean_what_they_mean_to_the_sdk() {
     assert_eq!(compared, expected.map(|(name, count)| (name.to_owned(), count)).into());
 }
 
-/// A member of `expected_sdk` as it is here, with `""` for what is missing; `None` for what one answer does not tell.
+/// A member of `expected_sdk` as it is here, with `""` for what is missing; `None` for what one
+/// answer does not tell.
 fn member(
     name: &str,
     response: &Response<Bytes>,
@@ -115,7 +116,8 @@ fn member(
 const ID: Option<&str> = Some("657DCF19A1B2C3D4E5F60718");
 const NO_INDEX: &str = "The specified vector index does not exist.";
 
-/// Answers that the SDK trips over, with what they give here: status, code, message, request id, EC, whether it is worth a retry.
+/// Answers that the SDK trips over, with what they give here: status, code, message, request id,
+/// EC, whether it is worth a retry.
 type Quirk = (
     &'static str,
     u16,

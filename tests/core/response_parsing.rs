@@ -1,4 +1,4 @@
-//! What is read in a response: dates, waits, endpoints, and bodies that are encoded.
+//! Parts of a response: dates, waits, endpoints, and encoded bodies.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

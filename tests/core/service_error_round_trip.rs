@@ -1,4 +1,4 @@
-//! What a server says of an error is what a client reads.
+//! A client reads the same error that a server writes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

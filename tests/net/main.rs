@@ -6,6 +6,7 @@ mod common;
 
 mod clients;
 mod loops;
+mod matching;
 mod serve;
 mod serve_faulty;
 mod transports;

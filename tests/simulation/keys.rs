@@ -1,4 +1,5 @@
-//! What was pushed, in the simulation's own books: which push is a duplicate of which, and which batch it belongs to.
+//! The pushed keys as the simulation counts them: which are duplicates, and which batch they are
+//! in.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,5 @@
-//! The machine against the service through a faulty network, in virtual time: thousands of runs, each from its seed.
+//! A `BulkDelete` and the emulator over a faulty network, in virtual time: thousands of runs, each
+//! from its seed.
 //!
 //! ```text
 //! cargo test --features emulator --test simulation                                          10,000 seeds
@@ -6,8 +7,8 @@
 //! SIMULATION_SEED=123 cargo test --features emulator --test simulation -- --nocapture       one, with all that it does
 //! ```
 //!
-//! After every step the machine's account is held against the simulation's own (`model`), after every run the emulator's truth
-//! against both, for every occurrence of a key.
+//! After every step the report is compared with a model (`model`). After every run both are
+//! compared with the emulator, for every occurrence of a key.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -145,7 +146,7 @@ impl Drop for ToldOnPanic<'_> {
     }
 }
 
-/// Past the capturing of output: what was covered is part of the result.
+/// Prints to stderr, which is not captured: what was covered is part of the result.
 fn say(text: &str) {
     let mut stderr = std::io::stderr();
     writeln!(stderr, "{text}").unwrap();

@@ -1,4 +1,5 @@
-//! What an answer means, by the table of the protocol: written down a second time, to hold the machine's own against it.
+//! What a response means: the table of the protocol, written a second time to compare the crate
+//! with.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,5 @@
-//! The simulation's own account of a run: what every position of push has been through, and what must be true of it.
+//! The simulation's own account of a run: what every position of push has been through, and what
+//! must be true of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,7 +27,8 @@ pub(crate) struct Model {
     settled: BTreeMap<u64, u64>,
     /// Rejected before anything was deleted: not settled until something is.
     unproven: Vec<Positions>,
-    /// The machine told that it stopped: what fails from here on was cut short, and is not settled.
+    /// The run reported that it stopped. Keys that fail from now on are interrupted, and not
+    /// settled.
     has_stopped: bool,
     counts: Counts,
     pub(crate) throttled: u64,
@@ -183,7 +185,7 @@ impl Model {
             Event::Deleted { keys, positions: range, .. } => {
                 assert!(
                     self.deleted.remove(&range.first()),
-                    "{range:?} is told deleted, and no answer said so"
+                    "{range:?} is reported deleted without such a response"
                 );
                 assert_eq!(*keys, self.pushed.originals(range).count());
                 self.counts.deleted += *keys as u64;
@@ -208,7 +210,7 @@ impl Model {
         );
         assert!(
             !self.deleted.contains(&range.first()),
-            "{range:?} was deleted and is told {outcome}"
+            "{range:?} was deleted and is reported {outcome}"
         );
         for place in indexes(range) {
             let place = &self.places[place];
@@ -226,7 +228,7 @@ impl Model {
             // Nothing but a rejection of this very key ends a batch before its attempts are spent.
             let position = self.pushed.originals(range).next().unwrap();
             let is_alone = keys.len() == 1 && scenario.poison.contains(&self.pushed.keys[position]);
-            assert!(is_alone, "{range:?} is told {outcome} after {requests} requests: {error:?}");
+            assert!(is_alone, "{range:?} is {outcome} after {requests} requests: {error:?}");
         }
         *match outcome {
             KeyOutcome::Rejected => &mut self.counts.rejected,
@@ -271,7 +273,7 @@ impl Model {
         }
     }
 
-    /// Holds the machine's account against this one, after all events are told.
+    /// Compares the report of the run with this model. All events must have been taken.
     pub(crate) fn check(&self, bulk: &BulkDelete, scenario: &Scenario) {
         let report = bulk.report();
         let told = Counts {
@@ -325,7 +327,7 @@ impl Model {
         assert!(batches <= most, "{batches} batches are unsettled");
     }
 
-    /// Holds the emulator's truth against what was told, after the end of the run and of all that was under way.
+    /// Compares the emulator with what was reported, after the end of the run and of all traffic.
     pub(crate) fn check_truth(&self, emulator: &Emulator) {
         let mut executed = vec![false; self.pushed.texts().count()];
         for (position, place) in self.places.iter().enumerate() {
@@ -351,12 +353,12 @@ impl Model {
             match outcome {
                 Outcome::Deleted => assert!(
                     place.executed,
-                    "{text} at {position} is told deleted and was never executed"
+                    "{text} at {position} is reported deleted and was never executed"
                 ),
                 Outcome::Failed(outcome @ (KeyOutcome::Rejected | KeyOutcome::NotAttempted)) => {
                     assert!(
                         !place.executed,
-                        "{text} at {position} is told {outcome} and was deleted by this run"
+                        "{text} at {position} is reported {outcome} and was deleted by this run"
                     );
                 }
                 Outcome::Failed(KeyOutcome::Unconfirmed) => {}
@@ -365,7 +367,7 @@ impl Model {
         if emulator.len("examplebucket", "vectorindex1").is_some() {
             for (text, executed) in self.pushed.texts().zip(executed) {
                 let is_there = emulator.contains("examplebucket", "vectorindex1", text);
-                assert_eq!(is_there, !executed, "{text}: the books are wrong");
+                assert_eq!(is_there, !executed, "{text}: the model is wrong");
             }
         }
     }

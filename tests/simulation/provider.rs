@@ -1,4 +1,4 @@
-//! Who may delete, and who hands out credentials when they are asked for.
+//! Credentials: those that the service accepts, and the provider.
 
 use std::time::{Duration, SystemTime};
 
@@ -57,7 +57,7 @@ impl People {
     }
 
     pub(crate) fn asked(&mut self, now: Duration) {
-        let delay = self.provider.expect("nobody is asked where there is nobody").delay;
+        let delay = self.provider.expect("it was asked").delay;
         if self.reply_at.is_none() {
             self.reply_at = delay.map(|delay| now + delay);
         }
@@ -86,7 +86,7 @@ impl People {
         self.tell(emulator);
     }
 
-    /// Those in use are unknown from now on.
+    /// The service rejects the credentials in use from now on.
     pub(crate) fn revoke(&mut self, emulator: &mut Emulator) {
         if let Some(credentials) = self.current.take() {
             emulator.remove_identity(credentials.access_key_id());

@@ -1,4 +1,4 @@
-//! What happens to one run, drawn from its seed: how it is set, what it is to delete, and all that goes wrong.
+//! One run, drawn from its seed: its options, its keys, and everything that goes wrong.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,32 +19,32 @@ pub(crate) struct Scenario {
     pub(crate) outage_timeout: Option<Duration>,
     /// The key of each push, by its number.
     pub(crate) pushes: Vec<usize>,
-    /// Keys that have every request refused that holds them.
+    /// Keys whose requests are all rejected.
     pub(crate) poison: BTreeSet<usize>,
-    /// Keys that have every request fail that holds them.
+    /// Keys whose requests all fail.
     pub(crate) cursed: BTreeSet<usize>,
     pub(crate) source: Source,
     pub(crate) limit: Option<(f64, u32)>,
     pub(crate) faults: Faults,
     pub(crate) latency: (Duration, Duration),
-    /// The client's clock less the service's, in seconds.
+    /// The clock of the client minus that of the service, in seconds.
     pub(crate) skew: i64,
     pub(crate) token: Option<Token>,
     pub(crate) provider: Option<Provider>,
     pub(crate) script: Vec<(Trigger, Action)>,
-    /// How probable it is that the driver leaves events lying for a while.
+    /// The probability that the driver does not take events for a while.
     pub(crate) laziness: f64,
-    /// How late the driver is at most.
+    /// The maximum delay of the driver.
     pub(crate) lateness: Duration,
 }
 
 /// How keys come.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// So many at a time, then a pause.
+    /// Keys at a time, before a pause.
     pub(crate) chunk: usize,
     pub(crate) pause: Duration,
-    /// How probable a flush is after each key.
+    /// The probability of a flush after each key.
     pub(crate) flush: f64,
 }
 
@@ -56,13 +56,13 @@ pub(crate) struct Token {
     pub(crate) is_known: bool,
 }
 
-/// Who is asked for credentials.
+/// The provider of credentials.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Provider {
-    pub(crate) patience: Duration,
+    pub(crate) timeout: Duration,
     /// `None`: never.
     pub(crate) delay: Option<Duration>,
-    /// Credentials that nobody knows, before the right ones.
+    /// Credentials that the service rejects, before the right ones.
     pub(crate) wrong_first: u32,
 }
 
@@ -86,12 +86,13 @@ pub(crate) enum Action {
     /// The client's clock jumps by so many seconds.
     Jump(i64),
     Outage(Outage, Duration),
-    /// Credentials that nobody asked for.
+    /// Credentials that were not asked for.
     Rotate,
 }
 
-/// Clock differences in seconds. None, and no sum of three, comes near the 15 minutes that are let pass: what a proxy sends
-/// twice would else be refused once and executed once, and no client could know.
+/// Clock differences in seconds. None, and no sum of three, comes near the 15 minutes that are let
+/// pass: what a proxy sends twice would else be refused once and executed once, and no client could
+/// know.
 const SMALL_JUMPS: [i64; 4] = [-240, -10, 10, 240];
 const LARGE_JUMPS: [i64; 6] = [-30 * 86_400, -86_400, -7200, 7200, 86_400, 365 * 86_400];
 
@@ -148,7 +149,7 @@ impl Scenario {
             options
         };
         if let Some(provider) = &self.provider {
-            options.credentials_timeout(provider.patience)
+            options.credentials_timeout(provider.timeout)
         } else {
             options
         }
@@ -279,7 +280,7 @@ fn credentials(random: &mut Random) -> (Option<Token>, Option<Provider>) {
         is_known: random.chance(0.6),
     });
     let provider = random.chance(if token.is_some() { 0.8 } else { 0.2 }).then(|| Provider {
-        patience: random.millis(5_000..400_000),
+        timeout: random.millis(5_000..400_000),
         delay: (!random.chance(0.1))
             .then(|| random.pick(&[0, 0, 100, 5_000, 60_000]))
             .map(Duration::from_millis),

@@ -1,4 +1,5 @@
-//! When a run may stop before its end, and when it must: what led to it, kept by the simulation itself.
+//! When a run may stop before its end, and when it must: what led to it, kept by the simulation
+//! itself.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +19,8 @@ pub(crate) struct Grounds {
     in_vain: (u64, Duration),
     not_sent: u32,
     rejected_keys: u32,
-    /// Before the first success: attempts that failed, and when the first that failed or was throttled was sent.
+    /// Before the first success: attempts that failed, and when the first that failed or was
+    /// throttled was sent.
     failures: u32,
     first_failure: Option<Duration>,
     /// Batches that failed, or that were rejected, since the last success.
@@ -84,7 +86,8 @@ impl Grounds {
         self.credentials_since = now;
     }
 
-    /// An attempt with so many keys, sent at `sent_at`, ended before the run was stopped. Whether the clock is to be corrected.
+    /// An attempt with so many keys, sent at `sent_at`, ended before the run was stopped. Whether
+    /// the clock is to be corrected.
     pub(crate) fn answered(
         &mut self,
         now: Duration,
@@ -162,7 +165,7 @@ impl Grounds {
             );
             assert!(!self.is_requested, "stopped, and it goes on");
             assert!(!self.fatal, "goes on after a fatal answer");
-            assert!(!self.hopeless_clock, "goes on with a clock that cannot be mended");
+            assert!(!self.hopeless_clock, "goes on with a clock that cannot be corrected");
             return;
         };
         if self.is_over {
@@ -183,14 +186,14 @@ impl Grounds {
             StopReason::Credentials(_) => {
                 let is_over = |provider: Provider| {
                     self.credentials_refused_since
-                        .is_some_and(|since| now - since >= provider.patience)
+                        .is_some_and(|since| now - since >= provider.timeout)
                 };
                 self.hopeless_credentials
                     || (self.refused_credentials >= 2 && scenario.provider.is_some_and(is_over))
             }
             StopReason::CredentialsMissing => scenario
                 .provider
-                .is_some_and(|provider| now - self.credentials_since >= provider.patience),
+                .is_some_and(|provider| now - self.credentials_since >= provider.timeout),
             StopReason::Outage(_) => {
                 scenario.outage_timeout.is_some_and(|longest| now - self.last_success >= longest)
             }

@@ -1,4 +1,4 @@
-//! What the runs have seen all together: whether everything that can happen did.
+//! Counts what happened in all runs, to check that everything did.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a run does, step by step: printed to be read, or hashed to be compared.
+//! The steps of a run: printed, or hashed to be compared.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;

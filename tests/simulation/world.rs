@@ -1,4 +1,5 @@
-//! One run in virtual time: the machine, the network, the service and everyone around them, and the loop that drives them.
+//! One run in virtual time: the machine, the network, the service and everyone around them, and the
+//! loop that drives them.
 
 use std::time::{Duration, SystemTime};
 
@@ -23,7 +24,8 @@ mod script;
 
 /// More than any run takes that comes to an end.
 const MOST_STEPS: u64 = 2_000_000;
-/// Longer than any run takes, with three outages of three days, keys that come one in five seconds and a request in ten.
+/// Longer than any run takes, with three outages of three days, keys that come one in five seconds
+/// and a request in ten.
 const LONGEST: Duration = Duration::from_secs(12 * 86_400);
 /// More than happens at one moment.
 const MOST_STEPS_AT_ONCE: u64 = 20_000;
@@ -155,7 +157,7 @@ impl<'a> World<'a> {
         self.next_chunk = self.now + source.pause;
     }
 
-    /// Takes transmits and events until there are none.
+    /// Takes all transmits and events.
     fn drain(&mut self) {
         loop {
             while let Some(transmit) = self.bulk.poll_transmit(self.client_now()) {
@@ -329,7 +331,7 @@ impl<'a> World<'a> {
             }
         }
         self.drain();
-        // A clock that jumps in between makes another moment of it.
+        // A jump of the clock would move the date.
         if !self.has_undrained && !self.bulk.is_finished() && self.skew == skew {
             let next = self.bulk.poll_timeout();
             assert!(

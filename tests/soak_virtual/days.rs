@@ -24,12 +24,12 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Of every run; then its source of keys has come to its end.
 const LENGTH: Duration = Duration::from_secs(3 * 24 * 60 * 60);
-/// For how long the service takes credentials. The client is told every second time.
+/// How long the service accepts credentials. The client knows every second expiration.
 const TOKEN: Duration = Duration::from_secs(60 * 60);
 /// A checkpoint is saved so often.
 const SAVED: Duration = Duration::from_secs(30);
-/// What the days may take on top of the most that the first of them took, in bytes. What grows with the keys or with the requests
-/// would take more: there are millions.
+/// What the days may take on top of the most that the first of them took, in bytes. What grows with
+/// the keys or with the requests would take more: there are millions.
 const GROWTH: usize = 512 * 1024;
 
 pub(crate) struct Days {
@@ -39,17 +39,18 @@ pub(crate) struct Days {
     skew: i64,
     target: Target,
     emulator: Emulator,
-    /// Requests are told apart by the process that sent them: the answers to those of a dead one go nowhere.
+    /// The id of a request includes its process: responses to those of a dead one are dropped.
     network: FaultyNetwork<(u32, TransmitId)>,
     bulk: BulkDelete,
     process: u32,
     tokens: u32,
     credentials: Credentials,
-    /// When credentials come, once they were asked for; never where nobody gives any.
+    /// When credentials come after they were asked for; `None` if they never do.
     reply_at: Option<Duration>,
     /// As on a disk.
     saved: Checkpoint,
-    /// Keys that failed, by position of push, as in a file: those that no checkpoint covers are sent again.
+    /// Keys that failed, by position of push, as in a file: those that no checkpoint covers are
+    /// sent again.
     failed: BTreeSet<u64>,
     next_push: u64,
     /// Keys that there ever were: a process that resumes pushes them again.
@@ -134,13 +135,14 @@ impl Days {
         self.end(tally);
     }
 
-    /// Does what is to be done after each reason to stop, as people or their scripts would, and begins another process.
+    /// Does what is to be done after each reason to stop, as people or their scripts would, and
+    /// begins another process.
     fn look_after(&mut self, reason: &StopReason, tally: &mut Tally) {
         self.save();
         match reason {
             StopReason::Requested => tally.add("stops", 1),
             StopReason::CredentialsMissing => {
-                tally.add("nobody gave credentials", 1);
+                tally.add("no credentials came", 1);
                 self.later(10 * MINUTE);
                 self.credentials = self.issue(tally);
             }
@@ -154,7 +156,7 @@ impl Days {
         self.begin(tally);
     }
 
-    /// Nobody is there for so long. The network goes on.
+    /// Lets time pass without a process. The network goes on.
     fn later(&mut self, time: Duration) {
         self.now += time;
         while self
@@ -186,7 +188,7 @@ impl Days {
         assert_eq!(
             self.emulator.len(BUCKET, INDEX),
             Some(left),
-            "vectors are left that nobody was told of"
+            "vectors are left that were not reported"
         );
 
         for &fault in Fault::ALL {
@@ -263,7 +265,7 @@ impl Days {
                 }
             }
             Event::Failed(failed) => {
-                // Keys that a stop cut short are no part of the checkpoint, which decides on them.
+                // The checkpoint decides: it does not cover keys that a stop interrupted.
                 let position =
                     |key: Key<'_>| key.as_str().trim_start_matches("doc-").parse().unwrap();
                 for position in failed.keys.iter().map(position) {
@@ -276,7 +278,7 @@ impl Days {
                 }
             }
             Event::CredentialsNeeded if self.reply_at.is_none() => {
-                // One in a dozen times nobody is there, for longer than the run waits.
+                // One in a dozen times no credentials come, for longer than the run waits.
                 let delay =
                     if self.random.chance(0.08) { LENGTH } else { self.random.millis(0..60_000) };
                 self.reply_at = Some(self.now + delay);
@@ -362,7 +364,7 @@ impl Days {
         }
     }
 
-    /// Keeps what the checkpoint tells of, as text.
+    /// Saves the checkpoint as text, and the failed keys that it covers.
     fn save(&mut self) {
         self.saved = self.bulk.checkpoint().to_string().parse().unwrap();
     }

@@ -29,7 +29,7 @@ impl Tally {
             "kills",
             "stops",
             "tokens",
-            "nobody gave credentials",
+            "no credentials came",
             "days",
         ];
         for name in faults.chain(script) {

@@ -12,8 +12,8 @@ use crate::Credentials;
 ///
 /// It is called on a thread of its own, and may block.
 pub trait BlockingProvider: Send + 'static {
-    /// Why there are none. If the run stops for lack of credentials, the last error is the source
-    /// of the [`RunError`](super::RunError).
+    /// Why there are no credentials. If the run stops for lack of credentials, the last error is
+    /// the source of the [`RunError`](super::RunError).
     type Error: Into<BoxError>;
 
     /// Credentials that are valid from now on.
@@ -42,8 +42,8 @@ where
 /// The future is polled in the task of the run.
 #[cfg(feature = "async")]
 pub trait AsyncProvider {
-    /// Why there are none. If the run stops for lack of credentials, the last error is the source
-    /// of the [`RunError`](super::RunError).
+    /// Why there are no credentials. If the run stops for lack of credentials, the last error is
+    /// the source of the [`RunError`](super::RunError).
     type Error: Into<BoxError>;
 
     /// Returns credentials that are valid from then on, or an error. After an error it is asked

@@ -22,6 +22,8 @@ use crate::bulk::{BulkDelete, BulkOptions, Event};
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 use crate::{Credentials, Target, bulk::Report};
 
+#[cfg(feature = "async")]
+pub(super) use self::asynchronous::Alarm;
 #[cfg(feature = "hyper")]
 pub(super) use self::asynchronous::InSpan;
 #[cfg(feature = "async")]

@@ -105,7 +105,7 @@ impl<'a, O: Observer> Steps<'a, O> {
         self.bulk.stop();
     }
 
-    /// Hands out transmits and events until there are none. Returns whether credentials are needed.
+    /// Sends all transmits and reports all events. Returns whether credentials are needed.
     pub(super) fn drain(&mut self, now: impl Fn() -> Now, sender: &mut impl Sender) -> bool {
         let mut needs_credentials = false;
         loop {

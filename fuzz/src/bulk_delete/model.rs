@@ -9,7 +9,8 @@ use oss_delete_vectors::{Key, KeyBatch};
 
 #[derive(Default)]
 pub(super) struct Model {
-    /// The number of each key, by position: what is pushed, and pushed again by a run that is resumed.
+    /// The number of each key, by position: what is pushed, and pushed again by a run that is
+    /// resumed.
     input: Vec<u16>,
     positions: Vec<Position>,
     /// How many were pushed in this run.
@@ -19,11 +20,11 @@ pub(super) struct Model {
     closed: usize,
     /// Responses of this run that confirmed a deletion, by where the request's keys stood.
     confirmed: HashSet<Positions>,
-    /// Of this run, but for what an earlier one settled.
+    /// Of this run, except for what an earlier one settled.
     report: Report,
     /// What an earlier run settled.
     resumed: Report,
-    /// Of what is told by now, that which is settled.
+    /// What is settled of the reported keys.
     settled: Report,
     /// Rejected before anything was deleted: settled once something is.
     unproven: Vec<Positions>,
@@ -145,10 +146,11 @@ impl Model {
             .any(|at| self.positions[at].is_original && self.positions[at].may_be_gone);
         assert!(
             !may_be_gone || *outcome == KeyOutcome::Unconfirmed,
-            "{positions:?} may be gone, and are told {outcome}"
+            "{positions:?} may be gone, and are reported {outcome}"
         );
         assert!(*requests > 0 || (*outcome == KeyOutcome::NotAttempted && error.is_none()));
-        // With nothing deleted a rejection says nothing about the keys: a run that resumes this one sends them again.
+        // With nothing deleted a rejection says nothing about the keys: a run that resumes this one
+        // sends them again.
         let is_unproven = *outcome == KeyOutcome::Rejected && self.settled.deleted == 0;
         let is_settled = !self.is_stopped && !is_unproven;
         if is_unproven && !self.is_stopped {
@@ -170,13 +172,13 @@ impl Model {
     fn tell(&mut self, range: &Positions, is_settled: bool) {
         for at in indexes(range) {
             let position = &mut self.positions[at];
-            assert!(!position.is_told, "{range:?} was told twice");
+            assert!(!position.is_told, "{range:?} was reported twice");
             position.is_told = true;
             position.is_settled |= is_settled;
         }
     }
 
-    /// Holds the machine's report, and what it says is settled, against all that it told. All events must be taken.
+    /// Compares the report and the settled positions with all events, which must have been taken.
     pub(super) fn check(&self, bulk: &BulkDelete) {
         let (report, told, before) = (bulk.report(), self.report, self.resumed);
         let sums = |report: Report| {
@@ -217,7 +219,8 @@ impl Model {
         }
     }
 
-    /// The run is gone, and another begins from its checkpoint. What it did not cover nobody knows.
+    /// The run is lost, and another one begins from its checkpoint. What that did not cover is
+    /// unknown.
     pub(super) fn resume(&mut self, checkpoint: &Checkpoint) {
         let report = checkpoint.report();
         let settled = [

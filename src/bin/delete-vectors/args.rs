@@ -8,6 +8,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 use crate::exit::CODES;
 use crate::generate::Generated;
 use crate::key_lines::{Format as KeyFormat, Rules};
+use crate::matching::Selected;
 
 /// 9999-12-31T23:59:59Z, the last second that a date on the wire can express.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -24,6 +25,14 @@ const NOTES: &str = r#"Credentials come from the first of these sources that has
     or process-command if mode is External
 The profile also sets region, endpoint and account-id, unless an option or a variable does.
 
+The keys are given by --keys and --keys-from, or found by listing the index:
+  --prefix, --filter or both, or --all. Keys are deleted while they are listed. Then the index is
+  listed again, until a listing finds none, --passes times at most.
+  --filter takes the JSON of ListVectors: {"$and":[{"tenant":"acme"},{"year":{"$lt":2020}}]}
+  The whole index is listed for --prefix, because the service knows no prefix.
+  An interrupted run is finished by the same command. --dry-run counts the keys and shows a few.
+  If all vectors are to go, deleting the index and creating it again is one call each.
+
 --keys-from reads UTF-8 text with one key per line:
   Line ends, blank lines and byte order marks are ignored. The last line needs no line end.
   Lines of .jsonl and .ndjson files are JSON: a string, or an object with a "key" member.
@@ -35,6 +44,8 @@ The profile also sets region, endpoint and account-id, unless an option or a var
 
 Examples:
   Keys          delete-vectors --emulator --index-name vectorindex1 --keys '["doc-001","doc-002"]'
+  Index         delete-vectors ... --prefix doc-42# --dry-run
+                delete-vectors ... --filter '{"tenant":"acme"}' --deleted-keys receipt.jsonl
   Target        delete-vectors --region cn-hangzhou --account-id 1234567890123456 \
                   --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
   Credentials   delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
@@ -53,12 +64,14 @@ fn notes() -> String {
 #[command(
     name = "delete-vectors",
     version,
-    override_usage = "delete-vectors [OPTIONS] --index-name <NAME> <--keys <JSON>|--keys-from <PATH>>",
+    override_usage = "delete-vectors [OPTIONS] --index-name <NAME> <KEYS>",
     after_help = notes()
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) what: What,
+    #[command(flatten)]
+    pub(crate) selected: Selected,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]
@@ -177,9 +190,15 @@ pub(crate) struct How {
     #[arg(long, short)]
     pub(crate) force: bool,
 
-    /// Print each signed request as a line of JSON, and send nothing
-    #[arg(long)]
+    #[arg(
+        long,
+        help = "Print each signed request as a line of JSON and send none; count keys of the index"
+    )]
     pub(crate) dry_run: bool,
+
+    /// Look the keys up after the run, and report those that are still there
+    #[arg(long)]
+    pub(crate) verify: bool,
 
     /// Sign the dry run for this Unix time instead of now
     #[arg(long, value_name = "UNIX", requires = "dry_run", value_parser = unix_time)]
@@ -224,6 +243,10 @@ pub(crate) struct OutputPaths {
     /// Write each key that was not deleted to this file, as a line of JSON
     #[arg(long, value_name = "PATH")]
     pub(crate) failed_keys: Option<PathBuf>,
+
+    /// Write each key that was deleted to this file, with request id and time: a receipt
+    #[arg(long, value_name = "PATH")]
+    pub(crate) deleted_keys: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]

@@ -61,7 +61,8 @@ impl Config {
         };
         let mut lookup = Lookup::new(&environment, profile);
         let index_name = lookup.find(&INDEX_NAME, what.index_name.as_deref())?;
-        let given = (!what.keys.is_empty() || !what.keys_from.is_empty()).then_some("");
+        let has_keys = !what.keys.is_empty() || !what.keys_from.is_empty();
+        let given = (has_keys || args.selected.is_given()).then_some("");
         let keys = lookup.find(&KEYS, given)?;
         let region = lookup.find(&REGION, place.region.as_deref())?;
         let account_id = lookup.find(&ACCOUNT_ID, place.account_id.as_deref())?;

@@ -153,6 +153,40 @@ impl Source {
         Ok(Some(survey))
     }
 
+    /// The same inputs from their beginning, to read them once more. `None` if one of them can only be
+    /// read once.
+    ///
+    /// # Errors
+    ///
+    /// If a file has changed.
+    pub(crate) fn again(&self) -> Result<Option<Self>, InputError> {
+        let mut source = Self {
+            inputs: VecDeque::new(),
+            is_stream: self.is_stream,
+            size: None,
+            read: Arc::default(),
+            skips_bad_lines: self.skips_bad_lines,
+            empty: Vec::new(),
+        };
+        for (name, input) in &self.inputs {
+            let input = match input {
+                Input::Array(keys) => Input::Array(keys.as_slice().to_vec().into_iter()),
+                Input::Lines(lines) => {
+                    let again =
+                        lines.again().map_err(|bad_line| InputError::new(&bad_line, name))?;
+                    let Some(again) = again else { return Ok(None) };
+                    let counter = Arc::clone(&source.read);
+                    Input::Lines(again.with_reader(|reader| {
+                        let reader: Box<dyn Read + Send> = Box::new(reader);
+                        BufReader::with_capacity(64 * 1024, Counted::new(reader, counter))
+                    }))
+                }
+            };
+            source.inputs.push_back((name.clone(), input));
+        }
+        Ok(Some(source))
+    }
+
     /// The number of bytes to read, if it is known in advance.
     pub(crate) fn size(&self) -> Option<u64> {
         self.size.filter(|_| self.is_stream)

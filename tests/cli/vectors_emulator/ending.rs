@@ -1,4 +1,4 @@
-//! How the program ends, and that nobody need listen.
+//! How the program ends, even if its output is not read.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -112,7 +112,7 @@ impl Program {
         self.ended()
     }
 
-    /// Leaves it with nobody to read its stdout.
+    /// Closes the reading end of its stdout.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout = None;
     }

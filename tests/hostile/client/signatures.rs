@@ -35,51 +35,11 @@ const TRICKS: &[Trick] = &[
     ),
     ("another method", |request| request.replacen("POST", "PUT", 1), "MethodNotAllowed"),
     (
-        "another bucket in the path",
-        |request| request.replacen("/examplebucket/", "/otherbucket/", 1),
-        "SignatureDoesNotMatch",
-    ),
-    (
         "another bucket in the host",
         |request| host(&request, "otherbucket-1234567890123456.test"),
         "SignatureDoesNotMatch",
     ),
     ("another body", |request| request.replace(r#"["a"]"#, r#"["b"]"#), "InvalidDigest"),
-    (
-        "another parameter",
-        |request| request.replacen("?deleteVectors", "?deleteVectors&a=b", 1),
-        "SignatureDoesNotMatch",
-    ),
-    (
-        "the call twice",
-        |request| request.replacen("?deleteVectors", "?deleteVectors&deleteVectors", 1),
-        "SignatureDoesNotMatch",
-    ),
-    (
-        "the call as a value",
-        |request| request.replacen("?deleteVectors", "?a=deleteVectors", 1),
-        "MethodNotAllowed",
-    ),
-    (
-        "a path above",
-        |request| request.replacen("/examplebucket/", "/otherbucket/../examplebucket/", 1),
-        "SignatureDoesNotMatch",
-    ),
-    (
-        "a path within",
-        |request| request.replacen("/examplebucket/", "/examplebucket/%2e%2e/otherbucket/", 1),
-        "DoesNotMatch",
-    ),
-    (
-        "an encoded path",
-        |request| request.replacen("/examplebucket/", "/%6ftherbucket/", 1),
-        "SignatureDoesNotMatch",
-    ),
-    (
-        "a doubled slash",
-        |request| request.replacen("/examplebucket/", "//examplebucket/", 1),
-        "SignatureDoesNotMatch",
-    ),
     ("doubled authorization", |request| with_line_twice(&request, "authorization"), "AccessDenied"),
     ("doubled date", |request| with_line_twice(&request, "x-oss-date"), "AccessDenied"),
     ("doubled digest", |request| with_line_twice(&request, "content-md5"), "AccessDenied"),
@@ -90,24 +50,29 @@ const TRICKS: &[Trick] = &[
         "SignatureDoesNotMatch",
     ),
     (
-        "a line break in a value",
-        |request| request.replacen("?deleteVectors", "?deleteVectors&a=%0d%0ab:c", 1),
-        "DoesNotMatch",
-    ),
-    (
-        "in absolute form",
-        |request| request.replacen("/examplebucket/", "http://b.test/examplebucket/", 1),
-        "HTTP/1.1 204 ",
-    ),
-    (
-        "another bucket in absolute form",
-        |request| request.replacen("/examplebucket/", "http://b.test/otherbucket/", 1),
-        "DoesNotMatch",
-    ),
-    (
         "an unsigned header with_line",
         |request| with_line(&request, "user-agent: x"),
         "HTTP/1.1 204 ",
+    ),
+];
+
+/// One part of a valid request replaced by another.
+const REPLACEMENTS: &[(&str, &str, &str, &str)] = &[
+    ("another bucket in the path", "/examplebucket/", "/otherbucket/", "SignatureDoesNotMatch"),
+    ("another parameter", "?deleteVectors", "?deleteVectors&a=b", "SignatureDoesNotMatch"),
+    ("the call twice", "?deleteVectors", "?deleteVectors&deleteVectors", "SignatureDoesNotMatch"),
+    ("the call as a value", "?deleteVectors", "?a=deleteVectors", "NotImplemented"),
+    ("a path above", "/examplebucket/", "/otherbucket/../examplebucket/", "SignatureDoesNotMatch"),
+    ("a path within", "/examplebucket/", "/examplebucket/%2e%2e/otherbucket/", "DoesNotMatch"),
+    ("an encoded path", "/examplebucket/", "/%6ftherbucket/", "SignatureDoesNotMatch"),
+    ("a doubled slash", "/examplebucket/", "//examplebucket/", "SignatureDoesNotMatch"),
+    ("a line break in a value", "?deleteVectors", "?deleteVectors&a=%0d%0ab:c", "DoesNotMatch"),
+    ("in absolute form", "/examplebucket/", "http://b.test/examplebucket/", "HTTP/1.1 204 "),
+    (
+        "another bucket in absolute form",
+        "/examplebucket/",
+        "http://b.test/otherbucket/",
+        "DoesNotMatch",
     ),
 ];
 
@@ -115,8 +80,12 @@ const TRICKS: &[Trick] = &[
 fn modified_requests_delete_nothing() {
     let mut service = Service::start(&ServerOptions::new());
     let request = text(&signed(call("examplebucket", &["a"])));
-    for (name, trick, expected) in TRICKS {
-        let tricky = trick(request.clone());
+    let tricks =
+        TRICKS.iter().map(|&(name, trick, expected)| (name, trick(request.clone()), expected));
+    let replaced = REPLACEMENTS
+        .iter()
+        .map(|&(name, from, to, expected)| (name, request.replacen(from, to, 1), expected));
+    for (name, tricky, expected) in tricks.chain(replaced) {
         assert_ne!(tricky, request, "{name}");
         let response = service.exchange(&tricky);
         let deletes = expected.starts_with("HTTP");

@@ -1,4 +1,4 @@
-//! Bodies in chunks: without end, without sense, and cut short.
+//! Bodies in chunks: endless, invalid and truncated.
 
 use super::behaviour::Expected::{BodyTooLarge, GivenUp, Is, NoAnswer};
 use super::behaviour::{Behaviour, check};

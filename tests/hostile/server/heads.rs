@@ -1,4 +1,4 @@
-//! Heads without end, heads that come slowly, statuses that are none, and answers before the answer.
+//! Endless and slow heads, invalid statuses, and interim responses.
 
 use super::behaviour::Expected::{GivenUp, Is, NoAnswer, Timeout};
 use super::behaviour::{Behaviour, check};

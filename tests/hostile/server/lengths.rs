@@ -1,4 +1,4 @@
-//! Lengths that lie, and answers with and without a body where there should be none and one.
+//! Wrong lengths, and responses with an unexpected or a missing body.
 
 use super::behaviour::Expected::{BodyTooLarge, Is, NoAnswer, Timeout};
 use super::behaviour::{Behaviour, check};
@@ -46,7 +46,7 @@ fn lengths_that_are_none_are_no_answer() {
             Is(403, "x"),
             "HTTP/1.1 403 Forbidden\r\ncontent-length: 7\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
         ),
-        Behaviour::does("a coding that nobody asked for", Is(403, "as it is"), |wire| {
+        Behaviour::does("a coding that was not asked for", Is(403, "as it is"), |wire| {
             wire.say("HTTP/1.1 403 Forbidden\r\ntransfer-encoding: gzip\r\n\r\nas it is");
             wire.hang_up();
         }),

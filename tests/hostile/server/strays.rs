@@ -1,4 +1,4 @@
-//! Answers that nobody asked for, on a connection that could be used again: no request takes one for its own.
+//! Stray responses on a connection that could be reused: no request takes one as its own.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,8 +11,8 @@ use oss_delete_vectors::transports::TransportOptions;
 use crate::carrier::{Carrier, request};
 use crate::peer::{NO_CONTENT, Peer, answer_all, read_request};
 
-/// Its first connection is `first`'s, who has read one request from it; every request on another is refused, which is what the
-/// second one must get.
+/// Its first connection is `first`'s, who has read one request from it; every request on another is
+/// refused, which is what the second one must get.
 fn peer(first: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Peer {
     let connections = AtomicUsize::new(0);
     Peer::start(move |mut stream| {
@@ -43,7 +43,7 @@ fn assert_the_next_is_refused(carrier: &Carrier, peer: &Peer, case: &str) {
 fn what_follows_an_answer_is_no_answer_to_the_next_request() {
     for answer in [
         "HTTP/1.1 204 No Content\r\n\r\n",
-        // A body where there is none, and one that is longer than it says.
+        // A body after a response without one, and one that is longer than announced.
         "HTTP/1.1 204 No Content\r\ncontent-length: 1000\r\n\r\n",
         "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 1\r\n\r\nx",
         "HTTP/1.1 500 Internal Server Error\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
@@ -78,7 +78,8 @@ fn what_comes_between_two_requests_is_no_answer_to_the_second() {
         go_on.send(()).unwrap();
         assert_eq!(told.recv(), Ok("sent"));
         if carrier.name() == "hyper" {
-            // It notices by itself, and closes the connection. ureq looks when it is about to use it.
+            // It notices by itself, and closes the connection. ureq looks when it is about to use
+            // it.
             assert_eq!(told.recv(), Ok("closed"));
         }
         assert_the_next_is_refused(&carrier, &peer, "between");

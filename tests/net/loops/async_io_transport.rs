@@ -1,4 +1,4 @@
-//! A transport of one's own, on a runtime that is not tokio: one connection a request.
+//! A custom transport on a runtime other than tokio: one connection per request.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -38,7 +38,7 @@ pub(crate) async fn send(request: Request<Bytes>) -> Result<Response<Bytes>, Tra
 fn parse(answer: &str) -> Result<Response<Bytes>, TransportError> {
     let (head, body) = answer
         .split_once("\r\n\r\n")
-        .ok_or_else(|| TransportError::may_have_arrived("cut short"))?;
+        .ok_or_else(|| TransportError::may_have_arrived("truncated"))?;
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
     let mut response = Response::builder().status(status);

@@ -1,4 +1,5 @@
-//! What only the asynchronous loop can do: be dropped, count in virtual time, poll what was woken and nothing else.
+//! Only the asynchronous loop: it can be dropped, runs in virtual time, and polls only what was
+//! woken.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -166,7 +167,8 @@ fn abort_returns_at_once_and_stop_waits() {
         let run = Run::new(&mut bulk).stop_handle(&stop);
         let send = |request| answer_in_virtual_time(&service, &time, request);
         let mut run = pin!(run.run_async(stream_iter((0..100_000).map(key)), send, time.clone()));
-        // In the middle of the second round trip, when the requests have arrived and no answer is there.
+        // In the middle of the second round trip, when the requests have arrived and no answer is
+        // there.
         let mut order = pin!(time.sleep(ROUND_TRIP * 3 / 2));
         let mut is_ordered = false;
         let error = time.block_on(poll_fn(|context| {
@@ -358,7 +360,7 @@ fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
             for _ in 0..2 {
                 let waker = Waker::from(Arc::new(Asks(stop.clone())));
                 assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-                // Whoever woke the task has let go of its waker: the handle has the last one.
+                // All other wakers are dropped: the handle has the last one.
                 request.lock().unwrap().take().unwrap().wake();
             }
             end(&stop);

@@ -1,4 +1,4 @@
-//! What only threads can do: block for ever, panic elsewhere, outlive the run.
+//! Only threads: they can block for ever, panic elsewhere, and outlive the run.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -30,7 +30,7 @@ fn a_stopped_run_does_not_wait_for_a_source_that_blocks() {
         (0..3).for_each(|number| feed.send(key(number)).unwrap());
         let stop = StopHandle::new();
         let mut bulk = service.bulk(options());
-        // The partial batch leaves, its answer comes, and nobody closes the source.
+        // The partial batch leaves, its response comes, and the source stays open.
         let run = Run::new(&mut bulk).stop_handle(&stop).on_event(|_| orders(&stop));
         let error = run.run_blocking(source, send(&service)).unwrap_err();
         assert_eq!((error.report().deleted, service.gone()), (3, 3));
@@ -42,7 +42,7 @@ fn a_stopped_run_does_not_wait_for_a_source_that_blocks() {
 fn as_many_requests_are_in_flight_as_there_may_be() {
     let service = Service::with_keys(0);
     let mut bulk = service.bulk(options().concurrency(8).rate(Rate::Unlimited));
-    // Nobody gets through before all eight are there.
+    // No thread continues before all eight are here.
     let barrier = Barrier::new(8);
     let send = move |_| {
         barrier.wait();

@@ -1,4 +1,4 @@
-//! How a run ends before its source does: told to, by a bad key, or because the service is out of reach.
+//! A run ends before its source: by a stop, a bad key, or a service that cannot be reached.
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -256,7 +256,7 @@ async fn unreachable_service_is_tried_three_times() {
     }
 }
 
-/// Whose keys would all be passed over, and count as deleted.
+/// All its keys would be skipped, and count as deleted.
 #[test]
 fn source_shorter_than_the_settled_keys_is_rejected() {
     let service = Service::with_keys(0);

@@ -129,7 +129,7 @@ struct Impatient<'a> {
 impl Observer for Impatient<'_> {
     fn event(&mut self, event: Event) {
         if let Event::Retrying { error, .. } = event
-            && error.message().contains("threads are in calls that timed out and do not return")
+            && error.message().contains("calls timed out and do not return")
         {
             self.stop.stop();
         }

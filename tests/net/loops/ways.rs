@@ -43,7 +43,7 @@ impl<'a> Job<'a> {
             keys: Box::new(keys.into_iter()),
             on_event: Box::new(drop),
             stop: StopHandle::new(),
-            provider: Box::new(|| Err("nobody was to be asked".to_owned())),
+            provider: Box::new(|| Err("the provider was asked".to_owned())),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What becomes of one call: the answer as it came, or an error that says whether the request may
+//! The result of one call: the response unchanged, or an error that says whether the request may
 //! have arrived.
 
 use std::io::{Read, Write};
@@ -79,14 +79,14 @@ const SCENARIOS: &[Scenario] = &[
         expected: Expected::BodyTooLarge,
     },
     Scenario {
-        name: "body cut short",
+        name: "truncated body",
         serve: |stream| {
             reply(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort");
         },
         expected: Expected::MayHaveArrived,
     },
     Scenario {
-        name: "head cut short",
+        name: "truncated head",
         serve: |stream| reply(stream, b"HTTP/1.1 204 No Con"),
         expected: Expected::MayHaveArrived,
     },
@@ -187,7 +187,7 @@ fn time_without_end_is_no_trouble() {
 
 #[test]
 fn a_refused_connection_is_surely_not_sent() {
-    // Bound and dropped: a port that nobody listens on.
+    // Bound and dropped: a port without a listener.
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     for carrier in Carrier::each(&TransportOptions::new()) {
         let error = carrier.send(request(&format!("http://{free}"))).unwrap_err();

@@ -1,4 +1,4 @@
-//! What people do to a run, and what nobody should: stops, changes in its surroundings, answers that nobody waits for.
+//! Interventions: stops, changes of the surroundings, unexpected responses.
 
 use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::{Deleted, ServiceError, TransportError, code};
@@ -85,7 +85,7 @@ impl World<'_> {
         assert!(self.bulk.stopped().is_some());
     }
 
-    /// An answer to an id that has had one, or that nobody knows: nothing is to come of it.
+    /// A response to an id that had one, or is unknown: it must have no effect.
     pub(super) fn hand_in_a_stranger(&mut self) {
         self.drain();
         let known = self.model.transmits();

@@ -16,7 +16,7 @@ pub(super) use self::in_flight::InFlight;
 #[cfg(feature = "hyper")]
 pub(in crate::transports) use self::in_flight::InSpan;
 pub use self::stream_iter::{StreamIter, stream_iter};
-pub(super) use self::timer::Alarm;
+pub(in crate::transports) use self::timer::Alarm;
 pub use self::timer::Timer;
 use super::steps::Sender;
 use super::{AsyncProvider, Observer, Run, RunError, Steps};

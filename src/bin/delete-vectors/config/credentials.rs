@@ -26,6 +26,7 @@ const PROCESS_COMMAND: Setting = Setting::new("process command").key("process-co
 const OPTION: &str = "--credential-process";
 
 /// Where credentials come from for as long as the program runs.
+#[derive(Clone)]
 pub(crate) enum CredentialSource {
     Fixed(Credentials),
     Process(CredentialProcess),

@@ -1,4 +1,4 @@
-//! Positions, duplicates, back pressure, and what is refused from the start.
+//! Positions, duplicates, back pressure, and options out of their range.
 
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ fn spurious_timeouts_change_nothing() {
         run.bulk.handle_timeout(run.client_now());
     }
     assert_eq!(run.bulk.report(), report);
-    // Time that goes back is none.
+    // A time before the last one counts as the last one.
     run.bulk.handle_timeout(Now::new(Duration::ZERO, start()));
     assert_eq!(run.delete_all().outcomes(), [3000, 0, 0, 0]);
 }
