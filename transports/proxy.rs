@@ -80,10 +80,12 @@ impl Proxy {
         (!authority.host().is_empty()).then_some(Self { kind, authority, user })
     }
 
+    #[cfg(feature = "ureq")]
     pub(super) fn host(&self) -> &str {
         self.authority.host()
     }
 
+    #[cfg(feature = "ureq")]
     pub(super) fn port(&self) -> u16 {
         self.authority.port_u16().unwrap_or_default()
     }

@@ -31,6 +31,10 @@ struct State {
 /// What the driver is to do.
 pub(super) enum Order {
     Begin(Call, Arc<Slot>),
+    #[cfg_attr(
+        not(feature = "async"),
+        expect(dead_code, reason = "blocking calls are not dropped")
+    )]
     Abandon(Arc<Slot>),
 }
 
@@ -108,7 +112,7 @@ impl Handle {
     }
 
     /// As in the child of a fork.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "async"))]
     pub(super) fn fork(&self) {
         self.0.process.store(0, Ordering::Relaxed);
     }
@@ -128,7 +132,11 @@ impl Handle {
         Ok(slot)
     }
 
-    /// Nobody waits for the call any more.
+    /// The caller no longer waits for the result.
+    #[cfg_attr(
+        not(feature = "async"),
+        expect(dead_code, reason = "blocking calls are not dropped")
+    )]
     pub(super) fn abandon(&self, slot: Arc<Slot>) {
         if self.is_forked() || lock(&slot.state).result.is_some() {
             return;
