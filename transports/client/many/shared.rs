@@ -31,10 +31,6 @@ struct State {
 /// What the driver is to do.
 pub(super) enum Order {
     Begin(Call, Arc<Slot>),
-    #[cfg_attr(
-        not(feature = "async"),
-        expect(dead_code, reason = "blocking calls are not dropped")
-    )]
     Abandon(Arc<Slot>),
 }
 
