@@ -173,10 +173,9 @@ impl Pacer {
         self.latency.overdue_after()
     }
 
-    /// After how long a request without a response is given up, `most` at most; earlier if nothing
-    /// else is left to send.
-    pub(super) fn response_timeout(&self, most: Duration, is_last: bool) -> Duration {
-        self.latency.response_timeout(most, is_last)
+    /// After how long a request without a response is given up, `most` at most.
+    pub(super) fn response_timeout(&self, most: Duration) -> Duration {
+        self.latency.response_timeout(most)
     }
 
     /// A request ended, or is overdue: it no longer fills the window.

@@ -17,9 +17,6 @@ pub(super) struct Latency {
 /// in flight, and four times before it is given up, but in no case less than this.
 const OVERDUE: Duration = Duration::from_millis(500);
 const GIVEN_UP: Duration = Duration::from_secs(3);
-/// The same when nothing else is left to send: then it is this wait alone that the run lasts
-/// longer.
-const GIVEN_UP_LAST: Duration = Duration::from_secs(1);
 
 impl Latency {
     pub(super) fn observe(&mut self, latency: Duration) {
@@ -50,13 +47,11 @@ impl Latency {
 
     /// After how long a request without a response is given up, `most` at most. Twice as long after
     /// each one, until a response comes: the service may have become slower than it ever was.
-    /// `is_last`: nothing else is left to send.
-    pub(super) fn response_timeout(&self, most: Duration, is_last: bool) -> Duration {
+    pub(super) fn response_timeout(&self, most: Duration) -> Duration {
         if self.mean == 0.0 {
             return most;
         }
-        let least = if is_last { GIVEN_UP_LAST } else { GIVEN_UP };
-        self.longest(4.0).max(least).saturating_mul(1 << self.given_up.min(16)).min(most)
+        self.longest(4.0).max(GIVEN_UP).saturating_mul(1 << self.given_up.min(16)).min(most)
     }
 
     fn longest(&self, times: f64) -> Duration {
@@ -77,7 +72,7 @@ mod tests {
     #[test]
     fn nothing_is_given_up_early_before_a_response() {
         let latency = Latency::default();
-        assert_eq!((latency.overdue_after(), latency.response_timeout(MOST, false)), (None, MOST));
+        assert_eq!((latency.overdue_after(), latency.response_timeout(MOST)), (None, MOST));
     }
 
     #[test]
@@ -94,7 +89,7 @@ mod tests {
                 }));
             }
             let (overdue_after, response_timeout) =
-                (latency.overdue_after().unwrap(), latency.response_timeout(MOST, false));
+                (latency.overdue_after().unwrap(), latency.response_timeout(MOST));
             assert!(
                 overdue_after.abs_diff(overdue) < overdue / 2,
                 "{millis} ms: {overdue_after:?}"
@@ -112,17 +107,13 @@ mod tests {
         latency.observe(Duration::from_millis(20));
         let waits: Vec<Duration> = (0..6)
             .map(|_| {
-                let wait = latency.response_timeout(MOST, false);
+                let wait = latency.response_timeout(MOST);
                 latency.gave_up();
                 wait
             })
             .collect();
         assert_eq!(waits, [3, 6, 12, 24, 48, 75].map(seconds));
         latency.observe(seconds(30));
-        assert_eq!(
-            latency.response_timeout(MOST, false),
-            MOST,
-            "and the slow response is learnt from"
-        );
+        assert_eq!(latency.response_timeout(MOST), MOST, "and the slow response is learnt from");
     }
 }

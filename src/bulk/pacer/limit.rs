@@ -87,10 +87,11 @@ const LEAST_SURPLUS: f64 = 0.005;
 /// The least surplus from 50 requests a second down, in which a single request is the noise: half a
 /// request a second, up to this.
 const LEAST_SURPLUS_SLOW: f64 = 0.01;
-/// More than that below 20 requests a second: a fifth of a request a second, up to this part. At 5
-/// requests a second one in 25 is throttled, and a limit that has risen is noticed after
-/// `1.25 / 0.2` seconds. A part of the rate would make that time grow with `1 / rate`.
+/// More than that below 17 requests a second: [`SLOW_PROBE`] requests a second, up to this part. At
+/// 5 requests a second one in 30 is throttled, and a limit that has risen is noticed after
+/// `1.25 / SLOW_PROBE` seconds. A part of the rate would make that time grow with `1 / rate`.
 const LEAST_SURPLUS_SLOWEST: f64 = 0.2;
+const SLOW_PROBE: f64 = 0.17;
 /// Up to this below one request a second: each throttled response costs a wait of over a second.
 const LEAST_SURPLUS_RARE: f64 = 0.1;
 /// The most surplus, and that of a measurement which knows nothing.
@@ -299,7 +300,7 @@ impl Limit {
         let requests = self.measured / unit;
         let half = (0.5 / requests).clamp(LEAST_SURPLUS, LEAST_SURPLUS_SLOW);
         let most = if requests < 1.0 { LEAST_SURPLUS_RARE } else { LEAST_SURPLUS_SLOWEST };
-        let least = half.max((0.2 / requests).min(most));
+        let least = half.max((SLOW_PROBE / requests).min(most));
         (0.25 / weight).clamp(least, MOST_SURPLUS)
     }
 
