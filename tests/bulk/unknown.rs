@@ -183,6 +183,20 @@ fn keys_that_always_fail_with_500_end() {
     }
 }
 
+#[test]
+fn last_keys_are_sent_while_others_fail() {
+    // Eight full batches that always fail, and seven keys that never fill a batch.
+    let service = |call: &Call<'_>| match call.positions.first() {
+        500..4500 => error(500, code::INTERNAL_ERROR),
+        _ => deleted(),
+    };
+    for concurrency in [1, 3, 16] {
+        let run = Run::new(BulkOptions::new().concurrency(concurrency), service).delete(4507);
+        assert_eq!((run.outcomes(), run.stopped()), ([507, 0, 4000, 0], None), "{concurrency}");
+        assert!(run.requests.len() < 130, "{concurrency}: {}", run.requests.len());
+    }
+}
+
 /// Responses of a limit, and every kind of rate.
 fn limits() -> impl Iterator<Item = (Respond, Rate)> {
     let responses: [Respond; 3] =
