@@ -291,8 +291,7 @@ impl BulkDelete {
 
     /// Whether this batch goes behind all others, because it may be the reason that nothing gets on.
     fn goes_last(&self, batch: &Batch) -> bool {
-        batch.throttled >= THROTTLED_FIRST
-            || (self.outage.is_open() && !self.outage.is_fresh(batch))
+        batch.throttled >= THROTTLED_FIRST || !self.outage.is_fresh(batch)
     }
 
     /// The open batch, if it was flushed.

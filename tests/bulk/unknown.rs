@@ -185,15 +185,25 @@ fn keys_that_always_fail_with_500_end() {
 
 #[test]
 fn last_keys_are_sent_while_others_fail() {
-    // Eight full batches that always fail, and seven keys that never fill a batch.
-    let service = |call: &Call<'_>| match call.positions.first() {
-        500..4500 => error(500, code::INTERNAL_ERROR),
-        _ => deleted(),
-    };
-    for concurrency in [1, 3, 16] {
-        let run = Run::new(BulkOptions::new().concurrency(concurrency), service).delete(4507);
-        assert_eq!((run.outcomes(), run.stopped()), ([507, 0, 4000, 0], None), "{concurrency}");
-        assert!(run.requests.len() < 130, "{concurrency}: {}", run.requests.len());
+    // Full batches that always fail, and seven keys that never fill a batch.
+    for bad in [1, 3, 8] {
+        let service = |call: &Call<'_>| match call.positions.first() / 500 {
+            batch if (1..=bad).contains(&batch) => error(500, code::INTERNAL_ERROR),
+            _ => deleted(),
+        };
+        // One request in ten seconds: back-offs are over before the next one goes out.
+        for (concurrency, rate) in [(1, 0.1), (3, 0.1), (1, 1000.0), (16, 1000.0)] {
+            let rate = oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(rate);
+            let options = BulkOptions::new().concurrency(concurrency).rate(rate);
+            let run = Run::new(options, service).delete(500 * (bad + 1) + 7);
+            let context = format!("{bad} {concurrency} {rate:?}: {}", run.requests.len());
+            assert_eq!(
+                (run.outcomes(), run.stopped()),
+                ([507, 0, 500 * bad, 0], None),
+                "{context}"
+            );
+            assert!(run.requests.len() < 130, "{context}");
+        }
     }
 }
 
