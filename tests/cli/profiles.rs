@@ -45,7 +45,7 @@ fn keys(id: &str) -> String {
     )
 }
 
-/// A service that gives these credentials to whoever asks.
+/// A service that gives these credentials without authentication.
 fn credentials_uri(id: &'static str) -> Peer {
     Peer::start(move |mut stream| {
         while let Some(request) = read_request(&mut stream) {
@@ -160,8 +160,8 @@ fn every_mode_finds_its_credentials() {
             ),
         ),
         (
-            format!("role-arn={ROLE}\nsource-profile=nobody"),
-            Err("source-profile in [default] of FILE, line 3: there is no [profile nobody]"),
+            format!("role-arn={ROLE}\nsource-profile=absent"),
+            Err("source-profile in [default] of FILE, line 3: there is no [profile absent]"),
         ),
         (
             format!("role-arn={ROLE}\nsource-profile=loop"),
