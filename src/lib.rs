@@ -237,13 +237,13 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `hyper` | `HyperTransport`: asynchronous, on tokio |
-//! | `ureq` | `UreqTransport`: blocking |
-//! | `async` | `Run::run_async`: any number of keys on your runtime, over your client; part of `hyper` |
+//! | `hyper` | `Client::new` and `HyperTransport`: asynchronous, on tokio |
+//! | `ureq` | `blocking::Client::new` and `UreqTransport`: blocking |
+//! | `async` | `Client` and `Run::run_async` on your runtime, over your transport; part of `hyper` |
 //! | `emulator` | `Emulator`: the service as a value, for tests without a network |
 //! | `serve` | the emulator on a loopback socket, for clients in any language |
 //! | `serde` | `Report` can be serialized and deserialized with serde |
-//! | `tracing` | a `tracing` span for each request of a run, and its events |
+//! | `tracing` | a `tracing` span for each call and each request, and events |
 //! | `cli` | the programs `delete-vectors` and `vectors-emulator` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]

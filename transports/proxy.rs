@@ -12,7 +12,7 @@ use crate::InvalidValue;
 ///
 /// | scheme | how | default port |
 /// |---|---|---|
-/// | `http`, also if there is none | HTTP `CONNECT` | 80 |
+/// | `http`, the default | HTTP `CONNECT` | 80 |
 /// | `https` | the same, by TLS to the proxy | 443 |
 /// | `socks5`, `socks5h` | SOCKS 5 | 1080 |
 ///

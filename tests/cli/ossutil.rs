@@ -51,7 +51,7 @@ fn the_documented_command_deletes_and_is_not_asked_about() {
         let options = ossutil(&service, &["--keys", "-", "-f"]);
         let run = run_with_stdin(options.iter().map(String::as_str), &CREDENTIALS, text);
         assert_eq!((run.code, service.left()), (Some(0), 7), "{run:?}");
-        // Nobody wrote these keys into the command, and there is nobody to ask.
+        // The command does not name these keys, and there is no terminal to ask on.
         let service = Service::start();
         let run = with(&service, &["--keys", &file]);
         assert!(run.code == USAGE && service.left() == 9, "{run:?}");

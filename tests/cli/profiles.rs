@@ -45,7 +45,7 @@ fn keys(id: &str) -> String {
     )
 }
 
-/// A service that gives these credentials to whoever asks.
+/// A service that gives these credentials without authentication.
 fn credentials_uri(id: &'static str) -> Peer {
     Peer::start(move |mut stream| {
         while let Some(request) = read_request(&mut stream) {
@@ -160,8 +160,8 @@ fn every_mode_finds_its_credentials() {
             ),
         ),
         (
-            format!("role-arn={ROLE}\nsource-profile=nobody"),
-            Err("source-profile in [default] of FILE, line 3: there is no [profile nobody]"),
+            format!("role-arn={ROLE}\nsource-profile=absent"),
+            Err("source-profile in [default] of FILE, line 3: there is no [profile absent]"),
         ),
         (
             format!("role-arn={ROLE}\nsource-profile=loop"),
@@ -192,7 +192,7 @@ fn every_mode_finds_its_credentials() {
 }
 
 #[test]
-fn variables_of_all_alibaba_cloud_tools_come_after_those_of_ossutil() {
+fn alibaba_cloud_variables_come_after_those_of_ossutil() {
     let home = Home::with_config(
         "profiles-variables",
         format!("[default]\naccess-key-id=file-id\naccess-key-secret={SECRET}"),
@@ -317,7 +317,7 @@ fn proxy(expected: &'static str) -> Peer {
 }
 
 #[test]
-fn roles_are_assumed_through_the_proxy_that_the_environment_names() {
+fn roles_are_assumed_through_the_proxy_of_the_environment() {
     let proxy = proxy("sts.aliyuncs.com:443");
     let token = Home::new("profiles-token");
     let file = token.write("token", "a token");

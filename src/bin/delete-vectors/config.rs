@@ -3,6 +3,7 @@
 mod credentials;
 mod error;
 mod file;
+mod group;
 mod mode;
 mod ossutilconfig;
 mod process;

@@ -1,6 +1,5 @@
 //! Credentials: id, secret and token always come from the same source.
 
-use std::mem::take;
 use std::time::Duration;
 
 use oss_delete_vectors::credentials::{
@@ -8,37 +7,13 @@ use oss_delete_vectors::credentials::{
 };
 use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
 use oss_delete_vectors::{Credentials, InvalidValue};
-use zeroize::Zeroizing;
 
 use super::error::ConfigError;
+use super::group::{ALIBABA_CLOUD, Group, OSS, Origin};
 use super::mode::Mode;
 use super::process::CredentialProcess;
 use super::setting::{Lookup, Setting};
 use crate::output_files::BoxError;
-
-/// A pair and its token. The names of the variables of ossutil go before those of all tools.
-struct Names {
-    id: Setting,
-    secret: Setting,
-    token: Setting,
-}
-
-const OSS: Names = Names {
-    id: Setting::new("access key id")
-        .variable("OSS_ACCESS_KEY_ID")
-        .key("access-key-id")
-        .example("example-id"),
-    secret: Setting::new("access key secret")
-        .variable("OSS_ACCESS_KEY_SECRET")
-        .key("access-key-secret")
-        .example("example-secret"),
-    token: Setting::new("security token").variable("OSS_SESSION_TOKEN").key("sts-token"),
-};
-const ALIBABA_CLOUD: Names = Names {
-    id: Setting::new("access key id").variable("ALIBABA_CLOUD_ACCESS_KEY_ID"),
-    secret: Setting::new("access key secret").variable("ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
-    token: Setting::new("security token").variable("ALIBABA_CLOUD_SECURITY_TOKEN"),
-};
 
 const PROCESS_COMMAND: Setting = Setting::new("process command").key("process-command");
 const CREDENTIAL_PROCESS: Setting = Setting::new("credential process").key("credential-process");
@@ -54,7 +29,7 @@ const EXTERNAL_ID: Setting = Setting::new("external id").key("external-id");
 const SOURCE_PROFILE: Setting = Setting::new("source profile").key("source-profile");
 
 /// Names a program that prints all three.
-const OPTION: &str = "--credential-process";
+pub(super) const OPTION: &str = "--credential-process";
 
 /// How long a credential process of ossutil may take if its profile does not say so.
 const PROCESS_LIMIT: Duration = Duration::from_secs(15);
@@ -166,7 +141,7 @@ pub(super) fn find(
     }
     for names in [&OSS, &ALIBABA_CLOUD] {
         if let Some(group) = Group::in_environment(lookup, names)? {
-            return group.into_source(lookup);
+            return fixed(group, lookup);
         }
     }
     let invalid = |invalid| ConfigError::Refused { origin: None, invalid };
@@ -221,7 +196,7 @@ fn of_profile(
     };
     Ok(Some(match mode {
         Mode::Unsaid | Mode::AccessKey | Mode::Sts => {
-            Group::in_profile(lookup, mode).into_source(lookup)?
+            fixed(Group::in_profile(lookup, mode), lookup)?
         }
         Mode::External => process(lookup, &PROCESS_COMMAND, mode)?,
         Mode::Process => {
@@ -262,6 +237,10 @@ fn of_profile(
     }))
 }
 
+fn fixed(group: Group, lookup: &mut Lookup<'_>) -> Result<Option<CredentialSource>, ConfigError> {
+    Ok(group.into_credentials(lookup)?.map(|credentials| Base::Fixed(credentials).into()))
+}
+
 fn fetched<S: Into<Fetched>>(
     lookup: &Lookup<'_>,
     source: Result<S, InvalidValue>,
@@ -287,7 +266,7 @@ fn ram_role(
     let base = if lookup.in_profile(&SOURCE_PROFILE).is_some() {
         of_source(lookup, seen)?.flatten()
     } else {
-        Group::in_profile(lookup, Mode::Unsaid).into_source(lookup)?
+        fixed(Group::in_profile(lookup, Mode::Unsaid), lookup)?
     };
     Ok(base.map(|mut source| {
         source.roles.push(role);
@@ -344,101 +323,4 @@ fn process_limit(lookup: &Lookup<'_>, text: &str) -> Result<Duration, ConfigErro
         origin: lookup.origin(PROCESS_TIMEOUT.name).unwrap_or_default().to_owned(),
         rule: format!("must be 1 to 600 seconds, not {text:?}"),
     })
-}
-
-/// What one source has of the three.
-struct Group {
-    names: &'static Names,
-    source: Origin,
-    id: Option<String>,
-    secret: Option<Zeroizing<String>>,
-    token: Option<Zeroizing<String>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Environment,
-    Profile(Mode),
-}
-
-impl Origin {
-    /// Where these would stand.
-    fn place(self, lookup: &Lookup<'_>, settings: &[&Setting]) -> String {
-        let names = |name: fn(&Setting) -> Option<&'static str>| {
-            settings.iter().filter_map(|setting| name(setting)).collect::<Vec<_>>().join(" and ")
-        };
-        match self {
-            Self::Environment => names(|setting| setting.variable),
-            Self::Profile(_) => {
-                lookup.place_in_profile(names(|setting| setting.key)).unwrap_or_default()
-            }
-        }
-    }
-}
-
-impl Group {
-    /// Returns `None` if the environment has neither id nor secret; a token alone is ignored.
-    fn in_environment(
-        lookup: &mut Lookup<'_>,
-        names: &'static Names,
-    ) -> Result<Option<Self>, ConfigError> {
-        let id = lookup.in_environment(&names.id)?;
-        let secret = lookup.in_environment(&names.secret)?.map(Zeroizing::new);
-        if id.is_none() && secret.is_none() {
-            return Ok(None);
-        }
-        let token = lookup.in_environment(&names.token)?.map(Zeroizing::new);
-        Ok(Some(Self { names, source: Origin::Environment, id, secret, token }))
-    }
-
-    fn in_profile(lookup: &mut Lookup<'_>, mode: Mode) -> Self {
-        let [id, secret] = [&OSS.id, &OSS.secret]
-            .map(|setting| lookup.in_profile(setting).or_else(|| lookup.example(setting)));
-        let token = if mode == Mode::AccessKey { None } else { lookup.in_profile(&OSS.token) };
-        Self {
-            names: &OSS,
-            source: Origin::Profile(mode),
-            id,
-            secret: secret.map(Zeroizing::new),
-            token: token.map(Zeroizing::new),
-        }
-    }
-
-    fn into_source(self, lookup: &mut Lookup<'_>) -> Result<Option<CredentialSource>, ConfigError> {
-        let needs_token = self.source == Origin::Profile(Mode::Sts);
-        match self {
-            Self { id: Some(id), secret: Some(mut secret), token, .. }
-                if token.is_some() || !needs_token =>
-            {
-                Credentials::new(id, take(&mut *secret))
-                    .and_then(|credentials| {
-                        credentials.with_security_token(take(&mut *token.unwrap_or_default()))
-                    })
-                    .map(|credentials| Some(Base::Fixed(credentials).into()))
-                    .map_err(|invalid| lookup.refused(invalid))
-            }
-            Self { id: None, secret: None, .. } if !needs_token => {
-                let pair = [&OSS.id, &OSS.secret];
-                let [variables, keys] =
-                    [Origin::Environment, self.source].map(|source| source.place(lookup, &pair));
-                lookup.missing("credentials", format!("{OPTION}, {variables}, {keys}"));
-                Ok(None)
-            }
-            Self { names, source, id, secret, token } => {
-                let is_missing = [
-                    (&names.id, id.is_none()),
-                    (&names.secret, secret.is_none()),
-                    (&names.token, needs_token && token.is_none()),
-                ];
-                for (setting, _) in is_missing.into_iter().filter(|(_, is_missing)| *is_missing) {
-                    let place = source.place(lookup, &[setting]);
-                    lookup.missing(
-                        setting.name,
-                        format!("{place}, with the rest of the credentials"),
-                    );
-                }
-                Ok(None)
-            }
-        }
-    }
 }

@@ -191,8 +191,8 @@ impl<'a> Profile<'a> {
     }
 }
 
-/// A value without the double quotes around it. Quotes inside are none of a sample's: then all are
-/// part of the value.
+/// A value without the double quotes around it. If there are quotes inside, all of them are part of
+/// the value.
 fn unquoted(text: &str) -> &str {
     let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     inner.filter(|inner| !inner.contains('"')).unwrap_or(text)
