@@ -82,7 +82,7 @@ mod tls;
 mod ureq;
 
 #[cfg(feature = "async")]
-pub use self::client::{AsyncProvider, Client, Deleting, Driver, StreamIter, Timer, stream_iter};
+pub use self::client::{AsyncProvider, Client, Deleting, StreamIter, Timer, stream_iter};
 pub use self::client::{
     BlockingProvider, ClientBuilder, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind,
     SourceProvider, StopHandle,

@@ -134,9 +134,9 @@ impl Crowd {
     fn close(&mut self) {
         self.is_closed = true;
         if self.ends_by_abort {
-            self.calls.abort()
+            self.calls.abort();
         } else {
-            self.calls.close()
+            self.calls.close();
         }
         self.next_key += 1;
         let keys = vec![self.next_key];
