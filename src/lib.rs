@@ -11,6 +11,8 @@
 //!   server: [`DeleteVectors`], and what serves deleting: [`ListVectors`], [`GetVectors`],
 //!   [`PutVectors`].
 //! - Signatures: [`signing`] signs, presigns and verifies.
+//! - Credentials that expire: [`credentials`] has the RAM role of an ECS instance, roles by OIDC or by
+//!   other credentials, and credentials URIs.
 //! - Any number of keys, with pacing, retries and an outcome for each key: [`bulk`].
 //! - Many callers, each with its own result: `Client`, [`blocking::Client`], [`calls`].
 //! - Deleting everything, a key prefix or what a filter matches: [`Selection`], [`KeyLister`].
@@ -20,7 +22,6 @@
 //! # Out of scope
 //!
 //! - All other operations of OSS.
-//! - Finding credentials. The core takes them as a value, and a run asks your provider for new ones.
 //!
 //! The crate has not been run against the live service. Its tests compare requests and responses
 //! with those of the official SDK, byte for byte.

@@ -88,6 +88,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    #[cfg(feature = "emulator")]
     pub(crate) const ALL: [Self; 4] =
         [Self::DeleteVectors, Self::ListVectors, Self::GetVectors, Self::PutVectors];
 

@@ -89,7 +89,10 @@ pub use self::client::{
 };
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
-pub use self::listing::{Cleared, ListedKeys, Matching, MatchingKeys, MatchingObserver, list_keys};
+pub use self::listing::{
+    Cleared, ClearedKeys, ListedKeys, Matching, MatchingError, MatchingKeys, MatchingObserver,
+    list_keys,
+};
 #[cfg(feature = "async")]
 pub use self::listing::{MatchingStream, StreamedKeys, stream_keys};
 #[cfg(any(feature = "hyper", feature = "ureq"))]

@@ -7,17 +7,19 @@ use self::latency::Latency;
 use self::limit::{Limit, Throttle, as_f64, seconds};
 use super::{Pace, Rate};
 
-/// Decides when the next request may go out, and finds the service's limits: on requests a second, on keys a second.
+/// Decides when the next request may go out, and finds the service's limits: requests per second
+/// and keys per second.
 ///
-/// The pacer
+/// 1. **Open**: two requests in flight, twice as many every round trip, up to the concurrency or
+///    the first throttled response.
+/// 2. **Blame** each throttled response on one of the two amounts: [`Pacer::blame`].
+/// 3. **Measure and hold** the limit on each amount that was blamed, as if it were alone:
+///    [`Limit`].
+/// 4. **Charge** a batch for both: it leaves when both limits have let in its amount since the
+///    batch before it.
+/// 5. **Open again** after a time in which every request was throttled.
 ///
-/// 1. **opens**: two requests in flight, twice as many with every round, until the concurrency or the first throttle;
-/// 2. **blames** every throttled response on one of the two amounts: [`Pacer::blame`];
-/// 3. **measures and holds** the limit on each amount that was blamed, each as if it were alone: [`Limit`];
-/// 4. **charges** a batch for both: it leaves when both limits have let its amount in since the batch before;
-/// 5. after throttled requests alone for a while it opens again.
-///
-/// One limit is remembered while the other one binds: no throttle is blamed on it then, and nothing is learnt of it.
+/// While one limit binds, the other is remembered: nothing is blamed on it, and nothing is learnt.
 #[derive(Debug)]
 pub(super) struct Pacer {
     rate: Rate,
@@ -60,12 +62,13 @@ struct Meter {
 const REQUESTS: usize = 0;
 const KEYS: usize = 1;
 
-/// The documented limits, a second. They only decide what is blamed first, and when to try again after the first throttle.
+/// The documented limits, a second. They only decide what is blamed first, and when to try again
+/// after the first throttle.
 const DOCUMENTED: [f64; 2] = [1000.0, 2500.0];
 /// Requests in flight at the start, and keys: no fewer than the requests hold.
 const FIRST_WINDOW: [f64; 2] = [2.0, 1000.0];
-/// Requests in flight from which on the window grows by a quarter a round: what it grows by is throttled for a whole round trip
-/// once it is too much.
+/// Requests in flight from which on the window grows by a quarter a round: what it grows by is
+/// throttled for a whole round trip once it is too much.
 const WIDE_WINDOW: f64 = 64.0;
 /// How late a request may be sent and still be caught up with.
 const SLACK: Duration = Duration::from_millis(20);
@@ -120,7 +123,7 @@ impl Pacer {
         let fits = |(meter, amount): (&Meter, f64)| {
             meter.in_flight == 0.0 || meter.in_flight + amount <= meter.window
         };
-        if !self.is_deaf() && !self.meters.iter().zip(amounts).all(fits) {
+        if !self.is_fixed() && !self.meters.iter().zip(amounts).all(fits) {
             return None;
         }
         let due = self.meters.iter().zip(amounts).filter_map(|(meter, amount)| meter.due(amount));
@@ -135,7 +138,7 @@ impl Pacer {
     }
 
     /// Whether throttled batches wait on their own, because the rate does not answer to throttles.
-    pub(super) fn is_deaf(&self) -> bool {
+    pub(super) fn is_fixed(&self) -> bool {
         !matches!(self.rate, Rate::Adaptive(_))
     }
 
@@ -153,7 +156,8 @@ impl Pacer {
         }
     }
 
-    /// A response came, whatever it says; to be called before [`accepted`](Self::accepted) and [`throttled`](Self::throttled).
+    /// A response came, whatever it says; to be called before [`accepted`](Self::accepted) and
+    /// [`throttled`](Self::throttled).
     pub(super) fn answered(&mut self, latency: Duration) {
         self.latency.observe(latency);
     }
@@ -163,14 +167,16 @@ impl Pacer {
         self.latency.gave_up();
     }
 
-    /// After how long a request without a response no longer fills the window; `None` before the first response.
+    /// After how long a request without a response no longer fills the window; `None` before the
+    /// first response.
     pub(super) fn overdue_after(&self) -> Option<Duration> {
         self.latency.overdue_after()
     }
 
-    /// After how long a request without a response is given up, `most` at most.
-    pub(super) fn outage_timeout(&self, most: Duration) -> Duration {
-        self.latency.outage_timeout(most)
+    /// After how long a request without a response is given up, `most` at most; earlier if nothing
+    /// else is left to send.
+    pub(super) fn response_timeout(&self, most: Duration, is_last: bool) -> Duration {
+        self.latency.response_timeout(most, is_last)
     }
 
     /// A request ended, or is overdue: it no longer fills the window.
@@ -180,7 +186,7 @@ impl Pacer {
         }
     }
 
-    /// An accepted request, answered `latency` after it was sent.
+    /// An accepted request, with its response `latency` after it was sent.
     pub(super) fn accepted(
         &mut self,
         now: Duration,
@@ -218,9 +224,9 @@ impl Pacer {
         self.meters[REQUESTS].window = self.meters[REQUESTS].window.min(concurrency);
     }
 
-    /// A throttled request, answered `latency` after it was sent.
+    /// A throttled request, with its response `latency` after it was sent.
     pub(super) fn throttled(&mut self, now: Duration, latency: Duration, keys: usize) {
-        if self.is_deaf() {
+        if self.is_fixed() {
             return;
         }
         self.observe(keys);
@@ -236,7 +242,8 @@ impl Pacer {
         let starts_anew = if let Some(limit) = &mut meter.limit {
             limit.throttled(throttle, amount, meter.unit, latency)
         } else {
-            // All that is known is how fast requests went out: worth half an accepted request, and no more.
+            // All that is known is how fast requests went out: worth half an accepted request, and
+            // no more.
             let sent_per_second = meter.window / latency.max(0.001);
             let prior = sent_per_second.min(DOCUMENTED[blamed]);
             meter.limit = Some(Limit::believed(throttle, prior, 0.5, amount));
@@ -260,11 +267,12 @@ impl Pacer {
         self.held_until = self.held_until.max(now.saturating_add(delay.min(LONGEST_HOLD)));
     }
 
-    /// The amount that a throttled batch speaks of.
+    /// The amount whose limit a throttled response is evidence of.
     ///
-    /// A limit was measured at batches of some size, and explains throttles of such batches. Where they have become much smaller,
-    /// more requests are sent for the same keys than ever: that points to the requests; where they are much larger, to the keys. A
-    /// wrong guess costs little: both limits hold at the size that they were measured at, and the wrong one grows.
+    /// A limit was measured at batches of some size, and explains why such batches are throttled.
+    /// If batches are much smaller now, more requests than ever are sent for the same keys: that
+    /// points to requests. If they are much larger, it points to keys. A wrong guess costs little:
+    /// both limits hold at the size they were measured at, and the wrong one grows later.
     fn blame(&mut self, now: Duration, sent_at: Duration, keys: usize) -> usize {
         let size = self.meters[KEYS].unit;
         let known = |amount: usize| {
@@ -281,15 +289,19 @@ impl Pacer {
         }
     }
 
-    /// Whether the only known limit is rather one on the other amount, by the sizes that are throttled.
+    /// Tests the only known limit by the sizes of throttled batches. Returns the amount to blame.
     ///
-    /// A limit on keys throttles a batch of size `s` when the level is below `s`: large ones more often, with a mean size of up
-    /// to `E[s * s] / E[s]`, above the mean of all. A limit on requests throttles whatever comes too soon. Paced by keys, that is a
-    /// small batch, because it waited least; paced by requests, any. So the sum of `ln(s / mean)` drifts upwards under a limit on
-    /// keys, and downwards under one on requests while paced by keys: a CUSUM test. Equal sizes drift nowhere, and need no test.
+    /// A limit on keys throttles a batch of size `s` if the level is below `s`: large batches more
+    /// often, so that the mean size of throttled ones goes up to `E[s * s] / E[s]`, above the mean
+    /// of all. A limit on requests throttles what comes too soon: if the pace is in keys, a small
+    /// batch, because it waited least; if it is in requests, any batch. So the sum of `ln(s /
+    /// mean)` over throttled batches rises under a limit on keys, and falls under one on requests
+    /// that is paced by keys. This is a CUSUM test: the sum starts again at 0, and far from 0 it is
+    /// evidence. Batches of equal size give no evidence, and need none.
     fn suspect(&mut self, known: usize, now: Duration, sent_at: Duration, keys: usize) -> usize {
         let ratio = (as_f64(keys as u64) / self.mean_size).ln().clamp(-1.0, 1.0);
-        // Paced by requests the drift is none or upwards, and half of what a limit on keys gives is subtracted.
+        // Paced by requests, the sum stays or rises. Half of the rise under a limit on keys is
+        // subtracted, so that chance does not add up.
         let evidence = if known == KEYS { -ratio } else { ratio - 0.2 };
         self.suspicion = (self.suspicion + evidence).max(0.0);
         if self.suspicion < SUSPICION {
@@ -324,7 +336,8 @@ impl Pacer {
         }
     }
 
-    /// For so long the service took nothing at all: that was no limit, and what is known of one is stale.
+    /// For so long the service took nothing at all: that was no limit, and what is known of one is
+    /// stale.
     fn open_again(&mut self, now: Duration) {
         self.round_end = Some(now);
         self.opened_at = self.accepted;

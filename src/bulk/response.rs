@@ -10,7 +10,7 @@ use super::{Batch, BulkDelete, Event, InFlight, Phase, StopReason, TransmitId};
 use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportError};
 
 /// A batch that was throttled fewer times in a row is the next to go. Otherwise the others go first.
-const THROTTLED_FIRST: u32 = 4;
+pub(super) const THROTTLED_FIRST: u32 = 4;
 
 impl BulkDelete {
     /// Handles the response to a transmit, whatever its status. Does nothing if `id` is unknown or
@@ -180,7 +180,7 @@ impl BulkDelete {
         self.outage.throttled(now, sent_at, |failures| back_off.after(failures));
         if self.outage.is_open() {
             self.ready.push_back(batch);
-        } else if self.pacer.is_deaf() {
+        } else if self.pacer.is_fixed() {
             let delay = self.back_off.after(batch.throttled);
             self.delay(batch, delay);
         } else if batch.throttled < THROTTLED_FIRST {

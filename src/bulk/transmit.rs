@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::Request;
 
 use super::batch::Content;
+use super::response::THROTTLED_FIRST;
 use super::{Batch, BulkDelete, Event, InFlight, MOST_EVENTS, Phase, Positions, Span, StopReason};
 use crate::signing::Signer;
 use crate::{Now, Target, TransportError};
@@ -125,7 +126,7 @@ impl BulkDelete {
         // Ids ascend with time, so the first attempt is the oldest.
         let oldest = self.in_flight.values().next();
         let timed_out =
-            oldest.map(|attempt| attempt.sent_at.saturating_add(self.response_timeout()));
+            oldest.map(|attempt| attempt.sent_at.saturating_add(self.response_timeout(false)));
         let overdue =
             self.next_overdue().filter(|_| !self.ready.is_empty() || self.filling.is_flushed());
         let transmit = match self.gate() {
@@ -139,14 +140,19 @@ impl BulkDelete {
         let deadlines =
             [credentials, self.outage.report_at(), self.outage_deadline(), self.startup_deadline()];
         let deadlines = deadlines.map(|deadline| deadline.filter(|_| is_running));
-        [timed_out, overdue, transmit].into_iter().chain(deadlines).flatten().min()
+        [timed_out, self.last_timeout(), overdue, transmit]
+            .into_iter()
+            .chain(deadlines)
+            .flatten()
+            .min()
     }
 
     /// Does what is due at `now`. Extra calls do no harm.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         let now = self.now;
-        let timeout = self.response_timeout();
+        let is_last = self.last_timeout().is_some_and(|at| at <= now.monotonic);
+        let timeout = self.response_timeout(is_last);
         while let Some((&id, attempt)) = self.in_flight.first_key_value()
             && attempt.sent_at.saturating_add(timeout) <= now.monotonic
         {
@@ -210,10 +216,21 @@ impl BulkDelete {
         }
     }
 
-    /// When to stop waiting for a response. Short if the latency is known, because a delete can be
-    /// sent again.
-    fn response_timeout(&self) -> Duration {
-        self.pacer.outage_timeout(self.options.response_timeout)
+    /// How long to wait for a response. Short if the latency is known, because a delete can be sent
+    /// again.
+    fn response_timeout(&self, is_last: bool) -> Duration {
+        self.pacer.response_timeout(self.options.response_timeout, is_last)
+    }
+
+    /// When all requests in flight are given up, if nothing else is left to send.
+    fn last_timeout(&self) -> Option<Duration> {
+        let is_last = matches!(self.phase, Phase::Finishing)
+            && self.filling.len() == 0
+            && self.ready.is_empty()
+            && self.delayed.is_empty()
+            && self.parked.is_empty();
+        let newest = self.in_flight.values().next_back().filter(|_| is_last)?;
+        Some(newest.sent_at.saturating_add(self.response_timeout(true)))
     }
 
     /// When the next request is overdue.
@@ -261,9 +278,20 @@ impl BulkDelete {
     /// The next batch to send.
     fn next_batch(&self) -> Option<Next> {
         self.next_probe_of_doubt().or_else(|| {
+            let open = self.open().filter(|_| self.splitting.is_none());
             let ready = self.ready.iter().position(|batch| self.has_its_turn(batch));
-            ready.map(Next::Ready).or_else(|| self.open().filter(|_| self.splitting.is_none()))
+            match ready {
+                Some(position) if open.is_none() || !self.goes_last(&self.ready[position]) => {
+                    Some(Next::Ready(position))
+                }
+                _ => open,
+            }
         })
+    }
+
+    /// Whether this batch goes behind all others, because it may be the reason that nothing gets on.
+    fn goes_last(&self, batch: &Batch) -> bool {
+        batch.throttled >= THROTTLED_FIRST || !self.outage.is_fresh(batch)
     }
 
     /// The open batch, if it was flushed.

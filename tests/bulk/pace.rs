@@ -163,6 +163,32 @@ fn lost_response_is_given_up_early() {
 }
 
 #[test]
+fn last_lost_response_is_given_up_after_a_second() {
+    let run = Run::new(BulkOptions::new(), |call| match call.number {
+        39 => Answer::Silence,
+        _ => deleted(),
+    })
+    .delete(40 * 500);
+    assert_eq!((run.requests.len(), run.outcomes()), (41, [20_000, 0, 0, 0]));
+    assert!((SECOND..2 * SECOND).contains(&run.now), "{:?}", run.now);
+}
+
+#[test]
+fn responses_are_awaited_longer_after_a_stop() {
+    let mut run = Run::new(BulkOptions::new(), |call| match call.number {
+        39 => Answer::Silence,
+        _ => deleted(),
+    })
+    .keys((0..40 * 500).map(key));
+    run.until(|run| run.requests.len() == 40);
+    let before = run.now;
+    run.bulk.stop();
+    run.until(|_| false);
+    assert!(run.now >= before + 3 * SECOND, "{:?}", run.now);
+    assert_eq!(run.outcomes(), [19_500, 0, 500, 0]);
+}
+
+#[test]
 fn unlimited_rate_is_bounded_by_concurrency() {
     let run = Run::new(BulkOptions::new().concurrency(10).rate(Rate::Unlimited), |_| deleted())
         .delete(100 * 500);

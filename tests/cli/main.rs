@@ -20,11 +20,13 @@ mod locks;
 mod matching;
 mod memory;
 mod million;
+mod ossutil;
 mod outage;
 mod outcomes;
 mod output_files;
 #[cfg(unix)]
 mod pipes;
+mod profiles;
 mod program;
 mod rehearsal;
 mod resume;
@@ -35,4 +37,4 @@ mod usage;
 mod vectors_emulator;
 mod verify;
 
-use common::{calls, canary, certificates, peak_rss, random, service};
+use common::{calls, canary, certificates, peak_rss, peer, random, service};

@@ -124,11 +124,13 @@ fn a_bar_is_drawn_on_a_terminal_and_nowhere_else() {
 }
 
 #[test]
-fn without_a_terminal_only_force_deletes() {
+fn without_a_terminal_only_force_deletes_what_is_not_named() {
     let service = Service::start();
     let url = service.url();
-    let without = |force: Option<&'static str>| {
-        let base = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--endpoint", &url];
+    let keys = File::new("without-a-terminal", "json", r#"["doc-001"]"#);
+    let argument = keys.argument();
+    let without = |keys: &str, force: Option<&'static str>| {
+        let base = ["--index-name", "vectorindex1", "--keys", keys, "--endpoint", &url];
         let inner = command(PLACE.into_iter().chain(base).chain(force), &[]);
         let mut setsid = Command::new("setsid");
         setsid.arg("-w").arg(inner.get_program()).args(inner.get_args());
@@ -142,13 +144,15 @@ fn without_a_terminal_only_force_deletes() {
                 .unwrap(),
         )
     };
-    let refused = without(None);
+    let refused = without(&argument, None);
     assert_eq!((refused.code, refused.stdout.as_str(), service.requests()), (USAGE, "", 0));
     let expected = "error: deleting is irreversible, and there is no terminal to ask on: use --force not to be asked\n";
     assert_eq!(refused.stderr, expected);
     for force in ["--force", "-f"] {
-        assert_eq!(without(Some(force)).code, Some(0));
+        assert_eq!(without(&argument, Some(force)).code, Some(0));
     }
+    assert_eq!(without("doc-002", None).code, Some(0));
+    assert_eq!(service.left(), 7);
 }
 
 #[test]

@@ -313,3 +313,43 @@ fn credentials_are_renewed_while_listing() {
         assert_eq!(listed, 2500, "{client:?}");
     }
 }
+
+#[test]
+fn clients_delete_what_a_listing_yields() {
+    for client in CLIENTS {
+        let service = documents(5000);
+        let (target, options) = (service.served_target(), BulkOptions::new());
+        let lister =
+            |selection| KeyLister::new(&target, credentials(), selection, options.clone()).unwrap();
+        let chunks = lister(Selection::all().prefix("doc-1").unwrap().segments(3).unwrap());
+        let bad = lister(Selection::all().filter(r#"{"tenant":{"$like":"t"}}"#.parse().unwrap()));
+        let (cleared, error) = match client {
+            Client::Ureq => {
+                let transport = UreqTransport::new(&self::options());
+                let lists = transport.clone();
+                let send = move |request| lists.send(request);
+                let client = oss_delete_vectors::blocking::Client::builder(&target, credentials());
+                let client = client.build_over(transport).unwrap();
+                let cleared = client.delete_matching(list_keys(chunks, send.clone()));
+                (cleared, client.delete_matching(list_keys(bad, send)))
+            }
+            Client::Hyper => runtime().block_on(async {
+                let transport = HyperTransport::new(&self::options());
+                let send = |request| transport.send(request);
+                let sleep = tokio::time::sleep;
+                let client = oss_delete_vectors::Client::builder(&target, credentials());
+                let client = client.build_over(transport.clone()).unwrap();
+                let listed = stream_keys(chunks, send, sleep);
+                let cleared = client.delete_matching(listed, sleep).await;
+                (cleared, client.delete_matching(stream_keys(bad, send, sleep), sleep).await)
+            }),
+        };
+        let cleared = cleared.unwrap();
+        assert_eq!((cleared.keys, cleared.passes, cleared.is_clear), (1110, 2, true));
+        let expected: BTreeSet<String> =
+            (0..5000).map(document).filter(|key| !key.starts_with("doc-1")).collect();
+        assert_eq!(left(&service.emulator()), expected, "{client:?}");
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("the listing stopped: rejected: 400"), "{error}");
+    }
+}

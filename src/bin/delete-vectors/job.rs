@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 
 use crate::args::Client;
-use crate::config::{CredentialProcess, CredentialSource};
+use crate::config::CredentialSource;
 use crate::interrupt::Interrupts;
 use crate::key_stream::KeyStream;
 use crate::keys::Keys;
@@ -197,17 +197,14 @@ where
     })
 }
 
-/// Runs the credential process again, for either loop.
+/// Asks for credentials again, for either loop.
 #[derive(Clone)]
-pub(crate) struct Provider(CredentialProcess);
+pub(crate) struct Provider(CredentialSource);
 
 impl Provider {
     /// `None` if the credentials stay the same.
     pub(crate) fn of(source: &CredentialSource) -> Option<Self> {
-        match source {
-            CredentialSource::Fixed(_) => None,
-            CredentialSource::Process(process) => Some(Self(process.clone())),
-        }
+        source.is_renewable().then(|| Self(source.clone()))
     }
 }
 
@@ -215,7 +212,7 @@ impl BlockingProvider for Provider {
     type Error = BoxError;
 
     fn provide(&mut self) -> Result<Credentials, BoxError> {
-        Ok(self.0.run()?)
+        self.0.credentials()
     }
 }
 
@@ -224,7 +221,7 @@ impl AsyncProvider for Provider {
     type Future = Pin<Box<dyn Future<Output = Result<Credentials, BoxError>>>>;
 
     fn provide(&mut self) -> Self::Future {
-        let process = self.0.clone();
-        Box::pin(async move { Ok(spawn_blocking(move || process.run()).await??) })
+        let source = self.0.clone();
+        Box::pin(async move { spawn_blocking(move || source.credentials()).await? })
     }
 }

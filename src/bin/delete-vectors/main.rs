@@ -17,6 +17,7 @@ mod interrupt;
 mod job;
 #[path = "../key_lines.rs"]
 mod key_lines;
+mod key_list;
 mod key_stream;
 mod keys;
 mod lock;
@@ -80,7 +81,7 @@ fn main() -> ExitCode {
     run(&args).map_or_else(
         |error| {
             complain(format_args!("error: {error}"));
-            Exit::Usage.into()
+            Exit::without_run(&error).into()
         },
         ExitCode::from,
     )
@@ -93,7 +94,15 @@ fn run(args: &Args) -> Result<Exit, BoxError> {
             generate::generate(what, Args::command(), &MANUAL, stdout)
         }));
     }
+    if args.place.skip_verify_cert {
+        return Err(
+            "--skip-verify-cert: is not supported; --ca-file trusts a private authority".into()
+        );
+    }
     let config = Config::read(args, |name| std::env::var_os(name))?;
+    for warning in &config.warnings {
+        complain(format_args!("warning: {warning}"));
+    }
     paths::check(args)?;
     matching::check(args)?;
     let selection = args.selected.selection()?;
@@ -112,27 +121,36 @@ fn delete(
     source: Source,
     selection: Option<&Selection>,
 ) -> Result<Exit, BoxError> {
-    let Config { target, credentials: credential_source, transport } = config;
-    let transport_options = transport.timeout(args.how.timeout);
+    let options = bulk_options(args, &config);
+    let Config { target, credentials: credential_source, transport, proxy, .. } = config;
     let credentials = credential_source.credentials()?;
     let rehearsal =
         args.place.emulator.then(|| Rehearsal::start(&target, credentials.clone())).transpose()?;
     let target = rehearsal.as_ref().map_or(&target, Rehearsal::target);
     let reading = Arc::new(Reading::default());
     let mut output_files = OutputFiles::open(&args.output_files, &args.what, Arc::clone(&reading))?;
-    let mut bulk = output_files.new_run(target, credentials.clone(), bulk_options(args))?;
-    let is_asked = !args.how.force && rehearsal.is_none();
-    let mut progress = Progress::new(args.output.progress, &source, Arc::clone(&reading));
+    let mut bulk = output_files.new_run(target, credentials.clone(), options.clone())?;
+    // Keys that the command itself names are deleted where nobody can be asked: in a script that was
+    // written for ossutil.
+    let is_named = selection.is_none()
+        && args.what.keys_from.is_empty()
+        && args.what.keys.iter().all(|keys| is_literal(keys));
+    let is_asked =
+        !args.how.force && rehearsal.is_none() && (!is_named || question::can_be_asked());
+    let mut progress = Progress::new(progress_when(args), &source, Arc::clone(&reading));
     let console = progress.console();
     log::start(args.output.verbose, console.clone());
+    if let Some(proxy) = proxy {
+        tracing::info!(target: "oss_delete_vectors", %proxy, "requests go through a proxy");
+    }
     let stop = StopHandle::new();
     let interrupts = Interrupts::default();
     let lookups = Lookups {
         target,
         credentials: &credential_source,
         client: args.how.transport,
-        options: &transport_options,
-        bulk_options: bulk_options(args),
+        options: &transport,
+        bulk_options: options,
         console: console.clone(),
         interrupts: &interrupts,
     };
@@ -181,7 +199,7 @@ fn delete(
         output_files.begin(&bulk)?;
         let job = Job {
             client: args.how.transport,
-            options: &transport_options,
+            options: &transport,
             bulk: &mut bulk,
             keys,
             credentials: credential_source.clone(),
@@ -253,13 +271,25 @@ fn delete(
         Format::Text => summary.to_text(),
         Format::Json => summary.to_json(),
     };
+    if args.output.quiet {
+        return Ok(exit);
+    }
     Ok(print(exit, |stdout| writeln!(stdout, "{text}")))
+}
+
+/// Whether an argument of `--keys` holds the keys themselves.
+fn is_literal(keys: &str) -> bool {
+    keys != "-" && !keys.starts_with("file://")
+}
+
+fn progress_when(args: &Args) -> When {
+    if args.output.quiet { When::Never } else { args.output.progress }
 }
 
 /// `--dry-run` of keys of the index: counts them, and deletes nothing.
 fn count_matching(args: &Args, config: Config, selection: &Selection) -> Result<Exit, BoxError> {
-    let Config { target, credentials, transport } = config;
-    let transport_options = transport.timeout(args.how.timeout);
+    let bulk_options = bulk_options(args, &config);
+    let Config { target, credentials, transport, .. } = config;
     let pair = credentials.credentials()?;
     let rehearsal = args.place.emulator.then(|| Rehearsal::start(&target, pair)).transpose()?;
     let target = rehearsal.as_ref().map_or(&target, Rehearsal::target);
@@ -271,8 +301,8 @@ fn count_matching(args: &Args, config: Config, selection: &Selection) -> Result<
         target,
         credentials: &credentials,
         client: args.how.transport,
-        options: &transport_options,
-        bulk_options: bulk_options(args),
+        options: &transport,
+        bulk_options,
         console,
         interrupts: &Interrupts::default(),
     };
@@ -314,12 +344,12 @@ fn rate(args: &Args) -> Adaptive {
     args.how.max_keys_per_second.map_or(rate, |keys| rate.max_keys_per_second(keys))
 }
 
-fn bulk_options(args: &Args) -> BulkOptions {
+fn bulk_options(args: &Args, config: &Config) -> BulkOptions {
     let options = BulkOptions::new()
         .concurrency(args.how.concurrency)
         .rate(rate(args))
-        .max_attempts(args.how.max_attempts)
-        .response_timeout(args.how.timeout + BEYOND_TIMEOUT)
+        .max_attempts(config.max_attempts)
+        .response_timeout(config.timeout + BEYOND_TIMEOUT)
         // Runs that share a limit must not have the same jitter.
         .seed(RandomState::new().hash_one(()));
     match args.how.give_up_after {

@@ -21,6 +21,11 @@ pub(crate) struct Question<'a> {
     pub(crate) resumed: Option<Report>,
 }
 
+/// Whether there is a terminal to ask on.
+pub(crate) fn can_be_asked() -> bool {
+    terminal().is_ok()
+}
+
 /// Asks on the terminal whether to continue, even if stdin is redirected. Anything but a yes, or but
 /// `password` if there is one, is a no.
 pub(crate) fn is_confirmed(question: &str, password: Option<&str>) -> Result<bool, QuestionError> {

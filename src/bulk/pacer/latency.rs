@@ -2,26 +2,29 @@ use std::time::Duration;
 
 /// How long responses take, and when one that does not come is no longer waited for.
 ///
-/// As TCP does (RFC 6298): a smoothed mean, and a smoothed mean deviation. `mean + 4 * deviation` is a time that next to no
-/// response exceeds, whatever the distribution.
+/// As TCP does (RFC 6298): a smoothed mean, and a smoothed mean deviation. `mean + 4 * deviation`
+/// is a time that next to no response exceeds, whatever the distribution.
 #[derive(Debug, Default)]
 pub(super) struct Latency {
     /// Seconds; 0 before the first response.
     mean: f64,
     deviation: f64,
     /// Requests given up since the last response.
-    failed_for_good: u32,
+    given_up: u32,
 }
 
-/// A response may be as late as twice the longest usual time before its request no longer counts as in flight, and four times
-/// before it is given up, but in no case less than this.
+/// A response may be as late as twice the longest usual time before its request no longer counts as
+/// in flight, and four times before it is given up, but in no case less than this.
 const OVERDUE: Duration = Duration::from_millis(500);
 const GIVEN_UP: Duration = Duration::from_secs(3);
+/// The same when nothing else is left to send: then it is this wait alone that the run lasts
+/// longer.
+const GIVEN_UP_LAST: Duration = Duration::from_secs(1);
 
 impl Latency {
     pub(super) fn observe(&mut self, latency: Duration) {
         let latency = latency.as_secs_f64();
-        self.failed_for_good = 0;
+        self.given_up = 0;
         if self.mean == 0.0 {
             (self.mean, self.deviation) = (latency, latency / 2.0);
         } else {
@@ -31,7 +34,7 @@ impl Latency {
     }
 
     pub(super) fn gave_up(&mut self) {
-        self.failed_for_good = self.failed_for_good.saturating_add(1);
+        self.given_up = self.given_up.saturating_add(1);
     }
 
     /// In seconds.
@@ -39,18 +42,21 @@ impl Latency {
         self.mean
     }
 
-    /// After how long a request without a response no longer fills the window; `None` before the first response.
+    /// After how long a request without a response no longer fills the window; `None` before the
+    /// first response.
     pub(super) fn overdue_after(&self) -> Option<Duration> {
         (self.mean > 0.0).then(|| self.longest(2.0).max(OVERDUE))
     }
 
-    /// After how long a request without a response is given up, `most` at most. Twice as long after each one, until a response
-    /// comes: the service may have become slower than it ever was.
-    pub(super) fn outage_timeout(&self, most: Duration) -> Duration {
+    /// After how long a request without a response is given up, `most` at most. Twice as long after
+    /// each one, until a response comes: the service may have become slower than it ever was.
+    /// `is_last`: nothing else is left to send.
+    pub(super) fn response_timeout(&self, most: Duration, is_last: bool) -> Duration {
         if self.mean == 0.0 {
             return most;
         }
-        self.longest(4.0).max(GIVEN_UP).saturating_mul(1 << self.failed_for_good.min(16)).min(most)
+        let least = if is_last { GIVEN_UP_LAST } else { GIVEN_UP };
+        self.longest(4.0).max(least).saturating_mul(1 << self.given_up.min(16)).min(most)
     }
 
     fn longest(&self, times: f64) -> Duration {
@@ -71,12 +77,12 @@ mod tests {
     #[test]
     fn nothing_is_given_up_early_before_a_response() {
         let latency = Latency::default();
-        assert_eq!((latency.overdue_after(), latency.outage_timeout(MOST)), (None, MOST));
+        assert_eq!((latency.overdue_after(), latency.response_timeout(MOST, false)), (None, MOST));
     }
 
     #[test]
     fn giving_up_follows_the_latency() {
-        for (millis, overdue, failed_for_good) in
+        for (millis, overdue, given_up) in
             [(5, OVERDUE, GIVEN_UP), (200, seconds(1), GIVEN_UP), (2000, seconds(6), seconds(12))]
         {
             let mut latency = Latency::default();
@@ -87,15 +93,15 @@ mod tests {
                     millis * 11 / 10
                 }));
             }
-            let (overdue_after, outage_timeout) =
-                (latency.overdue_after().unwrap(), latency.outage_timeout(MOST));
+            let (overdue_after, response_timeout) =
+                (latency.overdue_after().unwrap(), latency.response_timeout(MOST, false));
             assert!(
                 overdue_after.abs_diff(overdue) < overdue / 2,
                 "{millis} ms: {overdue_after:?}"
             );
             assert!(
-                outage_timeout.abs_diff(failed_for_good) < failed_for_good / 2,
-                "{millis} ms: {outage_timeout:?}"
+                response_timeout.abs_diff(given_up) < given_up / 2,
+                "{millis} ms: {response_timeout:?}"
             );
         }
     }
@@ -106,13 +112,17 @@ mod tests {
         latency.observe(Duration::from_millis(20));
         let waits: Vec<Duration> = (0..6)
             .map(|_| {
-                let wait = latency.outage_timeout(MOST);
+                let wait = latency.response_timeout(MOST, false);
                 latency.gave_up();
                 wait
             })
             .collect();
         assert_eq!(waits, [3, 6, 12, 24, 48, 75].map(seconds));
         latency.observe(seconds(30));
-        assert_eq!(latency.outage_timeout(MOST), MOST, "and the slow response is learnt from");
+        assert_eq!(
+            latency.response_timeout(MOST, false),
+            MOST,
+            "and the slow response is learnt from"
+        );
     }
 }

@@ -1,52 +1,62 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What is known of one limit: so much of an amount a second, in requests or in keys.
+/// What is known of one limit: an amount per second, in requests or in keys.
 ///
 /// # The estimate
 ///
-/// The service holds tokens: they come in at the limit's rate `r`, up to some depth, and an accepted request takes its amount
-/// `a` of them. A request is throttled when fewer than `a` are there. So the level at a throttled response is known, 0 up to one
-/// request's amount, whatever the depth. Between two such moments, `T` seconds apart, as much is accepted as comes in:
+/// The service holds tokens. They come in at the limit's rate `r`, up to some depth, and an
+/// accepted request takes its amount `u`. A request is throttled if fewer than `u` are left. So the
+/// level at a throttled response is known, whatever the depth: between 0 and `u`. Between two such
+/// moments,
+/// `T` seconds apart, what is accepted is what came in, less or more the difference of two levels:
 ///
 /// ```text
-/// accepted = r * T, less or more one request's amount `u`;    r = accepted / T, within u / T = r * u / accepted
+/// accepted = r * T + d,  -u < d < u        estimate = accepted / T, wrong by d / T
 /// ```
 ///
-/// The error is one in the number of accepted requests `n`; taken as evenly distributed it has a standard deviation of
-/// `0.4 / n` (two levels, each evenly distributed over one `u`: `sqrt(2 / 12)`). It shrinks with `n`, not with its root.
+/// Take each level as evenly distributed over `u`: its variance is `u * u / 12`, that of `d` twice
+/// as much, and the standard deviation of `d` is `0.41 u`. With `n` requests accepted, `r * T` is
+/// about `n * u`, and the relative error has a standard deviation of `0.41 / n`. It shrinks with
+/// `n`, not with its root, because the errors of the levels in between cancel out.
 ///
 /// # The surplus
 ///
-/// Below the limit nothing is throttled and nothing can be learnt. So requests leave faster than measured, by a part `s`. The
-/// surplus adds up to one request's amount after `1 / s` requests, which is then throttled: a part of about `s` of all requests.
-/// `s` is as large as the estimate is uncertain, `0.25 / n`, and at least [`LEAST_SURPLUS`].
+/// Below the limit nothing is throttled, and nothing can be learnt. So requests leave faster than
+/// measured, by a part `s`. After `1 / s` requests the surplus is one request's amount, and one is
+/// throttled: a part `s` of all. `s` is `0.25 / n`, a little less than the estimate is uncertain,
+/// and at least [`least_surplus`](Self::least_surplus).
 ///
 /// # The growth
 ///
-/// When more than [`noise`](Self::noise) was accepted beyond the measured rate, the limit must be higher: the surplus
-/// triples, so that the next step takes a third of the time, and at [`MOST_SURPLUS`] the measured rate itself is raised. The
-/// limit lies between the last two steps when a throttled response ends that.
+/// If more than [`noise`](Self::noise) was accepted beyond the measured rate, and nothing
+/// throttled, the limit is higher. That shows after `noise / (s * r)` seconds. Then the surplus
+/// triples, so that the next step takes a third of the time, and all steps together half as long
+/// again as the first. At [`MOST_SURPLUS`] the measured rate itself is raised. The throttled
+/// response that ends this puts the limit between the last two steps.
 ///
 /// # What is not measured
 ///
-/// A full bucket loses what comes in. While requests leave more slowly than the limit allows, less is accepted than came in, and
-/// the equation above does not hold. Such idle time is summed up, and an interval with too much of it is left out: what was believed
-/// before stays, and the measurement begins again.
+/// A full bucket loses what comes in. While requests leave more slowly than the limit allows, less
+/// is accepted than came in, and the equation above does not hold. Such idle time is summed up. An
+/// interval with too much of it is left out, and the measurement begins again with what was
+/// believed before.
 #[derive(Debug)]
 pub(super) struct Limit {
     /// A second.
     measured: f64,
     /// By how much to go faster, as a part of it.
     surplus: f64,
-    /// What was believed before the first of `throttles`, and how many requests that belief is worth.
+    /// What was believed before the first of `throttles`, and how many requests that belief is
+    /// worth.
     prior: f64,
     prior_weight: f64,
     /// The oldest is where the measurement begins.
     throttles: VecDeque<Throttle>,
     /// The first throttled response since the last accepted request.
     blackout: Option<Throttle>,
-    /// Since when, by the time of sending, throttles should have come and did not, and what was accepted by then.
+    /// Since when, by the time of sending, throttles should have come and did not, and what was
+    /// accepted by then.
     quiet_since: (Duration, f64),
     grown_at: Duration,
     has_grown: bool,
@@ -74,10 +84,15 @@ pub(super) struct Throttle {
 
 /// The least surplus for a fast limit: so much of all requests is throttled.
 const LEAST_SURPLUS: f64 = 0.005;
-/// The least surplus from 50 requests a second down, in which a single request is the noise: half a request a second, up to this.
+/// The least surplus from 50 requests a second down, in which a single request is the noise: half a
+/// request a second, up to this.
 const LEAST_SURPLUS_SLOW: f64 = 0.01;
-/// More than that below 5 requests a second: a tenth of a request a second, up to this part.
-const LEAST_SURPLUS_SLOWEST: f64 = 0.1;
+/// More than that below 20 requests a second: a fifth of a request a second, up to this part. At 5
+/// requests a second one in 25 is throttled, and a limit that has risen is noticed after
+/// `1.25 / 0.2` seconds. A part of the rate would make that time grow with `1 / rate`.
+const LEAST_SURPLUS_SLOWEST: f64 = 0.2;
+/// Up to this below one request a second: each throttled response costs a wait of over a second.
+const LEAST_SURPLUS_RARE: f64 = 0.1;
 /// The most surplus, and that of a measurement which knows nothing.
 const MOST_SURPLUS: f64 = 0.5;
 /// A surplus past which a throttle is news of a higher limit, and no accident.
@@ -86,7 +101,8 @@ const GROWN: f64 = 0.1;
 const TIMER_GRAIN: f64 = 0.002;
 /// Accepted requests that make a measurement exact to half a percent.
 const EXACT: u64 = 200;
-/// The part of the time since the last throttle in which a limit may be unused and still be measured.
+/// The part of the time since the last throttle in which a limit may be unused and still be
+/// measured.
 const IDLE: f64 = 0.2;
 /// Throttles kept: enough to find one of the right age among them.
 const KEPT: usize = 64;
@@ -94,7 +110,8 @@ const KEPT: usize = 64;
 const LONGEST_WAIT: f64 = 10.0;
 /// And where a slower limit has shown itself. A longer gap is an outage.
 const SLOWEST: f64 = 60.0;
-/// So many throttles with nothing accepted between mean that the limit has fallen, by how much is open.
+/// So many throttles with nothing accepted between mean that the limit has fallen, by how much is
+/// open.
 const THROTTLED_ALONE: u64 = 8;
 /// Throttled requests alone for so long are no limit.
 const BLACKOUT: Duration = Duration::from_secs(15);
@@ -128,8 +145,9 @@ impl Limit {
         self.measured * (1.0 + self.surplus)
     }
 
-    /// Seconds that a request of this amount waits for the one before it, at most: to know when the service takes any again. A
-    /// limit that is slower than that has shown it: by requests that it accepted.
+    /// Seconds that a request of this amount waits for the one before it, at most: to know when the
+    /// service takes any again. A limit that is slower than that has shown it: by requests that it
+    /// accepted.
     pub(super) fn interval(&self, amount: f64) -> f64 {
         (amount / self.pace()).min(self.slowest.clamp(LONGEST_WAIT, SLOWEST))
     }
@@ -141,7 +159,8 @@ impl Limit {
         (now.accepted > first.accepted && passed > 0.0).then(|| (now.other - first.other) / passed)
     }
 
-    /// An accepted request of this amount, `total` with it. By the time of sending, which is even: responses come unevenly.
+    /// An accepted request of this amount, `total` with it. By the time of sending, which is even:
+    /// responses come unevenly.
     pub(super) fn accepted(
         &mut self,
         sent_at: Duration,
@@ -166,7 +185,8 @@ impl Limit {
                 self.surplus = (3.0 * self.surplus).min(MOST_SURPLUS);
             }
             self.has_grown = true;
-            // Learn next from what is sent at the new rate: half a round trip later all that is on its way is of it.
+            // Learn next from what is sent at the new rate: half a round trip later all that is on
+            // its way is of it.
             self.grown_at = sent_at.saturating_add(seconds((1.5 * latency).max(0.05)));
             self.quiet_since = (sent_at, total);
         }
@@ -198,7 +218,8 @@ impl Limit {
         let idle = std::mem::take(&mut self.idle);
         let last = self.throttles[self.throttles.len() - 1];
         if idle > IDLE * throttle.at.saturating_sub(last.at).as_secs_f64() {
-            // Tokens may have been lost to a full bucket: since the last throttle less was accepted than came in.
+            // Tokens may have been lost to a full bucket: since the last throttle less was accepted
+            // than came in.
             let weight = (as_f64(throttle.accepted - self.throttles[0].accepted)
                 + self.prior_weight)
                 .min(10.0);
@@ -234,7 +255,8 @@ impl Limit {
         fell || accepted == 0
     }
 
-    /// Whether an accepted request comes after throttled ones alone, over a longer time than a slow limit takes.
+    /// Whether an accepted request comes after throttled ones alone, over a longer time than a slow
+    /// limit takes.
     pub(super) fn ends_blackout(&self) -> bool {
         let last = self.throttles.back().map(|last| last.at);
         self.blackout.zip(last).is_some_and(|(first, last)| {
@@ -242,8 +264,8 @@ impl Limit {
         })
     }
 
-    /// Since when, of late, a quarter of the responses are throttled ones, of 20 or more: the limit has fallen, or another one is
-    /// the reason.
+    /// Since when, of late, a quarter of the responses are throttled ones, of 20 or more: the limit
+    /// has fallen, or another one is the reason.
     pub(super) fn too_many_since(&self, now: Throttle, latency: f64) -> Option<Throttle> {
         let is_enough = |throttle: &Throttle| {
             now.at.saturating_sub(throttle.at).as_secs_f64() >= recent(latency)
@@ -253,10 +275,15 @@ impl Limit {
         (3 * (now.throttled - since.throttled) > now.accepted - since.accepted).then_some(since)
     }
 
-    /// What may be accepted beyond a limit that is just reached. The level at the last throttle was uncertain by one request, and
-    /// is now: 1.25 requests, and up to 2 for a faster limit, whose responses overlap. Timers fire [`TIMER_GRAIN`] late, so many
-    /// more requests at once. The `requests * latency` requests on their way arrive out of order: as independent shifts, they
-    /// deviate by the root of their number, halved because a shift moves a request only to its neighbours.
+    /// The most that may be accepted beyond the measured rate if that is the limit.
+    ///
+    /// - The level at the last throttled response and the level now differ by less than one
+    ///   request. A quarter is added, and up to one request for a faster limit, which loses less by
+    ///   waiting.
+    /// - A timer fires up to [`TIMER_GRAIN`] late. So many more requests leave at once then.
+    /// - About `requests * latency` requests are in flight. Their responses come out of order, so
+    ///   that by chance each of them is counted already, or is not. A toss of a coin has a variance
+    ///   of at most a quarter, and the sum of `m` a standard deviation of at most `0.5 * sqrt(m)`.
     fn noise(&self, unit: f64, latency: f64) -> f64 {
         let unit = unit.max(self.grain);
         let requests = self.measured / unit;
@@ -266,16 +293,18 @@ impl Limit {
             + 0.5 * (requests * latency).sqrt())
     }
 
-    /// As much as the measurement is uncertain.
+    /// As much as the measurement is uncertain, and enough to notice a higher limit in time.
     fn least_surplus(&self, throttle: Throttle, unit: f64) -> f64 {
         let weight = as_f64(throttle.accepted - self.throttles[0].accepted) + self.prior_weight;
         let requests = self.measured / unit;
         let half = (0.5 / requests).clamp(LEAST_SURPLUS, LEAST_SURPLUS_SLOW);
-        let least = half.max((0.1 / requests).min(LEAST_SURPLUS_SLOWEST));
+        let most = if requests < 1.0 { LEAST_SURPLUS_RARE } else { LEAST_SURPLUS_SLOWEST };
+        let least = half.max((0.2 / requests).min(most));
         (0.25 / weight).clamp(least, MOST_SURPLUS)
     }
 
-    /// Moves the start of the measurement on: past what is older than needed, and past a limit that has fallen.
+    /// Moves the start of the measurement on: past what is older than needed, and past a limit that
+    /// has fallen.
     fn forget_what_no_longer_holds(&mut self, now: Throttle, unit: f64, latency: f64) -> bool {
         let age = |throttle: &Throttle| now.at.saturating_sub(throttle.at).as_secs_f64();
         if let Some(first) = self.blackout

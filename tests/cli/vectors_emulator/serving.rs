@@ -166,7 +166,7 @@ fn whole_vectors_come_from_json_lines() {
 #[test]
 fn a_line_that_is_no_vector_is_named() {
     let file = KeysFile::new("bad.jsonl", "{\"key\":\"a\"}\n{\"key\":\"b\",\"data\":[true]}\n");
-    let ended = Program::start(&["--vectors-from", file.path()]).ended();
+    let ended = Program::run(&["--vectors-from", file.path()], &KEY_PAIR, "").ended();
     let expected = format!(
         "error: --vectors-from {}, line 2: data.float32 must be an array of numbers\n",
         file.path()

@@ -12,7 +12,7 @@ use oss_delete_vectors::credentials::{
 };
 use oss_delete_vectors::emulator::Identity;
 use oss_delete_vectors::transports::{Proxy, Run, TransportOptions};
-use oss_delete_vectors::{Credentials, TransportError};
+use oss_delete_vectors::{Credentials, MAX_RESPONSE_BODY, TransportError};
 
 use crate::calls::credentials;
 use crate::canary::{SECRET, TOKEN};
@@ -126,7 +126,7 @@ fn a_service_that_says_nothing_is_left_after_a_second() {
 
 #[test]
 fn an_endless_response_is_not_kept() {
-    let service = serve(|_| Some((200, "x".repeat(2 * 1024 * 1024))));
+    let service = serve(|_| Some((200, "x".repeat(MAX_RESPONSE_BODY + 1))));
     let uri = Source::from(CredentialsUri::new(&service.url()).unwrap());
     for carrier in Carrier::each(&TransportOptions::new()) {
         let error = ask(&carrier, &uri).unwrap_err();

@@ -151,8 +151,6 @@ impl Client {
         poll_fn(|context| reading.poll(keys.as_mut(), context)).await
     }
 
-    // A way to delete what a listing finds goes here: it is `delete_stream` over its keys.
-
     pub(super) fn begin(&self, call: Result<Call, InvalidValue>) -> Deleting {
         let step = match call {
             Ok(call) => Step::New(call.default_timeout(self.timeout)),
