@@ -253,7 +253,8 @@ impl Calls {
     /// The next request to send, as from [`BulkDelete::poll_transmit`]; `None` if there is none now.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Now) -> Option<Transmit> {
-        if !self.wants_transmit(now) {
+        self.prepare(now);
+        if self.events.len() >= MOST_EVENTS {
             return None;
         }
         let transmit = self.bulk.poll_transmit(now)?;
@@ -273,17 +274,15 @@ impl Calls {
     /// [`BulkDelete::wants_transmit`].
     #[must_use]
     pub fn wants_transmit(&mut self, now: Now) -> bool {
-        self.now = self.now.max(now.monotonic);
-        self.push();
-        let wants_transmit = self.bulk.wants_transmit(now);
-        self.absorb();
-        wants_transmit && self.events.len() < MOST_EVENTS
+        self.prepare(now);
+        self.events.len() < MOST_EVENTS && self.bulk.wants_transmit(now)
     }
 
     /// The next event of the [`BulkDelete`]; `None` if there is none. Positions in it count the keys
     /// of all calls. [`Event::Stopped`] is followed by a restart.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
+        self.absorb();
         self.events.pop_front()
     }
 
@@ -374,6 +373,13 @@ impl Calls {
             oldest_call: oldest.map(|begun| now.monotonic.saturating_sub(begun)),
             pace: self.bulk.pace(),
         }
+    }
+
+    /// Pushes what may leave at `now`.
+    fn prepare(&mut self, now: Now) {
+        self.now = self.now.max(now.monotonic);
+        self.push();
+        self.absorb();
     }
 
     /// Lets calls in as long as there is room, in the order in which they came.

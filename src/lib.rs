@@ -14,6 +14,7 @@
 //! - Credentials that expire: [`credentials`] has the RAM role of an ECS instance, roles by OIDC or by
 //!   other credentials, and credentials URIs.
 //! - Any number of keys, with pacing, retries and an outcome for each key: [`bulk`].
+//! - Many callers, each with its own result: `Client`, [`blocking::Client`], [`calls`].
 //! - Deleting everything, a key prefix or what a filter matches: [`Selection`], [`KeyLister`].
 //! - Sending requests with hyper, ureq or any other client: [`transports`].
 //! - An emulator of the service, for tests: `emulator`.
@@ -25,7 +26,29 @@
 //! The crate has not been run against the live service. Its tests compare requests and responses
 //! with those of the official SDK, byte for byte.
 //!
-//! # Three ways in
+//! # Four ways in
+//!
+//! ## A client
+//!
+//! `Client` (feature `hyper`, or `async` over a transport of yours) and [`blocking::Client`] (feature
+//! `ureq`, or a transport of yours) are for every day: one handle per index, for all tasks or threads
+//! of a program. Calls that wait share requests, pace, retries, clock and credentials, and each gets
+//! its own result.
+//!
+//! ```
+//! use oss_delete_vectors::{Credentials, Deleted, Target, TransportError, blocking};
+//!
+//! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+//!     .bucket("examplebucket").index_name("vectorindex1").build()?;
+//! let builder = blocking::Client::builder(&target, Credentials::new("LTAI5tExample", "my-secret")?);
+//! // In place of a transport. It reports every key as deleted. `build()` takes ureq.
+//! let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
+//! let client = builder.with_transport(send)?;
+//! client.delete(["doc-1#0", "doc-1#1"])?; // Ok: all of them are gone. Err: which are not, and why.
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Under both is [`calls::Calls`], a state machine without IO.
 //!
 //! ## A transport
 //!
@@ -224,8 +247,8 @@
 //!     0         10        20        30        40        50        60 s
 //! ```
 //!
-//! Runs do not share their measurements, and many small runs at once throttle each other. Pass the
-//! keys of all to one run, through a channel, or give each run its share with
+//! Runs do not share their measurements, and many small runs at once throttle each other. Use one
+//! [`blocking::Client`] or `Client` for all callers, or give each run its share with
 //! [`Adaptive`](bulk::Adaptive): `max_requests_per_second` and `max_keys_per_second`.
 //!
 //! A throttled batch loses nothing and spends no attempt. [`Rate`](bulk::Rate) bounds the pace, fixes

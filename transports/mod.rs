@@ -5,10 +5,12 @@
 //! |---|---|---|
 //! | `HyperTransport`: an asynchronous client, on tokio | `hyper` | `hyper/` |
 //! | `UreqTransport`: a blocking client, without a runtime | `ureq` | `ureq/` |
+//! | `Client` (`async`), [`blocking::Client`]: for many callers, each with its own result | | `client/many/` |
 //! | [`Run`]: drives a `BulkDelete`, on threads or (feature `async`) in a task | | `client/` |
 //! | [`list_keys`], `stream_keys`, [`Matching`]: the keys of an index, as a source | | `listing/` |
 //! | `Server`: the emulator on a socket | `serve` | `server/` |
 //!
+//! Use a client, unless you need a checkpoint, the events of each batch, or a loop of your own.
 //! One batch is deleted by a transport's `delete_vectors`, any number of keys by its `delete`, or
 //! by a [`Run`] if you need events, a way to stop, other credentials, or a transport of your own.
 //!
@@ -55,8 +57,7 @@
 //! * Transports, [`StopHandle`], [`Target`](crate::Target) and [`Credentials`](crate::Credentials)
 //!   are `Send + Sync` and cheap to clone. Clones of a transport share its connections.
 //! * A `BulkDelete` is `Send + Sync`, and one loop drives it through `&mut`.
-//! * Two runs do not share their pace. One run over all keys is faster than two that throttle each
-//!   other.
+//! * Two runs do not share their pace, and throttle each other. The calls of a client share one.
 
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod algorithm;
@@ -81,7 +82,7 @@ mod tls;
 mod ureq;
 
 #[cfg(feature = "async")]
-pub use self::client::{AsyncProvider, Client, Deleting, Driver, StreamIter, Timer, stream_iter};
+pub use self::client::{AsyncProvider, Client, Deleting, StreamIter, Timer, stream_iter};
 pub use self::client::{
     BlockingProvider, ClientBuilder, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind,
     SourceProvider, StopHandle,

@@ -35,7 +35,7 @@ pub use self::error::{RunError, RunErrorKind};
 pub use self::many::ClientBuilder;
 pub use self::many::blocking::Client as BlockingClient;
 #[cfg(feature = "async")]
-pub use self::many::{Client, Deleting, Driver};
+pub use self::many::{Client, Deleting};
 pub use self::observer::{Observer, OnEvent};
 pub use self::source::SourceProvider;
 use self::steps::Steps;

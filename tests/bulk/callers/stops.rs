@@ -1,6 +1,6 @@
 use http::StatusCode;
-use oss_delete_vectors::bulk::StopReason;
-use oss_delete_vectors::{Credentials, ServiceError, code};
+use oss_delete_vectors::bulk::{BulkDelete, StopReason};
+use oss_delete_vectors::{Credentials, Deleted, Key, ServiceError, code};
 
 use super::*;
 use crate::canary::WRONG_SECRET;
@@ -176,4 +176,26 @@ fn a_provider_that_fails_for_hours_stops_again_and_again() {
     let call = world.begin(["doc-1"]);
     world.run();
     assert_eq!(world.result(call), Ok(()));
+}
+
+#[test]
+fn a_restarted_run_remembers_no_stop() {
+    let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
+    let deleted = Deleted::new("some id").to_response();
+    for round in 0..1000 {
+        let now = now(seconds(round));
+        bulk.push(Key::new("a").unwrap()).unwrap();
+        bulk.flush();
+        let transmit = bulk.poll_transmit(now).expect("a key waits");
+        bulk.handle_response(now, transmit.id, &deleted);
+        bulk.push(Key::new("b").unwrap()).unwrap();
+        bulk.stop();
+        assert!(bulk.push(Key::new("c").unwrap()).is_err());
+        bulk.restart();
+        while bulk.poll_event().is_some() {}
+    }
+    assert!(bulk.stopped().is_none() && !bulk.is_finished());
+    assert_eq!((bulk.settled().prefix(), bulk.settled().ranges().count()), (2000, 0));
+    let saved = bulk.checkpoint().report();
+    assert_eq!((saved.deleted, saved.not_attempted, saved.pushed), (1000, 1000, 2000));
 }

@@ -217,8 +217,13 @@ impl<P> ClientBuilder<Client, P> {
         Ok(client)
     }
 
-    /// A client over any transport, on any runtime: spawn the [`Driver`], or await it beside the
-    /// calls.
+    /// A client over any transport, on any runtime, and its driver: a future to spawn, or to await
+    /// beside the calls. It sends the requests, waits for the responses, and gives every call its
+    /// result. It is `Send` if the transport, the timer and the provider are.
+    ///
+    /// The driver ends when the client is closed, or its last handle is dropped, and all calls that
+    /// were begun have their results. Dropped before, it drops the requests in flight, and the calls
+    /// that wait end with [`Closed`](crate::calls::DeleteErrorKind::Closed).
     ///
     /// `send` carries a request and returns its response, as in
     /// [`Run::run_async`](crate::transports::Run#method.run_async); `timer` is a function that sleeps, or a
@@ -247,7 +252,7 @@ impl<P> ClientBuilder<Client, P> {
         self,
         send: F,
         timer: T,
-    ) -> Result<(Client, Driver<P, impl Fn(Transmit) -> Fut, Fut, T>), InvalidValue>
+    ) -> Result<(Client, impl Future<Output = ()> + Unpin), InvalidValue>
     where
         P: AsyncProvider,
         F: Fn(Request<Bytes>) -> Fut,
@@ -264,7 +269,7 @@ impl<P> ClientBuilder<Client, P> {
         self,
         send: F,
         timer: T,
-    ) -> Result<(Client, Driver<P, F, Fut, T>), InvalidValue>
+    ) -> Result<(Client, impl Future<Output = ()> + Unpin), InvalidValue>
     where
         P: AsyncProvider,
         F: Fn(Transmit) -> Fut,

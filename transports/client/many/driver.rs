@@ -1,4 +1,3 @@
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -17,16 +16,9 @@ use crate::transports::client::steps::Sender;
 /// Rounds before other tasks of the runtime have their turn.
 const ROUNDS_IN_A_ROW: usize = 32;
 
-/// Does the work of a `Client`: a future to spawn on any runtime. It sends the requests, waits for
-/// the responses, and gives every call its result.
-///
-/// It ends when the client is closed, or its last handle is dropped, and all calls that were begun
-/// have their results. Dropped before, it drops the requests in flight, and the calls that wait end
-/// with [`Closed`](crate::calls::DeleteErrorKind::Closed).
-///
-/// It is `Send` if the transport, the timer and the provider are.
+/// Does the work of a `Client`: see [`ClientBuilder::with_transport`](super::ClientBuilder).
 #[must_use = "no request is sent unless it is spawned or awaited"]
-pub struct Driver<P: AsyncProvider, F, Fut, T: Timer> {
+pub(super) struct Driver<P: AsyncProvider, F, Fut, T: Timer> {
     steps: Steps,
     requests: Requests<F, Fut>,
     alarm: Alarm<T>,
@@ -166,11 +158,5 @@ where
         }
         context.waker().wake_by_ref();
         Poll::Pending
-    }
-}
-
-impl<P: AsyncProvider, F, Fut, T: Timer> fmt::Debug for Driver<P, F, Fut, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").finish_non_exhaustive()
     }
 }

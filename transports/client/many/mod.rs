@@ -25,8 +25,6 @@ use crate::TransportError;
 pub use self::builder::ClientBuilder;
 #[cfg(feature = "async")]
 pub use self::client::{Client, Deleting};
-#[cfg(feature = "async")]
-pub use self::driver::Driver;
 
 /// The failure of a request whose `send` panicked: it may have arrived.
 fn panicked(payload: &(dyn Any + Send)) -> TransportError {

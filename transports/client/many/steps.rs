@@ -66,11 +66,13 @@ impl Steps {
     pub(super) fn drain(&mut self, now: impl Fn() -> Now, sender: &mut impl Sender) -> bool {
         let mut needs_credentials = false;
         loop {
-            while self.calls.wants_transmit(now())
+            let mut at = now();
+            while self.calls.wants_transmit(at)
                 && sender.is_ready(self.calls.in_flight())
-                && let Some(transmit) = self.calls.poll_transmit(now())
+                && let Some(transmit) = self.calls.poll_transmit(at)
             {
                 sender.send(transmit);
+                at = now();
             }
             let mut had_event = false;
             while let Some(event) = self.calls.poll_event() {
