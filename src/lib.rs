@@ -262,7 +262,7 @@
 //! |---|---|
 //! | `hyper` | `Client::new` and `HyperTransport`: asynchronous, on tokio |
 //! | `ureq` | `blocking::Client::new` and `UreqTransport`: blocking |
-//! | `async` | `Client` and `Run::run_async` on a runtime of yours, over a transport of yours; part of `hyper` |
+//! | `async` | `Client` and `Run::run_async` on your runtime, over your transport; part of `hyper` |
 //! | `emulator` | `Emulator`: the service as a value, for tests without a network |
 //! | `serve` | the emulator on a loopback socket, for clients in any language |
 //! | `serde` | `Report` can be serialized and deserialized with serde |
