@@ -16,10 +16,7 @@ pub fn config_file(data: &[u8]) {
             let there = text.split('\n').nth(line - 1).expect("a line of the file");
             let there = there.trim_ascii();
             let is_there = there.ends_with(value) || there.ends_with(&format!("{value}\""));
-            assert!(
-                !value.is_empty() && is_there,
-                "{value:?} is not in line {line}"
-            );
+            assert!(!value.is_empty() && is_there, "{value:?} is not in line {line}");
         }
     }
     check_doubles(text, &read);
