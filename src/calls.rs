@@ -1,14 +1,14 @@
-//! Many callers, each with a few keys, and one answer for each of them.
+//! Many callers, each with a few keys, and one result for each of them.
 //!
-//! [`Calls`] is what a client is made of: a state machine that does no IO. It merges the keys of the
-//! calls that wait into the batches of one [`BulkDelete`], so that all of them share one pace, one
-//! set of retries, one clock and one set of credentials, and takes the outcomes apart again:
+//! A client drives [`Calls`], a state machine without IO. It merges the keys of the calls that wait
+//! into the batches of one [`BulkDelete`], so that all of them share one pace, one set of retries,
+//! one clock and one set of credentials. Then it gives each call the outcomes of its own keys:
 //!
 //! ```text
 //!  begin            admitted              pushed, batch by batch       poll_finished
 //!    |
 //!    v    room                 in turns                      outcomes
-//! waiting ----> queue of calls --------> segments of positions ----> Ok, or the keys that are not gone
+//! waiting ----> queue of calls --------> segments of positions ----> Ok, or the keys not gone
 //!                 ^         |            in the BulkDelete             ^
 //!                 |         |                                          |
 //!                 +---------+  more keys                               |
@@ -19,10 +19,10 @@
 //! - **Order.** Calls have their turn in the order in which they came. A call that has more keys
 //!   than fit into one batch goes behind the others after each batch, so that a huge call does not
 //!   keep small ones waiting.
-//! - **As late as possible.** Keys are pushed when no closed batch waits to be sent. What comes
-//!   until then goes with it, and a single call leaves at once if there is nothing to wait for.
-//! - **A key of two calls** that is in one batch has one outcome, and both get it. In two batches
-//!   each gets what its own request showed.
+//! - **As late as possible.** Keys are pushed when no closed batch waits to be sent. Calls that
+//!   come until then share the batch. A call is sent at once if nothing else waits.
+//! - **A key of two calls** that is in one batch has one outcome, and both calls get it. In two
+//!   batches each call gets the outcome of its own request.
 //! - **A stop** fails the calls that wait. The next call begins anew: [`BulkDelete::restart`].
 
 mod call;
@@ -48,7 +48,7 @@ pub use self::call::Call;
 pub use self::error::{DeleteError, DeleteErrorKind, NotDeleted};
 pub use self::metrics::Metrics;
 
-/// Deletes the keys of many calls, and gives each call its result: a state machine that does no IO.
+/// Deletes the keys of many calls, and gives each call its result: a state machine without IO.
 ///
 /// A loop drives it as it drives a [`BulkDelete`]:
 ///
@@ -58,7 +58,7 @@ pub use self::metrics::Metrics;
 ///    return, until there is none;
 /// 4. **end** here if [`is_finished`](Self::is_finished);
 /// 5. **wait** for a call, for a response, or for [`poll_timeout`](Self::poll_timeout);
-/// 6. **hand in** what came: [`handle_response`](Self::handle_response),
+/// 6. **pass in** what arrived: [`handle_response`](Self::handle_response),
 ///    [`handle_failure`](Self::handle_failure), [`handle_credentials`](Self::handle_credentials),
 ///    [`handle_timeout`](Self::handle_timeout).
 ///
@@ -99,10 +99,10 @@ pub use self::metrics::Metrics;
 ///
 /// # What it guarantees
 ///
-/// Every call that is not abandoned gets exactly one result, and it is the truth: keys that the
-/// result does not name are gone, none is *rejected* or *not attempted* that this call may have
-/// deleted. Memory is bounded by the keys of the calls that have no result and those that are
-/// unsettled. The same seed and the same inputs give the same requests and results.
+/// Every call that is not abandoned gets exactly one result, and the result is true: keys that it
+/// does not name are gone, and a key that this call may have deleted is neither *rejected* nor *not
+/// attempted*. Memory is bounded by the keys of the calls that have no result, and the keys that
+/// have no outcome. The same seed and the same inputs give the same requests and results.
 pub struct Calls {
     bulk: BulkDelete,
     /// The latest moment seen.
@@ -128,7 +128,7 @@ pub struct Calls {
     failed_calls: u64,
 }
 
-/// One call, for as long as its [`Calls`] lasts.
+/// Identifies a call of one [`Calls`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(u64);
 
@@ -146,11 +146,11 @@ pub struct Finished {
 const MOST_EVENTS: usize = 64;
 
 impl Calls {
-    /// Keys that may be unsettled before further calls wait for room, if
-    /// [`most_waiting_keys`](Self::most_waiting_keys) was not called.
+    /// The number of keys without an outcome from which further calls wait for room, if
+    /// [`most_waiting_keys`](Self::most_waiting_keys) is not set.
     pub const DEFAULT_MOST_WAITING_KEYS: usize = 100_000;
 
-    /// An outage of this length fails the calls that wait, unless the options say otherwise.
+    /// An outage of this length fails the calls that wait, unless the options set another one.
     pub const DEFAULT_OUTAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
     /// Calls that delete from the index of `target`. If `options` have no
@@ -187,22 +187,22 @@ impl Calls {
         })
     }
 
-    /// Lets calls wait for room while so many keys of others have no outcome, at least 1. Each call
-    /// counts with at most 500 keys, so that a huge one does not keep small ones out.
+    /// Calls wait for room while at least this many keys of other calls have no outcome; at least
+    /// 1. Each call counts with at most 500 keys, so that a huge one does not keep small ones out.
     #[must_use]
     pub fn most_waiting_keys(mut self, keys: usize) -> Self {
         self.most_waiting_keys = keys.max(1);
         self
     }
 
-    /// Says that [`Event::CredentialsNeeded`] is followed by
+    /// Declares that [`Event::CredentialsNeeded`] is followed by
     /// [`handle_credentials`](Self::handle_credentials): see [`BulkDelete::enable_renewal`].
     pub fn enable_renewal(&mut self) {
         self.bulk.enable_renewal();
     }
 
-    /// Takes a call. Its result comes from [`poll_finished`](Self::poll_finished): at once if it has
-    /// no keys, or if this is [closed](Self::close).
+    /// Takes a call. Its result comes from [`poll_finished`](Self::poll_finished): at once if it
+    /// has no keys, or if this is [closed](Self::close).
     pub fn begin(&mut self, now: Now, call: Call) -> CallId {
         self.now = self.now.max(now.monotonic);
         let id = CallId(self.next_id);
@@ -223,8 +223,8 @@ impl Calls {
         id
     }
 
-    /// Says that nobody waits for the result of a call any more: it gets none. Its keys are deleted
-    /// all the same, unless the call still waited for room: then nothing of it is sent.
+    /// Drops the result of a call, because its caller no longer waits. Its keys are still deleted,
+    /// unless the call still waits for room: then nothing of it is sent.
     pub fn abandon(&mut self, id: CallId) {
         let Some(call) = self.pending.get_mut(&id) else { return };
         call.is_abandoned = true;
@@ -238,8 +238,8 @@ impl Calls {
         self.is_closed = true;
     }
 
-    /// Sends nothing more and waits for nothing: every call has its result at once. Keys that are in
-    /// flight are [unconfirmed](KeyOutcome::Unconfirmed).
+    /// Sends nothing more and waits for nothing: every call has its result at once. Keys that are
+    /// in flight are [unconfirmed](KeyOutcome::Unconfirmed).
     pub fn abort(&mut self) {
         self.is_closed = true;
         self.is_aborted = true;
@@ -250,7 +250,8 @@ impl Calls {
         }
     }
 
-    /// The next request to send, as from [`BulkDelete::poll_transmit`]; `None` if there is none now.
+    /// The next request to send, as from [`BulkDelete::poll_transmit`]; `None` if there is none
+    /// now.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Now) -> Option<Transmit> {
         self.prepare(now);
@@ -278,8 +279,8 @@ impl Calls {
         self.events.len() < MOST_EVENTS && self.bulk.wants_transmit(now)
     }
 
-    /// The next event of the [`BulkDelete`]; `None` if there is none. Positions in it count the keys
-    /// of all calls. [`Event::Stopped`] is followed by a restart.
+    /// The next event of the [`BulkDelete`]; `None` if there is none. Positions in it count the
+    /// keys of all calls. [`Event::Stopped`] is followed by a restart.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.absorb();
@@ -335,8 +336,8 @@ impl Calls {
         self.absorb();
     }
 
-    /// Whether no more calls are taken and none is left, nor a request of one that is abandoned or
-    /// timed out.
+    /// Whether this is [closed](Self::close), every call has its result, and every key has its
+    /// outcome, those of calls that were abandoned or timed out included.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.is_closed && self.pending.is_empty() && self.bulk.report().pending() == 0
@@ -354,7 +355,7 @@ impl Calls {
         self.bulk.is_in_flight(id)
     }
 
-    /// What goes on at present, and what went on so far.
+    /// The current state, and counters since the beginning.
     #[must_use]
     pub fn metrics(&self, now: Now) -> Metrics {
         let report = self.bulk.report();
@@ -429,8 +430,8 @@ impl Calls {
         }
     }
 
-    /// Takes the events of the `BulkDelete` apart, at once: a call that is begun after a stop is none
-    /// of those that it fails.
+    /// Takes the events of the `BulkDelete` apart, at once: a call that is begun after a stop is
+    /// none of those that it fails.
     fn absorb(&mut self) {
         while let Some(event) = self.bulk.poll_event() {
             match &event {
@@ -475,7 +476,8 @@ impl Calls {
         settled.into_iter().for_each(|id| self.finish(id, End::Settled));
     }
 
-    /// Fails what the calls have not pushed. What they have pushed has its outcome, or is in flight.
+    /// Fails what the calls have not pushed. What they have pushed has its outcome, or is in
+    /// flight.
     fn stop_calls(&mut self, reason: &StopReason) {
         self.queue.clear();
         self.waiting.clear();

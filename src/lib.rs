@@ -7,16 +7,16 @@
 //!
 //! # In scope
 //!
-//! - One call, converted to and from `http::Request` and `http::Response`, on the client and on the
-//!   server: [`DeleteVectors`], and what serves deleting: [`ListVectors`], [`GetVectors`],
-//!   [`PutVectors`].
-//! - Signatures: [`signing`] signs, presigns and verifies.
-//! - Credentials that expire: [`credentials`] has the RAM role of an ECS instance, roles by OIDC or by
-//!   other credentials, and credentials URIs.
-//! - Any number of keys, with pacing, retries and an outcome for each key: [`bulk`].
 //! - Many callers, each with its own result: `Client`, [`blocking::Client`], [`calls`].
-//! - Deleting everything, a key prefix or what a filter matches: [`Selection`], [`KeyLister`].
-//! - Sending requests with hyper, ureq or any other client: [`transports`].
+//! - Any number of keys, with pacing, retries and an outcome for each key: [`bulk`].
+//! - Deleting by key prefix or filter, or everything: [`Selection`], [`KeyLister`].
+//! - The operation [`DeleteVectors`], converted to and from `http::Request` and `http::Response`,
+//!   on the client and on the server. Also [`ListVectors`] and [`GetVectors`], to find keys and to
+//!   check that they are gone, and [`PutVectors`], for tests.
+//! - Signatures: [`signing`] signs, presigns and verifies.
+//! - Credentials that expire: [`credentials`] has the RAM role of an ECS instance, roles that are
+//!   assumed with an OIDC token or with other credentials, and credentials URIs.
+//! - Sending requests with hyper, ureq or any other HTTP client: [`transports`].
 //! - An emulator of the service, for tests: `emulator`.
 //!
 //! # Out of scope
@@ -26,14 +26,14 @@
 //! The crate has not been run against the live service. Its tests compare requests and responses
 //! with those of the official SDK, byte for byte.
 //!
-//! # Four ways in
+//! # Four ways to use it
 //!
 //! ## A client
 //!
-//! `Client` (feature `hyper`, or `async` over a transport of yours) and [`blocking::Client`] (feature
-//! `ureq`, or a transport of yours) are for every day: one handle per index, for all tasks or threads
-//! of a program. Calls that wait share requests, pace, retries, clock and credentials, and each gets
-//! its own result.
+//! Start here. `Client` needs feature `hyper`, or `async` and your own transport.
+//! [`blocking::Client`] needs feature `ureq`, or your own transport. Make one per index, and clone
+//! it for all tasks or threads of a program. Calls that wait are merged into requests. All calls
+//! share pace, retries, clock and credentials, and each gets its own result.
 //!
 //! ```
 //! use oss_delete_vectors::{Credentials, Deleted, Target, TransportError, blocking};
@@ -41,20 +41,21 @@
 //! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
 //!     .bucket("examplebucket").index_name("vectorindex1").build()?;
 //! let builder = blocking::Client::builder(&target, Credentials::new("LTAI5tExample", "my-secret")?);
-//! // In place of a transport. It reports every key as deleted. `build()` takes ureq.
+//! // In place of a transport. It reports every key as deleted. `build()` uses ureq instead.
 //! let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
 //! let client = builder.with_transport(send)?;
-//! client.delete(["doc-1#0", "doc-1#1"])?; // Ok: all of them are gone. Err: which are not, and why.
+//! // Ok: all of them are gone. Err: which ones are not, and why.
+//! client.delete(["doc-1#0", "doc-1#1"])?;
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Under both is [`calls::Calls`], a state machine without IO.
+//! Both drive [`calls::Calls`], a state machine without IO.
 //!
 //! ## A transport
 //!
-//! `UreqTransport` is blocking, `HyperTransport` is asynchronous. Both have `delete_vectors` for one
-//! batch and `delete` for any number of keys. This example sends to the emulator (features `ureq`
-//! and `serve`); without an endpoint, requests go to OSS.
+//! `UreqTransport` is blocking, `HyperTransport` is asynchronous. Both have `delete_vectors` for
+//! one batch and `delete` for any number of keys. This example sends to the emulator (features
+//! `ureq` and `serve`); without an endpoint, requests go to OSS.
 //!
 //! ```
 //! # #[cfg(all(feature = "ureq", feature = "serve"))] {
@@ -83,11 +84,12 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! To delete what a [`Selection`] has instead, use `delete_matching`, which lists the index, deletes
-//! meanwhile, and lists again until nothing is found. If all vectors are to go, deleting the index
-//! and creating it again is one call each, which this crate leaves to the SDKs.
+//! To delete by prefix or filter, pass a [`Selection`] to `delete_matching`. It lists the index,
+//! deletes the keys that it finds, and lists again until a pass finds nothing. To delete
+//! everything, it is faster to delete the index and create it again, which takes another SDK and
+//! one call each.
 //!
-//! ## Your own client
+//! ## Your own HTTP client
 //!
 //! [`DeleteVectors`] builds the request and parses the response, and a [`Signer`](signing::Signer)
 //! signs. The time is an argument.
@@ -149,8 +151,8 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`BulkDelete`](bulk::BulkDelete) documents the six steps in full. The example `own_loop` is a loop
-//! that does all that `Run` does, and [`bulk`] has a diagram of the states of a batch.
+//! [`BulkDelete`](bulk::BulkDelete) documents the six steps in full. The example `own_loop` is a
+//! loop that does all that `Run` does, and [`bulk`] has a diagram of the states of a batch.
 //!
 //! # What to do about an error
 //!
@@ -204,33 +206,36 @@
 //!   The pace falls too, because an unknown code may be a limit.
 //! - **Retry, then stop**: the run stops after ten attempts.
 //! - **Sign again**: the run signs with the time of OSS, which it takes from the response.
-//! - **Renew credentials**: the run asks its provider, with a back-off, until the provider's timeout.
-//!   Without a provider it stops.
+//! - **Renew credentials**: the run asks its provider, with a back-off, until
+//!   [`credentials_timeout`](bulk::BulkOptions::credentials_timeout). Without a provider it stops.
 //!
-//! **Before the first deletion**, any failures stop the run after ten attempts or one minute,
-//! whichever comes first. Three failures to connect at the very start stop it at once. Throttling
-//! stops it after a minute. Time that `Retry-After` asks for does not count. A request that hangs
-//! until its own timeout can take longer.
+//! **Before the first deletion**, failures of any kind stop the run after ten attempts or one
+//! minute, whichever comes first. Three failures to connect at the very start stop it at once.
+//! Throttling stops it after a minute. Time that `Retry-After` asks for does not count. A request
+//! that hangs until its own timeout can take longer.
 //!
 //! **After the first deletion**, a run waits for the end of an outage, without a limit or up to
-//! [`outage_timeout`](bulk::BulkOptions::outage_timeout). After eight failed batches without a
-//! deletion between them, it sends one request at a time, attempts do not count, and no key is given
-//! up. While nothing succeeds, failures that are not from OSS (no response, or the response of a
-//! proxy) never count, however few batches are left, unless the batch failed half its attempts while
-//! others were deleted. Error responses of OSS count once every batch that is left has failed. The
-//! run reports such an outage when it begins. It also reports a minute without a deletion, whether
-//! attempts fail or all are throttled. From then on a throttled run sends one request every ten
-//! seconds or so, at every rate.
+//! [`outage_timeout`](bulk::BulkOptions::outage_timeout). An outage begins after eight failed
+//! batches without a deletion between them, and is reported. Then the run sends one request at a
+//! time, attempts do not count, and no key is given up. There are two exceptions:
+//!
+//! - Error responses of OSS count once every batch that is left has failed.
+//! - Failures that are not from OSS (no response, or the response of a proxy) count for a batch
+//!   that failed half its attempts while others were deleted. For other batches they do not count
+//!   while nothing succeeds, however few batches are left.
+//!
+//! A run also reports a minute without a deletion, whether attempts fail or all are throttled.
+//! From then on a throttled run sends one request every ten seconds or so, at every rate.
 //!
 //! # Pacing
 //!
 //! A run finds the unpublished limits of the service and stays close to them: one on requests per
 //! second and one on keys per second. It starts with two requests in flight and doubles them each
 //! round until the first throttled response. From then on it measures how much is accepted between
-//! throttled responses, because that *is* the limit, and goes slightly faster: by half a percent, or
-//! more for slow limits, so that an occasional throttled response keeps the measurement up to date.
-//! If none comes in time, the limit has risen, and the surplus grows. A batch waits until both
-//! limits allow its size. The sizes of throttled batches show which limit applies; the run
+//! throttled responses, because that *is* the limit, and goes slightly faster: by half a percent,
+//! or more for slow limits, so that an occasional throttled response keeps the measurement up to
+//! date. If none comes in time, the limit has risen, and the surplus grows. A batch waits until
+//! both limits allow its size. The sizes of throttled batches show which limit applies; the run
 //! remembers the other one.
 //!
 //! ```text
@@ -248,11 +253,11 @@
 //! ```
 //!
 //! Runs do not share their measurements, and many small runs at once throttle each other. Use one
-//! [`blocking::Client`] or `Client` for all callers, or give each run its share with
+//! `Client` or [`blocking::Client`] for all callers, or give each run its share with
 //! [`Adaptive`](bulk::Adaptive): `max_requests_per_second` and `max_keys_per_second`.
 //!
-//! A throttled batch loses nothing and spends no attempt. [`Rate`](bulk::Rate) bounds the pace, fixes
-//! it or lifts it.
+//! A throttled batch loses nothing and uses no attempt. [`Rate`](bulk::Rate) limits the pace, fixes
+//! it, or removes all limits on it.
 //!
 //! # Features
 //!

@@ -5,14 +5,18 @@
 //! |---|---|---|
 //! | `HyperTransport`: an asynchronous client, on tokio | `hyper` | `hyper/` |
 //! | `UreqTransport`: a blocking client, without a runtime | `ureq` | `ureq/` |
-//! | `Client` (`async`), [`blocking::Client`]: for many callers, each with its own result | | `client/many/` |
+//! | `Client` (feature `async`), [`blocking::Client`]: for many callers, each with its own result | | `client/many/` |
 //! | [`Run`]: drives a `BulkDelete`, on threads or (feature `async`) in a task | | `client/` |
 //! | [`list_keys`], `stream_keys`, [`Matching`]: the keys of an index, as a source | | `listing/` |
 //! | `Server`: the emulator on a socket | `serve` | `server/` |
 //!
-//! Use a client, unless you need a checkpoint, the events of each batch, or a loop of your own.
-//! One batch is deleted by a transport's `delete_vectors`, any number of keys by its `delete`, or
-//! by a [`Run`] if you need events, a way to stop, other credentials, or a transport of your own.
+//! Which one to use:
+//!
+//! - for many callers, such as the handlers of a web service, `Client` or [`blocking::Client`];
+//! - for one long list of keys, `delete` of a transport, or [`Run`] if you need a checkpoint, the
+//!   outcome of each key, a way to stop, renewed credentials, or your own transport;
+//! - for a prefix, a filter or a whole index, `delete_matching` of a transport, or [`Matching`];
+//! - for one batch, `delete_vectors` of a transport.
 //!
 //! # The contract of a transport
 //!
@@ -41,9 +45,10 @@
 //!
 //! # Metrics
 //!
-//! There is no metrics facade to set up. Take the numbers from an [`Observer`] and pass them to
-//! yours.
+//! There is no metrics facade to set up. Take the numbers and pass them to yours:
 //!
+//! * `metrics` of a client has counters and gauges in one value,
+//!   [`Metrics`](crate::calls::Metrics).
 //! * [`Observer::progress`] gets the [`BulkDelete`](crate::bulk::BulkDelete) at intervals:
 //!   [`report`](crate::bulk::BulkDelete::report) has the counters (deleted, throttled, retries,
 //!   requests), [`in_flight`](crate::bulk::BulkDelete::in_flight) and
@@ -104,7 +109,7 @@ pub use self::server::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]
 pub use self::ureq::UreqTransport;
 
-/// Delete vectors from any number of threads.
+/// `Client`, for any number of threads.
 pub mod blocking {
     pub use super::client::BlockingClient as Client;
 }

@@ -20,7 +20,7 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// The maximum number of idle connections per host: more than the limits of the service can use.
 pub(super) const MAX_IDLE: usize = 64;
 
-/// Timeouts, trust and proxy, the same for every transport.
+/// Timeouts, trusted certificates, proxy and `user-agent`, the same for every transport.
 ///
 /// ```
 /// use std::time::Duration;
@@ -84,11 +84,11 @@ impl TransportOptions {
     }
 
     /// Sends requests through this proxy, except those marked
-    /// [`Direct`](crate::credentials::Direct). The environment is not read: a program that honours
-    /// `HTTPS_PROXY` and the like looks there itself.
+    /// [`Direct`](crate::credentials::Direct), which go to services of the host. The environment is
+    /// not read: a program that supports `HTTPS_PROXY` reads the variable and passes a [`Proxy`].
     ///
-    /// If the proxy cannot be reached or refuses, the error says *surely not sent* and names it,
-    /// without its password.
+    /// If the proxy cannot be reached or rejects the connection, the error says *surely not sent*,
+    /// and names the proxy without user and password.
     ///
     /// ```
     /// # use oss_delete_vectors::transports::{Proxy, TransportOptions};
@@ -122,8 +122,8 @@ impl TransportOptions {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the field `user agent`: it must not be empty, and have only visible
-    /// ASCII characters and spaces.
+    /// [`InvalidValue`] naming the field `user agent`: it must have only visible ASCII characters
+    /// and spaces, and not be empty.
     ///
     /// ```
     /// # use oss_delete_vectors::transports::TransportOptions;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::trace::CallSpan;
 use crate::{InvalidValue, Key};
 
-/// What a caller wants: keys that are to be deleted, and how long to wait for that.
+/// Keys to delete for one caller, and how long to wait for the result.
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,7 +48,8 @@ impl Call {
         Ok(())
     }
 
-    /// How long the call waits, from its [`begin`](super::Calls::begin) on; without end if not set.
+    /// How long the call waits, from its [`begin`](super::Calls::begin) on; without limit if not
+    /// set.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);

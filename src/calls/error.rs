@@ -9,18 +9,19 @@ use super::call::CallKeys;
 use crate::bulk::{KeyOutcome, StopReason};
 use crate::{AttemptError, InvalidValue, Target};
 
-/// Not all keys of a call are gone for sure: which ones, and why.
+/// Some keys of a call are not confirmed as deleted: which ones, and why.
 ///
 /// | [`kind`](Self::kind) | what happened | what to do |
 /// |---|---|---|
 /// | `InvalidKey` | a key is empty or too long; nothing was sent | fix the key |
 /// | `NotDeleted` | some keys were rejected or not confirmed | see each key's outcome and error |
-/// | `Stopped` | the service takes no such request, or is out of reach | do what the reason says, then call again |
-/// | `TimedOut` | the call's timeout was over | call again, or wait longer |
+/// | `Stopped` | the service rejects all requests or cannot be reached, or there are no credentials | do what the reason says, then call again |
+/// | `TimedOut` | the timeout of the call expired | call again, or with a longer timeout |
 /// | `Closed` | the client takes no more calls | make another client |
 ///
-/// All keys that [`not_deleted`](Self::not_deleted) does not return are gone, except if a key was
-/// invalid. To delete a key again is harmless, unless someone put a vector back under it in between.
+/// All keys that [`not_deleted`](Self::not_deleted) does not return are gone, except with
+/// `InvalidKey`: then nothing was sent. Deleting a key twice is harmless, unless the vector has
+/// been put back.
 ///
 /// ```
 /// use oss_delete_vectors::bulk::KeyOutcome;
@@ -75,11 +76,11 @@ pub(super) struct Part {
 pub enum DeleteErrorKind {
     /// A key is invalid, the field is `keys[n]`. Nothing of the call was sent.
     InvalidKey(InvalidValue),
-    /// Some keys were rejected, or spent their attempts. Each has its own error.
+    /// Some keys were rejected, or all their attempts failed. Each has its own error.
     NotDeleted,
     /// Deleting stopped for all calls. The next call tries again.
     Stopped(StopReason),
-    /// So long did the call wait. Keys that are *not attempted* will not be sent. Those that are
+    /// The call waited this long. Keys that are *not attempted* will not be sent. Those that are
     /// *unconfirmed* may be deleted, or may be deleted later.
     TimedOut(Duration),
     /// The client was closed before the call, or it ended while the call waited: its runtime shut
@@ -87,15 +88,15 @@ pub enum DeleteErrorKind {
     Closed,
 }
 
-/// A key of a call that is not gone for sure.
+/// A key of a call that is not confirmed as deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotDeleted<'a> {
-    /// The key. One that the call has twice comes twice.
+    /// The key. A key that the call has twice is returned twice.
     pub key: &'a str,
-    /// What is true of it.
+    /// Its outcome.
     pub outcome: KeyOutcome,
-    /// The last error that its batch met; `None` if there was none.
+    /// The last error of its batch; `None` if there was none.
     pub error: Option<&'a AttemptError>,
 }
 
@@ -113,7 +114,7 @@ impl DeleteError {
         Self(Box::new(Inner { kind, total: keys.len(), keys: left, parts, provider }))
     }
 
-    /// The error of a call that was not begun, because there is nobody to begin it.
+    /// The error of a call that was not begun, because its client is closed.
     #[must_use]
     pub fn closed(call: super::Call) -> Self {
         let keys = call.keys;
@@ -127,7 +128,7 @@ impl DeleteError {
         &self.0.kind
     }
 
-    /// The keys that are not gone for sure, in the order of the call.
+    /// The keys that are not confirmed as deleted, in the order of the call.
     pub fn not_deleted(&self) -> impl Iterator<Item = NotDeleted<'_>> {
         let Inner { keys, parts, .. } = &*self.0;
         parts.iter().flat_map(move |Part { keys: range, outcome, error }| {
@@ -164,13 +165,13 @@ impl DeleteError {
         self
     }
 
-    /// Whether some of the keys that are not gone for sure may be gone, or may be deleted later.
+    /// Whether some of these keys may be gone, or may be deleted later.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {
         self.count(KeyOutcome::Unconfirmed) > 0
     }
 
-    /// Whether the same call may succeed later although nothing is fixed.
+    /// Whether the same call may succeed later without a fix.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.kind() {
@@ -187,7 +188,7 @@ impl DeleteError {
         }
     }
 
-    /// The error of an attempt that says most: the one that deleting stopped over, else the first
+    /// The most informative error of an attempt: the one that stopped deleting, otherwise the first
     /// one of a key.
     #[must_use]
     pub fn attempt_error(&self) -> Option<&AttemptError> {
@@ -197,8 +198,8 @@ impl DeleteError {
         }
     }
 
-    /// What to do about it, in words, for calls that delete from `target`; `None` if the message
-    /// says all that is known.
+    /// What to do about it, in words, for calls that delete from `target`; `None` if nothing more
+    /// is known than the message says.
     #[must_use]
     pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {
         match self.kind() {
@@ -214,7 +215,7 @@ impl DeleteError {
         }
     }
 
-    /// With the last error of the credentials provider as its source, if deleting stopped for lack
+    /// Sets the last error of the credentials provider as the source, if deleting stopped for lack
     /// of credentials.
     #[must_use]
     pub fn with_provider_error(mut self, error: Arc<dyn Error + Send + Sync>) -> Self {
@@ -225,8 +226,8 @@ impl DeleteError {
         self
     }
 
-    /// One error for two parts of one caller's keys. The first kind that says more than
-    /// [`NotDeleted`](DeleteErrorKind::NotDeleted) stays.
+    /// Merges the errors of two parts of one caller's keys. The kind is the first one other than
+    /// [`NotDeleted`](DeleteErrorKind::NotDeleted).
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         let Inner { kind, total, keys, parts, .. } = &mut *self.0;
@@ -294,8 +295,8 @@ impl fmt::Debug for DeleteError {
     }
 }
 
-/// The source is the error of the credentials provider, if deleting stopped for lack of credentials.
-/// All else is in the text.
+/// The source is the error of the credentials provider, if deleting stopped for lack of
+/// credentials. All else is in the text.
 impl Error for DeleteError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         let error = self.0.provider.0.as_ref()?;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::bulk::Pace;
 
-/// What a client does at present, and what it did so far.
+/// The current state of a client, and its counters.
 ///
 /// Counters never go down: a monitoring system takes their differences.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -12,7 +12,7 @@ pub struct Metrics {
     pub calls: u64,
     /// Calls that ended with an error.
     pub failed_calls: u64,
-    /// Keys that were handed to requests so far, duplicates in one request included.
+    /// Keys that were added to batches so far, duplicates in one batch included.
     pub keys: u64,
     /// Keys that the service confirmed.
     pub deleted: u64,
@@ -20,7 +20,7 @@ pub struct Metrics {
     pub requests: u64,
     /// Requests that were throttled.
     pub throttled: u64,
-    /// Batches that were to be sent again because an attempt failed.
+    /// Batches that had to be sent again because an attempt failed.
     pub retries: u64,
     /// Requests that have no response yet.
     pub in_flight: usize,

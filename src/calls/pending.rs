@@ -59,8 +59,8 @@ impl Pending {
         }
     }
 
-    /// Takes room from now on, and says how much. A huge call takes no more than one request, so that
-    /// it does not keep small ones out.
+    /// Takes room from now on, and says how much. A huge call takes no more than one request, so
+    /// that it does not keep small ones out.
     pub(super) fn take_room(&mut self) -> usize {
         self.room = self.keys.len().min(KeyBatch::MAX_KEYS);
         self.room

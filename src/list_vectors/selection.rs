@@ -1,10 +1,11 @@
 use super::{Filter, ListVectors};
 use crate::{InvalidValue, Target};
 
-/// Which vectors of an index: all, those whose key has a prefix, those whose metadata match a
-/// filter, or both. And in how many segments they are listed.
+/// Which vectors of an index: all of them, or those whose key begins with a prefix, whose metadata
+/// match a filter, or both. It also has the number of segments in which the index is listed.
 ///
-/// The service has no prefix: the whole index is listed for it, or what the filter leaves of it.
+/// The service filters by metadata, but not by prefix: for a prefix all vectors are listed, or all
+/// that match the filter.
 ///
 /// ```
 /// use oss_delete_vectors::Selection;
@@ -42,18 +43,18 @@ impl Selection {
         Ok(self)
     }
 
-    /// Only vectors whose metadata match `filter`, by the judgement of the service.
+    /// Only vectors whose metadata match `filter`, which the service evaluates.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(filter);
         self
     }
 
-    /// Lists in so many segments at the same time, 1 to 16; 1 if not set.
+    /// Lists this many segments of the index at the same time, 1 to 16; 1 if not set.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] if it is not 1 to 16.
+    /// [`InvalidValue`] if `segments` is not 1 to 16.
     pub fn segments(mut self, segments: u8) -> Result<Self, InvalidValue> {
         if !(1..=ListVectors::MAX_SEGMENTS).contains(&segments) {
             return Err(InvalidValue::new("segments", "must be 1 to 16", &segments.to_string()));

@@ -81,8 +81,8 @@ pub use self::stop::StopHandle;
 ///
 /// # How it ends
 ///
-/// With `Ok`, once every key of the source has an outcome. It may be another one than *deleted*: a
-/// key may be rejected, or unconfirmed after
+/// With `Ok`, once every key of the source has an outcome. The outcome need not be *deleted*: a key
+/// may be rejected, or unconfirmed after
 /// [`max_attempts`](crate::bulk::BulkOptions::max_attempts). The [`Report`](crate::bulk::Report)
 /// counts them; [`Event::Failed`] has the keys.
 ///
@@ -145,8 +145,8 @@ impl<'a, O, P> Run<'a, O, P> {
     }
 
     /// Asks `provider` for credentials, a [`BlockingProvider`] or an `AsyncProvider`, at every
-    /// [`Event::CredentialsNeeded`]: 5 minutes before they expire if that is known, and when the
-    /// service rejects them.
+    /// [`Event::CredentialsNeeded`]: 5 minutes before they expire, if their expiration is known,
+    /// and when the service rejects them.
     ///
     /// It is asked by one call at a time, again every 10 seconds while it fails, and the run goes
     /// on meanwhile. If the credentials can no longer be used and no others come within the time of
@@ -180,8 +180,8 @@ impl<'a, O, P> Run<'a, O, P> {
         Run { bulk, observer, provider, listener, progress_every }
     }
 
-    /// Stops when `handle` says so, from now on: what the handle said before has no effect. One
-    /// handle may stop any number of runs.
+    /// Stops the run when `handle` is stopped or aborted from now on. Earlier stops of the handle
+    /// have no effect. One handle may stop any number of runs.
     pub fn stop_handle(mut self, handle: &StopHandle) -> Self {
         self.listener = Some(handle.listen());
         self

@@ -23,12 +23,12 @@ use crate::transports::client::blocking::{
 use crate::transports::clock::system_now;
 use crate::{Credentials, InvalidValue, Target, TransportError};
 
-/// Deletes vectors from one index, for any number of threads at once: the everyday way in, without a
-/// runtime.
+/// Deletes vectors from one index, for any number of threads at once, without a runtime.
 ///
 /// Make one per index, keep it, and clone it: clones share everything. Calls that wait are merged
-/// into requests of up to 500 keys, and each call gets its own result. All calls share one pace, one
-/// set of retries, one clock and one set of credentials. A single call leaves at once.
+/// into requests of up to 500 keys, and each call gets its own result. All calls share one pace,
+/// one set of retries, one clock and one set of credentials. A call is sent at once if nothing else
+/// waits.
 ///
 /// ```
 /// use oss_delete_vectors::{Credentials, Target, blocking};
@@ -56,16 +56,17 @@ use crate::{Credentials, InvalidValue, Target, TransportError};
 ///
 /// # Stops
 ///
-/// No permission, no such index, credentials that are rejected, an outage of a minute: that fails
-/// the calls that wait, with the reason, and not the client. The next call tries again, at the pace
-/// that was found before.
+/// No permission, no such index, rejected credentials or an outage of a minute stop deleting. A
+/// stop fails the calls that wait, with the reason, but not the client. The next call tries again,
+/// at the pace that was found before.
 ///
 /// # The end
 ///
-/// [`close`](Self::close) takes no more calls and waits for those that were begun. Dropping the last
-/// handle does not wait: its thread ends when all that was begun is done, and with the process. In a
-/// fork of the process every call ends with [`Closed`](crate::calls::DeleteErrorKind::Closed). A panic of
-/// the transport is a failure of its request, which is sent again.
+/// [`close`](Self::close) takes no more calls and waits for those that were begun. Dropping the
+/// last handle does not wait: the thread of the client ends when all calls that were begun have
+/// their results, or with the process. In a fork of the process every call ends with
+/// [`Closed`](crate::calls::DeleteErrorKind::Closed). A panic of the transport is a failure of its
+/// request, which is sent again.
 #[derive(Clone)]
 pub struct Client {
     handle: Handle,
@@ -73,8 +74,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of its own transport, with the default options. It has a thread of its own, and one
-    /// for each request in flight.
+    /// A client over its own [`UreqTransport`](crate::transports::UreqTransport), with the default
+    /// options. It has one thread for itself, and one for each request in flight.
     ///
     /// # Errors
     ///
@@ -95,7 +96,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`DeleteError`]: the keys that are not gone, and why. If a key is invalid nothing is sent.
+    /// [`DeleteError`]: the keys that are not gone, and why. If a key is invalid, nothing is sent.
     pub fn delete<I>(&self, keys: I) -> Result<(), DeleteError>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -103,9 +104,9 @@ impl Client {
         self.begin(Call::new(keys)?).and_then(wait)
     }
 
-    /// The same as [`delete`](Self::delete), with a timeout for this call. What has no outcome by
-    /// then is reported as such: keys that are *not attempted* will not be sent, those that are
-    /// *unconfirmed* may still be deleted.
+    /// The same as [`delete`](Self::delete), with a timeout for this call. The error then has the
+    /// keys without an outcome: those *not attempted* will not be sent, those *unconfirmed* may be
+    /// gone, or may still be deleted.
     ///
     /// # Errors
     ///
@@ -126,8 +127,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`DeleteError`]: as [`delete`](Self::delete); [`total`](DeleteError::total) is how many keys were
-    /// taken.
+    /// [`DeleteError`]: as [`delete`](Self::delete); [`total`](DeleteError::total) is the number of
+    /// keys that were taken.
     pub fn delete_stream<I>(&self, keys: I) -> Result<u64, DeleteError>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -156,7 +157,7 @@ impl Client {
         self.handle.begin(call.default_timeout(self.timeout))
     }
 
-    /// What goes on at present, and what went on so far. Cheap: to be called in any interval.
+    /// The current state, and counters since the client was made. Cheap: call it at any interval.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.handle.metrics()
@@ -174,8 +175,8 @@ impl<P: BlockingProvider> ClientBuilder<Client, P> {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the option that is out of its range, or with the field `thread` if no
-    /// thread can be started.
+    /// [`InvalidValue`] naming the option that is out of its range, or with the field `thread` if
+    /// no thread can be started.
     #[cfg(feature = "ureq")]
     pub fn build(self) -> Result<Client, InvalidValue> {
         use crate::transports::{TransportOptions, UreqTransport};
@@ -196,8 +197,8 @@ impl<P: BlockingProvider> ClientBuilder<Client, P> {
     }
 
     /// A client over any transport. `send` carries a request and returns its response, as in
-    /// [`Run::run_blocking`](crate::transports::Run::run_blocking): it is called by as many threads as
-    /// there are requests in flight.
+    /// [`Run::run_blocking`](crate::transports::Run::run_blocking): it is called by as many threads
+    /// as there are requests in flight.
     ///
     /// # Errors
     ///

@@ -63,8 +63,8 @@ impl<C> ClientBuilder<C> {
 impl<C, P> ClientBuilder<C, P> {
     /// Asks `provider` for credentials 5 minutes before they expire, and when the service rejects
     /// them: an `AsyncProvider`, or a [`BlockingProvider`](crate::transports::BlockingProvider) for
-    /// [`blocking::Client`](crate::blocking::Client). Without one, rejected credentials fail the calls that
-    /// wait, and the next call tries them again.
+    /// [`blocking::Client`](crate::blocking::Client). Without one, rejected credentials fail the
+    /// calls that wait, and the next call tries them again.
     pub fn credentials_provider<Q>(self, provider: Q) -> ClientBuilder<C, Q> {
         ClientBuilder {
             target: self.target,
@@ -79,30 +79,30 @@ impl<C, P> ClientBuilder<C, P> {
         }
     }
 
-    /// Concurrency, rate, attempts and timeouts of requests. As
-    /// [`outage_timeout`](BulkOptions::outage_timeout), an outage fails the calls that wait after
-    /// [a minute](Calls::DEFAULT_OUTAGE_TIMEOUT) if it is not set, and as seed the time of day is taken.
+    /// Concurrency, rate, attempts and timeouts of requests. If not set,
+    /// [`outage_timeout`](BulkOptions::outage_timeout) is
+    /// [a minute](Calls::DEFAULT_OUTAGE_TIMEOUT), and the seed is the time of day.
     pub fn options(mut self, options: BulkOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// How long each call waits for its result; without end if not set. `delete_within` sets it for
-    /// one call.
+    /// How long each call waits for its result; without limit if not set. `delete_within` sets it
+    /// for one call.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Lets calls wait for room while so many keys of other calls have no outcome, at least 1;
-    /// 100,000 if not set. Each call counts with at most 500 keys.
+    /// Calls wait for room while at least this many keys of other calls have no outcome; at least
+    /// 1, and 100,000 if not set. Each call counts with at most 500 keys.
     pub fn most_waiting_keys(mut self, keys: usize) -> Self {
         self.most_waiting_keys = keys;
         self
     }
 
     /// Calls `on_event` with each event: throttling, retries, outages, stops. It is called by the
-    /// driver, which waits for it: keep it short. A panic of it ends the client.
+    /// driver, which waits for it: keep it short. If it panics, the client ends.
     pub fn on_event(mut self, on_event: impl FnMut(&Event) + Send + 'static) -> Self {
         self.on_event = Some(Box::new(on_event));
         self

@@ -19,11 +19,12 @@ use crate::transports::client::asynchronous::Timer;
 use crate::transports::client::credentials::AsyncProvider;
 use crate::{Credentials, InvalidValue, Target, TransportError};
 
-/// Deletes vectors from one index, for any number of tasks at once: the everyday way in.
+/// Deletes vectors from one index, for any number of tasks at once.
 ///
 /// Make one per index, keep it, and clone it: clones share everything. Calls that wait are merged
-/// into requests of up to 500 keys, and each call gets its own result. All calls share one pace, one
-/// set of retries, one clock and one set of credentials. A single call leaves at once.
+/// into requests of up to 500 keys, and each call gets its own result. All calls share one pace,
+/// one set of retries, one clock and one set of credentials. A call is sent at once if nothing else
+/// waits.
 ///
 /// ```
 /// use oss_delete_vectors::{Client, Credentials, Target};
@@ -57,25 +58,30 @@ use crate::{Credentials, InvalidValue, Target, TransportError};
 ///
 /// # Cancelling a call
 ///
-/// The future of a call that is dropped before its first poll has done nothing. One that is dropped
-/// later gives up waiting, and nothing else: **its keys are still deleted**, as those of a document
-/// should be when its user closes the page. If too much waits already
-/// ([`most_waiting_keys`](ClientBuilder::most_waiting_keys)), a call waits for room first; dropped
-/// there, nothing of it is sent. To learn which keys are gone after some time, use
-/// [`delete_within`](Self::delete_within) instead of a timeout of the runtime.
+/// What happens if you drop the future of a call:
+///
+/// - before its first poll: nothing is sent;
+/// - while it waits for room, because too many keys wait already
+///   ([`most_waiting_keys`](ClientBuilder::most_waiting_keys)): nothing is sent;
+/// - later: **its keys are still deleted**, and only the result is lost. A document whose user
+///   closes the page is not left half deleted.
+///
+/// To learn which keys are gone after some time, use [`delete_within`](Self::delete_within) instead
+/// of a timeout of the runtime.
 ///
 /// # Stops
 ///
-/// No permission, no such index, credentials that are rejected, an outage of a minute: that fails
-/// the calls that wait, with the reason, and not the client. The next call tries again, at the pace
-/// that was found before.
+/// No permission, no such index, rejected credentials or an outage of a minute stop deleting. A
+/// stop fails the calls that wait, with the reason, but not the client. The next call tries again,
+/// at the pace that was found before.
 ///
 /// # The end
 ///
-/// [`close`](Self::close) takes no more calls and waits for those that were begun. Dropping the last
-/// handle does the same without waiting. If the runtime shuts down or the driver is dropped, the
-/// calls that wait end with [`Closed`](crate::calls::DeleteErrorKind::Closed), and so does every call in a
-/// fork of the process. A panic of the transport is a failure of its request, which is sent again.
+/// [`close`](Self::close) takes no more calls and waits for those that were begun. Dropping the
+/// last handle does the same without waiting. If the runtime shuts down or the driver is dropped,
+/// the calls that wait end with [`Closed`](crate::calls::DeleteErrorKind::Closed), and so does
+/// every call in a fork of the process. A panic of the transport is a failure of its request, which
+/// is sent again.
 #[derive(Clone)]
 pub struct Client {
     handle: Handle,
@@ -83,12 +89,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of its own transport, with the default options: to be made inside a tokio runtime,
-    /// whose task it is.
+    /// A client over its own [`HyperTransport`](crate::transports::HyperTransport), with the
+    /// default options. Call it inside a tokio runtime, which runs the driver of the client as a
+    /// task.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] with the field `runtime` outside of one.
+    /// [`InvalidValue`] with the field `runtime` outside of a tokio runtime.
     #[cfg(feature = "hyper")]
     pub fn new(target: &Target, credentials: Credentials) -> Result<Self, InvalidValue> {
         Self::builder(target, credentials).build()
@@ -100,14 +107,13 @@ impl Client {
     }
 
     /// Deletes `keys`, any number of them. They are copied at once; the call begins at the first
-    /// poll. Dropped before its end, it [gives up waiting](#cancelling-a-call), and its keys are
-    /// still deleted.
+    /// poll. See [cancelling a call](#cancelling-a-call) for a future that is dropped.
     ///
     /// `Ok`: all of them are gone.
     ///
     /// # Errors
     ///
-    /// [`DeleteError`]: the keys that are not gone, and why. If a key is invalid nothing is sent.
+    /// [`DeleteError`]: the keys that are not gone, and why. If a key is invalid, nothing is sent.
     pub fn delete<I>(&self, keys: I) -> Deleting
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -115,9 +121,9 @@ impl Client {
         self.begin(Call::new(keys))
     }
 
-    /// The same as [`delete`](Self::delete), with a timeout for this call. What has no outcome by
-    /// then is reported as such: keys that are *not attempted* will not be sent, those that are
-    /// *unconfirmed* may still be deleted.
+    /// The same as [`delete`](Self::delete), with a timeout for this call. The error then has the
+    /// keys without an outcome: those *not attempted* will not be sent, those *unconfirmed* may be
+    /// gone, or may still be deleted.
     ///
     /// # Errors
     ///
@@ -136,12 +142,12 @@ impl Client {
     /// stop, a timeout or the end of the client: then no more keys are taken from the stream, and
     /// those that were taken have their outcome.
     ///
-    /// Dropped, it takes no more keys; those that were taken are still deleted.
+    /// If its future is dropped, no more keys are taken; those that were taken are still deleted.
     ///
     /// # Errors
     ///
-    /// [`DeleteError`]: as [`delete`](Self::delete); [`total`](DeleteError::total) is how many keys were
-    /// taken.
+    /// [`DeleteError`]: as [`delete`](Self::delete); [`total`](DeleteError::total) is the number of
+    /// keys that were taken.
     pub async fn delete_stream<S>(&self, keys: S) -> Result<u64, DeleteError>
     where
         S: Stream<Item: AsRef<str>>,
@@ -159,14 +165,14 @@ impl Client {
         Deleting { handle: self.handle.clone(), step }
     }
 
-    /// What goes on at present, and what went on so far. Cheap: to be called in any interval.
+    /// The current state, and counters since the client was made. Cheap: call it at any interval.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.handle.metrics()
     }
 
-    /// Takes no more calls, of any clone, and waits for the results of those that were begun.
-    /// Dropped, it does not wait; the client stays closed.
+    /// Takes no more calls, of any clone, and waits for the results of those that were begun. If
+    /// its future is dropped after its first poll, the client stays closed.
     pub async fn close(&self) {
         self.handle.close();
         poll_fn(|context| self.handle.poll_end(context.waker())).await;
@@ -222,12 +228,12 @@ impl<P> ClientBuilder<Client, P> {
     /// result. It is `Send` if the transport, the timer and the provider are.
     ///
     /// The driver ends when the client is closed, or its last handle is dropped, and all calls that
-    /// were begun have their results. Dropped before, it drops the requests in flight, and the calls
-    /// that wait end with [`Closed`](crate::calls::DeleteErrorKind::Closed).
+    /// were begun have their results. If the driver is dropped before, the requests in flight are
+    /// dropped, and the calls that wait end with [`Closed`](crate::calls::DeleteErrorKind::Closed).
     ///
     /// `send` carries a request and returns its response, as in
-    /// [`Run::run_async`](crate::transports::Run#method.run_async); `timer` is a function that sleeps, or a
-    /// [`Timer`].
+    /// [`Run::run_async`](crate::transports::Run#method.run_async); `timer` is a function that
+    /// sleeps, or a [`Timer`].
     ///
     /// # Errors
     ///
