@@ -1,15 +1,15 @@
 //! AccessKey pairs, long-lived or issued by STS, and the sources of those that expire.
 //!
-//! [`Source`] is one of these, each a small state machine that hands out requests and takes
+//! [`Source`] is one of these, each a small state machine that returns requests and takes
 //! responses:
 //!
 //! | source | what it is |
 //! |---|---|
 //! | [`EcsRole`] | the RAM role of the ECS instance |
-//! | [`Oidc`] | a role by the OIDC token of a pod (RRSA of ACK) |
-//! | [`AssumeRole`] | a role assumed with the credentials of another source |
-//! | [`CredentialsUri`] | a service that gives credentials without authentication |
-//! | [`Credentials`] | those given |
+//! | [`Oidc`] | a role that is assumed with the OIDC token of a pod (RRSA of ACK) |
+//! | [`AssumeRole`] | a role that is assumed with the credentials of another source |
+//! | [`CredentialsUri`] | a URI that returns credentials without authentication |
+//! | [`Credentials`] | an AccessKey pair that you pass |
 //!
 //! [`Source::from_environment`] finds the one that is configured.
 

@@ -15,7 +15,8 @@
 //! - for many callers, such as the handlers of a web service, `Client` or [`blocking::Client`];
 //! - for one long list of keys, `delete` of a transport, or [`Run`] if you need a checkpoint, the
 //!   outcome of each key, a way to stop, renewed credentials, or your own transport;
-//! - for a prefix, a filter or a whole index, `delete_matching` of a transport, or [`Matching`];
+//! - for a prefix, a filter or a whole index, `delete_matching` of a transport or a client, or
+//!   [`Matching`] for a [`Run`];
 //! - for one batch, `delete_vectors` of a transport.
 //!
 //! # The contract of a transport

@@ -27,7 +27,7 @@ pub(super) struct Pending {
     failed: Vec<Part>,
     /// Why deleting stopped while it waited, and how many parts had failed before.
     stopped: Option<(StopReason, usize)>,
-    /// Nobody wants its result.
+    /// Its caller no longer waits for the result.
     pub(super) is_abandoned: bool,
     pub(super) span: CallSpan,
 }

@@ -32,7 +32,7 @@ impl Segments {
         self.segments.insert(position, Segment { end: position + 1, call, key });
     }
 
-    /// Removes the positions of `range`, and tells of each part which keys of which call it was.
+    /// Removes the positions of `range`, and passes the call and the keys of each part.
     pub(super) fn take(&mut self, range: &Range<u64>, mut each: impl FnMut(CallId, Range<usize>)) {
         let mut next = self.first_of(range);
         while let Some((&start, _)) = self.segments.range(next..range.end).next() {

@@ -19,11 +19,12 @@ use crate::TransportError;
 ///
 /// [`start`](Self::start) begins a fetch and returns its first [`Step`]. Carry it out and pass the
 /// [`Reply`] to [`handle`](Self::handle), which returns the next one, until [`Step::Done`]. A fetch
-/// takes three requests or fewer. `start` may be called at any time; what was under way is
-/// forgotten.
+/// takes at most three requests; each role that is assumed with other credentials adds one, or two
+/// if the clock is wrong. `start` may be called at any time; a fetch that has not ended is
+/// dropped.
 ///
-/// [`SourceProvider`](crate::transports::SourceProvider) does this over any transport, for a run. To keep credentials until
-/// they have to be renewed, see [`Renewal`](super::Renewal).
+/// [`SourceProvider`](crate::transports::SourceProvider) does this over any transport, for a run or
+/// a client. To keep credentials until they have to be renewed, see [`Renewal`](super::Renewal).
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -79,7 +80,7 @@ impl Source {
         }
     }
 
-    /// Takes what became of the last step. A reply that no step asked for ends the fetch with an
+    /// Takes the result of the last step. A reply that no step asked for ends the fetch with an
     /// error.
     pub fn handle(&mut self, now: SystemTime, reply: Reply) -> Step {
         match &mut self.0 {
@@ -139,8 +140,8 @@ impl From<AssumeRole> for Source {
 #[must_use]
 pub enum Step {
     /// Send this request and pass the response, or the error of the transport. Follow no redirect,
-    /// and read at most [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY). Requests to services of the
-    /// host itself have a [`Direct`] among their extensions.
+    /// and read at most [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY). Requests to services of
+    /// the host itself have a [`Direct`] among their extensions.
     Send(Request<Bytes>),
     /// Read this file anew and pass its content, or the reason that it cannot be read.
     Read(PathBuf),
@@ -161,7 +162,7 @@ impl fmt::Debug for Step {
     }
 }
 
-/// What became of a [`Step`].
+/// The result of a [`Step`].
 pub enum Reply {
     /// A response, of any status. Its body is wiped, unless there are clones of it.
     Response(Response<Bytes>),

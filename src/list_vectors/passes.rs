@@ -54,20 +54,20 @@ pub enum Step {
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 impl Passes {
-    /// At most so many passes; one at least.
+    /// At most this many passes; 0 is taken as 1.
     #[must_use]
     pub fn new(most: u32) -> Self {
         Self { most: most.max(1), pass: 1, found: 0, deleted: 0, pending: 0, is_clear: false }
     }
 
-    /// This pass found so many keys more.
+    /// The current pass found this many more keys.
     pub fn listed(&mut self, keys: u64) {
         self.found += keys;
         self.pending += keys;
     }
 
-    /// So many of the listed keys have their outcome, and so many of these were deleted. Duplicates
-    /// have the outcome of their key.
+    /// `keys` more of the listed keys have their outcome, and `deleted` of these were deleted.
+    /// Duplicates have the outcome of their key.
     pub fn settled(&mut self, keys: u64, deleted: u64) {
         self.pending = self.pending.saturating_sub(keys);
         self.deleted += deleted;

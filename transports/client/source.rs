@@ -19,7 +19,9 @@ use crate::{Credentials, TransportError};
 const MAX_FILE: u64 = 64 * 1024;
 
 /// Gets the credentials of a [`Source`] over any transport: a provider for
-/// [`Run::credentials`](super::Run::credentials), and a cache for calls of your own.
+/// [`Run::credentials`](super::Run::credentials) and
+/// [`ClientBuilder::credentials_provider`](super::ClientBuilder::credentials_provider), and a cache
+/// for your own code.
 ///
 /// `send` is a transport, as in `move |request| transport.send(request)`: with a blocking one this
 /// is a [`BlockingProvider`], with an asynchronous one an `AsyncProvider`. It must follow no

@@ -1,4 +1,5 @@
-//! `delete_matching` of the clients: what a listing yields, through the calls that all callers share.
+//! `delete_matching` of the clients: what a listing yields, through the calls that all callers
+//! share.
 
 use std::fmt;
 
@@ -28,13 +29,13 @@ use std::task::{Context, Poll};
 pub struct ClearedKeys {
     /// Keys that are gone. A key that several passes listed counts in each.
     pub keys: u64,
-    /// How often the index was listed, the last pass included.
+    /// How many times the index was listed, the last pass included.
     pub passes: u32,
     /// Whether the last pass found nothing.
     pub is_clear: bool,
 }
 
-/// Some of what was to be deleted may be left: delete it again once the reason is gone.
+/// Some of the selected vectors may be left: fix the reason, then delete them again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MatchingError {
@@ -99,13 +100,13 @@ impl Sweep {
 }
 
 impl blocking::Client {
-    /// Deletes what `listed` yields, and lists again until a [pass](Passes) finds nothing, 10 times at
-    /// most. The keys share requests and pace with the calls of others.
+    /// Deletes the keys that `listed` yields, and lists again until a [pass](Passes) finds nothing,
+    /// 10 times at most. The keys share requests and pace with the other calls of the client.
     ///
     /// # Errors
     ///
-    /// [`MatchingError`]: the listing stopped, or keys were not deleted. Nothing more is listed then;
-    /// keys that were listed have their outcome.
+    /// [`MatchingError`]: the listing stopped, or keys were not deleted. Nothing more is listed
+    /// then; keys that were listed have their outcome.
     ///
     /// ```
     /// # #[cfg(feature = "emulator")] {
@@ -170,15 +171,16 @@ fn sleep(pause: std::time::Duration) {
 
 #[cfg(feature = "async")]
 impl Client {
-    /// Deletes what `listed` yields, and lists again until a [pass](Passes) finds nothing, 10 times at
-    /// most. The keys share requests and pace with the calls of others. `timer` waits between passes.
+    /// Deletes the keys that `listed` yields, and lists again until a [pass](Passes) finds nothing,
+    /// 10 times at most. The keys share requests and pace with the other calls of the client.
+    /// `timer` waits between passes.
     ///
-    /// Dropped, it lists no more; keys that were listed are still deleted.
+    /// If its future is dropped, nothing more is listed; keys that were listed are still deleted.
     ///
     /// # Errors
     ///
-    /// [`MatchingError`]: the listing stopped, or keys were not deleted. Nothing more is listed then;
-    /// keys that were listed have their outcome.
+    /// [`MatchingError`]: the listing stopped, or keys were not deleted. Nothing more is listed
+    /// then; keys that were listed have their outcome.
     pub async fn delete_matching<F, Fut, X, T, P>(
         &self,
         mut listed: StreamedKeys<F, Fut, T, P>,

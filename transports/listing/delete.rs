@@ -37,12 +37,13 @@ impl Parts {
 
 #[cfg(feature = "ureq")]
 impl UreqTransport {
-    /// Deletes every vector that `selection` has, and blocks the thread until then: lists the index
-    /// and deletes meanwhile, then lists again until a [pass](crate::Passes) finds nothing.
+    /// Deletes every vector of `selection`, and blocks the thread until then. Lists the index and
+    /// deletes the keys that it finds at the same time, then lists again until a
+    /// [pass](crate::Passes) finds nothing.
     ///
-    /// Deleting the whole index and creating it again is one call each, and faster by far if all of
-    /// it is to go. An interrupted deletion is finished by another one. For events, a way to stop
-    /// or other credentials, see [`Matching`].
+    /// To delete everything, it is much faster to delete the index and create it again: one call
+    /// each, with another SDK. After an interruption, call this again. For events, a way to stop or
+    /// other credentials, see [`Matching`].
     ///
     /// # Errors
     ///
@@ -90,12 +91,13 @@ impl UreqTransport {
 
 #[cfg(feature = "hyper")]
 impl HyperTransport {
-    /// Deletes every vector that `selection` has, in the task that awaits it: lists the index and
-    /// deletes meanwhile, then lists again until a [pass](crate::Passes) finds nothing.
+    /// Deletes every vector of `selection`, in the task that awaits it. Lists the index and deletes
+    /// the keys that it finds at the same time, then lists again until a [pass](crate::Passes)
+    /// finds nothing.
     ///
-    /// Deleting the whole index and creating it again is one call each, and faster by far if all of
-    /// it is to go. An interrupted deletion is finished by another one. For events, a way to stop
-    /// or other credentials, see [`Matching`].
+    /// To delete everything, it is much faster to delete the index and create it again: one call
+    /// each, with another SDK. After an interruption, call this again. For events, a way to stop or
+    /// other credentials, see [`Matching`].
     ///
     /// # Errors
     ///

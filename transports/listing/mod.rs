@@ -1,5 +1,5 @@
-//! The keys of an index as a source, and the deletion of what a [`Selection`](crate::Selection)
-//! has.
+//! The keys of an index as a source, and the deletion of the vectors of a
+//! [`Selection`](crate::Selection).
 //!
 //! - `blocking.rs` drives a [`KeyLister`](crate::KeyLister) with threads, as an iterator;
 //! - `asynchronous.rs` drives one in a task, as a stream;

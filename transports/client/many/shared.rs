@@ -7,7 +7,7 @@ use crate::calls::{Call, CallId, DeleteError, Metrics};
 use crate::transports::clock::system_now;
 
 /// What the handles of a client and its driver share. The lock is held for a few instructions only:
-/// nobody waits for the other side to build or sign a request.
+/// neither side waits while the other builds or signs a request.
 pub(super) struct Shared {
     state: Mutex<State>,
     /// The process that has the driver. After a fork there is none in the child.

@@ -6,7 +6,7 @@ pub(super) const MOST_CALLS: usize = 32;
 /// Keys that failed before no more are taken: the error has all of them.
 pub(super) const MOST_FAILED: usize = 10_000;
 
-/// Keys that were taken, and what became of them.
+/// Keys that were taken, and their results.
 pub(super) struct Taken {
     pub(super) count: usize,
     call: Call,
