@@ -260,8 +260,12 @@ impl BulkDelete {
     /// The next batch to send.
     fn next_batch(&self) -> Option<Next> {
         self.next_probe_of_doubt().or_else(|| {
-            let ready = self.ready.iter().position(|batch| self.has_its_turn(batch));
-            ready.map(Next::Ready).or_else(|| self.open().filter(|_| self.splitting.is_none()))
+            let open = self.open().filter(|_| self.splitting.is_none());
+            // A batch that failed goes behind the open one too, which may be the one that succeeds.
+            let is_next = |batch: &Batch| {
+                self.has_its_turn(batch) && (open.is_none() || self.outage.is_fresh(batch))
+            };
+            self.ready.iter().position(is_next).map(Next::Ready).or(open)
         })
     }
 
