@@ -32,14 +32,15 @@
 //!   rejected. One batch alone is split to find out, and other rejected batches wait.
 //! - **In an outage**, one request goes out at a time, with growing pauses. An outage is eight
 //!   batches that fail without a deletion between them, or eight failures that are not from OSS if
-//!   fewer batches are left. No attempt counts, and a batch that failed goes behind the others.
+//!   fewer batches are left, or a minute in which all are throttled. No attempt counts, and a batch
+//!   that failed goes behind the others.
 //!   Before the first success a single failure has the same effect, and a minute or ten attempts
 //!   end the run.
 //! - **In doubt**: after eight single keys that were rejected in a row, batches from elsewhere in
 //!   the input go out as probes, one at a time. If they are rejected too, the keys are not the
 //!   reason, and the run stops.
 //! - **With a rate that does not adapt**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch
-//!   is delayed. A minute in which all are throttled is an outage there.
+//!   is delayed.
 //! - **Throttled four times in a row**: the batch goes behind the others.
 //!
 //! The crate page says [what each response leads to](crate#what-to-do-about-an-error), and
@@ -56,6 +57,7 @@ mod pacer;
 mod push;
 mod report;
 mod response;
+mod restart;
 mod sign;
 mod split;
 mod startup;
@@ -80,6 +82,13 @@ use self::startup::Startup;
 use crate::back_off::BackOff;
 use crate::signing::Signer;
 use crate::{Credentials, InvalidValue, Now, Target};
+
+/// What a listing has in common with a run.
+pub(crate) mod shared {
+    pub(crate) use super::decide::{History, Verdict, decide};
+    pub(crate) use super::sign::{Authority, Clock, Correction};
+    pub(crate) use super::startup::Startup;
+}
 
 pub use self::batch::Positions;
 pub use self::checkpoint::Checkpoint;
@@ -236,6 +245,10 @@ pub struct BulkDelete {
     /// Rejected before the first success: positions, and the number of keys. They are settled once
     /// a success shows that the keys were the reason.
     unproven: (Settled, u64),
+    /// Interrupted by a stop, positions and keys as in `failed_for_good`: not settled until a restart.
+    interrupted: (Settled, [u64; 3]),
+    /// How often it was restarted.
+    epoch: u32,
 }
 
 /// The phase of a run.
@@ -252,6 +265,8 @@ struct InFlight {
     batch: Batch,
     span: Span,
     sent_at: Duration,
+    /// That of the run when it was sent.
+    epoch: u32,
     /// No longer counted by the pacer.
     is_overdue: bool,
     clock_generation: u32,
@@ -303,6 +318,8 @@ impl BulkDelete {
             failed_for_good: [0; 3],
             settled: Settled::default(),
             unproven: Default::default(),
+            interrupted: Default::default(),
+            epoch: 0,
             options,
         })
     }
@@ -360,6 +377,13 @@ impl BulkDelete {
     #[must_use]
     pub fn wants_flush(&self) -> bool {
         self.filling.len() > 0 && !self.filling.is_flushed() && self.ready.is_empty()
+    }
+
+    /// Whether a batch that takes no more keys waits to be sent. For a loop that decides as late as it
+    /// can whose keys go next: it pushes while there is none.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// Whether every pushed key has its outcome and no more can be pushed.

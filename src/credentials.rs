@@ -8,7 +8,7 @@
 //! | [`EcsRole`] | the RAM role of the ECS instance |
 //! | [`Oidc`] | a role by the OIDC token of a pod (RRSA of ACK) |
 //! | [`AssumeRole`] | a role assumed with the credentials of another source |
-//! | [`CredentialsUri`] | a service that gives credentials to whoever asks |
+//! | [`CredentialsUri`] | a service that gives credentials without authentication |
 //! | [`Credentials`] | those given |
 //!
 //! [`Source::from_environment`] finds the one that is configured.

@@ -1,5 +1,8 @@
 //! An emulator of the service, without network and clock: `http::Request` in, `http::Response` out.
 //!
+//! It has what it takes to test an application that puts vectors, deletes them and checks that they
+//! are gone: `DeleteVectors`, `ListVectors`, `GetVectors` and `PutVectors`.
+//!
 //! ```
 //! use std::time::{Duration, UNIX_EPOCH};
 //! use oss_delete_vectors::emulator::Emulator;
@@ -25,21 +28,25 @@
 mod address;
 mod faults;
 mod faulty_network;
+mod filter;
 mod handle;
 mod identity;
+mod index;
 mod rate_limit;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
-use crate::{Credentials, InvalidValue, Key, ServiceError, Target};
+use self::index::{Index, Listings};
+use crate::{Credentials, InvalidValue, Key, ServiceError, Target, Vector};
 
 pub use faults::{Fault, Faults};
 pub use faulty_network::{FaultyNetwork, NetworkEvent, Outage};
 pub use identity::Identity;
 pub use rate_limit::RateLimit;
 
-/// One account in one region: its vector buckets, their indexes and keys, and the identities that
-/// may delete from them.
+/// One account in one region: its vector buckets, their indexes and vectors, and the identities
+/// that may use them.
 ///
 /// The emulator is deterministic: the same requests at the same times get the same responses, byte
 /// for byte. [`handle`](Self::handle) lists its checks in their order.
@@ -85,16 +92,18 @@ pub struct Emulator {
     /// Keys that the service always fails over.
     failing_keys: BTreeSet<Box<str>>,
     rate_limit: Option<RateLimit>,
+    listings: Listings,
     failures: VecDeque<PlannedAnswer>,
     requests: u64,
     deleted_keys: u64,
+    deleted_vectors: u64,
 }
 
 #[derive(Debug, Clone)]
 struct Bucket {
     /// The bucket, without an index.
     target: Target,
-    indexes: BTreeMap<String, BTreeSet<Box<str>>>,
+    indexes: BTreeMap<String, Index>,
 }
 
 /// A failure that was requested; see [`Emulator::fail_next`].
@@ -116,9 +125,11 @@ impl Emulator {
             rejected_keys: BTreeSet::new(),
             failing_keys: BTreeSet::new(),
             rate_limit: None,
+            listings: Listings::default(),
             failures: VecDeque::new(),
             requests: 0,
             deleted_keys: 0,
+            deleted_vectors: 0,
         }
     }
 
@@ -127,7 +138,8 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] if `target` has no index, or the errors of [`put_vectors`](Self::put_vectors).
+    /// [`InvalidValue`] if `target` has no index, or the errors of
+    /// [`put_vectors`](Self::put_vectors).
     pub fn with_vectors<I>(
         target: &Target,
         credentials: Credentials,
@@ -144,14 +156,14 @@ impl Emulator {
         Ok(emulator)
     }
 
-    /// Puts vectors into an index. Creates the index and its bucket if necessary, even without
-    /// keys.
+    /// Puts vectors into an index that have a key and nothing else. Creates the index and its
+    /// bucket if necessary, even without keys.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] if the name of the bucket or the index, or one of the keys, is invalid. Keys
-    /// before the invalid one are stored. An index name has 1 to 63 letters and digits; the first
-    /// is a letter.
+    /// [`InvalidValue`] if the name of the bucket or the index, or one of the keys, is invalid.
+    /// Keys before the invalid one are stored. An index name has 1 to 63 letters and digits; the
+    /// first is a letter.
     pub fn put_vectors<I>(
         &mut self,
         bucket: &str,
@@ -162,6 +174,35 @@ impl Emulator {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
+        let index = self.index_to_fill(bucket, index_name)?;
+        for key in keys {
+            index.put_key(Key::new(key.as_ref())?.as_str());
+        }
+        Ok(())
+    }
+
+    /// Puts vectors with their data and metadata into an index. Creates the index and its bucket if
+    /// necessary. Data may have any dimension.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] if the name of the bucket or the index is invalid.
+    pub fn put_whole_vectors(
+        &mut self,
+        bucket: &str,
+        index_name: &str,
+        vectors: impl IntoIterator<Item = Vector>,
+    ) -> Result<(), InvalidValue> {
+        let index = self.index_to_fill(bucket, index_name)?;
+        vectors.into_iter().for_each(|vector| index.put(vector));
+        Ok(())
+    }
+
+    fn index_to_fill(
+        &mut self,
+        bucket: &str,
+        index_name: &str,
+    ) -> Result<&mut Index, InvalidValue> {
         check_index_name(index_name)?;
         if !self.buckets.contains_key(bucket) {
             let target = Target::builder()
@@ -172,11 +213,7 @@ impl Emulator {
             self.buckets.insert(bucket.to_owned(), Bucket { target, indexes: BTreeMap::new() });
         }
         let indexes = &mut self.buckets.get_mut(bucket).expect("inserted above").indexes;
-        let index = indexes.entry(index_name.to_owned()).or_default();
-        for key in keys {
-            index.insert(Key::new(key.as_ref())?.as_str().into());
-        }
-        Ok(())
+        Ok(indexes.entry(index_name.to_owned()).or_default())
     }
 
     /// Adds an identity. Replaces one with the same AccessKey id.
@@ -207,7 +244,8 @@ impl Emulator {
         self.rejected_keys.extend(keys.into_iter().map(Into::into));
     }
 
-    /// Fails every request that holds one of `keys` with `500 InternalError`, from now on, and deletes nothing of it.
+    /// Fails every request that holds one of `keys` with `500 InternalError`, from now on, and
+    /// deletes nothing of it.
     pub fn fail_keys<I>(&mut self, keys: I)
     where
         I: IntoIterator,
@@ -219,6 +257,18 @@ impl Emulator {
     /// Limits requests and their keys. `None`, the default, means no limit.
     pub fn set_rate_limit(&mut self, rate_limit: Option<RateLimit>) {
         self.rate_limit = rate_limit;
+    }
+
+    /// Lets listings return a vector for this long after its deletion: the service does not
+    /// document whether a listing sees deletes at once. Zero by default. `GetVectors` always does.
+    pub fn set_listing_delay(&mut self, delay: Duration) {
+        self.listings.delay = delay;
+    }
+
+    /// Rejects the token of a page that was returned longer ago than `lifetime`. `None`, the
+    /// default, means never.
+    pub fn set_token_lifetime(&mut self, lifetime: Option<Duration>) {
+        self.listings.token_lifetime = lifetime;
     }
 
     /// Responds to the next request that passes all checks with `error`, after deleting its first
@@ -237,7 +287,12 @@ impl Emulator {
     /// The number of vectors in the index. `None` if there is no such index.
     #[must_use]
     pub fn len(&self, bucket: &str, index_name: &str) -> Option<usize> {
-        self.index(bucket, index_name).map(BTreeSet::len)
+        self.index(bucket, index_name).map(Index::len)
+    }
+
+    /// The keys of the vectors in the index, sorted. None if there is no such index.
+    pub fn keys(&self, bucket: &str, index_name: &str) -> impl Iterator<Item = &str> {
+        self.index(bucket, index_name).into_iter().flat_map(Index::keys)
     }
 
     /// The number of requests received, successful or not.
@@ -254,7 +309,13 @@ impl Emulator {
         self.deleted_keys
     }
 
-    fn index(&self, bucket: &str, index_name: &str) -> Option<&BTreeSet<Box<str>>> {
+    /// The number of vectors deleted: of [`deleted_keys`](Self::deleted_keys) those that had one.
+    #[must_use]
+    pub fn deleted_vectors(&self) -> u64 {
+        self.deleted_vectors
+    }
+
+    fn index(&self, bucket: &str, index_name: &str) -> Option<&Index> {
         self.buckets.get(bucket)?.indexes.get(index_name)
     }
 }

@@ -12,8 +12,8 @@ use crate::InvalidValue;
 /// one.
 ///
 /// Requests have virtual-hosted-style addresses, `https://{bucket}-{account id}.{host}/`. IP
-/// addresses and `localhost` cannot have subdomains, so they get path-style addresses,
-/// `http://127.0.0.1:9000/{bucket}/`.
+/// addresses and hosts of one label, such as `localhost`, have no subdomains, so they get path-style
+/// addresses, `http://127.0.0.1:9000/{bucket}/`.
 ///
 /// ```
 /// use oss_delete_vectors::Endpoint;
@@ -69,6 +69,14 @@ impl Endpoint {
     #[must_use]
     pub fn with_path_style(mut self) -> Self {
         self.path_style = true;
+        self
+    }
+
+    /// The same host with the bucket and the account id before it, for a gateway of one label that
+    /// has names for buckets all the same. An IP address cannot have them.
+    #[must_use]
+    pub fn with_virtual_hosted_style(mut self) -> Self {
+        self.path_style = false;
         self
     }
 
@@ -156,7 +164,8 @@ impl FromStr for Endpoint {
         if !is_ip && !is_dns_name(host) {
             return Err(refused());
         }
-        let path_style = is_ip || host == "localhost";
+        // A name of one label, such as `localhost` or that of a container, has no names below it.
+        let path_style = is_ip || !host.trim_end_matches('.').contains('.');
         Ok(Self { scheme, host: Host::Custom(authority), path_style })
     }
 }
@@ -175,7 +184,7 @@ impl fmt::Display for Endpoint {
 pub(crate) fn is_dns_name(host: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
             && !label.starts_with('-')
             && !label.ends_with('-')
     };

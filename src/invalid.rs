@@ -42,6 +42,11 @@ impl InvalidValue {
         Self { field: field.into(), rule, value: None }
     }
 
+    /// The same, of the key at `position` of several.
+    pub(crate) fn of_key(self, position: usize) -> Self {
+        Self { field: format!("keys[{position}]").into(), ..self }
+    }
+
     /// The field, such as `bucket` or `keys[17]` (counted from 0).
     #[must_use]
     pub fn field(&self) -> &str {

@@ -8,21 +8,47 @@
 //! # In scope
 //!
 //! - One call, converted to and from `http::Request` and `http::Response`, on the client and on the
-//!   server: [`DeleteVectors`].
+//!   server: [`DeleteVectors`], and what serves deleting: [`ListVectors`], [`GetVectors`],
+//!   [`PutVectors`].
 //! - Signatures: [`signing`] signs, presigns and verifies.
+//! - Credentials that expire: [`credentials`] has the RAM role of an ECS instance, roles by OIDC or by
+//!   other credentials, and credentials URIs.
 //! - Any number of keys, with pacing, retries and an outcome for each key: [`bulk`].
+//! - Many callers, each with its own result: `Client`, [`blocking::Client`], [`calls`].
+//! - Deleting everything, a key prefix or what a filter matches: [`Selection`], [`KeyLister`].
 //! - Sending requests with hyper, ureq or any other client: [`transports`].
 //! - An emulator of the service, for tests: `emulator`.
 //!
 //! # Out of scope
 //!
-//! - All other operations of OSS. You know which keys to delete.
-//! - Finding credentials. The core takes them as a value, and a run asks your provider for new ones.
+//! - All other operations of OSS.
 //!
 //! The crate has not been run against the live service. Its tests compare requests and responses
 //! with those of the official SDK, byte for byte.
 //!
-//! # Three ways in
+//! # Four ways in
+//!
+//! ## A client
+//!
+//! `Client` (feature `hyper`, or `async` over a transport of yours) and [`blocking::Client`] (feature
+//! `ureq`, or a transport of yours) are for every day: one handle per index, for all tasks or threads
+//! of a program. Calls that wait share requests, pace, retries, clock and credentials, and each gets
+//! its own result.
+//!
+//! ```
+//! use oss_delete_vectors::{Credentials, Deleted, Target, TransportError, blocking};
+//!
+//! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+//!     .bucket("examplebucket").index_name("vectorindex1").build()?;
+//! let builder = blocking::Client::builder(&target, Credentials::new("LTAI5tExample", "my-secret")?);
+//! // In place of a transport. It reports every key as deleted. `build()` takes ureq.
+//! let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
+//! let client = builder.with_transport(send)?;
+//! client.delete(["doc-1#0", "doc-1#1"])?; // Ok: all of them are gone. Err: which are not, and why.
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Under both is [`calls::Calls`], a state machine without IO.
 //!
 //! ## A transport
 //!
@@ -56,6 +82,10 @@
 //! # }
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! To delete what a [`Selection`] has instead, use `delete_matching`, which lists the index, deletes
+//! meanwhile, and lists again until nothing is found. If all vectors are to go, deleting the index
+//! and creating it again is one call each, which this crate leaves to the SDKs.
 //!
 //! ## Your own client
 //!
@@ -217,8 +247,8 @@
 //!     0         10        20        30        40        50        60 s
 //! ```
 //!
-//! Runs do not share their measurements, and many small runs at once throttle each other. Pass the
-//! keys of all to one run, through a channel, or give each run its share with
+//! Runs do not share their measurements, and many small runs at once throttle each other. Use one
+//! [`blocking::Client`] or `Client` for all callers, or give each run its share with
 //! [`Adaptive`](bulk::Adaptive): `max_requests_per_second` and `max_keys_per_second`.
 //!
 //! A throttled batch loses nothing and spends no attempt. [`Rate`](bulk::Rate) bounds the pace, fixes
@@ -230,13 +260,13 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `hyper` | `HyperTransport`: asynchronous, on tokio |
-//! | `ureq` | `UreqTransport`: blocking |
-//! | `async` | `Run::run_async`: any number of keys on your runtime, over your client; part of `hyper` |
+//! | `hyper` | `Client::new` and `HyperTransport`: asynchronous, on tokio |
+//! | `ureq` | `blocking::Client::new` and `UreqTransport`: blocking |
+//! | `async` | `Client` and `Run::run_async` on your runtime, over your transport; part of `hyper` |
 //! | `emulator` | `Emulator`: the service as a value, for tests without a network |
 //! | `serve` | the emulator on a loopback socket, for clients in any language |
 //! | `serde` | `Report` can be serialized and deserialized with serde |
-//! | `tracing` | a `tracing` span for each request of a run, and its events |
+//! | `tracing` | a `tracing` span for each call and each request, and events |
 //! | `cli` | the programs `delete-vectors` and `vectors-emulator` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
@@ -244,15 +274,20 @@
 mod attempt_error;
 mod back_off;
 pub mod bulk;
+pub mod calls;
 pub mod credentials;
 mod delete_vectors;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod endpoint;
 mod escape;
+mod get_vectors;
 mod invalid;
 mod keys;
+mod list_vectors;
 mod now;
+mod operation;
+mod put_vectors;
 mod random;
 pub mod signing;
 mod target;
@@ -264,13 +299,23 @@ pub mod transports;
 
 pub use attempt_error::AttemptError;
 pub use credentials::Credentials;
-pub use delete_vectors::{DeleteVectors, Deleted, RequestError, ServiceError, code};
+pub use delete_vectors::{DeleteVectors, Deleted};
 pub use endpoint::Endpoint;
+pub use get_vectors::{Found, GetVectors};
 pub use invalid::InvalidValue;
 pub use keys::{Key, KeyBatch, Keys};
+pub use list_vectors::{
+    Filter, KeyLister, ListError, ListEvent, ListReport, ListTransmit, ListTransmitId, ListVectors,
+    Listed, Passes, Selection, Step, Vector,
+};
 pub use now::Now;
+pub use operation::{Operation, RequestError, ServiceError, code};
+pub use put_vectors::{PutVectors, Stored};
 pub use target::{Target, TargetBuilder};
 pub use transport_error::{MAX_RESPONSE_BODY, TransportError};
+pub use transports::blocking;
+#[cfg(feature = "async")]
+pub use transports::{Client, ClientBuilder, Deleting};
 
 /// Tests the examples in the README. Those that would connect to the service are only compiled.
 #[cfg(all(doctest, feature = "hyper", feature = "ureq", feature = "serve"))]

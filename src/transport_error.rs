@@ -6,10 +6,11 @@ use crate::escape::escape;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The largest body of a response that the transports read, in bytes: 1 MiB.
+/// The largest body of a response that the transports read, in bytes: 4 MiB.
 ///
-/// Responses of the service are under a kilobyte. The limit is for what is not from OSS.
-pub const MAX_RESPONSE_BODY: usize = 1024 * 1024;
+/// A page of `ListVectors` has up to 1 MB, and other responses are under a kilobyte. The limit is for
+/// what is not from OSS.
+pub const MAX_RESPONSE_BODY: usize = 4 * 1024 * 1024;
 
 /// A request that got no response, and whether it may have arrived. Cheap to clone.
 ///
@@ -114,7 +115,7 @@ impl TransportError {
 
     /// Whether the body of the response was larger than [`MAX_RESPONSE_BODY`].
     ///
-    /// Responses of the service are under a kilobyte: check the endpoint and the proxies.
+    /// Responses of the service are smaller: check the endpoint and the proxies.
     #[must_use]
     pub fn is_body_too_large(&self) -> bool {
         self.kind == Kind::BodyTooLarge

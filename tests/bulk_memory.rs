@@ -1,5 +1,6 @@
-//! The memory of a run does not grow with the number of its keys: counted by the allocator. A binary of its own, with one test,
-//! for nothing else may allocate meanwhile.
+//! The memory of a run does not grow with the number of its keys: counted by the allocator. Nor does
+//! that of callers who drop their calls. A binary of its own, with one test, because nothing else may
+//! allocate meanwhile.
 
 mod common;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use cap::Cap;
 use common::calls;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, TransmitId};
+use oss_delete_vectors::calls::{Call, Calls};
 use oss_delete_vectors::{Deleted, Key, ServiceError, code};
 
 #[global_allocator]
@@ -25,6 +27,62 @@ const KEY_BYTES: usize = 36;
 const BOUND: usize = BATCHES * 500 * (4 * KEY_BYTES);
 
 #[test]
+fn memory_is_bounded() {
+    ten_million_keys_fit_into_a_few_megabytes();
+    waiting_calls_take_what_their_keys_take();
+    dropped_calls_take_no_more_than_is_let_in();
+}
+
+/// A call, with the ends and the places of its keys.
+const CALL_BYTES: usize = 900;
+
+/// 36 characters a key, and three keys a call.
+fn call(number: usize) -> Call {
+    Call::new((0..3).map(|key| format!("{number:034}#{key}"))).unwrap()
+}
+
+fn waiting_calls_take_what_their_keys_take() {
+    let before = ALLOCATOR.allocated();
+    let mut client =
+        Calls::new(&calls::target(), calls::credentials(), BulkOptions::new()).unwrap();
+    for number in 0..100_000 {
+        client.begin(calls::now(Duration::ZERO), call(number));
+    }
+    while client.poll_transmit(calls::now(Duration::ZERO)).is_some() {}
+    let bytes = ALLOCATOR.allocated() - before;
+    println!("{bytes} bytes for 100,000 calls that wait");
+    assert!(bytes > 100_000 * 3 * KEY_BYTES, "{bytes} bytes: what is counted is not the calls");
+    assert!(bytes < 100_000 * CALL_BYTES, "{bytes} bytes");
+    let deleted = Deleted::new("534B371674A4D890XXXX").to_response();
+    let mut now = calls::now(Duration::ZERO);
+    let mut finished = 0;
+    while finished < 100_000 {
+        now.monotonic += Duration::from_millis(10);
+        while let Some(transmit) = client.poll_transmit(now) {
+            client.handle_response(now, transmit.id, &deleted);
+        }
+        client.handle_timeout(now);
+        while client.poll_event().is_some() {}
+        // Those that were sent before the clock ran time out, and are sent again.
+        finished += std::iter::from_fn(|| client.poll_finished()).count();
+    }
+    drop(client);
+    assert!(ALLOCATOR.allocated() - before < 10_000, "something is left behind");
+}
+
+fn dropped_calls_take_no_more_than_is_let_in() {
+    let before = ALLOCATOR.allocated();
+    let client = Calls::new(&calls::target(), calls::credentials(), BulkOptions::new()).unwrap();
+    let mut client = client.most_waiting_keys(3000);
+    for number in 0..1_000_000 {
+        let id = client.begin(calls::now(Duration::ZERO), call(number));
+        client.abandon(id);
+    }
+    let bytes = ALLOCATOR.allocated() - before;
+    println!("{bytes} bytes for the calls that were let in");
+    assert!(bytes < 1100 * CALL_BYTES, "{bytes} bytes");
+}
+
 fn ten_million_keys_fit_into_a_few_megabytes() {
     let options = BulkOptions::new().concurrency(CONCURRENCY).rate(Rate::Unlimited);
     let before = ALLOCATOR.allocated();

@@ -1,4 +1,4 @@
-//! One batch over any transport: the request and what its response means.
+//! One call over any transport: the request and what its response means.
 
 use std::time::SystemTime;
 
@@ -6,23 +6,23 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::signing::Signer;
-use crate::{AttemptError, DeleteVectors, Deleted, TransportError};
+use crate::{AttemptError, Operation, TransportError};
 
 /// The request of `call`, signed as of now.
 #[expect(
     clippy::disallowed_methods,
     reason = "an adapter reads the clock, so that the core need not"
 )]
-pub(super) fn signed(call: &DeleteVectors, signer: &Signer) -> Request<Bytes> {
+pub(super) fn signed(call: &impl Operation, signer: &Signer) -> Request<Bytes> {
     let mut request = call.to_request();
     signer.sign(&mut request, SystemTime::now());
     request
 }
 
 /// What the response means to the call that `signer` signed.
-pub(super) fn outcome(
+pub(super) fn outcome<O: Operation>(
     response: Result<Response<Bytes>, TransportError>,
     signer: &Signer,
-) -> Result<Deleted, AttemptError> {
-    Ok(DeleteVectors::parse_response_to(signer.credentials(), &response?)?)
+) -> Result<O::Output, AttemptError> {
+    Ok(O::parse_response_to(signer.credentials(), &response?)?)
 }

@@ -5,9 +5,12 @@
 //! |---|---|---|
 //! | `HyperTransport`: an asynchronous client, on tokio | `hyper` | `hyper/` |
 //! | `UreqTransport`: a blocking client, without a runtime | `ureq` | `ureq/` |
+//! | `Client` (`async`), [`blocking::Client`]: for many callers, each with its own result | | `client/many/` |
 //! | [`Run`]: drives a `BulkDelete`, on threads or (feature `async`) in a task | | `client/` |
+//! | [`list_keys`], `stream_keys`, [`Matching`]: the keys of an index, as a source | | `listing/` |
 //! | `Server`: the emulator on a socket | `serve` | `server/` |
 //!
+//! Use a client, unless you need a checkpoint, the events of each batch, or a loop of your own.
 //! One batch is deleted by a transport's `delete_vectors`, any number of keys by its `delete`, or
 //! by a [`Run`] if you need events, a way to stop, other credentials, or a transport of your own.
 //!
@@ -54,8 +57,7 @@
 //! * Transports, [`StopHandle`], [`Target`](crate::Target) and [`Credentials`](crate::Credentials)
 //!   are `Send + Sync` and cheap to clone. Clones of a transport share its connections.
 //! * A `BulkDelete` is `Send + Sync`, and one loop drives it through `&mut`.
-//! * Two runs do not share their pace. One run over all keys is faster than two that throttle each
-//!   other.
+//! * Two runs do not share their pace, and throttle each other. The calls of a client share one.
 
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod algorithm;
@@ -67,6 +69,7 @@ mod client;
 mod clock;
 #[cfg(feature = "hyper")]
 mod hyper;
+mod listing;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod options;
 #[cfg(any(feature = "hyper", feature = "ureq"))]
@@ -79,13 +82,19 @@ mod tls;
 mod ureq;
 
 #[cfg(feature = "async")]
-pub use self::client::{AsyncProvider, StreamIter, Timer, stream_iter};
+pub use self::client::{AsyncProvider, Client, Deleting, StreamIter, Timer, stream_iter};
 pub use self::client::{
-    BlockingProvider, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind, SourceProvider,
-    StopHandle,
+    BlockingProvider, ClientBuilder, NoProvider, Observer, OnEvent, Run, RunError, RunErrorKind,
+    SourceProvider, StopHandle,
 };
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
+pub use self::listing::{
+    Cleared, ClearedKeys, ListedKeys, Matching, MatchingError, MatchingKeys, MatchingObserver,
+    list_keys,
+};
+#[cfg(feature = "async")]
+pub use self::listing::{MatchingStream, StreamedKeys, stream_keys};
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 pub use self::options::{InvalidRoots, TransportOptions};
 #[cfg(any(feature = "hyper", feature = "ureq"))]
@@ -94,6 +103,11 @@ pub use self::proxy::Proxy;
 pub use self::server::{MAX_REQUEST_BODY, Server, ServerOptions};
 #[cfg(feature = "ureq")]
 pub use self::ureq::UreqTransport;
+
+/// Delete vectors from any number of threads.
+pub mod blocking {
+    pub use super::client::BlockingClient as Client;
+}
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -12,7 +12,7 @@ use crate::InvalidValue;
 ///
 /// | scheme | how | default port |
 /// |---|---|---|
-/// | `http`, also if there is none | HTTP `CONNECT` | 80 |
+/// | `http`, the default | HTTP `CONNECT` | 80 |
 /// | `https` | the same, by TLS to the proxy | 443 |
 /// | `socks5`, `socks5h` | SOCKS 5 | 1080 |
 ///
@@ -80,10 +80,12 @@ impl Proxy {
         (!authority.host().is_empty()).then_some(Self { kind, authority, user })
     }
 
+    #[cfg(feature = "ureq")]
     pub(super) fn host(&self) -> &str {
         self.authority.host()
     }
 
+    #[cfg(feature = "ureq")]
     pub(super) fn port(&self) -> u16 {
         self.authority.port_u16().unwrap_or_default()
     }

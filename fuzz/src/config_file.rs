@@ -14,8 +14,10 @@ pub fn config_file(data: &[u8]) {
         assert!(profiles.get(&name.to_ascii_uppercase()).is_some(), "profile names ignore case");
         for (line, value) in values.iter().flatten() {
             let there = text.split('\n').nth(line - 1).expect("a line of the file");
+            let there = there.trim_ascii();
+            let is_there = there.ends_with(value) || there.ends_with(&format!("{value}\""));
             assert!(
-                !value.is_empty() && there.trim_ascii().ends_with(value),
+                !value.is_empty() && is_there,
                 "{value:?} is not in line {line}"
             );
         }
@@ -29,7 +31,7 @@ pub fn config_file(data: &[u8]) {
 }
 
 /// The keys that the program reads.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 22] = [
     "access-key-id",
     "access-key-secret",
     "sts-token",
@@ -38,6 +40,20 @@ const KEYS: [&str; 8] = [
     "account-id",
     "mode",
     "process-command",
+    "credential-process",
+    "credential-process-timeout",
+    "credential-uri",
+    "ecs-role-name",
+    "external-id",
+    "oidc-provider-arn",
+    "oidc-token-file-path",
+    "role-arn",
+    "role-session-name",
+    "source-profile",
+    "addressing-style",
+    "connect-timeout",
+    "read-timeout",
+    "retry-times",
 ];
 
 type Values = Vec<(String, Vec<Option<(usize, String)>>)>;

@@ -107,6 +107,12 @@ impl<R: BufRead> KeyLines<R> {
         }))
     }
 
+    /// The same lines over another reader, made of this one before anything is read.
+    pub(crate) fn with_reader<T>(self, wrap: impl FnOnce(R) -> T) -> KeyLines<T> {
+        let Self { reader, syntax, file, lines, keys, bad_lines, line, has_ended } = self;
+        KeyLines { reader: wrap(reader), syntax, file, lines, keys, bad_lines, line, has_ended }
+    }
+
     /// Whether it has ended without a key.
     pub(crate) fn is_empty(&self) -> bool {
         self.has_ended && self.keys == 0 && self.bad_lines == 0

@@ -1,22 +1,22 @@
 use http::StatusCode;
 
 use crate::AttemptError;
-use crate::delete_vectors::Meaning;
+use crate::operation::Meaning;
 
 /// What the run has seen so far, as far as decisions depend on it.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct History {
+pub(crate) struct History {
     /// A batch was deleted.
-    pub(super) had_success: bool,
+    pub(crate) had_success: bool,
     /// A response came, of any kind.
-    pub(super) had_response: bool,
+    pub(crate) had_response: bool,
     /// Attempts that were surely not sent, before the first response.
-    pub(super) unreachable: u32,
+    pub(crate) unreachable: u32,
 }
 
 /// What to do with the batch of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Send it again, more slowly. The attempt does not count.
     SlowDown,
     /// Send it again after a back-off. The attempt counts.
@@ -40,7 +40,7 @@ const UNREACHABLE: u32 = 3;
 
 /// The decision table, as on the crate page. Whether the keys may be gone is decided
 /// separately: [`AttemptError::may_have_deleted`].
-pub(super) fn decide(error: &AttemptError, history: History) -> Verdict {
+pub(crate) fn decide(error: &AttemptError, history: History) -> Verdict {
     let error = match error {
         AttemptError::Service(error) => error,
         AttemptError::Transport(error) => {
@@ -71,7 +71,7 @@ pub(super) fn decide(error: &AttemptError, history: History) -> Verdict {
 }
 
 /// Whether the error may come from a limit, so that the pace has to fall.
-pub(super) fn slows_down(error: &AttemptError) -> bool {
+pub(crate) fn slows_down(error: &AttemptError) -> bool {
     match error {
         AttemptError::Transport(_) => false,
         AttemptError::Service(error) => match error.meaning() {
@@ -85,7 +85,7 @@ pub(super) fn slows_down(error: &AttemptError) -> bool {
 }
 
 /// Whether OSS itself sent the response.
-pub(super) fn is_from_oss(error: &AttemptError) -> bool {
+pub(crate) fn is_from_oss(error: &AttemptError) -> bool {
     matches!(error, AttemptError::Service(error) if error.is_from_oss())
 }
 
@@ -181,7 +181,7 @@ mod tests {
         let listed: Vec<String> =
             listed.map(|code| code.trim_matches('`').replace('*', "User")).collect();
         // All codes that the crate knows, so that no row is left out.
-        let known = include_str!("../delete_vectors/code.rs").lines().filter_map(|line| {
+        let known = include_str!("../operation/code.rs").lines().filter_map(|line| {
             let (_, code) = line.strip_prefix("pub const ")?.split_once(" = \"")?;
             code.strip_suffix("\";").filter(|code| *code != code::BAD_ERROR_RESPONSE)
         });

@@ -119,6 +119,8 @@ pub enum Event {
     Deleted {
         /// Unique keys of the batch.
         keys: usize,
+        /// These keys.
+        batch: KeyBatch,
         /// The positions of the keys and of their duplicates.
         positions: Positions,
         /// The request id of the response.

@@ -90,15 +90,15 @@ pub struct Pace {
 /// ```
 #[derive(Debug, Clone)]
 pub struct BulkOptions {
-    pub(super) concurrency: usize,
-    pub(super) rate: Rate,
-    pub(super) max_attempts: u32,
-    pub(super) back_off: (Duration, Duration),
-    pub(super) response_timeout: Duration,
-    pub(super) outage_timeout: Option<Duration>,
+    pub(crate) concurrency: usize,
+    pub(crate) rate: Rate,
+    pub(crate) max_attempts: u32,
+    pub(crate) back_off: (Duration, Duration),
+    pub(crate) response_timeout: Duration,
+    pub(crate) outage_timeout: Option<Duration>,
     /// `None` if the credentials are not renewed.
-    pub(super) credentials_timeout: Option<Duration>,
-    pub(super) seed: Option<u64>,
+    pub(crate) credentials_timeout: Option<Duration>,
+    pub(crate) seed: Option<u64>,
 }
 
 const LEAST_BACK_OFF: Duration = Duration::from_millis(10);
@@ -207,7 +207,14 @@ impl BulkOptions {
         self
     }
 
-    pub(super) fn check(&self) -> Result<(), InvalidValue> {
+    /// Sets the outage timeout if none is set. For a caller that must not wait for ever.
+    #[must_use]
+    pub fn default_outage_timeout(mut self, outage: Duration) -> Self {
+        self.outage_timeout.get_or_insert(outage);
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), InvalidValue> {
         if !(1..=10_000).contains(&self.concurrency) {
             return Err(InvalidValue::new(
                 "concurrency",

@@ -11,7 +11,7 @@ use crate::AttemptError;
 /// open it. If only other batches are left, eight failures open it, however few batches there are.
 ///
 /// A minute without progress is reported as an outage in any case, even if all attempts were
-/// throttled. With a rate that does not adapt, throttling alone opens the circuit then as well.
+/// throttled. Throttling alone opens the circuit then as well.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     /// How often there was progress. A batch stores the number under which it failed.
@@ -110,19 +110,18 @@ impl Outage {
         is_open
     }
 
-    /// An attempt that was sent at `sent_at` was throttled. With a rate that does not adapt, each
-    /// throttled batch waits on its own, and many batches make many requests. So this opens the
-    /// circuit if the outage has been reported. An adaptive rate has slowed down by then.
+    /// An attempt that was sent at `sent_at` was throttled. If the outage has been reported, this
+    /// opens the circuit, at every rate. With a rate that does not adapt, each throttled batch waits
+    /// on its own; and an adaptive rate whose upper bound is low may not find that the limit fell.
     pub(super) fn throttled(
         &mut self,
         now: Duration,
         sent_at: Duration,
-        is_fixed: bool,
         mut delay: impl FnMut(u32) -> Duration,
     ) {
         if self.is_open() {
             self.probed(now, sent_at, delay);
-        } else if self.is_reported && is_fixed {
+        } else if self.is_reported {
             self.open(now, delay(1));
         }
     }
@@ -164,10 +163,15 @@ impl Outage {
         Some((self.error.clone()?, now.saturating_sub(self.since?)))
     }
 
+    /// Forgets what failed so far.
+    pub(super) fn restart(&mut self) {
+        *self = Self { progress: self.progress + 1, ..Self::default() };
+    }
+
     /// There was progress. Returns how long the outage lasted that this ends, if it was reported.
     pub(super) fn progressed(&mut self, now: Duration) -> Option<Duration> {
         let lasted = self.since().map(|since| now.saturating_sub(since));
-        *self = Self { progress: self.progress + 1, ..Self::default() };
+        self.restart();
         lasted
     }
 }

@@ -91,6 +91,10 @@ impl Settled {
         self.ranges().fold(self.prefix, |len, range| len + (range.end - range.start))
     }
 
+    pub(super) fn insert_all(&mut self, other: &Self) {
+        std::iter::once(0..other.prefix).chain(other.ranges()).for_each(|range| self.insert(range));
+    }
+
     pub(super) fn insert(&mut self, range: Range<u64>) {
         let Range { mut start, mut end } = range;
         if start >= end {
@@ -128,18 +132,22 @@ impl BulkDelete {
         unsent.into_iter().for_each(|batch| self.settle_failed(batch));
     }
 
-    pub(super) fn settle_deleted(&mut self, batch: &Batch, request_id: Option<String>) {
+    pub(super) fn settle_deleted(&mut self, batch: Batch, request_id: Option<String>) {
         self.report.deleted += batch.keys().len() as u64;
         let positions = batch.positions();
         positions.ranges().for_each(|range| self.settled.insert(range));
         if !matches!(self.phase, Phase::Stopped(_)) {
-            let (rejected, keys) = std::mem::take(&mut self.unproven);
-            std::iter::once(0..rejected.prefix())
-                .chain(rejected.ranges())
-                .for_each(|range| self.settled.insert(range));
-            self.failed_for_good[0] += keys;
+            self.settle_unproven();
         }
-        self.events.push_back(Event::Deleted { keys: batch.keys().len(), positions, request_id });
+        let (keys, batch) = (batch.keys().len(), batch.into_keys());
+        self.events.push_back(Event::Deleted { keys, batch, positions, request_id });
+    }
+
+    /// Takes keys that were rejected before the first success as settled.
+    pub(super) fn settle_unproven(&mut self) {
+        let (rejected, keys) = std::mem::take(&mut self.unproven);
+        self.settled.insert_all(&rejected);
+        self.failed_for_good[0] += keys;
     }
 
     pub(super) fn settle_failed(&mut self, mut batch: Batch) {
@@ -153,15 +161,16 @@ impl BulkDelete {
         // Two kinds of failed keys are not settled, so that a resumed run sends them again: those
         // that the end of the run interrupts, and those rejected before the first success. With a
         // wrong target every key is rejected. A later success settles the second kind.
-        if !matches!(self.phase, Phase::Stopped(_)) {
-            let is_unproven = outcome == KeyOutcome::Rejected && !self.history.had_success;
-            let (settled, settled_keys) = match &mut self.unproven {
-                (unproven, keys) if is_unproven => (unproven, keys),
-                _ => (&mut self.settled, &mut self.failed_for_good[failed_for_good]),
-            };
-            positions.ranges().for_each(|range| settled.insert(range));
-            *settled_keys += batch.keys().len() as u64;
-        }
+        let is_unproven = outcome == KeyOutcome::Rejected && !self.history.had_success;
+        let (settled, settled_keys) = match &mut self.unproven {
+            _ if matches!(self.phase, Phase::Stopped(_)) => {
+                (&mut self.interrupted.0, &mut self.interrupted.1[failed_for_good])
+            }
+            (unproven, keys) if is_unproven => (unproven, keys),
+            _ => (&mut self.settled, &mut self.failed_for_good[failed_for_good]),
+        };
+        positions.ranges().for_each(|range| settled.insert(range));
+        *settled_keys += batch.keys().len() as u64;
         let (requests, error) = (batch.requests, batch.last_error.take());
         let keys = batch.into_keys();
         self.events.push_back(Event::Failed(FailedKeys {

@@ -10,7 +10,7 @@ use super::{Batch, BulkDelete, Event, InFlight, Phase, StopReason, TransmitId};
 use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportError};
 
 /// A batch that was throttled fewer times in a row is the next to go. Otherwise the others go first.
-const THROTTLED_FIRST: u32 = 4;
+pub(super) const THROTTLED_FIRST: u32 = 4;
 
 impl BulkDelete {
     /// Handles the response to a transmit, whatever its status. Does nothing if `id` is unknown or
@@ -34,7 +34,8 @@ impl BulkDelete {
     pub fn handle_failure(&mut self, now: Now, id: TransmitId, error: TransportError) {
         self.observe(now);
         let Some(attempt) = self.in_flight.remove(&id) else { return };
-        if error.is_surely_not_sent() && !self.history.had_response {
+        let is_of_this_run = attempt.epoch == self.epoch;
+        if error.is_surely_not_sent() && !self.history.had_response && is_of_this_run {
             self.history.unreachable += 1;
         }
         self.conclude(attempt, Err(error.into()));
@@ -59,7 +60,7 @@ impl BulkDelete {
         match outcome {
             Ok(deleted) => {
                 self.pacer.accepted(now, latency, keys, deleted.qos_delay().is_some());
-                self.conclude_deleted(&attempt, &deleted);
+                self.conclude_deleted(attempt, &deleted);
             }
             Err(error) => {
                 if slows_down(&error) {
@@ -71,20 +72,22 @@ impl BulkDelete {
         self.split_parked();
     }
 
-    fn conclude_deleted(&mut self, attempt: &InFlight, deleted: &Deleted) {
+    fn conclude_deleted(&mut self, attempt: InFlight, deleted: &Deleted) {
         self.clock.succeeded(attempt.clock_generation);
         self.authority.succeeded(attempt.credentials_generation);
         self.history.had_success = true;
         self.startup.succeeded();
         self.doubt.deleted();
         self.progressed();
-        self.settle_deleted(&attempt.batch, deleted.request_id().map(str::to_owned));
+        self.settle_deleted(attempt.batch, deleted.request_id().map(str::to_owned));
         // From now on a rejection says something about the keys: every batch may be split.
         self.splitting = None;
     }
 
     fn conclude_failed(&mut self, attempt: InFlight, error: AttemptError) {
-        let InFlight { mut batch, sent_at, clock_generation, credentials_generation, .. } = attempt;
+        let InFlight {
+            mut batch, sent_at, epoch, clock_generation, credentials_generation, ..
+        } = attempt;
         let verdict = decide(&error, self.history);
         let is_from_oss = is_from_oss(&error);
         let error = error.shortened();
@@ -98,7 +101,7 @@ impl BulkDelete {
         if verdict != Verdict::SlowDown {
             batch.throttled = 0;
         }
-        if matches!(self.phase, Phase::Stopped(_)) {
+        if matches!(self.phase, Phase::Stopped(_)) || epoch != self.epoch {
             return self.settle_failed(batch);
         }
         match verdict {
@@ -173,11 +176,11 @@ impl BulkDelete {
         }
         self.outage.remember(now, &error);
         self.report_outage();
-        let (back_off, is_fixed) = (&mut self.back_off, self.pacer.is_fixed());
-        self.outage.throttled(now, sent_at, is_fixed, |failures| back_off.after(failures));
+        let back_off = &mut self.back_off;
+        self.outage.throttled(now, sent_at, |failures| back_off.after(failures));
         if self.outage.is_open() {
             self.ready.push_back(batch);
-        } else if is_fixed {
+        } else if self.pacer.is_fixed() {
             let delay = self.back_off.after(batch.throttled);
             self.delay(batch, delay);
         } else if batch.throttled < THROTTLED_FIRST {

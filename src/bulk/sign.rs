@@ -16,12 +16,12 @@ use crate::{AttemptError, Credentials, Now, Target};
 /// New credentials may be rejected too, because a provider may have a cache. Then it is asked
 /// again, less and less often, until the timeout.
 #[derive(Debug)]
-pub(super) struct Authority {
+pub(crate) struct Authority {
     signer: Arc<Signer>,
     generation: u32,
     /// Set while the service rejects all credentials that it gets.
     rejected: Option<Rejected>,
-    pub(super) can_renew: bool,
+    pub(crate) can_renew: bool,
     timeout: Duration,
     asked: Option<Asked>,
     /// Whether the credentials were rejected or have expired. Then nothing is sent.
@@ -57,7 +57,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 const ASK_ANEW: Duration = Duration::from_secs(1);
 
 impl Authority {
-    pub(super) fn new(target: &Target, credentials: Credentials, options: &BulkOptions) -> Self {
+    pub(crate) fn new(target: &Target, credentials: Credentials, options: &BulkOptions) -> Self {
         Self {
             signer: Arc::new(Signer::new(target, credentials)),
             generation: 0,
@@ -71,25 +71,25 @@ impl Authority {
         }
     }
 
-    pub(super) fn signer(&self) -> &Arc<Signer> {
+    pub(crate) fn signer(&self) -> &Arc<Signer> {
         &self.signer
     }
 
-    pub(super) fn generation(&self) -> u32 {
+    pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
 
     /// Whether requests may be signed.
-    pub(super) fn is_valid(&self) -> bool {
+    pub(crate) fn is_valid(&self) -> bool {
         !self.is_void
     }
 
     /// Whether earlier credentials were rejected and these are not proven. One request tries them.
-    pub(super) fn is_on_trial(&self) -> bool {
+    pub(crate) fn is_on_trial(&self) -> bool {
         self.rejected.is_some()
     }
 
-    pub(super) fn succeeded(&mut self, generation: u32) {
+    pub(crate) fn succeeded(&mut self, generation: u32) {
         if generation == self.generation {
             self.rejected = None;
         }
@@ -97,7 +97,7 @@ impl Authority {
 
     /// A request of `generation` was rejected for its credentials. Returns whether to stop, because
     /// no others can come.
-    pub(super) fn rejected(&mut self, now: Now, generation: u32, error: &AttemptError) -> bool {
+    pub(crate) fn rejected(&mut self, now: Now, generation: u32, error: &AttemptError) -> bool {
         if generation != self.generation || self.is_void {
             return false;
         }
@@ -121,7 +121,7 @@ impl Authority {
         false
     }
 
-    pub(super) fn renew(&mut self, now: Duration, credentials: Credentials) {
+    pub(crate) fn renew(&mut self, now: Duration, credentials: Credentials) {
         self.signer = Arc::new(Signer::new(self.signer.resource().clone(), credentials));
         self.generation += 1;
         self.asked = None;
@@ -130,8 +130,18 @@ impl Authority {
         self.keep_until = now.saturating_add(ASK_AGAIN);
     }
 
+    /// Gives the provider its timeout anew.
+    pub(super) fn restart(&mut self, now: Duration) {
+        if let Some(asked) = &mut self.asked {
+            asked.since = now;
+        }
+        if let Some(rejected) = &mut self.rejected {
+            rejected.since = now;
+        }
+    }
+
     /// Whether to ask for credentials now. `service_time` is the service's time at `now`.
-    pub(super) fn poll(&mut self, now: Duration, service_time: SystemTime) -> bool {
+    pub(crate) fn poll(&mut self, now: Duration, service_time: SystemTime) -> bool {
         if self.can_renew
             && let Some(expiration) = self.signer.credentials().expiration()
         {
@@ -159,7 +169,7 @@ impl Authority {
     }
 
     /// Why to stop, if credentials did not come in time or none of them was accepted.
-    pub(super) fn overdue(&self, now: Duration) -> Option<StopReason> {
+    pub(crate) fn overdue(&self, now: Duration) -> Option<StopReason> {
         self.deadline().filter(|&deadline| deadline <= now)?;
         Some(match &self.rejected {
             Some(Rejected { generations: 2.., error, .. }) => {
@@ -178,7 +188,7 @@ impl Authority {
 
     /// When to [`poll`](Self::poll) again at the latest. Three things may be next: to ask ahead of
     /// expiry, the expiry, and to ask again or stop.
-    pub(super) fn next_poll(&self, now: Duration, service_time: SystemTime) -> Option<Duration> {
+    pub(crate) fn next_poll(&self, now: Duration, service_time: SystemTime) -> Option<Duration> {
         // What is past is due now.
         let due = |time: SystemTime| {
             now.saturating_add(time.duration_since(service_time).unwrap_or_default())
@@ -196,7 +206,7 @@ impl Authority {
 
 /// The service's time of day, learned from its rejections.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     /// The service's time minus ours, or 0 if that is negative.
     ahead: Duration,
     /// Our time minus the service's, or 0 if that is negative.
@@ -208,7 +218,7 @@ pub(super) struct Clock {
 
 /// What to do about a request that was rejected for its date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Correction {
+pub(crate) enum Correction {
     /// Sign it again: the clock was corrected by this response.
     Made,
     /// Sign it again: the clock was corrected after it was signed.
@@ -218,21 +228,26 @@ pub(super) enum Correction {
 }
 
 impl Clock {
-    pub(super) fn generation(&self) -> u32 {
+    pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
 
-    pub(super) fn service_time(&self, wall: SystemTime) -> SystemTime {
+    pub(crate) fn service_time(&self, wall: SystemTime) -> SystemTime {
         wall.checked_add(self.ahead).and_then(|wall| wall.checked_sub(self.behind)).unwrap_or(wall)
     }
 
-    pub(super) fn succeeded(&mut self, generation: u32) {
+    pub(crate) fn succeeded(&mut self, generation: u32) {
         self.is_proven |= generation == self.generation;
+    }
+
+    /// Learns the time anew from the next rejection.
+    pub(super) fn restart(&mut self) {
+        self.is_proven = true;
     }
 
     /// A request of `generation` was rejected for its date, at our time `wall` and at the service's
     /// time `date`.
-    pub(super) fn rejected(
+    pub(crate) fn rejected(
         &mut self,
         generation: u32,
         wall: SystemTime,

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// after ten attempts, or after a minute and at least two attempts, whichever comes first. One
 /// attempt is not enough: a single lost response can take longer than a minute.
 #[derive(Debug, Default)]
-pub(super) struct Startup {
+pub(crate) struct Startup {
     is_over: bool,
     /// Responses and failures.
     attempts: u32,
@@ -32,16 +32,16 @@ const TIME: Duration = Duration::from_secs(60);
 const MOST_HELD: Duration = Duration::from_secs(3600);
 
 impl Startup {
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.is_over
     }
 
-    pub(super) fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         *self = Self { is_over: true, ..Self::default() };
     }
 
     /// The service asked to wait.
-    pub(super) fn hold(&mut self, now: Duration, delay: Duration) {
+    pub(crate) fn hold(&mut self, now: Duration, delay: Duration) {
         let until = now.saturating_add(delay);
         let longer = until.saturating_sub(self.held_until.max(now));
         self.held = self.held.saturating_add(longer).min(MOST_HELD);
@@ -50,7 +50,7 @@ impl Startup {
 
     /// An attempt that was sent at `sent_at` failed or was throttled. Throttled ones do not count
     /// towards the ten. Returns whether the run ends.
-    pub(super) fn failed(
+    pub(crate) fn failed(
         &mut self,
         now: Duration,
         sent_at: Duration,
@@ -70,18 +70,18 @@ impl Startup {
     }
 
     /// When the minute is over, if enough attempts failed.
-    pub(super) fn deadline(&self) -> Option<Duration> {
+    pub(crate) fn deadline(&self) -> Option<Duration> {
         self.first
             .filter(|_| self.attempts >= LEAST_ATTEMPTS)
             .and_then(|(sent_at, _)| sent_at.checked_add(TIME + self.held))
     }
 
-    pub(super) fn is_overdue(&self, now: Duration) -> bool {
+    pub(crate) fn is_overdue(&self, now: Duration) -> bool {
         self.deadline().is_some_and(|deadline| deadline <= now)
     }
 
     /// The last error.
-    pub(super) fn error(&self) -> Option<&AttemptError> {
+    pub(crate) fn error(&self) -> Option<&AttemptError> {
         self.error.as_ref()
     }
 }

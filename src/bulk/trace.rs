@@ -49,6 +49,14 @@ impl Span {
     }
 }
 
+#[cfg(feature = "tracing")]
+impl Span {
+    /// What `cause` is the span of made this request necessary.
+    pub(crate) fn follows_from(&self, cause: &tracing::Span) {
+        self.0.follows_from(cause);
+    }
+}
+
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Span").finish_non_exhaustive()
@@ -94,6 +102,10 @@ mod on {
 
         pub(in super::super) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
             self.0.in_scope(work)
+        }
+
+        pub(super) fn follows_from(&self, cause: &tracing::Span) {
+            self.0.follows_from(cause);
         }
     }
 

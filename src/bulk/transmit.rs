@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::Request;
 
 use super::batch::Content;
+use super::response::THROTTLED_FIRST;
 use super::{Batch, BulkDelete, Event, InFlight, MOST_EVENTS, Phase, Positions, Span, StopReason};
 use crate::signing::Signer;
 use crate::{Now, Target, TransportError};
@@ -97,6 +98,7 @@ impl BulkDelete {
             batch,
             span: span.clone(),
             sent_at: self.now.monotonic,
+            epoch: self.epoch,
             is_overdue: false,
             clock_generation: self.clock.generation(),
             credentials_generation: self.authority.generation(),
@@ -261,12 +263,19 @@ impl BulkDelete {
     fn next_batch(&self) -> Option<Next> {
         self.next_probe_of_doubt().or_else(|| {
             let open = self.open().filter(|_| self.splitting.is_none());
-            // A batch that failed goes behind the open one too, which may be the one that succeeds.
-            let is_next = |batch: &Batch| {
-                self.has_its_turn(batch) && (open.is_none() || self.outage.is_fresh(batch))
-            };
-            self.ready.iter().position(is_next).map(Next::Ready).or(open)
+            let ready = self.ready.iter().position(|batch| self.has_its_turn(batch));
+            match ready {
+                Some(position) if open.is_none() || !self.goes_last(&self.ready[position]) => {
+                    Some(Next::Ready(position))
+                }
+                _ => open,
+            }
         })
+    }
+
+    /// Whether this batch goes behind all others, because it may be the reason that nothing gets on.
+    fn goes_last(&self, batch: &Batch) -> bool {
+        batch.throttled >= THROTTLED_FIRST || !self.outage.is_fresh(batch)
     }
 
     /// The open batch, if it was flushed.

@@ -15,7 +15,7 @@ use super::response::Received;
 use super::source::{Reply, Source, Step};
 use super::sts::{self, Sts};
 use crate::InvalidValue;
-use crate::delete_vectors::Secrets;
+use crate::operation::Secrets;
 use crate::signing::hex;
 
 /// A RAM role assumed with the credentials of another source, by a signed call of STS.

@@ -12,7 +12,7 @@ use super::response::{self, Received};
 use super::source::{Direct, Reply, Step};
 use super::{SourceError, parse_uri};
 use crate::InvalidValue;
-use crate::delete_vectors::Secrets;
+use crate::operation::Secrets;
 
 /// The RAM role of the ECS instance, from its metadata service: `http://100.100.100.200`.
 ///

@@ -71,7 +71,7 @@ impl Credentials {
     }
 }
 
-/// The members of a JSON object. What `serde_json` says about text that is none may quote it.
+/// The members of a JSON object. Errors of `serde_json` are dropped: they may quote the text.
 pub(super) fn members(json: &[u8]) -> Result<Members<'_>, InvalidValue> {
     let rule = "must be a JSON object";
     serde_json::from_slice(json).map_err(|_| InvalidValue::without_value("output", rule))

@@ -12,7 +12,7 @@ use super::response::Received;
 use super::source::{Reply, Step};
 use super::sts::{self, Sts};
 use crate::InvalidValue;
-use crate::delete_vectors::Secrets;
+use crate::operation::Secrets;
 
 /// The largest token file, in bytes: many times one.
 const MAX_TOKEN: usize = 64 * 1024;

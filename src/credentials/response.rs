@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 use super::error::SourceErrorKind;
 use super::json::{Members, members};
 use super::{Credentials, SourceError};
-use crate::delete_vectors::{ErrorDocument, Secrets};
+use crate::operation::{ErrorDocument, Secrets};
 use crate::{InvalidValue, time_text};
 
 /// How much of a message is kept, in characters.

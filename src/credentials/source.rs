@@ -138,9 +138,9 @@ impl From<AssumeRole> for Source {
 /// What a [`Source`] needs next.
 #[must_use]
 pub enum Step {
-    /// Send this request and pass the response, or the reason that there is none. Follow no
-    /// redirect, and read at most [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY). Requests to
-    /// services of the host itself have a [`Direct`] among their extensions.
+    /// Send this request and pass the response, or the error of the transport. Follow no redirect,
+    /// and read at most [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY). Requests to services of the
+    /// host itself have a [`Direct`] among their extensions.
     Send(Request<Bytes>),
     /// Read this file anew and pass its content, or the reason that it cannot be read.
     Read(PathBuf),
@@ -163,7 +163,7 @@ impl fmt::Debug for Step {
 
 /// What became of a [`Step`].
 pub enum Reply {
-    /// A response, of any status. Its body is wiped if nobody else holds it.
+    /// A response, of any status. Its body is wiped, unless there are clones of it.
     Response(Response<Bytes>),
     /// No response.
     Failure(TransportError),

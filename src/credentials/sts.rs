@@ -10,7 +10,7 @@ use super::error::SourceErrorKind;
 use super::response::Received;
 use super::{Credentials, SourceError, parse_uri};
 use crate::InvalidValue;
-use crate::delete_vectors::Secrets;
+use crate::operation::Secrets;
 use crate::signing::{RequestDate, percent_encode};
 
 pub(super) const VERSION: &str = "2015-04-01";

@@ -11,10 +11,10 @@ use super::response::{self, Received};
 use super::source::{Direct, Reply, Step};
 use super::{SourceError, parse_uri};
 use crate::InvalidValue;
-use crate::delete_vectors::Secrets;
+use crate::operation::Secrets;
 
-/// Credentials from a URI that gives them to whoever asks, as `ALIBABA_CLOUD_CREDENTIALS_URI` names
-/// one: a service of this host, or of its pod.
+/// Credentials from a URI that needs no authentication, such as `ALIBABA_CLOUD_CREDENTIALS_URI`: a
+/// service of this host, or of its pod.
 ///
 /// It is asked directly, never through a proxy, and may take 5 seconds. No redirect is followed.
 #[derive(Clone)]

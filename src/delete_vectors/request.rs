@@ -1,17 +1,9 @@
-use std::fmt;
-
-use base64ct::{Base64, Encoding};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
-use http::{Method, Request, StatusCode};
-use md5::{Digest, Md5};
-use serde_json::Value;
+use http::{Request, Response};
 
-use super::{ServiceError, code};
-use crate::{InvalidValue, KeyBatch, Target};
-
-const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
-const SUB_RESOURCE: &str = "deleteVectors";
+use super::Deleted;
+use crate::operation::{self, Kind, Operation, read_body, write_string};
+use crate::{Credentials, KeyBatch, RequestError, ServiceError, Target};
 
 /// One `DeleteVectors` call: the keys, and the index to delete them from.
 ///
@@ -80,70 +72,37 @@ impl DeleteVectors {
         target: &Target,
         request: &Request<B>,
     ) -> Result<Self, RequestError> {
-        if !Self::is_call(request) {
-            return Err(RequestError::NotDeleteVectors);
-        }
-        let body = request.body().as_ref();
-        for digest in request.headers().get_all(CONTENT_MD5) {
-            let mut md5 = [0; 16];
-            let decoded =
-                digest.to_str().ok().and_then(|text| Base64::decode(text.trim(), &mut md5).ok());
-            if decoded != Some(Md5::digest(body).as_ref()) {
-                return Err(RequestError::InvalidDigest);
-            }
-        }
-        let json = serde_json::from_slice(body)
-            .map_err(|error| RequestError::MalformedJson(error.to_string()))?;
-        let Value::Object(members) = json else {
-            return Err(RequestError::MalformedJson("must be an object".to_owned()));
-        };
-        let index_name = match members.get("indexName") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(index_name)) => Some(index_name.as_str()),
-            Some(_) => {
-                return Err(RequestError::MalformedJson("indexName must be a string".to_owned()));
-            }
-        };
-        let keys = match members.get("keys") {
-            None | Some(Value::Null) => &[],
-            Some(Value::Array(keys)) => keys.as_slice(),
-            Some(_) => return Err(RequestError::MalformedJson("keys must be an array".to_owned())),
-        };
-        let Some(keys) = keys.iter().map(Value::as_str).collect::<Option<Vec<_>>>() else {
-            return Err(RequestError::MalformedJson("keys must be strings".to_owned()));
-        };
-        let target = target.with_index_name(index_name).map_err(RequestError::InvalidParameter)?;
+        let body = read_body(Kind::DeleteVectors, request)?;
+        let keys = operation::keys(&body)?;
+        let target = body.target(target)?;
         Ok(Self { target, keys: KeyBatch::new(keys).map_err(RequestError::InvalidParameter)? })
     }
 
     /// Whether `request` is a `DeleteVectors` call: `POST ...?deleteVectors`, with or without `=`.
     #[must_use]
     pub fn is_call<B>(request: &Request<B>) -> bool {
-        let query = request.uri().query().unwrap_or_default();
-        let is_sub_resource = |part: &str| {
-            part.strip_prefix(SUB_RESOURCE).is_some_and(|rest| matches!(rest, "" | "="))
-        };
-        request.method() == Method::POST && query.split('&').any(is_sub_resource)
+        Kind::DeleteVectors.is_call(request)
+    }
+}
+
+impl Operation for DeleteVectors {
+    type Output = Deleted;
+
+    fn to_request(&self) -> Request<Bytes> {
+        Self::to_request(self)
+    }
+
+    fn parse_response_to<B: AsRef<[u8]>>(
+        credentials: &Credentials,
+        response: &Response<B>,
+    ) -> Result<Deleted, ServiceError> {
+        Self::parse_response_to(credentials, response)
     }
 }
 
 /// The unsigned request that deletes `keys` from the index of `target`.
 pub(crate) fn build(target: &Target, keys: &KeyBatch) -> Request<Bytes> {
-    let body = to_json(target.index_name(), keys);
-    let mut md5 = [0; 24];
-    let md5 = Base64::encode(&Md5::digest(&body), &mut md5).expect("16 bytes are 24 characters");
-    let mut request = Request::new(Bytes::from(body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = target.uri().clone();
-    let headers = request.headers_mut();
-    headers.reserve(8); // Includes the headers of the signature, to allocate once.
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_MD5, HeaderValue::from_str(md5).expect("base64 is ASCII"));
-    headers.insert(
-        USER_AGENT,
-        HeaderValue::from_static(concat!("oss-delete-vectors/", env!("CARGO_PKG_VERSION"))),
-    );
-    request
+    operation::build(Kind::DeleteVectors, target, to_json(target.index_name(), keys))
 }
 
 fn to_json(index_name: Option<&str>, keys: &KeyBatch) -> Vec<u8> {
@@ -177,60 +136,11 @@ fn to_json(index_name: Option<&str>, keys: &KeyBatch) -> Vec<u8> {
     json
 }
 
-fn write_string(json: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(json, text).expect("a string is JSON");
-}
-
 /// Whether `text` needs no escapes in JSON. Never returns early, so that it compiles to SIMD code.
 fn is_plain(text: &str) -> bool {
     !text.bytes().fold(false, |is_escaped, byte| {
         is_escaped | (byte < b' ') | (byte == b'"') | (byte == b'\\')
     })
-}
-
-/// Why a request is not a valid `DeleteVectors` call. The service checks in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// The method or the sub-resource is another one.
-    NotDeleteVectors,
-    /// `Content-MD5` does not match the body.
-    InvalidDigest,
-    /// The body is not JSON, or a member has the wrong type; with the reason.
-    MalformedJson(String),
-    /// A parameter breaks a rule.
-    InvalidParameter(InvalidValue),
-}
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotDeleteVectors => f.write_str("the request is not POST ?deleteVectors"),
-            Self::InvalidDigest => f.write_str("content-md5 does not match the body"),
-            Self::MalformedJson(reason) => write!(f, "malformed body: {reason}"),
-            Self::InvalidParameter(invalid) => invalid.fmt(f),
-        }
-    }
-}
-
-/// Has no source: its own text includes the one of `InvalidParameter`.
-impl std::error::Error for RequestError {}
-
-/// The response of the service to such a request.
-impl From<RequestError> for ServiceError {
-    fn from(error: RequestError) -> Self {
-        let (status, code) = match &error {
-            RequestError::NotDeleteVectors => {
-                (StatusCode::METHOD_NOT_ALLOWED, code::METHOD_NOT_ALLOWED)
-            }
-            RequestError::InvalidDigest => (StatusCode::BAD_REQUEST, code::INVALID_DIGEST),
-            RequestError::MalformedJson(_) => (StatusCode::BAD_REQUEST, code::MALFORMED_JSON),
-            RequestError::InvalidParameter(_) => {
-                (StatusCode::BAD_REQUEST, code::VECTOR_INDEX_PARAMETER_INVALID)
-            }
-        };
-        Self::new(status, code, error.to_string())
-    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{DATE, HeaderValue};
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 
-use super::error_document::is_empty_or_without_error;
-use super::redact::Secrets;
-use super::{DeleteVectors, ServiceError, header};
-use crate::{Credentials, time_text};
+use super::DeleteVectors;
+use crate::operation::{Head, Kind, Secrets, confirmation, insert_qos_delay, insert_request_id};
+use crate::{Credentials, ServiceError};
 
 /// The response that confirms a deletion: none of the keys exists any more, whether or not they did
 /// before.
@@ -59,7 +57,7 @@ impl Deleted {
     pub fn to_response(&self) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        insert(response.headers_mut(), header::REQUEST_ID, self.request_id.as_deref());
+        insert_request_id(response.headers_mut(), self.request_id.as_deref());
         insert_qos_delay(response.headers_mut(), self.qos_delay);
         response
     }
@@ -74,7 +72,7 @@ impl DeleteVectors {
     /// # Errors
     ///
     /// [`ServiceError`] for every other response, with any body: JSON, XML, HTML, empty, truncated
-    /// or binary. [`code`](super::code) has the codes.
+    /// or binary. [`code`](crate::code) has the codes.
     pub fn parse_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Deleted, ServiceError> {
         Self::parse(response, &Secrets::none())
     }
@@ -104,47 +102,7 @@ impl DeleteVectors {
         response: &Response<B>,
         secrets: &Secrets<'_>,
     ) -> Result<Deleted, ServiceError> {
-        let request_id = text(response.headers(), header::REQUEST_ID);
-        let is_deleted = response.status().is_success()
-            && request_id.is_some()
-            && !response.headers().contains_key(header::ERR)
-            && is_empty_or_without_error(response.body().as_ref());
-        if is_deleted {
-            let request_id = request_id.map(|id| secrets.redact(id));
-            Ok(Deleted { request_id, qos_delay: qos_delay(response.headers()) })
-        } else {
-            Err(ServiceError::parse(response, secrets))
-        }
+        let Head { request_id, qos_delay } = confirmation(Kind::DeleteVectors, response, secrets)?;
+        Ok(Deleted { request_id, qos_delay })
     }
-}
-
-/// The value of a header as text, trimmed: the first one that is text and not empty.
-pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let values =
-        headers.get_all(name).iter().filter_map(|value| str::from_utf8(value.as_bytes()).ok());
-    values.map(str::trim).find(|value| !value.is_empty()).map(str::to_owned)
-}
-
-pub(super) fn qos_delay(headers: &HeaderMap) -> Option<Duration> {
-    text(headers, header::QOS_DELAY_TIME)?.parse().ok().map(Duration::from_millis)
-}
-
-/// Sets a header, if there is a value that a header can have.
-pub(super) fn insert(headers: &mut HeaderMap, name: &'static str, value: Option<&str>) {
-    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
-        headers.insert(name, value);
-    }
-}
-
-pub(super) fn insert_qos_delay(headers: &mut HeaderMap, qos_delay: Option<Duration>) {
-    insert(
-        headers,
-        header::QOS_DELAY_TIME,
-        qos_delay.map(|delay| delay.as_millis().to_string()).as_deref(),
-    );
-}
-
-/// The time of the `Date` header; `None` if it is missing or invalid.
-pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    time_text::http_date(&text(headers, DATE.as_str())?)
 }

@@ -2,9 +2,70 @@ use bytes::Bytes;
 use http::header::DATE;
 use http::{Request, Response, StatusCode};
 
+use super::filter::Condition;
 use super::{Emulator, PlannedAnswer, address, check_index_name};
+use crate::operation::Kind;
 use crate::signing::{Authorization, RequestDate, Resource, VerifyError};
-use crate::{DeleteVectors, Deleted, Key, Now, RequestError, ServiceError, code};
+use crate::{
+    DeleteVectors, Deleted, Found, GetVectors, Key, ListVectors, Listed, Now, PutVectors,
+    RequestError, ServiceError, Stored, Target, Vector, code,
+};
+
+/// A call that passed all checks.
+enum Call {
+    Delete(DeleteVectors),
+    List(ListVectors, Option<Condition>),
+    Get(GetVectors),
+    Put(PutVectors),
+}
+
+impl Call {
+    fn parse<B: AsRef<[u8]>>(
+        kind: Kind,
+        target: &Target,
+        request: &Request<B>,
+    ) -> Result<Self, RequestError> {
+        Ok(match kind {
+            Kind::DeleteVectors => Self::Delete(DeleteVectors::parse_request(target, request)?),
+            Kind::ListVectors => {
+                let call = ListVectors::parse_request(target, request)?;
+                let condition = call.condition().map(Condition::parse).transpose();
+                Self::List(call, condition.map_err(RequestError::InvalidParameter)?)
+            }
+            Kind::GetVectors => Self::Get(GetVectors::parse_request(target, request)?),
+            Kind::PutVectors => Self::Put(PutVectors::parse_request(target, request)?),
+        })
+    }
+
+    fn target(&self) -> &Target {
+        match self {
+            Self::Delete(call) => call.target(),
+            Self::List(call, _) => call.target(),
+            Self::Get(call) => call.target(),
+            Self::Put(call) => call.target(),
+        }
+    }
+
+    /// The keys that it deletes.
+    fn deletes(&self) -> usize {
+        if let Self::Delete(call) = self { call.keys().len() } else { 0 }
+    }
+
+    /// The vectors that the rate limit counts: those that are put or deleted.
+    fn writes(&self) -> usize {
+        if let Self::Put(call) = self { call.vectors().len() } else { self.deletes() }
+    }
+
+    /// The keys that it names.
+    fn keys(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match self {
+            Self::Delete(call) => Box::new(call.keys().iter().map(Key::as_str)),
+            Self::List(..) => Box::new(std::iter::empty()),
+            Self::Get(call) => Box::new(call.keys().iter().map(Key::as_str)),
+            Self::Put(call) => Box::new(call.vectors().iter().map(Vector::key)),
+        }
+    }
+}
 
 impl Emulator {
     /// Handles one request at the time `now`. Every response has a request id and a date.
@@ -13,7 +74,8 @@ impl Emulator {
     ///
     /// | check | response |
     /// |---|---|
-    /// | `POST ?deleteVectors` | 405 `MethodNotAllowed` |
+    /// | `deleteVectors`, `listVectors`, `getVectors` or `putVectors` | 501 `NotImplemented` |
+    /// | `POST` | 405 `MethodNotAllowed` |
     /// | the authorization is present and well-formed | 403 `AccessDenied` |
     /// | if signed in the header, within 15 minutes of its date | 403 `RequestTimeTooSkewed` |
     /// | if presigned, within its validity | 403 `AccessDenied` |
@@ -23,25 +85,29 @@ impl Emulator {
     /// | the security token has not expired | 403 `SecurityTokenExpired` |
     /// | the user is not disabled | 403 `UserDisable` |
     /// | the bucket exists | 404 `NoSuchBucket` |
-    /// | `oss:DeleteVectors` is allowed | 403 `AccessDenied`, with action and resource |
+    /// | the action is allowed | 403 `AccessDenied`, with action and resource |
     /// | `Content-MD5`, if present, matches the body | 400 `InvalidDigest` |
     /// | the body is JSON with members of the right types | 400 `MalformedJson` |
-    /// | 1 to 500 unique keys of 1 to 1024 characters | 400 `VectorIndexParameterInvalid` |
+    /// | valid keys and other parameters, as many as are allowed | 400 `VectorIndexParameterInvalid` |
     /// | a valid index name | 400 `VectorIndexParameterInvalid` |
     /// | no key is in [`reject_keys`](Self::reject_keys) | 400 `VectorIndexParameterInvalid` |
     /// | the index exists | 404 `NoSuchVectorIndex` |
     /// | the request is within the rate limit | 503 `QpsLimitExceeded` |
+    /// | the token of a listing is valid and has not expired | 400 `VectorIndexParameterInvalid` |
     ///
-    /// If all checks pass, deletes the keys and returns 204. Two responses are guesses, because the
-    /// reference does not document them: those to a missing index name and to a malformed
-    /// authorization.
+    /// If all checks pass, executes the call. A page of a listing examines 10,000 vectors at most,
+    /// so that with a filter or segments it may be short or empty although more follow.
+    ///
+    /// Guesses, because the reference does not document them: the responses to a missing index
+    /// name, to a malformed authorization and to a bad token; that several members of one object of
+    /// a filter must all hold; and that `$ne` and `$nin` hold for metadata that is missing.
     pub fn handle<B: AsRef<[u8]>>(&mut self, now: Now, request: &Request<B>) -> Response<Bytes> {
         self.handle_failing(now, request, |_| None).0
     }
 
     /// Like [`handle`](Self::handle), but for a request that passes all checks, `fail` decides
-    /// whether it fails, given its number of keys. Also returns the number of keys deleted, counted
-    /// from the first.
+    /// whether it fails, given the number of keys that it deletes. Also returns the number of keys
+    /// deleted, counted from the first.
     pub(super) fn handle_failing<B: AsRef<[u8]>>(
         &mut self,
         now: Now,
@@ -57,26 +123,67 @@ impl Emulator {
             Ok(call) => call,
             Err(error) => return (respond(error), 0),
         };
-        let Some(PlannedAnswer { error, deleted_keys }) =
-            self.failures.pop_front().or_else(|| fail(call.keys().len()))
-        else {
-            let executed = self.execute(&call, call.keys().len());
-            let mut response = Deleted::new(request_id).to_response();
-            response.headers_mut().insert(DATE, RequestDate::new(now.wall).rfc1123());
-            return (response, executed);
+        let planned = self.failures.pop_front().or_else(|| fail(call.deletes()));
+        if let Some(PlannedAnswer { error, deleted_keys }) = planned {
+            let deleted = match &call {
+                Call::Delete(call) => self.delete(now, call, deleted_keys),
+                _ => 0,
+            };
+            return (respond(error), deleted);
+        }
+        let deleted = call.deletes();
+        let mut response = match self.execute(now, call, &request_id) {
+            Ok(response) => response,
+            Err(error) => return (respond(error), 0),
         };
-        let executed = self.execute(&call, deleted_keys);
-        (respond(error), executed)
+        response.headers_mut().insert(DATE, RequestDate::new(now.wall).rfc1123());
+        (response, deleted)
+    }
+
+    fn execute(
+        &mut self,
+        now: Now,
+        call: Call,
+        request_id: &str,
+    ) -> Result<Response<Bytes>, ServiceError> {
+        let target = call.target();
+        let index_name = target.index_name().unwrap_or_default().to_owned();
+        let bucket = self.buckets.get_mut(target.bucket()).expect("the call was admitted");
+        let index = bucket.indexes.get_mut(&index_name).expect("the call was admitted");
+        Ok(match call {
+            Call::Delete(call) => {
+                self.delete(now, &call, call.keys().len());
+                Deleted::new(request_id).to_response()
+            }
+            Call::List(call, condition) => {
+                let page = index.list(now.monotonic, &call, condition.as_ref(), self.listings);
+                let (vectors, token) = page.map_err(RequestError::InvalidParameter)?;
+                Listed::new(request_id, vectors)
+                    .with_next_token(token.unwrap_or_default())
+                    .to_response()
+            }
+            Call::Get(call) => {
+                let keys = call.keys().iter();
+                let found = keys.filter_map(|key| index.get(key.as_str(), call.returns)).collect();
+                Found::new(request_id, found).to_response()
+            }
+            Call::Put(call) => {
+                call.into_vectors().into_iter().for_each(|vector| index.put(vector));
+                Stored::new(request_id).to_response()
+            }
+        })
     }
 
     /// Deletes the first `keys` keys of the call. Returns how many there were.
-    fn execute(&mut self, call: &DeleteVectors, keys: usize) -> usize {
+    fn delete(&mut self, now: Now, call: &DeleteVectors, keys: usize) -> usize {
         let (bucket, index_name) =
             (call.target().bucket(), call.target().index_name().unwrap_or_default());
         let bucket = self.buckets.get_mut(bucket).expect("the call was admitted");
         let index = bucket.indexes.get_mut(index_name).expect("the call was admitted");
-        for key in call.keys().iter().take(keys).map(Key::as_str) {
-            index.remove(key);
+        let delay = Some(self.listings.delay).filter(|delay| !delay.is_zero());
+        let listed_until = delay.map(|delay| now.monotonic.saturating_add(delay));
+        for key in call.keys().iter().take(keys) {
+            self.deleted_vectors += u64::from(index.remove(key.as_str(), listed_until));
         }
         let executed = keys.min(call.keys().len());
         self.deleted_keys += executed as u64;
@@ -88,10 +195,8 @@ impl Emulator {
         &mut self,
         now: Now,
         request: &Request<B>,
-    ) -> Result<DeleteVectors, ServiceError> {
-        if !DeleteVectors::is_call(request) {
-            return Err(RequestError::NotDeleteVectors.into());
-        }
+    ) -> Result<Call, ServiceError> {
+        let kind = kind_of(request)?;
         let name = &*address::bucket(request, &self.account_id);
         let resource = Resource::of(&self.region, &self.account_id, name);
         let identity = self.authenticate(now, request, &resource)?;
@@ -99,17 +204,18 @@ impl Emulator {
             return Err(not_found(code::NO_SUCH_BUCKET, format!("there is no bucket {resource}"))
                 .with_field("BucketName", name));
         };
-        if !identity.may_delete_from(name) {
-            let message = format!("oss:DeleteVectors is not allowed on {resource}");
+        if !identity.may_use(name) {
+            let message = format!("{} is not allowed on {resource}", kind.action());
             return Err(forbidden(code::ACCESS_DENIED, message).with_field("BucketName", name));
         }
-        let call = DeleteVectors::parse_request(&bucket.target, request)?;
+        let call = Call::parse(kind, &bucket.target, request)?;
         let index_name = call.target().index_name().unwrap_or_default();
         check_index_name(index_name).map_err(RequestError::InvalidParameter)?;
 
-        if let Some(key) = call.keys().iter().find(|key| self.rejected_keys.contains(key.as_str()))
+        if !self.rejected_keys.is_empty()
+            && let Some(key) = call.keys().find(|key| self.rejected_keys.contains(*key))
         {
-            let message = format!("the key {:?} is not allowed", key.as_str());
+            let message = format!("the key {key:?} is not allowed");
             return Err(ServiceError::new(
                 StatusCode::BAD_REQUEST,
                 code::VECTOR_INDEX_PARAMETER_INVALID,
@@ -122,10 +228,7 @@ impl Emulator {
                 format!("there is no index {index_name} in {resource}"),
             ));
         }
-        if self
-            .rate_limit
-            .as_mut()
-            .is_some_and(|limit| !limit.admits(now.monotonic, call.keys().len()))
+        if self.rate_limit.as_mut().is_some_and(|limit| !limit.admits(now.monotonic, call.writes()))
         {
             let message = "too many requests per second";
             return Err(ServiceError::new(
@@ -134,7 +237,7 @@ impl Emulator {
                 message,
             ));
         }
-        if call.keys().iter().any(|key| self.failing_keys.contains(key.as_str())) {
+        if !self.failing_keys.is_empty() && call.keys().any(|key| self.failing_keys.contains(key)) {
             return Err(ServiceError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 code::INTERNAL_ERROR,
@@ -164,6 +267,22 @@ impl Emulator {
             return Err(forbidden(code::USER_DISABLE, "the user is disabled"));
         }
         Ok(identity)
+    }
+}
+
+/// The operation of a request.
+fn kind_of<B>(request: &Request<B>) -> Result<Kind, ServiceError> {
+    let mut named = Kind::ALL.into_iter().filter(|kind| kind.is_named_by(request));
+    match (named.next(), named.next()) {
+        (Some(kind), None) if kind.is_call(request) => Ok(kind),
+        (Some(kind), None) => {
+            Err(RequestError::OtherOperation { expected: kind.sub_resource() }.into())
+        }
+        _ => {
+            let message = "the emulator implements POST ?deleteVectors, ?listVectors, \
+                           ?getVectors and ?putVectors";
+            Err(ServiceError::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message))
+        }
     }
 }
 

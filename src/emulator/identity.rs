@@ -12,13 +12,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// An identity that may delete from every index of the account.
+    /// An identity that may use every index of the account.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
         Self { credentials, buckets: None, is_disabled: false }
     }
 
-    /// Allows `oss:DeleteVectors` on these buckets only. An empty list allows none.
+    /// Allows all actions on these buckets only. An empty list allows none.
     #[must_use]
     pub fn allowed_on<I>(mut self, buckets: I) -> Self
     where
@@ -42,7 +42,7 @@ impl Identity {
         self.credentials.access_key_id()
     }
 
-    pub(super) fn may_delete_from(&self, bucket: &str) -> bool {
+    pub(super) fn may_use(&self, bucket: &str) -> bool {
         self.buckets.as_ref().is_none_or(|buckets| buckets.iter().any(|allowed| allowed == bucket))
     }
 }

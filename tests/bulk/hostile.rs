@@ -42,7 +42,8 @@ fn two_responses_in_turn_from_the_start_stop_the_run() {
     let pairs = all.iter().flat_map(|first| all.iter().map(move |second| (first, second)));
     for (number, ((name, first), (other, second))) in pairs.enumerate() {
         let rate = rates()[number % 3];
-        let service = |call: &Call<'_>| if call.number % 2 == 0 { first() } else { second() };
+        let service =
+            |call: &Call<'_>| if call.number.is_multiple_of(2) { first() } else { second() };
         let run = Run::new(BulkOptions::new().rate(rate), service).delete(50_000);
         let context = format!("{name}, {other}, {rate:?}");
         assert!(run.stopped().is_some() && run.now <= 61 * SECOND, "{context}: {:?}", run.now);

@@ -4,12 +4,15 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod callers;
 mod clock;
 mod conformance;
 mod credentials;
 mod halving;
 mod hostile;
 mod hour;
+mod listing;
+mod listing_simulation;
 mod outage;
 mod outcomes;
 mod pace;

@@ -183,12 +183,38 @@ fn keys_that_always_fail_with_500_end() {
     }
 }
 
+#[test]
+fn last_keys_are_sent_while_others_fail() {
+    // Full batches that always fail, and seven keys that never fill a batch.
+    for bad in [1, 3, 8] {
+        let service = |call: &Call<'_>| match call.positions.first() / 500 {
+            batch if (1..=bad).contains(&batch) => error(500, code::INTERNAL_ERROR),
+            _ => deleted(),
+        };
+        // One request in ten seconds: back-offs are over before the next one goes out.
+        for (concurrency, rate) in [(1, 0.1), (3, 0.1), (1, 1000.0), (16, 1000.0)] {
+            let rate = oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(rate);
+            let options = BulkOptions::new().concurrency(concurrency).rate(rate);
+            let run = Run::new(options, service).delete(500 * (bad + 1) + 7);
+            let context = format!("{bad} {concurrency} {rate:?}: {}", run.requests.len());
+            assert_eq!(
+                (run.outcomes(), run.stopped()),
+                ([507, 0, 500 * bad, 0], None),
+                "{context}"
+            );
+            assert!(run.requests.len() < 130, "{context}");
+        }
+    }
+}
+
 /// Responses of a limit, and every kind of rate.
 fn limits() -> impl Iterator<Item = (Respond, Rate)> {
     let responses: [Respond; 3] =
         [|| error(503, code::QPS_LIMIT_EXCEEDED), || page(503), || error(400, "Throttling")];
     let rates = [
         Rate::from(oss_delete_vectors::bulk::Adaptive::new()),
+        // Below the limit, so that the limit is not measured.
+        Rate::from(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(6.6)),
         Rate::Fixed(5.0),
         Rate::Fixed(500.0),
         Rate::Unlimited,

@@ -277,7 +277,7 @@ fn invalid_file_is_reported_by_line_without_its_text() {
     let service = Service::start();
     let (endpoint, pair) =
         (service.url(), format!("access-key-id=x\naccess-key-secret={WRONG_SECRET}\n"));
-    let modes = "mode must be AK, StsToken or External; for others, --credential-process can run a program that gets credentials";
+    let modes = "mode must be AK, StsToken, EcsRamRole, oidcRoleArn, Process, RamRoleArn, CredentialsURI or External";
     for (content, options, expected) in [
         (
             format!("[default]\n{WRONG_SECRET}"),
@@ -311,13 +311,10 @@ fn invalid_file_is_reported_by_line_without_its_text() {
             "--profile: there is no [default] in FILE, which has no profile".to_owned()
         }),
         (
-            format!("[default]\n{pair}mode=RamRoleArn"),
+            format!("[default]\n{pair}mode=Other"),
             &[],
             format!("mode in [default] of FILE, line 4: {modes}"),
         ),
-        (format!("[profile b]\n{pair}mode=EcsRamRole"), &["--profile", "b"], {
-            format!("mode in [profile b] of FILE, line 4: {modes}")
-        }),
         (format!("[default]\n{pair}mode=External\nprocess-command='{WRONG_SECRET}"), &[], {
             "process-command in [default] of FILE, line 5: must be a program and its arguments, with every quote closed"
                 .to_owned()

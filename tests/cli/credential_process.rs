@@ -162,38 +162,26 @@ fn failed_program_is_reported_without_its_output() {
     for (script, expected) in [
         (format!("{}exit 3\n", prints(&sts())), "the program failed: exit status: 3"),
         ("kill -9 $$\n".to_owned(), "the program failed: signal: 9 (SIGKILL)"),
-        (
-            String::new(),
-            "the program's output must be a JSON object: EOF while parsing a value at line 1 column 0",
-        ),
-        (
-            prints(WRONG_SECRET),
-            "the program's output must be a JSON object: expected ident at line 1 column 2",
-        ),
+        (String::new(), "the program's output must be a JSON object"),
+        (prints(WRONG_SECRET), "the program's output must be a JSON object"),
         (prints(&format!("[\"{WRONG_SECRET}\"]")), "the program's output must be a JSON object"),
         (prints(&json!(WRONG_SECRET).to_string()), "the program's output must be a JSON object"),
-        (
-            prints(&format!("{}{}", sts(), sts())),
-            &format!(
-                "the program's output must be a JSON object: trailing characters at line 1 column {}",
-                sts().len() + 1
-            ),
-        ),
+        (prints(&format!("{}{}", sts(), sts())), "the program's output must be a JSON object"),
         (with("mode", json!("External")), "the program's mode must be StsToken or AK"),
         (with("mode", json!(WRONG_SECRET)), "the program's mode must be StsToken or AK"),
         (with("mode", json!(1)), "the program's mode must be a string"),
-        (with("access_key_id", null()), "the program's access_key_id is missing"),
-        (with("access_key_secret", null()), "the program's access_key_secret is missing"),
-        (with("access_key_secret", json!("")), "the program's access_key_secret is missing"),
+        (with("access_key_id", null()), "the program's AccessKeyId is missing"),
+        (with("access_key_secret", null()), "the program's AccessKeySecret is missing"),
+        (with("access_key_secret", json!("")), "the program's AccessKeySecret is missing"),
         (
             with("access_key_secret", json!([WRONG_SECRET])),
-            "the program's access_key_secret must be a string",
+            "the program's AccessKeySecret must be a string",
         ),
         (
             prints(r#"{"access_key_id":"x","access_key_secret":"\ud83d"}"#),
-            "the program's access_key_secret must be a string",
+            "the program's AccessKeySecret must be a string",
         ),
-        (with("sts_token", null()), "the program's sts_token is missing"),
+        (with("sts_token", null()), "the program's SecurityToken is missing"),
         (
             with("access_key_id", json!(format!("{WRONG_SECRET},"))),
             "the program's access key id must be printable ASCII without commas and without spaces at the ends, at least one character",
@@ -210,7 +198,7 @@ fn failed_program_is_reported_without_its_output() {
             with("expiration", json!("tomorrow")),
             "the program's expiration must be a time in RFC 3339 format, such as 2026-09-03T12:00:00Z",
         ),
-        (with("expiration", json!(1_893_456_000)), "the program's expiration must be a string"),
+        (with("expiration", json!(1_893_456_000)), "the program's Expiration must be a string"),
         (format!("exec yes {WRONG_SECRET}\n"), "the program printed more than 64 KiB"),
     ] {
         let command = format!("sh {}", home.write("helper", &script));

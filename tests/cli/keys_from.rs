@@ -228,10 +228,14 @@ fn unreadable_inputs_are_refused_before_anything_is_sent() {
             &["--keys-from", "-", "--keys-from", "-"],
             "error: --keys-from -: this pipe is given twice, and can be read once\n",
         ),
+        (
+            &["--keys-from", "-", "--keys", "-"],
+            "error: --keys: stdin is given twice, and can be read once\n",
+        ),
         (&["--keys-from", json.path()], &array),
         (
             &["--keys-from", "-", "--keys", "[1]"],
-            "error: --keys: not a JSON array of strings like '[\"doc-001\",\"doc-002\"]': invalid type: integer `1`, expected a string at line 1 column 2\n",
+            "error: --keys: not a JSON array of strings like '[\"doc-001\",\"doc-002\"]': invalid type: integer `1`, expected a string at line 1 column 2\nhelp: if it is not JSON but a list of keys, write '[\"[1]\"]'\n",
         ),
     ] {
         let url = service.url();

@@ -17,12 +17,16 @@ mod interrupt;
 mod keys_from;
 mod kill;
 mod locks;
+mod matching;
 mod memory;
+mod million;
+mod ossutil;
 mod outage;
 mod outcomes;
 mod output_files;
 #[cfg(unix)]
 mod pipes;
+mod profiles;
 mod program;
 mod rehearsal;
 mod resume;
@@ -31,5 +35,6 @@ mod terminal;
 mod usage;
 #[cfg(unix)]
 mod vectors_emulator;
+mod verify;
 
-use common::{calls, canary, certificates, peak_rss, random, service};
+use common::{calls, canary, certificates, peak_rss, peer, random, service};

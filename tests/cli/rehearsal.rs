@@ -120,3 +120,18 @@ fn emulator_rejects_an_invalid_index_name() {
         "{run:?}"
     );
 }
+
+#[test]
+fn keys_of_the_index_are_rehearsed_too() {
+    for transport in TRANSPORTS {
+        let selected = ["--emulator", "--index-name", "vectorindex1", "--prefix", "doc-00"];
+        let more = ["--verify", "--transport", transport];
+        let text = run(selected.into_iter().chain(more), &[]);
+        assert_eq!((text.code, text.stderr.as_str()), (Some(0), ""), "{text:?}");
+        assert_eq!(
+            text.stdout,
+            "Deleted 9 keys from vectorindex1, confirmed by the service; the last listing found no key (request id \
+             000000000000000000000005)\nThe emulator's index held 999 vectors before and holds 990 now\n",
+        );
+    }
+}

@@ -60,7 +60,7 @@ fn however_the_service_answers() {
             (
                 vec![error(400, code::VECTOR_INDEX_PARAMETER_INVALID); 9],
                 &ENVIRONMENT,
-                "refused as a whole, and halved",
+                "rejected as a whole, and split",
             ),
             (vec![error(403, code::ACCESS_DENIED)], &ENVIRONMENT, "3 rejected"),
             (

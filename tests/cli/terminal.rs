@@ -124,11 +124,13 @@ fn a_bar_is_drawn_on_a_terminal_and_nowhere_else() {
 }
 
 #[test]
-fn without_a_terminal_only_force_deletes() {
+fn without_a_terminal_only_force_deletes_what_is_not_named() {
     let service = Service::start();
     let url = service.url();
-    let without = |force: Option<&'static str>| {
-        let base = ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--endpoint", &url];
+    let keys = File::new("without-a-terminal", "json", r#"["doc-001"]"#);
+    let argument = keys.argument();
+    let without = |keys: &str, force: Option<&'static str>| {
+        let base = ["--index-name", "vectorindex1", "--keys", keys, "--endpoint", &url];
         let inner = command(PLACE.into_iter().chain(base).chain(force), &[]);
         let mut setsid = Command::new("setsid");
         setsid.arg("-w").arg(inner.get_program()).args(inner.get_args());
@@ -142,11 +144,69 @@ fn without_a_terminal_only_force_deletes() {
                 .unwrap(),
         )
     };
-    let refused = without(None);
+    let refused = without(&argument, None);
     assert_eq!((refused.code, refused.stdout.as_str(), service.requests()), (USAGE, "", 0));
     let expected = "error: deleting is irreversible, and there is no terminal to ask on: use --force not to be asked\n";
     assert_eq!(refused.stderr, expected);
     for force in ["--force", "-f"] {
-        assert_eq!(without(Some(force)).code, Some(0));
+        assert_eq!(without(&argument, Some(force)).code, Some(0));
     }
+    assert_eq!(without("doc-002", None).code, Some(0));
+    assert_eq!(service.left(), 7);
+}
+
+#[test]
+fn all_is_deleted_only_if_the_index_is_named() {
+    let service = Service::start();
+    let line = "$program --all";
+    for no in ["y\n", "yes\n", "vectorindex\n", "\n"] {
+        let run = on_terminal(&service, line, no);
+        assert_eq!((run.code, service.left()), (Some(5), 9), "{run:?}");
+        for part in [
+            "Deleting the index vectorindex1 and creating it again is one call each, and takes seconds.",
+            "At 2,500 keys a second, 9 keys take 0:01, and a million 6:40.",
+            "Delete all keys (9: doc-001, doc-002, doc-003, ..) from vectorindex1 in bucket examplebucket",
+            "Type the name of the index: ",
+            "note: nothing was sent",
+        ] {
+            assert!(run.stdout.contains(part), "{part}: {run:?}");
+        }
+    }
+    let run = on_terminal(&service, line, "vectorindex1\n");
+    assert_eq!((run.code, service.left()), (Some(0), 0), "{run:?}");
+}
+
+#[test]
+fn a_prefix_is_confirmed_by_a_yes() {
+    let service = Service::start();
+    let line = "$program --prefix doc-00";
+    let run = on_terminal(&service, line, "n\n");
+    assert_eq!((run.code, service.left()), (Some(5), 9), "{run:?}");
+    let question = "Delete all keys that begin with \"doc-00\" (9: doc-001, doc-002, doc-003, ..) from vectorindex1";
+    assert!(run.stdout.contains(question), "{run:?}");
+    let run = on_terminal(&service, line, "y\n");
+    assert_eq!((run.code, service.left()), (Some(0), 0), "{run:?}");
+}
+
+/// A listing that fails is not a yes.
+#[test]
+fn keys_that_cannot_be_counted_are_not_deleted() {
+    let service = Service::start();
+    let failure = oss_delete_vectors::ServiceError::new(
+        http::StatusCode::FORBIDDEN,
+        oss_delete_vectors::code::ACCESS_DENIED,
+        "not allowed",
+    );
+    service.emulator().fail_next(failure, 0);
+    let run = on_terminal(&service, "$program --prefix doc-00", "y\n");
+    assert_eq!((run.code, service.left(), service.requests()), (Some(2), 9, 1), "{run:?}");
+    assert!(
+        run.stdout.contains("error: the listing stopped: rejected: 403 AccessDenied"),
+        "{run:?}"
+    );
+    let run = on_terminal(&service, "$program --prefix none", "n\n");
+    assert!(
+        run.code == Some(5) && run.stdout.contains("begin with \"none\" (none found)"),
+        "{run:?}"
+    );
 }

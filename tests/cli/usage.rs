@@ -244,12 +244,21 @@ fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
     let not_utf8 = File::new("not-utf8", "json", b"[\"\xff\"]");
     let long = format!(r#"["doc-001","{}"]"#, "k".repeat(1025));
     for (keys, expected) in [
+        ("", "--keys: [0]: key must be 1 to 1024 characters, not \"\"\n"),
         (
-            "",
-            "--keys: not a JSON array of strings like '[\"doc-001\",\"doc-002\"]': EOF while parsing a value at line 1 column 0\n",
+            "[doc-001]",
+            "--keys: not a JSON array of strings like '[\"doc-001\",\"doc-002\"]': expected value at line 1 column 2\n\
+             help: if it is not JSON but a list of keys, write '[\"[doc-001]\"]'\n",
         ),
-        ("doc-001", "expected value at line 1 column 1"),
-        ("[doc-001]", "expected value at line 1 column 2"),
+        (
+            "Cargo.toml",
+            "--keys: \"Cargo.toml\" is the name of a file, and could be a key\n\
+             help: --keys file://Cargo.toml or --keys-from Cargo.toml reads the file; --keys '[\"Cargo.toml\"]' is the key\n",
+        ),
+        (
+            "a, b",
+            "--keys: \" b\" has spaces around it: write '[\" b\"]' if they are part of the key, '[\"b\"]' if not\n",
+        ),
         (r#"["doc-001","#, "EOF while parsing a value at line 1 column 11"),
         (
             r#""doc-001""#,
@@ -260,7 +269,7 @@ fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
         (r#"["\ud800"]"#, "at line 1 column"),
         (r#"{"keys":["doc-001"]}"#, "invalid type: map, expected a sequence"),
         (&not_json.argument(), "EOF while parsing a list at line 2 column 10"),
-        (&not_utf8.argument(), "invalid unicode code point at line 1"),
+        (&not_utf8.argument(), " is not UTF-8"),
         (&too_large.argument(), "more than 8 MiB"),
         ("file:///no/such/file", "--keys: cannot read \"/no/such/file\": No such file"),
         ("file:///", "--keys: cannot read \"/\": "),
@@ -281,8 +290,7 @@ fn help_has_short_sections_and_no_environment_values() {
         "\nKeys:\n",
         "\nTarget:\n",
         "\nCredentials:\n",
-        "\nBehaviour:\n",
-        "\nOutput files:\n",
+        "\nRun:\n",
         "\nOutput:\n",
         "\nExamples:\n",
         "\nExit status:\n",

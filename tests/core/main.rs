@@ -14,8 +14,13 @@ mod emulated_call;
 mod emulated_checks;
 #[cfg(feature = "emulator")]
 mod emulated_dates;
+#[cfg(feature = "emulator")]
+mod emulated_filters;
+#[cfg(feature = "emulator")]
+mod emulated_vectors;
 mod error_conformance;
 mod key_batch;
+mod operations;
 mod parse_never_panics;
 mod reference_example;
 mod response_parsing;

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use http::{HeaderMap, Request, Response, StatusCode};
 use oss_delete_vectors::signing::{Authorization, Resource};
-use oss_delete_vectors::{DeleteVectors, KeyBatch, RequestError};
+use oss_delete_vectors::{
+    DeleteVectors, GetVectors, KeyBatch, ListVectors, Listed, PutVectors, RequestError, Vector,
+};
 
 /// Pieces that parsers trip over.
 const PIECES: [&[u8]; 24] = [
@@ -92,6 +94,7 @@ fn read_response(response: &Response<Vec<u8>>) -> String {
     assert_eq!(error.status(), response.status());
     assert!(!error.code().is_empty());
     assert!(!error.to_string().contains(char::is_control), "{error}");
+    read_page(response);
     let _ = (error.advice(&target()), error.retry_after(time()));
     // A server that forwards it says the same, except for a 204, which is always a success.
     if error.status() != StatusCode::NO_CONTENT {
@@ -107,6 +110,42 @@ fn read_response(response: &Response<Vec<u8>>) -> String {
         );
     }
     error.code().to_owned()
+}
+
+/// The same response to a listing, a lookup and a put: never a deletion.
+fn read_page(response: &Response<Vec<u8>>) {
+    let errors = [
+        ListVectors::parse_response(response).err(),
+        GetVectors::parse_response(response).err(),
+        PutVectors::parse_response(response).err(),
+    ];
+    for error in errors.into_iter().flatten() {
+        assert_eq!(error.status(), response.status());
+        assert!(!error.may_have_deleted());
+        assert!(!error.to_string().contains(char::is_control), "{error}");
+        let _ = error.advice(&target());
+    }
+}
+
+#[test]
+fn pages_changed_anyhow_are_read() {
+    let vectors = ["a", "b\"\u{e9}"].map(|key| {
+        Vector::new(key).unwrap().with_data([0.5, -3e9]).with_metadata(r#"{"t":["x",1]}"#).unwrap()
+    });
+    let page = Listed::new("id", vectors.to_vec()).with_next_token("token").to_response();
+    let mut random = Random::new(8);
+    let mut read = 0;
+    for _ in 0..10_000 {
+        let response = page.clone().map(|body| mutated(&body, &mut random));
+        read_page(&response);
+        if let Ok(page) = ListVectors::parse_response(&response) {
+            read += 1;
+            // What was understood is written in a way that means the same.
+            let again = ListVectors::parse_response(&page.to_response()).unwrap();
+            assert_eq!((again.vectors(), again.next_token()), (page.vectors(), page.next_token()));
+        }
+    }
+    assert!((500..9500).contains(&read), "{read} pages were understood");
 }
 
 #[test]
@@ -196,8 +235,26 @@ fn deep_nesting_is_read_without_descending() {
     }
 }
 
+/// The same body as a request of the other operations.
+fn read_other_requests(request: &Request<Vec<u8>>) {
+    let (parts, body) = request.clone().into_parts();
+    let named = |name: &str| {
+        let mut request = Request::from_parts(parts.clone(), body.clone());
+        *request.uri_mut() = format!("/?{name}").parse().unwrap();
+        request
+    };
+    if let Ok(call) = ListVectors::parse_request(&target(), &named("listVectors")) {
+        assert_eq!(ListVectors::parse_request(&target(), &call.to_request()), Ok(call));
+    }
+    if let Ok(call) = GetVectors::parse_request(&target(), &named("getVectors")) {
+        assert_eq!(GetVectors::parse_request(&target(), &call.to_request()), Ok(call));
+    }
+    let _ = PutVectors::parse_request(&target(), &named("putVectors"));
+}
+
 /// Reads a request twice; what it says, where it says something, is a call that can be made again.
 fn read_request(request: &Request<Vec<u8>>) -> &'static str {
+    read_other_requests(request);
     let outcome = DeleteVectors::parse_request(&target(), request);
     assert_eq!(DeleteVectors::parse_request(&target(), request), outcome);
     match outcome {
@@ -206,7 +263,7 @@ fn read_request(request: &Request<Vec<u8>>) -> &'static str {
             assert_eq!(DeleteVectors::parse_request(&target(), &call.to_request()), Ok(call));
             "call"
         }
-        Err(RequestError::NotDeleteVectors) => "not delete vectors",
+        Err(RequestError::OtherOperation { .. }) => "not delete vectors",
         Err(RequestError::InvalidDigest) => "digest",
         Err(RequestError::MalformedJson(_)) => "json",
         Err(RequestError::InvalidParameter(_)) => "parameter",

@@ -10,11 +10,14 @@ use oss_delete_vectors::signing::{
     Authorization, AuthorizationForm, Resource, Signature, Signer, VerifyError,
 };
 use oss_delete_vectors::transports::{
-    NoProvider, OnEvent, Run, RunError, RunErrorKind, StopHandle,
+    ListedKeys, Matching, MatchingKeys, MatchingObserver, NoProvider, OnEvent, Run, RunError,
+    RunErrorKind, StopHandle,
 };
 use oss_delete_vectors::{
-    AttemptError, Credentials, DeleteVectors, Deleted, Endpoint, InvalidValue, Key, KeyBatch, Keys,
-    Now, RequestError, ServiceError, Target, TargetBuilder, TransportError,
+    AttemptError, Credentials, DeleteVectors, Deleted, Endpoint, Filter, Found, GetVectors,
+    InvalidValue, Key, KeyBatch, KeyLister, Keys, ListError, ListEvent, ListVectors, Listed, Now,
+    Passes, PutVectors, RequestError, Selection, ServiceError, Stored, Target, TargetBuilder,
+    TransportError, Vector,
 };
 
 fn assert_shareable<T: Send + Sync + Unpin + 'static>() {}
@@ -29,15 +32,27 @@ fn values_and_signatures_go_between_threads() {
     assert_shareable::<DeleteVectors>();
     assert_shareable::<Deleted>();
     assert_shareable::<Endpoint>();
+    assert_shareable::<Filter>();
+    assert_shareable::<Found>();
+    assert_shareable::<GetVectors>();
     assert_shareable::<Key<'static>>();
     assert_shareable::<KeyBatch>();
     assert_shareable::<Keys<'static>>();
+    assert_shareable::<ListEvent>();
+    assert_shareable::<ListVectors>();
+    assert_shareable::<Listed>();
     assert_shareable::<Now>();
+    assert_shareable::<Passes>();
+    assert_shareable::<PutVectors>();
     assert_shareable::<Resource>();
+    assert_shareable::<Selection>();
     assert_shareable::<Signature>();
     assert_shareable::<Signer>();
+    assert_shareable::<Stored>();
     assert_shareable::<Target>();
     assert_shareable::<TargetBuilder>();
+    assert_shareable::<Vector>();
+    assert_error::<ListError>();
     assert_error::<InvalidValue>();
     assert_error::<RequestError>();
     assert_error::<ServiceError>();
@@ -66,6 +81,12 @@ fn runs_go_between_threads() {
 
 #[test]
 fn transports_go_between_threads() {
+    fn assert_movable<T: Send + Unpin + 'static>() {}
+    assert_movable::<KeyLister>();
+    assert_movable::<ListedKeys<fn()>>();
+    assert_shareable::<Matching>();
+    assert_shareable::<MatchingObserver<()>>();
+    assert_movable::<MatchingKeys<fn(), NoProvider>>();
     assert_shareable::<OnEvent<fn(Event)>>();
     assert_shareable::<Run<'static>>();
     assert_shareable::<RunErrorKind>();
@@ -127,5 +148,7 @@ fn calls_of_the_asynchronous_transport_go_between_threads() {
         .unwrap();
     let credentials = Credentials::new("id", "secret").unwrap();
     assert_send(&transport.send(http::Request::new(bytes::Bytes::new())));
-    assert_send(&transport.delete(&target, credentials, ["doc-001"], BulkOptions::new()));
+    let options = BulkOptions::new;
+    assert_send(&transport.delete(&target, credentials.clone(), ["doc-001"], options()));
+    assert_send(&transport.delete_matching(&target, credentials, Selection::all(), options()));
 }

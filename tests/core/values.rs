@@ -41,8 +41,11 @@ fn endpoints_become_uris() {
             "HTTP://Vectors.Example.COM:8080/a/b",
             "http://examplebucket-1234567890123456.vectors.example.com:8080/?deleteVectors",
         ),
-        ("h:1/", "https://examplebucket-1234567890123456.h:1/?deleteVectors"),
-        ("h:65535", "https://examplebucket-1234567890123456.h:65535/?deleteVectors"),
+        ("h.i:1/", "https://examplebucket-1234567890123456.h.i:1/?deleteVectors"),
+        ("h.i:65535", "https://examplebucket-1234567890123456.h.i:65535/?deleteVectors"),
+        ("a_b.c", "https://examplebucket-1234567890123456.a_b.c/?deleteVectors"),
+        ("http://emulator:9000", "http://emulator:9000/examplebucket/?deleteVectors"),
+        ("my_service", "https://my_service/examplebucket/?deleteVectors"),
         ("xn--fiqs8s.1a", "https://examplebucket-1234567890123456.xn--fiqs8s.1a/?deleteVectors"),
         ("127.0.0.1", "https://127.0.0.1/examplebucket/?deleteVectors"),
         ("http://127.0.0.1:9000/prefix", "http://127.0.0.1:9000/examplebucket/?deleteVectors"),
@@ -52,6 +55,26 @@ fn endpoints_become_uris() {
     ] {
         assert_eq!(at(endpoint).unwrap().uri(), uri, "{endpoint}");
     }
+}
+
+#[test]
+fn the_style_of_addresses_can_be_chosen() {
+    let uri = |endpoint: Endpoint| {
+        let target =
+            Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket("examplebucket");
+        target.endpoint(endpoint).build().map(|target| target.uri().to_string())
+    };
+    let parse = |text: &str| text.parse::<Endpoint>().unwrap();
+    assert_eq!(
+        uri(parse("http://gateway:9000").with_virtual_hosted_style()).unwrap(),
+        "http://examplebucket-1234567890123456.gateway:9000/?deleteVectors"
+    );
+    assert_eq!(
+        uri(parse("a.b").with_path_style()).unwrap(),
+        "https://a.b/examplebucket/?deleteVectors"
+    );
+    let invalid = uri(parse("127.0.0.1").with_virtual_hosted_style()).unwrap_err();
+    assert_eq!(invalid.field(), "host");
 }
 
 #[test]
@@ -101,7 +124,6 @@ fn invalid_endpoints_are_rejected() {
         "h.",
         "-h",
         "h-",
-        "a_b",
         "127.1",
         "1.2.3.256",
         "1.2.3.4.5",

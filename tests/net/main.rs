@@ -4,7 +4,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clients;
 mod loops;
+mod matching;
 mod serve;
 mod serve_faulty;
 mod transports;

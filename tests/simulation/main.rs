@@ -13,6 +13,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod callers;
 mod keys;
 mod meaning;
 mod model;

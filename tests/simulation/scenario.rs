@@ -227,7 +227,7 @@ fn cursed(random: &mut Random, pushes: &[usize]) -> BTreeSet<usize> {
 }
 
 /// What the way to the service, or the service itself, responds to everything for a while.
-fn outage(random: &mut Random) -> Outage {
+pub(crate) fn outage(random: &mut Random) -> Outage {
     let status = |status: u16| StatusCode::from_u16(status).unwrap();
     match random.size(0..8) {
         0 => Outage::Refused,
@@ -253,12 +253,12 @@ fn outage(random: &mut Random) -> Outage {
     }
 }
 
-fn limit(random: &mut Random) -> (f64, u32) {
+pub(crate) fn limit(random: &mut Random) -> (f64, u32) {
     let per_second = random.log(0.5, 2000.0);
     (per_second, u32::try_from(random.range(1..3 + per_second as u64)).unwrap())
 }
 
-fn faults(random: &mut Random) -> Faults {
+pub(crate) fn faults(random: &mut Random) -> Faults {
     let (count, low, high) = match random.size(0..10) {
         0..2 => return Faults::none(),
         2..6 => (random.size(1..3), 0.02, 0.3),

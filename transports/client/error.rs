@@ -2,8 +2,8 @@ use std::error::Error;
 use std::{fmt, io};
 
 use super::super::BoxError;
-use crate::InvalidValue;
 use crate::bulk::{Report, StopReason};
+use crate::{InvalidValue, ListError};
 
 /// A run stopped before every key of its source had an outcome.
 ///
@@ -74,10 +74,17 @@ pub enum RunErrorKind {
     Thread(io::Error),
     /// The `BulkDelete` stopped. The reason says what to do.
     Stopped(StopReason),
+    /// The listing that the keys come from stopped before its end: more may match. Delete again
+    /// once what the error says is fixed.
+    Listing(ListError),
 }
 
 impl RunError {
-    pub(super) fn new(kind: RunErrorKind, report: Report, credentials: Option<BoxError>) -> Self {
+    pub(in crate::transports) fn new(
+        kind: RunErrorKind,
+        report: Report,
+        credentials: Option<BoxError>,
+    ) -> Self {
         Self(Box::new(Inner { kind, report, credentials }))
     }
 
@@ -110,6 +117,7 @@ impl fmt::Display for RunError {
             }
             RunErrorKind::Thread(error) => write!(f, "no thread to read keys from: {error}")?,
             RunErrorKind::Stopped(reason) => write!(f, "{reason}")?,
+            RunErrorKind::Listing(error) => write!(f, "{error}")?,
         }
         let Report { deleted, rejected, unconfirmed, not_attempted, .. } = report;
         write!(f, " ({deleted} deleted, {rejected} rejected, ")?;

@@ -8,6 +8,7 @@ mod asynchronous;
 mod blocking;
 mod credentials;
 mod error;
+mod many;
 mod observer;
 mod source;
 mod steps;
@@ -15,16 +16,14 @@ mod stop;
 
 use std::fmt;
 use std::time::Duration;
-#[cfg(any(feature = "hyper", feature = "ureq"))]
 use std::time::UNIX_EPOCH;
 
-use crate::bulk::{BulkDelete, Event};
+use crate::bulk::{BulkDelete, BulkOptions, Event};
 #[cfg(any(feature = "hyper", feature = "ureq"))]
-use crate::{
-    Credentials, Target,
-    bulk::{BulkOptions, Report},
-};
+use crate::{Credentials, Target, bulk::Report};
 
+#[cfg(feature = "async")]
+pub(super) use self::asynchronous::Alarm;
 #[cfg(feature = "hyper")]
 pub(super) use self::asynchronous::InSpan;
 #[cfg(feature = "async")]
@@ -33,6 +32,10 @@ pub use self::asynchronous::{StreamIter, Timer, stream_iter};
 pub use self::credentials::AsyncProvider;
 pub use self::credentials::{BlockingProvider, NoProvider};
 pub use self::error::{RunError, RunErrorKind};
+pub use self::many::ClientBuilder;
+pub use self::many::blocking::Client as BlockingClient;
+#[cfg(feature = "async")]
+pub use self::many::{Client, Deleting};
 pub use self::observer::{Observer, OnEvent};
 pub use self::source::SourceProvider;
 use self::steps::Steps;
@@ -201,10 +204,14 @@ pub(super) fn new_bulk(
     credentials: Credentials,
     options: BulkOptions,
 ) -> Result<BulkDelete, RunError> {
+    BulkDelete::new(target, credentials, with_seed(options))
+        .map_err(|invalid| RunError::new(RunErrorKind::Options(invalid), Report::default(), None))
+}
+
+/// If the options have no seed it is the time of day, so that two programs do not keep step.
+fn with_seed(options: BulkOptions) -> BulkOptions {
     let nanos =
         super::clock::system_now().wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     #[expect(clippy::cast_possible_truncation, reason = "the low bits are those that differ")]
-    let options = options.default_seed(nanos as u64);
-    BulkDelete::new(target, credentials, options)
-        .map_err(|invalid| RunError::new(RunErrorKind::Options(invalid), Report::default(), None))
+    options.default_seed(nanos as u64)
 }

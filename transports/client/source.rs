@@ -74,7 +74,7 @@ where
     ///
     /// # Errors
     ///
-    /// [`SourceError`]: the source gave none, and there are none that have not expired.
+    /// [`SourceError`]: the source failed, and the credentials that are kept have expired.
     pub fn credentials(&mut self) -> Result<Credentials, SourceError> {
         let mut step = self.renewal.start(now());
         loop {

@@ -16,7 +16,7 @@ use crate::{Credentials, Key, Now, TransportError};
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The longest wait. Timers overflow at some point, and waking once an hour costs nothing.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// What carries requests.
 pub(super) trait Sender {

@@ -92,14 +92,20 @@ impl HyperTransport {
         S: Stream<Item: AsRef<str>>,
     {
         let mut bulk = new_bulk(target, credentials, options)?;
-        let send = |transmit: Transmit| {
-            let (span, transport) = (transmit.span.clone(), self.clone());
-            Spawned::new(InSpan::new(
-                span,
-                async move { transport.send(transmit.to_request()).await },
-            ))
-        };
+        let send = |transmit| self.spawn(transmit);
         Run::new(&mut bulk).run_transmits(keys, send, tokio::time::sleep).await
+    }
+}
+
+impl HyperTransport {
+    /// Builds and sends a request in a task of its own.
+    pub(in crate::transports) fn spawn(
+        &self,
+        transmit: Transmit,
+    ) -> impl Future<Output = Result<Response<Bytes>, TransportError>> + use<> {
+        let (span, transport) = (transmit.span.clone(), self.clone());
+        let send = async move { transport.send(transmit.to_request()).await };
+        Spawned::new(InSpan::new(span, send))
     }
 }
 

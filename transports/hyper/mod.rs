@@ -24,7 +24,7 @@ use super::proxy::ProxyKind;
 use super::{SourceProvider, TransportOptions, tls};
 use crate::credentials::{Direct, Source};
 use crate::signing::Signer;
-use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, TransportError};
+use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, Operation, TransportError};
 
 /// Carries requests with hyper, over pooled HTTP/1.1 connections.
 ///
@@ -144,7 +144,24 @@ impl HyperTransport {
         call: &DeleteVectors,
         signer: &Signer,
     ) -> Result<Deleted, AttemptError> {
-        outcome(self.send(signed(call, signer)).await, signer)
+        self.call(call, signer).await
+    }
+
+    /// Makes one call of any [`Operation`]: signs as of now, sends once, reads the response.
+    ///
+    /// # Errors
+    ///
+    /// [`AttemptError`]: no response, or an error response.
+    ///
+    /// # Panics
+    ///
+    /// As [`send`](Self::send).
+    pub async fn call<O: Operation>(
+        &self,
+        call: &O,
+        signer: &Signer,
+    ) -> Result<O::Output, AttemptError> {
+        outcome::<O>(self.send(signed(call, signer)).await, signer)
     }
 
     /// Sends `request` to the host of its URI and reads the response to its end.

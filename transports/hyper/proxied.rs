@@ -56,7 +56,7 @@ fn uri(scheme: Scheme, authority: &str) -> Uri {
     uri.path_and_query(PathAndQuery::from_static("/")).build().expect("every part was parsed")
 }
 
-/// A connector that is always asked for a port: those of hyper-util take 443 where there is none.
+/// Adds the port of `http` to URIs without a port: the connectors of hyper-util would take 443.
 #[derive(Clone)]
 pub(super) struct Through<C>(C);
 

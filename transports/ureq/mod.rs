@@ -21,7 +21,7 @@ use super::proxy::{Proxy, ProxyKind};
 use super::{BoxError, SourceProvider, TransportOptions, tls};
 use crate::credentials::{Direct, Source};
 use crate::signing::Signer;
-use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, TransportError};
+use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, Operation, TransportError};
 
 /// Carries requests with ureq, over pooled HTTP/1.1 connections.
 ///
@@ -103,7 +103,16 @@ impl UreqTransport {
         call: &DeleteVectors,
         signer: &Signer,
     ) -> Result<Deleted, AttemptError> {
-        outcome(self.send(signed(call, signer)), signer)
+        self.call(call, signer)
+    }
+
+    /// Makes one call of any [`Operation`]: signs as of now, sends once, reads the response.
+    ///
+    /// # Errors
+    ///
+    /// [`AttemptError`]: no response, or an error response.
+    pub fn call<O: Operation>(&self, call: &O, signer: &Signer) -> Result<O::Output, AttemptError> {
+        outcome::<O>(self.send(signed(call, signer)), signer)
     }
 
     /// Sends `request` to the host of its URI and reads the response to its end, blocking the

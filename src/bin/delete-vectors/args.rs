@@ -8,6 +8,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 use crate::exit::CODES;
 use crate::generate::Generated;
 use crate::key_lines::{Format as KeyFormat, Rules};
+use crate::matching::Selected;
 
 /// 9999-12-31T23:59:59Z, the last second that a date on the wire can express.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -15,14 +16,23 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// A year in seconds.
 const LONGEST_OUTAGE: u64 = 365 * 86_400;
 
-const NOTES: &str = r#"Credentials come from the first of these sources that has any; sources are never mixed:
-  --credential-process, which prints the JSON of External mode in the Alibaba Cloud CLI:
-    {"mode":"StsToken","access_key_id":"..","access_key_secret":"..","sts_token":"..",
-     "expiration":"2026-09-03T12:00:00Z"}
-  OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, and for STS also OSS_SESSION_TOKEN
-  the profile in ~/.ossutilconfig: access-key-id, access-key-secret and sts-token;
-    or process-command if mode is External
-The profile also sets region, endpoint and account-id, unless an option or a variable does.
+const NOTES: &str = r#"Credentials come from the first of these that is configured; sources are never mixed:
+  --credential-process, a program that prints JSON as for ossutil or the Alibaba Cloud CLI
+  OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET, OSS_SESSION_TOKEN; or ALIBABA_CLOUD_ACCESS_KEY_ID, ..
+  ALIBABA_CLOUD_OIDC_TOKEN_FILE with _ROLE_ARN and _OIDC_PROVIDER_ARN, as in a pod of ACK
+  the profile in ~/.ossutilconfig, by its mode: AK, StsToken, EcsRamRole, oidcRoleArn, Process,
+    CredentialsURI, External, RamRoleArn; source-profile names who assumes the role
+  ALIBABA_CLOUD_CREDENTIALS_URI, or the RAM role of the ECS instance
+The profile, or [buckets NAME], also sets region, endpoint, account-id, addressing-style, timeouts.
+Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, as for curl; --proxy URL|none overrides.
+
+The keys are given by --keys and --keys-from, or found by listing the index:
+  --prefix, --filter or both, or --all. Keys are deleted while they are listed. Then the index is
+  listed again, until a listing finds none, --passes times at most.
+  --filter takes the JSON of ListVectors: {"$and":[{"tenant":"acme"},{"year":{"$lt":2020}}]}
+  The whole index is listed for --prefix, because the service knows no prefix.
+  An interrupted run is finished by the same command. --dry-run counts the keys and shows a few.
+  If all vectors are to go, deleting the index and creating it again is one call each.
 
 --keys-from reads UTF-8 text with one key per line:
   Line ends, blank lines and byte order marks are ignored. The last line needs no line end.
@@ -34,13 +44,15 @@ The profile also sets region, endpoint and account-id, unless an option or a var
   --on-bad-key skip still fails if more than 1,000 lines, and most of them, hold no key.
 
 Examples:
-  Keys          delete-vectors --emulator --index-name vectorindex1 --keys '["doc-001","doc-002"]'
+  Keys          delete-vectors --emulator --index-name vectorindex1 --keys doc-001,doc-002
+  Index         delete-vectors ... --prefix doc-42# --dry-run
+                delete-vectors ... --filter '{"tenant":"acme"}' --deleted-keys receipt.jsonl
   Target        delete-vectors --region cn-hangzhou --account-id 1234567890123456 \
                   --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
   Credentials   delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
-  Behaviour     delete-vectors ... --dry-run | jq .headers
-  Output files  delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
-  Output        delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted"#;
+  Run           delete-vectors ... --dry-run | jq .headers
+  Output        delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
+                delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted"#;
 
 /// The notes, and the table of exit codes.
 fn notes() -> String {
@@ -53,12 +65,14 @@ fn notes() -> String {
 #[command(
     name = "delete-vectors",
     version,
-    override_usage = "delete-vectors [OPTIONS] --index-name <NAME> <--keys <JSON>|--keys-from <PATH>>",
+    override_usage = "delete-vectors [OPTIONS] --index-name <NAME> <KEYS>",
     after_help = notes()
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) what: What,
+    #[command(flatten)]
+    pub(crate) selected: Selected,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]
@@ -80,8 +94,8 @@ pub(crate) struct What {
 
     #[arg(
         long,
-        value_name = "JSON",
-        help = "Keys as a JSON array of strings, or file://PATH of such a file"
+        value_name = "KEYS",
+        help = "Keys: key,key1 or a JSON array; file://PATH or - reads them; can be repeated"
     )]
     pub(crate) keys: Vec<String>,
 
@@ -134,10 +148,26 @@ pub(crate) struct Place {
 
     #[arg(
         long,
+        short,
         value_name = "URL",
         help = "Endpoint URL, or internal; default: the public endpoint [env: OSS_ENDPOINT]"
     )]
     pub(crate) endpoint: Option<String>,
+
+    /// path or virtual: the bucket in the path of the URL or before the host
+    #[arg(long, value_name = "STYLE")]
+    pub(crate) addressing_style: Option<String>,
+
+    #[arg(
+        long,
+        value_name = "URL|none",
+        help = "Proxy, http:// or socks5:// [env: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY]"
+    )]
+    pub(crate) proxy: Option<String>,
+
+    /// Refused, with what to do instead.
+    #[arg(long, hide = true)]
+    pub(crate) skip_verify_cert: bool,
 
     /// PEM file of certificates to trust in addition to the public ones
     #[arg(long, value_name = "PATH")]
@@ -160,6 +190,7 @@ pub(crate) struct Who {
 
     #[arg(
         long,
+        short,
         value_name = "PATH",
         help = "Configuration file; default: ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]"
     )]
@@ -171,15 +202,22 @@ pub(crate) struct Who {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Behaviour")]
+#[command(next_help_heading = "Run")]
 pub(crate) struct How {
     /// Delete without asking for confirmation
     #[arg(long, short)]
     pub(crate) force: bool,
 
-    /// Print each signed request as a line of JSON, and send nothing
-    #[arg(long)]
+    #[arg(
+        long,
+        short = 'n',
+        help = "Print each signed request as a line of JSON and send none; count keys of the index"
+    )]
     pub(crate) dry_run: bool,
+
+    /// Look the keys up after the run, and report those that are still there
+    #[arg(long)]
+    pub(crate) verify: bool,
 
     /// Sign the dry run for this Unix time instead of now
     #[arg(long, value_name = "UNIX", requires = "dry_run", value_parser = unix_time)]
@@ -197,17 +235,25 @@ pub(crate) struct How {
     #[arg(long, value_name = "N", value_parser = keys_a_second)]
     pub(crate) max_keys_per_second: Option<f64>,
 
-    /// Maximum attempts for each batch of keys
-    #[arg(long, value_name = "N", default_value = "10", value_parser = attempts)]
-    pub(crate) max_attempts: u32,
+    /// Maximum attempts for each batch of keys; default: 10
+    #[arg(long, value_name = "N", value_parser = attempts)]
+    pub(crate) max_attempts: Option<u32>,
+
+    /// The same, counted without the first attempt.
+    #[arg(long, value_name = "N", value_parser = retries, conflicts_with = "max_attempts", hide = true)]
+    pub(crate) retry_times: Option<u32>,
 
     /// Stop after an outage of this length, such as 90, 30m, 2h or 1d; default: never
     #[arg(long, visible_alias = "outage-timeout", value_name = "DURATION", value_parser = duration)]
     pub(crate) give_up_after: Option<Duration>,
 
-    /// Timeout of each request
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
-    pub(crate) timeout: Duration,
+    /// Timeout of each request; default: 60
+    #[arg(long, visible_alias = "read-timeout", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Time to connect; default: 10
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) connect_timeout: Option<Duration>,
 
     /// HTTP client
     #[arg(long, value_name = "hyper|ureq", hide_possible_values = true, default_value = "hyper")]
@@ -215,7 +261,7 @@ pub(crate) struct How {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Output files")]
+#[command(next_help_heading = "Output")]
 pub(crate) struct OutputPaths {
     /// Save progress to this file; the same command with the same keys resumes the run
     #[arg(long, value_name = "PATH", conflicts_with = "emulator")]
@@ -224,6 +270,10 @@ pub(crate) struct OutputPaths {
     /// Write each key that was not deleted to this file, as a line of JSON
     #[arg(long, value_name = "PATH")]
     pub(crate) failed_keys: Option<PathBuf>,
+
+    /// Write each key that was deleted to this file, with request id and time: a receipt
+    #[arg(long, value_name = "PATH")]
+    pub(crate) deleted_keys: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -241,6 +291,10 @@ pub(crate) struct Output {
         default_value = "auto"
     )]
     pub(crate) progress: When,
+
+    /// Print neither the summary nor progress; errors are still printed
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
 
     /// Log to stderr; given twice, log every request
     #[arg(long, short, action = ArgAction::Count)]
@@ -285,6 +339,11 @@ fn attempts(text: &str) -> Result<u32, &'static str> {
     text.parse().ok().filter(|&number| number > 0).ok_or("must be a whole number, at least 1")
 }
 
+/// One less than the number of attempts.
+pub(crate) fn retries(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|&number| number < u32::MAX).ok_or("must be a whole number")
+}
+
 fn requests_a_second(text: &str) -> Result<f64, &'static str> {
     text.parse()
         .ok()
@@ -306,7 +365,7 @@ fn unix_time(text: &str) -> Result<u64, &'static str> {
         .ok_or("must be whole seconds since 1970, 0 to 253402300799")
 }
 
-fn seconds(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
     match text.parse() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("must be a whole number of seconds, 1 to 86400"),

@@ -25,6 +25,8 @@ pub(crate) struct Saved {
     pub(crate) options: String,
     /// The file of failed keys; `None` if the run has none.
     pub(crate) failed_keys: Option<Covered>,
+    /// The receipt; `None` if the run has none.
+    pub(crate) deleted_keys: Option<Covered>,
     /// Why settled keys were not deleted.
     pub(crate) errors: Errors,
     pub(crate) elapsed: Duration,
@@ -66,11 +68,15 @@ impl Saved {
     }
 
     pub(crate) fn to_text(&self) -> String {
+        let covered = |file: &Option<Covered>| {
+            file.as_ref().map(|Covered { run, bytes }| json!({ "run": run, "bytes": bytes }))
+        };
         let text = json!({
             "version": VERSION,
             "keys": self.keys.to_json(),
             "options": self.options,
-            "failed_keys": self.failed_keys.as_ref().map(|Covered { run, bytes }| json!({ "run": run, "bytes": bytes })),
+            "failed_keys": covered(&self.failed_keys),
+            "deleted_keys": covered(&self.deleted_keys),
             "errors": self.errors.to_json(),
             "elapsed_seconds": self.elapsed.as_secs_f64(),
             "run": serde_json::from_str::<Value>(&self.run.to_string()).expect("a checkpoint is JSON"),
@@ -80,18 +86,20 @@ impl Saved {
 
     fn from_json(value: &Value) -> Option<Self> {
         value.get("version")?;
-        let failed_keys = match value.get("failed_keys")? {
-            Value::Null => None,
-            file => Some(Covered {
+        let covered = |file: &Value| match file {
+            Value::Null => Some(None),
+            file => Some(Some(Covered {
                 run: file.get("run")?.as_str()?.to_owned(),
                 bytes: file.get("bytes")?.as_u64()?,
-            }),
+            })),
         };
         Some(Self {
             run: value.get("run")?.to_string().parse().ok()?,
             keys: Mark::from_json(value.get("keys")?)?,
             options: value.get("options")?.as_str()?.to_owned(),
-            failed_keys,
+            failed_keys: covered(value.get("failed_keys")?)?,
+            // Checkpoints of 0.1.0 have none.
+            deleted_keys: covered(value.get("deleted_keys").unwrap_or(&Value::Null))?,
             errors: Errors::from_json(value.get("errors")?)?,
             elapsed: Duration::try_from_secs_f64(value.get("elapsed_seconds")?.as_f64()?)
                 .ok()
@@ -260,6 +268,7 @@ mod tests {
             keys: fingerprint.mark(0),
             options: "--keys-from -".to_owned(),
             failed_keys: Some(Covered { run: "1f".to_owned(), bytes: 7 }),
+            deleted_keys: Some(Covered { run: "2e".to_owned(), bytes: 9 }),
             errors: Errors::default(),
             elapsed: Duration::from_secs(1),
         };

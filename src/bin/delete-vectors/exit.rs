@@ -3,6 +3,9 @@
 use std::process::ExitCode;
 
 use oss_delete_vectors::AttemptError;
+use oss_delete_vectors::credentials::{SourceError, SourceErrorKind};
+
+use crate::output_files::BoxError;
 
 /// Why the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub(crate) enum Exit {
 pub(crate) const CODES: &[(&str, &str)] = &[
     ("0", "all vectors are deleted or did not exist"),
     ("1", "a parameter, the configuration or a local file is wrong"),
-    ("2", "the service refused the request"),
+    ("2", "the service rejected the request"),
     ("3", "the service was not reached, or the response is not from it"),
     ("4", "some vectors are not deleted, or the deletion was not confirmed"),
     ("5", "interrupted, or not confirmed at the prompt"),
@@ -31,6 +34,18 @@ impl Exit {
         match error {
             AttemptError::Service(error) if error.is_from_oss() => Self::Refused,
             AttemptError::Service(_) | AttemptError::Transport(_) => Self::Unreached,
+        }
+    }
+
+    /// The code of an error before anything was sent: a service that gives credentials may have
+    /// refused, or be out of reach.
+    pub(crate) fn without_run(error: &BoxError) -> Self {
+        match error.downcast_ref::<SourceError>().map(SourceError::kind) {
+            Some(SourceErrorKind::Rejected { .. }) => Self::Refused,
+            Some(SourceErrorKind::Unreachable(_) | SourceErrorKind::Unexpected { .. }) => {
+                Self::Unreached
+            }
+            _ => Self::Usage,
         }
     }
 

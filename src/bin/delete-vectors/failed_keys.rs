@@ -1,5 +1,5 @@
 //! `--failed-keys`: every key that was read and not deleted, a line of JSON each, which
-//! `--keys-from` takes back.
+//! `--keys-from` takes back. And `--deleted-keys`, the receipt: every key that was deleted.
 //!
 //! A file belongs to one run, and each of its lines says which. A run that begins takes an empty
 //! file only, so that all lines of a file have the same run.
@@ -8,15 +8,17 @@ use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use std::{error, fmt};
 
 use oss_delete_vectors::bulk::FailedKeys;
+use oss_delete_vectors::{Key, KeyBatch};
 use serde_json::Value;
 
-use crate::checkpoint::{Covered, sync_folder_of};
+use crate::checkpoint::{Covered, sync_folder_of, temporary};
 use crate::key_lines::check_written;
 use crate::lock;
-use crate::text::json_line;
+use crate::text::{json_line, rfc3339};
 
 /// How every line begins.
 const BEGINNING: &[u8] = br#"{"key":""#;
@@ -25,6 +27,8 @@ const BEGINNING: &[u8] = br#"{"key":""#;
 const LONGEST_LINE: u64 = 1024 * 1024;
 
 pub(crate) struct FailedKeysFile {
+    /// The option that names it.
+    option: &'static str,
     path: PathBuf,
     file: BufWriter<File>,
     /// Which run writes it.
@@ -45,9 +49,9 @@ pub(crate) struct FailedKeysFile {
 impl FailedKeysFile {
     /// Opens the file of a run that begins. A file that is not empty is left alone: it may hold
     /// what another run could not delete, or what this run is to read.
-    pub(crate) fn create(path: &Path) -> Result<Self, FailedKeysError> {
+    pub(crate) fn create(option: &'static str, path: &Path) -> Result<Self, FailedKeysError> {
         let run = format!("{:016x}", RandomState::new().hash_one(()));
-        let file = Self::open(path, run)?;
+        let file = Self::open(option, path, run)?;
         if file.bytes > 0 {
             return Err(file.error("it is not empty; name another file, or remove this one"));
         }
@@ -56,9 +60,13 @@ impl FailedKeysFile {
 
     /// Opens the file of a run that is resumed, and cuts off what the checkpoint does not cover:
     /// those keys are sent again.
-    pub(crate) fn reopen(path: &Path, covered: &Covered) -> Result<Self, FailedKeysError> {
+    pub(crate) fn reopen(
+        option: &'static str,
+        path: &Path,
+        covered: &Covered,
+    ) -> Result<Self, FailedKeysError> {
         let Covered { run, bytes } = covered;
-        let mut file = Self::open(path, run.clone())?;
+        let mut file = Self::open(option, path, run.clone())?;
         if !file.is_file {
             return Ok(file);
         }
@@ -113,7 +121,7 @@ impl FailedKeysFile {
         })
     }
 
-    fn open(path: &Path, run: String) -> Result<Self, FailedKeysError> {
+    fn open(option: &'static str, path: &Path, run: String) -> Result<Self, FailedKeysError> {
         let opened = || {
             let mut options = OpenOptions::new();
             options.write(true);
@@ -127,15 +135,16 @@ impl FailedKeysFile {
             Ok((file, is_new, metadata))
         };
         let (file, is_new, metadata) =
-            opened().map_err(|error: io::Error| FailedKeysError::new(path, error))?;
+            opened().map_err(|error: io::Error| FailedKeysError::new(option, path, error))?;
         let is_file = metadata.is_file();
         if is_file && !lock::take_itself(&file) {
             let reason =
                 "another run is using it\nhelp: wait until it has ended, or name another file";
-            return Err(FailedKeysError::new(path, reason));
+            return Err(FailedKeysError::new(option, path, reason));
         }
         let bytes = if is_file { metadata.len() } else { 0 };
         let file = Self {
+            option,
             path: path.to_owned(),
             file: BufWriter::new(file),
             run,
@@ -148,7 +157,7 @@ impl FailedKeysFile {
         // Its lines are synced every second. That is useless if its name is lost in a crash.
         if is_new && let Err(error) = sync_folder_of(path) {
             file.remove_if_unused();
-            return Err(FailedKeysError::new(path, error));
+            return Err(FailedKeysError::new(option, path, error));
         }
         Ok(file)
     }
@@ -181,14 +190,87 @@ impl FailedKeysFile {
             text(error.and_then(|error| error.request_id())),
             text(Some(&self.run)),
         );
+        self.write_lines(&failed.keys, &rest)
+    }
+
+    /// `{"key":..,"outcome":"deleted","request_id":..,"time":..,"run":..}` for each key.
+    pub(crate) fn write_deleted(
+        &mut self,
+        keys: &KeyBatch,
+        request_id: Option<&str>,
+        time: SystemTime,
+    ) -> Result<(), FailedKeysError> {
+        let rest = format!(
+            r#""outcome":"deleted","request_id":{},"time":"{}","run":"{}"}}"#,
+            json_line(&Value::from(request_id)),
+            rfc3339(time),
+            self.run,
+        );
+        self.write_lines(keys, &rest)
+    }
+
+    /// A key that was to be deleted and is still there.
+    pub(crate) fn write_present(&mut self, key: &str) -> Result<(), FailedKeysError> {
+        let keys = KeyBatch::from(Key::new(key).expect("the service had it"));
+        let rest = format!(
+            r#""outcome":"present","code":null,"message":null,"request_id":null,"run":"{}"}}"#,
+            self.run
+        );
+        self.write_lines(&keys, &rest)
+    }
+
+    fn write_lines(&mut self, keys: &KeyBatch, rest: &str) -> Result<(), FailedKeysError> {
         self.is_dirty = true;
-        for key in &failed.keys {
-            let line = format!("{{\"key\":{},{rest}\n", text(Some(key.as_str())));
+        for key in keys {
+            let line = format!("{{\"key\":{},{rest}\n", json_line(&Value::from(key.as_str())));
             let written = self.file.write_all(line.as_bytes());
             self.check(written)?;
             self.bytes += line.len() as u64;
         }
         Ok(())
+    }
+
+    /// Takes out the keys that were unconfirmed, once all of them were looked up: those that are
+    /// still there have another line.
+    ///
+    /// The rest is complete in a file beside this one before it is written over, so that a crash
+    /// loses no line.
+    pub(crate) fn drop_unconfirmed(&mut self) -> Result<(), FailedKeysError> {
+        let flushed = self.file.flush();
+        self.check(flushed)?;
+        if !self.is_file {
+            return Ok(());
+        }
+        let rewritten = self.rewrite();
+        let bytes = rewritten.as_ref().copied().unwrap_or(self.bytes);
+        self.bytes = bytes;
+        self.is_dirty = true;
+        self.check(rewritten.map(drop))?;
+        self.sync()
+    }
+
+    /// Returns the new length.
+    fn rewrite(&mut self) -> io::Result<u64> {
+        let beside = temporary(&self.path);
+        let mut rest = BufWriter::new(File::create(&beside)?);
+        for line in BufReader::new(File::open(&self.path)?).split(b'\n') {
+            let line = line?;
+            let parsed: Option<Value> = serde_json::from_slice(&line).ok();
+            let outcome = parsed.as_ref().and_then(|line| line.get("outcome")?.as_str());
+            if outcome != Some("unconfirmed") {
+                rest.write_all(&line)?;
+                rest.write_all(b"\n")?;
+            }
+        }
+        rest.flush()?;
+        rest.get_ref().sync_all()?;
+        let file = self.file.get_mut();
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
+        let bytes = io::copy(&mut File::open(&beside)?, file)?;
+        file.sync_all()?;
+        fs::remove_file(&beside)?;
+        Ok(bytes)
     }
 
     /// Returns when all lines are on the disk, where they can be found.
@@ -227,7 +309,7 @@ impl FailedKeysFile {
     }
 
     fn error(&self, reason: impl fmt::Display) -> FailedKeysError {
-        FailedKeysError::new(&self.path, reason)
+        FailedKeysError::new(self.option, &self.path, reason)
     }
 }
 
@@ -247,8 +329,8 @@ enum Line {
 pub(crate) struct FailedKeysError(String);
 
 impl FailedKeysError {
-    fn new(path: &Path, reason: impl fmt::Display) -> Self {
-        Self(format!("--failed-keys {}: cannot be written: {reason}", path.display()))
+    fn new(option: &str, path: &Path, reason: impl fmt::Display) -> Self {
+        Self(format!("{option} {}: cannot be written: {reason}", path.display()))
     }
 }
 
@@ -298,7 +380,7 @@ mod tests {
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         let reader = || OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let first = reader();
-        let mut file = FailedKeysFile::create(&path).unwrap();
+        let mut file = FailedKeysFile::create("--failed-keys", &path).unwrap();
         drop(first);
         let lost = file.write(&failed()).unwrap_err().to_string();
         assert!(lost.ends_with("cannot be written: Broken pipe (os error 32)"), "{lost}");

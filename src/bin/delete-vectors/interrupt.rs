@@ -14,9 +14,8 @@ pub(crate) struct Interrupts(Arc<AtomicU8>);
 
 impl Interrupts {
     /// From now on the first Ctrl-C stops the run, the second aborts it, and the third exits at once.
-    pub(crate) fn stop(stop: StopHandle, console: Console) -> Result<Self, ctrlc::Error> {
-        let interrupts = Self::default();
-        let count = interrupts.clone();
+    pub(crate) fn stop(&self, stop: StopHandle, console: Console) -> Result<(), ctrlc::Error> {
+        let count = self.clone();
         ctrlc::set_handler(move || match count.0.fetch_add(1, Ordering::SeqCst) {
             0 => {
                 stop.stop();
@@ -25,8 +24,7 @@ impl Interrupts {
             }
             1 => stop.abort(),
             _ => Exit::Interrupted.now(),
-        })?;
-        Ok(interrupts)
+        })
     }
 
     pub(crate) fn any(&self) -> bool {

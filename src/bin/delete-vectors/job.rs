@@ -13,11 +13,12 @@ use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
 
 use crate::args::Client;
-use crate::config::{CredentialProcess, CredentialSource};
+use crate::config::CredentialSource;
 use crate::interrupt::Interrupts;
 use crate::key_stream::KeyStream;
 use crate::keys::Keys;
 use crate::log::Pace;
+use crate::matching::{self, Index};
 use crate::outage_lines::OutageLines;
 use crate::output_files::{BoxError, OutputFiles};
 use crate::progress::Progress;
@@ -27,11 +28,18 @@ pub(crate) struct Job<'a> {
     pub(crate) client: Client,
     pub(crate) options: &'a TransportOptions,
     pub(crate) bulk: &'a mut BulkDelete,
-    pub(crate) keys: Keys,
+    pub(crate) keys: JobKeys,
     pub(crate) credentials: CredentialSource,
     pub(crate) output_files: &'a mut OutputFiles,
     pub(crate) progress: &'a mut Progress,
     pub(crate) stop: StopHandle,
+    pub(crate) interrupts: &'a Interrupts,
+}
+
+/// Where the keys come from.
+pub(crate) enum JobKeys {
+    Given(Box<Keys>),
+    Listed(Box<Index>),
 }
 
 type Outcome = Result<Report, RunError>;
@@ -51,7 +59,17 @@ pub(crate) struct Ended {
 impl Job<'_> {
     /// Runs to the end, or until Ctrl-C, or until the output files cannot be written.
     pub(crate) fn run(self) -> Result<Ended, BoxError> {
-        let Self { client, options, bulk, keys, credentials, output_files, progress, stop } = self;
+        let Self {
+            client,
+            options,
+            bulk,
+            keys,
+            credentials,
+            output_files,
+            progress,
+            stop,
+            interrupts,
+        } = self;
         let console = progress.console();
         let interval = progress.interval();
         let outage_lines = OutageLines::new(progress.console());
@@ -63,14 +81,35 @@ impl Job<'_> {
             stop: stop.clone(),
             unwritten: None,
         };
-        let run =
-            Run::new(&mut *bulk).observer(&mut output).progress_every(interval).stop_handle(&stop);
-        // After `stop_handle`: only later stops end the run.
-        let interrupts = Interrupts::stop(stop, console).map_err(|_| NO_THREAD)?;
-        let (outcome, unsent) = match credentials {
-            CredentialSource::Fixed(_) => drive(run, client, options, keys)?,
-            CredentialSource::Process(process) => {
-                drive(run.credentials(Provider(process)), client, options, keys)?
+        let renew = Provider::of(&credentials);
+        // The run has the handle before a signal can stop it: only later stops end a run.
+        let handle_signals =
+            || interrupts.stop(stop.clone(), console.clone()).map_err(|_| NO_THREAD);
+        let (outcome, unsent) = match keys {
+            JobKeys::Given(keys) => {
+                let run = Run::new(&mut *bulk).observer(&mut output).progress_every(interval);
+                let run = run.stop_handle(&stop);
+                handle_signals()?;
+                match renew {
+                    None => drive(run, client, options, *keys)?,
+                    Some(renew) => drive(run.credentials(renew), client, options, *keys)?,
+                }
+            }
+            JobKeys::Listed(index) => {
+                let observer = index.matching.observer(&mut output);
+                let run = Run::new(&mut *bulk).observer(observer).progress_every(interval);
+                let run = run.stop_handle(&stop);
+                handle_signals()?;
+                let transport = (client, options);
+                let outcome = match renew.clone() {
+                    None => matching::drive(run, transport, *index, renew, console.clone())?,
+                    Some(first) => {
+                        let run = run.credentials(first);
+                        matching::drive(run, transport, *index, renew, console.clone())?
+                    }
+                };
+                // Each key that was listed was pushed, or is listed again by the next run.
+                (outcome, Vec::new())
             }
         };
         output.progress.end();
@@ -158,14 +197,22 @@ where
     })
 }
 
-/// Runs the credential process again, for either loop.
-struct Provider(CredentialProcess);
+/// Asks for credentials again, for either loop.
+#[derive(Clone)]
+pub(crate) struct Provider(CredentialSource);
+
+impl Provider {
+    /// `None` if the credentials stay the same.
+    pub(crate) fn of(source: &CredentialSource) -> Option<Self> {
+        source.is_renewable().then(|| Self(source.clone()))
+    }
+}
 
 impl BlockingProvider for Provider {
     type Error = BoxError;
 
     fn provide(&mut self) -> Result<Credentials, BoxError> {
-        Ok(self.0.run()?)
+        self.0.credentials()
     }
 }
 
@@ -174,7 +221,7 @@ impl AsyncProvider for Provider {
     type Future = Pin<Box<dyn Future<Output = Result<Credentials, BoxError>>>>;
 
     fn provide(&mut self) -> Self::Future {
-        let process = self.0.clone();
-        Box::pin(async move { Ok(spawn_blocking(move || process.run()).await??) })
+        let source = self.0.clone();
+        Box::pin(async move { spawn_blocking(move || source.credentials()).await? })
     }
 }

@@ -17,11 +17,13 @@ mod interrupt;
 mod job;
 #[path = "../key_lines.rs"]
 mod key_lines;
+mod key_list;
 mod key_stream;
 mod keys;
 mod lock;
 mod log;
 mod manual;
+mod matching;
 mod outage_lines;
 mod output_files;
 mod paths;
@@ -33,6 +35,7 @@ mod summary;
 mod text;
 #[path = "../usage_error.rs"]
 mod usage_error;
+mod verify;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
@@ -42,22 +45,26 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
 use oss_delete_vectors::bulk::{Adaptive, BulkOptions, Report};
-use oss_delete_vectors::transports::StopHandle;
+use oss_delete_vectors::transports::{Matching, StopHandle};
+use oss_delete_vectors::{Passes, Selection};
 
 use args::{Args, Format, When};
 use config::Config;
 use console::complain;
 use exit::Exit;
-use job::{Ended, Job};
+use interrupt::Interrupts;
+use job::{Ended, Job, JobKeys};
 use keys::{Keys, Reading};
 use manual::MANUAL;
+use matching::Index;
 use output_files::{BoxError, OutputFiles};
 use progress::Progress;
 use question::Question;
 use rehearsal::Rehearsal;
 use source::Source;
-use summary::{Stopped, Summary};
+use summary::{Listing, Stopped, Summary};
 use text::count;
+use verify::Lookups;
 
 /// How long `BulkDelete` waits beyond the timeout of the transport, whose error says more.
 const BEYOND_TIMEOUT: Duration = Duration::from_secs(15);
@@ -74,7 +81,7 @@ fn main() -> ExitCode {
     run(&args).map_or_else(
         |error| {
             complain(format_args!("error: {error}"));
-            Exit::Usage.into()
+            Exit::without_run(&error).into()
         },
         ExitCode::from,
     )
@@ -87,71 +94,165 @@ fn run(args: &Args) -> Result<Exit, BoxError> {
             generate::generate(what, Args::command(), &MANUAL, stdout)
         }));
     }
+    if args.place.skip_verify_cert {
+        return Err(
+            "--skip-verify-cert: is not supported; --ca-file trusts a private authority".into()
+        );
+    }
     let config = Config::read(args, |name| std::env::var_os(name))?;
+    for warning in &config.warnings {
+        complain(format_args!("warning: {warning}"));
+    }
     paths::check(args)?;
+    matching::check(args)?;
+    let selection = args.selected.selection()?;
     let source = Source::open(&args.what.keys, &args.what.keys_from, args.what.rules())?;
-    if args.how.dry_run { dry_run(args, config, source) } else { delete(args, config, source) }
+    match (selection.as_ref(), args.how.dry_run) {
+        (None, true) => dry_run(args, config, source),
+        (Some(selection), true) => count_matching(args, config, selection),
+        (selection, false) => delete(args, config, source, selection),
+    }
 }
 
-fn delete(args: &Args, config: Config, source: Source) -> Result<Exit, BoxError> {
-    let Config { target, credentials: credential_source, transport } = config;
-    let transport_options = transport.timeout(args.how.timeout);
+/// Deletes the keys of the source, or those of the index that are selected.
+fn delete(
+    args: &Args,
+    config: Config,
+    source: Source,
+    selection: Option<&Selection>,
+) -> Result<Exit, BoxError> {
+    let options = bulk_options(args, &config);
+    let Config { target, credentials: credential_source, transport, proxy, .. } = config;
     let credentials = credential_source.credentials()?;
     let rehearsal =
         args.place.emulator.then(|| Rehearsal::start(&target, credentials.clone())).transpose()?;
     let target = rehearsal.as_ref().map_or(&target, Rehearsal::target);
     let reading = Arc::new(Reading::default());
     let mut output_files = OutputFiles::open(&args.output_files, &args.what, Arc::clone(&reading))?;
-    let mut bulk = output_files.new_run(target, credentials, bulk_options(args))?;
-    let is_asked = !args.how.force && rehearsal.is_none();
-    let survey = if is_asked { source.survey()? } else { None };
-    // Without keys there is nothing to confirm.
-    let is_asked = is_asked && survey.as_ref().is_none_or(|survey| survey.keys > 0);
-    let question =
-        Question { target, source: &source, survey, resumed: output_files.resumed() }.to_string();
-    let mut progress = Progress::new(args.output.progress, &source, Arc::clone(&reading));
+    let mut bulk = output_files.new_run(target, credentials.clone(), options.clone())?;
+    // Keys that the command itself names are deleted where nobody can be asked: in a script that was
+    // written for ossutil.
+    let is_named = selection.is_none()
+        && args.what.keys_from.is_empty()
+        && args.what.keys.iter().all(|keys| is_literal(keys));
+    let is_asked =
+        !args.how.force && rehearsal.is_none() && (!is_named || question::can_be_asked());
+    let mut progress = Progress::new(progress_when(args), &source, Arc::clone(&reading));
     let console = progress.console();
     log::start(args.output.verbose, console.clone());
+    if let Some(proxy) = proxy {
+        tracing::info!(target: "oss_delete_vectors", %proxy, "requests go through a proxy");
+    }
     let stop = StopHandle::new();
-    let mut keys =
-        Keys::new(source, args.what.on_bad_key, stop.clone(), console, Arc::clone(&reading));
-    output_files.check_keys(&mut keys)?;
-    let is_confirmed = !is_asked || question::is_confirmed(&question)?;
+    let interrupts = Interrupts::default();
+    let lookups = Lookups {
+        target,
+        credentials: &credential_source,
+        client: args.how.transport,
+        options: &transport,
+        bulk_options: options,
+        console: console.clone(),
+        interrupts: &interrupts,
+    };
+    let again = if args.how.verify && selection.is_none() {
+        let again = source.again()?;
+        let reason =
+            "the keys are read twice, and one of the inputs can be read once; write it to a file";
+        Some(again.ok_or_else(|| format!("--verify: {reason}"))?)
+    } else {
+        None
+    };
+    let mut listing = None;
+    // Why the keys could not be counted for the question.
+    let mut unlisted = None;
+    let (keys, is_confirmed) = match selection {
+        None => {
+            let survey = if is_asked { source.survey()? } else { None };
+            // Without keys there is nothing to confirm.
+            let is_asked = is_asked && survey.as_ref().is_none_or(|survey| survey.keys > 0);
+            let question =
+                Question { target, source: &source, survey, resumed: output_files.resumed() };
+            let question = question.to_string();
+            let (stop, reading) = (stop.clone(), Arc::clone(&reading));
+            let mut keys = Keys::new(source, args.what.on_bad_key, stop, console, reading);
+            output_files.check_keys(&mut keys)?;
+            let is_confirmed = !is_asked || question::is_confirmed(&question, None)?;
+            (JobKeys::Given(Box::new(keys)), is_confirmed)
+        }
+        Some(selection) => {
+            let matching = Matching::with_passes(&stop, Passes::new(args.selected.passes()));
+            listing = Some(matching.clone());
+            let lister = lookups.lister(selection.clone())?;
+            let is_confirmed = if is_asked { lookups.is_confirmed(selection)? } else { Ok(true) };
+            let is_confirmed = is_confirmed.unwrap_or_else(|error| {
+                unlisted = Some(error);
+                false
+            });
+            (JobKeys::Listed(Box::new(Index { lister, matching })), is_confirmed)
+        }
+    };
+    if args.how.verify {
+        output_files.remember_failed_positions();
+    }
     let requests_before = bulk.report().requests;
     let stopped = if is_confirmed {
         output_files.begin(&bulk)?;
         let job = Job {
             client: args.how.transport,
-            options: &transport_options,
+            options: &transport,
             bulk: &mut bulk,
             keys,
-            credentials: credential_source,
+            credentials: credential_source.clone(),
             output_files: &mut output_files,
             progress: &mut progress,
             stop,
+            interrupts: &interrupts,
         };
         let Ended { outcome, unwritten, was_interrupted } = job.run()?;
         let unwritten = unwritten.map(|error| Stopped::Unwritten(error.to_string()));
-        match (unwritten.or_else(|| reading.error().map(Stopped::reading)), outcome) {
+        let failed = listing.as_ref().and_then(Matching::error).map(Stopped::Listing);
+        let unread = reading.error().map(Stopped::reading);
+        match (unwritten.or(unread), outcome) {
             (Some(stopped), _) => Some(stopped),
             (None, Err(_)) if was_interrupted => Some(Stopped::Interrupted),
-            (None, Err(error)) => Some(Stopped::Run(error)),
+            (None, Err(error)) => failed.or(Some(Stopped::Run(error))),
             (None, Ok(_)) => None,
         }
     } else {
-        Some(Stopped::Declined)
+        Some(unlisted.map_or(Stopped::Declined, Stopped::Listing))
     };
 
     let was_sent = bulk.report().requests > requests_before;
+    let index = listing.map(|matching| Listing {
+        passes: matching.pass(),
+        is_clear: stopped.is_none() && matching.is_clear(),
+    });
+    let input_complete = match index {
+        None => reading.is_complete(bulk.position()),
+        Some(_) => stopped.is_none(),
+    };
+    let verified = match (&stopped, selection) {
+        (None, None) if args.how.verify => {
+            Some(lookups.verify(again, bulk.position(), &mut output_files))
+        }
+        (None, Some(selection)) if args.how.verify => {
+            let is_clear = index.is_some_and(|index| index.is_clear);
+            Some(lookups.verify_listing(selection, is_clear, &mut output_files))
+        }
+        _ => None,
+    };
+    let verified = verified.map(|verified| verified.map_err(|error| error.to_string()));
     let mut summary = Summary {
         target,
         report: bulk.report(),
         stopped,
-        input_complete: reading.is_complete(bulk.position()),
+        input_complete,
         bad_lines: reading.bad_lines(),
         elapsed: output_files.elapsed(),
         output_files: &mut output_files,
         emulator: rehearsal.as_ref().map(Rehearsal::vectors),
+        index,
+        verified,
     };
     let closed = if is_confirmed { summary.close_output_files(&bulk) } else { Ok(()) };
     for complaint in summary.complaints() {
@@ -170,7 +271,69 @@ fn delete(args: &Args, config: Config, source: Source) -> Result<Exit, BoxError>
         Format::Text => summary.to_text(),
         Format::Json => summary.to_json(),
     };
+    if args.output.quiet {
+        return Ok(exit);
+    }
     Ok(print(exit, |stdout| writeln!(stdout, "{text}")))
+}
+
+/// Whether an argument of `--keys` holds the keys themselves.
+fn is_literal(keys: &str) -> bool {
+    keys != "-" && !keys.starts_with("file://")
+}
+
+fn progress_when(args: &Args) -> When {
+    if args.output.quiet { When::Never } else { args.output.progress }
+}
+
+/// `--dry-run` of keys of the index: counts them, and deletes nothing.
+fn count_matching(args: &Args, config: Config, selection: &Selection) -> Result<Exit, BoxError> {
+    let bulk_options = bulk_options(args, &config);
+    let Config { target, credentials, transport, .. } = config;
+    let pair = credentials.credentials()?;
+    let rehearsal = args.place.emulator.then(|| Rehearsal::start(&target, pair)).transpose()?;
+    let target = rehearsal.as_ref().map_or(&target, Rehearsal::target);
+    let reading = Arc::new(Reading::default());
+    let source = Source::open(&[], &[], args.what.rules())?;
+    let console = Progress::new(When::Never, &source, reading).console();
+    log::start(args.output.verbose, console.clone());
+    let lookups = Lookups {
+        target,
+        credentials: &credentials,
+        client: args.how.transport,
+        options: &transport,
+        bulk_options,
+        console,
+        interrupts: &Interrupts::default(),
+    };
+    let counted = match lookups.count(selection, true)? {
+        Ok(counted) => counted,
+        Err(error) => {
+            complain(format_args!("error: {error}"));
+            let advice = error.attempt_error().and_then(|error| error.advice(target));
+            advice.into_iter().for_each(|advice| complain(format_args!("help: {advice}")));
+            return Ok(error.attempt_error().map_or(Exit::Incomplete, Exit::because_of));
+        }
+    };
+    complain("nothing was deleted");
+    let index_name = target.index_name().unwrap_or_default().escape_debug();
+    let text = match args.output.output_format {
+        Format::Json => text::json_line(&serde_json::json!({
+            "dry_run": true,
+            "selection": selection.to_string(),
+            "keys": counted.keys,
+            "examples": counted.examples,
+        })),
+        Format::Text if counted.keys == 0 => {
+            format!("Would delete no key from {index_name}: {selection}")
+        }
+        Format::Text => format!(
+            "Would delete {} from {index_name}, {}: {selection}",
+            count(counted.keys, "key"),
+            counted.show_examples()
+        ),
+    };
+    Ok(print(Exit::Done, |stdout| writeln!(stdout, "{text}")))
 }
 
 fn rate(args: &Args) -> Adaptive {
@@ -181,12 +344,12 @@ fn rate(args: &Args) -> Adaptive {
     args.how.max_keys_per_second.map_or(rate, |keys| rate.max_keys_per_second(keys))
 }
 
-fn bulk_options(args: &Args) -> BulkOptions {
+fn bulk_options(args: &Args, config: &Config) -> BulkOptions {
     let options = BulkOptions::new()
         .concurrency(args.how.concurrency)
         .rate(rate(args))
-        .max_attempts(args.how.max_attempts)
-        .response_timeout(args.how.timeout + BEYOND_TIMEOUT)
+        .max_attempts(config.max_attempts)
+        .response_timeout(config.timeout + BEYOND_TIMEOUT)
         // Runs that share a limit must not have the same jitter.
         .seed(RandomState::new().hash_one(()));
     match args.how.give_up_after {

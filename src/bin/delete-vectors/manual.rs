@@ -7,7 +7,10 @@ pub(crate) const MANUAL: Manual = Manual { examples: EXAMPLES, sections: SECTION
 
 const EXAMPLES: &[(&str, &str)] = &[
     ("index_name", "--index-name vectorindex1"),
-    ("keys", r#"--keys '["doc-001","doc-002"]', or --keys file://keys.json"#),
+    (
+        "keys",
+        r#"--keys doc-001,doc-002; --keys '["with, comma"]'; --keys file://keys.json; or --keys - for stdin"#,
+    ),
     (
         "keys_from",
         "--keys-from keys.txt --keys-from more.jsonl; or grep ^old- keys.txt | delete-vectors ... --keys-from -",
@@ -20,10 +23,21 @@ const EXAMPLES: &[(&str, &str)] = &[
         "on_bad_key",
         "--keys-from keys.txt --on-bad-key skip, to leave out and count lines that hold no key",
     ),
+    ("prefix", "--prefix doc-42#"),
+    ("filter", r#"--filter '{"tenant":"acme"}', or --filter file://filter.json"#),
+    ("all", "--all, after which the name of the index has to be typed; or --all --force"),
+    ("segments", "--all --segments 16"),
+    ("passes", "--prefix doc-42# --passes 3"),
     ("region", "--region cn-hangzhou"),
     ("account_id", "--account-id 1234567890123456"),
     ("bucket", "--bucket examplebucket"),
     ("endpoint", "--endpoint internal, or --endpoint http://127.0.0.1:9000"),
+    ("addressing_style", "--endpoint https://gateway.example.com --addressing-style path"),
+    (
+        "proxy",
+        "--proxy http://user:password@proxy.example.com:8080, or --proxy none to ignore the variables",
+    ),
+    ("skip_verify_cert", "--skip-verify-cert is not supported: use --ca-file"),
     ("ca_file", "--endpoint https://vectors.example.com --ca-file ca.pem"),
     ("emulator", r#"--emulator --index-name vectorindex1 --keys '["doc-001"]'"#),
     ("profile", "--profile prod, for the section [profile prod]"),
@@ -31,6 +45,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("credential_process", "--credential-process 'vault-credentials --role vectors'"),
     ("force", "--force, in a script that has asked already"),
     ("dry_run", "--dry-run | jq .headers"),
+    ("verify", "--keys-from keys.txt --verify --failed-keys failed.jsonl"),
     ("signing_time", "--dry-run --signing-time 1702743657"),
     ("concurrency", "--concurrency 64, or -j 64"),
     ("max_qps", "--max-qps 5, to leave the rest of the limit to others"),
@@ -39,13 +54,17 @@ const EXAMPLES: &[(&str, &str)] = &[
         "--max-keys-per-second 1000, to leave the rest of the limit to a writer",
     ),
     ("max_attempts", "--max-attempts 3"),
+    ("retry_times", "--retry-times 2, as in ossutil: the same as --max-attempts 3"),
     ("give_up_after", "--give-up-after 2h"),
-    ("timeout", "--timeout 20"),
+    ("timeout", "--timeout 20, or --read-timeout 20"),
+    ("connect_timeout", "--connect-timeout 5"),
     ("transport", "--transport ureq"),
     ("checkpoint", "--keys-from keys.txt --checkpoint keys.checkpoint"),
     ("failed_keys", "--failed-keys failed.jsonl; then delete-vectors ... --keys-from failed.jsonl"),
+    ("deleted_keys", "--filter '{\"tenant\":\"acme\"}' --verify --deleted-keys receipt.jsonl"),
     ("output_format", "--output-format json | jq .deleted"),
     ("progress", "--progress always 2>progress.log"),
+    ("quiet", "--quiet, for a script that looks at the exit code"),
     ("verbose", "--verbose, or -vv"),
     (
         "generate",
@@ -56,10 +75,24 @@ const EXAMPLES: &[(&str, &str)] = &[
 const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "CREDENTIALS",
-        &[(
-            "Sources",
-            "The first of these that has any; sources are never mixed: --credential-process; the environment; the profile.",
-        )],
+        &[
+            (
+                "Sources",
+                "The first of these that is configured: --credential-process; the variables below; OIDC; the profile; the platform. If it fails, no other is asked.",
+            ),
+            (
+                "mode in a profile",
+                "AK, StsToken: the pair and the token. EcsRamRole: ecs-role-name. oidcRoleArn: role-arn, oidc-provider-arn, oidc-token-file-path. Process: credential-process, credential-process-timeout. CredentialsURI: credential-uri. RamRoleArn: role-arn, external-id. External: process-command.",
+            ),
+            (
+                "source-profile",
+                "The profile whose credentials assume the role of role-arn; it may have a source-profile of its own.",
+            ),
+            (
+                "Platform",
+                "ALIBABA_CLOUD_CREDENTIALS_URI, or the RAM role of the ECS instance, which is asked for last, within a second, and never through a proxy.",
+            ),
+        ],
     ),
     (
         "ENVIRONMENT",
@@ -69,6 +102,26 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
                 "The AccessKey pair. There is no option for it.",
             ),
             ("OSS_SESSION_TOKEN", "The security token of STS credentials."),
+            (
+                "ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET, ALIBABA_CLOUD_SECURITY_TOKEN",
+                "The same, if those of OSS are not set.",
+            ),
+            (
+                "ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN, ALIBABA_CLOUD_OIDC_TOKEN_FILE, ALIBABA_CLOUD_ROLE_SESSION_NAME",
+                "A role by an OIDC token, as RRSA of ACK sets them.",
+            ),
+            (
+                "ALIBABA_CLOUD_STS_REGION, ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED",
+                "Which STS assumes roles, and whether by the network of the region.",
+            ),
+            (
+                "ALIBABA_CLOUD_ECS_METADATA, ALIBABA_CLOUD_ECS_METADATA_DISABLED, ALIBABA_CLOUD_IMDSV1_DISABLED",
+                "The role of the instance; true forbids to ask for one, or to ask without a token.",
+            ),
+            (
+                "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
+                "Proxies, as curl takes them; those in lower case go first.",
+            ),
             ("OSS_REGION", "Region, unless --region is given."),
             ("OSS_ENDPOINT", "Endpoint, unless --endpoint is given."),
             ("OSSUTIL_CONFIG_FILE", "Configuration file, unless --config-file is given."),
@@ -86,6 +139,10 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             (
                 "--failed-keys PATH",
                 "A line of JSON for each key that was read and not deleted; --keys-from reads it.",
+            ),
+            (
+                "--deleted-keys PATH",
+                "A line of JSON for each key that was deleted: key, outcome, request_id, time, run.",
             ),
         ],
     ),
@@ -115,6 +172,16 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ("elapsed_seconds", "Duration of the run, including the runs that it resumed."),
             ("request_id", "The service's id of the latest request. Omitted if there is none."),
             ("error", "Why the run stopped early. Omitted if it did not."),
+            (
+                "listings, is_clear",
+                "With --prefix, --filter or --all: how often the index was listed, and whether the last \
+                 listing found no key.",
+            ),
+            (
+                "verified",
+                "With --verify: keys looked up, those that are present, and unconfirmed ones that are \
+                 confirmed.",
+            ),
             ("emulator", "With --emulator: vectors_before, vectors_after."),
         ],
     ),

@@ -1,11 +1,12 @@
 //! The output files of a run: keys that failed, why, and how far the run is.
 
 use std::mem;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, Report};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, FailedKeys, KeyOutcome, Report};
 use oss_delete_vectors::{Credentials, Target};
 
 use crate::args::{OutputPaths, What};
@@ -17,6 +18,7 @@ use crate::fingerprint::end_of;
 use crate::keys::{Keys, Reading};
 use crate::lock::Lock;
 use crate::text::{count, grouped};
+use crate::verify::merged;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -32,6 +34,11 @@ pub(crate) struct OutputFiles {
     resumed: Option<Saved>,
     failed_keys: Option<FailedKeysFile>,
     failed_keys_path: Option<PathBuf>,
+    /// The receipt.
+    deleted_keys: Option<FailedKeysFile>,
+    deleted_keys_path: Option<PathBuf>,
+    /// Where keys failed that are to be verified: unconfirmed ones, and others.
+    failed_positions: Option<[Vec<Range<u64>>; 2]>,
     reading: Arc<Reading>,
     /// The options that select the keys.
     options: String,
@@ -59,7 +66,11 @@ impl OutputFiles {
         what: &What,
         reading: Arc<Reading>,
     ) -> Result<Self, BoxError> {
-        let written = [("--checkpoint", &paths.checkpoint), ("--failed-keys", &paths.failed_keys)];
+        let written = [
+            ("--checkpoint", &paths.checkpoint),
+            ("--failed-keys", &paths.failed_keys),
+            ("--deleted-keys", &paths.deleted_keys),
+        ];
         let written =
             written.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)));
         let locks =
@@ -90,6 +101,16 @@ impl OutputFiles {
                 "its run wrote failed keys to a file\nhelp: name that file with --failed-keys";
             return Err(format!("--checkpoint {path}: {reason}").into());
         }
+        if let (
+            Some(file),
+            Some(Saved { deleted_keys: Some(Covered { bytes: 1.., .. }), .. }),
+            None,
+        ) = (&checkpoint, &resumed, &paths.deleted_keys)
+        {
+            let path = file.path().display();
+            let reason = "its run wrote a receipt\nhelp: name that file with --deleted-keys";
+            return Err(format!("--checkpoint {path}: {reason}").into());
+        }
         if checkpoint.is_some() {
             reading.fingerprint.start();
         }
@@ -97,6 +118,9 @@ impl OutputFiles {
             checkpoint,
             failed_keys: None,
             failed_keys_path: paths.failed_keys.clone(),
+            deleted_keys: None,
+            deleted_keys_path: paths.deleted_keys.clone(),
+            failed_positions: None,
             reading,
             options: what.to_options(),
             errors: resumed.as_ref().map(|saved| saved.errors.clone()).unwrap_or_default(),
@@ -177,8 +201,8 @@ impl OutputFiles {
         if let Some(path) = &self.failed_keys_path {
             let covered = self.resumed.as_ref().and_then(|saved| saved.failed_keys.as_ref());
             self.failed_keys = Some(match covered {
-                Some(covered) => FailedKeysFile::reopen(path, covered)?,
-                None => FailedKeysFile::create(path)?,
+                Some(covered) => FailedKeysFile::reopen("--failed-keys", path, covered)?,
+                None => FailedKeysFile::create("--failed-keys", path)?,
             });
             let Report { rejected, unconfirmed, not_attempted, .. } =
                 self.resumed().unwrap_or_default();
@@ -195,17 +219,78 @@ impl OutputFiles {
                 ));
             }
         }
+        if let Some(path) = &self.deleted_keys_path {
+            let covered = self.resumed.as_ref().and_then(|saved| saved.deleted_keys.as_ref());
+            let deleted = self.resumed().map_or(0, |report| report.deleted);
+            self.deleted_keys = Some(match covered {
+                Some(covered) => FailedKeysFile::reopen("--deleted-keys", path, covered)?,
+                None => FailedKeysFile::create("--deleted-keys", path)?,
+            });
+            if covered.is_none() && deleted > 0 {
+                complain(format_args!(
+                    "warning: --deleted-keys {}: {} that were deleted before this run was resumed are \
+                     in no receipt",
+                    path.display(),
+                    count(deleted, "key"),
+                ));
+            }
+        }
         self.begun = Instant::now();
         self.save(bulk).inspect_err(|_| {
-            self.failed_keys.take().into_iter().for_each(FailedKeysFile::remove_if_unused);
+            let files = [self.failed_keys.take(), self.deleted_keys.take()];
+            files.into_iter().flatten().for_each(FailedKeysFile::remove_if_unused);
         })
     }
 
     pub(crate) fn take(&mut self, event: Event) {
         match event {
-            Event::Deleted { request_id, .. } => self.request_id = request_id,
-            Event::Failed(failed) => self.failed.push(failed),
+            Event::Deleted { batch, request_id, .. } => {
+                if let Some(file) = &mut self.deleted_keys {
+                    // An error is kept for the next save.
+                    let _ = file.write_deleted(&batch, request_id.as_deref(), SystemTime::now());
+                }
+                self.request_id = request_id;
+            }
+            Event::Failed(failed) => {
+                if let Some([unconfirmed, others]) = &mut self.failed_positions {
+                    let is_unconfirmed = failed.outcome == KeyOutcome::Unconfirmed;
+                    let ranges = if is_unconfirmed { unconfirmed } else { others };
+                    ranges.extend(failed.positions.ranges());
+                }
+                self.failed.push(failed);
+            }
             _ => {}
+        }
+    }
+
+    /// Remembers where keys fail from now on, for [`failed_positions`](Self::failed_positions).
+    pub(crate) fn remember_failed_positions(&mut self) {
+        self.failed_positions = Some(Default::default());
+    }
+
+    /// Where keys failed that are unconfirmed, and where all others did.
+    pub(crate) fn failed_positions(&mut self) -> [Vec<Range<u64>>; 2] {
+        self.failed_positions.take().unwrap_or_default().map(merged)
+    }
+
+    /// Lists a key that is still there after the run.
+    pub(crate) fn write_present(&mut self, key: &str) -> Result<(), BoxError> {
+        // After those that failed in the run.
+        let failed = mem::take(&mut self.failed);
+        self.write(failed)?;
+        match &mut self.failed_keys {
+            Some(file) => Ok(file.write_present(key)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes unconfirmed keys out of the file of failed keys, once all of them were looked up.
+    pub(crate) fn drop_unconfirmed(&mut self) -> Result<(), BoxError> {
+        let failed = mem::take(&mut self.failed);
+        self.write(failed)?;
+        match &mut self.failed_keys {
+            Some(file) => Ok(file.drop_unconfirmed()?),
+            None => Ok(()),
         }
     }
 
@@ -228,8 +313,11 @@ impl OutputFiles {
         self.write(failed)?;
         let is_for_nothing = bulk.settled().len() == 0
             && self.failed_keys.as_ref().is_none_or(FailedKeysFile::is_empty);
-        if let Some(file) = self.failed_keys.as_mut() {
+        for file in [&mut self.failed_keys, &mut self.deleted_keys].into_iter().flatten() {
             file.sync()?;
+        }
+        if let Some(file) = self.deleted_keys.take_if(|file| file.is_empty()) {
+            file.remove_if_unused();
         }
         if is_for_nothing {
             self.failed_keys.take().into_iter().for_each(FailedKeysFile::remove_if_unused);
@@ -299,7 +387,9 @@ impl OutputFiles {
         let (settled, others) = mem::take(&mut self.failed).into_iter().partition(is_final);
         self.failed = others;
         self.write(settled)?;
-        self.failed_keys.as_mut().map_or(Ok(()), FailedKeysFile::sync)?;
+        for file in [&mut self.failed_keys, &mut self.deleted_keys].into_iter().flatten() {
+            file.sync()?;
+        }
         let elapsed = self.elapsed();
         let Some(file) = &mut self.checkpoint else { return Ok(()) };
         file.save(&Saved {
@@ -307,6 +397,7 @@ impl OutputFiles {
             keys: self.reading.fingerprint.mark(end_of(bulk.settled())),
             options: self.options.clone(),
             failed_keys: self.failed_keys.as_ref().map(FailedKeysFile::covered),
+            deleted_keys: self.deleted_keys.as_ref().map(FailedKeysFile::covered),
             errors: self.errors.clone(),
             elapsed,
         })?;

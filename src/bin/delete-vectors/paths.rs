@@ -21,8 +21,10 @@ pub(crate) fn check(args: &Args) -> Result<(), String> {
     let lines = args.what.keys_from.iter().map(|path| ("--keys-from", path.as_path()));
     let failed_keys =
         args.output_files.failed_keys.iter().map(|path| ("--failed-keys", path.as_path()));
+    let deleted_keys =
+        args.output_files.deleted_keys.iter().map(|path| ("--deleted-keys", path.as_path()));
     let mut others: Vec<(&str, &Path)> = arrays.chain(lines).collect();
-    for written in failed_keys {
+    for written in failed_keys.chain(deleted_keys) {
         differ(written, &others, written.1)?;
         differ(written, &others, &lock::place(written.1))?;
         others.push(written);

@@ -21,10 +21,16 @@ pub(crate) struct Question<'a> {
     pub(crate) resumed: Option<Report>,
 }
 
-/// Asks on the terminal whether to continue, even if stdin is redirected. Anything but a yes is a no.
-pub(crate) fn is_confirmed(question: &str) -> Result<bool, QuestionError> {
+/// Whether there is a terminal to ask on.
+pub(crate) fn can_be_asked() -> bool {
+    terminal().is_ok()
+}
+
+/// Asks on the terminal whether to continue, even if stdin is redirected. Anything but a yes, or but
+/// `password` if there is one, is a no.
+pub(crate) fn is_confirmed(question: &str, password: Option<&str>) -> Result<bool, QuestionError> {
     let (input, output) = terminal().map_err(|_| QuestionError::NoTerminal)?;
-    ask(question, BufReader::new(input), output).map_err(QuestionError::Io)
+    ask(question, password, BufReader::new(input), output).map_err(QuestionError::Io)
 }
 
 impl fmt::Display for Question<'_> {
@@ -64,12 +70,20 @@ impl fmt::Display for Question<'_> {
     }
 }
 
-fn ask(question: &str, mut input: impl BufRead, mut output: impl Write) -> io::Result<bool> {
+fn ask(
+    question: &str,
+    password: Option<&str>,
+    mut input: impl BufRead,
+    mut output: impl Write,
+) -> io::Result<bool> {
     output.write_all(question.as_bytes())?;
     output.flush()?;
     let mut answer = String::new();
     input.read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    Ok(match password {
+        Some(password) => answer.trim() == password,
+        None => matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"),
+    })
 }
 
 /// The terminal that the program was started from.
@@ -173,12 +187,21 @@ mod tests {
 
     #[test]
     fn only_a_yes_is_a_yes() {
-        let answered = |answer: &str| ask("?", answer.as_bytes(), io::sink()).unwrap();
+        let answered = |answer: &str| ask("?", None, answer.as_bytes(), io::sink()).unwrap();
         for answer in ["y\n", "Y\n", "yes\r\n", " YES \n", "y"] {
             assert!(answered(answer), "{answer:?}");
         }
         for answer in ["", "\n", "n\n", "no\n", "yep\n", "n\ny\n", "да\n"] {
             assert!(!answered(answer), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_name_of_the_index_is_its_name() {
+        let typed = |answer: &str| ask("?", Some("docs"), answer.as_bytes(), io::sink()).unwrap();
+        assert!(typed("docs\n") && typed(" docs \r\n"));
+        for answer in ["", "\n", "y\n", "yes\n", "Docs\n", "docs2\n"] {
+            assert!(!typed(answer), "{answer:?}");
         }
     }
 

@@ -10,11 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::{error, fmt, vec};
 
-use oss_delete_vectors::Key;
-
 use self::counted::Counted;
-use crate::input_text;
 use crate::key_lines::{BadLine, KeyInput, KeyLines, Refusal, Rules, input};
+use crate::{input_text, key_list};
 
 /// The maximum size of a JSON array, which is held in memory.
 const LONGEST_ARRAY: u64 = 8 * 1024 * 1024;
@@ -82,9 +80,14 @@ impl Source {
             skips_bad_lines: rules.skips_bad_lines,
             empty: Vec::new(),
         };
+        let stdin = |paths: &[PathBuf]| paths.iter().filter(|path| path.as_os_str() == "-").count();
+        let lists = arrays.iter().filter(|list| *list == STDIN).count();
+        if lists > 1 || (lists == 1 && stdin(paths) > 0) {
+            return Err(SourceError::new(LIST, "stdin is given twice, and can be read once"));
+        }
         for array in arrays {
-            let (name, json) = read_array(array)?;
-            let keys = parse_array(&json).map_err(|reason| SourceError::new("--keys", reason))?;
+            let (name, text) = read_list(array)?;
+            let keys = key_list::parse(&text).map_err(|reason| SourceError::new(LIST, reason))?;
             source.inputs.push_back((name, Input::Array(keys.into_iter())));
         }
         let mut pipes = Vec::new();
@@ -151,6 +154,40 @@ impl Source {
             }
         }
         Ok(Some(survey))
+    }
+
+    /// The same inputs from their beginning, to read them once more. `None` if one of them can only be
+    /// read once.
+    ///
+    /// # Errors
+    ///
+    /// If a file has changed.
+    pub(crate) fn again(&self) -> Result<Option<Self>, InputError> {
+        let mut source = Self {
+            inputs: VecDeque::new(),
+            is_stream: self.is_stream,
+            size: None,
+            read: Arc::default(),
+            skips_bad_lines: self.skips_bad_lines,
+            empty: Vec::new(),
+        };
+        for (name, input) in &self.inputs {
+            let input = match input {
+                Input::Array(keys) => Input::Array(keys.as_slice().to_vec().into_iter()),
+                Input::Lines(lines) => {
+                    let again =
+                        lines.again().map_err(|bad_line| InputError::new(&bad_line, name))?;
+                    let Some(again) = again else { return Ok(None) };
+                    let counter = Arc::clone(&source.read);
+                    Input::Lines(again.with_reader(|reader| {
+                        let reader: Box<dyn Read + Send> = Box::new(reader);
+                        BufReader::with_capacity(64 * 1024, Counted::new(reader, counter))
+                    }))
+                }
+            };
+            source.inputs.push_back((name.clone(), input));
+        }
+        Ok(Some(source))
     }
 
     /// The number of bytes to read, if it is known in advance.
@@ -231,43 +268,44 @@ impl fmt::Display for InputError {
 
 impl error::Error for InputError {}
 
-/// The name and the text of the argument of `--keys`: JSON, or `file://PATH` of a file that holds it.
-fn read_array(argument: &str) -> Result<(String, Vec<u8>), SourceError> {
-    let Some(path) = argument.strip_prefix("file://") else {
-        return Ok((ARGUMENT.to_owned(), input_text::without_mark(argument.as_bytes()).to_vec()));
+/// The option, in errors.
+const LIST: &str = "--keys";
+
+/// Stands for stdin, as in ossutil.
+const STDIN: &str = "-";
+
+/// The name and the text of the argument of `--keys`: the keys, `file://PATH` of a file that holds
+/// them, or `-`.
+fn read_list(argument: &str) -> Result<(String, String), SourceError> {
+    let (name, read): (_, io::Result<Box<dyn Read>>) = match argument.strip_prefix("file://") {
+        Some(path) => (path, File::open(path).map(|file| Box::new(file) as _)),
+        None if argument == STDIN => ("stdin", Ok(Box::new(io::stdin()))),
+        None => {
+            key_list::refuse_path(argument).map_err(|reason| SourceError::new(LIST, reason))?;
+            let text = input_text::without_mark(argument.as_bytes());
+            return Ok((ARGUMENT.to_owned(), String::from_utf8_lossy(text).into_owned()));
+        }
     };
     let read = || {
-        let mut json = Vec::new();
-        File::open(path)?.take(LONGEST_ARRAY + 1).read_to_end(&mut json)?;
-        if json.len() as u64 > LONGEST_ARRAY {
+        let mut content = Vec::new();
+        read?.take(LONGEST_ARRAY + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > LONGEST_ARRAY {
             let rule = "more than 8 MiB: write one key per line and use --keys-from";
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, rule));
         }
-        Ok(json)
+        Ok(content)
     };
-    let json = read()
-        .map_err(|error| SourceError::new("--keys", format!("cannot read {path:?}: {error}")))?;
-    let json = input_text::checked(&json).map_err(|not_text| {
-        let reason = format!("{path:?} {not_text}");
-        SourceError {
-            input: "--keys".to_owned(),
-            refusal: Refusal { line: None, reason, help: Some(not_text.help()) },
-        }
-    })?;
-    Ok((path.to_owned(), json.to_vec()))
-}
-
-fn parse_array(json: &[u8]) -> Result<Vec<String>, String> {
-    let keys: Vec<String> = serde_json::from_slice(json).map_err(|error| {
-        format!(r#"not a JSON array of strings like '["doc-001","doc-002"]': {error}"#)
-    })?;
-    if keys.is_empty() {
-        return Err("must hold one key or more, and is empty".to_owned());
-    }
-    for (position, key) in keys.iter().enumerate() {
-        Key::new(key).map_err(|invalid| format!("[{position}]: {invalid}"))?;
-    }
-    Ok(keys)
+    let content =
+        read().map_err(|error| SourceError::new(LIST, format!("cannot read {name:?}: {error}")))?;
+    let refused = |reason, help| SourceError {
+        input: LIST.to_owned(),
+        refusal: Refusal { line: None, reason, help },
+    };
+    let content = input_text::checked(&content)
+        .map_err(|not_text| refused(format!("{name:?} {not_text}"), Some(not_text.help())))?;
+    let text =
+        str::from_utf8(content).map_err(|_| refused(format!("{name:?} is not UTF-8"), None))?;
+    Ok((name.to_owned(), text.to_owned()))
 }
 
 /// An input that cannot be used, found before anything is sent.

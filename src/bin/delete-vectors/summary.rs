@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use oss_delete_vectors::bulk::{BulkDelete, Report, StopReason};
 use oss_delete_vectors::transports::{RunError, RunErrorKind};
-use oss_delete_vectors::{AttemptError, Target};
+use oss_delete_vectors::{AttemptError, ListError, Target};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -12,6 +12,7 @@ use crate::output_files::{BoxError, OutputFiles};
 use crate::rehearsal::Vectors;
 use crate::source::{InputError, SKIP};
 use crate::text::{clock, count, grouped, json_line};
+use crate::verify::Verified;
 
 /// The result of a run, and what is reported about it.
 pub(crate) struct Summary<'a> {
@@ -25,6 +26,19 @@ pub(crate) struct Summary<'a> {
     pub(crate) output_files: &'a mut OutputFiles,
     pub(crate) elapsed: Duration,
     pub(crate) emulator: Option<Vectors>,
+    /// The listing that the keys came from.
+    pub(crate) index: Option<Listing>,
+    /// What became of `--verify`.
+    pub(crate) verified: Option<Result<Verified, String>>,
+}
+
+/// How a listing ended that the keys came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listing {
+    /// How often the index was listed.
+    pub(crate) passes: u32,
+    /// The last time it held no selected key.
+    pub(crate) is_clear: bool,
 }
 
 /// Why a run stopped before its end.
@@ -39,6 +53,8 @@ pub(crate) enum Stopped {
     Unreadable(InputError),
     /// A line that holds no key.
     BadLine(InputError),
+    /// The listing that the keys come from.
+    Listing(ListError),
     Run(RunError),
 }
 
@@ -55,7 +71,18 @@ impl Stopped {
 
 impl Summary<'_> {
     pub(crate) fn is_all_deleted(&self) -> bool {
-        self.stopped.is_none() && self.input_complete && self.report.is_all_deleted()
+        let has_ended = self.stopped.is_none() && self.input_complete;
+        let Report { rejected, not_attempted, .. } = self.report;
+        has_ended
+            && match (&self.verified, self.index) {
+                (Some(Err(_)), _) => false,
+                (_, Some(index)) => index.is_clear,
+                // Unconfirmed keys were looked up as well.
+                (Some(Ok(verified)), None) => {
+                    verified.present == 0 && rejected + not_attempted == 0
+                }
+                (None, None) => self.report.is_all_deleted(),
+            }
     }
 
     /// What the run came to. `was_sent`: a request left.
@@ -66,8 +93,11 @@ impl Summary<'_> {
         match &self.stopped {
             _ if self.is_all_deleted() => Exit::Done,
             Some(Stopped::Declined | Stopped::Interrupted) => Exit::Interrupted,
-            Some(Stopped::Run(_)) => self.last_error().map_or(Exit::Incomplete, Exit::because_of),
+            Some(Stopped::Run(_) | Stopped::Listing(_)) => {
+                self.last_error().map_or(Exit::Incomplete, Exit::because_of)
+            }
             Some(_) if !was_sent => Exit::Usage,
+            None if self.verified.is_some() => Exit::Incomplete,
             None if self.report.deleted == 0 => match self.output_files.errors().have_response() {
                 Some(true) => Exit::Refused,
                 Some(false) => Exit::Unreached,
@@ -114,6 +144,16 @@ impl Summary<'_> {
         }
         if self.bad_lines > 0 {
             text += &format!(", {} skipped", count(self.bad_lines, "bad line"));
+        }
+        if let Some(Listing { passes, is_clear: true }) = self.index {
+            let listings = if passes == 1 { "the listing" } else { "the last listing" };
+            text += &format!("; {listings} found no key");
+        }
+        if let Some(Ok(Verified { keys, present, .. })) = &self.verified
+            && self.index.is_none()
+        {
+            let found = if *present == 0 { "none".to_owned() } else { grouped(*present) };
+            text += &format!("; {} looked up, {found} still there", count(*keys, "key"));
         }
         if !self.input_complete && !matches!(self.stopped, Some(Stopped::Declined)) {
             text += "; the rest of the input was not read";
@@ -181,6 +221,14 @@ impl Summary<'_> {
         } else if let Some(message) = self.stopped_because() {
             summary["error"] = json!({ "message": message });
         }
+        if let Some(Listing { passes, is_clear }) = self.index {
+            summary["listings"] = passes.into();
+            summary["is_clear"] = is_clear.into();
+        }
+        if let Some(Ok(Verified { keys, present, confirmed })) = &self.verified {
+            summary["verified"] =
+                json!({ "keys": keys, "present": present, "confirmed": confirmed });
+        }
         if let Some(Vectors { before, after }) = self.emulator {
             summary["emulator"] = json!({ "vectors_before": before, "vectors_after": after });
         }
@@ -198,15 +246,31 @@ impl Summary<'_> {
         let mut lines: Vec<String> =
             self.stopped_because().map(|reason| format!("error: {reason}")).into_iter().collect();
         let Report { deleted, rejected, unconfirmed, .. } = self.report;
-        if unconfirmed > 0 {
+        if unconfirmed > 0 && !matches!(self.verified, Some(Ok(_))) {
             lines.push(format!(
                 "note: {} may have been deleted, despite the errors",
                 count(unconfirmed, "key")
             ));
-        } else if deleted == 0 {
+        } else if deleted == 0 && unconfirmed == 0 {
             lines.push("note: nothing was deleted".to_owned());
         }
-        if !self.input_complete {
+        if let (Some(Listing { passes, is_clear: false }), None) = (self.index, &self.stopped) {
+            let listings = match passes {
+                1 => "the only listing".to_owned(),
+                passes => format!("the last of {} listings", grouped(passes.into())),
+            };
+            lines.push(format!("error: {listings} still found keys"));
+        }
+        match &self.verified {
+            Some(Err(error)) => lines.push(format!("error: the keys were not verified: {error}")),
+            Some(Ok(Verified { present: 1.., .. })) if self.index.is_some() => {}
+            Some(Ok(Verified { present: present @ 1.., .. })) => {
+                let verb = if *present == 1 { "is" } else { "are" };
+                lines.push(format!("error: {} {verb} still there", count(*present, "key")));
+            }
+            _ => {}
+        }
+        if !self.input_complete && self.index.is_none() {
             let verb = if self.report.pushed == 1 { "was" } else { "were" };
             let read = count(self.report.pushed, "key");
             lines.push(format!(
@@ -230,6 +294,7 @@ impl Summary<'_> {
             Stopped::Interrupted => Some("interrupted".to_owned()),
             Stopped::Unwritten(reason) => Some(reason.clone()),
             Stopped::Unreadable(error) | Stopped::BadLine(error) => Some(error.text.clone()),
+            Stopped::Listing(error) => Some(error.to_string()),
             Stopped::Run(error) => match error.kind() {
                 RunErrorKind::Stopped(StopReason::Rejected(error)) => Some(error.to_string()),
                 RunErrorKind::Stopped(StopReason::CredentialsMissing) => {
@@ -248,7 +313,11 @@ impl Summary<'_> {
     }
 
     fn last_error(&self) -> Option<&AttemptError> {
-        let Some(Stopped::Run(error)) = &self.stopped else { return None };
+        let error = match &self.stopped {
+            Some(Stopped::Run(error)) => error,
+            Some(Stopped::Listing(error)) => return error.attempt_error(),
+            _ => return None,
+        };
         let RunErrorKind::Stopped(reason) = error.kind() else { return None };
         reason.attempt_error()
     }
@@ -282,6 +351,9 @@ impl Summary<'_> {
                 Some(format!("{how} {SKIP}"))
             }
             None => {
+                if self.index.is_some() {
+                    return Some("to go on, run the same command again".to_owned());
+                }
                 let again = "send them again: what is gone already does no harm";
                 self.output_files
                     .advice(self.input_complete)

@@ -1,6 +1,6 @@
 //! Formats numbers and times, and JSON that is safe on a terminal.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -32,6 +32,23 @@ pub(crate) fn clock(time: Duration) -> String {
         (0, _) => format!("{hours}:{minutes:02}:{seconds:02}"),
         _ => format!("{days} d {hours:02}:{minutes:02}:{seconds:02}"),
     }
+}
+
+/// `2026-11-26T10:35:01Z`; years before 1970 as 1970.
+pub(crate) fn rfc3339(time: SystemTime) -> String {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Years that begin in March end with the leap day: 146,097 days are 400 years.
+    let day = days + 719_468;
+    let (era, day) = (day / 146_097, day % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// Formats `value` on one line, safe for a terminal: text of a server may hold C1 controls, line
@@ -83,6 +100,21 @@ mod tests {
             [(7, "0:07"), (754, "12:34"), (3723, "1:02:03"), (9 * 86_400 + 7384, "9 d 02:03:04")]
         {
             assert_eq!(clock(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_rfc_3339() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_702_743_657, "2023-12-16T16:20:57Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"),
+        ] {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(rfc3339(time), expected);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Parser;
 use oss_delete_vectors::emulator::Faults;
@@ -14,7 +15,12 @@ const NOTES: &str = r#"The AccessKey pair that clients must sign with comes from
 Examples:
   OSS_ACCESS_KEY_ID=example-id OSS_ACCESS_KEY_SECRET=example-secret vectors-emulator --listen 127.0.0.1:9000
   vectors-emulator --index-name vectorindex1 --keys-from keys.txt --max-qps 50
+  vectors-emulator --vectors-from vectors.jsonl --late-listing 5
   vectors-emulator --faults lost-response=0.05,server-error=0.1 --seed 7
+
+--vectors-from reads a JSON object on each line: {"key":"doc-001","data":[0.5],"metadata":{"t":1}}.
+Data has any dimension; data and metadata can be left out.
+DeleteVectors, ListVectors, GetVectors and PutVectors are served; other operations get 501.
 
 Keys are read like --keys-from of delete-vectors: one per line, JSON in .jsonl and .ndjson files.
 Input that looks like another format is rejected; --keys-format lines takes each line as is.
@@ -31,7 +37,7 @@ Exit status:
   1  the output could not be written
   2  bad usage or configuration; nothing was served"#;
 
-/// Serve an emulator of Alibaba Cloud OSS vector buckets, to test deletes through any SDK.
+/// Serve an emulator of Alibaba Cloud OSS vector buckets, to test applications through any SDK.
 #[derive(Parser)]
 #[command(name = "vectors-emulator", version, after_help = NOTES)]
 pub(crate) struct Args {
@@ -88,6 +94,10 @@ pub(crate) struct Vectors {
     #[arg(long, value_name = "PATH")]
     pub(crate) keys_from: Vec<String>,
 
+    /// File with one vector per line as JSON, or - for stdin; can be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(crate) vectors_from: Vec<String>,
+
     /// Format of each line; by default detected from the name and content of each file
     #[arg(long, value_name = "lines|jsonl", hide_possible_values = true, requires = "keys_from")]
     pub(crate) keys_format: Option<Format>,
@@ -108,6 +118,10 @@ pub(crate) struct FaultInjection {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) max_keys_in_flight: Option<usize>,
 
+    /// Listings return deleted vectors for this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) late_listing: Option<Duration>,
+
     /// Faults to inject and their probabilities; a round trip then takes 5 to 15 ms
     #[arg(long, value_name = "FAULT=P,...")]
     pub(crate) faults: Option<Faults>,
@@ -123,6 +137,11 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 
 fn at_least_one(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|&number| number > 0).ok_or("must be a whole number above 0")
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or("must be a number of seconds, 0 to 86400")
 }
 
 fn a_second(text: &str) -> Result<f64, &'static str> {

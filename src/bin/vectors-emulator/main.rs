@@ -1,5 +1,5 @@
-//! Serves an emulator of the service on a socket, to test deletes through any SDK. A thin layer over
-//! the library.
+//! Serves an emulator of the service on a socket, to test deletes through any SDK. A thin layer
+//! over the library.
 
 mod args;
 mod config;
@@ -15,6 +15,7 @@ mod manual;
 mod service;
 #[path = "../usage_error.rs"]
 mod usage_error;
+mod vectors;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -58,6 +59,7 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let Config { addr, target, credentials } = Config::read(args, |name| std::env::var_os(name))?;
     let mut emulator = service::emulator(&target, credentials, &args.vectors)?;
+    emulator.set_listing_delay(args.fault_injection.late_listing.unwrap_or_default());
     emulator.set_rate_limit(service::rate_limit(&args.fault_injection));
 
     let (signal, signalled) = mpsc::channel();

@@ -12,10 +12,12 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("bucket", "--bucket examplebucket"),
     ("index_name", "--index-name vectorindex1"),
     ("keys_from", "--keys-from keys.txt; or seq -f doc-%05g 5000 | vectors-emulator --keys-from -"),
+    ("vectors_from", "--vectors-from vectors.jsonl"),
     ("keys_format", "--keys-from keys --keys-format jsonl"),
     ("max_qps", "--max-qps 50"),
     ("max_keys_per_second", "--max-qps 1000 --max-keys-per-second 2500"),
     ("max_keys_in_flight", "--max-keys-in-flight 2500"),
+    ("late_listing", "--late-listing 2.5"),
     ("faults", "--faults lost-response=0.05,server-error=0.1"),
     ("seed", "--faults page=0.1 --seed 7"),
     (

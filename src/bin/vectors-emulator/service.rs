@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::args::{FaultInjection, Vectors};
 use crate::config::ConfigError;
 use crate::key_lines::Rules;
-use crate::keys;
+use crate::{keys, vectors};
 
 /// Number of vectors in the index if no keys are given.
 const EXAMPLES: u32 = 999;
@@ -26,7 +26,8 @@ pub(crate) fn emulator(
     credentials: Credentials,
     options: &Vectors,
 ) -> Result<Emulator, Box<dyn Error>> {
-    let examples = if options.keys_from.is_empty() { EXAMPLES } else { 0 };
+    let has_input = !options.keys_from.is_empty() || !options.vectors_from.is_empty();
+    let examples = if has_input { 0 } else { EXAMPLES };
     let mut emulator = Emulator::with_vectors(
         target,
         credentials,
@@ -40,6 +41,15 @@ pub(crate) fn emulator(
                 target.bucket(),
                 target.index_name().unwrap_or_default(),
                 [key?],
+            )?;
+        }
+    }
+    for file in &options.vectors_from {
+        for vector in vectors::read(file)? {
+            emulator.put_whole_vectors(
+                target.bucket(),
+                target.index_name().unwrap_or_default(),
+                [vector?],
             )?;
         }
     }
@@ -74,8 +84,6 @@ pub(crate) struct Service {
     network: Option<(Arc<Mutex<FaultyNetwork<u64>>>, Faults)>,
     server: Server,
     target: Target,
-    /// Number of vectors at the start.
-    vectors: usize,
 }
 
 impl Service {
@@ -85,7 +93,6 @@ impl Service {
         emulator: Emulator,
         fault_injection: &FaultInjection,
     ) -> Result<Self, CannotServe> {
-        let vectors = vectors(&emulator, &target);
         let emulator = Arc::new(Mutex::new(emulator));
         let network = fault_injection.faults.clone().map(|faults| {
             let network = FaultyNetwork::new(fault_injection.seed, faults.clone());
@@ -98,7 +105,7 @@ impl Service {
             None => Server::start_emulator(addr, Arc::clone(&emulator)),
         };
         let server = server.map_err(|error| CannotServe { addr, error })?;
-        Ok(Self { emulator, network, server, target, vectors })
+        Ok(Self { emulator, network, server, target })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -117,11 +124,11 @@ impl Service {
                 .collect::<Map<String, Value>>()
         });
         let emulator = self.emulator.lock().unwrap_or_else(PoisonError::into_inner);
-        let remaining = vectors(&emulator, &self.target);
+        let remaining = count(&emulator, &self.target);
         let mut tally = json!({
             "requests": emulator.requests(),
             "keys": emulator.deleted_keys(),
-            "deleted": self.vectors - remaining,
+            "deleted": emulator.deleted_vectors(),
             "remaining": remaining,
         });
         if let Some(faults) = faults {
@@ -131,7 +138,7 @@ impl Service {
     }
 }
 
-fn vectors(emulator: &Emulator, target: &Target) -> usize {
+fn count(emulator: &Emulator, target: &Target) -> usize {
     emulator
         .len(target.bucket(), target.index_name().unwrap_or_default())
         .expect("the index was made at the start")

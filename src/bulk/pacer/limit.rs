@@ -227,6 +227,8 @@ impl Limit {
             *self = Self {
                 slowest: self.slowest,
                 surplus: self.surplus.min(0.05),
+                // A blackout goes on, however rarely it is tested.
+                blackout: self.blackout.or(Some(throttle)),
                 ..Self::believed(throttle, self.measured, weight, amount)
             };
             return false;

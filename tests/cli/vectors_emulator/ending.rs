@@ -36,7 +36,7 @@ fn a_request_under_way_is_answered_and_counted() {
     stream.write_all(b"{}").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
     assert_eq!(program.ended().tally()["requests"], 1);
 }
 

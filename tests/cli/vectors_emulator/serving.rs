@@ -1,8 +1,9 @@
 //! What is deleted over the socket is what the tally says.
 
 use oss_delete_vectors::bulk::BulkOptions;
+use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
-use oss_delete_vectors::{AttemptError, Credentials, code};
+use oss_delete_vectors::{AttemptError, Credentials, GetVectors, KeyBatch, ListVectors, code};
 use serde_json::json;
 
 use super::program::{KEY_PAIR, KeysFile, Program, credentials};
@@ -129,4 +130,46 @@ fn other_machines_are_served_where_that_is_asked_for() {
             "{loopback}"
         );
     }
+}
+
+#[test]
+fn whole_vectors_come_from_json_lines() {
+    let file = KeysFile::new(
+        "vectors.jsonl",
+        concat!(
+            r#"{"key":"a","data":[0.5,1],"metadata":{"t":"x"}}"#,
+            "\n\n",
+            r#"{"key":"b","data":{"float32":[2]}}"#,
+            "\r\n",
+            r#"{"key":"c"}"#,
+        ),
+    );
+    let program = Program::start(&["--vectors-from", file.path(), "--late-listing", "3600"]);
+    let target = program.target();
+    let signer = Signer::new(&target, credentials());
+    let transport = UreqTransport::new(&TransportOptions::new());
+    let list = ListVectors::new(&target);
+    let filtered = list.clone().filter(r#"{"t":"x"}"#.parse().unwrap()).return_data();
+    let page = transport.call(&filtered, &signer).unwrap();
+    assert_eq!((page.vectors()[0].key(), page.vectors()[0].data()), ("a", Some(&[0.5, 1.0][..])));
+    assert_eq!(page.vectors().len(), 1);
+    program.delete(credentials(), &["a", "c"]).unwrap();
+    assert_eq!(transport.call(&list, &signer).unwrap().vectors().len(), 3, "it lists late");
+    let get = GetVectors::new(&target, KeyBatch::new(["a", "b", "c"]).unwrap()).unwrap();
+    assert_eq!(transport.call(&get, &signer).unwrap().vectors().len(), 1);
+    assert_eq!(
+        program.stop().tally(),
+        json!({ "requests": 4, "keys": 2, "deleted": 2, "remaining": 1 })
+    );
+}
+
+#[test]
+fn a_line_that_is_no_vector_is_named() {
+    let file = KeysFile::new("bad.jsonl", "{\"key\":\"a\"}\n{\"key\":\"b\",\"data\":[true]}\n");
+    let ended = Program::run(&["--vectors-from", file.path()], &KEY_PAIR, "").ended();
+    let expected = format!(
+        "error: --vectors-from {}, line 2: data.float32 must be an array of numbers\n",
+        file.path()
+    );
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(2), expected.as_str()));
 }

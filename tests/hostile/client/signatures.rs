@@ -61,7 +61,7 @@ const REPLACEMENTS: &[(&str, &str, &str, &str)] = &[
     ("another bucket in the path", "/examplebucket/", "/otherbucket/", "SignatureDoesNotMatch"),
     ("another parameter", "?deleteVectors", "?deleteVectors&a=b", "SignatureDoesNotMatch"),
     ("the call twice", "?deleteVectors", "?deleteVectors&deleteVectors", "SignatureDoesNotMatch"),
-    ("the call as a value", "?deleteVectors", "?a=deleteVectors", "MethodNotAllowed"),
+    ("the call as a value", "?deleteVectors", "?a=deleteVectors", "NotImplemented"),
     ("a path above", "/examplebucket/", "/otherbucket/../examplebucket/", "SignatureDoesNotMatch"),
     ("a path within", "/examplebucket/", "/examplebucket/%2e%2e/otherbucket/", "DoesNotMatch"),
     ("an encoded path", "/examplebucket/", "/%6ftherbucket/", "SignatureDoesNotMatch"),

@@ -11,8 +11,8 @@ use oss_delete_vectors::credentials::{
     AssumeRole, CredentialsUri, EcsRole, Oidc, Source, SourceError, SourceErrorKind,
 };
 use oss_delete_vectors::emulator::Identity;
-use oss_delete_vectors::transports::{Proxy, Run, TransportOptions};
-use oss_delete_vectors::{Credentials, TransportError};
+use oss_delete_vectors::transports::{Proxy, Run, TransportOptions, UreqTransport};
+use oss_delete_vectors::{Client, Credentials, MAX_RESPONSE_BODY, TransportError, blocking};
 
 use crate::calls::credentials;
 use crate::canary::{SECRET, TOKEN};
@@ -126,7 +126,7 @@ fn a_service_that_says_nothing_is_left_after_a_second() {
 
 #[test]
 fn an_endless_response_is_not_kept() {
-    let service = serve(|_| Some((200, "x".repeat(2 * 1024 * 1024))));
+    let service = serve(|_| Some((200, "x".repeat(MAX_RESPONSE_BODY + 1))));
     let uri = Source::from(CredentialsUri::new(&service.url()).unwrap());
     for carrier in Carrier::each(&TransportOptions::new()) {
         let error = ask(&carrier, &uri).unwrap_err();
@@ -207,6 +207,31 @@ fn a_run_renews_its_credentials_from_a_source() {
         };
         assert_eq!(report.unwrap().deleted, 3000, "{}", carrier.name());
     }
+}
+
+#[test]
+fn a_client_renews_its_credentials_from_a_source() {
+    let metadata = metadata();
+    let service = Service::with_keys(3);
+    service.emulator().add_identity(Identity::new(credentials().with_expiration(UNIX_EPOCH)));
+    let renewed = Credentials::new("STS.new", SECRET).unwrap().with_security_token(TOKEN);
+    service.emulator().add_identity(Identity::new(renewed.unwrap()));
+    let transport = UreqTransport::new(&TransportOptions::new());
+    let client = blocking::Client::builder(&service.served_target(), credentials())
+        .credentials_provider(transport.provider(ecs(&metadata)))
+        .build_over(transport.clone())
+        .unwrap();
+    client.delete([key(0), key(1)]).unwrap();
+    let carrier = Carrier::named("hyper", &TransportOptions::new());
+    let Carrier::Hyper(transport, tokio) = &carrier else { panic!("it is hyper") };
+    tokio.block_on(async {
+        let client = Client::builder(&service.served_target(), credentials())
+            .credentials_provider(transport.provider(ecs(&metadata)))
+            .build_over((**transport).clone())
+            .unwrap();
+        client.delete([key(2)]).await.unwrap();
+    });
+    assert_eq!(service.gone(), 3);
 }
 
 #[test]

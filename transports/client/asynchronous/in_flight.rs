@@ -7,7 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use crate::bulk::{Span, TransmitId};
 
 /// Requests in flight. A response costs one poll, not one of all that are in flight.
-pub(super) struct InFlight<F> {
+pub(in super::super) struct InFlight<F> {
     requests: FuturesUnordered<Request<F>>,
 }
 
@@ -30,21 +30,21 @@ impl<F> InSpan<F> {
 }
 
 impl<F: Future> InFlight<F> {
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         Self { requests: FuturesUnordered::new() }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in super::super) fn len(&self) -> usize {
         self.requests.len()
     }
 
     /// Adds a request. It is sent by the next [`poll_next`](Self::poll_next).
-    pub(super) fn insert(&mut self, id: TransmitId, span: Span, future: F) {
+    pub(in super::super) fn insert(&mut self, id: TransmitId, span: Span, future: F) {
         self.requests.push(Request { id, response: InSpan::new(span, future) });
     }
 
     /// The next one that ended.
-    pub(super) fn poll_next(
+    pub(in super::super) fn poll_next(
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<(TransmitId, F::Output)>> {
@@ -53,7 +53,7 @@ impl<F: Future> InFlight<F> {
 
     /// Drops the requests that are not kept. The others are polled once more, which is rare: this
     /// happens only after a timeout.
-    pub(super) fn retain(&mut self, is_kept: impl Fn(TransmitId) -> bool) {
+    pub(in super::super) fn retain(&mut self, is_kept: impl Fn(TransmitId) -> bool) {
         let all = std::mem::take(&mut self.requests);
         self.requests = all.into_iter().filter(|request| is_kept(request.id)).collect();
     }

@@ -12,11 +12,11 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{Request, Response};
 
-use self::in_flight::InFlight;
+pub(super) use self::in_flight::InFlight;
 #[cfg(feature = "hyper")]
 pub(in crate::transports) use self::in_flight::InSpan;
 pub use self::stream_iter::{StreamIter, stream_iter};
-use self::timer::Alarm;
+pub(in crate::transports) use self::timer::Alarm;
 pub use self::timer::Timer;
 use super::steps::Sender;
 use super::{AsyncProvider, Observer, Run, RunError, Steps};

@@ -81,17 +81,17 @@ impl<F: Fn(Duration) -> S, S: Future> Timer for F {
 }
 
 /// One sleep at a time, set to the earliest deadline.
-pub(super) struct Alarm<T: Timer> {
+pub(in crate::transports) struct Alarm<T: Timer> {
     timer: T,
     set: Option<(Duration, Pin<Box<T::Sleep>>)>,
 }
 
 impl<T: Timer> Alarm<T> {
-    pub(super) fn new(timer: T) -> Self {
+    pub(in crate::transports) fn new(timer: T) -> Self {
         Self { timer, set: None }
     }
 
-    pub(super) fn now(&self) -> Now {
+    pub(in crate::transports) fn now(&self) -> Now {
         self.timer.now()
     }
 
@@ -99,7 +99,7 @@ impl<T: Timer> Alarm<T> {
     ///
     /// A sleep that ends before the deadline stays set: a spurious wakeup costs less than a new
     /// sleep each time that the deadline moves away.
-    pub(super) fn poll(
+    pub(in crate::transports) fn poll(
         &mut self,
         context: &mut Context<'_>,
         now: Duration,

@@ -21,7 +21,7 @@ const NO_KEYS: usize = usize::MAX;
 ///
 /// Not a channel: keys wait for the run only if it wants some, and wake it once per batch. A wakeup
 /// per key would cost more than the key.
-pub(super) struct Inbox<K> {
+pub(in super::super) struct Inbox<K> {
     state: Mutex<State<K>>,
     /// Wakes the run.
     filled: Condvar,
@@ -42,7 +42,7 @@ struct State<K> {
     is_closed: bool,
 }
 
-pub(super) enum Message {
+pub(in super::super) enum Message {
     Response {
         id: TransmitId,
         response: Result<Response<Bytes>, TransportError>,
@@ -56,7 +56,7 @@ pub(super) enum Message {
 
 /// How many keys wake the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeysWanted {
+pub(in super::super) enum KeysWanted {
     None,
     Any,
     /// A batch, or the end of the source.
@@ -64,7 +64,7 @@ pub(super) enum KeysWanted {
 }
 
 impl<K> Inbox<K> {
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         let state = State {
             keys: VecDeque::new(),
             source_has_ended: false,
@@ -78,7 +78,7 @@ impl<K> Inbox<K> {
     }
 
     /// Waits until there is something, for at most `longest`. Keys go to `keys` if they are wanted.
-    pub(super) fn wait(
+    pub(in super::super) fn wait(
         &self,
         wanted: KeysWanted,
         longest: Duration,
@@ -108,13 +108,13 @@ impl<K> Inbox<K> {
     }
 
     /// Whether there are keys that were not taken yet, or the source has ended.
-    pub(super) fn has_keys(&self) -> bool {
+    pub(in super::super) fn has_keys(&self) -> bool {
         let state = self.lock();
         !state.keys.is_empty() || state.source_has_ended
     }
 
     /// Adds a key, and waits until there is room for another. `false` if no more are wanted.
-    pub(super) fn put_key(&self, key: K) -> bool {
+    pub(in super::super) fn put_key(&self, key: K) -> bool {
         let mut state = self.lock();
         if state.is_closed {
             return false;
@@ -133,27 +133,27 @@ impl<K> Inbox<K> {
     }
 
     /// Takes no more keys. Returns those that the run did not take.
-    pub(super) fn close(&self) -> VecDeque<K> {
+    pub(in super::super) fn close(&self) -> VecDeque<K> {
         let mut state = self.lock();
         state.is_closed = true;
         self.has_room.notify_one();
         std::mem::take(&mut state.keys)
     }
 
-    pub(super) fn end_source(&self) {
+    pub(in super::super) fn end_source(&self) {
         let mut state = self.lock();
         state.source_has_ended = true;
         self.call(state);
     }
 
-    pub(super) fn put(&self, message: Message) {
+    pub(in super::super) fn put(&self, message: Message) {
         let mut state = self.lock();
         state.messages.push(message);
         self.call(state);
     }
 
     /// Ends the reader, once the run is over or unwinds.
-    pub(super) fn close_on_drop(self: &Arc<Self>) -> impl Drop + use<K> {
+    pub(in super::super) fn close_on_drop(self: &Arc<Self>) -> impl Drop + use<K> {
         struct Close<K>(Arc<Inbox<K>>);
         impl<K> Drop for Close<K> {
             fn drop(&mut self) {

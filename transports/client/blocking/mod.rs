@@ -12,15 +12,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use self::inbox::{Inbox, KeysWanted, Message};
-use self::threads::{Reader, Renewer, Workers};
+pub(super) use self::inbox::{Inbox, KeysWanted, Message};
+use self::threads::Reader;
+pub(super) use self::threads::{Renewer, Workers};
 use super::{BlockingProvider, Observer, Run, RunError, RunErrorKind, Steps};
 use crate::bulk::Report;
 use crate::transports::clock::system_now;
 use crate::{Now, TransportError};
 
 /// How soon to try again to start a thread, unless one becomes free before.
-const THREAD_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const THREAD_PAUSE: Duration = Duration::from_millis(100);
 
 impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
     /// Deletes the keys of an iterator until it ends, and blocks the thread until then.

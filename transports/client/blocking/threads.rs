@@ -37,7 +37,7 @@ fn start<K: Send + 'static>(
 }
 
 /// The thread that reads the source.
-pub(super) struct Reader<I> {
+pub(in super::super) struct Reader<I> {
     /// Until it is started.
     source: Option<I>,
 }
@@ -46,12 +46,12 @@ impl<I> Reader<I>
 where
     I: Iterator<Item: Send> + Send + 'static,
 {
-    pub(super) fn new(source: I) -> Self {
+    pub(in super::super) fn new(source: I) -> Self {
         Self { source: Some(source) }
     }
 
     /// Starts reading, on the first call.
-    pub(super) fn start(&mut self, inbox: &Arc<Inbox<I::Item>>) -> io::Result<()> {
+    pub(in super::super) fn start(&mut self, inbox: &Arc<Inbox<I::Item>>) -> io::Result<()> {
         let Some(mut source) = self.source.take() else { return Ok(()) };
         let read = move |inbox: &Inbox<I::Item>| {
             let has_ended = source.all(|key| inbox.put_key(key));
@@ -66,7 +66,7 @@ where
 }
 
 /// The threads that send: as many as were in flight at once, and those that hang.
-pub(super) struct Workers<F, K> {
+pub(in super::super) struct Workers<F, K> {
     send: Arc<F>,
     inbox: Arc<Inbox<K>>,
     workers: Vec<Worker>,
@@ -95,12 +95,12 @@ where
     X: Into<TransportError>,
     K: Send + 'static,
 {
-    pub(super) fn new(send: F, inbox: Arc<Inbox<K>>) -> Self {
+    pub(in super::super) fn new(send: F, inbox: Arc<Inbox<K>>) -> Self {
         Self { send: Arc::new(send), inbox, workers: Vec::new(), idle: Vec::new(), shortage: None }
     }
 
     /// Whether there was no thread for the last request. There may be one later.
-    pub(super) fn are_short(&self) -> bool {
+    pub(in super::super) fn are_short(&self) -> bool {
         self.shortage.is_some()
     }
 
@@ -131,12 +131,12 @@ where
     }
 
     /// The call of `worker` has returned.
-    pub(super) fn is_free(&mut self, worker: usize) {
+    pub(in super::super) fn is_free(&mut self, worker: usize) {
         self.idle.push(worker);
     }
 
     /// Waits for the threads to end, unless one is still in a call.
-    pub(super) fn join_idle(self) {
+    pub(in super::super) fn join_idle(self) {
         if self.idle.len() == self.workers.len() {
             let threads: Vec<_> = self.workers.into_iter().map(|worker| worker.thread).collect();
             threads.into_iter().for_each(|thread| thread.join().expect("a panic was caught"));
@@ -186,18 +186,18 @@ impl Worker {
 }
 
 /// The provider of credentials, which is called on a thread of its own.
-pub(super) struct Renewer<P> {
+pub(in super::super) struct Renewer<P> {
     provider: Arc<Mutex<P>>,
     is_asked: bool,
 }
 
 impl<P: BlockingProvider> Renewer<P> {
-    pub(super) fn new(provider: P) -> Self {
+    pub(in super::super) fn new(provider: P) -> Self {
         Self { provider: Arc::new(Mutex::new(provider)), is_asked: false }
     }
 
     /// Asks for credentials, unless a call is still running.
-    pub(super) fn ask<K: Send + 'static>(&mut self, inbox: &Arc<Inbox<K>>) {
+    pub(in super::super) fn ask<K: Send + 'static>(&mut self, inbox: &Arc<Inbox<K>>) {
         if std::mem::replace(&mut self.is_asked, true) {
             return;
         }
@@ -211,7 +211,7 @@ impl<P: BlockingProvider> Renewer<P> {
         }
     }
 
-    pub(super) fn has_ended(&mut self) {
+    pub(in super::super) fn has_ended(&mut self) {
         self.is_asked = false;
     }
 }

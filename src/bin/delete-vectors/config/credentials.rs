@@ -1,163 +1,326 @@
 //! Credentials: id, secret and token always come from the same source.
 
-use std::mem::take;
+use std::time::Duration;
 
-use oss_delete_vectors::Credentials;
-use zeroize::Zeroizing;
+use oss_delete_vectors::credentials::{
+    AssumeRole, CredentialsUri, EcsRole, Oidc, Source as Fetched, SourceError, sts_address,
+};
+use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
+use oss_delete_vectors::{Credentials, InvalidValue};
 
 use super::error::ConfigError;
+use super::group::{ALIBABA_CLOUD, Group, OSS, Origin};
 use super::mode::Mode;
-use super::process::{CredentialProcess, ProcessError};
+use super::process::CredentialProcess;
 use super::setting::{Lookup, Setting};
+use crate::output_files::BoxError;
 
-const ACCESS_KEY_ID: Setting = Setting::new("access key id")
-    .variable("OSS_ACCESS_KEY_ID")
-    .key("access-key-id")
-    .example("example-id");
-const ACCESS_KEY_SECRET: Setting = Setting::new("access key secret")
-    .variable("OSS_ACCESS_KEY_SECRET")
-    .key("access-key-secret")
-    .example("example-secret");
-const SECURITY_TOKEN: Setting =
-    Setting::new("security token").variable("OSS_SESSION_TOKEN").key("sts-token");
 const PROCESS_COMMAND: Setting = Setting::new("process command").key("process-command");
+const CREDENTIAL_PROCESS: Setting = Setting::new("credential process").key("credential-process");
+const PROCESS_TIMEOUT: Setting = Setting::new("process timeout").key("credential-process-timeout");
+// The names of these are those of the library's errors.
+const CREDENTIAL_URI: Setting = Setting::new("credentials URI").key("credential-uri");
+const ECS_ROLE: Setting = Setting::new("role name").key("ecs-role-name");
+const OIDC_PROVIDER: Setting = Setting::new("OIDC provider ARN").key("oidc-provider-arn");
+const OIDC_TOKEN: Setting = Setting::new("OIDC token file").key("oidc-token-file-path");
+const ROLE_ARN: Setting = Setting::new("role ARN").key("role-arn");
+const SESSION_NAME: Setting = Setting::new("role session name").key("role-session-name");
+const EXTERNAL_ID: Setting = Setting::new("external id").key("external-id");
+const SOURCE_PROFILE: Setting = Setting::new("source profile").key("source-profile");
 
 /// Names a program that prints all three.
-const OPTION: &str = "--credential-process";
+pub(super) const OPTION: &str = "--credential-process";
+
+/// How long a credential process of ossutil may take if its profile does not say so.
+const PROCESS_LIMIT: Duration = Duration::from_secs(15);
 
 /// Where credentials come from for as long as the program runs.
-pub(crate) enum CredentialSource {
-    Fixed(Credentials),
-    Process(CredentialProcess),
+#[derive(Clone)]
+pub(crate) struct CredentialSource {
+    base: Base,
+    /// Assumed one after another, each with the credentials of the one before.
+    roles: Vec<Role>,
+    /// Nothing is configured: the metadata service was the last resort. Where else was looked.
+    guess: Option<String>,
+    /// How the sources of the library are asked.
+    options: TransportOptions,
 }
 
-impl CredentialSource {
-    /// Returns credentials that are valid now, as far as is known here.
-    pub(crate) fn credentials(&self) -> Result<Credentials, ProcessError> {
-        match self {
-            Self::Fixed(credentials) => Ok(credentials.clone()),
-            Self::Process(process) => process.run(),
-        }
+#[derive(Clone)]
+enum Base {
+    Fixed(Credentials),
+    Process(CredentialProcess),
+    Fetched(Fetched),
+}
+
+impl From<Base> for CredentialSource {
+    fn from(base: Base) -> Self {
+        Self { base, roles: Vec::new(), guess: None, options: TransportOptions::new() }
     }
 }
 
-/// Looks in the command line, the environment and the profile. `None` if a part is missing.
+impl CredentialSource {
+    /// Returns credentials that are valid now, as far as is known here. May take a while.
+    pub(crate) fn credentials(&self) -> Result<Credentials, BoxError> {
+        let given = match &self.base {
+            Base::Fixed(credentials) => Ok(credentials.clone()),
+            Base::Process(process) => Ok(process.run()?),
+            Base::Fetched(source) => Err(source.clone()),
+        };
+        let source = match given {
+            // Without a transport, which takes time to build.
+            Ok(credentials) if self.roles.is_empty() => return Ok(credentials),
+            Ok(credentials) => credentials.into(),
+            Err(source) => source,
+        };
+        let source = self.roles.iter().try_fold(source, |source, role| role.over(source))?;
+        let fetched = UreqTransport::new(&self.options).provider(source).credentials();
+        fetched.map_err(|error| match &self.guess {
+            Some(places) => NoCredentials { places: places.clone(), error }.into(),
+            None => error.into(),
+        })
+    }
+
+    /// Whether asking again can give others.
+    pub(crate) fn is_renewable(&self) -> bool {
+        !matches!(self.base, Base::Fixed(_)) || !self.roles.is_empty()
+    }
+
+    pub(super) fn with_options(self, options: TransportOptions) -> Self {
+        Self { options, ..self }
+    }
+}
+
+/// Nothing is configured, and the metadata service gave nothing.
+#[derive(Debug)]
+struct NoCredentials {
+    places: String,
+    error: SourceError,
+}
+
+impl std::fmt::Display for NoCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "no credentials are configured; looked for in this order:\n  {}\n", self.places)?;
+        write!(f, "and at last {}", self.error)
+    }
+}
+
+impl std::error::Error for NoCredentials {}
+
+/// A role to be assumed.
+#[derive(Clone)]
+struct Role {
+    arn: String,
+    session_name: Option<String>,
+    external_id: Option<String>,
+    sts_address: String,
+}
+
+impl Role {
+    fn over(&self, base: Fetched) -> Result<Fetched, InvalidValue> {
+        let mut role = AssumeRole::new(base, &self.arn)?.sts_address(&self.sts_address)?;
+        if let Some(name) = &self.session_name {
+            role = role.session_name(name)?;
+        }
+        if let Some(id) = &self.external_id {
+            role = role.external_id(id);
+        }
+        Ok(role.into())
+    }
+}
+
+/// Looks in the command line, the environment, the profile, and on the platform. `None` if a part
+/// is missing.
 pub(super) fn find(
     lookup: &mut Lookup<'_>,
     command: Option<&str>,
 ) -> Result<Option<CredentialSource>, ConfigError> {
     if let Some(command) = command.filter(|_| !lookup.is_rehearsal()) {
-        return CredentialProcess::new(command, OPTION)
-            .map(|process| Some(CredentialSource::Process(process)));
+        let process = CredentialProcess::new(command, OPTION)?;
+        return Ok(Some(Base::Process(process).into()));
     }
-    let group = match Group::in_environment(lookup)? {
-        Some(group) => group,
-        None => match Mode::of_profile(lookup)? {
-            Mode::External => return process_of_profile(lookup),
-            mode => Group::in_profile(lookup, mode),
+    for names in [&OSS, &ALIBABA_CLOUD] {
+        if let Some(group) = Group::in_environment(lookup, names)? {
+            return fixed(group, lookup);
+        }
+    }
+    let invalid = |invalid| ConfigError::Refused { origin: None, invalid };
+    if !lookup.is_rehearsal() {
+        let oidc = Fetched::oidc_from_environment(&|name| lookup.environment_text(name));
+        if let Some(source) = oidc.map_err(invalid)? {
+            return Ok(Some(Base::Fetched(source).into()));
+        }
+    }
+    if let Some(source) = of_profile(lookup, &mut Vec::new())? {
+        return Ok(source);
+    }
+    let keys = Origin::Profile(Mode::Unsaid);
+    let [variables, keys] =
+        [Origin::Environment, keys].map(|origin| origin.place(lookup, &[&OSS.id, &OSS.secret]));
+    let places = format!("{OPTION}, {variables}, {keys}");
+    let platform = Fetched::platform_from_environment(&|name| lookup.environment_text(name));
+    let is_named = ["ALIBABA_CLOUD_ECS_METADATA", "ALIBABA_CLOUD_CREDENTIALS_URI"]
+        .into_iter()
+        .any(|name| lookup.environment_text(name).is_some_and(|value| !value.is_empty()));
+    match platform.map_err(invalid)? {
+        // The list of what is missing is the better answer.
+        Some(source) if is_named || !lookup.has_missing() => {
+            let guess = (!is_named).then_some(places);
+            Ok(Some(CredentialSource { guess, ..Base::Fetched(source).into() }))
+        }
+        _ => {
+            lookup.missing("credentials", places);
+            Ok(None)
+        }
+    }
+}
+
+/// `None` if the profile says nothing of credentials; `Some(None)` if a part is missing. `seen` are
+/// the profiles that led here.
+fn of_profile(
+    lookup: &mut Lookup<'_>,
+    seen: &mut Vec<String>,
+) -> Result<Option<Option<CredentialSource>>, ConfigError> {
+    let mode = Mode::of_profile(lookup)?;
+    let has = |lookup: &mut Lookup<'_>, setting| lookup.in_profile(setting).is_some();
+    let mode = match mode {
+        Mode::Unsaid if has(lookup, &OSS.id) || has(lookup, &OSS.secret) => Mode::Unsaid,
+        Mode::Unsaid if has(lookup, &OIDC_TOKEN) => Mode::Oidc,
+        Mode::Unsaid if has(lookup, &ROLE_ARN) => Mode::RamRole,
+        Mode::Unsaid if has(lookup, &SOURCE_PROFILE) => return of_source(lookup, seen),
+        Mode::Unsaid if has(lookup, &CREDENTIAL_PROCESS) => Mode::Process,
+        Mode::Unsaid if has(lookup, &CREDENTIAL_URI) => Mode::Uri,
+        Mode::Unsaid if has(lookup, &ECS_ROLE) => Mode::EcsRole,
+        Mode::Unsaid if !lookup.is_rehearsal() => return Ok(None),
+        mode => mode,
+    };
+    Ok(Some(match mode {
+        Mode::Unsaid | Mode::AccessKey | Mode::Sts => {
+            fixed(Group::in_profile(lookup, mode), lookup)?
+        }
+        Mode::External => process(lookup, &PROCESS_COMMAND, mode)?,
+        Mode::Process => {
+            let source = process(lookup, &CREDENTIAL_PROCESS, mode)?;
+            let limit = match lookup.in_profile(&PROCESS_TIMEOUT) {
+                Some(text) => process_limit(lookup, &text)?,
+                None => PROCESS_LIMIT,
+            };
+            source.map(|source| match source.base {
+                Base::Process(process) => Base::Process(process.with_limit(limit)).into(),
+                base => base.into(),
+            })
+        }
+        Mode::EcsRole => {
+            let name = lookup.in_profile(&ECS_ROLE);
+            let role = name.map_or(Ok(EcsRole::new()), |name| EcsRole::new().role_name(&name));
+            Some(fetched(lookup, role)?)
+        }
+        Mode::Uri => match required(lookup, &CREDENTIAL_URI, mode) {
+            Some(uri) => Some(fetched(lookup, CredentialsUri::new(&uri))?),
+            None => None,
         },
+        Mode::Oidc => {
+            let parts = [&ROLE_ARN, &OIDC_PROVIDER, &OIDC_TOKEN]
+                .map(|setting| required(lookup, setting, mode));
+            let [Some(role), Some(provider), Some(token)] = parts else { return Ok(Some(None)) };
+            let address = sts_address(&|name| lookup.environment_text(name));
+            let name = lookup.in_profile(&SESSION_NAME);
+            let source = Oidc::new(&role, &provider, token)
+                .and_then(|source| source.sts_address(&address))
+                .and_then(|source| match name {
+                    Some(name) => source.session_name(&name),
+                    None => Ok(source),
+                });
+            Some(fetched(lookup, source)?)
+        }
+        Mode::RamRole => ram_role(lookup, seen)?,
+    }))
+}
+
+fn fixed(group: Group, lookup: &mut Lookup<'_>) -> Result<Option<CredentialSource>, ConfigError> {
+    Ok(group.into_credentials(lookup)?.map(|credentials| Base::Fixed(credentials).into()))
+}
+
+fn fetched<S: Into<Fetched>>(
+    lookup: &Lookup<'_>,
+    source: Result<S, InvalidValue>,
+) -> Result<CredentialSource, ConfigError> {
+    let source = source.map_err(|invalid| lookup.refused(invalid))?;
+    Ok(Base::Fetched(source.into()).into())
+}
+
+/// A role, assumed with the pair of the profile or with the credentials of another profile.
+fn ram_role(
+    lookup: &mut Lookup<'_>,
+    seen: &mut Vec<String>,
+) -> Result<Option<CredentialSource>, ConfigError> {
+    let Some(arn) = required(lookup, &ROLE_ARN, Mode::RamRole) else { return Ok(None) };
+    let role = Role {
+        arn,
+        session_name: lookup.in_profile(&SESSION_NAME),
+        external_id: lookup.in_profile(&EXTERNAL_ID),
+        sts_address: sts_address(&|name| lookup.environment_text(name)),
     };
-    group.into_credentials(lookup).map(|credentials| credentials.map(CredentialSource::Fixed))
-}
-
-fn process_of_profile(lookup: &mut Lookup<'_>) -> Result<Option<CredentialSource>, ConfigError> {
-    let Some(command) = lookup.in_profile(&PROCESS_COMMAND) else {
-        let place = Source::Profile(Mode::External).place(lookup, &[&PROCESS_COMMAND]);
-        lookup.missing(PROCESS_COMMAND.name, format!("{place}, whose mode is External"));
-        return Ok(None);
+    let example = Credentials::new("id", "secret").map(Fetched::from);
+    example.and_then(|base| role.over(base)).map_err(|invalid| lookup.refused(invalid))?;
+    let base = if lookup.in_profile(&SOURCE_PROFILE).is_some() {
+        of_source(lookup, seen)?.flatten()
+    } else {
+        fixed(Group::in_profile(lookup, Mode::Unsaid), lookup)?
     };
-    let origin = lookup.origin(PROCESS_COMMAND.name).unwrap_or_default();
-    CredentialProcess::new(&command, origin).map(|process| Some(CredentialSource::Process(process)))
+    Ok(base.map(|mut source| {
+        source.roles.push(role);
+        source
+    }))
 }
 
-/// What one source has of the three.
-struct Group {
-    source: Source,
-    id: Option<String>,
-    secret: Option<Zeroizing<String>>,
-    token: Option<Zeroizing<String>>,
+/// The credentials of the profile that this one names.
+fn of_source(
+    lookup: &mut Lookup<'_>,
+    seen: &mut Vec<String>,
+) -> Result<Option<Option<CredentialSource>>, ConfigError> {
+    let Some(name) = lookup.in_profile(&SOURCE_PROFILE) else { return Ok(None) };
+    let origin = lookup.origin(SOURCE_PROFILE.name).unwrap_or_default().to_owned();
+    if seen.contains(&name.to_ascii_lowercase()) {
+        let rule = "must not lead back to itself".to_owned();
+        return Err(ConfigError::Rule { origin, rule });
+    }
+    seen.push(name.to_ascii_lowercase());
+    let before = lookup.enter(&name, &origin)?;
+    let mut found = of_profile(lookup, seen)?;
+    if found.is_none() {
+        let place = lookup.place_in_profile("credentials").unwrap_or_default();
+        lookup.missing("credentials", place);
+        found = Some(None);
+    }
+    lookup.restore(before);
+    Ok(found)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Environment,
-    Profile(Mode),
+/// A key that the mode asks for; missing if it is not there.
+fn required(lookup: &mut Lookup<'_>, setting: &Setting, mode: Mode) -> Option<String> {
+    let found = lookup.in_profile(setting);
+    if found.is_none() {
+        let place = Origin::Profile(mode).place(lookup, &[setting]);
+        lookup.missing(setting.name, format!("{place}, whose mode is {}", mode.name()));
+    }
+    found
 }
 
-impl Source {
-    /// Where these would stand.
-    fn place(self, lookup: &Lookup<'_>, settings: &[&Setting]) -> String {
-        let names = |name: fn(&Setting) -> Option<&'static str>| {
-            settings.iter().filter_map(|setting| name(setting)).collect::<Vec<_>>().join(" and ")
-        };
-        match self {
-            Self::Environment => names(|setting| setting.variable),
-            Self::Profile(_) => {
-                lookup.place_in_profile(names(|setting| setting.key)).unwrap_or_default()
-            }
-        }
-    }
+fn process(
+    lookup: &mut Lookup<'_>,
+    setting: &Setting,
+    mode: Mode,
+) -> Result<Option<CredentialSource>, ConfigError> {
+    let Some(command) = required(lookup, setting, mode) else { return Ok(None) };
+    let origin = lookup.origin(setting.name).unwrap_or_default();
+    CredentialProcess::new(&command, origin).map(|process| Some(Base::Process(process).into()))
 }
 
-impl Group {
-    /// Returns `None` if the environment has neither id nor secret; a token alone is ignored.
-    fn in_environment(lookup: &mut Lookup<'_>) -> Result<Option<Self>, ConfigError> {
-        let id = lookup.in_environment(&ACCESS_KEY_ID)?;
-        let secret = lookup.in_environment(&ACCESS_KEY_SECRET)?.map(Zeroizing::new);
-        if id.is_none() && secret.is_none() {
-            return Ok(None);
-        }
-        let token = lookup.in_environment(&SECURITY_TOKEN)?.map(Zeroizing::new);
-        Ok(Some(Self { source: Source::Environment, id, secret, token }))
-    }
-
-    fn in_profile(lookup: &mut Lookup<'_>, mode: Mode) -> Self {
-        let [id, secret] = [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET]
-            .map(|setting| lookup.in_profile(setting).or_else(|| lookup.example(setting)));
-        let token = if mode == Mode::AccessKey { None } else { lookup.in_profile(&SECURITY_TOKEN) };
-        Self {
-            source: Source::Profile(mode),
-            id,
-            secret: secret.map(Zeroizing::new),
-            token: token.map(Zeroizing::new),
-        }
-    }
-
-    fn into_credentials(self, lookup: &mut Lookup<'_>) -> Result<Option<Credentials>, ConfigError> {
-        let needs_token = self.source == Source::Profile(Mode::Sts);
-        match self {
-            Self { id: Some(id), secret: Some(mut secret), token, .. }
-                if token.is_some() || !needs_token =>
-            {
-                Credentials::new(id, take(&mut *secret))
-                    .and_then(|credentials| {
-                        credentials.with_security_token(take(&mut *token.unwrap_or_default()))
-                    })
-                    .map(Some)
-                    .map_err(|invalid| lookup.refused(invalid))
-            }
-            Self { id: None, secret: None, .. } if !needs_token => {
-                let pair = [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET];
-                let [variables, keys] =
-                    [Source::Environment, self.source].map(|source| source.place(lookup, &pair));
-                lookup.missing("credentials", format!("{OPTION}, {variables}, {keys}"));
-                Ok(None)
-            }
-            Self { source, id, secret, token } => {
-                let is_missing = [
-                    (&ACCESS_KEY_ID, id.is_none()),
-                    (&ACCESS_KEY_SECRET, secret.is_none()),
-                    (&SECURITY_TOKEN, needs_token && token.is_none()),
-                ];
-                for (setting, _) in is_missing.into_iter().filter(|(_, is_missing)| *is_missing) {
-                    let place = source.place(lookup, &[setting]);
-                    lookup.missing(
-                        setting.name,
-                        format!("{place}, with the rest of the credentials"),
-                    );
-                }
-                Ok(None)
-            }
-        }
-    }
+fn process_limit(lookup: &Lookup<'_>, text: &str) -> Result<Duration, ConfigError> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=600).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| ConfigError::Rule {
+        origin: lookup.origin(PROCESS_TIMEOUT.name).unwrap_or_default().to_owned(),
+        rule: format!("must be 1 to 600 seconds, not {text:?}"),
+    })
 }

@@ -21,7 +21,7 @@ pub(crate) enum ConfigError {
     /// As `Refused`, of what the library does not know.
     Rule {
         origin: String,
-        rule: &'static str,
+        rule: String,
     },
     /// No option or variable named the file where it is the one in the home directory.
     Unreadable {

@@ -86,7 +86,13 @@ impl ConfigFile {
                 path: self.path.clone(),
                 headings: profiles.names().map(heading).collect(),
             }),
-            _ => Ok(FileProfile { path: &self.path, heading: heading(&name), profile }),
+            _ => Ok(FileProfile {
+                path: &self.path,
+                heading: heading(&name),
+                profile,
+                bucket: None,
+                profiles,
+            }),
         }
     }
 }
@@ -120,17 +126,61 @@ fn heading(name: &str) -> String {
 }
 
 /// A profile, which may be empty or missing. Displays as `[profile prod] of PATH`.
+#[derive(Clone)]
 pub(super) struct FileProfile<'a> {
     path: &'a Path,
     heading: String,
     profile: Option<&'a Profile<'a>>,
+    /// What goes before it: the section of the bucket.
+    bucket: Option<&'a Profile<'a>>,
+    profiles: &'a Profiles<'a>,
 }
 
 impl<'a> FileProfile<'a> {
     /// The value of a key, and where it stands.
     pub(super) fn get(&self, key: &str) -> Option<(&'a str, String)> {
+        if let Some(bucket) = self.bucket
+            && let Some(value) = bucket.get(key)
+        {
+            let name = bucket.name.escape_debug();
+            let place = format!("[buckets {name}] of {}", self.path.display());
+            return Some((value.text, format!("{key} in {place}, line {}", value.line)));
+        }
         let value = self.profile?.get(key)?;
         Some((value.text, format!("{key} in {self}, line {}", value.line)))
+    }
+
+    /// The same, with what the file says of this bucket before it.
+    pub(super) fn with_bucket(self, name: Option<&str>) -> Self {
+        let bucket = name.and_then(|name| self.profiles.bucket(name));
+        Self { bucket, ..self }
+    }
+
+    /// Another profile of the file, which must exist.
+    pub(super) fn other(&self, name: &str, origin: &str) -> Result<Self, ConfigError> {
+        match self.profiles.get(name) {
+            Some(profile) => Ok(Self {
+                heading: heading(name),
+                profile: Some(profile),
+                bucket: None,
+                ..self.clone()
+            }),
+            None => Err(ConfigError::Rule {
+                origin: origin.to_owned(),
+                rule: format!("there is no {}", heading(name)),
+            }),
+        }
+    }
+
+    /// A line for each section with keys that have no effect.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        let sections = self.profile.into_iter().chain(self.bucket);
+        sections.filter(|section| !section.unsupported().is_empty()).map(|section| {
+            let keys =
+                section.unsupported().iter().map(|(key, line)| format!("{key} (line {line})"));
+            let keys = keys.collect::<Vec<_>>().join(", ");
+            format!("{}: has no effect here: {keys}", self.path.display())
+        })
     }
 }
 

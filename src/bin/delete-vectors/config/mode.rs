@@ -5,29 +5,53 @@ use super::setting::{Lookup, Setting};
 
 const MODE: Setting = Setting::new("mode").key("mode");
 
-/// The mode that a profile or a credential process declares.
+/// The mode that a profile declares.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// No mode: an AccessKey pair, and a token if there is one.
+    /// No mode: an AccessKey pair, and a token if there is one; else what the keys name.
     Unsaid,
     AccessKey,
     Sts,
+    EcsRole,
+    Oidc,
+    Process,
+    RamRole,
+    Uri,
+    /// Of the Alibaba Cloud CLI.
     External,
 }
 
+/// As ossutil, its users and the Alibaba Cloud CLI write them, in any case.
+const NAMES: [(&str, Mode); 10] = [
+    ("AK", Mode::AccessKey),
+    ("StsToken", Mode::Sts),
+    ("EcsRamRole", Mode::EcsRole),
+    ("Ali-EcsRamRole", Mode::EcsRole),
+    ("oidcRoleArn", Mode::Oidc),
+    ("OIDC", Mode::Oidc),
+    ("Process", Mode::Process),
+    ("RamRoleArn", Mode::RamRole),
+    ("CredentialsURI", Mode::Uri),
+    ("External", Mode::External),
+];
+
 impl Mode {
-    /// Returns `None` for a mode that is not supported.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        [("AK", Self::AccessKey), ("StsToken", Self::Sts), ("External", Self::External)]
-            .into_iter()
-            .find_map(|(name, mode)| name.eq_ignore_ascii_case(text).then_some(mode))
+    /// As ossutil writes it.
+    pub(super) fn name(self) -> &'static str {
+        NAMES.into_iter().find(|(_, mode)| *mode == self).map_or("not set", |(name, _)| name)
     }
 
     pub(super) fn of_profile(lookup: &mut Lookup<'_>) -> Result<Self, ConfigError> {
         let Some(text) = lookup.in_profile(&MODE) else { return Ok(Self::Unsaid) };
-        Self::parse(&text).ok_or_else(|| ConfigError::Rule {
+        let found = NAMES.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&text));
+        let rule = if text.eq_ignore_ascii_case("Anonymous") {
+            "mode must not be Anonymous: the service takes signed requests only"
+        } else {
+            "mode must be AK, StsToken, EcsRamRole, oidcRoleArn, Process, RamRoleArn, CredentialsURI or External"
+        };
+        found.map(|(_, mode)| mode).ok_or_else(|| ConfigError::Rule {
             origin: lookup.origin(MODE.name).unwrap_or_default().to_owned(),
-            rule: "mode must be AK, StsToken or External; for others, --credential-process can run a program that gets credentials",
+            rule: rule.to_owned(),
         })
     }
 }

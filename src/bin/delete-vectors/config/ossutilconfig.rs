@@ -3,7 +3,7 @@
 use std::{error, fmt};
 
 /// The keys that are read; files may write them in any case, and with `_` or nothing for `-`.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 22] = [
     "access-key-id",
     "access-key-secret",
     "sts-token",
@@ -12,13 +12,44 @@ const KEYS: [&str; 8] = [
     "account-id",
     "mode",
     "process-command",
+    "credential-process",
+    "credential-process-timeout",
+    "credential-uri",
+    "ecs-role-name",
+    "external-id",
+    "oidc-provider-arn",
+    "oidc-token-file-path",
+    "role-arn",
+    "role-session-name",
+    "source-profile",
+    "addressing-style",
+    "connect-timeout",
+    "read-timeout",
+    "retry-times",
 ];
 
-/// The sections `[default]`, also known as `[profile default]`, and `[profile NAME]`.
+/// Keys of ossutil that have no effect here, each with the values that ask for nothing else than
+/// what happens anyway.
+const UNSUPPORTED: [(&str, &[&str]); 5] = [
+    ("language", &["en"]),
+    ("loglevel", &["off"]),
+    ("output-format", &["raw"]),
+    ("sign-version", &["v4"]),
+    ("skip-verify-cert", &["false"]),
+];
+
+/// What a `[buckets NAME]` may say instead of the profile.
+const BUCKET_KEYS: [&str; 3] = ["region", "endpoint", "addressing-style"];
+
+/// The sections `[default]`, also known as `[profile default]`, `[profile NAME]`, and
+/// `[buckets NAME]`.
 pub(crate) struct Profiles<'a>(Vec<Profile<'a>>);
 
 pub(crate) struct Profile<'a> {
     pub(crate) name: &'a str,
+    is_bucket: bool,
+    /// Keys that have no effect, and their lines.
+    unsupported: Vec<(&'static str, usize)>,
     /// Of the heading, counted from 1, as all lines are.
     line: usize,
     values: Vec<Value<'a>>,
@@ -33,8 +64,9 @@ pub(crate) struct Value<'a> {
 }
 
 impl<'a> Profiles<'a> {
-    /// Reads lines that end in LF or CRLF. Lines that begin with `#` or `;` are comments; values
-    /// are trimmed, and otherwise what stands there: quotes, backslashes, `#` and `=` are part of them.
+    /// Reads lines that end in LF or CRLF. Lines that begin with `#` or `;` are comments. Values are
+    /// trimmed; double quotes around a value without others are left out, as the samples of ossutil
+    /// have them. Otherwise a value is what stands there, with backslashes, `#` and `=`.
     ///
     /// Other sections and keys belong to ossutil, and are skipped whatever they hold.
     pub(crate) fn parse(text: &'a str) -> Result<Self, SyntaxError> {
@@ -47,13 +79,14 @@ impl<'a> Profiles<'a> {
             }
             if let Some(rest) = text.strip_prefix('[') {
                 let heading = rest.strip_suffix(']').ok_or(SyntaxError::Neither { line })?;
-                section = match profile_name(heading) {
+                section = match section_name(heading) {
                     None => Section::Other,
-                    Some(name) => {
-                        if let Some(Profile { line: first, .. }) = find(&profiles, name) {
-                            return Err(SyntaxError::DoubledProfile { line, first: *first });
+                    Some((name, is_bucket)) => {
+                        if let Some(found) = find(&profiles, name, is_bucket) {
+                            return Err(SyntaxError::DoubledProfile { line, first: found.line });
                         }
-                        profiles.push(Profile { name, line, values: Vec::new() });
+                        let (values, unsupported) = (Vec::new(), Vec::new());
+                        profiles.push(Profile { name, is_bucket, unsupported, line, values });
                         Section::Profile
                     }
                 };
@@ -72,11 +105,16 @@ impl<'a> Profiles<'a> {
 
     /// The profile of this name, in any case.
     pub(crate) fn get(&self, name: &str) -> Option<&Profile<'a>> {
-        find(&self.0, name)
+        find(&self.0, name, false)
+    }
+
+    /// What the file says of a bucket.
+    pub(crate) fn bucket(&self, name: &str) -> Option<&Profile<'a>> {
+        find(&self.0, name, true)
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
-        self.0.iter().map(|profile| profile.name)
+        self.0.iter().filter(|profile| !profile.is_bucket).map(|profile| profile.name)
     }
 }
 
@@ -88,18 +126,26 @@ enum Section {
     Other,
 }
 
-fn find<'p, 'a>(profiles: &'p [Profile<'a>], name: &str) -> Option<&'p Profile<'a>> {
-    profiles.iter().find(|profile| profile.name.eq_ignore_ascii_case(name))
+fn find<'p, 'a>(
+    profiles: &'p [Profile<'a>],
+    name: &str,
+    is_bucket: bool,
+) -> Option<&'p Profile<'a>> {
+    let is_it = |profile: &&Profile<'_>| {
+        profile.is_bucket == is_bucket && profile.name.eq_ignore_ascii_case(name)
+    };
+    profiles.iter().find(is_it)
 }
 
-/// The profile that a section is, where it is one.
-fn profile_name(heading: &str) -> Option<&str> {
+/// The name of a profile or of a bucket, and whether it is a bucket's. `None` for other sections.
+fn section_name(heading: &str) -> Option<(&str, bool)> {
     let heading = heading.trim_ascii();
     if heading.eq_ignore_ascii_case("default") {
-        return Some(heading);
+        return Some((heading, false));
     }
     let (word, name) = heading.split_once([' ', '\t'])?;
-    word.eq_ignore_ascii_case("profile").then(|| name.trim_ascii())
+    let is_bucket = word.eq_ignore_ascii_case("buckets");
+    (is_bucket || word.eq_ignore_ascii_case("profile")).then(|| (name.trim_ascii(), is_bucket))
 }
 
 impl<'a> Profile<'a> {
@@ -119,15 +165,37 @@ impl<'a> Profile<'a> {
         {
             return Err(SyntaxError::Neither { line });
         }
-        let Some(key) = KEYS.into_iter().find(|known| letters(known).eq(letters(key))) else {
+        let value = unquoted(text.trim_ascii());
+        let known = KEYS.into_iter().find(|known| letters(known).eq(letters(key)));
+        let known = known.filter(|known| !self.is_bucket || BUCKET_KEYS.contains(known));
+        let Some(key) = known else {
+            let is_it = |known: &str| letters(known).eq(letters(key));
+            if let Some((key, plain)) = UNSUPPORTED.into_iter().find(|(known, _)| is_it(known))
+                && !plain.iter().any(|plain| plain.eq_ignore_ascii_case(value))
+                && !value.is_empty()
+            {
+                self.unsupported.push((key, line));
+            }
             return Ok(());
         };
         if let Some(Value { line: first, .. }) = self.values.iter().find(|value| value.key == key) {
             return Err(SyntaxError::DoubledKey { key, line, first: *first });
         }
-        self.values.push(Value { key, text: text.trim_ascii(), line });
+        self.values.push(Value { key, text: value, line });
         Ok(())
     }
+
+    /// The keys that have no effect, and their lines.
+    pub(crate) fn unsupported(&self) -> &[(&'static str, usize)] {
+        &self.unsupported
+    }
+}
+
+/// A value without the double quotes around it. If there are quotes inside, all of them are part of
+/// the value.
+fn unquoted(text: &str) -> &str {
+    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    inner.filter(|inner| !inner.contains('"')).unwrap_or(text)
 }
 
 /// What is compared of a key.
@@ -212,13 +280,17 @@ mod tests {
     #[test]
     fn a_value_is_what_stands_there() {
         for value in [
-            "a#b", "#", "; c", "a=b=", "=", "\"a\"", "'a'", r"a\n\\", "a b", "[a]", "%(x)s", "$X",
-            "ключ",
+            "a#b", "#", "; c", "a=b=", "=", "\"a", "a\"", "\"a\"b\"", "'a'", r"a\n\\", "a b",
+            "[a]", "%(x)s", "$X", "ключ",
         ] {
             assert_eq!(
                 parsed(&format!("[default]\nsts-token = {value} ")),
                 [format!("1:default 2:sts-token={value}")]
             );
+        }
+        for (text, value) in [("\"a b\"", "a b"), (" \"\" ", ""), ("\" a\"", " a"), ("\"", "\"")] {
+            let file = format!("[default]\nsts-token ={text}");
+            assert_eq!(parsed(&file), [format!("1:default 2:sts-token={value}")]);
         }
         let profiles = Profiles::parse("[default]\nsts-token=\nregion=r").unwrap();
         let profile = profiles.get("default").unwrap();
@@ -240,8 +312,13 @@ mod tests {
 
     #[test]
     fn what_is_not_read_is_passed_over() {
-        let text = "[Credentials]\nregion=x\nregion=y\nno pair\n[default]\nlanguage=EN\nlanguage=CH\n[profile]\n[buckets a]\nregion=z";
-        assert_eq!(parsed(text), ["5:default"]);
+        let text = "[Credentials]\nregion=x\nregion=y\nno pair\n[default]\nlanguage=EN\nlanguage=CH\n[profile]\n[buckets a]\nregion=z\nmode=AK";
+        assert_eq!(parsed(text), ["5:default", "9:a 10:region=z"]);
+        let text =
+            "[default]\nlogLevel=info\nskip_verify_cert=true\nlanguage=EN\nother=1\nsign-version=";
+        let profiles = Profiles::parse(text).unwrap();
+        let unsupported = profiles.get("default").unwrap().unsupported();
+        assert_eq!(unsupported, [("loglevel", 2), ("skip-verify-cert", 3)]);
     }
 
     #[test]

@@ -1,8 +1,7 @@
-//! A program that prints credentials: the `External` mode of the Alibaba Cloud CLI.
+//! A program that prints credentials: the modes `Process` of ossutil and `External` of the Alibaba
+//! Cloud CLI.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::mem::take;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -10,15 +9,13 @@ use std::time::{Duration, Instant};
 use std::{error, fmt};
 
 use oss_delete_vectors::{Credentials, InvalidValue};
-use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::error::ConfigError;
-use super::mode::Mode;
 use super::wiped;
 use crate::input_text::{self, NotText};
 
-/// How long the program may take: it may have to ask someone for a password.
+/// How long the program may take if nothing says so: it may have to ask someone for a password.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The most that it may print.
@@ -42,10 +39,15 @@ impl CredentialProcess {
     pub(super) fn new(command: &str, origin: &str) -> Result<Self, ConfigError> {
         let mut words = shlex::split(command).unwrap_or_default().into_iter();
         let Some(program) = words.next().filter(|program| !program.is_empty()) else {
-            let rule = "must be a program and its arguments, with every quote closed";
+            let rule = "must be a program and its arguments, with every quote closed".to_owned();
             return Err(ConfigError::Rule { origin: origin.to_owned(), rule });
         };
         Ok(Self { origin: origin.to_owned(), program, arguments: words.collect(), limit: LIMIT })
+    }
+
+    /// Gives it this time.
+    pub(super) fn with_limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Runs the program and reads its output. Only its stderr is connected to the terminal.
@@ -116,51 +118,11 @@ impl Drop for Running {
     }
 }
 
-/// Reads `{"mode":"StsToken","access_key_id":..,"access_key_secret":..,"sts_token":..,"expiration":..}`.
-///
-/// The expiration is not checked: a wrong local clock would reject valid credentials. The service
-/// checks it.
+/// Reads what it printed. The expiration is not checked: a wrong local clock would reject valid
+/// credentials. The service checks it.
 fn read(output: &[u8]) -> Result<Credentials, Failure> {
     let output = input_text::checked(output).map_err(Failure::NotText)?;
-    let whole: &RawValue = serde_json::from_slice(output).map_err(Failure::NotJson)?;
-    if !whole.get().starts_with('{') {
-        return Err(Failure::Member("output", "must be a JSON object"));
-    }
-    let members: Members<'_> = serde_json::from_str(whole.get()).map_err(Failure::NotJson)?;
-    let mode = match text(&members, "mode")? {
-        None => Mode::Unsaid,
-        Some(mode) => Mode::parse(&mode)
-            .filter(|mode| *mode != Mode::External)
-            .ok_or(Failure::Member("mode", "must be StsToken or AK"))?,
-    };
-    let id = text(&members, "access_key_id")?.ok_or(Failure::Member("access_key_id", MISSING))?;
-    let mut secret = text(&members, "access_key_secret")?
-        .ok_or(Failure::Member("access_key_secret", MISSING))?;
-    let mut token = match text(&members, "sts_token")? {
-        None if mode == Mode::Sts => return Err(Failure::Member("sts_token", MISSING)),
-        token => token.filter(|_| mode != Mode::AccessKey).unwrap_or_default(),
-    };
-    let credentials = Credentials::new(&*id, take(&mut *secret))
-        .and_then(|credentials| credentials.with_security_token(take(&mut *token)));
-    let credentials = credentials.map_err(Failure::Refused)?;
-    let Some(expiration) = text(&members, "expiration")? else { return Ok(credentials) };
-    credentials.with_expiration_text(&expiration).map_err(Failure::Refused)
-}
-
-const MISSING: &str = "is missing";
-
-/// The members by name, borrowed from the output: a copy would not be wiped.
-type Members<'a> = BTreeMap<String, &'a RawValue>;
-
-/// The text of a member. `null` and an empty text count as missing.
-fn text(members: &Members<'_>, name: &'static str) -> Result<Option<Zeroizing<String>>, Failure> {
-    let Some(json) = members.get(name).map(|value| value.get()).filter(|json| *json != "null")
-    else {
-        return Ok(None);
-    };
-    let quoted = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
-    let text = quoted.and_then(wiped::unescape).ok_or(Failure::Member(name, "must be a string"))?;
-    Ok(Some(text).filter(|text| !text.is_empty()))
+    Credentials::from_json(output).map_err(Failure::Refused)
 }
 
 /// Why a program did not return credentials. Shows neither its arguments nor anything that it printed.
@@ -178,8 +140,6 @@ enum Failure {
     Long,
     Status(ExitStatus),
     NotText(NotText),
-    NotJson(serde_json::Error),
-    Member(&'static str, &'static str),
     Refused(InvalidValue),
 }
 
@@ -193,10 +153,6 @@ impl fmt::Display for ProcessError {
             Failure::Long => write!(f, "the program printed more than {} KiB", MAX_OUTPUT / 1024),
             Failure::Status(status) => write!(f, "the program failed: {status}"),
             Failure::NotText(not_text) => write!(f, "the program's output {not_text}"),
-            Failure::NotJson(error) => {
-                write!(f, "the program's output must be a JSON object: {error}")
-            }
-            Failure::Member(name, rule) => write!(f, "the program's {name} {rule}"),
             Failure::Refused(invalid) => {
                 write!(f, "the program's {} {}", invalid.field(), invalid.rule())
             }

@@ -119,6 +119,31 @@ impl<'a> Lookup<'a> {
         setting.example.filter(|_| self.is_rehearsal()).map(str::to_owned)
     }
 
+    /// The variable of this name, for the sources of the library. One that is not UTF-8 names
+    /// nothing that they could use.
+    pub(super) fn environment_text(&self, name: &str) -> Option<String> {
+        (self.environment)(name)?.into_string().ok()
+    }
+
+    /// Looks into another profile until the result is given back to `restore`.
+    pub(super) fn enter(
+        &mut self,
+        name: &str,
+        origin: &str,
+    ) -> Result<FileProfile<'a>, ConfigError> {
+        let current = self.profile.as_mut().expect("a key of a profile named it");
+        let other = current.other(name, origin)?;
+        Ok(std::mem::replace(current, other))
+    }
+
+    pub(super) fn restore(&mut self, profile: FileProfile<'a>) {
+        self.profile = Some(profile);
+    }
+
+    pub(super) fn has_missing(&self) -> bool {
+        !self.missing.is_empty()
+    }
+
     pub(super) fn is_rehearsal(&self) -> bool {
         self.profile.is_none()
     }

@@ -7,12 +7,12 @@ use http::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::code;
 use super::error_document::{ErrorDocument, shown};
 use super::header;
 use super::meaning::Meaning;
 use super::redact::Secrets;
 use super::response::{date, insert, insert_qos_delay, qos_delay, text};
+use super::{Kind, code};
 use crate::escape::escape;
 use crate::signing::{RequestDate, Resource};
 use crate::{Endpoint, Target, time_text};
@@ -42,6 +42,8 @@ pub struct ServiceError(Box<Parts>);
 /// Behind a pointer, so that results stay small.
 #[derive(Clone, PartialEq, Eq)]
 struct Parts {
+    /// Of the call that it is the response to.
+    kind: Kind,
     status: StatusCode,
     code: String,
     message: String,
@@ -64,6 +66,7 @@ impl ServiceError {
     #[must_use]
     pub fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self(Box::new(Parts {
+            kind: Kind::DeleteVectors,
             status,
             code: code.into(),
             message: message.into(),
@@ -119,7 +122,11 @@ impl ServiceError {
         self
     }
 
-    pub(super) fn parse<B: AsRef<[u8]>>(response: &Response<B>, secrets: &Secrets<'_>) -> Self {
+    pub(super) fn parse<B: AsRef<[u8]>>(
+        kind: Kind,
+        response: &Response<B>,
+        secrets: &Secrets<'_>,
+    ) -> Self {
         let (headers, body) = (response.headers(), response.body().as_ref());
         let document = ErrorDocument::parse(headers, body);
         let message = document.message.unwrap_or_else(|| match &document.code {
@@ -132,6 +139,7 @@ impl ServiceError {
         let server_time = document.server_time.and_then(|time| time_text::any(&time));
         let redacted = |text: String| secrets.redact(text);
         Self(Box::new(Parts {
+            kind,
             status: response.status(),
             code: redacted(code.unwrap_or_else(|| code::BAD_ERROR_RESPONSE.to_owned())),
             message: redacted(message),
@@ -149,6 +157,15 @@ impl ServiceError {
             retry_after: retry_after(headers),
             qos_delay: qos_delay(headers),
         }))
+    }
+
+    /// A success that is not the document that it should be.
+    pub(crate) fn unreadable<B>(kind: Kind, response: &Response<B>, reason: &str) -> Self {
+        let message = format!("the response is not a list of vectors: {reason}");
+        let mut error = Self::new(response.status(), code::BAD_ERROR_RESPONSE, message);
+        error.0.kind = kind;
+        error.0.request_id = text(response.headers(), header::REQUEST_ID);
+        error
     }
 
     /// The status. It can be a 2xx, if the response has no request id or an error in its body.
@@ -267,9 +284,14 @@ impl ServiceError {
     /// - a response that is [not from OSS](Self::is_from_oss), because OSS may have handled the
     ///   request.
     ///
-    /// All other responses mean that the call was rejected.
+    /// All other responses mean that the call was rejected. Calls that delete nothing are never
+    /// meant.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {
+        self.0.kind == Kind::DeleteVectors && self.may_have_executed()
+    }
+
+    fn may_have_executed(&self) -> bool {
         match self.meaning() {
             Meaning::Failed | Meaning::NotFromOss => true,
             Meaning::Throttled => {
@@ -338,8 +360,11 @@ impl ServiceError {
         Some(Cow::Borrowed(match self.code() {
             code::ACCESS_DENIED => {
                 return Some(
-                    format!("allow the action oss:DeleteVectors on {resource} and {resource}/*")
-                        .into(),
+                    format!(
+                        "allow the action {} on {resource} and {resource}/*",
+                        self.0.kind.action()
+                    )
+                    .into(),
                 );
             }
             code::NO_SUCH_BUCKET => {
@@ -350,9 +375,17 @@ impl ServiceError {
             code::NO_SUCH_VECTOR_INDEX => {
                 return Some(format!("check the index name, {target}").into());
             }
+            code::VECTOR_INDEX_PARAMETER_INVALID if self.0.kind == Kind::ListVectors => {
+                "check the index name and the filter"
+            }
             code => match (code::advice(code), self.meaning()) {
                 (Some(advice), _) => advice,
                 (None, Meaning::Throttled) => "send again, more slowly",
+                (None, Meaning::NotFromOss | Meaning::Failed)
+                    if !self.is_from_oss() && self.0.kind != Kind::DeleteVectors =>
+                {
+                    "check the endpoint: the response is not from OSS"
+                }
                 (None, Meaning::NotFromOss | Meaning::Failed) if !self.is_from_oss() => {
                     "check the endpoint: the response is not from OSS, and some keys may be deleted"
                 }
@@ -367,8 +400,18 @@ impl ServiceError {
     /// that a header cannot have are left out there.
     #[must_use]
     pub fn to_response(&self) -> Response<Bytes> {
-        let Parts { status, code, message, request_id, ec, fields, date, retry_after, qos_delay } =
-            &*self.0;
+        let Parts {
+            kind: _,
+            status,
+            code,
+            message,
+            request_id,
+            ec,
+            fields,
+            date,
+            retry_after,
+            qos_delay,
+        } = &*self.0;
         let mut members = Map::<String, Value>::new();
         for (name, value) in fields {
             // As in parsing, the first member of a name that is not empty counts.

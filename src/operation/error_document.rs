@@ -106,7 +106,7 @@ fn has_error(value: &Value) -> bool {
 }
 
 /// A member by its name. An exact match wins over one that differs in case.
-fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+pub(crate) fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let in_any_case = || {
         members.iter().find(|(member, _)| member.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     };

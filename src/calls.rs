@@ -1,0 +1,539 @@
+//! Many callers, each with a few keys, and one answer for each of them.
+//!
+//! [`Calls`] is what a client is made of: a state machine that does no IO. It merges the keys of the
+//! calls that wait into the batches of one [`BulkDelete`], so that all of them share one pace, one
+//! set of retries, one clock and one set of credentials, and takes the outcomes apart again:
+//!
+//! ```text
+//!  begin            admitted              pushed, batch by batch       poll_finished
+//!    |
+//!    v    room                 in turns                      outcomes
+//! waiting ----> queue of calls --------> segments of positions ----> Ok, or the keys that are not gone
+//!                 ^         |            in the BulkDelete             ^
+//!                 |         |                                          |
+//!                 +---------+  more keys                               |
+//!                 |                                                    |
+//!                 +----------------------------------------------------+  timeout, stop, abort
+//! ```
+//!
+//! - **Order.** Calls have their turn in the order in which they came. A call that has more keys
+//!   than fit into one batch goes behind the others after each batch, so that a huge call does not
+//!   keep small ones waiting.
+//! - **As late as possible.** Keys are pushed when no closed batch waits to be sent. What comes
+//!   until then goes with it, and a single call leaves at once if there is nothing to wait for.
+//! - **A key of two calls** that is in one batch has one outcome, and both get it. In two batches
+//!   each gets what its own request showed.
+//! - **A stop** fails the calls that wait. The next call begins anew: [`BulkDelete::restart`].
+
+mod call;
+mod error;
+mod metrics;
+mod pending;
+mod segments;
+mod trace;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use http::Response;
+
+use self::pending::{End, Pending};
+use self::segments::Segments;
+use crate::bulk::{BulkDelete, BulkOptions, Event, KeyOutcome, StopReason, Transmit, TransmitId};
+use crate::{AttemptError, Credentials, InvalidValue, KeyBatch, Now, Target, TransportError};
+
+pub use self::call::Call;
+pub use self::error::{DeleteError, DeleteErrorKind, NotDeleted};
+pub use self::metrics::Metrics;
+
+/// Deletes the keys of many calls, and gives each call its result: a state machine that does no IO.
+///
+/// A loop drives it as it drives a [`BulkDelete`]:
+///
+/// 1. **begin** calls, and [`abandon`](Self::abandon) those whose caller is gone;
+/// 2. **send** what [`poll_transmit`](Self::poll_transmit) returns, until there is none;
+/// 3. **take** what [`poll_event`](Self::poll_event) and [`poll_finished`](Self::poll_finished)
+///    return, until there is none;
+/// 4. **end** here if [`is_finished`](Self::is_finished);
+/// 5. **wait** for a call, for a response, or for [`poll_timeout`](Self::poll_timeout);
+/// 6. **hand in** what came: [`handle_response`](Self::handle_response),
+///    [`handle_failure`](Self::handle_failure), [`handle_credentials`](Self::handle_credentials),
+///    [`handle_timeout`](Self::handle_timeout).
+///
+/// ```
+/// # #[cfg(feature = "emulator")] {
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use oss_delete_vectors::bulk::{BulkOptions, KeyOutcome};
+/// use oss_delete_vectors::calls::{Call, Calls};
+/// use oss_delete_vectors::emulator::Emulator;
+/// # use oss_delete_vectors::{Credentials, Now, Target};
+/// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket").index_name("vectorindex1").build()?;
+/// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+///
+/// // A service that rejects one key.
+/// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), ["a", "b", "bad"])?;
+/// emulator.reject_keys(["bad"]);
+/// let mut calls = Calls::new(&target, credentials, BulkOptions::new())?;
+/// let good = calls.begin(now, Call::new(["a", "b"])?);
+/// let bad = calls.begin(now, Call::new(["b", "bad"])?);
+///
+/// let mut results = Vec::new();
+/// while results.len() < 2 {
+///     while let Some(transmit) = calls.poll_transmit(now) {
+///         calls.handle_response(now, transmit.id, &emulator.handle(now, &transmit.to_request()));
+///     }
+///     results.extend(std::iter::from_fn(|| calls.poll_finished()));
+///     while calls.poll_event().is_some() {}
+/// }
+/// let result = |call| results.iter().find(|finished| finished.id == call).unwrap().result.clone();
+/// assert_eq!(result(good), Ok(()));
+/// let error = result(bad).unwrap_err();
+/// let not_deleted: Vec<_> = error.not_deleted().map(|key| (key.key, key.outcome)).collect();
+/// assert_eq!(not_deleted, [("bad", KeyOutcome::Rejected)]);
+/// # }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What it guarantees
+///
+/// Every call that is not abandoned gets exactly one result, and it is the truth: keys that the
+/// result does not name are gone, none is *rejected* or *not attempted* that this call may have
+/// deleted. Memory is bounded by the keys of the calls that have no result and those that are
+/// unsettled. The same seed and the same inputs give the same requests and results.
+pub struct Calls {
+    bulk: BulkDelete,
+    /// The latest moment seen.
+    now: Duration,
+    pending: BTreeMap<CallId, Pending>,
+    next_id: u64,
+    /// Calls that wait for room.
+    waiting: BTreeSet<CallId>,
+    /// Room that the others take.
+    room_taken: usize,
+    most_waiting_keys: usize,
+    /// Calls that have keys to push, by their turn.
+    queue: BTreeMap<u64, CallId>,
+    next_turn: u64,
+    segments: Segments,
+    deadlines: BTreeSet<(Duration, CallId)>,
+    events: VecDeque<Event>,
+    finished: VecDeque<Finished>,
+    is_closed: bool,
+    is_aborted: bool,
+    /// Keys without an outcome.
+    waiting_keys: usize,
+    failed_calls: u64,
+}
+
+/// One call, for as long as its [`Calls`] lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(u64);
+
+/// A call that has its result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finished {
+    /// Which call.
+    pub id: CallId,
+    /// `Ok` if all its keys are gone.
+    pub result: Result<(), DeleteError>,
+}
+
+/// Events that wait before nothing new is sent.
+const MOST_EVENTS: usize = 64;
+
+impl Calls {
+    /// Keys that may be unsettled before further calls wait for room, if
+    /// [`most_waiting_keys`](Self::most_waiting_keys) was not called.
+    pub const DEFAULT_MOST_WAITING_KEYS: usize = 100_000;
+
+    /// An outage of this length fails the calls that wait, unless the options say otherwise.
+    pub const DEFAULT_OUTAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Calls that delete from the index of `target`. If `options` have no
+    /// [`outage_timeout`](BulkOptions::outage_timeout), it is
+    /// [a minute](Self::DEFAULT_OUTAGE_TIMEOUT): a caller waits for the result.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] naming the option that is out of its range.
+    pub fn new(
+        target: &Target,
+        credentials: Credentials,
+        options: BulkOptions,
+    ) -> Result<Self, InvalidValue> {
+        let options = options.default_outage_timeout(Self::DEFAULT_OUTAGE_TIMEOUT);
+        Ok(Self {
+            bulk: BulkDelete::new(target, credentials, options)?,
+            now: Duration::ZERO,
+            pending: BTreeMap::new(),
+            next_id: 0,
+            waiting: BTreeSet::new(),
+            room_taken: 0,
+            most_waiting_keys: Self::DEFAULT_MOST_WAITING_KEYS,
+            queue: BTreeMap::new(),
+            next_turn: 0,
+            segments: Segments::default(),
+            deadlines: BTreeSet::new(),
+            events: VecDeque::new(),
+            finished: VecDeque::new(),
+            is_closed: false,
+            is_aborted: false,
+            waiting_keys: 0,
+            failed_calls: 0,
+        })
+    }
+
+    /// Lets calls wait for room while so many keys of others have no outcome, at least 1. Each call
+    /// counts with at most 500 keys, so that a huge one does not keep small ones out.
+    #[must_use]
+    pub fn most_waiting_keys(mut self, keys: usize) -> Self {
+        self.most_waiting_keys = keys.max(1);
+        self
+    }
+
+    /// Says that [`Event::CredentialsNeeded`] is followed by
+    /// [`handle_credentials`](Self::handle_credentials): see [`BulkDelete::enable_renewal`].
+    pub fn enable_renewal(&mut self) {
+        self.bulk.enable_renewal();
+    }
+
+    /// Takes a call. Its result comes from [`poll_finished`](Self::poll_finished): at once if it has
+    /// no keys, or if this is [closed](Self::close).
+    pub fn begin(&mut self, now: Now, call: Call) -> CallId {
+        self.now = self.now.max(now.monotonic);
+        let id = CallId(self.next_id);
+        self.next_id += 1;
+        let call = Pending::new(call, self.now);
+        self.waiting_keys += call.unsettled;
+        self.deadlines.extend(call.deadline().map(|deadline| (deadline, id)));
+        let has_keys = call.unsettled > 0;
+        self.pending.insert(id, call);
+        self.waiting.insert(id);
+        if self.is_closed {
+            self.drop_call(id, End::Closed);
+        } else if !has_keys {
+            self.finish(id, End::Settled);
+        } else {
+            self.admit();
+        }
+        id
+    }
+
+    /// Says that nobody waits for the result of a call any more: it gets none. Its keys are deleted
+    /// all the same, unless the call still waited for room: then nothing of it is sent.
+    pub fn abandon(&mut self, id: CallId) {
+        let Some(call) = self.pending.get_mut(&id) else { return };
+        call.is_abandoned = true;
+        if self.waiting.contains(&id) {
+            self.drop_call(id, End::Closed);
+        }
+    }
+
+    /// Takes no more calls. Those that were begun go on.
+    pub fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// Sends nothing more and waits for nothing: every call has its result at once. Keys that are in
+    /// flight are [unconfirmed](KeyOutcome::Unconfirmed).
+    pub fn abort(&mut self) {
+        self.is_closed = true;
+        self.is_aborted = true;
+        self.bulk.abort();
+        self.absorb();
+        while let Some((&id, _)) = self.pending.first_key_value() {
+            self.drop_call(id, End::Closed);
+        }
+    }
+
+    /// The next request to send, as from [`BulkDelete::poll_transmit`]; `None` if there is none now.
+    #[must_use]
+    pub fn poll_transmit(&mut self, now: Now) -> Option<Transmit> {
+        self.prepare(now);
+        if self.events.len() >= MOST_EVENTS {
+            return None;
+        }
+        let transmit = self.bulk.poll_transmit(now)?;
+        if cfg!(feature = "tracing") {
+            let calls =
+                transmit.positions.ranges().flat_map(|range| self.segments.overlapping(&range));
+            for (id, _) in calls {
+                if let Some(call) = self.pending.get(&id) {
+                    call.span.is_cause_of(&transmit.span);
+                }
+            }
+        }
+        Some(transmit)
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) would hand out a request now: see
+    /// [`BulkDelete::wants_transmit`].
+    #[must_use]
+    pub fn wants_transmit(&mut self, now: Now) -> bool {
+        self.prepare(now);
+        self.events.len() < MOST_EVENTS && self.bulk.wants_transmit(now)
+    }
+
+    /// The next event of the [`BulkDelete`]; `None` if there is none. Positions in it count the keys
+    /// of all calls. [`Event::Stopped`] is followed by a restart.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.absorb();
+        self.events.pop_front()
+    }
+
+    /// The next call that has its result; `None` if there is none.
+    #[must_use]
+    pub fn poll_finished(&mut self) -> Option<Finished> {
+        self.finished.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time: see
+    /// [`BulkDelete::poll_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let deadline = self.deadlines.first().map(|&(deadline, _)| deadline);
+        [deadline, self.bulk.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Does what is due at `now`. Calling it too often does no harm.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.now = self.now.max(now.monotonic);
+        self.bulk.handle_timeout(now);
+        self.absorb();
+        while let Some(&(deadline, id)) = self.deadlines.first()
+            && deadline <= self.now
+        {
+            self.drop_call(id, End::TimedOut);
+        }
+    }
+
+    /// Takes the response to a transmit: see [`BulkDelete::handle_response`].
+    pub fn handle_response<B: AsRef<[u8]>>(
+        &mut self,
+        now: Now,
+        id: TransmitId,
+        response: &Response<B>,
+    ) {
+        self.bulk.handle_response(now, id, response);
+        self.absorb();
+    }
+
+    /// Takes note that a transmit has no response: see [`BulkDelete::handle_failure`].
+    pub fn handle_failure(&mut self, now: Now, id: TransmitId, error: TransportError) {
+        self.bulk.handle_failure(now, id, error);
+        self.absorb();
+    }
+
+    /// Signs as `credentials` from now on: see [`BulkDelete::handle_credentials`].
+    pub fn handle_credentials(&mut self, now: Now, credentials: Credentials) {
+        self.bulk.handle_credentials(now, credentials);
+        self.absorb();
+    }
+
+    /// Whether no more calls are taken and none is left, nor a request of one that is abandoned or
+    /// timed out.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.is_closed && self.pending.is_empty() && self.bulk.report().pending() == 0
+    }
+
+    /// Requests that have no response yet: see [`BulkDelete::in_flight`].
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.bulk.in_flight()
+    }
+
+    /// Whether a transmit still waits for its response: see [`BulkDelete::is_in_flight`].
+    #[must_use]
+    pub fn is_in_flight(&self, id: TransmitId) -> bool {
+        self.bulk.is_in_flight(id)
+    }
+
+    /// What goes on at present, and what went on so far.
+    #[must_use]
+    pub fn metrics(&self, now: Now) -> Metrics {
+        let report = self.bulk.report();
+        let oldest = self.pending.first_key_value().map(|(_, call)| call.begun);
+        Metrics {
+            calls: self.next_id,
+            failed_calls: self.failed_calls,
+            keys: report.pushed,
+            deleted: report.deleted,
+            requests: report.requests,
+            throttled: report.throttled,
+            retries: report.retries,
+            in_flight: self.in_flight(),
+            waiting_calls: self.pending.len(),
+            waiting_keys: self.waiting_keys,
+            oldest_call: oldest.map(|begun| now.monotonic.saturating_sub(begun)),
+            pace: self.bulk.pace(),
+        }
+    }
+
+    /// Pushes what may leave at `now`.
+    fn prepare(&mut self, now: Now) {
+        self.now = self.now.max(now.monotonic);
+        self.push();
+        self.absorb();
+    }
+
+    /// Lets calls in as long as there is room, in the order in which they came.
+    fn admit(&mut self) {
+        while self.room_taken < self.most_waiting_keys
+            && let Some(id) = self.waiting.pop_first()
+        {
+            let call = self.pending.get_mut(&id).expect("it is pending");
+            self.room_taken += call.take_room();
+            self.enqueue(id);
+        }
+    }
+
+    /// Puts a call behind the others.
+    fn enqueue(&mut self, id: CallId) {
+        let turn = self.next_turn;
+        self.next_turn += 1;
+        self.queue.insert(turn, id);
+        self.pending.get_mut(&id).expect("it is pending").turn = Some(turn);
+    }
+
+    /// Pushes keys of the calls in turn, for as long as no closed batch waits to be sent.
+    fn push(&mut self) {
+        while !self.bulk.has_unsent()
+            && self.bulk.can_push()
+            && let Some((_, id)) = self.queue.pop_first()
+        {
+            let call = self.pending.get_mut(&id).expect("it is pending");
+            call.turn = None;
+            let end = call.keys.len().min(call.pushed + KeyBatch::MAX_KEYS);
+            while call.pushed < end && !self.bulk.has_unsent() {
+                let (key, position) = (call.pushed, self.bulk.position());
+                self.bulk.push(call.keys.key(key)).expect("can_push was asked before");
+                self.segments.add(position, id, key);
+                call.was_pushed(position);
+            }
+            if call.pushed < call.keys.len() {
+                self.enqueue(id);
+            }
+        }
+        if self.bulk.wants_flush() {
+            self.bulk.flush();
+        }
+        if self.is_closed && self.queue.is_empty() && self.waiting.is_empty() {
+            // No keys can come any more, so that those that are left spend their attempts.
+            self.bulk.finish();
+        }
+    }
+
+    /// Takes the events of the `BulkDelete` apart, at once: a call that is begun after a stop is none
+    /// of those that it fails.
+    fn absorb(&mut self) {
+        while let Some(event) = self.bulk.poll_event() {
+            match &event {
+                Event::Deleted { positions, .. } => {
+                    positions.ranges().for_each(|range| self.settle(&range, None));
+                }
+                Event::Failed(failed) => {
+                    let outcome = Some((failed.outcome, failed.error.as_ref()));
+                    failed.positions.ranges().for_each(|range| self.settle(&range, outcome));
+                }
+                Event::Stopped(reason) if !self.is_aborted => {
+                    self.stop_calls(reason);
+                    self.bulk.restart();
+                }
+                _ => {}
+            }
+            self.events.push_back(event);
+        }
+    }
+
+    /// Gives the keys at `positions` their outcome, and those calls their results that have no
+    /// others.
+    fn settle(
+        &mut self,
+        positions: &Range<u64>,
+        outcome: Option<(KeyOutcome, Option<&AttemptError>)>,
+    ) {
+        let Self { segments, pending, waiting_keys, .. } = self;
+        let mut settled = Vec::new();
+        segments.take(positions, |id, keys| {
+            // A call that timed out has its result.
+            let Some(call) = pending.get_mut(&id) else { return };
+            *waiting_keys -= keys.len();
+            match outcome {
+                None => call.deleted(&keys),
+                Some((outcome, error)) => call.failed(keys, outcome, error),
+            }
+            if call.unsettled == 0 {
+                settled.push(id);
+            }
+        });
+        settled.into_iter().for_each(|id| self.finish(id, End::Settled));
+    }
+
+    /// Fails what the calls have not pushed. What they have pushed has its outcome, or is in flight.
+    fn stop_calls(&mut self, reason: &StopReason) {
+        self.queue.clear();
+        self.waiting.clear();
+        let mut settled = Vec::new();
+        for (&id, call) in &mut self.pending {
+            let before = call.unsettled;
+            call.turn = None;
+            call.stopped(reason);
+            self.waiting_keys -= before - call.unsettled;
+            if call.unsettled == 0 {
+                settled.push(id);
+            }
+        }
+        settled.into_iter().for_each(|id| self.finish(id, End::Settled));
+    }
+
+    /// Ends a call before all its keys are settled: those that were pushed may be gone, or may be
+    /// deleted later.
+    fn drop_call(&mut self, id: CallId, end: End) {
+        let call = self.pending.get_mut(&id).expect("it is pending");
+        let before = call.unsettled;
+        let positions = call.positions.clone();
+        call.drop_unpushed();
+        let parts: Vec<_> = self.segments.overlapping(&positions).collect();
+        for (_, keys) in parts.into_iter().filter(|&(of, _)| of == id) {
+            call.failed(keys, KeyOutcome::Unconfirmed, None);
+        }
+        self.waiting_keys -= before;
+        self.finish(id, end);
+    }
+
+    fn finish(&mut self, id: CallId, end: End) {
+        let mut call = self.pending.remove(&id).expect("it is pending");
+        self.waiting.remove(&id);
+        self.room_taken -= call.room;
+        if let Some(turn) = call.turn {
+            self.queue.remove(&turn);
+        }
+        if let Some(deadline) = call.deadline() {
+            self.deadlines.remove(&(deadline, id));
+        }
+        let result = call.result(if self.is_aborted { End::Closed } else { end });
+        call.span.conclude(&result);
+        self.failed_calls += u64::from(result.is_err());
+        if !call.is_abandoned {
+            self.finished.push_back(Finished { id, result });
+        }
+        self.admit();
+    }
+}
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calls")
+            .field("bulk", &self.bulk)
+            .field("pending", &self.pending.len())
+            .field("waiting", &self.waiting.len())
+            .field("is_closed", &self.is_closed)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,304 @@
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::call::CallKeys;
+use crate::bulk::{KeyOutcome, StopReason};
+use crate::{AttemptError, InvalidValue, Target};
+
+/// Not all keys of a call are gone for sure: which ones, and why.
+///
+/// | [`kind`](Self::kind) | what happened | what to do |
+/// |---|---|---|
+/// | `InvalidKey` | a key is empty or too long; nothing was sent | fix the key |
+/// | `NotDeleted` | some keys were rejected or not confirmed | see each key's outcome and error |
+/// | `Stopped` | the service takes no such request, or is out of reach | do what the reason says, then call again |
+/// | `TimedOut` | the call's timeout was over | call again, or wait longer |
+/// | `Closed` | the client takes no more calls | make another client |
+///
+/// All keys that [`not_deleted`](Self::not_deleted) does not return are gone, except if a key was
+/// invalid. To delete a key again is harmless, unless someone put a vector back under it in between.
+///
+/// ```
+/// use oss_delete_vectors::bulk::KeyOutcome;
+/// use oss_delete_vectors::calls::DeleteError;
+///
+/// /// The keys to send again.
+/// fn again(error: &DeleteError) -> Vec<String> {
+///     let keys = error.not_deleted().filter(|key| key.outcome != KeyOutcome::Rejected);
+///     keys.map(|key| key.key.to_owned()).collect()
+/// }
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeleteError(Box<Inner>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Inner {
+    kind: DeleteErrorKind,
+    /// Keys of the call.
+    total: usize,
+    /// Those that are not gone for sure.
+    keys: CallKeys,
+    /// Their outcomes, for all of them in their order.
+    parts: Vec<Part>,
+    provider: ProviderError,
+}
+
+/// Why the provider gave no credentials.
+#[derive(Clone, Default)]
+struct ProviderError(Option<Arc<dyn Error + Send + Sync>>);
+
+/// Not a part of what the error says about the keys.
+impl PartialEq for ProviderError {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for ProviderError {}
+
+/// What keys of a call have in common that are not gone for sure: some of the call's keys while it
+/// waits, some of the error's keys later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) keys: Range<usize>,
+    pub(super) outcome: KeyOutcome,
+    pub(super) error: Option<AttemptError>,
+}
+
+/// Why a call did not delete all its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeleteErrorKind {
+    /// A key is invalid, the field is `keys[n]`. Nothing of the call was sent.
+    InvalidKey(InvalidValue),
+    /// Some keys were rejected, or spent their attempts. Each has its own error.
+    NotDeleted,
+    /// Deleting stopped for all calls. The next call tries again.
+    Stopped(StopReason),
+    /// So long did the call wait. Keys that are *not attempted* will not be sent. Those that are
+    /// *unconfirmed* may be deleted, or may be deleted later.
+    TimedOut(Duration),
+    /// The client was closed before the call, or it ended while the call waited: its runtime shut
+    /// down, its driver was dropped, or the process is a fork of the one that made it.
+    Closed,
+}
+
+/// A key of a call that is not gone for sure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotDeleted<'a> {
+    /// The key. One that the call has twice comes twice.
+    pub key: &'a str,
+    /// What is true of it.
+    pub outcome: KeyOutcome,
+    /// The last error that its batch met; `None` if there was none.
+    pub error: Option<&'a AttemptError>,
+}
+
+impl DeleteError {
+    /// `parts` are ranges of `keys`, in any order.
+    pub(super) fn new(kind: DeleteErrorKind, keys: &CallKeys, mut parts: Vec<Part>) -> Self {
+        parts.sort_unstable_by_key(|part| part.keys.start);
+        let mut left = CallKeys::default();
+        for part in &mut parts {
+            let start = left.len();
+            left.extend(keys.range(part.keys.clone()));
+            part.keys = start..left.len();
+        }
+        let provider = ProviderError::default();
+        Self(Box::new(Inner { kind, total: keys.len(), keys: left, parts, provider }))
+    }
+
+    /// The error of a call that was not begun, because there is nobody to begin it.
+    #[must_use]
+    pub fn closed(call: super::Call) -> Self {
+        let keys = call.keys;
+        let all = Part { keys: 0..keys.len(), outcome: KeyOutcome::NotAttempted, error: None };
+        Self::new(DeleteErrorKind::Closed, &keys, vec![all])
+    }
+
+    /// Why the call failed.
+    #[must_use]
+    pub fn kind(&self) -> &DeleteErrorKind {
+        &self.0.kind
+    }
+
+    /// The keys that are not gone for sure, in the order of the call.
+    pub fn not_deleted(&self) -> impl Iterator<Item = NotDeleted<'_>> {
+        let Inner { keys, parts, .. } = &*self.0;
+        parts.iter().flat_map(move |Part { keys: range, outcome, error }| {
+            let not_deleted = |key| NotDeleted { key, outcome: *outcome, error: error.as_ref() };
+            keys.range(range.clone()).map(not_deleted)
+        })
+    }
+
+    /// How many keys have this outcome.
+    #[must_use]
+    pub fn count(&self, outcome: KeyOutcome) -> usize {
+        self.0.parts.iter().filter(|part| part.outcome == outcome).map(|part| part.keys.len()).sum()
+    }
+
+    /// How many keys the call had.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.0.total
+    }
+
+    /// Keys that are not gone for sure.
+    pub(crate) fn len(&self) -> usize {
+        self.0.keys.len()
+    }
+
+    /// Whether it says nothing of other keys than those that it names.
+    pub(crate) fn is_about_keys(&self) -> bool {
+        matches!(self.kind(), DeleteErrorKind::NotDeleted)
+    }
+
+    /// The same, of a call with so many keys.
+    pub(crate) fn of_total(mut self, total: usize) -> Self {
+        self.0.total = total;
+        self
+    }
+
+    /// Whether some of the keys that are not gone for sure may be gone, or may be deleted later.
+    #[must_use]
+    pub fn may_have_deleted(&self) -> bool {
+        self.count(KeyOutcome::Unconfirmed) > 0
+    }
+
+    /// Whether the same call may succeed later although nothing is fixed.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self.kind() {
+            DeleteErrorKind::InvalidKey(_) | DeleteErrorKind::Closed => false,
+            DeleteErrorKind::NotDeleted => self.count(KeyOutcome::Rejected) < self.len(),
+            DeleteErrorKind::TimedOut(_) => true,
+            DeleteErrorKind::Stopped(reason) => matches!(
+                reason,
+                StopReason::Unreachable(_)
+                    | StopReason::NoSuccess(_)
+                    | StopReason::CredentialsMissing
+                    | StopReason::Outage(_)
+            ),
+        }
+    }
+
+    /// The error of an attempt that says most: the one that deleting stopped over, else the first
+    /// one of a key.
+    #[must_use]
+    pub fn attempt_error(&self) -> Option<&AttemptError> {
+        match self.kind() {
+            DeleteErrorKind::Stopped(reason) => reason.attempt_error(),
+            _ => self.0.parts.iter().find_map(|part| part.error.as_ref()),
+        }
+    }
+
+    /// What to do about it, in words, for calls that delete from `target`; `None` if the message
+    /// says all that is known.
+    #[must_use]
+    pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {
+        match self.kind() {
+            DeleteErrorKind::InvalidKey(_) => Some("fix the key, or leave it out".into()),
+            DeleteErrorKind::TimedOut(_) => Some("call again, or with a longer timeout".into()),
+            DeleteErrorKind::Closed => Some("make another client in this process".into()),
+            DeleteErrorKind::Stopped(StopReason::CredentialsMissing) => {
+                Some("check the credentials provider".into())
+            }
+            DeleteErrorKind::NotDeleted | DeleteErrorKind::Stopped(_) => {
+                self.attempt_error()?.advice(target)
+            }
+        }
+    }
+
+    /// With the last error of the credentials provider as its source, if deleting stopped for lack
+    /// of credentials.
+    #[must_use]
+    pub fn with_provider_error(mut self, error: Arc<dyn Error + Send + Sync>) -> Self {
+        use StopReason::{Credentials, CredentialsMissing};
+        if let DeleteErrorKind::Stopped(Credentials(_) | CredentialsMissing) = self.kind() {
+            self.0.provider.0 = Some(error);
+        }
+        self
+    }
+
+    /// One error for two parts of one caller's keys. The first kind that says more than
+    /// [`NotDeleted`](DeleteErrorKind::NotDeleted) stays.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        let Inner { kind, total, keys, parts, .. } = &mut *self.0;
+        let start = keys.len();
+        if *kind == DeleteErrorKind::NotDeleted {
+            *kind = other.0.kind;
+        }
+        *total += other.0.total;
+        keys.extend(other.0.keys.range(0..other.0.keys.len()));
+        let moved =
+            |part: Part| Part { keys: start + part.keys.start..start + part.keys.end, ..part };
+        parts.extend(other.0.parts.into_iter().map(moved));
+        self
+    }
+}
+
+impl CallKeys {
+    fn extend<'a>(&mut self, keys: impl Iterator<Item = &'a str>) {
+        keys.for_each(|key| self.push(key));
+    }
+}
+
+impl From<InvalidValue> for DeleteError {
+    fn from(invalid: InvalidValue) -> Self {
+        Self::new(DeleteErrorKind::InvalidKey(invalid), &CallKeys::default(), Vec::new())
+    }
+}
+
+/// One line: what happened, then the keys by outcome.
+impl fmt::Display for DeleteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            DeleteErrorKind::InvalidKey(invalid) => return invalid.fmt(f),
+            DeleteErrorKind::NotDeleted => match self.attempt_error() {
+                Some(error) => error.fmt(f)?,
+                None => f.write_str("not deleted")?,
+            },
+            DeleteErrorKind::Stopped(reason) => reason.fmt(f)?,
+            DeleteErrorKind::TimedOut(timeout) => write!(f, "not done after {timeout:?}")?,
+            DeleteErrorKind::Closed => f.write_str("the client is closed")?,
+        }
+        write!(f, " ({} of {} keys not deleted", self.len(), self.total())?;
+        let outcomes = [KeyOutcome::Rejected, KeyOutcome::Unconfirmed, KeyOutcome::NotAttempted];
+        let mut separator = ": ";
+        for (outcome, name) in
+            outcomes.into_iter().zip(["rejected", "unconfirmed", "not attempted"])
+        {
+            let count = self.count(outcome);
+            if count > 0 {
+                write!(f, "{separator}{count} {name}")?;
+                separator = ", ";
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Debug for DeleteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeleteError")
+            .field("kind", self.kind())
+            .field("total", &self.total())
+            .field("not_deleted", &self.not_deleted().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// The source is the error of the credentials provider, if deleting stopped for lack of credentials.
+/// All else is in the text.
+impl Error for DeleteError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let error = self.0.provider.0.as_ref()?;
+        Some(&**error)
+    }
+}

@@ -1,0 +1,134 @@
+use std::ops::Range;
+use std::time::Duration;
+
+use super::call::CallKeys;
+use super::error::Part;
+use super::trace::CallSpan;
+use super::{Call, DeleteError, DeleteErrorKind};
+use crate::bulk::{KeyOutcome, StopReason};
+use crate::{AttemptError, KeyBatch};
+
+/// A call that has no result yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) keys: CallKeys,
+    pub(super) begun: Duration,
+    timeout: Option<Duration>,
+    /// How much room it takes, once it is admitted.
+    pub(super) room: usize,
+    /// Keys that were pushed.
+    pub(super) pushed: usize,
+    /// Keys without an outcome, pushed or not.
+    pub(super) unsettled: usize,
+    /// Where in the queue it is, if it is there.
+    pub(super) turn: Option<u64>,
+    /// Where its first and last key were pushed; other calls have positions in between.
+    pub(super) positions: Range<u64>,
+    failed: Vec<Part>,
+    /// Why deleting stopped while it waited, and how many parts had failed before.
+    stopped: Option<(StopReason, usize)>,
+    /// Nobody wants its result.
+    pub(super) is_abandoned: bool,
+    pub(super) span: CallSpan,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Settled,
+    TimedOut,
+    Closed,
+}
+
+impl Pending {
+    pub(super) fn new(call: Call, begun: Duration) -> Self {
+        let Call { keys, timeout, span } = call;
+        Self {
+            unsettled: keys.len(),
+            keys,
+            begun,
+            timeout,
+            room: 0,
+            pushed: 0,
+            turn: None,
+            positions: 0..0,
+            failed: Vec::new(),
+            stopped: None,
+            is_abandoned: false,
+            span,
+        }
+    }
+
+    /// Takes room from now on, and says how much. A huge call takes no more than one request, so that
+    /// it does not keep small ones out.
+    pub(super) fn take_room(&mut self) -> usize {
+        self.room = self.keys.len().min(KeyBatch::MAX_KEYS);
+        self.room
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.timeout.map(|timeout| self.begun.saturating_add(timeout))
+    }
+
+    /// The next key was pushed at `position`.
+    pub(super) fn was_pushed(&mut self, position: u64) {
+        if self.pushed == 0 {
+            self.positions.start = position;
+        }
+        self.positions.end = position + 1;
+        self.pushed += 1;
+    }
+
+    /// These keys are gone.
+    pub(super) fn deleted(&mut self, keys: &Range<usize>) {
+        self.unsettled -= keys.len();
+    }
+
+    /// These keys have another outcome.
+    pub(super) fn failed(
+        &mut self,
+        keys: Range<usize>,
+        outcome: KeyOutcome,
+        error: Option<&AttemptError>,
+    ) {
+        if keys.is_empty() {
+            return;
+        }
+        self.unsettled -= keys.len();
+        self.failed.push(Part { keys, outcome, error: error.cloned() });
+    }
+
+    /// Keys that were not pushed never will be.
+    pub(super) fn drop_unpushed(&mut self) {
+        let unpushed = self.pushed..self.keys.len();
+        self.pushed = self.keys.len();
+        self.failed(unpushed, KeyOutcome::NotAttempted, None);
+    }
+
+    pub(super) fn stopped(&mut self, reason: &StopReason) {
+        if self.stopped.is_none() {
+            self.stopped = Some((reason.clone(), self.failed.len()));
+        }
+        self.drop_unpushed();
+    }
+
+    /// The result; only if no key is unsettled.
+    pub(super) fn result(&mut self, end: End) -> Result<(), DeleteError> {
+        debug_assert_eq!(self.unsettled, 0, "a key has no outcome");
+        let parts = std::mem::take(&mut self.failed);
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let kind = match (end, self.stopped.take()) {
+            (End::TimedOut, _) => {
+                DeleteErrorKind::TimedOut(self.timeout.expect("it had a deadline"))
+            }
+            (End::Closed, _) => DeleteErrorKind::Closed,
+            (End::Settled, Some((reason, before))) if before < parts.len() => {
+                DeleteErrorKind::Stopped(reason)
+            }
+            (End::Settled, _) => DeleteErrorKind::NotDeleted,
+        };
+        Err(DeleteError::new(kind, &self.keys, parts))
+    }
+}

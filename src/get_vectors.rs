@@ -1,0 +1,212 @@
+//! `GetVectors`, read and written on both sides of the wire.
+//!
+//! Reference: *GetVectors* of Alibaba Cloud OSS vector buckets.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::{Map, Value, json};
+
+use crate::list_vectors::{Return, vectors};
+use crate::operation::{self, Head, Kind, Operation, Secrets, document, read_body, write_document};
+use crate::{Credentials, InvalidValue, Key, KeyBatch, RequestError, ServiceError, Target, Vector};
+
+/// One `GetVectors` call: the vectors with these keys. Keys without a vector are left out of the
+/// response.
+///
+/// ```
+/// use oss_delete_vectors::{GetVectors, KeyBatch, Target};
+///
+/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+///     .bucket("examplebucket").index_name("vectorindex1").build()?;
+/// let call = GetVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?)?;
+/// let request = call.to_request();
+/// assert_eq!(request.body(), r#"{"indexName":"vectorindex1","keys":["doc-001","doc-002"]}"#);
+/// assert_eq!(GetVectors::parse_request(&target, &request)?, call);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GetVectors {
+    target: Target,
+    keys: KeyBatch,
+    pub(crate) returns: Return,
+}
+
+impl GetVectors {
+    /// The maximum number of keys in a request.
+    pub const MAX_KEYS: usize = 100;
+
+    /// A call that looks up `keys` in the index of `target`, without data and metadata.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] if there are more than 100 keys.
+    pub fn new(target: &Target, keys: KeyBatch) -> Result<Self, InvalidValue> {
+        if keys.len() > Self::MAX_KEYS {
+            let rule = "must be 1 to 100 unique keys, got more";
+            return Err(InvalidValue::without_value("keys", rule));
+        }
+        Ok(Self { target: target.clone(), keys, returns: Return::default() })
+    }
+
+    /// Asks for the data of each vector.
+    #[must_use]
+    pub fn return_data(mut self) -> Self {
+        self.returns.data = true;
+        self
+    }
+
+    /// Asks for the metadata of each vector.
+    #[must_use]
+    pub fn return_metadata(mut self) -> Self {
+        self.returns.metadata = true;
+        self
+    }
+
+    /// The index to look in.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The keys to look up.
+    #[must_use]
+    pub fn keys(&self) -> &KeyBatch {
+        &self.keys
+    }
+
+    /// The unsigned request: `POST` with `content-type`, `content-md5`, `user-agent` and the JSON
+    /// body.
+    #[must_use]
+    pub fn to_request(&self) -> Request<Bytes> {
+        let mut body = Map::new();
+        if let Some(index_name) = self.target.index_name() {
+            body.insert("indexName".to_owned(), index_name.into());
+        }
+        body.insert("keys".to_owned(), self.keys.iter().map(Key::as_str).collect());
+        self.returns.write(&mut body);
+        operation::build(Kind::GetVectors, &self.target, Value::Object(body).to_string().into())
+    }
+
+    /// Parses a request to the bucket of `target`, as the service does. Host, path and
+    /// authorization are ignored, and so are unknown members.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`]. Its variants are checked in the order of their declaration.
+    pub fn parse_request<B: AsRef<[u8]>>(
+        target: &Target,
+        request: &Request<B>,
+    ) -> Result<Self, RequestError> {
+        let body = read_body(Kind::GetVectors, request)?;
+        let keys = operation::keys(&body)?;
+        let returns = Return::of(&body)?;
+        let target = body.target(target)?;
+        let keys = KeyBatch::new(keys).map_err(RequestError::InvalidParameter)?;
+        let call = Self::new(&target, keys).map_err(RequestError::InvalidParameter)?;
+        Ok(Self { returns, ..call })
+    }
+
+    /// Whether `request` is a `GetVectors` call: `POST ...?getVectors`, with or without `=`.
+    #[must_use]
+    pub fn is_call<B>(request: &Request<B>) -> bool {
+        Kind::GetVectors.is_call(request)
+    }
+
+    /// Parses the response to a call. Member names are read without regard to case.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError`] for every response but a 2xx with `x-oss-request-id` and a JSON object that
+    /// is not an error.
+    pub fn parse_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Found, ServiceError> {
+        parse(response, &Secrets::none())
+    }
+
+    /// As [`parse_response`](Self::parse_response), for the response to a request that was signed
+    /// with `credentials`. Secrets that the server repeats in an error are taken out.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse_response`](Self::parse_response).
+    pub fn parse_response_to<B: AsRef<[u8]>>(
+        credentials: &Credentials,
+        response: &Response<B>,
+    ) -> Result<Found, ServiceError> {
+        parse(response, &Secrets::of(credentials))
+    }
+}
+
+fn parse<B: AsRef<[u8]>>(
+    response: &Response<B>,
+    secrets: &Secrets<'_>,
+) -> Result<Found, ServiceError> {
+    let (Head { request_id, .. }, mut members) = document(Kind::GetVectors, response, secrets)?;
+    let vectors = vectors(&mut members).map_err(|invalid| {
+        let reason = secrets.redact(invalid.to_string());
+        ServiceError::unreadable(Kind::GetVectors, response, &reason)
+    })?;
+    Ok(Found { vectors, request_id })
+}
+
+impl Operation for GetVectors {
+    type Output = Found;
+
+    fn to_request(&self) -> Request<Bytes> {
+        Self::to_request(self)
+    }
+
+    fn parse_response_to<B: AsRef<[u8]>>(
+        credentials: &Credentials,
+        response: &Response<B>,
+    ) -> Result<Found, ServiceError> {
+        Self::parse_response_to(credentials, response)
+    }
+}
+
+/// The vectors that there are.
+///
+/// ```
+/// use oss_delete_vectors::{Found, GetVectors, Vector};
+///
+/// let found = Found::new("534B371674A4D890XXXX", vec![Vector::new("doc-001")?]);
+/// assert_eq!(GetVectors::parse_response(&found.to_response())?, found);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    vectors: Vec<Vector>,
+    request_id: Option<String>,
+}
+
+impl Found {
+    /// What the service returns to the request with this id.
+    #[must_use]
+    pub fn new(request_id: impl Into<String>, vectors: Vec<Vector>) -> Self {
+        Self { vectors, request_id: Some(request_id.into()) }
+    }
+
+    /// The vectors, in the order of the service.
+    #[must_use]
+    pub fn vectors(&self) -> &[Vector] {
+        &self.vectors
+    }
+
+    /// The vectors, by value.
+    #[must_use]
+    pub fn into_vectors(self) -> Vec<Vector> {
+        self.vectors
+    }
+
+    /// The service's id of the request, for its support.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// The response of the service: `200` with JSON.
+    #[must_use]
+    pub fn to_response(&self) -> Response<Bytes> {
+        let vectors: Value = self.vectors.iter().map(Vector::to_json).collect();
+        write_document(&json!({ "vectors": vectors }), self.request_id.as_deref())
+    }
+}

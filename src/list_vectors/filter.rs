@@ -1,0 +1,75 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use crate::InvalidValue;
+
+/// A condition on metadata, in the JSON of the service. The service evaluates it.
+///
+/// Operators: `$eq`, `$ne`, `$gt`, `$gte`, `$lt`, `$lte`, `$in`, `$nin`, `$exists`, `$and`, `$or`.
+/// `{"tenant":"acme"}` is short for `{"tenant":{"$eq":"acme"}}`. The service rejects conditions on
+/// metadata keys that the index declares as non-filterable.
+///
+/// ```
+/// use oss_delete_vectors::Filter;
+///
+/// let filter: Filter = r#"{"$and":[{"tenant":"acme"},{"year":{"$lt":2020}}]}"#.parse()?;
+/// assert_eq!(filter.as_str(), r#"{"$and":[{"tenant":"acme"},{"year":{"$lt":2020}}]}"#);
+/// let error = "{}".parse::<Filter>().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#"filter must be a JSON object with a condition, such as {"tenant":"acme"}, not "{}""#,
+/// );
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Filter(String);
+
+impl Filter {
+    /// The maximum length, in bytes: 64 KiB.
+    pub const MAX_BYTES: usize = 64 * 1024;
+
+    const RULE: &'static str =
+        r#"must be a JSON object with a condition, such as {"tenant":"acme"}"#;
+
+    /// The JSON, as it is sent.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Filter {
+    type Err = InvalidValue;
+
+    /// Takes the JSON of a filter. The service checks operators and types.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] with the field `filter` if it is not JSON, not an object, without a
+    /// condition (which would match everything), or longer than [`MAX_BYTES`](Self::MAX_BYTES).
+    fn from_str(json: &str) -> Result<Self, InvalidValue> {
+        let json = json.trim();
+        if json.len() > Self::MAX_BYTES {
+            return Err(InvalidValue::new("filter", "must be at most 65536 bytes", json));
+        }
+        match serde_json::from_str(json) {
+            Ok(Value::Object(members)) if !members.is_empty() => Ok(Self(json.to_owned())),
+            _ => Err(InvalidValue::new("filter", Self::RULE, json)),
+        }
+    }
+}
+
+/// The JSON, as it is sent.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Filter({})", self.0)
+    }
+}

@@ -1,0 +1,419 @@
+//! All keys of an index, page by page.
+
+mod attempts;
+mod report;
+mod segment;
+mod trace;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::Request;
+
+use self::attempts::Trouble;
+pub use self::report::{ListEvent, ListReport};
+use self::segment::Segment;
+use super::{ListError, ListVectors, Selection};
+use crate::back_off::BackOff;
+use crate::bulk::shared::{Authority, Clock, History, Startup};
+use crate::bulk::{BulkOptions, StopReason};
+use crate::{Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
+
+/// Lists the keys of an index: a state machine over segments and pages, without IO.
+///
+/// Each key that was in the index all the time, and that the selection has, is yielded at least
+/// once. It may come again: a page that is lost is asked for again, and a segment whose token the
+/// service no longer accepts is listed from its beginning. Whether keys come that are put or
+/// deleted meanwhile is up to the service.
+///
+/// Failures are handled like those of a [`BulkDelete`](crate::bulk::BulkDelete), after the table
+/// [on the crate page](crate#what-to-do-about-an-error): a failed or throttled request is sent
+/// again after a back-off, the clock is corrected, credentials are renewed. No page is ever
+/// skipped. What the service rejects stops the listing, and so does any failure within the first
+/// ten attempts or the first minute. Later it waits for the end of an outage, up to
+/// [`outage_timeout`](BulkOptions::outage_timeout).
+///
+/// The loop is that of a `BulkDelete`: send what [`poll_transmit`](Self::poll_transmit) returns,
+/// take [`poll_event`](Self::poll_event) and [`poll_key`](Self::poll_key), end if
+/// [`is_finished`](Self::is_finished), wait until [`poll_timeout`](Self::poll_timeout), hand in
+/// what came. The adapters are [`list_keys`](crate::transports::list_keys) and `stream_keys`.
+///
+/// Memory is bounded: while as many pages wait to be taken as there are segments, and at least two,
+/// no more are asked for.
+///
+/// ```
+/// # #[cfg(feature = "emulator")] {
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use oss_delete_vectors::bulk::BulkOptions;
+/// use oss_delete_vectors::emulator::Emulator;
+/// use oss_delete_vectors::{Credentials, KeyLister, Now, Selection, Target};
+///
+/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+///     .bucket("examplebucket").index_name("vectorindex1").build()?;
+/// let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+/// let keys = (0..3000).map(|number| format!("doc-{}#{}", number / 10, number % 10));
+/// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), keys)?;
+///
+/// let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+/// let chunks = Selection::all().prefix("doc-42#")?;
+/// let mut lister = KeyLister::new(&target, credentials, chunks, BulkOptions::new())?;
+/// let mut keys = Vec::new();
+/// while !lister.is_finished() {
+///     while let Some(transmit) = lister.poll_transmit(now) {
+///         lister.handle_response(now, transmit.id, &emulator.handle(now, &transmit.request));
+///     }
+///     while let Some(key) = lister.poll_key() {
+///         keys.push(key);
+///     }
+/// }
+/// assert_eq!((keys.len(), keys[0].as_str()), (10, "doc-42#0"));
+/// # }
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
+/// ```
+pub struct KeyLister {
+    target: Target,
+    work: Work,
+    options: BulkOptions,
+    /// The latest moment seen.
+    now: Now,
+    segments: Vec<Segment>,
+    in_flight: BTreeMap<ListTransmitId, InFlight>,
+    next_id: u64,
+    keys: VecDeque<String>,
+    events: VecDeque<ListEvent>,
+    stopped: Option<ListError>,
+    history: History,
+    startup: Startup,
+    authority: Authority,
+    clock: Clock,
+    back_off: BackOff,
+    trouble: Trouble,
+    /// Until when the service asked to send nothing.
+    held_until: Duration,
+    report: ListReport,
+}
+
+/// What is asked for.
+enum Work {
+    Listing(Selection),
+    /// Keys to look up, 100 at most in each batch.
+    Lookup(Box<dyn Iterator<Item = KeyBatch> + Send>),
+}
+
+/// One attempt that has no response yet.
+struct InFlight {
+    segment: usize,
+    sent_at: Duration,
+    clock_generation: u32,
+    credentials_generation: u32,
+    credentials: Credentials,
+}
+
+/// One attempt, for as long as the listing lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListTransmitId(u64);
+
+/// A request to be sent, once.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ListTransmit {
+    /// To be passed on with the response, or with the failure.
+    pub id: ListTransmitId,
+    /// Signed as of now.
+    pub request: Request<Bytes>,
+}
+
+impl KeyLister {
+    /// A listing of the index of `target`.
+    ///
+    /// Of `options` it uses the back-off, the attempts, the timeouts and the seed. Rate and
+    /// concurrency have no effect: one request per segment is in flight.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] naming the option that is out of its range.
+    pub fn new(
+        target: &Target,
+        credentials: Credentials,
+        selection: Selection,
+        options: BulkOptions,
+    ) -> Result<Self, InvalidValue> {
+        let segments = selection.segments;
+        Self::of(target, credentials, Work::Listing(selection), segments, options)
+    }
+
+    /// Looks up keys with `GetVectors`, and yields those that have a vector: to verify that the
+    /// keys of a run are gone. `requests`, 1 to 16, are in flight at the same time.
+    ///
+    /// `keys` is asked for keys when there is room for a request, and duplicates are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] naming the option that is out of its range.
+    ///
+    /// ```
+    /// # #[cfg(feature = "emulator")] {
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use oss_delete_vectors::bulk::BulkOptions;
+    /// use oss_delete_vectors::emulator::Emulator;
+    /// # use oss_delete_vectors::{Credentials, KeyLister, Now, Target};
+    /// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+    /// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
+    /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
+    /// # let now = Now::new(Duration::ZERO, UNIX_EPOCH + Duration::from_secs(1_702_743_657));
+    ///
+    /// let mut emulator = Emulator::with_vectors(&target, credentials.clone(), ["doc-7"])?;
+    /// let keys = (0..1234).map(|number| format!("doc-{number}"));
+    /// let mut lookup = KeyLister::lookup(&target, credentials, keys, 4, BulkOptions::new())?;
+    /// let mut present = Vec::new();
+    /// while !lookup.is_finished() {
+    ///     while let Some(transmit) = lookup.poll_transmit(now) {
+    ///         lookup.handle_response(now, transmit.id, &emulator.handle(now, &transmit.request));
+    ///     }
+    ///     present.extend(lookup.poll_key());
+    /// }
+    /// assert_eq!((present, lookup.report().requests), (vec!["doc-7".to_owned()], 13));
+    /// # }
+    /// # Ok::<_, oss_delete_vectors::InvalidValue>(())
+    /// ```
+    pub fn lookup<K>(
+        target: &Target,
+        credentials: Credentials,
+        keys: K,
+        requests: u8,
+        options: BulkOptions,
+    ) -> Result<Self, InvalidValue>
+    where
+        K: IntoIterator<Item: AsRef<str>, IntoIter: Send + 'static>,
+    {
+        if !(1..=ListVectors::MAX_SEGMENTS).contains(&requests) {
+            return Err(InvalidValue::new("requests", "must be 1 to 16", &requests.to_string()));
+        }
+        let mut keys = keys.into_iter();
+        let batches = std::iter::from_fn(move || {
+            // Invalid keys have no vector.
+            let valid = keys.by_ref().filter(|key| Key::new(key.as_ref()).is_ok());
+            let taken: Vec<_> = valid.take(GetVectors::MAX_KEYS).collect();
+            KeyBatch::new(taken).ok()
+        });
+        Self::of(target, credentials, Work::Lookup(Box::new(batches)), requests, options)
+    }
+
+    fn of(
+        target: &Target,
+        credentials: Credentials,
+        work: Work,
+        segments: u8,
+        options: BulkOptions,
+    ) -> Result<Self, InvalidValue> {
+        options.check()?;
+        Ok(Self {
+            target: target.clone(),
+            work,
+            now: Now::new(Duration::ZERO, UNIX_EPOCH),
+            segments: (0..segments).map(|_| Segment::default()).collect(),
+            in_flight: BTreeMap::new(),
+            next_id: 0,
+            keys: VecDeque::new(),
+            events: VecDeque::new(),
+            stopped: None,
+            history: History::default(),
+            startup: Startup::default(),
+            authority: Authority::new(target, credentials, &options),
+            clock: Clock::default(),
+            back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),
+            trouble: Trouble::default(),
+            held_until: Duration::ZERO,
+            report: ListReport::default(),
+            options,
+        })
+    }
+
+    /// Says that [`ListEvent::CredentialsNeeded`] is followed by
+    /// [`handle_credentials`](Self::handle_credentials). The same as
+    /// [`BulkOptions::credentials_timeout`] with 300 seconds.
+    pub fn enable_renewal(&mut self) {
+        self.authority.can_renew = true;
+    }
+
+    /// The next request to send; `None` if there is none now. Signed as of `now`: send it at once.
+    #[must_use]
+    pub fn poll_transmit(&mut self, now: Now) -> Option<ListTransmit> {
+        self.observe(now);
+        let (number, mut request) = loop {
+            self.next_due().filter(|&due| due <= self.now.monotonic)?;
+            let is_due =
+                |segment: &Segment| segment.due().is_some_and(|due| due <= self.now.monotonic);
+            // The one that has come the least far, so that all end at about the same time.
+            let segments = self.segments.iter_mut().enumerate();
+            let due = segments.filter(|(_, segment)| is_due(segment));
+            let (number, segment) = due.min_by_key(|(_, segment)| segment.pages())?;
+            match &mut self.work {
+                Work::Listing(selection) => {
+                    let index = u8::try_from(number).expect("16 segments at most");
+                    break (
+                        number,
+                        selection.page(&self.target, index, segment.token()).to_request(),
+                    );
+                }
+                Work::Lookup(batches) => {
+                    if segment.batch.is_none() {
+                        segment.batch = batches.next();
+                    }
+                    let Some(batch) = segment.batch.clone() else {
+                        segment.end();
+                        continue;
+                    };
+                    let call = GetVectors::new(&self.target, batch).expect("100 keys at most");
+                    break (number, call.to_request());
+                }
+            }
+        };
+        self.authority.signer().sign(&mut request, self.clock.service_time(now.wall));
+        self.segments[number].sent();
+        let id = ListTransmitId(self.next_id);
+        self.next_id += 1;
+        self.report.requests += 1;
+        trace::request(id.0, number);
+        let attempt = InFlight {
+            segment: number,
+            sent_at: self.now.monotonic,
+            clock_generation: self.clock.generation(),
+            credentials_generation: self.authority.generation(),
+            credentials: self.authority.signer().credentials().clone(),
+        };
+        self.in_flight.insert(id, attempt);
+        Some(ListTransmit { id, request })
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time.
+    /// `None` if only a response, or a key that is taken, moves the listing on.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        if self.stopped.is_some() || self.has_ended() {
+            return None;
+        }
+        let service_time = self.clock.service_time(self.now.wall);
+        let response = self.in_flight.values().next();
+        let deadlines = [
+            response.map(|attempt| attempt.sent_at.saturating_add(self.options.response_timeout)),
+            self.next_due(),
+            self.authority.next_poll(self.now.monotonic, service_time),
+            self.startup_deadline(),
+            self.trouble.report_at(),
+            self.outage_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// The next event; `None` if there is none.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<ListEvent> {
+        let event = self.events.pop_front()?;
+        trace::event(&event);
+        Some(event)
+    }
+
+    /// The next key that was listed and that the selection has; `None` if there is none now.
+    #[must_use]
+    pub fn poll_key(&mut self) -> Option<String> {
+        self.keys.pop_front()
+    }
+
+    /// Whether all keys were listed and taken, or the listing [stopped](Self::stopped) and those
+    /// that it had were taken.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.keys.is_empty() && (self.stopped.is_some() || self.has_ended())
+    }
+
+    /// Why the listing stopped before its end; `None` if it did not.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&ListError> {
+        self.stopped.as_ref()
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn report(&self) -> ListReport {
+        self.report
+    }
+
+    /// Requests that have no response yet.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Sends nothing more. Keys that were listed can still be taken.
+    pub fn stop(&mut self) {
+        if !self.has_ended() {
+            self.stop_because(StopReason::Requested);
+        }
+    }
+
+    /// Whether a transmit still waits for its response.
+    #[must_use]
+    pub fn is_in_flight(&self, id: ListTransmitId) -> bool {
+        self.in_flight.contains_key(&id)
+    }
+
+    /// Lists everything once more, with the clock, the credentials and the report of before. Keys
+    /// that were not taken are dropped. A listing that has stopped stays so, and a lookup has no
+    /// more keys.
+    pub fn list_again(&mut self) {
+        self.segments.iter_mut().for_each(|segment| *segment = Segment::default());
+        self.keys.clear();
+        self.in_flight.clear();
+        self.trouble = Trouble::default();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.segments.iter().all(Segment::has_ended)
+    }
+
+    fn stop_because(&mut self, reason: StopReason) {
+        if self.stopped.is_none() {
+            let error = ListError::new(reason);
+            self.events.push_back(ListEvent::Stopped(error.clone()));
+            self.stopped = Some(error);
+            self.in_flight.clear();
+        }
+    }
+
+    /// When the next request may go out, unless something has to come first.
+    fn next_due(&self) -> Option<Duration> {
+        let is_first = !self.history.had_success || self.authority.is_on_trial();
+        if self.stopped.is_some()
+            || !self.authority.is_valid()
+            || self.startup.is_overdue(self.now.monotonic)
+            || !self.has_room()
+            || (is_first && !self.in_flight.is_empty())
+        {
+            return None;
+        }
+        let due = self.segments.iter().filter_map(Segment::due).min()?;
+        Some(due.max(self.held_until).max(self.now.monotonic))
+    }
+
+    /// Whether another page has room beside those that wait and those under way.
+    fn has_room(&self) -> bool {
+        let page = match self.work {
+            Work::Listing(_) => usize::from(ListVectors::MAX_RESULTS),
+            Work::Lookup(_) => GetVectors::MAX_KEYS,
+        };
+        self.keys.len() + page * self.in_flight.len() < page * self.segments.len().max(2)
+    }
+}
+
+impl fmt::Debug for KeyLister {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyLister")
+            .field("target", &self.target)
+            .field("report", &self.report)
+            .field("in_flight", &self.in_flight.len())
+            .finish_non_exhaustive()
+    }
+}

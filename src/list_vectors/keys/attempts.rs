@@ -1,0 +1,264 @@
+//! What each response, failure and timeout leads to.
+
+use std::time::Duration;
+
+use http::Response;
+
+use super::{InFlight, KeyLister, ListEvent, ListTransmitId, Work};
+use crate::bulk::StopReason;
+use crate::bulk::shared::{Correction, Verdict, decide};
+use crate::list_vectors::{ListVectors, Listed};
+use crate::operation::Kind;
+use crate::{AttemptError, Credentials, GetVectors, Now, ServiceError, TransportError, Vector};
+
+/// The longest `Retry-After` that is honoured.
+const LONGEST_HOLD: Duration = Duration::from_secs(300);
+
+/// Time without a page that is an outage.
+const OUTAGE: Duration = Duration::from_secs(60);
+
+/// Failures and throttled attempts since the last page.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    since: Option<Duration>,
+    error: Option<AttemptError>,
+    is_reported: bool,
+}
+
+impl Trouble {
+    pub(super) fn report_at(&self) -> Option<Duration> {
+        self.since.filter(|_| !self.is_reported).map(|since| since.saturating_add(OUTAGE))
+    }
+}
+
+impl KeyLister {
+    /// Takes the response to a transmit, whatever its status. Ignores unknown ids, and those that
+    /// had their response.
+    pub fn handle_response<B: AsRef<[u8]>>(
+        &mut self,
+        now: Now,
+        id: ListTransmitId,
+        response: &Response<B>,
+    ) {
+        self.observe(now);
+        let Some(attempt) = self.in_flight.remove(&id) else { return };
+        self.history.had_response = true;
+        let parsed = match &self.work {
+            Work::Listing(_) => ListVectors::parse_response_to(&attempt.credentials, response),
+            Work::Lookup(_) => {
+                let found = GetVectors::parse_response_to(&attempt.credentials, response);
+                // Whatever else the service returns was not asked for.
+                let batch = self.segments[attempt.segment].batch.as_ref();
+                found.map(|found| {
+                    let is_asked = |vector: &Vector| {
+                        batch
+                            .is_some_and(|batch| batch.iter().any(|key| key.as_str() == vector.key))
+                    };
+                    let vectors = found.into_vectors().into_iter().filter(is_asked);
+                    Listed::new("", vectors.collect())
+                })
+            }
+        };
+        match parsed {
+            Ok(page)
+                if page.next_token().is_some() && page.next_token() == self.token_of(&attempt) =>
+            {
+                let reason = "the token of the next page is that of this page";
+                let error = ServiceError::unreadable(Kind::ListVectors, response, reason);
+                self.reject(&attempt, error.into(), true);
+            }
+            Ok(page) => self.take(&attempt, page),
+            Err(error) => self.fail(&attempt, error.into()),
+        }
+    }
+
+    /// Takes note that a transmit has no response. Ignores unknown ids, and those that had their
+    /// response.
+    pub fn handle_failure(&mut self, now: Now, id: ListTransmitId, error: TransportError) {
+        self.observe(now);
+        let Some(attempt) = self.in_flight.remove(&id) else { return };
+        if error.is_surely_not_sent() && !self.history.had_response {
+            self.history.unreachable += 1;
+        }
+        self.fail(&attempt, error.into());
+    }
+
+    /// Signs with `credentials` from now on, whether they were asked for or not.
+    pub fn handle_credentials(&mut self, now: Now, credentials: Credentials) {
+        self.authority.renew(now.monotonic.max(self.now.monotonic), credentials);
+        self.observe(now);
+    }
+
+    /// Does what is due at `now`. Calling it too often does no harm.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.observe(now);
+        let now = self.now;
+        let timeout = self.options.response_timeout;
+        while let Some((&id, attempt)) = self.in_flight.first_key_value()
+            && attempt.sent_at.saturating_add(timeout) <= now.monotonic
+        {
+            let message = format!("timed out after {timeout:?}");
+            self.handle_failure(now, id, TransportError::may_have_arrived(message));
+        }
+        if self.stopped.is_some() || self.has_ended() {
+            return;
+        }
+        if let Some(reason) = self.authority.overdue(now.monotonic) {
+            return self.stop_because(reason);
+        }
+        let is_over =
+            |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now.monotonic);
+        if is_over(self.startup_deadline()) {
+            let error = self.startup.error().expect("an attempt failed").clone();
+            return self.stop_because(StopReason::NoSuccess(error));
+        }
+        if is_over(self.trouble.report_at())
+            && let (Some(since), Some(error)) = (self.trouble.since, self.trouble.error.clone())
+        {
+            self.trouble.is_reported = true;
+            let lasted = now.monotonic.saturating_sub(since);
+            self.events.push_back(ListEvent::OutageBegan { error, lasted });
+        }
+        if is_over(self.outage_deadline())
+            && let Some(error) = self.trouble.error.clone()
+        {
+            self.stop_because(StopReason::Outage(error));
+        }
+    }
+
+    pub(super) fn outage_deadline(&self) -> Option<Duration> {
+        let since = self.trouble.since.filter(|_| self.trouble.is_reported);
+        Some(since?.saturating_add(self.options.outage_timeout?))
+    }
+
+    /// What is in flight is awaited: it may be the first page.
+    pub(super) fn startup_deadline(&self) -> Option<Duration> {
+        self.startup.deadline().filter(|_| self.in_flight.is_empty() && self.authority.is_valid())
+    }
+
+    pub(super) fn observe(&mut self, now: Now) {
+        self.now = Now::new(now.monotonic.max(self.now.monotonic), now.wall);
+        let service_time = self.clock.service_time(now.wall);
+        if self.stopped.is_none()
+            && !self.has_ended()
+            && self.authority.poll(self.now.monotonic, service_time)
+        {
+            self.events.push_back(ListEvent::CredentialsNeeded);
+        }
+    }
+
+    fn token_of(&self, attempt: &InFlight) -> Option<&str> {
+        self.segments[attempt.segment].token()
+    }
+
+    fn take(&mut self, attempt: &InFlight, page: Listed) {
+        self.history.had_success = true;
+        self.startup.succeeded();
+        self.clock.succeeded(attempt.clock_generation);
+        self.authority.succeeded(attempt.credentials_generation);
+        let trouble = std::mem::take(&mut self.trouble);
+        if let Some(since) = trouble.since.filter(|_| trouble.is_reported) {
+            let lasted = self.now.monotonic.saturating_sub(since);
+            self.events.push_back(ListEvent::OutageEnded { lasted });
+        }
+        self.report.pages += 1;
+        self.report.listed += page.vectors().len() as u64;
+        self.segments[attempt.segment].advance(page.next_token().map(str::to_owned));
+        let before = self.keys.len();
+        let keys = page.into_vectors().into_iter().map(|vector| vector.key);
+        match &self.work {
+            Work::Listing(selection) => self.keys.extend(keys.filter(|key| selection.has(key))),
+            Work::Lookup(_) => self.keys.extend(keys),
+        }
+        self.report.selected += (self.keys.len() - before) as u64;
+    }
+
+    fn fail(&mut self, attempt: &InFlight, error: AttemptError) {
+        let (verdict, now) = (decide(&error, self.history), self.now.monotonic);
+        let error = error.shortened();
+        let (date, retry_after) = match &error {
+            AttemptError::Service(error) => (error.date(), error.retry_after(self.now.wall)),
+            AttemptError::Transport(_) => (None, None),
+        };
+        if let Some(delay) = retry_after {
+            let delay = delay.min(LONGEST_HOLD);
+            self.held_until = self.held_until.max(now.saturating_add(delay));
+            self.startup.hold(now, delay);
+        }
+        self.trouble.since.get_or_insert(now);
+        self.trouble.error = Some(error.clone());
+        let segment = &mut self.segments[attempt.segment];
+        match verdict {
+            Verdict::SlowDown => {
+                segment.throttled += 1;
+                let delay = self.back_off.after(segment.throttled);
+                segment.retry(now.saturating_add(delay));
+                self.report.throttled += 1;
+                self.events.push_back(ListEvent::Throttled);
+                if self.startup.failed(now, attempt.sent_at, &error, true) {
+                    self.stop_because(StopReason::NoSuccess(error));
+                }
+            }
+            Verdict::Retry => self.retry(attempt, error),
+            Verdict::Split => self.reject(attempt, error, true),
+            Verdict::RetryThenSplit | Verdict::RetryThenStop => self.reject(attempt, error, false),
+            Verdict::SignAgain => {
+                segment.retry(now);
+                match self.clock.rejected(attempt.clock_generation, self.now.wall, date) {
+                    Correction::Made => self.events.push_back(ListEvent::ClockCorrected),
+                    Correction::MadeBefore => {}
+                    Correction::Useless => self.stop_because(StopReason::Clock(error)),
+                }
+            }
+            Verdict::AskCredentials => {
+                segment.retry(now);
+                if self.authority.rejected(self.now, attempt.credentials_generation, &error) {
+                    self.stop_because(StopReason::Credentials(error));
+                } else {
+                    self.observe(self.now);
+                }
+            }
+            Verdict::Stop => self.stop_because(match &error {
+                AttemptError::Service(_) => StopReason::Rejected(error),
+                AttemptError::Transport(_) => StopReason::Unreachable(error),
+            }),
+        }
+    }
+
+    /// The same page again, after a back-off.
+    fn retry(&mut self, attempt: &InFlight, error: AttemptError) {
+        let now = self.now.monotonic;
+        if self.startup.failed(now, attempt.sent_at, &error, false) {
+            return self.stop_because(StopReason::NoSuccess(error));
+        }
+        let segment = &mut self.segments[attempt.segment];
+        segment.failures = segment.failures.saturating_add(1);
+        segment.retry(now.saturating_add(self.back_off.after(segment.failures)));
+        self.report.retries += 1;
+        self.events.push_back(ListEvent::Retrying { error });
+    }
+
+    /// The service rejects the page. That may be for its token, which lives for an unknown time:
+    /// then the segment is listed from its beginning. `is_clear`: no attempt with the same token
+    /// helps.
+    fn reject(&mut self, attempt: &InFlight, error: AttemptError, is_clear: bool) {
+        let segment = &mut self.segments[attempt.segment];
+        segment.rejections += 1;
+        let is_first = segment.token().is_none();
+        // Something that passes is not worth a listing from the beginning.
+        let is_over = if is_first {
+            segment.rejections >= self.options.max_attempts
+        } else {
+            segment.rejections >= 3
+        };
+        if !is_clear && !is_over {
+            return self.retry(attempt, error);
+        }
+        if is_first || segment.restart() > self.options.max_attempts {
+            return self.stop_because(StopReason::Rejected(error));
+        }
+        segment.retry(self.now.monotonic.saturating_add(self.back_off.after(1)));
+        self.report.restarts += 1;
+        self.events.push_back(ListEvent::Restarted { error });
+    }
+}

@@ -1,0 +1,104 @@
+use std::time::Duration;
+
+use crate::KeyBatch;
+
+/// A part of the index, and how far its listing is; or keys that are looked up, batch by batch.
+#[derive(Debug)]
+pub(super) struct Segment {
+    state: State,
+    /// Of the page to ask for; `None` for the first.
+    token: Option<String>,
+    /// The keys that are looked up.
+    pub(super) batch: Option<KeyBatch>,
+    /// Pages since its beginning, and the most that it ever had.
+    pages: u64,
+    most_pages: u64,
+    /// Restarts since it was farther than ever.
+    restarts: u32,
+    /// Attempts for this page that failed, that were throttled, and that were rejected.
+    pub(super) failures: u32,
+    pub(super) throttled: u32,
+    pub(super) rejections: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// The next page is to be asked for at this time.
+    Due(Duration),
+    InFlight,
+    Ended,
+}
+
+impl Default for Segment {
+    fn default() -> Self {
+        Self {
+            state: State::Due(Duration::ZERO),
+            token: None,
+            batch: None,
+            pages: 0,
+            most_pages: 0,
+            restarts: 0,
+            failures: 0,
+            throttled: 0,
+            rejections: 0,
+        }
+    }
+}
+
+impl Segment {
+    pub(super) fn due(&self) -> Option<Duration> {
+        match self.state {
+            State::Due(due) => Some(due),
+            State::InFlight | State::Ended => None,
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    pub(super) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    pub(super) fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    pub(super) fn sent(&mut self) {
+        self.state = State::InFlight;
+    }
+
+    /// There is nothing more to ask for.
+    pub(super) fn end(&mut self) {
+        self.state = State::Ended;
+    }
+
+    /// The page came; `token` is that of the next one.
+    pub(super) fn advance(&mut self, token: Option<String>) {
+        let was_lookup = self.batch.take().is_some();
+        let has_more = was_lookup || token.is_some();
+        self.state = if has_more { State::Due(Duration::ZERO) } else { State::Ended };
+        self.token = token;
+        self.pages += 1;
+        if self.pages > self.most_pages {
+            self.most_pages = self.pages;
+            self.restarts = 0;
+        }
+        (self.failures, self.throttled, self.rejections) = (0, 0, 0);
+    }
+
+    /// The page is asked for again at `due`.
+    pub(super) fn retry(&mut self, due: Duration) {
+        self.state = State::Due(due);
+    }
+
+    /// The token is no good. How often that has been so since it was farther than ever.
+    pub(super) fn restart(&mut self) -> u32 {
+        self.token = None;
+        self.pages = 0;
+        self.restarts += 1;
+        (self.failures, self.throttled, self.rejections) = (0, 0, 0);
+        self.restarts
+    }
+}

@@ -1,0 +1,139 @@
+use std::time::Duration;
+
+/// Decides how often to list while the listed keys are deleted: until a pass finds nothing.
+///
+/// The service does not document whether a listing sees deletes, and puts, that happen meanwhile.
+/// So an index is listed again once every key of a pass has its outcome. The passes end:
+///
+/// - after one that found no key: [`is_clear`](Self::is_clear);
+/// - after one of whose keys none was deleted;
+/// - after the maximum, 10 if not set.
+///
+/// The second pass begins at once. Those after it wait, 1 second at first and twice as long each
+/// time up to 30 seconds, for a listing that sees deletes late.
+///
+/// A pure value: report what happens, and ask for the next [`Step`] at the end of each listing.
+///
+/// ```
+/// use std::time::Duration;
+/// use oss_delete_vectors::{Passes, Step};
+///
+/// let mut passes = Passes::new(10);
+/// passes.listed(500);
+/// assert_eq!(passes.step(), Step::Wait, "the keys have no outcome yet");
+/// passes.settled(500, 500);
+/// assert_eq!(passes.step(), Step::Again(Duration::ZERO));
+/// assert_eq!(passes.step(), Step::End, "the second pass found nothing");
+/// assert!(passes.is_clear());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Passes {
+    most: u32,
+    /// The pass that goes on, from 1.
+    pass: u32,
+    found: u64,
+    deleted: u64,
+    /// Keys of all passes that have no outcome yet.
+    pending: u64,
+    is_clear: bool,
+}
+
+/// What to do at the end of a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Ask again when more keys have their outcome.
+    Wait,
+    /// List again, after this time.
+    Again(Duration),
+    /// Nothing more is listed.
+    End,
+}
+
+/// The longest time between two passes.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+impl Passes {
+    /// At most so many passes; one at least.
+    #[must_use]
+    pub fn new(most: u32) -> Self {
+        Self { most: most.max(1), pass: 1, found: 0, deleted: 0, pending: 0, is_clear: false }
+    }
+
+    /// This pass found so many keys more.
+    pub fn listed(&mut self, keys: u64) {
+        self.found += keys;
+        self.pending += keys;
+    }
+
+    /// So many of the listed keys have their outcome, and so many of these were deleted. Duplicates
+    /// have the outcome of their key.
+    pub fn settled(&mut self, keys: u64, deleted: u64) {
+        self.pending = self.pending.saturating_sub(keys);
+        self.deleted += deleted;
+    }
+
+    /// What to do, now that the listing of this pass has ended. [`Step::Again`] begins the next
+    /// pass.
+    #[must_use]
+    pub fn step(&mut self) -> Step {
+        if self.pending > 0 {
+            return Step::Wait;
+        }
+        self.is_clear = self.found == 0;
+        if self.is_clear || self.deleted == 0 || self.pass >= self.most {
+            return Step::End;
+        }
+        let doubled = self.pass.checked_sub(2).map_or(0, |double| 1 << double.min(16));
+        self.pass += 1;
+        (self.found, self.deleted) = (0, 0);
+        Step::Again(Duration::from_secs(doubled).min(LONGEST_WAIT))
+    }
+
+    /// The pass that goes on, or was the last one, counted from 1.
+    #[must_use]
+    pub fn pass(&self) -> u32 {
+        self.pass
+    }
+
+    /// Whether the last pass ended without a key: nothing that is selected is left.
+    #[must_use]
+    pub fn is_clear(&self) -> bool {
+        self.is_clear
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_wait_longer_and_longer() {
+        let mut passes = Passes::new(10);
+        let mut waits = Vec::new();
+        loop {
+            passes.listed(3);
+            assert_eq!(passes.step(), Step::Wait);
+            passes.settled(1, 1);
+            assert_eq!(passes.step(), Step::Wait);
+            passes.settled(2, 1);
+            match passes.step() {
+                Step::Again(wait) => waits.push(wait.as_secs()),
+                step => {
+                    assert_eq!(step, Step::End);
+                    break;
+                }
+            }
+        }
+        assert_eq!(waits, [0, 1, 2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!((passes.pass(), passes.is_clear()), (10, false));
+    }
+
+    #[test]
+    fn a_pass_without_a_deletion_is_the_last() {
+        let mut passes = Passes::new(10);
+        passes.listed(2);
+        passes.settled(2, 0);
+        assert_eq!((passes.step(), passes.is_clear(), passes.pass()), (Step::End, false, 1));
+    }
+}

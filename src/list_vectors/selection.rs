@@ -1,0 +1,109 @@
+use super::{Filter, ListVectors};
+use crate::{InvalidValue, Target};
+
+/// Which vectors of an index: all, those whose key has a prefix, those whose metadata match a
+/// filter, or both. And in how many segments they are listed.
+///
+/// The service has no prefix: the whole index is listed for it, or what the filter leaves of it.
+///
+/// ```
+/// use oss_delete_vectors::Selection;
+///
+/// let chunks = Selection::all().prefix("doc-42#")?;
+/// let tenant = Selection::all().filter(r#"{"tenant":"acme"}"#.parse()?).segments(4)?;
+/// assert_eq!(tenant.to_string(), r#"all keys whose metadata match {"tenant":"acme"}"#);
+/// assert!(Selection::all().prefix("").is_err(), "an empty prefix would select everything");
+/// # Ok::<_, oss_delete_vectors::InvalidValue>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    pub(crate) prefix: Option<String>,
+    pub(crate) filter: Option<Filter>,
+    pub(crate) segments: u8,
+}
+
+impl Selection {
+    /// Every vector, listed in one segment.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { prefix: None, filter: None, segments: 1 }
+    }
+
+    /// Only vectors whose key begins with `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] if `prefix` is empty or longer than a key can be.
+    pub fn prefix(mut self, prefix: &str) -> Result<Self, InvalidValue> {
+        if crate::Key::new(prefix).is_err() {
+            return Err(InvalidValue::new("prefix", "must be 1 to 1024 characters", prefix));
+        }
+        self.prefix = Some(prefix.to_owned());
+        Ok(self)
+    }
+
+    /// Only vectors whose metadata match `filter`, by the judgement of the service.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
+    /// Lists in so many segments at the same time, 1 to 16; 1 if not set.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] if it is not 1 to 16.
+    pub fn segments(mut self, segments: u8) -> Result<Self, InvalidValue> {
+        if !(1..=ListVectors::MAX_SEGMENTS).contains(&segments) {
+            return Err(InvalidValue::new("segments", "must be 1 to 16", &segments.to_string()));
+        }
+        self.segments = segments;
+        Ok(self)
+    }
+
+    /// Whether it selects every vector of an index.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.prefix.is_none() && self.filter.is_none()
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.prefix.as_ref().is_none_or(|prefix| key.starts_with(&**prefix))
+    }
+
+    /// The call for a page of a segment.
+    pub(crate) fn page(&self, target: &Target, segment: u8, token: Option<&str>) -> ListVectors {
+        let call = ListVectors::new(target).max_results(ListVectors::MAX_RESULTS);
+        let mut call = call.expect("the maximum is valid");
+        if self.segments > 1 {
+            call = call.segment(segment, self.segments).expect("the segment is one of them");
+        }
+        if let Some(filter) = &self.filter {
+            call = call.filter(filter.clone());
+        }
+        match token {
+            Some(token) => call.next_token(token),
+            None => call,
+        }
+    }
+}
+
+/// In words: `all keys that begin with "doc-42#"`.
+impl std::fmt::Display for Selection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("all keys")?;
+        if let Some(prefix) = &self.prefix {
+            write!(f, " that begin with {prefix:?}")?;
+        }
+        match &self.filter {
+            Some(filter) if self.prefix.is_some() => {
+                write!(f, " and whose metadata match {}", crate::escape::escape(filter.as_str()))
+            }
+            Some(filter) => {
+                write!(f, " whose metadata match {}", crate::escape::escape(filter.as_str()))
+            }
+            None => Ok(()),
+        }
+    }
+}

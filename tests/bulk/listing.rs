@@ -1,0 +1,340 @@
+//! `KeyLister`: what each response leads to, one behaviour a test.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use http::StatusCode;
+use oss_delete_vectors::bulk::{BulkOptions, StopReason};
+use oss_delete_vectors::emulator::{Emulator, Identity};
+use oss_delete_vectors::{
+    Credentials, KeyLister, ListEvent, Listed, Selection, ServiceError, TransportError, Vector,
+    code,
+};
+
+use crate::calls::{ACCESS_KEY_ID, BUCKET, INDEX, credentials, now, target, time};
+use crate::canary::SECRET;
+
+fn holding(count: usize) -> Emulator {
+    let keys = (0..count).map(|number| format!("doc-{number:05}"));
+    Emulator::with_vectors(&target(), credentials(), keys).unwrap()
+}
+
+fn lister(selection: Selection) -> KeyLister {
+    KeyLister::new(&target(), credentials(), selection, BulkOptions::new()).unwrap()
+}
+
+fn error(status: u16, code: &str) -> ServiceError {
+    ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "no").with_request_id("id")
+}
+
+/// A lister and the service, in virtual time.
+struct World {
+    lister: KeyLister,
+    emulator: Emulator,
+    passed: Duration,
+    keys: Vec<String>,
+    events: Vec<ListEvent>,
+    most_in_flight: usize,
+}
+
+impl World {
+    fn new(lister: KeyLister, emulator: Emulator) -> Self {
+        let (passed, keys, events) = (Duration::ZERO, Vec::new(), Vec::new());
+        Self { lister, emulator, passed, keys, events, most_in_flight: 0 }
+    }
+
+    /// Hands over requests, events and keys, and the responses of the emulator at once.
+    fn turn(&mut self) {
+        let mut under_way = Vec::new();
+        while let Some(transmit) = self.lister.poll_transmit(now(self.passed)) {
+            under_way.push(transmit);
+            self.most_in_flight = self.most_in_flight.max(self.lister.in_flight());
+        }
+        for transmit in under_way {
+            let response = self.emulator.handle(now(self.passed), &transmit.request);
+            self.lister.handle_response(now(self.passed), transmit.id, &response);
+        }
+        self.events.extend(std::iter::from_fn(|| self.lister.poll_event()));
+        self.keys.extend(std::iter::from_fn(|| self.lister.poll_key()));
+    }
+
+    fn run(&mut self) {
+        for _ in 0..100_000 {
+            self.turn();
+            if self.lister.is_finished() {
+                return;
+            }
+            self.passed = self.lister.poll_timeout().expect("something is due").max(self.passed);
+            self.lister.handle_timeout(now(self.passed));
+        }
+        panic!("it goes on for ever: {:?}", self.lister);
+    }
+
+    fn stopped(&self) -> &StopReason {
+        self.lister.stopped().expect("it stopped").reason()
+    }
+}
+
+#[test]
+fn all_keys_are_listed_once_in_any_number_of_segments() {
+    for segments in [1, 2, 5, 16] {
+        let selection = Selection::all().segments(segments).unwrap();
+        let mut world = World::new(lister(selection), holding(30_000));
+        world.run();
+        let unique: BTreeSet<_> = world.keys.iter().map(String::as_str).collect();
+        assert_eq!((world.keys.len(), unique.len()), (30_000, 30_000), "{segments}");
+        assert!(unique.into_iter().eq(world.emulator.keys(BUCKET, INDEX)));
+        let report = world.lister.report();
+        assert_eq!((report.listed, report.selected), (30_000, 30_000));
+        assert_eq!((report.requests, world.most_in_flight), (report.pages, segments.into()));
+        assert_eq!((world.events.len(), world.lister.stopped()), (0, None));
+    }
+}
+
+#[test]
+fn prefix_and_filter_select() {
+    let mut emulator = holding(0);
+    let vectors = (0..5000).map(|number| {
+        let metadata = format!(r#"{{"tenant":"t{}"}}"#, number % 7);
+        Vector::new(&format!("doc-{}#{}", number / 10, number % 10))
+            .unwrap()
+            .with_metadata(&metadata)
+            .unwrap()
+    });
+    emulator.put_whole_vectors(BUCKET, INDEX, vectors).unwrap();
+    let filter = r#"{"tenant":"t3"}"#.parse().unwrap();
+    let all = Selection::all();
+    for (selection, expected) in [
+        (all.clone().prefix("doc-42#").unwrap(), 10),
+        (all.clone().filter(filter), 714),
+        (all.clone().prefix("doc-4").unwrap().filter(r#"{"tenant":"t3"}"#.parse().unwrap()), 158),
+        (all.prefix("Doc").unwrap(), 0),
+    ] {
+        let text = selection.to_string();
+        let mut world = World::new(lister(selection.segments(3).unwrap()), emulator.clone());
+        world.run();
+        assert_eq!(world.keys.len(), expected, "{text}");
+    }
+}
+
+#[test]
+fn no_page_is_asked_for_while_keys_wait() {
+    let mut emulator = holding(50_000);
+    for (segments, most) in [(1_u8, 2000), (4, 4000), (16, 16_000)] {
+        let mut lister = lister(Selection::all().segments(segments).unwrap());
+        for _ in 0..100 {
+            while let Some(transmit) = lister.poll_transmit(now(Duration::ZERO)) {
+                let response = emulator.handle(now(Duration::ZERO), &transmit.request);
+                lister.handle_response(now(Duration::ZERO), transmit.id, &response);
+            }
+        }
+        let waiting = lister.report().listed;
+        assert!((most - 1000..most + 1000).contains(&waiting), "{segments}: {waiting}");
+        assert_eq!(lister.poll_timeout(), None, "only a key that is taken moves it on");
+        let taken = std::iter::from_fn(|| lister.poll_key()).take(2000).count();
+        assert!(taken == 2000 && lister.poll_transmit(now(Duration::ZERO)).is_some());
+    }
+}
+
+#[test]
+fn an_expired_token_starts_the_segment_again() {
+    let mut emulator = holding(5000);
+    emulator.set_token_lifetime(Some(Duration::from_secs(10)));
+    let mut world = World::new(lister(Selection::all()), emulator);
+    world.turn();
+    world.passed = Duration::from_secs(11);
+    world.run();
+    let restarted = |event: &&ListEvent| matches!(event, ListEvent::Restarted { error, .. } if error.code() == Some("VectorIndexParameterInvalid"));
+    assert_eq!(world.events.iter().filter(restarted).count(), 1, "{:?}", world.events);
+    assert_eq!(world.lister.report().restarts, 1);
+    let unique: BTreeSet<_> = world.keys.iter().collect();
+    assert_eq!(unique.len(), 5000);
+    assert!(world.keys.len() > 5000, "the first pages come again");
+}
+
+#[test]
+fn tokens_that_never_hold_stop_the_listing() {
+    let mut emulator = holding(5000);
+    emulator.set_token_lifetime(Some(Duration::ZERO));
+    let mut world = World::new(lister(Selection::all()), emulator);
+    world.run();
+    assert!(matches!(world.stopped(), StopReason::Rejected(_)), "{:?}", world.stopped());
+    assert_eq!(world.lister.report().restarts, 10);
+}
+
+#[test]
+fn what_the_service_rejects_stops_the_listing() {
+    for (failure, times) in [
+        (error(403, code::ACCESS_DENIED), 1),
+        (error(404, code::NO_SUCH_VECTOR_INDEX), 1),
+        (error(400, code::VECTOR_INDEX_PARAMETER_INVALID), 1),
+        (error(400, "SomethingNew"), 10),
+        (error(422, "SomethingNew"), 10),
+    ] {
+        let mut emulator = holding(10);
+        (0..20).for_each(|_| emulator.fail_next(failure.clone(), 0));
+        let mut world = World::new(lister(Selection::all()), emulator);
+        world.run();
+        let code = world.stopped().attempt_error().and_then(|error| error.code());
+        assert_eq!((code, world.lister.report().requests), (Some(failure.code()), times));
+        let text = world.lister.stopped().unwrap().to_string();
+        assert!(text.starts_with("the listing stopped: "), "{text}");
+    }
+}
+
+#[test]
+fn failures_are_tried_again_and_end_the_start() {
+    for (failures, is_stopped) in [(9, false), (10, true)] {
+        let mut emulator = holding(10);
+        (0..failures).for_each(|_| emulator.fail_next(error(500, code::INTERNAL_ERROR), 0));
+        let mut world = World::new(lister(Selection::all()), emulator);
+        world.run();
+        assert_eq!(world.lister.stopped().is_some(), is_stopped, "{failures}");
+        assert_eq!(world.keys.len(), if is_stopped { 0 } else { 10 });
+        assert_eq!(world.lister.report().retries, 9);
+    }
+    let mut lister = lister(Selection::all());
+    for _ in 0..3 {
+        let passed = lister.poll_timeout().unwrap_or_default();
+        let transmit = lister.poll_transmit(now(passed)).unwrap();
+        let refused = TransportError::surely_not_sent("connection refused");
+        lister.handle_failure(now(passed), transmit.id, refused);
+    }
+    let reason = lister.stopped().unwrap().reason();
+    assert!(matches!(reason, StopReason::Unreachable(_)), "{reason:?}");
+}
+
+#[test]
+fn an_outage_is_reported_and_waited_out() {
+    let mut world = World::new(lister(Selection::all()), holding(3000));
+    world.turn();
+    (0..40).for_each(|_| world.emulator.fail_next(error(503, "ServiceUnavailable"), 0));
+    world.run();
+    assert_eq!(world.keys.len(), 3000);
+    let outages: Vec<_> = world
+        .events
+        .iter()
+        .filter(|event| {
+            matches!(event, ListEvent::OutageBegan { .. } | ListEvent::OutageEnded { .. })
+        })
+        .collect();
+    let [ListEvent::OutageBegan { lasted, .. }, ListEvent::OutageEnded { lasted: whole, .. }] =
+        outages[..]
+    else {
+        panic!("{outages:?}")
+    };
+    assert!(*lasted >= Duration::from_secs(60) && whole > lasted);
+
+    let options = BulkOptions::new().outage_timeout(Duration::from_secs(90));
+    let lister = KeyLister::new(&target(), credentials(), Selection::all(), options).unwrap();
+    let mut world = World::new(lister, holding(3000));
+    world.turn();
+    (0..400).for_each(|_| world.emulator.fail_next(error(503, "ServiceUnavailable"), 0));
+    world.run();
+    assert!(matches!(world.stopped(), StopReason::Outage(_)));
+    assert!((90..91).contains(&world.passed.as_secs()), "{:?}", world.passed);
+}
+
+#[test]
+fn retry_after_holds_every_segment() {
+    let mut world = World::new(lister(Selection::all().segments(4).unwrap()), holding(9000));
+    world.turn();
+    let slow = error(503, code::SLOW_DOWN).with_retry_after(Duration::from_secs(17));
+    world.emulator.fail_next(slow, 0);
+    world.turn();
+    let due = world.lister.poll_timeout().unwrap();
+    assert_eq!(due, Duration::from_secs(17));
+    assert!(world.lister.poll_transmit(now(due - Duration::from_millis(1))).is_none());
+    world.run();
+    assert_eq!((world.keys.len(), world.lister.report().throttled), (9000, 1));
+    assert!(world.events.contains(&ListEvent::Throttled));
+}
+
+#[test]
+fn a_response_that_never_comes_is_given_up() {
+    let mut lister = lister(Selection::all());
+    let lost = lister.poll_transmit(now(Duration::ZERO)).unwrap();
+    assert_eq!(lister.poll_timeout(), Some(Duration::from_secs(75)));
+    lister.handle_timeout(now(Duration::from_secs(75)));
+    let Some(ListEvent::Retrying { error, .. }) = lister.poll_event() else { panic!("{lister:?}") };
+    assert!(error.to_string().contains("timed out after 75s"), "{error}");
+    let late = Listed::new("id", vec![Vector::new("late").unwrap()]).to_response();
+    lister.handle_response(now(Duration::from_secs(76)), lost.id, &late);
+    assert_eq!(lister.poll_key(), None, "the id is no longer known");
+}
+
+#[test]
+fn a_page_that_leads_to_itself_does_not_go_on_for_ever() {
+    let mut lister = lister(Selection::all());
+    let page = Listed::new("id", vec![Vector::new("a").unwrap()]).with_next_token("same");
+    let mut passed = Duration::ZERO;
+    while !lister.is_finished() {
+        while let Some(transmit) = lister.poll_transmit(now(passed)) {
+            lister.handle_response(now(passed), transmit.id, &page.to_response());
+        }
+        while lister.poll_key().is_some() {}
+        passed = lister.poll_timeout().unwrap_or(passed);
+        assert!(lister.report().requests < 100);
+    }
+    let error = lister.stopped().unwrap().to_string();
+    assert!(error.contains("the token of the next page is that of this page"), "{error}");
+}
+
+#[test]
+fn the_clock_is_corrected() {
+    let skewed = Duration::from_secs(3600);
+    let mut lister = lister(Selection::all());
+    let mut emulator = holding(10);
+    while !lister.is_finished() {
+        while let Some(transmit) = lister.poll_transmit(now(Duration::ZERO)) {
+            let response = emulator.handle(now(skewed), &transmit.request);
+            lister.handle_response(now(Duration::ZERO), transmit.id, &response);
+        }
+        while lister.poll_key().is_some() {}
+    }
+    assert_eq!(lister.poll_event(), Some(ListEvent::ClockCorrected));
+    assert_eq!((lister.report().selected, lister.report().requests), (10, 2));
+}
+
+#[test]
+fn credentials_are_renewed_or_stop_the_listing() {
+    let expiring = |seconds| {
+        Credentials::new(ACCESS_KEY_ID, SECRET)
+            .and_then(|pair| pair.with_security_token(format!("token-{seconds}")))
+            .unwrap()
+            .with_expiration(time() + Duration::from_secs(seconds))
+    };
+    for is_renewed in [true, false] {
+        let mut emulator = holding(5000);
+        emulator.add_identity(Identity::new(expiring(100)));
+        let options = BulkOptions::new();
+        let mut lister =
+            KeyLister::new(&target(), expiring(100), Selection::all(), options).unwrap();
+        if is_renewed {
+            lister.enable_renewal();
+        }
+        let mut world = World::new(lister, emulator);
+        world.turn();
+        assert_eq!(world.events.contains(&ListEvent::CredentialsNeeded), is_renewed);
+        world.passed = Duration::from_secs(101);
+        if is_renewed {
+            world.emulator.add_identity(Identity::new(expiring(9999)));
+            world.lister.handle_credentials(now(world.passed), expiring(9999));
+        }
+        world.run();
+        assert_eq!(world.lister.stopped().is_none(), is_renewed);
+        assert_eq!(world.keys.len() == 5000, is_renewed);
+    }
+}
+
+#[test]
+fn keys_that_were_listed_before_a_stop_can_be_taken() {
+    let mut lister = lister(Selection::all());
+    let transmit = lister.poll_transmit(now(Duration::ZERO)).unwrap();
+    let page = Listed::new("id", vec![Vector::new("a").unwrap()]).with_next_token("more");
+    lister.handle_response(now(Duration::ZERO), transmit.id, &page.to_response());
+    lister.stop();
+    assert!(!lister.is_finished() && lister.poll_transmit(now(Duration::ZERO)).is_none());
+    assert_eq!((lister.poll_key().as_deref(), lister.is_finished()), (Some("a"), true));
+    assert_eq!(lister.stopped().unwrap().reason(), &StopReason::Requested);
+}
