@@ -234,3 +234,16 @@ fn outage_is_reported_after_a_minute_without_success() {
     run.until(|run| run.outages().0 == 1);
     assert!(run.now <= 61 * SECOND, "{:?}", run.now);
 }
+
+#[test]
+fn failing_batches_do_not_outrun_the_last_partial_one() {
+    // The full batches always fail. The last one is partial, still open, and must get its turn:
+    // while it is untried, nobody can say what is to blame, and no attempt counts.
+    let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.keys {
+        500 if call.number > 0 => error(500, code::INTERNAL_ERROR),
+        _ => deleted(),
+    })
+    .delete(10 * 500 + 3);
+    assert_eq!((run.outcomes()[0], run.bulk.report().pending()), (503, 0));
+    assert_eq!(run.stopped(), None);
+}

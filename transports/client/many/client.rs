@@ -253,7 +253,6 @@ impl<P> ClientBuilder<Client, P> {
     /// assert_eq!(result, Ok(()));
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    #[expect(clippy::type_complexity, reason = "a driver is generic in all that it drives")]
     pub fn with_transport<F, Fut, X, T>(
         self,
         send: F,
@@ -270,7 +269,6 @@ impl<P> ClientBuilder<Client, P> {
     }
 
     /// Over a `send` that builds the request itself.
-    #[expect(clippy::type_complexity, reason = "a driver is generic in all that it drives")]
     fn with_transmits<F, Fut, X, T>(
         self,
         send: F,
