@@ -236,6 +236,8 @@ pub struct BulkDelete {
     back_off: BackOff,
     clock: Clock,
     outage: Outage,
+    /// Since when there is nothing to send and nothing to wait for, but for new keys.
+    idle_since: Option<Duration>,
     pacer: Pacer,
     events: VecDeque<Event>,
     report: Report,
@@ -312,6 +314,7 @@ impl BulkDelete {
             back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),
             clock: Clock::default(),
             outage: Outage::default(),
+            idle_since: None,
             pacer: Pacer::new(options.rate, options.concurrency),
             events: VecDeque::new(),
             report: Report::default(),
