@@ -28,10 +28,14 @@ impl Calls {
     }
 
     /// Says that nobody waits for the result of a call any more: it gets none. Its keys are deleted
-    /// all the same, unless the call still waited for room: then nothing of it is sent.
+    /// all the same, after its timeout too, unless the call still waited for room: then nothing of
+    /// it is sent.
     pub fn abandon(&mut self, id: CallId) {
         let Some(call) = self.pending.get_mut(&id) else { return };
         call.is_abandoned = true;
+        if let Some(deadline) = call.forget_timeout() {
+            self.deadlines.remove(&(deadline, id));
+        }
         if self.waiting.contains(&id) {
             self.drop_call(id, End::Closed);
         }
