@@ -223,6 +223,8 @@ pub struct BulkDelete {
     /// Rejected batches that wait while another one is split.
     parked: VecDeque<Batch>,
     in_flight: BTreeMap<TransmitId, InFlight>,
+    /// How often in a row the open batch went before one that is ready.
+    passed: u32,
     next_id: u64,
     /// Attempts before this one are overdue.
     overdue_until: TransmitId,
@@ -303,6 +305,7 @@ impl BulkDelete {
             delayed: BTreeMap::new(),
             parked: VecDeque::new(),
             in_flight: BTreeMap::new(),
+            passed: 0,
             next_id: 0,
             overdue_until: TransmitId::FIRST,
             splitting: None,

@@ -50,6 +50,9 @@ impl Transmit {
     }
 }
 
+/// How often in a row the open batch may go before one that is ready.
+const MOST_PASSED: u32 = 8;
+
 /// Whether a request may go out now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gate {
@@ -79,8 +82,14 @@ impl BulkDelete {
             return None;
         }
         let mut batch = match self.next_batch()? {
-            Next::Ready(position) => self.ready.remove(position)?,
-            Next::Open => self.filling.take()?,
+            Next::Ready(position) => {
+                self.passed = 0;
+                self.ready.remove(position)?
+            }
+            Next::Open => {
+                self.passed = if self.ready.is_empty() { 0 } else { self.passed.saturating_add(1) };
+                self.filling.take()?
+            }
         };
         if self.doubt.is_open() && batch.is_untried() {
             self.doubt.probe(&batch);
@@ -297,8 +306,10 @@ impl BulkDelete {
     }
 
     /// Whether this batch goes behind all others, because it may be the reason that nothing gets on.
+    /// Not for ever: a loop may flush new keys all the time.
     fn goes_last(&self, batch: &Batch) -> bool {
-        batch.throttled >= THROTTLED_FIRST || !self.outage.is_fresh(batch)
+        self.passed < MOST_PASSED
+            && (batch.throttled >= THROTTLED_FIRST || !self.outage.is_fresh(batch))
     }
 
     /// The open batch, if it was flushed.
