@@ -223,6 +223,8 @@ pub struct BulkDelete {
     /// Rejected batches that wait while another one is split.
     parked: VecDeque<Batch>,
     in_flight: BTreeMap<TransmitId, InFlight>,
+    /// How often in a row the open batch went before one that is ready.
+    passed: u32,
     next_id: u64,
     /// Attempts before this one are overdue.
     overdue_until: TransmitId,
@@ -236,6 +238,8 @@ pub struct BulkDelete {
     back_off: BackOff,
     clock: Clock,
     outage: Outage,
+    /// Since when there is nothing to send and nothing to wait for, but for new keys.
+    idle_since: Option<Duration>,
     pacer: Pacer,
     events: VecDeque<Event>,
     report: Report,
@@ -301,6 +305,7 @@ impl BulkDelete {
             delayed: BTreeMap::new(),
             parked: VecDeque::new(),
             in_flight: BTreeMap::new(),
+            passed: 0,
             next_id: 0,
             overdue_until: TransmitId::FIRST,
             splitting: None,
@@ -312,6 +317,7 @@ impl BulkDelete {
             back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),
             clock: Clock::default(),
             outage: Outage::default(),
+            idle_since: None,
             pacer: Pacer::new(options.rate, options.concurrency),
             events: VecDeque::new(),
             report: Report::default(),

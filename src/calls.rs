@@ -27,22 +27,23 @@
 
 mod call;
 mod error;
+mod incoming;
 mod metrics;
+mod outcomes;
 mod pending;
 mod segments;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::ops::Range;
 use std::time::Duration;
 
 use http::Response;
 
 use self::pending::{End, Pending};
 use self::segments::Segments;
-use crate::bulk::{BulkDelete, BulkOptions, Event, KeyOutcome, StopReason, Transmit, TransmitId};
-use crate::{AttemptError, Credentials, InvalidValue, KeyBatch, Now, Target, TransportError};
+use crate::bulk::{BulkDelete, BulkOptions, Event, Transmit, TransmitId};
+use crate::{Credentials, InvalidValue, Now, Target, TransportError};
 
 pub use self::call::Call;
 pub use self::error::{DeleteError, DeleteErrorKind, NotDeleted};
@@ -201,45 +202,13 @@ impl Calls {
         self.bulk.enable_renewal();
     }
 
-    /// Takes a call. Its result comes from [`poll_finished`](Self::poll_finished): at once if it
-    /// has no keys, or if this is [closed](Self::close).
-    pub fn begin(&mut self, now: Now, call: Call) -> CallId {
-        self.now = self.now.max(now.monotonic);
-        let id = CallId(self.next_id);
-        self.next_id += 1;
-        let call = Pending::new(call, self.now);
-        self.waiting_keys += call.unsettled;
-        self.deadlines.extend(call.deadline().map(|deadline| (deadline, id)));
-        let has_keys = call.unsettled > 0;
-        self.pending.insert(id, call);
-        self.waiting.insert(id);
-        if self.is_closed {
-            self.drop_call(id, End::Closed);
-        } else if !has_keys {
-            self.finish(id, End::Settled);
-        } else {
-            self.admit();
-        }
-        id
-    }
-
-    /// Drops the result of a call, because its caller no longer waits. Its keys are still deleted,
-    /// unless the call still waits for room: then nothing of it is sent.
-    pub fn abandon(&mut self, id: CallId) {
-        let Some(call) = self.pending.get_mut(&id) else { return };
-        call.is_abandoned = true;
-        if self.waiting.contains(&id) {
-            self.drop_call(id, End::Closed);
-        }
-    }
-
     /// Takes no more calls. Those that were begun go on.
     pub fn close(&mut self) {
         self.is_closed = true;
     }
 
     /// Sends nothing more and waits for nothing: every call has its result at once. Keys that are
-    /// in flight are [unconfirmed](KeyOutcome::Unconfirmed).
+    /// in flight are [unconfirmed](crate::bulk::KeyOutcome::Unconfirmed).
     pub fn abort(&mut self) {
         self.is_closed = true;
         self.is_aborted = true;
@@ -381,151 +350,6 @@ impl Calls {
         self.now = self.now.max(now.monotonic);
         self.push();
         self.absorb();
-    }
-
-    /// Lets calls in as long as there is room, in the order in which they came.
-    fn admit(&mut self) {
-        while self.room_taken < self.most_waiting_keys
-            && let Some(id) = self.waiting.pop_first()
-        {
-            let call = self.pending.get_mut(&id).expect("it is pending");
-            self.room_taken += call.take_room();
-            self.enqueue(id);
-        }
-    }
-
-    /// Puts a call behind the others.
-    fn enqueue(&mut self, id: CallId) {
-        let turn = self.next_turn;
-        self.next_turn += 1;
-        self.queue.insert(turn, id);
-        self.pending.get_mut(&id).expect("it is pending").turn = Some(turn);
-    }
-
-    /// Pushes keys of the calls in turn, for as long as no closed batch waits to be sent.
-    fn push(&mut self) {
-        while !self.bulk.has_unsent()
-            && self.bulk.can_push()
-            && let Some((_, id)) = self.queue.pop_first()
-        {
-            let call = self.pending.get_mut(&id).expect("it is pending");
-            call.turn = None;
-            let end = call.keys.len().min(call.pushed + KeyBatch::MAX_KEYS);
-            while call.pushed < end && !self.bulk.has_unsent() {
-                let (key, position) = (call.pushed, self.bulk.position());
-                self.bulk.push(call.keys.key(key)).expect("can_push was asked before");
-                self.segments.add(position, id, key);
-                call.was_pushed(position);
-            }
-            if call.pushed < call.keys.len() {
-                self.enqueue(id);
-            }
-        }
-        if self.bulk.wants_flush() {
-            self.bulk.flush();
-        }
-        if self.is_closed && self.queue.is_empty() && self.waiting.is_empty() {
-            // No keys can come any more, so that those that are left spend their attempts.
-            self.bulk.finish();
-        }
-    }
-
-    /// Takes the events of the `BulkDelete` apart, at once: a call that is begun after a stop is
-    /// none of those that it fails.
-    fn absorb(&mut self) {
-        while let Some(event) = self.bulk.poll_event() {
-            match &event {
-                Event::Deleted { positions, .. } => {
-                    positions.ranges().for_each(|range| self.settle(&range, None));
-                }
-                Event::Failed(failed) => {
-                    let outcome = Some((failed.outcome, failed.error.as_ref()));
-                    failed.positions.ranges().for_each(|range| self.settle(&range, outcome));
-                }
-                Event::Stopped(reason) if !self.is_aborted => {
-                    self.stop_calls(reason);
-                    self.bulk.restart();
-                }
-                _ => {}
-            }
-            self.events.push_back(event);
-        }
-    }
-
-    /// Gives the keys at `positions` their outcome, and those calls their results that have no
-    /// others.
-    fn settle(
-        &mut self,
-        positions: &Range<u64>,
-        outcome: Option<(KeyOutcome, Option<&AttemptError>)>,
-    ) {
-        let Self { segments, pending, waiting_keys, .. } = self;
-        let mut settled = Vec::new();
-        segments.take(positions, |id, keys| {
-            // A call that timed out has its result.
-            let Some(call) = pending.get_mut(&id) else { return };
-            *waiting_keys -= keys.len();
-            match outcome {
-                None => call.deleted(&keys),
-                Some((outcome, error)) => call.failed(keys, outcome, error),
-            }
-            if call.unsettled == 0 {
-                settled.push(id);
-            }
-        });
-        settled.into_iter().for_each(|id| self.finish(id, End::Settled));
-    }
-
-    /// Fails what the calls have not pushed. What they have pushed has its outcome, or is in
-    /// flight.
-    fn stop_calls(&mut self, reason: &StopReason) {
-        self.queue.clear();
-        self.waiting.clear();
-        let mut settled = Vec::new();
-        for (&id, call) in &mut self.pending {
-            let before = call.unsettled;
-            call.turn = None;
-            call.stopped(reason);
-            self.waiting_keys -= before - call.unsettled;
-            if call.unsettled == 0 {
-                settled.push(id);
-            }
-        }
-        settled.into_iter().for_each(|id| self.finish(id, End::Settled));
-    }
-
-    /// Ends a call before all its keys are settled: those that were pushed may be gone, or may be
-    /// deleted later.
-    fn drop_call(&mut self, id: CallId, end: End) {
-        let call = self.pending.get_mut(&id).expect("it is pending");
-        let before = call.unsettled;
-        let positions = call.positions.clone();
-        call.drop_unpushed();
-        let parts: Vec<_> = self.segments.overlapping(&positions).collect();
-        for (_, keys) in parts.into_iter().filter(|&(of, _)| of == id) {
-            call.failed(keys, KeyOutcome::Unconfirmed, None);
-        }
-        self.waiting_keys -= before;
-        self.finish(id, end);
-    }
-
-    fn finish(&mut self, id: CallId, end: End) {
-        let mut call = self.pending.remove(&id).expect("it is pending");
-        self.waiting.remove(&id);
-        self.room_taken -= call.room;
-        if let Some(turn) = call.turn {
-            self.queue.remove(&turn);
-        }
-        if let Some(deadline) = call.deadline() {
-            self.deadlines.remove(&(deadline, id));
-        }
-        let result = call.result(if self.is_aborted { End::Closed } else { end });
-        call.span.conclude(&result);
-        self.failed_calls += u64::from(result.is_err());
-        if !call.is_abandoned {
-            self.finished.push_back(Finished { id, result });
-        }
-        self.admit();
     }
 }
 

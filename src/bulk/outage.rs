@@ -163,6 +163,11 @@ impl Outage {
         Some((self.error.clone()?, now.saturating_sub(self.since?)))
     }
 
+    /// For so long nothing was there to send.
+    pub(super) fn skip(&mut self, idle: Duration) {
+        self.since = self.since.map(|since| since.saturating_add(idle));
+    }
+
     /// Forgets what failed so far.
     pub(super) fn restart(&mut self) {
         *self = Self { progress: self.progress + 1, ..Self::default() };

@@ -70,6 +70,9 @@ impl BulkDelete {
             }
         }
         self.split_parked();
+        if self.is_idle() {
+            self.idle_since = Some(now);
+        }
     }
 
     fn conclude_deleted(&mut self, attempt: InFlight, deleted: &Deleted) {

@@ -48,6 +48,14 @@ impl Startup {
         self.held_until = self.held_until.max(until);
     }
 
+    /// For so long nothing was there to send.
+    pub(crate) fn skip(&mut self, idle: Duration) {
+        if let Some((sent_at, failed_at)) = &mut self.first {
+            *sent_at = sent_at.saturating_add(idle);
+            *failed_at = failed_at.saturating_add(idle);
+        }
+    }
+
     /// An attempt that was sent at `sent_at` failed or was throttled. Throttled ones do not count
     /// towards the ten. Returns whether the run ends.
     pub(crate) fn failed(

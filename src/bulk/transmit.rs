@@ -50,6 +50,9 @@ impl Transmit {
     }
 }
 
+/// How often in a row the open batch may go before one that is ready.
+const MOST_PASSED: u32 = 8;
+
 /// Whether a request may go out now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gate {
@@ -79,8 +82,14 @@ impl BulkDelete {
             return None;
         }
         let mut batch = match self.next_batch()? {
-            Next::Ready(position) => self.ready.remove(position)?,
-            Next::Open => self.filling.take()?,
+            Next::Ready(position) => {
+                self.passed = 0;
+                self.ready.remove(position)?
+            }
+            Next::Open => {
+                self.passed = if self.ready.is_empty() { 0 } else { self.passed.saturating_add(1) };
+                self.filling.take()?
+            }
         };
         if self.doubt.is_open() && batch.is_untried() {
             self.doubt.probe(&batch);
@@ -137,8 +146,11 @@ impl BulkDelete {
         let service_time = self.clock.service_time(self.now.wall);
         let credentials = self.authority.next_poll(self.now.monotonic, service_time);
         let is_running = !matches!(self.phase, Phase::Stopped(_)) && !self.is_finished();
-        let deadlines =
-            [credentials, self.outage.report_at(), self.outage_deadline(), self.startup_deadline()];
+        let without_success =
+            [self.outage.report_at(), self.outage_deadline(), self.startup_deadline()];
+        let without_success = without_success.into_iter().flatten().min();
+        let without_success = without_success.filter(|_| self.idle_since.is_none());
+        let deadlines = [credentials, without_success];
         let deadlines = deadlines.map(|deadline| deadline.filter(|_| is_running));
         [timed_out, overdue, transmit].into_iter().chain(deadlines).flatten().min()
     }
@@ -160,7 +172,10 @@ impl BulkDelete {
         }
         let is_over =
             |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now.monotonic);
-        if self.is_finished() || matches!(self.phase, Phase::Stopped(_)) {
+        if self.is_finished()
+            || matches!(self.phase, Phase::Stopped(_))
+            || self.idle_since.is_some()
+        {
             return;
         }
         if is_over(self.startup_deadline()) {
@@ -204,11 +219,28 @@ impl BulkDelete {
                 self.ready.push_back(batch);
             }
         }
+        if !self.is_idle()
+            && let Some(since) = self.idle_since.take()
+        {
+            // Without requests nothing can succeed: that time is not part of an outage.
+            let idle = self.now.monotonic.saturating_sub(since);
+            self.outage.skip(idle);
+            self.startup.skip(idle);
+        }
         let is_running = !matches!(self.phase, Phase::Stopped(_)) && !self.is_finished();
         if is_running && self.authority.poll(self.now.monotonic, self.clock.service_time(now.wall))
         {
             self.events.push_back(Event::CredentialsNeeded);
         }
+    }
+
+    /// Whether there is nothing to send, now or later, and nothing in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.filling.is_flushed()
+            && self.ready.is_empty()
+            && self.delayed.is_empty()
+            && self.parked.is_empty()
+            && self.in_flight.is_empty()
     }
 
     /// When to stop waiting for a response. Short if the latency is known, because a delete can be
@@ -274,8 +306,10 @@ impl BulkDelete {
     }
 
     /// Whether this batch goes behind all others, because it may be the reason that nothing gets on.
+    /// Not for ever: a loop may flush new keys all the time.
     fn goes_last(&self, batch: &Batch) -> bool {
-        batch.throttled >= THROTTLED_FIRST || !self.outage.is_fresh(batch)
+        self.passed < MOST_PASSED
+            && (batch.throttled >= THROTTLED_FIRST || !self.outage.is_fresh(batch))
     }
 
     /// The open batch, if it was flushed.

@@ -70,6 +70,13 @@ impl Pending {
         self.timeout.map(|timeout| self.begun.saturating_add(timeout))
     }
 
+    /// Waits without end from now on. Returns the deadline of before.
+    pub(super) fn forget_timeout(&mut self) -> Option<Duration> {
+        let deadline = self.deadline();
+        self.timeout = None;
+        deadline
+    }
+
     /// The next key was pushed at `position`.
     pub(super) fn was_pushed(&mut self, position: u64) {
         if self.pushed == 0 {

@@ -48,17 +48,28 @@ impl FromStr for Filter {
     /// # Errors
     ///
     /// [`InvalidValue`] with the field `filter` if it is not JSON, not an object, without a
-    /// condition (which would match everything), or longer than [`MAX_BYTES`](Self::MAX_BYTES).
+    /// condition (which would match everything; in `$and` and `$or` as well), or longer than [`MAX_BYTES`](Self::MAX_BYTES).
     fn from_str(json: &str) -> Result<Self, InvalidValue> {
         let json = json.trim();
         if json.len() > Self::MAX_BYTES {
             return Err(InvalidValue::new("filter", "must be at most 65536 bytes", json));
         }
         match serde_json::from_str(json) {
-            Ok(Value::Object(members)) if !members.is_empty() => Ok(Self(json.to_owned())),
+            Ok(filter @ Value::Object(_)) if has_conditions(&filter) => Ok(Self(json.to_owned())),
             _ => Err(InvalidValue::new("filter", Self::RULE, json)),
         }
     }
+}
+
+/// Whether no object and no list is empty that has to hold conditions. Whatever else is wrong, the
+/// service rejects.
+fn has_conditions(filter: &Value) -> bool {
+    let Value::Object(members) = filter else { return true };
+    let mut lists = members
+        .iter()
+        .filter(|(name, _)| matches!(name.as_str(), "$and" | "$or"))
+        .filter_map(|(_, value)| value.as_array());
+    !members.is_empty() && lists.all(|list| !list.is_empty() && list.iter().all(has_conditions))
 }
 
 /// The JSON, as it is sent.

@@ -7,8 +7,8 @@ use http::StatusCode;
 use oss_delete_vectors::bulk::{BulkOptions, StopReason};
 use oss_delete_vectors::emulator::{Emulator, Identity};
 use oss_delete_vectors::{
-    Credentials, KeyLister, ListEvent, Listed, Selection, ServiceError, TransportError, Vector,
-    code,
+    Credentials, Found, KeyLister, ListEvent, Listed, Selection, ServiceError, TransportError,
+    Vector, code,
 };
 
 use crate::calls::{ACCESS_KEY_ID, BUCKET, INDEX, credentials, now, target, time};
@@ -337,4 +337,17 @@ fn keys_that_were_listed_before_a_stop_can_be_taken() {
     assert!(!lister.is_finished() && lister.poll_transmit(now(Duration::ZERO)).is_none());
     assert_eq!((lister.poll_key().as_deref(), lister.is_finished()), (Some("a"), true));
     assert_eq!(lister.stopped().unwrap().reason(), &StopReason::Requested);
+}
+
+#[test]
+fn a_lookup_yields_each_key_once_and_no_other() {
+    let vectors = ["doc-1", "doc-1", "doc-9", "doc-1"].map(|key| Vector::new(key).unwrap());
+    let found = Found::new("some id", vectors.to_vec()).to_response();
+    let keys = ["doc-1", "doc-2"];
+    let options = BulkOptions::new();
+    let mut lookup = KeyLister::lookup(&target(), credentials(), keys, 1, options).unwrap();
+    let transmit = lookup.poll_transmit(now(Duration::ZERO)).unwrap();
+    lookup.handle_response(now(Duration::ZERO), transmit.id, &found);
+    let present: Vec<String> = std::iter::from_fn(|| lookup.poll_key()).collect();
+    assert_eq!(present, ["doc-1"]);
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions, Event, Rate, TransmitId};
-use oss_delete_vectors::{Deleted, Key, Now};
+use oss_delete_vectors::{Deleted, Key, Now, ServiceError, code};
 
 use crate::run::{Run, SECOND, credentials, deleted, key, start, target};
 
@@ -196,4 +197,36 @@ fn invalid_options_are_named() {
     ] {
         assert!(BulkDelete::new(&target(), credentials(), options).is_ok());
     }
+}
+
+#[test]
+fn keys_flushed_one_by_one_do_not_hold_back_a_batch() {
+    let options = BulkOptions::new().concurrency(1);
+    let mut bulk = BulkDelete::new(&target(), credentials(), options).unwrap();
+    let throttled =
+        ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "m").to_response();
+    let (mut next, mut sizes) = (0, Vec::new());
+    let mut push_one = |bulk: &mut BulkDelete| {
+        next += u64::from(push(bulk, next));
+    };
+    // Every 200 ms a response, and a new key that is flushed. For 100 seconds no batch of 500 keys
+    // is accepted.
+    for round in 0..3000 {
+        let at = Duration::from_millis(200 * round);
+        let now = Now::new(at, start() + at);
+        if round == 1 {
+            (0..500).for_each(|_| push_one(&mut bulk));
+        }
+        push_one(&mut bulk);
+        bulk.flush();
+        let Some(transmit) = bulk.poll_transmit(now) else { continue };
+        sizes.push(transmit.keys);
+        if transmit.keys >= 400 && at < 100 * SECOND {
+            bulk.handle_response(now, transmit.id, &throttled);
+        } else {
+            bulk.handle_response(now, transmit.id, &Deleted::new("id").to_response());
+        }
+        while bulk.poll_event().is_some() {}
+    }
+    assert!(bulk.settled().contains(400), "{sizes:?}");
 }

@@ -109,10 +109,8 @@ fn invalid_filters_are_rejected_with_the_reason() {
         (r#"{"a":{"$gt":"1"}}"#, "filter.a", "must be compared with a number"),
         (r#"{"a":{"$lte":true}}"#, "filter.a", "must be compared with a number"),
         (r#"{"a":{"$exists":1}}"#, "filter.a", "must have true or false for $exists"),
-        (r#"{"$and":[]}"#, "filter.$and", list),
         (r#"{"$and":{"a":1}}"#, "filter.$and", list),
         (r#"{"$or":[1]}"#, "filter.$or", list),
-        (r#"{"$or":[{}]}"#, "filter", "must have a condition in each object"),
         (
             r#"{"$or":[{"a":1},{"a":{"$in":1}}]}"#,
             "filter.a",
@@ -122,6 +120,20 @@ fn invalid_filters_are_rejected_with_the_reason() {
         let error = matching(&mut emulator, filter).unwrap_err();
         assert_eq!((error.status().as_u16(), error.code()), (400, "VectorIndexParameterInvalid"));
         assert!(error.message().starts_with(&format!("{field} {rule}")), "{filter}: {error}");
+    }
+}
+
+#[test]
+fn a_filter_without_a_condition_is_never_sent() {
+    for filter in [
+        "{}",
+        r#"{"$and":[]}"#,
+        r#"{"$or":[{}]}"#,
+        r#"{"a":1,"$or":[{"b":2},{"$and":[]}]}"#,
+        r#"{"$and":[{"a":1},{"$or":[{"$and":[{}]}]}]}"#,
+    ] {
+        let error = filter.parse::<Filter>().unwrap_err();
+        assert!(error.rule().contains("with a condition"), "{filter}: {error}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! What each response, failure and timeout leads to.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::Response;
@@ -9,7 +10,9 @@ use crate::bulk::StopReason;
 use crate::bulk::shared::{Correction, Verdict, decide};
 use crate::list_vectors::{ListVectors, Listed};
 use crate::operation::Kind;
-use crate::{AttemptError, Credentials, GetVectors, Now, ServiceError, TransportError, Vector};
+use crate::{
+    AttemptError, Credentials, GetVectors, Key, Now, ServiceError, TransportError, Vector,
+};
 
 /// The longest `Retry-After` that is honoured.
 const LONGEST_HOLD: Duration = Duration::from_secs(300);
@@ -47,13 +50,12 @@ impl KeyLister {
             Work::Listing(_) => ListVectors::parse_response_to(&attempt.credentials, response),
             Work::Lookup(_) => {
                 let found = GetVectors::parse_response_to(&attempt.credentials, response);
-                // Whatever else the service returns was not asked for.
+                // Whatever else the service returns was not asked for, and no key was twice.
                 let batch = self.segments[attempt.segment].batch.as_ref();
+                let mut asked: BTreeSet<&str> =
+                    batch.into_iter().flatten().map(Key::as_str).collect();
                 found.map(|found| {
-                    let is_asked = |vector: &Vector| {
-                        batch
-                            .is_some_and(|batch| batch.iter().any(|key| key.as_str() == vector.key))
-                    };
+                    let is_asked = |vector: &Vector| asked.remove(vector.key.as_str());
                     let vectors = found.into_vectors().into_iter().filter(is_asked);
                     Listed::new("", vectors.collect())
                 })

@@ -29,6 +29,18 @@ fn an_abandoned_call_is_deleted_without_a_result() {
 }
 
 #[test]
+fn keys_of_an_abandoned_call_go_on_after_its_timeout() {
+    let mut world = World::new(BulkOptions::new().concurrency(1));
+    let timeout = world.latency / 2;
+    let call = world.begin_call(Call::new(keys(0..1200)).unwrap().timeout(timeout));
+    world.calls.abandon(call);
+    world.run();
+    assert!(world.at > timeout && world.finished.is_empty());
+    assert!(!keys(0..1200).any(|key| world.is_there(&key)));
+    assert!(world.calls.poll_timeout().is_none());
+}
+
+#[test]
 fn abort_gives_every_call_its_result() {
     let mut world = World::new(BulkOptions::new().concurrency(1));
     world.begin(["doc-0"]);

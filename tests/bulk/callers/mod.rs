@@ -1,6 +1,7 @@
 //! `Calls` in virtual time: which call gets which result, and with how many requests.
 
 mod ending;
+mod idle;
 mod merging;
 mod results;
 mod stops;
