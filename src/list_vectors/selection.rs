@@ -43,7 +43,9 @@ impl Selection {
         Ok(self)
     }
 
-    /// Only vectors whose metadata match `filter`, which the service evaluates.
+    /// Only vectors whose metadata match `filter`, which the service evaluates. ListVectors has it
+    /// since June 2026: an endpoint that ignores it lists every vector, and a delete of what is
+    /// listed then deletes them all. Try a filter that matches nothing first.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(filter);
