@@ -30,6 +30,7 @@ The keys are given by --keys and --keys-from, or found by listing the index:
   --prefix, --filter or both, or --all. Keys are deleted while they are listed. Then the index is
   listed again, until a listing finds none, --passes times at most.
   --filter takes the JSON of ListVectors: {"$and":[{"tenant":"acme"},{"year":{"$lt":2020}}]}
+  An endpoint that ignores the filter lists all vectors: look at --dry-run first.
   The whole index is listed for --prefix, because the service knows no prefix.
   An interrupted run is finished by the same command. --dry-run counts the keys and shows a few.
   If all vectors are to go, deleting the index and creating it again is one call each.
