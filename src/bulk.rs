@@ -238,7 +238,7 @@ pub struct BulkDelete {
     back_off: BackOff,
     clock: Clock,
     outage: Outage,
-    /// Since when there is nothing to send and nothing to wait for, but for new keys.
+    /// Since when there is nothing to send and no response to wait for.
     idle_since: Option<Duration>,
     pacer: Pacer,
     events: VecDeque<Event>,
@@ -385,8 +385,8 @@ impl BulkDelete {
         self.filling.len() > 0 && !self.filling.is_flushed() && self.ready.is_empty()
     }
 
-    /// Whether a batch that takes no more keys waits to be sent. For a loop that decides as late as it
-    /// can whose keys go next: it pushes while there is none.
+    /// Whether a batch that takes no more keys waits to be sent. For a loop that decides as late as
+    /// possible whose keys go next: it pushes while this is `false`.
     #[must_use]
     pub fn has_unsent(&self) -> bool {
         !self.ready.is_empty()

@@ -211,7 +211,7 @@ impl<R: BufRead> Iterator for KeyLines<R> {
     }
 }
 
-/// The key of a line, or why there is none.
+/// The key of a line, or why the line has no key.
 pub(crate) fn parse(line: &[u8], syntax: Syntax) -> Result<String, NoKey> {
     if line.len() > LONGEST_LINE {
         return Err("longer than 1 MiB".to_owned().into());

@@ -8,8 +8,9 @@ use crate::AttemptError;
 use crate::bulk::{Event, KeyOutcome, StopReason};
 
 impl Calls {
-    /// Takes the events of the `BulkDelete` apart, at once: a call that is begun after a stop is none
-    /// of those that it fails.
+    /// Takes the events of the `BulkDelete` apart, at once: a call that begins after a stop is not one
+    /// Takes the events of the `BulkDelete` at once, so that a stop fails only the calls that were
+    /// begun before it.
     pub(super) fn absorb(&mut self) {
         while let Some(event) = self.bulk.poll_event() {
             match &event {

@@ -238,7 +238,7 @@ fn outage_is_reported_after_a_minute_without_success() {
 #[test]
 fn failing_batches_do_not_outrun_the_last_partial_one() {
     // The full batches always fail. The last one is partial, still open, and must get its turn:
-    // while it is untried, nobody can say what is to blame, and no attempt counts.
+    // while it is untried, the cause is unknown, and no attempt counts.
     let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.keys {
         500 if call.number > 0 => error(500, code::INTERNAL_ERROR),
         _ => deleted(),

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_no_run_lasts_is_refused() {
+    fn elapsed_time_over_the_limit_is_rejected() {
         let target = Target::builder()
             .region("cn-hangzhou")
             .account_id("1234567890123456")
@@ -307,7 +307,7 @@ mod tests {
                 Some(if at + 1 == operations { NEW } else { OLD }.to_vec()),
                 "{at}"
             );
-            // What it left behind is in nobody's way.
+            // The files that it left do not hinder the next save.
             file.replace(NEW).unwrap();
             assert_eq!(file.disk.read("/runs/checkpoint"), Some(NEW.to_vec()), "{at}");
         }

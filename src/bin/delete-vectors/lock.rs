@@ -1,8 +1,8 @@
 //! A lock for the whole run on a file that the run writes to: no two runs write to the same file.
 //!
 //! The lock is on a file of its own next to it, because a checkpoint is replaced at each save. The
-//! file system releases the lock of a process that ends in any way, so that what a killed run
-//! leaves behind blocks nobody.
+//! file system releases the lock when the process ends in any way, so that the file of a killed run
+//! does not block the next one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -93,8 +93,8 @@ impl Lock {
 }
 
 impl Drop for Lock {
-    /// The name goes while the lock is held. Whoever opened the file before sees that it has no
-    /// name, and tries again.
+    /// Removes the name while the lock is held. A process that opened the file before sees that it
+    /// has no name, and tries again.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.place);
     }

@@ -130,8 +130,8 @@ fn delete(
     let reading = Arc::new(Reading::default());
     let mut output_files = OutputFiles::open(&args.output_files, &args.what, Arc::clone(&reading))?;
     let mut bulk = output_files.new_run(target, credentials.clone(), options.clone())?;
-    // Keys that the command itself names are deleted where nobody can be asked: in a script that was
-    // written for ossutil.
+    // Without a terminal, keys that the command itself names are deleted without a question, as in
+    // a script that was written for ossutil.
     let is_named = selection.is_none()
         && args.what.keys_from.is_empty()
         && args.what.keys.iter().all(|keys| is_literal(keys));

@@ -13,7 +13,7 @@ fn time_without_calls_is_no_outage() {
     let mut world = World::new(BulkOptions::new());
     world.begin(["doc-0"]);
     world.run();
-    // A call ends with its last attempt, and nobody calls for an hour.
+    // A call ends with its last attempt, and no call follows for an hour.
     world.reply = Some(failing());
     let failed = world.begin(["doc-1"]);
     world.run();

@@ -299,7 +299,7 @@ impl Crowd {
         }
     }
 
-    /// Lets arrive what nobody waits for any more.
+    /// Delivers the responses that no call waits for.
     fn end_network(&mut self) {
         while let Some(next) = self.network.next_event() {
             self.now = self.now.max(next);

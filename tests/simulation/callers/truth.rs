@@ -18,7 +18,7 @@ pub(super) struct Truth {
     /// When each key was deleted last.
     executed: BTreeMap<u64, Duration>,
     pub(super) calls: BTreeMap<CallId, Begun>,
-    /// Keys of one call that are told rejected, or not attempted.
+    /// Keys of one call reported rejected or not attempted.
     untouched: Vec<(CallId, u64, KeyOutcome)>,
 }
 
@@ -111,7 +111,7 @@ impl Truth {
                 // Deleted after the call began, or by a request on its way then, of the same key.
                 None => {
                     let at = self.executed.get(key);
-                    assert!(at.is_some(), "{id:?}: {key} is told gone and was never deleted");
+                    assert!(at.is_some(), "{id:?}: {key} is reported gone and was never deleted");
                     if *key < SHARED_KEYS {
                         assert!(
                             at.is_some_and(|&at| at >= call.at),
@@ -131,7 +131,7 @@ impl Truth {
     pub(super) fn check(&self) {
         for (id, key, outcome) in &self.untouched {
             let executed = self.executed.get(key);
-            assert!(executed.is_none(), "{id:?}: {key} is told {outcome} and was deleted");
+            assert!(executed.is_none(), "{id:?}: {key} is reported {outcome} and was deleted");
         }
         for (id, call) in &self.calls {
             assert_eq!(call.result.is_some(), !call.is_abandoned, "{id:?} has no result");

@@ -55,7 +55,7 @@ pub(crate) struct Profile<'a> {
     values: Vec<Value<'a>>,
 }
 
-/// The value of a key. It may be a secret, hence no `Debug`.
+/// The value of a key. No `Debug`, because it may be a secret.
 #[derive(Clone, Copy)]
 pub(crate) struct Value<'a> {
     key: &'static str,
@@ -294,7 +294,7 @@ mod tests {
         }
         let profiles = Profiles::parse("[default]\nsts-token=\nregion=r").unwrap();
         let profile = profiles.get("default").unwrap();
-        assert!(profile.get("sts-token").is_none(), "an empty value is none");
+        assert!(profile.get("sts-token").is_none(), "an empty value counts as missing");
         assert_eq!(profile.get("region").map(|value| (value.text, value.line)), Some(("r", 3)));
     }
 
