@@ -57,8 +57,10 @@ pub(crate) struct Days {
     keys: u64,
     /// Keys until the next flush.
     batch: usize,
-    /// The batch that was flushed last is still open: more keys would join it.
-    is_waiting: bool,
+    /// The last key that the run took, while its batch is open: more keys would join it.
+    waiting: Option<u64>,
+    /// A key that the run took since the last flush. It passes those that a checkpoint covers.
+    taken: Option<u64>,
     text: String,
     happens: [(Happening, Duration); 6],
     first_day: usize,
@@ -113,7 +115,8 @@ impl Days {
             next_push: 0,
             keys: 0,
             batch: 0,
-            is_waiting: false,
+            waiting: None,
+            taken: None,
             text: String::new(),
             happens,
             first_day: 0,
@@ -213,7 +216,7 @@ impl Days {
         if self.now >= LENGTH && self.next_push == self.keys {
             self.bulk.finish();
         }
-        while !self.is_waiting
+        while self.waiting.is_none()
             && self.bulk.can_push()
             && (self.now < LENGTH || self.next_push < self.keys)
         {
@@ -222,13 +225,17 @@ impl Days {
                 self.emulator.put_vectors(BUCKET, INDEX, [&key]).unwrap();
                 self.keys += 1;
             }
+            let is_settled = self.bulk.settled().contains(self.next_push);
             self.bulk.push(Key::new(&key).unwrap()).unwrap();
             self.text = key;
+            if !is_settled {
+                self.taken = Some(self.next_push);
+            }
             self.next_push += 1;
             if self.batch == 0 {
                 self.batch = self.random.size(1..11);
                 self.bulk.flush();
-                self.is_waiting = true;
+                self.waiting = self.taken.take();
             }
             self.batch -= 1;
         }
@@ -239,7 +246,7 @@ impl Days {
             let mut any = false;
             while let Some(transmit) = self.bulk.poll_transmit(self.client_now()) {
                 any = true;
-                self.is_waiting &= transmit.positions.iter().last() < Some(self.next_push - 1);
+                self.waiting.take_if(|position| transmit.positions.contains(*position));
                 self.network.send(self.now, (self.process, transmit.id), transmit.to_request());
             }
             while let Some(event) = self.bulk.poll_event() {
@@ -293,6 +300,7 @@ impl Days {
         let next = [self.network.next_event(), self.bulk.poll_timeout(), self.reply_at];
         let next = next.into_iter().flatten().chain(self.happens.map(|(_, at)| at)).min();
         self.now = self.now.max(next.expect("days always bring something"));
+        assert!(self.now < 3 * LENGTH, "it does not end: {:?}", self.bulk.report());
     }
 
     fn happen(&mut self, tally: &mut Tally) {
@@ -373,7 +381,8 @@ impl Days {
     fn begin(&mut self, tally: &mut Tally) {
         tally.add("processes", 1);
         self.process += 1;
-        (self.next_push, self.is_waiting) = (0, false);
+        self.next_push = 0;
+        (self.waiting, self.taken) = (None, None);
         self.reply_at = None;
         let settled = self.saved.settled();
         self.failed.retain(|&position| settled.contains(position));
