@@ -277,7 +277,6 @@
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod attempt_error;
-mod back_off;
 pub mod bulk;
 pub mod calls;
 pub mod credentials;
@@ -294,6 +293,7 @@ mod now;
 mod operation;
 mod put_vectors;
 mod random;
+mod retry;
 pub mod signing;
 mod target;
 mod time_text;

@@ -16,9 +16,8 @@ use self::attempts::Trouble;
 pub use self::report::{ListEvent, ListReport};
 use self::segment::Segment;
 use super::{ListError, ListVectors, Selection};
-use crate::back_off::BackOff;
-use crate::bulk::shared::{Authority, Clock, History, Startup};
 use crate::bulk::{BulkOptions, StopReason};
+use crate::retry::{Authority, BackOff, Clock, History, Startup};
 use crate::{Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
 
 /// Lists the keys of an index: a state machine over segments and pages, without IO.

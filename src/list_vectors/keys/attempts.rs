@@ -7,9 +7,9 @@ use http::Response;
 
 use super::{InFlight, KeyLister, ListEvent, ListTransmitId, Work};
 use crate::bulk::StopReason;
-use crate::bulk::shared::{Correction, Verdict, decide};
 use crate::list_vectors::{ListVectors, Listed};
 use crate::operation::Kind;
+use crate::retry::{Correction, Verdict, decide};
 use crate::{
     AttemptError, Credentials, GetVectors, Key, Now, ServiceError, TransportError, Vector,
 };

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{BulkOptions, StopReason};
+use crate::bulk::{BulkOptions, StopReason};
 use crate::signing::Signer;
 use crate::{AttemptError, Credentials, Now, Target};
 
@@ -131,7 +131,7 @@ impl Authority {
     }
 
     /// Gives the provider its timeout anew.
-    pub(super) fn restart(&mut self, now: Duration) {
+    pub(crate) fn restart(&mut self, now: Duration) {
         if let Some(asked) = &mut self.asked {
             asked.since = now;
         }
@@ -241,7 +241,7 @@ impl Clock {
     }
 
     /// Learns the time anew from the next rejection.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.is_proven = true;
     }
 
