@@ -36,9 +36,9 @@
 //!   that failed goes behind the others.
 //!   Before the first success a single failure has the same effect, and a minute or ten attempts
 //!   end the run.
-//! - **In doubt**: after eight single keys that were rejected in a row, batches from elsewhere in
-//!   the input go out as probes, one at a time. If they are rejected too, the keys are not the
-//!   reason, and the run stops.
+//! - **In doubt**: after eight single keys that were rejected in a row, single keys from elsewhere
+//!   in the input go out as probes, one at a time. If eight of them are rejected too, the keys are
+//!   not the reason, and the run stops.
 //! - **With a rate that does not adapt**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch
 //!   is delayed.
 //! - **Throttled four times in a row**: the batch goes behind the others.

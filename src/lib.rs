@@ -199,8 +199,8 @@
 //!   keys: as *unconfirmed* if any attempt may have deleted them, as *not attempted* if the batch
 //!   was surely never sent, otherwise as *rejected*. A 409 or a 503 also lowers the pace.
 //! - **Split**: the batch is sent again in two halves, until each bad key is alone: *rejected*. If
-//!   all responses are rejections, the run sends batches from other parts of the input as probes.
-//!   If these are rejected too, the keys are not the cause, and the run stops.
+//!   all responses are rejections, the run sends single keys from other parts of the input as
+//!   probes. If these are rejected too, the keys are not the cause, and the run stops.
 //! - **Retry, then split**: after the second failure the batch is sent again in two halves, with a
 //!   back-off that grows with each split. A single key is retried, and given up after ten attempts.
 //!   The pace falls too, because an unknown code may be a limit.

@@ -29,8 +29,6 @@ pub(super) struct Batch {
     pub(super) last_error: Option<AttemptError>,
     /// The first position of the batch that this one was split from, or of this one.
     pub(super) origin: u64,
-    /// Whether it was never split.
-    pub(super) is_whole: bool,
     /// How often it was split for an error that may not be about its keys.
     pub(super) splits: u32,
     /// When it failed last, in the progress count of [`Outage`](super::outage::Outage).
@@ -75,7 +73,6 @@ impl Batch {
             may_have_deleted: false,
             was_rejected: false,
             last_error: None,
-            is_whole: true,
             splits: 0,
             failed_under: None,
         }
@@ -121,11 +118,6 @@ impl Batch {
         self.places.start()
     }
 
-    /// Whether it was never sent. Then it was never split either.
-    pub(super) fn is_untried(&self) -> bool {
-        self.requests == 0
-    }
-
     /// Gives back the attempts that an outage cost.
     pub(super) fn forgive(&mut self) {
         self.attempts -= std::mem::take(&mut self.spent);
@@ -134,13 +126,17 @@ impl Batch {
     /// Splits a batch of two or more keys in half. Each half gets all its attempts back, and keeps
     /// what is known of its keys.
     pub(super) fn split(mut self) -> (Self, Self) {
-        self.is_whole = false;
         (self.attempts, self.failures, self.spent) = (0, 0, 0);
         let half = self.keys().len().div_ceil(2);
+        self.split_at(half)
+    }
+
+    /// Splits off the first `count` keys.
+    pub(super) fn split_at(mut self, count: usize) -> (Self, Self) {
         let mut keys = self.content.into_keys();
         let second = Self {
-            content: Content::new(keys.split_off(half)),
-            places: self.places.split_off(half),
+            content: Content::new(keys.split_off(count)),
+            places: self.places.split_off(count),
             last_error: self.last_error.clone(),
             ..self
         };

@@ -58,8 +58,7 @@ impl BulkDelete {
     /// Whether so much was rejected that the keys cannot be the reason.
     fn is_not_the_keys(&mut self, rejected: &Batch) -> bool {
         if self.history.had_success {
-            let has_untried = self.untried().is_some();
-            self.doubt.rejected(rejected, has_untried)
+            self.doubt.rejected(rejected)
         } else {
             self.rejected_keys += u32::from(rejected.keys().len() == 1);
             self.rejected_keys >= KEYS
@@ -111,17 +110,18 @@ impl BulkDelete {
 
 /// Notices when so many keys are rejected that the keys may not be the reason.
 ///
-/// After several single keys that were rejected in a row, whole batches from elsewhere in the input
-/// go out as probes, one at a time. If a probe is deleted, the service is well: eight times as many
+/// After several keys that were rejected in a row, keys from elsewhere in the input go out as
+/// probes, one at a time, each alone. If one is deleted, the service is well: eight times as many
 /// keys may be rejected before the next probe, so that a long range of bad keys costs few probes.
-/// If the probes are rejected too, the keys are not the reason.
+/// If eight in a row are rejected, the keys are not the reason. Were one key in ten bad, eight keys
+/// of different batches would all be bad once in 100 million times. A whole batch would be rejected
+/// for a single bad key, so it proves nothing.
 #[derive(Debug)]
 pub(super) struct Doubt {
     /// Single keys rejected since the last deletion, and how many may be before a probe.
     keys: u32,
     most_keys: u32,
-    /// Whole batches rejected since the last deletion, and the probes among them.
-    batches: u32,
+    /// Probes rejected since the last deletion, and the position of the one in flight.
     probes: u32,
     probe: Option<u64>,
 }
@@ -131,13 +131,12 @@ const KEYS: u32 = 8;
 /// The factor by which a deleted probe raises that number, and its maximum.
 const GROWTH: u32 = 8;
 const MOST_KEYS: u32 = 4096;
-/// Rejected batches, and probes among them, that stop the run without a deletion between them.
-const BATCHES: u32 = 8;
-const PROBES: u32 = 3;
+/// Rejected probes that stop the run without a deletion between them.
+const PROBES: u32 = 8;
 
 impl Default for Doubt {
     fn default() -> Self {
-        Self { keys: 0, most_keys: KEYS, batches: 0, probes: 0, probe: None }
+        Self { keys: 0, most_keys: KEYS, probes: 0, probe: None }
     }
 }
 
@@ -147,9 +146,9 @@ impl Doubt {
         self.keys >= self.most_keys
     }
 
-    /// `batch` goes out as a probe.
+    /// `batch`, of one key, goes out as a probe.
     pub(super) fn probe(&mut self, batch: &Batch) {
-        self.probe = Some(batch.origin);
+        self.probe = Some(batch.start());
     }
 
     pub(super) fn deleted(&mut self) {
@@ -158,13 +157,12 @@ impl Doubt {
         *self = Self { most_keys, ..Self::default() };
     }
 
-    /// A batch, or a part of one, was rejected for its keys. `has_untried`: a batch is left to
-    /// probe with. Returns whether the keys are not the reason.
-    pub(super) fn rejected(&mut self, batch: &Batch, has_untried: bool) -> bool {
-        let is_probe = self.probe.take_if(|probe| *probe == batch.origin).is_some();
+    /// A batch, or a part of one, was rejected for its keys. Returns whether the keys are not the
+    /// reason.
+    pub(super) fn rejected(&mut self, batch: &Batch) -> bool {
+        let is_probe = self.probe.take_if(|probe| *probe == batch.start()).is_some();
         self.probes += u32::from(is_probe);
-        self.batches += u32::from(batch.is_whole);
         self.keys = self.keys.saturating_add(u32::from(batch.keys().len() == 1));
-        self.is_open() && self.batches >= BATCHES && (self.probes >= PROBES || !has_untried)
+        self.probes >= PROBES
     }
 }
