@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{Arg, ArgAction, Command, CommandFactory, Parser, ValueEnum};
 
 use crate::exit::CODES;
 use crate::generate::Generated;
@@ -24,41 +24,60 @@ const NOTES: &str = r#"Credentials come from the first of these that is configur
     CredentialsURI, External, RamRoleArn; source-profile names who assumes the role
   ALIBABA_CLOUD_CREDENTIALS_URI, or the RAM role of the ECS instance
 The profile, or [buckets NAME], also sets region, endpoint, account-id, addressing-style, timeouts.
-Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, as for curl; --proxy URL|none overrides.
 
-The keys are given by --keys and --keys-from, or found by listing the index:
-  --prefix, --filter or both, or --all. Keys are deleted while they are listed. Then the index is
-  listed again, until a listing finds none, --passes times at most.
-  --filter takes the JSON of ListVectors: {"$and":[{"tenant":"acme"},{"year":{"$lt":2020}}]}
-  An endpoint that ignores the filter lists all vectors: look at --dry-run first.
-  The whole index is listed for --prefix, because the service knows no prefix.
-  An interrupted run is finished by the same command. --dry-run counts the keys and shows a few.
-  If all vectors are to go, deleting the index and creating it again is one call each.
+--prefix, --filter, --all: keys are deleted while the index is listed, in passes, until one finds
+  none. The filter is the JSON of ListVectors: {"$and":[{"tenant":"acme"},{"year":{"$lt":2020}}]}
+  A first request checks that the endpoint applies filters. To finish a run that was interrupted,
+  run the same command again. --all: deleting the index and creating it again is faster.
 
---keys-from reads UTF-8 text with one key per line:
-  Line ends, blank lines and byte order marks are ignored. The last line needs no line end.
-  Lines of .jsonl and .ndjson files are JSON: a string, or an object with a "key" member.
-  Files written by --failed-keys are recognised under any name.
-  JSON, CSV, tables, lists, comments, HTML, control characters and spaces around a key are
-    rejected: --keys-format jsonl reads JSON, --keys-format lines takes each line as is.
-  Compressed, binary and UTF-16 input is rejected. A file that changes ends the run.
-  --on-bad-key skip still fails if more than 1,000 lines, and most of them, hold no key.
+--keys-from: UTF-8 text with one key per line, or JSON in .jsonl and .ndjson files and in those of
+  --failed-keys. Input that looks like something else is rejected; --keys-format says what it is.
 
 Examples:
-  Keys          delete-vectors --emulator --index-name vectorindex1 --keys doc-001,doc-002
-  Index         delete-vectors ... --prefix doc-42# --dry-run
-                delete-vectors ... --filter '{"tenant":"acme"}' --deleted-keys receipt.jsonl
-  Target        delete-vectors --region cn-hangzhou --account-id 1234567890123456 \
-                  --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
-  Credentials   delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
-  Run           delete-vectors ... --dry-run | jq .headers
-  Output        delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
-                delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted"#;
+  delete-vectors --emulator --index-name vectorindex1 --keys doc-001,doc-002
+  delete-vectors ... --prefix doc-42# --dry-run
+  delete-vectors ... --filter '{"tenant":"acme"}' --deleted-keys receipt.jsonl
+  delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 --keys doc-001
+  delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
+  delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted"#;
+
+const BRIEF_NOTES: &str = r#"Example: delete-vectors --emulator --index-name vectorindex1 --keys doc-001,doc-002
+Credentials come from OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, a profile, or the platform.
+--help has all options and sources, --generate man more about each."#;
+
+/// The options that are only in `--help`.
+const RARE: &[&str] = &[
+    "keys_format",
+    "on_bad_key",
+    "segments",
+    "passes",
+    "addressing_style",
+    "ca_file",
+    "credential_process",
+    "signing_time",
+    "max_keys_per_second",
+    "max_attempts",
+    "give_up_after",
+    "timeout",
+    "connect_timeout",
+    "transport",
+    "progress",
+    "generate",
+];
+
+/// The command line with what fits on one screen: for `-h`.
+pub(crate) fn brief() -> Command {
+    let hide = |option: Arg| {
+        let is_rare = RARE.contains(&option.get_id().as_str());
+        if is_rare { option.hide(true) } else { option }
+    };
+    Args::command().mut_args(hide).after_help(with_codes(BRIEF_NOTES))
+}
 
 /// The notes, and the table of exit codes.
-fn notes() -> String {
+fn with_codes(notes: &str) -> String {
     let rows = CODES.iter().map(|(code, text)| format!("\n  {code}  {text}"));
-    format!("{NOTES}\n\nExit status:{}", rows.collect::<String>())
+    format!("{notes}\n\nExit status:{}", rows.collect::<String>())
 }
 
 /// Delete vectors from an index of an Alibaba Cloud OSS vector bucket. This cannot be undone.
@@ -67,7 +86,8 @@ fn notes() -> String {
     name = "delete-vectors",
     version,
     override_usage = "delete-vectors [OPTIONS] --index-name <NAME> <KEYS>",
-    after_help = notes()
+    after_help = with_codes(NOTES),
+    disable_help_flag = true
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -300,6 +320,10 @@ pub(crate) struct Output {
     /// Log to stderr; given twice, log every request
     #[arg(long, short, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+
+    /// Print this; -h prints the most used options
+    #[arg(long, short, action = ArgAction::Help)]
+    help: Option<bool>,
 
     /// Print the man page or shell completions: bash, elvish, fish, power-shell, zsh
     #[arg(long, value_name = "man|SHELL", exclusive = true, hide_possible_values = true)]
