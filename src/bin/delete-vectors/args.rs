@@ -87,7 +87,8 @@ fn with_codes(notes: &str) -> String {
     version,
     override_usage = "delete-vectors [OPTIONS] --index-name <NAME> <KEYS>",
     after_help = with_codes(NOTES),
-    disable_help_flag = true
+    disable_help_flag = true,
+    disable_version_flag = true
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -116,7 +117,7 @@ pub(crate) struct What {
     #[arg(
         long,
         value_name = "KEYS",
-        help = "Keys: key,key1 or a JSON array; file://PATH or - reads them; can be repeated"
+        help = "Keys: key,key1 or JSON, or file://PATH or - of them; can be repeated"
     )]
     pub(crate) keys: Vec<String>,
 
@@ -171,7 +172,7 @@ pub(crate) struct Place {
         long,
         short,
         value_name = "URL",
-        help = "Endpoint URL, or internal; default: the public endpoint [env: OSS_ENDPOINT]"
+        help = "Endpoint URL, or internal; default: public [env: OSS_ENDPOINT]"
     )]
     pub(crate) endpoint: Option<String>,
 
@@ -182,7 +183,7 @@ pub(crate) struct Place {
     #[arg(
         long,
         value_name = "URL|none",
-        help = "Proxy, http:// or socks5:// [env: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY]"
+        help = "http:// or socks5:// proxy; default: from HTTPS_PROXY and so on, as for curl"
     )]
     pub(crate) proxy: Option<String>,
 
@@ -194,7 +195,7 @@ pub(crate) struct Place {
     #[arg(long, value_name = "PATH")]
     pub(crate) ca_file: Option<PathBuf>,
 
-    /// Delete from a built-in emulator instead, whose index holds doc-001 to doc-999
+    /// Delete from a built-in emulator, whose index has doc-001 to doc-999
     #[arg(long)]
     pub(crate) emulator: bool,
 }
@@ -205,7 +206,7 @@ pub(crate) struct Who {
     #[arg(
         long,
         value_name = "NAME",
-        help = "Profile in the configuration file; default: [default] [env: OSSUTIL_PROFILE]"
+        help = "Profile in the configuration file [env: OSSUTIL_PROFILE]"
     )]
     pub(crate) profile: Option<String>,
 
@@ -213,7 +214,7 @@ pub(crate) struct Who {
         long,
         short,
         value_name = "PATH",
-        help = "Configuration file; default: ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]"
+        help = "Default: ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]"
     )]
     pub(crate) config_file: Option<PathBuf>,
 
@@ -232,7 +233,7 @@ pub(crate) struct How {
     #[arg(
         long,
         short = 'n',
-        help = "Print each signed request as a line of JSON and send none; count keys of the index"
+        help = "Delete nothing: print the signed requests, or count keys of the index"
     )]
     pub(crate) dry_run: bool,
 
@@ -284,15 +285,15 @@ pub(crate) struct How {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputPaths {
-    /// Save progress to this file; the same command with the same keys resumes the run
+    /// Save progress to this file; the same command resumes the run
     #[arg(long, value_name = "PATH", conflicts_with = "emulator")]
     pub(crate) checkpoint: Option<PathBuf>,
 
-    /// Write each key that was not deleted to this file, as a line of JSON
+    /// Write keys that were not deleted to this file, as JSON Lines
     #[arg(long, value_name = "PATH")]
     pub(crate) failed_keys: Option<PathBuf>,
 
-    /// Write each key that was deleted to this file, with request id and time: a receipt
+    /// Write keys that were deleted to this file: a receipt
     #[arg(long, value_name = "PATH")]
     pub(crate) deleted_keys: Option<PathBuf>,
 }
@@ -304,7 +305,7 @@ pub(crate) struct Output {
     #[arg(long, value_name = "text|json", hide_possible_values = true, default_value = "text")]
     pub(crate) output_format: Format,
 
-    /// Show a progress bar on a terminal; with always, a line every 10 seconds elsewhere
+    /// A bar on a terminal; with always, a line every 10 seconds
     #[arg(
         long,
         value_name = "auto|always|never",
@@ -313,7 +314,7 @@ pub(crate) struct Output {
     )]
     pub(crate) progress: When,
 
-    /// Print neither the summary nor progress; errors are still printed
+    /// Print only errors
     #[arg(long, short, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
@@ -325,7 +326,10 @@ pub(crate) struct Output {
     #[arg(long, short, action = ArgAction::Help)]
     help: Option<bool>,
 
-    /// Print the man page or shell completions: bash, elvish, fish, power-shell, zsh
+    #[arg(long, short = 'V', action = ArgAction::Version, help = "Print the version")]
+    version: Option<bool>,
+
+    /// Print the man page, or completions for bash, elvish, fish, power-shell or zsh
     #[arg(long, value_name = "man|SHELL", exclusive = true, hide_possible_values = true)]
     pub(crate) generate: Option<Generated>,
 }

@@ -67,6 +67,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("quiet", "--quiet, for a script that looks at the exit code"),
     ("verbose", "--verbose, or -vv"),
     ("help", "--help, or -h for the most used options"),
+    ("version", "--version, or -V"),
     (
         "generate",
         "--generate man | man -l -; or --generate bash >/etc/bash_completion.d/delete-vectors",
