@@ -151,7 +151,7 @@ fn response_of_credentials_uri_is_wiped() {
         let uri = format!("http://{}/creds", service.local_addr().unwrap());
         std::thread::spawn(move || {
             let (mut connection, _) = service.accept().unwrap();
-            connection.read(&mut [0; 4096]).unwrap();
+            assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
             connection.write_all((head + &body).as_bytes()).unwrap();
         });

@@ -9,8 +9,9 @@ use zeroize::Zeroize;
 /// The most header lines of a response, as in ureq.
 const MAX_HEADERS: usize = 128;
 
-/// The longest head in bytes, as in ureq. A longer one is passed on unchanged, and ureq rejects it.
-pub(super) const MAX_HEAD: usize = 64 * 1024;
+/// The longest head in bytes: each connection has a buffer for it. A longer one is passed on
+/// unchanged, and ureq rejects it.
+pub(super) const MAX_HEAD: usize = 32 * 1024;
 
 /// A transport whose responses have heads that ureq's parser accepts.
 ///

@@ -90,7 +90,8 @@ impl UreqTransport {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // A head has to fit. The defaults are twice as much, for each connection.
+            // A head has to fit. The default is 256 KiB for each connection.
+            .max_response_header_size(heads::MAX_HEAD)
             .input_buffer_size(INPUT_BUFFER)
             .output_buffer_size(OUTPUT_BUFFER)
             .build();

@@ -42,8 +42,7 @@ Examples:
   delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted"#;
 
 const BRIEF_NOTES: &str = r#"Example: delete-vectors --emulator --index-name vectorindex1 --keys doc-001,doc-002
-Credentials come from OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, a profile, or the platform.
---help has all options and sources, --generate man more about each."#;
+--help has all options and the sources of credentials, --generate man more about each."#;
 
 /// The options that are only in `--help`.
 const RARE: &[&str] = &[
@@ -53,6 +52,7 @@ const RARE: &[&str] = &[
     "passes",
     "addressing_style",
     "ca_file",
+    "config_file",
     "credential_process",
     "signing_time",
     "max_keys_per_second",
@@ -183,7 +183,7 @@ pub(crate) struct Place {
     #[arg(
         long,
         value_name = "URL|none",
-        help = "http:// or socks5:// proxy; default: from HTTPS_PROXY and so on, as for curl"
+        help = "http:// or socks5:// proxy [env: HTTPS_PROXY, .., as for curl]"
     )]
     pub(crate) proxy: Option<String>,
 
@@ -214,7 +214,7 @@ pub(crate) struct Who {
         long,
         short,
         value_name = "PATH",
-        help = "Default: ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]"
+        help = "Its file; default: ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]"
     )]
     pub(crate) config_file: Option<PathBuf>,
 
@@ -233,11 +233,11 @@ pub(crate) struct How {
     #[arg(
         long,
         short = 'n',
-        help = "Delete nothing: print the signed requests, or count keys of the index"
+        help = "Delete nothing: print the requests, or count keys of the index"
     )]
     pub(crate) dry_run: bool,
 
-    /// Look the keys up after the run, and report those that are still there
+    /// Look the keys up after the run, and report those still there
     #[arg(long)]
     pub(crate) verify: bool,
 
