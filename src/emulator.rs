@@ -93,6 +93,7 @@ pub struct Emulator {
     failing_keys: BTreeSet<Box<str>>,
     rate_limit: Option<RateLimit>,
     listings: Listings,
+    ignores_filters: bool,
     failures: VecDeque<PlannedAnswer>,
     requests: u64,
     deleted_keys: u64,
@@ -126,6 +127,7 @@ impl Emulator {
             failing_keys: BTreeSet::new(),
             rate_limit: None,
             listings: Listings::default(),
+            ignores_filters: false,
             failures: VecDeque::new(),
             requests: 0,
             deleted_keys: 0,
@@ -269,6 +271,12 @@ impl Emulator {
     /// default, means never.
     pub fn set_token_lifetime(&mut self, lifetime: Option<Duration>) {
         self.listings.token_lifetime = lifetime;
+    }
+
+    /// Lets listings ignore filters, as an endpoint does that does not have them. They have no
+    /// effect, and are not checked.
+    pub fn set_ignores_filters(&mut self, ignores_filters: bool) {
+        self.ignores_filters = ignores_filters;
     }
 
     /// Responds to the next request that passes all checks with `error`, after deleting its first

@@ -239,7 +239,7 @@
 //! remembers the other one.
 //!
 //! ```text
-//! requests/s: # accepted, x refused; the limit is 60, from 20 s on 30, from 40 s on 60
+//! requests/s: # accepted, x throttled; the limit is 60, from 20 s on 30, from 40 s on 60
 //!  80 |
 //!  70 |x
 //!  60 |####################                             x##########

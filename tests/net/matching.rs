@@ -149,6 +149,19 @@ fn a_listing_that_sees_deletes_late_takes_more_passes() {
 }
 
 #[test]
+fn an_endpoint_that_ignores_filters_deletes_nothing() {
+    for client in CLIENTS {
+        let service = documents(1000);
+        service.emulator().set_ignores_filters(true);
+        let one = Selection::all().filter(r#"{"tenant":"t1"}"#.parse().unwrap());
+        let error = clear(client, &service, one.segments(4).unwrap()).unwrap_err();
+        let RunErrorKind::Listing(listing) = error.kind() else { panic!("{error}") };
+        assert_eq!(listing.reason(), &StopReason::FilterIgnored, "{client:?}");
+        assert_eq!((service.left(), service.emulator().requests()), (1000, 1));
+    }
+}
+
+#[test]
 fn an_empty_selection_deletes_nothing() {
     for client in CLIENTS {
         let service = documents(100);

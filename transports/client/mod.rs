@@ -39,8 +39,8 @@ pub use self::many::{Client, Deleting};
 pub use self::observer::{Observer, OnEvent};
 pub use self::source::SourceProvider;
 use self::steps::Steps;
-use self::stop::Listener;
 pub use self::stop::StopHandle;
+pub(super) use self::stop::{Listener, Order};
 
 /// A run of a [`BulkDelete`] to its end: [`run_blocking`](Self::run_blocking) with threads, or
 /// [`run_async`](Self#method.run_async) (feature `async`) on any runtime. Everything else is

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// Stops runs from elsewhere: from another thread or task, from an [`Observer`](super::Observer),
+/// Stops runs and listings from elsewhere: from another thread or task, from an [`Observer`](super::Observer),
 /// from a signal handler. Clones stop the same runs.
 ///
 /// A call stops the runs that have the handle at that moment: each [`Run`](super::Run) from its
@@ -55,7 +55,7 @@ struct Listening {
 
 /// What a run has to do. It can only become stricter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Order {
+pub(crate) enum Order {
     #[default]
     GoOn,
     Stop,
@@ -95,7 +95,7 @@ impl StopHandle {
     }
 
     /// Registers a run, until the listener is dropped.
-    pub(super) fn listen(&self) -> Listener {
+    pub(crate) fn listen(&self) -> Listener {
         let mut shared = self.lock();
         shared.next += 1;
         let number = shared.next;
@@ -115,14 +115,14 @@ impl fmt::Debug for StopHandle {
 }
 
 /// A run's side of a handle.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     handle: StopHandle,
     number: u64,
 }
 
 impl Listener {
     /// The order so far. `waker` is woken by the next one.
-    pub(super) fn poll(&self, waker: &Waker) -> Order {
+    pub(crate) fn poll(&self, waker: &Waker) -> Order {
         let waker = waker.clone();
         let mut shared = self.handle.lock();
         let run = shared.runs.entry(self.number).or_default();
