@@ -33,6 +33,7 @@ mod program {
     pub(crate) mod input_text;
     #[path = "../key_lines.rs"]
     pub(crate) mod key_lines;
+    pub(crate) mod key_list;
     #[path = "config/ossutilconfig.rs"]
     pub(crate) mod ossutilconfig;
     pub(crate) mod text;
