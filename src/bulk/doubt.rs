@@ -59,3 +59,72 @@ impl Doubt {
         self.is_open() && self.batches >= BATCHES && (self.probes >= PROBES || !has_untried)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::Places;
+    use super::*;
+    use crate::KeyBatch;
+
+    /// A batch of `keys` keys, the first of them at `start`.
+    fn batch(start: u64, keys: usize) -> Batch {
+        let mut places = Places::default();
+        (start..).take(keys).for_each(|position| places.add(position));
+        let keys = (0..keys).map(|number| number.to_string());
+        Batch::new(KeyBatch::new(keys).unwrap(), places)
+    }
+
+    fn single() -> Batch {
+        let mut single = batch(0, 1);
+        single.is_whole = false;
+        single
+    }
+
+    #[test]
+    fn keys_in_a_row_raise_a_doubt_until_a_deletion() {
+        let mut doubt = Doubt::default();
+        for most in [8, 64, 512, 4096, 4096] {
+            // A deletion before that begins the row again, and changes nothing else.
+            (1..most).for_each(|_| assert!(!doubt.rejected(&single(), true) && !doubt.is_open()));
+            doubt.deleted();
+            (1..most).for_each(|_| assert!(!doubt.rejected(&single(), true) && !doubt.is_open()));
+            assert!(!doubt.rejected(&batch(0, 2), true) && !doubt.is_open(), "not a single key");
+            assert!(!doubt.rejected(&single(), true) && doubt.is_open(), "{most}");
+            doubt.deleted();
+        }
+    }
+
+    #[test]
+    fn rejected_probes_clear_the_keys() {
+        // Batches rejected before the doubt, those after it that are no probes, and the probes.
+        for (before, others, probes, has_untried, expected) in [
+            (0, 0, 7, true, false),
+            (0, 0, 8, true, true),
+            (5, 0, 2, true, false),
+            (5, 0, 3, true, true),
+            (5, 1, 2, true, false),
+            (6, 0, 1, false, false),
+            (7, 0, 1, false, true),
+            (8, 9, 0, true, false),
+            (8, 0, 0, false, true),
+        ] {
+            let mut doubt = Doubt::default();
+            let mut is_clear = false;
+            (0..before).for_each(|_| assert!(!doubt.rejected(&batch(0, 500), false)));
+            for number in 1..=KEYS {
+                is_clear = doubt.rejected(&single(), has_untried);
+                assert!(number == KEYS || !is_clear);
+            }
+            (0..others).for_each(|_| is_clear = doubt.rejected(&batch(7, 500), has_untried));
+            for start in 0..probes {
+                assert!(!is_clear);
+                doubt.probe(&batch(1000 * start, 500));
+                is_clear = doubt.rejected(&batch(1000 * start, 500), has_untried);
+            }
+            let case = (before, others, probes, has_untried);
+            assert_eq!(is_clear, expected, "{case:?}");
+            doubt.deleted();
+            assert!(!doubt.is_open());
+        }
+    }
+}
