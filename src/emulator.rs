@@ -7,7 +7,7 @@
 //! use std::time::{Duration, UNIX_EPOCH};
 //! use oss_delete_vectors::emulator::Emulator;
 //! use oss_delete_vectors::signing::Signer;
-//! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target};
+//! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Operation, Target};
 //!
 //! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket")
 //!     .index_name("vectorindex1")
@@ -54,7 +54,7 @@ pub use rate_limit::RateLimit;
 /// ```
 /// use http::StatusCode;
 /// use oss_delete_vectors::emulator::{Emulator, RateLimit};
-/// use oss_delete_vectors::{DeleteVectors, ServiceError, code};
+/// use oss_delete_vectors::{DeleteVectors, Operation, ServiceError, code};
 /// # use std::time::{Duration, UNIX_EPOCH};
 /// # use oss_delete_vectors::{Credentials, KeyBatch, Now, Target, signing::Signer};
 /// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket")

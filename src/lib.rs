@@ -99,7 +99,7 @@
 //! use std::time::{Duration, UNIX_EPOCH};
 //! use oss_delete_vectors::emulator::Emulator;
 //! use oss_delete_vectors::signing::Signer;
-//! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target, code};
+//! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Operation, Target, code};
 //!
 //! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
 //!     .bucket("examplebucket").index_name("vectorindex1").build()?;
@@ -311,7 +311,7 @@ pub use invalid::InvalidValue;
 pub use keys::{Key, KeyBatch, Keys};
 pub use list_vectors::{
     Filter, KeyLister, ListError, ListEvent, ListReport, ListTransmit, ListTransmitId, ListVectors,
-    Listed, Passes, Selection, Step, Vector,
+    Listed, NextPass, Passes, Selection, Vector,
 };
 pub use now::Now;
 pub use operation::{Operation, RequestError, ServiceError, code};

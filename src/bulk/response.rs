@@ -6,7 +6,7 @@ use super::outage::Circumstances;
 use super::pacer::LONGEST_HOLD;
 use super::{Batch, BulkDelete, Event, InFlight, Phase, StopReason, TransmitId};
 use crate::retry::{Correction, Verdict, decide, is_from_oss, slows_down};
-use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportError};
+use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, Operation, TransportError};
 
 /// A batch that was throttled fewer times in a row is the next to go. Otherwise the others go first.
 pub(super) const THROTTLED_FIRST: u32 = 4;

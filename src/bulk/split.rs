@@ -166,3 +166,55 @@ impl Doubt {
         self.probes >= PROBES
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::Places;
+    use super::*;
+    use crate::KeyBatch;
+
+    /// A batch of `keys` keys, the first of them at `start`.
+    fn batch(start: u64, keys: usize) -> Batch {
+        let mut places = Places::default();
+        (start..).take(keys).for_each(|position| places.add(position));
+        let keys = (0..keys).map(|number| number.to_string());
+        Batch::new(KeyBatch::new(keys).unwrap(), places)
+    }
+
+    #[test]
+    fn keys_in_a_row_raise_a_doubt_until_a_deletion() {
+        let mut doubt = Doubt::default();
+        let reject = |doubt: &mut Doubt, keys| assert!(!doubt.rejected(&batch(0, keys)));
+        for most in [8, 64, 512, 4096, 4096] {
+            // A deletion before that begins the row again, and changes nothing else.
+            (1..most).for_each(|_| reject(&mut doubt, 1));
+            reject(&mut doubt, 2);
+            assert!(!doubt.is_open(), "two keys are no single key");
+            doubt.deleted();
+            (0..most).for_each(|_| reject(&mut doubt, 1));
+            assert!(doubt.is_open(), "{most}");
+            doubt.deleted();
+        }
+    }
+
+    #[test]
+    fn eight_rejected_probes_clear_the_keys() {
+        for deleted_after in 0..8 {
+            let mut doubt = Doubt::default();
+            (0..KEYS).for_each(|_| assert!(!doubt.rejected(&batch(0, 1))));
+            for start in 0..deleted_after {
+                doubt.probe(&batch(1000 * start, 1));
+                assert!(!doubt.rejected(&batch(1, 1)), "another key is no probe");
+                assert!(!doubt.rejected(&batch(1000 * start, 1)));
+            }
+            doubt.deleted();
+            assert!(!doubt.is_open());
+        }
+        let mut doubt = Doubt::default();
+        let rejected = (0..8).map(|start| {
+            doubt.probe(&batch(1000 * start, 1));
+            doubt.rejected(&batch(1000 * start, 1))
+        });
+        assert_eq!(rejected.collect::<Vec<_>>(), [[false; 7].as_slice(), &[true]].concat());
+    }
+}

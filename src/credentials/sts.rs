@@ -84,7 +84,11 @@ impl Sts {
         secrets: &Secrets<'_>,
     ) -> Result<Credentials, (SourceErrorKind, Option<SystemTime>)> {
         if response.status.is_success() {
-            return response.credentials(now, Some("Credentials")).map_err(|kind| (kind, None));
+            return response.credentials(now, Some("Credentials")).map_err(|kind| match kind {
+                // The value may be what the server was sent.
+                SourceErrorKind::Invalid(value) => (SourceErrorKind::Invalid(value.hidden()), None),
+                kind => (kind, None),
+            });
         }
         let kind = response.error(secrets);
         let is_skewed = matches!(&kind, SourceErrorKind::Rejected { code: Some(code), .. }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::StatusCode;
 use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::transports::Server;
-use oss_delete_vectors::{GetVectors, ServiceError, code};
+use oss_delete_vectors::{GetVectors, Operation, ServiceError, code};
 
 use crate::canary;
 use crate::program::{

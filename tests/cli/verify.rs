@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::transports::Server;
-use oss_delete_vectors::{DeleteVectors, Deleted, Now, ServiceError, code};
+use oss_delete_vectors::{DeleteVectors, Deleted, Now, Operation, ServiceError, code};
 use serde_json::{Value, json};
 
 use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, command, finish, run};

@@ -140,3 +140,49 @@ impl Drop for Listener {
         drop(run);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn each_run_has_its_own_order_until_it_ends() {
+        let handle = StopHandle::new();
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let (first, second) = (handle.listen(), handle.listen());
+        assert_eq!((first.poll(&waker), second.poll(&waker)), (Order::GoOn, Order::GoOn));
+        handle.stop();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2, "both are woken");
+        assert_eq!(first.poll(&waker), Order::Stop);
+
+        // A later run is not stopped, and neither takes the place of another.
+        drop(first);
+        let third = handle.listen();
+        assert_eq!((second.poll(&waker), third.poll(&waker)), (Order::Stop, Order::GoOn));
+        handle.abort();
+        handle.stop();
+        assert_eq!(count.0.load(Ordering::Relaxed), 4);
+        assert_eq!((second.poll(&waker), third.poll(&waker)), (Order::Abort, Order::Abort));
+        assert_eq!(format!("{handle:?}"), "StopHandle { runs: 2, .. }");
+
+        // Nothing is kept of runs that have ended.
+        drop((second, third));
+        handle.stop();
+        assert_eq!(count.0.load(Ordering::Relaxed), 4);
+        assert_eq!(format!("{handle:?}"), "StopHandle { runs: 0, .. }");
+        assert_eq!(Arc::strong_count(&count), 2, "the waker of this test alone");
+    }
+}

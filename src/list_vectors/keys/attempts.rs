@@ -11,7 +11,8 @@ use crate::list_vectors::{ListVectors, Listed};
 use crate::operation::Kind;
 use crate::retry::{Correction, Verdict, decide};
 use crate::{
-    AttemptError, Credentials, GetVectors, Key, Now, ServiceError, TransportError, Vector,
+    AttemptError, Credentials, GetVectors, Key, Now, Operation, ServiceError, TransportError,
+    Vector,
 };
 
 /// The longest `Retry-After` that is honoured.
