@@ -24,7 +24,7 @@ mod linux {
     use std::{fs, thread};
 
     use oss_delete_vectors::transports::Server;
-    use oss_delete_vectors::{Deleted, ListVectors, Listed, Vector};
+    use oss_delete_vectors::{Deleted, ListVectors, Listed, Operation, Vector};
     use serde_json::Value;
 
     use super::peak_rss::peak_rss;
