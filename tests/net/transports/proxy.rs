@@ -47,12 +47,15 @@ fn forward_to(port: u16, mut client: TcpStream) {
 #[test]
 fn a_tunnel_carries_requests_and_resolves_the_host() {
     let proxy = connect_proxy(&["connect b-1.vectors.invalid:80 http/1.1\r\n"], None);
-    for (number, carrier) in Carrier::each(&through(&proxy.url())).into_iter().enumerate() {
-        for _ in 0..2 {
+    for carrier in Carrier::each(&through(&proxy.url())) {
+        let before = proxy.connections();
+        for _ in 0..8 {
             let response = carrier.send(request("http://b-1.vectors.invalid")).unwrap();
             assert_eq!(response.status(), 204, "{}", carrier.name());
         }
-        assert_eq!(proxy.connections(), number + 1, "{}", carrier.name());
+        // hyper's pool may get a connection back a moment after the next request asked for one.
+        let made = proxy.connections() - before;
+        assert!((1..8).contains(&made), "{}: {made}", carrier.name());
     }
 }
 
