@@ -85,7 +85,7 @@ fn survive(test: &str, transport: &str, is_stdin: bool) {
         let share = (count - before) / (KILLS + 2 - kill);
         let killed_at = before + share / 2 + random.below(usize::try_from(share).unwrap()) as u64;
         while gone() < killed_at {
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(1));
             assert!(child.try_wait().unwrap().is_none(), "{:?}", finish(child));
         }
         child.kill().unwrap();
