@@ -71,10 +71,14 @@ fn check_lister(responses: &[Response<Vec<u8>>], segments: u8) {
     let mut lister = KeyLister::new(&target(), credentials(), selection, options).unwrap();
     let mut turns = responses.iter().cycle();
     let (mut passed, mut yielded) = (Duration::ZERO, 0);
+    // Pages without keys may follow each other for ever.
+    let mut requests = 0..100;
     for _ in 0..10 {
         let now = Now::new(passed, time() + passed);
         lister.handle_timeout(now);
-        while let Some(transmit) = lister.poll_transmit(now) {
+        while requests.next().is_some()
+            && let Some(transmit) = lister.poll_transmit(now)
+        {
             assert_eq!(transmit.request.uri().host(), target().uri().host());
             assert!(ListVectors::is_call(&transmit.request));
             assert!(lister.in_flight() <= usize::from(segments));

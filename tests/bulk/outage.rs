@@ -108,6 +108,25 @@ fn an_outage_gives_back_the_attempts_it_cost() {
 }
 
 #[test]
+fn rejected_keys_end_an_outage() {
+    let is_split = Cell::new(false);
+    let run = Run::new(BulkOptions::new(), |call| {
+        if call.number >= 20 && call.at < 600 * SECOND {
+            lost()
+        } else if call.number >= 20 && !is_split.replace(true) {
+            error(400, code::VECTOR_INDEX_PARAMETER_INVALID)
+        } else {
+            deleted()
+        }
+    })
+    .delete(20_000);
+    assert_eq!((run.outcomes(), run.outages()), ([20_000, 0, 0, 0], (1, 1)));
+    let end = run.events.iter().position(|(_, event)| matches!(event, Event::OutageEnded { .. }));
+    let end = end.unwrap();
+    assert!(matches!(run.events[end + 1].1, Event::Split { keys: 500, .. }));
+}
+
+#[test]
 fn batches_delayed_to_the_same_moment_are_all_kept() {
     let options = BulkOptions::new().rate(Rate::Unlimited).concurrency(3);
     let mut bulk = BulkDelete::new(&target(), credentials(), options).unwrap();

@@ -257,10 +257,12 @@ mod tests {
             let (woken, wakes) = mpsc::channel();
             let waiting = Arc::clone(&inbox);
             let run = thread::spawn(move || {
-                // A call from before the wait is not lost either.
                 take(&waiting, KeysWanted::Any, 60 * MINUTE);
                 woken.send(()).unwrap();
             });
+            while inbox.lock().keys_awaited == NO_KEYS {
+                thread::yield_now();
+            }
             put(&inbox);
             wakes.recv_timeout(MINUTE).expect("the run is woken");
             run.join().unwrap();
