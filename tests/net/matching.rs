@@ -301,7 +301,7 @@ fn credentials_are_renewed_while_listing() {
             Client::Ureq => {
                 let transport = UreqTransport::new(&self::options());
                 list_keys(lister, move |request| transport.send(request))
-                    .credentials(|| Ok::<_, TransportError>(credentials()))
+                    .credentials_provider(|| Ok::<_, TransportError>(credentials()))
                     .map(Result::unwrap)
                     .count()
             }
@@ -309,7 +309,7 @@ fn credentials_are_renewed_while_listing() {
                 let transport = HyperTransport::new(&self::options());
                 let send = |request| transport.send(request);
                 let keys = stream_keys(lister, send, tokio::time::sleep)
-                    .credentials(async || Ok::<_, TransportError>(credentials()));
+                    .credentials_provider(async || Ok::<_, TransportError>(credentials()));
                 let mut keys = Box::pin(keys);
                 let mut count = 0;
                 while let Some(key) = std::future::poll_fn(|context| {

@@ -102,7 +102,10 @@ impl<F, Fut, T: Timer, P: AsyncProvider> Unpin for StreamedKeys<F, Fut, T, P> {}
 
 impl<F, Fut, T: Timer, P: AsyncProvider> StreamedKeys<F, Fut, T, P> {
     /// Asks `provider` for credentials at every [`ListEvent::CredentialsNeeded`].
-    pub fn credentials<Q: AsyncProvider>(mut self, provider: Q) -> StreamedKeys<F, Fut, T, Q> {
+    pub fn credentials_provider<Q: AsyncProvider>(
+        mut self,
+        provider: Q,
+    ) -> StreamedKeys<F, Fut, T, Q> {
         self.lister.enable_renewal();
         let Self { lister, send, in_flight, alarm, on_event, stop, has_ended, in_a_row, .. } = self;
         StreamedKeys {

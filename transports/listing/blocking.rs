@@ -108,7 +108,7 @@ impl Wake for Bell {
 
 impl<F, P> ListedKeys<F, P> {
     /// Asks `provider` for credentials at every [`ListEvent::CredentialsNeeded`], on a thread.
-    pub fn credentials<Q: BlockingProvider>(mut self, provider: Q) -> ListedKeys<F, Q> {
+    pub fn credentials_provider<Q: BlockingProvider>(mut self, provider: Q) -> ListedKeys<F, Q> {
         self.lister.enable_renewal();
         let Self { lister, send, on_event, work, threads, sender, inbox, stop, .. } = self;
         let provider = Arc::new(Mutex::new(provider));

@@ -200,7 +200,7 @@ where
                     runtime.block_on(run.run_async(matching.stream(listed, sleep), send, sleep))
                 }
                 Some(renew) => {
-                    let listed = listed.credentials(renew);
+                    let listed = listed.credentials_provider(renew);
                     runtime.block_on(run.run_async(matching.stream(listed, sleep), send, sleep))
                 }
             };
@@ -215,7 +215,9 @@ where
             let listed = list_keys(lister, move |request| lists.send(request)).on_event(on_event);
             match renew {
                 None => run.run_blocking(matching.keys(listed), send),
-                Some(renew) => run.run_blocking(matching.keys(listed.credentials(renew)), send),
+                Some(renew) => {
+                    run.run_blocking(matching.keys(listed.credentials_provider(renew)), send)
+                }
             }
         }
     })
@@ -270,7 +272,9 @@ pub(crate) fn list(
             let listed = listed.on_event(on_event).stop_handle(stop);
             let outcome = match renew {
                 None => runtime.block_on(stream_to(listed, take)),
-                Some(renew) => runtime.block_on(stream_to(listed.credentials(renew), take)),
+                Some(renew) => {
+                    runtime.block_on(stream_to(listed.credentials_provider(renew), take))
+                }
             };
             runtime.shutdown_background();
             Ok(outcome)
@@ -281,7 +285,7 @@ pub(crate) fn list(
             let listed = list_keys(lister, send).on_event(on_event).stop_handle(stop);
             Ok(match renew {
                 None => list_to(listed, take),
-                Some(renew) => list_to(listed.credentials(renew), take),
+                Some(renew) => list_to(listed.credentials_provider(renew), take),
             })
         }
     }

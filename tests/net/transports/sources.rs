@@ -299,7 +299,7 @@ fn a_run_renews_its_credentials_from_a_source() {
         let keys = (0..3000).map(key);
         let report = match &carrier {
             Carrier::Hyper(transport, tokio) => {
-                let run = run.credentials(transport.provider(ecs(&metadata)));
+                let run = run.credentials_provider(transport.provider(ecs(&metadata)));
                 let stream = oss_delete_vectors::transports::stream_iter(keys);
                 tokio.block_on(run.run_async(
                     stream,
@@ -308,7 +308,7 @@ fn a_run_renews_its_credentials_from_a_source() {
                 ))
             }
             Carrier::Ureq(transport) => {
-                let run = run.credentials(transport.provider(ecs(&metadata)));
+                let run = run.credentials_provider(transport.provider(ecs(&metadata)));
                 let transport = transport.clone();
                 run.run_blocking(keys, move |request| transport.send(request))
             }
