@@ -7,8 +7,8 @@ use http::StatusCode;
 use oss_delete_vectors::bulk::{BulkOptions, StopReason};
 use oss_delete_vectors::emulator::{Emulator, Identity};
 use oss_delete_vectors::{
-    Credentials, Found, KeyLister, ListEvent, Listed, Selection, ServiceError, TransportError,
-    Vector, code,
+    Credentials, Found, KeyLister, ListEvent, ListVectors, Listed, Selection, ServiceError,
+    TransportError, Vector, code,
 };
 
 use crate::calls::{ACCESS_KEY_ID, BUCKET, INDEX, credentials, now, target, time};
@@ -318,20 +318,30 @@ fn a_response_that_never_comes_is_given_up() {
 }
 
 #[test]
-fn a_page_that_leads_to_itself_does_not_go_on_for_ever() {
-    let mut lister = lister(Selection::all());
-    let page = Listed::new("id", vec![Vector::new("a").unwrap()]).with_next_token("same");
-    let mut passed = Duration::ZERO;
-    while !lister.is_finished() {
-        while let Some(transmit) = lister.poll_transmit(now(passed)) {
-            lister.handle_response(now(passed), transmit.id, &page.to_response());
+fn pages_that_lead_in_a_circle_do_not_go_on_for_ever() {
+    // `start` pages, then a circle of `length`.
+    for (start, length) in [(0, 1), (0, 2), (1, 1), (1, 2), (5, 3), (2, 20), (30, 7)] {
+        let mut lister = lister(Selection::all());
+        let mut passed = Duration::ZERO;
+        while !lister.is_finished() {
+            while let Some(transmit) = lister.poll_transmit(now(passed)) {
+                let call = ListVectors::parse_request(&target(), &transmit.request).unwrap();
+                let page = call.token().map_or(0, |token| token.parse::<u32>().unwrap() + 1);
+                let next = if page >= start + length { page - length } else { page };
+                let page = Listed::new("id", vec![Vector::new("a").unwrap()])
+                    .with_next_token(next.to_string());
+                lister.handle_response(now(passed), transmit.id, &page.to_response());
+            }
+            while lister.poll_key().is_some() {}
+            passed = lister.poll_timeout().unwrap_or(passed);
+            assert!(lister.report().requests < 1000, "{start} {length}");
         }
-        while lister.poll_key().is_some() {}
-        passed = lister.poll_timeout().unwrap_or(passed);
-        assert!(lister.report().requests < 100);
+        let error = lister.stopped().unwrap().to_string();
+        assert!(
+            error.contains("the token of the next page is that of a page before"),
+            "{start} {length}: {error}"
+        );
     }
-    let error = lister.stopped().unwrap().to_string();
-    assert!(error.contains("the token of the next page is that of this page"), "{error}");
 }
 
 #[test]

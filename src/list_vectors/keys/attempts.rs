@@ -62,11 +62,10 @@ impl KeyLister {
                 })
             }
         };
+        let segment = &self.segments[attempt.segment];
         match parsed {
-            Ok(page)
-                if page.next_token().is_some() && page.next_token() == self.token_of(&attempt) =>
-            {
-                let reason = "the token of the next page is that of this page";
+            Ok(page) if page.next_token().is_some_and(|next| segment.leads_back(next)) => {
+                let reason = "the token of the next page is that of a page before";
                 let error = ServiceError::unreadable(Kind::ListVectors, response, reason);
                 self.reject(&attempt, error.into(), true);
             }
@@ -151,10 +150,6 @@ impl KeyLister {
         {
             self.events.push_back(ListEvent::CredentialsNeeded);
         }
-    }
-
-    fn token_of(&self, attempt: &InFlight) -> Option<&str> {
-        self.segments[attempt.segment].token()
     }
 
     fn take(&mut self, attempt: &InFlight, page: Listed) {

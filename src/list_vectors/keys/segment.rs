@@ -8,6 +8,9 @@ pub(super) struct Segment {
     state: State,
     /// Of the page to ask for; `None` for the first.
     token: Option<String>,
+    /// The token of an earlier page: the first, second, fourth, eighth .. one. If tokens go round in
+    /// a circle, one of these is in it, and comes again.
+    mark: Option<String>,
     /// The keys that are looked up.
     pub(super) batch: Option<KeyBatch>,
     /// Pages since its beginning, and the most that it ever had.
@@ -34,6 +37,7 @@ impl Default for Segment {
         Self {
             state: State::Due(Duration::ZERO),
             token: None,
+            mark: None,
             batch: None,
             pages: 0,
             most_pages: 0,
@@ -61,6 +65,11 @@ impl Segment {
         self.token.as_deref()
     }
 
+    /// Whether this token of the next page leads to a page that was there before.
+    pub(super) fn leads_back(&self, next: &str) -> bool {
+        [&self.token, &self.mark].into_iter().flatten().any(|token| token == next)
+    }
+
     pub(super) fn pages(&self) -> u64 {
         self.pages
     }
@@ -81,6 +90,9 @@ impl Segment {
         self.state = if has_more { State::Due(Duration::ZERO) } else { State::Ended };
         self.token = token;
         self.pages += 1;
+        if self.pages.is_power_of_two() {
+            self.mark.clone_from(&self.token);
+        }
         if self.pages > self.most_pages {
             self.most_pages = self.pages;
             self.restarts = 0;
@@ -95,7 +107,7 @@ impl Segment {
 
     /// The token is no good. How often that has been so since it was farther than ever.
     pub(super) fn restart(&mut self) -> u32 {
-        self.token = None;
+        (self.token, self.mark) = (None, None);
         self.pages = 0;
         self.restarts += 1;
         (self.failures, self.throttled, self.rejections) = (0, 0, 0);
