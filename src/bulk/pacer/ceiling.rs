@@ -23,8 +23,9 @@ use std::time::Duration;
 /// # How it follows
 ///
 /// One request in [`PROBE`] may go beyond. If [`RAISE`] of them in a row are accepted, the limit is
-/// higher. If requests below are throttled, the limit is lower, or it was none: after
-/// [`THROTTLED`] of them in [`PROBE`] requests a pace is measured again.
+/// higher. A request that is throttled below it lowers it, unless a probe took its place. If it is
+/// a single request that is throttled, or more than one in [`WORTH`], it was no such limit, and a
+/// pace is measured again.
 #[derive(Debug, Default)]
 pub(super) struct Ceiling {
     /// The lowest level at which a request was throttled; 0 before the first.
@@ -36,7 +37,7 @@ pub(super) struct Ceiling {
     /// What was sent before is no evidence: before the last throttled response that counted, and
     /// around a probe.
     counted_at: Duration,
-    /// Since it is held.
+    /// Accepted and throttled requests since it is held.
     served: u32,
     in_vain: u32,
 }
@@ -117,5 +118,69 @@ impl Ceiling {
             }
         }
         self.is_held
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// `rounds` of `accepted` at level 5, then a throttled request at level 6, of 1 each.
+    fn sixth_is_throttled(rounds: u64, accepted: u32) -> Ceiling {
+        let mut ceiling = Ceiling::default();
+        for round in 1..=rounds {
+            (0..accepted).for_each(|_| ceiling.accepted(5.0, 1.0));
+            ceiling.throttled(after(1000 * round), after(1000 * round - 100), 6.0, 1.0);
+        }
+        ceiling
+    }
+
+    #[test]
+    fn limit_in_flight_is_held_below_what_was_throttled() {
+        let ceiling = sixth_is_throttled(3, 20);
+        assert!(ceiling.is_held() && ceiling.admits(5.0, 1.0) && !ceiling.admits(6.0, 1.0));
+    }
+
+    #[test]
+    fn a_rate_is_no_limit_in_flight() {
+        let mut ceiling = Ceiling::default();
+        for round in 1..100 {
+            // As at an even pace: what is accepted has the level of what is throttled.
+            (0..20).for_each(|_| ceiling.accepted(6.0, 1.0));
+            assert!(!ceiling.throttled(after(1000 * round), after(1000 * round - 100), 6.0, 1.0));
+        }
+    }
+
+    #[test]
+    fn throttles_of_one_burst_count_once() {
+        let mut ceiling = sixth_is_throttled(1, 100);
+        (0..100).for_each(|_| ceiling.accepted(5.0, 1.0));
+        for _ in 0..10 {
+            assert!(!ceiling.throttled(after(1010), after(900), 6.0, 1.0));
+        }
+    }
+
+    #[test]
+    fn a_throttle_without_company_ends_it() {
+        let mut ceiling = sixth_is_throttled(3, 20);
+        assert!(!ceiling.throttled(after(9000), after(8900), 1.0, 1.0));
+        assert!(!ceiling.is_held());
+    }
+
+    #[test]
+    fn a_higher_limit_is_found_by_probes() {
+        let mut ceiling = sixth_is_throttled(3, 20);
+        for probe in 0..RAISE {
+            (0..PROBE).for_each(|_| ceiling.accepted(5.0, 1.0));
+            assert!(ceiling.admits(6.0, 1.0) && !ceiling.admits(7.0, 1.0));
+            ceiling.sent(after(10_000 + 1000 * u64::from(probe)), 6.0, 0.1);
+            ceiling.accepted(6.0, 1.0);
+            assert!(!ceiling.admits(7.0, 1.0), "one probe at a time");
+        }
+        assert!(ceiling.admits(6.0, 1.0), "and it is raised");
     }
 }

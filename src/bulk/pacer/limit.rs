@@ -482,3 +482,44 @@ pub(super) fn seconds(seconds: f64) -> Duration {
 pub(super) fn as_f64(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVEN: Conditions = Conditions { unit: 1.0, latency: 0.05, deviation: 0.005 };
+
+    fn mark(millis: u64, order: f64, amount: f64) -> Mark {
+        Mark { sent_at: Duration::from_millis(millis), order, amount }
+    }
+
+    fn throttle(mark: Mark, throttled: u64) -> Throttle {
+        Throttle { at: mark.sent_at, mark, accepted: mark.amount, throttled, other: 0.0 }
+    }
+
+    #[test]
+    fn the_estimate_is_what_was_accepted_over_the_time() {
+        let belief = Belief::of(5.0, 0.5);
+        let mut limit = Limit::believed(throttle(mark(0, 1.0, 0.0), 1), belief, 1.0);
+        limit.throttled(throttle(mark(10_000, 52.0, 50.0), 2), 1.0, EVEN);
+        assert!((limit.measured - 5.0).abs() < 1e-9, "{}", limit.measured);
+    }
+
+    #[test]
+    fn a_wrong_belief_does_not_outlive_the_proof() {
+        for rate in [0.1, 50.0] {
+            let belief = Belief::of(rate, 100.0);
+            let mut limit = Limit::believed(throttle(mark(0, 1.0, 0.0), 1), belief, 1.0);
+            limit.throttled(throttle(mark(10_000, 52.0, 50.0), 2), 1.0, EVEN);
+            assert!((limit.measured - 5.0).abs() < 0.3, "{rate}: {}", limit.measured);
+        }
+    }
+
+    #[test]
+    fn a_request_that_took_nothing_counts_in_its_place() {
+        let mut limit = Limit::believed(throttle(mark(0, 10.0, 9.0), 1), Belief::of(5.0, 0.5), 1.0);
+        limit.took_nothing(4.0, 1.0, 0.0);
+        limit.took_nothing(11.0, 1.0, 0.0);
+        assert_eq!(limit.throttles[0].mark.amount.to_bits(), 8_f64.to_bits());
+    }
+}
