@@ -95,7 +95,7 @@ const LEAST_ROUND: f64 = 0.05;
 /// An opening in which no more requests were accepted was in vain.
 const IN_VAIN: u64 = 3;
 /// Requests that took nothing and are remembered, to sort out which came first.
-const RECENT: usize = 64;
+const RECENT: usize = 256;
 /// By how much the size of batches must have shifted to blame the other amount.
 const SHIFTED: f64 = 2.0;
 /// Evidence that the other amount is limited, in powers of `e` of the size of throttled batches.

@@ -241,7 +241,7 @@ impl Limit {
         }
         let passed = seconds_between(self.quiet_since, mark);
         let beyond = (mark.amount - self.quiet_since.amount) - self.measured * passed;
-        let noise = self.noise(at);
+        let noise = self.noise(self.measured, at);
         if beyond <= -noise || was_held_back {
             // Slower than the limit: nothing can be learnt of it.
             self.quiet_since = mark;
@@ -294,7 +294,8 @@ impl Limit {
         if throttle.accepted - last.accepted > 0.5 && idle > IDLE * since_last {
             // Tokens may have been lost to a full bucket: since the last throttle less was accepted
             // than came in.
-            let weight = (throttle.accepted - first.accepted + self.belief.weight).min(PROVEN);
+            let accepted = (throttle.accepted - first.accepted).max(0.0);
+            let weight = (accepted + self.belief.weight).min(PROVEN);
             *self = Self {
                 slowest: self.slowest,
                 surplus: self.surplus.min(0.05),
@@ -321,16 +322,20 @@ impl Limit {
         let measured = (came_in + belief) / (passed + belief / self.belief.rate);
         // The bounds hold between any two throttles. The upper one does not if tokens were lost
         // between, so that it is only taken over the whole; the lower one always holds, and is
-        // taken over the last interval too. In less time than the noise amounts to, it says
+        // taken over the last interval too. In less time than the latency varies by, it says
         // nothing.
-        let noise = self.noise(at);
+        let noise = self.noise(measured, at);
         let least = |came_in: f64, passed: f64| {
-            if passed * measured > 2.0 * noise { (came_in - noise) / passed } else { 0.0 }
+            if passed > f64::max(8.0 * at.deviation, 0.05) {
+                (came_in - self.noise(came_in / passed, at)) / passed
+            } else {
+                0.0
+            }
         };
         let least_of_last = least(throttle.mark.amount - last.mark.amount, since_last);
         let most = (came_in + noise).max(0.5 * at.unit) / passed;
         self.measured = measured.max(least(came_in, passed)).min(most).max(least_of_last);
-        let accepted = throttle.accepted - first.accepted;
+        let accepted = (throttle.accepted - first.accepted).max(0.0);
         if accepted > 0.0 {
             self.slowest = 2.0 * passed / accepted;
         }
@@ -397,7 +402,7 @@ impl Limit {
         (3.0 * throttled > accepted).then_some(since)
     }
 
-    /// The most that may be accepted beyond the measured rate if that is the limit.
+    /// The most that may be accepted beyond `rate` if that is the limit.
     ///
     /// - The level at the last throttled response and the level now differ by less than one
     ///   request. A tenth is added, and up to three quarters more for a faster limit, which loses
@@ -408,9 +413,9 @@ impl Limit {
     ///   `requests * 4 v` is there before the throttled one, or is not. A toss of a coin has a
     ///   variance of at most a quarter, and the sum of `m` a standard deviation of at most
     ///   `0.5 * sqrt(m)`.
-    fn noise(&self, at: Conditions) -> f64 {
+    fn noise(&self, rate: f64, at: Conditions) -> f64 {
         let unit = at.unit.max(self.grain);
-        let requests = self.measured / unit;
+        let requests = rate.max(0.0) / unit;
         unit * (1.1
             + 0.75 * (requests / 50.0).min(1.0)
             + requests * TIMER_GRAIN
@@ -512,6 +517,17 @@ mod tests {
             let mut limit = Limit::believed(throttle(mark(0, 1.0, 0.0), 1), belief, 1.0);
             limit.throttled(throttle(mark(10_000, 52.0, 50.0), 2), 1.0, EVEN);
             assert!((limit.measured - 5.0).abs() < 0.3, "{rate}: {}", limit.measured);
+        }
+    }
+
+    #[test]
+    fn throttles_out_of_order_leave_a_pace() {
+        let first = throttle(mark(1000, 60.0, 50.0), 1);
+        let mut limit = Limit::believed(first, Belief::of(50.0, 0.5), 1.0);
+        for (millis, accepted) in [(1001, 20.0), (900, 10.0), (1002, 5.0), (1500, 1.0)] {
+            limit.was_idle(1.0);
+            limit.throttled(throttle(mark(millis, accepted, accepted), 2), 1.0, EVEN);
+            assert!(limit.pace() > 0.1, "{} at {millis} ms", limit.pace());
         }
     }
 
