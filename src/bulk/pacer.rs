@@ -1,4 +1,5 @@
 mod ceiling;
+mod evidence;
 mod latency;
 mod limit;
 
@@ -6,8 +7,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::ceiling::Ceiling;
+use self::evidence::{Belief, Conditions, Mark, Throttle};
 use self::latency::Latency;
-use self::limit::{Belief, Conditions, Limit, Mark, Throttle, as_f64, seconds};
+use self::limit::{Limit, as_f64, seconds};
 use super::{Pace, Rate};
 
 /// Decides when the next request may go out, and finds the service's limits: requests per second
@@ -20,7 +22,8 @@ use super::{Pace, Rate};
 ///    [`Limit`].
 /// 4. **Charge** a batch for both: it leaves when both limits have let in its amount since the
 ///    batch before it.
-/// 5. **Open again** after a time in which every request was throttled.
+/// 5. **Hold what is in flight** instead of a rate, if that is what is limited: [`Ceiling`].
+/// 6. **Open again** after a time in which every request was throttled.
 ///
 /// While one limit binds, the other is remembered: nothing is blamed on it, and nothing is learnt.
 #[derive(Debug)]

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 /// A limit on what is in flight at the service at once, if there is one.
 ///
-/// # How it is told from a rate
+/// # How it differs from a rate
 ///
 /// Each request has a *level*: what was in flight when it was sent, and itself. What the service
 /// counts is never more, because a part of it is still on its way. So a limit `K` on what is in
