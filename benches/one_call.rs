@@ -11,7 +11,7 @@ use http::{Request, Response, StatusCode};
 use md5::{Digest, Md5};
 use oss_delete_vectors::signing::{Authorization, Resource, Signer};
 use oss_delete_vectors::{
-    Credentials, DeleteVectors, Deleted, KeyBatch, ServiceError, Target, code,
+    Credentials, DeleteVectors, Deleted, KeyBatch, Operation, ServiceError, Target, code,
 };
 
 #[global_allocator]

@@ -1,6 +1,6 @@
 //! The program `delete-vectors`: start-up time, memory and size. Linux only.
 //!
-//! `cargo bench --bench program --all-features` takes half a minute. The service is on loopback
+//! `cargo bench --bench program --all-features` takes two minutes. The service is on loopback
 //! without TLS, but the program still sets up TLS before it sends.
 
 #[cfg(target_os = "linux")]
@@ -23,13 +23,15 @@ mod linux {
     use std::time::{Duration, Instant};
     use std::{fs, thread};
 
-    use oss_delete_vectors::Deleted;
     use oss_delete_vectors::transports::Server;
+    use oss_delete_vectors::{Deleted, ListVectors, Listed, Operation, Vector};
+    use serde_json::Value;
 
     use super::peak_rss::peak_rss;
 
     const PROGRAM: &str = env!("CARGO_BIN_EXE_delete-vectors");
     const MIB: f64 = 1024.0 * 1024.0;
+    const STDIN: [&str; 2] = ["--keys-from", "-"];
 
     pub(super) fn main() {
         let is_smoke = std::env::args().any(|argument| argument == "--test");
@@ -55,6 +57,16 @@ mod linux {
                 );
             }
         }
+        let listed = if is_smoke { 10_000 } else { 10_000_000 };
+        for transport in ["hyper", "ureq"] {
+            for segments in [4, 16] {
+                let peak = listing_memory(transport, segments, listed) as f64 / 1024.0;
+                println!(
+                    "{:<48} {peak:>5.1} MiB  16 MB",
+                    format!("{transport}: --all of {listed} keys, {segments} segments")
+                );
+            }
+        }
         println!(
             "{:<48} {:>5.1} MiB  8 MB",
             "the program",
@@ -62,7 +74,7 @@ mod linux {
         );
     }
 
-    fn delete_vectors(url: &str, transport: &str) -> Command {
+    fn delete_vectors(url: &str, transport: &str, keys: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command
             .args([
@@ -76,14 +88,13 @@ mod linux {
             .args([
                 "--index-name",
                 "vectorindex1",
-                "--keys-from",
-                "-",
                 "--force",
                 "--endpoint",
                 url,
                 "--transport",
                 transport,
             ])
+            .args(keys)
             .env_clear()
             .envs([
                 ("OSS_ACCESS_KEY_ID", "LTAI5tConformanceKey0001"),
@@ -99,7 +110,7 @@ mod linux {
     fn start_to_first_byte(transport: &str) -> Duration {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let mut command = delete_vectors(&url, transport);
+        let mut command = delete_vectors(&url, transport, &STDIN);
         let start = Instant::now();
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(b"doc-001\n").unwrap();
@@ -116,7 +127,7 @@ mod linux {
             Deleted::new("534B371674A4D890XXXX").to_response()
         })
         .unwrap();
-        let mut child = delete_vectors(&server.url(), transport).spawn().unwrap();
+        let mut child = delete_vectors(&server.url(), transport, &STDIN).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let writer = thread::spawn(move || {
             let text: String = (0..keys).map(|number| format!("doc-{number:032}\n")).collect();
@@ -124,6 +135,41 @@ mod linux {
         });
         let peak = peak_rss(&mut child);
         writer.join().unwrap().unwrap();
+        assert!(child.wait().unwrap().success());
+        peak
+    }
+
+    /// The peak while an index of so many keys is listed and deleted.
+    fn listing_memory(transport: &str, segments: u32, keys: u32) -> u64 {
+        let last = keys / segments / 1000;
+        let mut begun = vec![0; segments as usize];
+        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request| {
+            if !ListVectors::is_call(&request) {
+                return Deleted::new("534B371674A4D890XXXX").to_response();
+            }
+            let body: Value = serde_json::from_slice(request.body()).unwrap();
+            let segment = body["segmentIndex"].as_u64().unwrap() as usize;
+            let token = body["nextToken"].as_str();
+            let page: u32 = token.map_or(0, |token| token.parse().unwrap());
+            if token.is_none() {
+                begun[segment] += 1;
+            }
+            // The second pass finds nothing.
+            if begun[segment] > 1 {
+                return Listed::new("534B371674A4D890XXXX", Vec::new()).to_response();
+            }
+            let vector =
+                |number| Vector::new(&format!("doc-{segment:02}-{page:010}-{number:018}")).unwrap();
+            let page_of_keys = Listed::new("534B371674A4D890XXXX", (0..1000).map(vector).collect());
+            let next = if page + 1 < last { (page + 1).to_string() } else { String::new() };
+            page_of_keys.with_next_token(next).to_response()
+        })
+        .unwrap();
+        let segments = segments.to_string();
+        let mut command =
+            delete_vectors(&server.url(), transport, &["--all", "--segments", &segments]);
+        let mut child = command.spawn().unwrap();
+        let peak = peak_rss(&mut child);
         assert!(child.wait().unwrap().success());
         peak
     }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::Request;
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
-use oss_delete_vectors::{DeleteVectors, Deleted, KeyBatch};
+use oss_delete_vectors::{DeleteVectors, Deleted, KeyBatch, Operation};
 use serde_json::{Map, Value, json};
 
 use setup::{Setup, key};

@@ -36,9 +36,9 @@
 //!   that failed goes behind the others.
 //!   Before the first success a single failure has the same effect, and a minute or ten attempts
 //!   end the run.
-//! - **In doubt**: after eight single keys that were rejected in a row, batches from elsewhere in
-//!   the input go out as probes, one at a time. If they are rejected too, the keys are not the
-//!   reason, and the run stops.
+//! - **In doubt**: after eight single keys that were rejected in a row, single keys from elsewhere
+//!   in the input go out as probes, one at a time. If eight of them are rejected too, the keys are
+//!   not the reason, and the run stops.
 //! - **With a rate that does not adapt**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch
 //!   is delayed.
 //! - **Throttled four times in a row**: the batch goes behind the others.
@@ -48,8 +48,6 @@
 
 mod batch;
 mod checkpoint;
-mod decide;
-mod doubt;
 mod event;
 mod options;
 mod outage;
@@ -57,10 +55,8 @@ mod pacer;
 mod push;
 mod report;
 mod response;
-mod restart;
-mod sign;
 mod split;
-mod startup;
+mod stop;
 mod trace;
 mod transmit;
 
@@ -71,24 +67,13 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use self::batch::Batch;
-use self::decide::History;
-use self::doubt::Doubt;
 use self::outage::Outage;
 use self::pacer::Pacer;
 use self::push::Filling;
-use self::sign::{Authority, Clock};
-use self::split::Splitting;
-use self::startup::Startup;
-use crate::back_off::BackOff;
+use self::split::{Doubt, Splitting};
+use crate::retry::{Authority, BackOff, Clock, History, Startup};
 use crate::signing::Signer;
 use crate::{Credentials, InvalidValue, Now, Target};
-
-/// What a listing has in common with a run.
-pub(crate) mod shared {
-    pub(crate) use super::decide::{History, Verdict, decide};
-    pub(crate) use super::sign::{Authority, Clock, Correction};
-    pub(crate) use super::startup::Startup;
-}
 
 pub use self::batch::Positions;
 pub use self::checkpoint::Checkpoint;
@@ -329,26 +314,6 @@ impl BulkDelete {
             epoch: 0,
             options,
         })
-    }
-
-    /// Sends nothing more. Keys that are not in flight are settled at once; those in flight are
-    /// settled by their response. Has no effect on a finished run.
-    #[doc(alias = "cancel")]
-    pub fn stop(&mut self) {
-        if !self.is_finished() {
-            self.stop_because(StopReason::Requested);
-        }
-    }
-
-    /// Sends nothing more and waits for nothing. Keys in flight become
-    /// [unconfirmed](KeyOutcome::Unconfirmed), and the report is final. For a loop that is dropped
-    /// or cannot wait.
-    pub fn abort(&mut self) {
-        self.stop();
-        while let Some((_, mut attempt)) = self.in_flight.pop_first() {
-            attempt.batch.may_have_deleted = true;
-            self.settle_failed(attempt.batch);
-        }
     }
 
     /// Declares that the loop answers [`Event::CredentialsNeeded`] with

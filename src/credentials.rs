@@ -29,8 +29,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::Uri;
+use bytes::Bytes;
 use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderValue, Uri};
 use zeroize::Zeroizing;
 
 use crate::{InvalidValue, time_text};
@@ -178,6 +179,14 @@ impl fmt::Debug for Credentials {
             .field("expiration", &self.expiration)
             .finish_non_exhaustive()
     }
+}
+
+/// A header whose value is a secret: not shown by `Debug`, and wiped when its last owner is dropped.
+pub(crate) fn secret_header(text: &str) -> Option<HeaderValue> {
+    let bytes = Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()));
+    let mut value = HeaderValue::from_maybe_shared(bytes).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// An absolute `http` or `https` URI. Its text may hold a secret, and is in no error.

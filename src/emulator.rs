@@ -7,7 +7,7 @@
 //! use std::time::{Duration, UNIX_EPOCH};
 //! use oss_delete_vectors::emulator::Emulator;
 //! use oss_delete_vectors::signing::Signer;
-//! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target};
+//! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Operation, Target};
 //!
 //! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket")
 //!     .index_name("vectorindex1")
@@ -54,7 +54,7 @@ pub use rate_limit::RateLimit;
 /// ```
 /// use http::StatusCode;
 /// use oss_delete_vectors::emulator::{Emulator, RateLimit};
-/// use oss_delete_vectors::{DeleteVectors, ServiceError, code};
+/// use oss_delete_vectors::{DeleteVectors, Operation, ServiceError, code};
 /// # use std::time::{Duration, UNIX_EPOCH};
 /// # use oss_delete_vectors::{Credentials, KeyBatch, Now, Target, signing::Signer};
 /// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket")
@@ -93,6 +93,7 @@ pub struct Emulator {
     failing_keys: BTreeSet<Box<str>>,
     rate_limit: Option<RateLimit>,
     listings: Listings,
+    ignores_filters: bool,
     failures: VecDeque<PlannedAnswer>,
     requests: u64,
     deleted_keys: u64,
@@ -126,6 +127,7 @@ impl Emulator {
             failing_keys: BTreeSet::new(),
             rate_limit: None,
             listings: Listings::default(),
+            ignores_filters: false,
             failures: VecDeque::new(),
             requests: 0,
             deleted_keys: 0,
@@ -269,6 +271,12 @@ impl Emulator {
     /// default, means never.
     pub fn set_token_lifetime(&mut self, lifetime: Option<Duration>) {
         self.listings.token_lifetime = lifetime;
+    }
+
+    /// Lets listings ignore filters, as an endpoint does that does not have them. They have no
+    /// effect, and are not checked.
+    pub fn set_ignores_filters(&mut self, ignores_filters: bool) {
+        self.ignores_filters = ignores_filters;
     }
 
     /// Responds to the next request that passes all checks with `error`, after deleting its first

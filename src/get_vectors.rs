@@ -7,8 +7,9 @@ use http::{Request, Response};
 use serde_json::{Map, Value, json};
 
 use crate::list_vectors::{Return, vectors};
+use crate::operation::sealed::Sealed;
 use crate::operation::{self, Head, Kind, Operation, Secrets, document, read_body, write_document};
-use crate::{Credentials, InvalidValue, Key, KeyBatch, RequestError, ServiceError, Target, Vector};
+use crate::{InvalidValue, Key, KeyBatch, RequestError, ServiceError, Target, Vector};
 
 /// One `GetVectors` call: the vectors with these keys. Keys without a vector are left out of the
 /// response.
@@ -105,47 +106,24 @@ impl GetVectors {
         let call = Self::new(&target, keys).map_err(RequestError::InvalidParameter)?;
         Ok(Self { returns, ..call })
     }
-
-    /// Whether `request` is a `GetVectors` call: `POST ...?getVectors`, with or without `=`.
-    #[must_use]
-    pub fn is_call<B>(request: &Request<B>) -> bool {
-        Kind::GetVectors.is_call(request)
-    }
-
-    /// Parses the response to a call. Member names are read without regard to case.
-    ///
-    /// # Errors
-    ///
-    /// [`ServiceError`] for every response but a 2xx with `x-oss-request-id` and a JSON object that
-    /// is not an error.
-    pub fn parse_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Found, ServiceError> {
-        parse(response, &Secrets::none())
-    }
-
-    /// As [`parse_response`](Self::parse_response), for the response to a request that was signed
-    /// with `credentials`. Secrets that the server repeats in an error are taken out.
-    ///
-    /// # Errors
-    ///
-    /// As [`parse_response`](Self::parse_response).
-    pub fn parse_response_to<B: AsRef<[u8]>>(
-        credentials: &Credentials,
-        response: &Response<B>,
-    ) -> Result<Found, ServiceError> {
-        parse(response, &Secrets::of(credentials))
-    }
 }
 
-fn parse<B: AsRef<[u8]>>(
-    response: &Response<B>,
-    secrets: &Secrets<'_>,
-) -> Result<Found, ServiceError> {
-    let (Head { request_id, .. }, mut members) = document(Kind::GetVectors, response, secrets)?;
-    let vectors = vectors(&mut members).map_err(|invalid| {
-        let reason = secrets.redact(invalid.to_string());
-        ServiceError::unreadable(Kind::GetVectors, response, &reason)
-    })?;
-    Ok(Found { vectors, request_id })
+impl Sealed for GetVectors {
+    const KIND: Kind = Kind::GetVectors;
+
+    type Success = Found;
+
+    fn parse<B: AsRef<[u8]>>(
+        response: &Response<B>,
+        secrets: &Secrets<'_>,
+    ) -> Result<Found, ServiceError> {
+        let (Head { request_id, .. }, mut members) = document(Self::KIND, response, secrets)?;
+        let vectors = vectors(&mut members).map_err(|invalid| {
+            let reason = secrets.redact(invalid.to_string());
+            ServiceError::unreadable(Self::KIND, response, &reason)
+        })?;
+        Ok(Found { vectors, request_id })
+    }
 }
 
 impl Operation for GetVectors {
@@ -154,19 +132,13 @@ impl Operation for GetVectors {
     fn to_request(&self) -> Request<Bytes> {
         Self::to_request(self)
     }
-
-    fn parse_response_to<B: AsRef<[u8]>>(
-        credentials: &Credentials,
-        response: &Response<B>,
-    ) -> Result<Found, ServiceError> {
-        Self::parse_response_to(credentials, response)
-    }
 }
 
-/// The vectors that there are.
+/// The vectors that exist. It is a 2xx with `x-oss-request-id` and a JSON object that is not an
+/// error.
 ///
 /// ```
-/// use oss_delete_vectors::{Found, GetVectors, Vector};
+/// use oss_delete_vectors::{Found, GetVectors, Operation, Vector};
 ///
 /// let found = Found::new("534B371674A4D890XXXX", vec![Vector::new("doc-001")?]);
 /// assert_eq!(GetVectors::parse_response(&found.to_response())?, found);

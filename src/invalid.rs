@@ -42,6 +42,11 @@ impl InvalidValue {
         Self { field: field.into(), rule, value: None }
     }
 
+    /// The same without the value, which may hold a secret.
+    pub(crate) fn hidden(self) -> Self {
+        Self { value: None, ..self }
+    }
+
     /// The same, of the key at `position` of several.
     pub(crate) fn of_key(self, position: usize) -> Self {
         Self { field: format!("keys[{position}]").into(), ..self }

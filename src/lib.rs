@@ -99,7 +99,7 @@
 //! use std::time::{Duration, UNIX_EPOCH};
 //! use oss_delete_vectors::emulator::Emulator;
 //! use oss_delete_vectors::signing::Signer;
-//! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Target, code};
+//! use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Operation, Target, code};
 //!
 //! let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
 //!     .bucket("examplebucket").index_name("vectorindex1").build()?;
@@ -199,8 +199,8 @@
 //!   keys: as *unconfirmed* if any attempt may have deleted them, as *not attempted* if the batch
 //!   was surely never sent, otherwise as *rejected*. A 409 or a 503 also lowers the pace.
 //! - **Split**: the batch is sent again in two halves, until each bad key is alone: *rejected*. If
-//!   all responses are rejections, the run sends batches from other parts of the input as probes.
-//!   If these are rejected too, the keys are not the cause, and the run stops.
+//!   all responses are rejections, the run sends single keys from other parts of the input as
+//!   probes. If these are rejected too, the keys are not the cause, and the run stops.
 //! - **Retry, then split**: after the second failure the batch is sent again in two halves, with a
 //!   back-off that grows with each split. A single key is retried, and given up after ten attempts.
 //!   The pace falls too, because an unknown code may be a limit.
@@ -239,7 +239,7 @@
 //! remembers the other one.
 //!
 //! ```text
-//! requests/s: # accepted, x refused; the limit is 60, from 20 s on 30, from 40 s on 60
+//! requests/s: # accepted, x throttled; the limit is 60, from 20 s on 30, from 40 s on 60
 //!  80 |
 //!  70 |x                                            x
 //!  60 |####################                         ###############
@@ -277,7 +277,6 @@
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod attempt_error;
-mod back_off;
 pub mod bulk;
 pub mod calls;
 pub mod credentials;
@@ -294,6 +293,7 @@ mod now;
 mod operation;
 mod put_vectors;
 mod random;
+mod retry;
 pub mod signing;
 mod target;
 mod time_text;
@@ -311,7 +311,7 @@ pub use invalid::InvalidValue;
 pub use keys::{Key, KeyBatch, Keys};
 pub use list_vectors::{
     Filter, KeyLister, ListError, ListEvent, ListReport, ListTransmit, ListTransmitId, ListVectors,
-    Listed, Passes, Selection, Step, Vector,
+    Listed, NextPass, Passes, Selection, Vector,
 };
 pub use now::Now;
 pub use operation::{Operation, RequestError, ServiceError, code};

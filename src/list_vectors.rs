@@ -14,7 +14,7 @@ mod vector;
 pub use error::ListError;
 pub use filter::Filter;
 pub use keys::{KeyLister, ListEvent, ListReport, ListTransmit, ListTransmitId};
-pub use passes::{Passes, Step};
+pub use passes::{NextPass, Passes};
 pub use request::ListVectors;
 pub use response::Listed;
 pub use selection::Selection;

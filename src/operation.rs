@@ -38,8 +38,18 @@ pub use service_error::ServiceError;
 /// [`PutVectors`](crate::PutVectors).
 ///
 /// The transports send any of them with their `call`.
-pub trait Operation: sealed::Sealed {
-    /// What the service returns if the call succeeds.
+///
+/// ```
+/// use oss_delete_vectors::{DeleteVectors, Deleted, Operation};
+///
+/// let response = Deleted::new("534B371674A4D890XXXX").to_response();
+/// let deleted = DeleteVectors::parse_response(&response)?;
+/// assert_eq!(deleted.request_id(), Some("534B371674A4D890XXXX"));
+/// # Ok::<_, oss_delete_vectors::ServiceError>(())
+/// ```
+pub trait Operation: sealed::Sealed<Success = <Self as Operation>::Output> {
+    /// What the service returns if the call succeeds. Its documentation says which responses that
+    /// are.
     type Output;
 
     /// The unsigned request: `POST` with `content-type`, `content-md5`, `user-agent` and the JSON
@@ -47,25 +57,59 @@ pub trait Operation: sealed::Sealed {
     #[must_use]
     fn to_request(&self) -> Request<Bytes>;
 
-    /// Parses the response to a request that was signed with `credentials`. Secrets that the server
-    /// repeats are taken out of what is kept.
+    /// Whether `request` is a call of this operation: `POST` and the name of the operation in the
+    /// query, such as `?deleteVectors`, with or without `=`.
+    #[must_use]
+    fn is_call<B>(request: &Request<B>) -> bool {
+        Self::KIND.is_call(request)
+    }
+
+    /// Parses the response to a call. Member names are read without regard to case.
     ///
     /// # Errors
     ///
-    /// [`ServiceError`] for every response that is not the success of this call.
+    /// [`ServiceError`] for every response that is not the success of this call, with any body:
+    /// JSON, XML, HTML, empty, truncated or binary. [`code`](crate::code) has the codes.
+    fn parse_response<B: AsRef<[u8]>>(
+        response: &Response<B>,
+    ) -> Result<<Self as Operation>::Output, ServiceError> {
+        Self::parse(response, &Secrets::none())
+    }
+
+    /// Same as [`parse_response`](Self::parse_response), and removes the secrets of `credentials`,
+    /// which signed the request.
+    ///
+    /// A server may repeat the request in its response, which goes into errors and logs. So the
+    /// security token and the AccessKey secret are removed from errors and request ids: plain,
+    /// percent-encoded, escaped as in JSON or XML, in hex and in base64. Secrets of fewer than
+    /// eight characters stay.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`parse_response`](Self::parse_response).
     fn parse_response_to<B: AsRef<[u8]>>(
         credentials: &Credentials,
         response: &Response<B>,
-    ) -> Result<Self::Output, ServiceError>;
+    ) -> Result<<Self as Operation>::Output, ServiceError> {
+        Self::parse(response, &Secrets::of(credentials))
+    }
 }
 
+/// What each operation has for itself, and no other crate can implement.
 pub(crate) mod sealed {
-    pub trait Sealed {}
+    use super::{Kind, Response, Secrets, ServiceError};
 
-    impl Sealed for crate::DeleteVectors {}
-    impl Sealed for crate::GetVectors {}
-    impl Sealed for crate::ListVectors {}
-    impl Sealed for crate::PutVectors {}
+    pub trait Sealed: Sized {
+        const KIND: Kind;
+
+        type Success;
+
+        /// Parses a response. What is kept has no `secrets` in it.
+        fn parse<B: AsRef<[u8]>>(
+            response: &Response<B>,
+            secrets: &Secrets<'_>,
+        ) -> Result<Self::Success, ServiceError>;
+    }
 }
 
 /// Headers of the service, in lower case.
@@ -80,7 +124,7 @@ mod header {
 /// The operations by name.
 #[expect(clippy::enum_variant_names, reason = "the names of the service")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub enum Kind {
     DeleteVectors,
     ListVectors,
     GetVectors,

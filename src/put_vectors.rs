@@ -6,10 +6,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Map, Value};
 
+use crate::operation::sealed::Sealed;
 use crate::operation::{
     self, Kind, Operation, Secrets, confirmation, insert_request_id, read_body,
 };
-use crate::{Credentials, InvalidValue, RequestError, ServiceError, Target, Vector};
+use crate::{InvalidValue, RequestError, ServiceError, Target, Vector};
 
 /// One `PutVectors` call: vectors to put into an index. A vector replaces one with the same key.
 ///
@@ -108,42 +109,20 @@ impl PutVectors {
         let target = body.target(target)?;
         Self::new(&target, vectors).map_err(RequestError::InvalidParameter)
     }
-
-    /// Whether `request` is a `PutVectors` call: `POST ...?putVectors`, with or without `=`.
-    #[must_use]
-    pub fn is_call<B>(request: &Request<B>) -> bool {
-        Kind::PutVectors.is_call(request)
-    }
-
-    /// Parses the response to a call.
-    ///
-    /// # Errors
-    ///
-    /// [`ServiceError`] for every response but a 2xx with `x-oss-request-id` and without an error.
-    pub fn parse_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Stored, ServiceError> {
-        parse(response, &Secrets::none())
-    }
-
-    /// As [`parse_response`](Self::parse_response), for the response to a request that was signed
-    /// with `credentials`. Secrets that the server repeats in an error are taken out.
-    ///
-    /// # Errors
-    ///
-    /// As [`parse_response`](Self::parse_response).
-    pub fn parse_response_to<B: AsRef<[u8]>>(
-        credentials: &Credentials,
-        response: &Response<B>,
-    ) -> Result<Stored, ServiceError> {
-        parse(response, &Secrets::of(credentials))
-    }
 }
 
-fn parse<B: AsRef<[u8]>>(
-    response: &Response<B>,
-    secrets: &Secrets<'_>,
-) -> Result<Stored, ServiceError> {
-    let head = confirmation(Kind::PutVectors, response, secrets)?;
-    Ok(Stored { request_id: head.request_id })
+impl Sealed for PutVectors {
+    const KIND: Kind = Kind::PutVectors;
+
+    type Success = Stored;
+
+    fn parse<B: AsRef<[u8]>>(
+        response: &Response<B>,
+        secrets: &Secrets<'_>,
+    ) -> Result<Stored, ServiceError> {
+        let head = confirmation(Self::KIND, response, secrets)?;
+        Ok(Stored { request_id: head.request_id })
+    }
 }
 
 impl Operation for PutVectors {
@@ -152,16 +131,10 @@ impl Operation for PutVectors {
     fn to_request(&self) -> Request<Bytes> {
         Self::to_request(self)
     }
-
-    fn parse_response_to<B: AsRef<[u8]>>(
-        credentials: &Credentials,
-        response: &Response<B>,
-    ) -> Result<Stored, ServiceError> {
-        Self::parse_response_to(credentials, response)
-    }
 }
 
-/// The service's word that the vectors are stored.
+/// The response that confirms that the vectors are stored: a 2xx with `x-oss-request-id` and without
+/// an error in its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     request_id: Option<String>,

@@ -27,6 +27,7 @@ pub(crate) use date::RequestDate;
 pub(crate) use encode::{hex, percent_encode};
 pub use resource::Resource;
 pub use signer::{Signature, Signer};
+pub(crate) use signing_key::on_wiped_stack;
 pub use verify::{Authorization, AuthorizationForm, VerifyError};
 
 /// The name of the algorithm on the wire.

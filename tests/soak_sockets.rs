@@ -227,14 +227,14 @@ impl Soak {
             let transport = UreqTransport::new(&options);
             let provider = move || Ok::<_, String>(service.issue());
             return run
-                .credentials(provider)
+                .credentials_provider(provider)
                 .run_blocking(keys, move |request| transport.send(request));
         }
         let transport = HyperTransport::new(&options);
         let provider = || std::future::ready(Ok::<_, String>(service.issue()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let send = |request| transport.send(request);
-        runtime.block_on(run.credentials(provider).run_async(
+        runtime.block_on(run.credentials_provider(provider).run_async(
             stream_iter(keys),
             send,
             tokio::time::sleep,

@@ -8,7 +8,7 @@ use oss_delete_vectors::bulk::BulkOptions;
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::transports::{HyperTransport, TransportOptions};
 use oss_delete_vectors::{
-    Client, DeleteVectors, Deleted, KeyBatch, Target, TransportError, blocking,
+    Client, DeleteVectors, Deleted, KeyBatch, Operation, Target, TransportError, blocking,
 };
 
 use crate::service::{Limits, credentials, target};

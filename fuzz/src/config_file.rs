@@ -1,6 +1,6 @@
 //! `.ossutilconfig`: values are where they are reported, and errors contain only line numbers.
 
-use crate::program::ossutilconfig::{Profiles, SyntaxError};
+use crate::program::ossutilconfig::{KEYS, Profiles, SyntaxError};
 
 /// Any text as a configuration file.
 pub fn config_file(data: &[u8]) {
@@ -26,32 +26,6 @@ pub fn config_file(data: &[u8]) {
     let longer = format!("{text}\n# a comment\n ; another\n[other section]\nany text");
     assert_eq!(values_of(&Profiles::parse(&longer).expect("other sections are skipped")), read);
 }
-
-/// The keys that the program reads.
-const KEYS: [&str; 22] = [
-    "access-key-id",
-    "access-key-secret",
-    "sts-token",
-    "region",
-    "endpoint",
-    "account-id",
-    "mode",
-    "process-command",
-    "credential-process",
-    "credential-process-timeout",
-    "credential-uri",
-    "ecs-role-name",
-    "external-id",
-    "oidc-provider-arn",
-    "oidc-token-file-path",
-    "role-arn",
-    "role-session-name",
-    "source-profile",
-    "addressing-style",
-    "connect-timeout",
-    "read-timeout",
-    "retry-times",
-];
 
 type Values = Vec<(String, Vec<Option<(usize, String)>>)>;
 

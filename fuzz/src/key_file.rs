@@ -1,5 +1,5 @@
 //! Files of keys: each line is a key or is reported by its number, in whatever pieces the file
-//! comes in.
+//! comes in. And lists of keys on the command line.
 
 use std::io::BufReader;
 use std::path::Path;
@@ -9,10 +9,12 @@ use serde_json::Value;
 
 use crate::program::key_lines::format::Sample;
 use crate::program::key_lines::{BadLine, Format, KeyLines, Rules, Syntax, excerpt, parse};
+use crate::program::key_list;
 use crate::program::text::json_line;
 
-/// Any bytes as a file of keys, in all formats.
+/// Any bytes as a file of keys, in all formats, and as the argument of `--keys`.
 pub fn key_file(data: &[u8]) {
+    list(data);
     decisions(data);
     for syntax in [Syntax::Given, Syntax::Guessed, Syntax::Json] {
         let read = read(data, data.len().max(1), syntax);
@@ -35,6 +37,24 @@ pub fn key_file(data: &[u8]) {
             }
         }
         failed_keys(&keys);
+    }
+}
+
+/// A list has the keys between its commas, or those of a JSON array, which can name any key.
+fn list(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    match key_list::parse(text) {
+        Ok(keys) => {
+            assert!(!keys.is_empty() && keys.iter().all(|key| Key::new(key).is_ok()));
+            let array = serde_json::to_string(&keys).expect("keys are JSON");
+            assert_eq!(key_list::parse(&array).as_ref(), Ok(&keys));
+            let is_array = text.trim_start().starts_with('[');
+            assert!(is_array || keys.join(",") == text.trim_end_matches(['\n', '\r']));
+        }
+        Err(error) => {
+            assert!(!error.is_empty() && error.lines().count() <= 2);
+            assert!(!error.replace('\n', "").contains(char::is_control), "{error:?}");
+        }
     }
 }
 

@@ -4,7 +4,10 @@
 mod bulk_delete;
 mod checkpoint_file;
 mod config_file;
+mod credential_source;
+mod filter;
 mod key_file;
+mod listing;
 mod request;
 mod response;
 mod values;
@@ -30,6 +33,7 @@ mod program {
     pub(crate) mod input_text;
     #[path = "../key_lines.rs"]
     pub(crate) mod key_lines;
+    pub(crate) mod key_list;
     #[path = "config/ossutilconfig.rs"]
     pub(crate) mod ossutilconfig;
     pub(crate) mod text;
@@ -40,7 +44,10 @@ use program::{errors, fingerprint, input_text, text};
 pub use bulk_delete::bulk_delete;
 pub use checkpoint_file::checkpoint_file;
 pub use config_file::config_file;
+pub use credential_source::credential_source;
+pub use filter::filter;
 pub use key_file::key_file;
+pub use listing::listing;
 pub use request::request;
 pub use response::response;
 pub use values::values;
@@ -49,11 +56,14 @@ pub use values::values;
 pub type Target = fn(&[u8]);
 
 /// All targets, with the name of their binary and of their folder in `seeds`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("bulk_delete", bulk_delete),
     ("checkpoint_file", checkpoint_file),
     ("config_file", config_file),
+    ("credential_source", credential_source),
+    ("filter", filter),
     ("key_file", key_file),
+    ("listing", listing),
     ("request", request),
     ("response", response),
     ("values", values),

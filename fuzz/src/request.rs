@@ -10,7 +10,7 @@ use oss_delete_vectors::emulator::Emulator;
 use oss_delete_vectors::signing::{
     Authorization, AuthorizationForm, Resource, Signer, VerifyError,
 };
-use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, RequestError};
+use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, Now, Operation, RequestError};
 
 use crate::example::{credentials, target, time};
 use crate::fixtures::signing_cases;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::HeaderValue;
 use http::{Response, StatusCode};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
-use oss_delete_vectors::{DeleteVectors, Deleted, Key, Now, ServiceError};
+use oss_delete_vectors::{DeleteVectors, Deleted, Key, Now, Operation, ServiceError};
 
 use crate::example::{credentials, target, time};
 use crate::wire;

@@ -23,6 +23,17 @@ pub(crate) fn response(text: &[u8]) -> Option<Response<Vec<u8>>> {
     Some(response)
 }
 
+/// Messages, separated by lines of `====`. There is at least one.
+pub(crate) fn messages(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = text.windows(6).position(|part| part == b"\n====\n");
+        rest = end.map(|end| &text[end + 6..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    })
+}
+
 /// Skips invalid headers, so that more inputs are useful.
 fn parts(text: &[u8]) -> (&[u8], HeaderMap, &[u8]) {
     let end = text.windows(2).position(|pair| pair == b"\n\n");

@@ -29,8 +29,6 @@ pub(super) struct Batch {
     pub(super) last_error: Option<AttemptError>,
     /// The first position of the batch that this one was split from, or of this one.
     pub(super) origin: u64,
-    /// Whether it was never split.
-    pub(super) is_whole: bool,
     /// How often it was split for an error that may not be about its keys.
     pub(super) splits: u32,
     /// When it failed last, in the progress count of [`Outage`](super::outage::Outage).
@@ -75,7 +73,6 @@ impl Batch {
             may_have_deleted: false,
             was_rejected: false,
             last_error: None,
-            is_whole: true,
             splits: 0,
             failed_under: None,
         }
@@ -121,11 +118,6 @@ impl Batch {
         self.places.start()
     }
 
-    /// Whether it was never sent. Then it was never split either.
-    pub(super) fn is_untried(&self) -> bool {
-        self.requests == 0
-    }
-
     /// Gives back the attempts that an outage cost.
     pub(super) fn forgive(&mut self) {
         self.attempts -= std::mem::take(&mut self.spent);
@@ -134,13 +126,17 @@ impl Batch {
     /// Splits a batch of two or more keys in half. Each half gets all its attempts back, and keeps
     /// what is known of its keys.
     pub(super) fn split(mut self) -> (Self, Self) {
-        self.is_whole = false;
         (self.attempts, self.failures, self.spent) = (0, 0, 0);
         let half = self.keys().len().div_ceil(2);
+        self.split_at(half)
+    }
+
+    /// Splits off the first `count` keys.
+    pub(super) fn split_at(mut self, count: usize) -> (Self, Self) {
         let mut keys = self.content.into_keys();
         let second = Self {
-            content: Content::new(keys.split_off(half)),
-            places: self.places.split_off(half),
+            content: Content::new(keys.split_off(count)),
+            places: self.places.split_off(count),
             last_error: self.last_error.clone(),
             ..self
         };
@@ -377,5 +373,44 @@ mod tests {
         assert_eq!(inside, positions.iter().collect::<Vec<_>>());
         assert_eq!(Positions::collect(5..9), 5..9);
         assert_eq!(Positions::collect(5..9), Positions::one(5..9));
+        assert_ne!(Positions::collect(5..9), 5..10);
+    }
+
+    #[test]
+    fn a_batch_spans_a_bounded_number_of_positions_and_repeats() {
+        let mut places = Places::default();
+        places.add(7);
+        let end = 7 + MOST_POSITIONS;
+        assert!(!places.is_full_at(end - 1) && places.is_full_at(end));
+        // Repeats of a key in a row take one entry.
+        (8..30_000).for_each(|position| places.add_repeat(position, 0));
+        assert_eq!((places.repeats.len(), places.positions()), (1, Positions::one(7..30_000)));
+        places.add(30_000);
+        for position in 30_001.. {
+            if places.is_full_at(position) {
+                break;
+            }
+            places.add_repeat(position, u16::from(position % 2 == 0));
+        }
+        assert_eq!(places.repeats.len(), MOST_REPEATS);
+    }
+
+    #[test]
+    fn halves_begin_anew_and_keep_what_is_known() {
+        let mut places = Places::default();
+        [3, 4, 6].into_iter().for_each(|position| places.add(position));
+        places.add_repeat(7, 0);
+        let mut batch = Batch::new(KeyBatch::new(["a", "b", "c"]).unwrap(), places);
+        (batch.attempts, batch.failures, batch.spent, batch.requests) = (2, 3, 1, 4);
+        batch.may_have_deleted = true;
+        let (first, second) = batch.split();
+        for half in [&first, &second] {
+            assert_eq!((half.attempts, half.failures, half.spent), (0, 0, 0));
+            assert_eq!((half.requests, half.origin), (4, 3));
+            assert_eq!(half.outcome(), KeyOutcome::Unconfirmed);
+        }
+        let positions = [first.positions(), second.positions()];
+        assert_eq!(format!("{positions:?}"), "[[3..5, 7..8], [6..7]]");
+        assert_eq!((first.start(), second.start(), second.keys().len()), (3, 6, 1));
     }
 }

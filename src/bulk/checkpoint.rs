@@ -3,8 +3,8 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-use super::decide::History;
 use super::{BulkDelete, BulkOptions, Report, Settled};
+use crate::retry::History;
 use crate::{Credentials, InvalidValue, Target};
 
 /// The progress of a run, from which another run continues: after a stop or a crash, in another

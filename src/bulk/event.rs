@@ -210,6 +210,9 @@ pub enum StopReason {
     /// An outage lasted longer than
     /// [`BulkOptions::outage_timeout`](super::BulkOptions::outage_timeout).
     Outage(AttemptError),
+    /// A listing with a filter, and the endpoint does not apply filters: it returned a vector for
+    /// one that no vector matches. Nothing was listed.
+    FilterIgnored,
 }
 
 impl StopReason {
@@ -225,7 +228,7 @@ impl StopReason {
             | Self::Clock(error)
             | Self::Credentials(error)
             | Self::Outage(error) => Some(error),
-            Self::Requested | Self::CredentialsMissing => None,
+            Self::Requested | Self::CredentialsMissing | Self::FilterIgnored => None,
         }
     }
 }
@@ -248,6 +251,9 @@ impl fmt::Display for StopReason {
             Self::Credentials(error) => write!(f, "the credentials are rejected: {error}"),
             Self::CredentialsMissing => f.write_str("new credentials did not come in time"),
             Self::Outage(error) => write!(f, "the outage lasted too long: {error}"),
+            Self::FilterIgnored => f.write_str(
+                "the endpoint ignores filters: it returned a vector for a filter that none matches",
+            ),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::{Batch, BulkDelete, Event, FailedKeys, KeyOutcome, Phase, StopReason};
+use super::{Batch, BulkDelete, Event, FailedKeys, KeyOutcome, Phase};
 
 /// How many keys have which outcome. At any time,
 /// `deleted + rejected + unconfirmed + not_attempted + duplicates + pending = pushed`.
@@ -119,19 +119,6 @@ impl Settled {
 }
 
 impl BulkDelete {
-    pub(super) fn stop_because(&mut self, reason: StopReason) {
-        if matches!(self.phase, Phase::Stopped(_)) {
-            return;
-        }
-        self.events.push_back(Event::Stopped(reason.clone()));
-        self.close();
-        self.phase = Phase::Stopped(reason);
-        let delayed = std::mem::take(&mut self.delayed).into_values();
-        let unsent: Vec<Batch> =
-            self.parked.drain(..).chain(delayed).chain(self.ready.drain(..)).collect();
-        unsent.into_iter().for_each(|batch| self.settle_failed(batch));
-    }
-
     pub(super) fn settle_deleted(&mut self, batch: Batch, request_id: Option<String>) {
         self.report.deleted += batch.keys().len() as u64;
         let positions = batch.positions();

@@ -2,12 +2,11 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 
-use super::decide::{Verdict, decide, is_from_oss, slows_down};
 use super::outage::Circumstances;
 use super::pacer::LONGEST_HOLD;
-use super::sign::Correction;
 use super::{Batch, BulkDelete, Event, InFlight, Phase, StopReason, TransmitId};
-use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, TransportError};
+use crate::retry::{Correction, Verdict, decide, is_from_oss, slows_down};
+use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, Operation, TransportError};
 
 /// A batch that was throttled fewer times in a row is the next to go. Otherwise the others go first.
 pub(super) const THROTTLED_FIRST: u32 = 4;
@@ -295,12 +294,6 @@ impl BulkDelete {
 
     pub(super) fn delay(&mut self, batch: Batch, delay: Duration) {
         self.delayed.insert((self.now.monotonic.saturating_add(delay), batch.start()), batch);
-    }
-
-    /// Stops the run over an error of `batch`.
-    pub(super) fn stop_over(&mut self, batch: Batch, reason: StopReason) {
-        self.stop_because(reason);
-        self.settle_failed(batch);
     }
 }
 

@@ -91,8 +91,8 @@ impl BulkDelete {
                 self.filling.take()?
             }
         };
-        if self.doubt.is_open() && batch.is_untried() {
-            self.doubt.probe(&batch);
+        if self.is_in_doubt() {
+            batch = self.split_off_probe(batch);
         }
         batch.requests += 1;
         self.report.requests += 1;
@@ -279,6 +279,7 @@ impl BulkDelete {
             return Gate::Closed;
         }
         let (due, keys) = match self.next_batch() {
+            Some(_) if self.is_in_doubt() => (Duration::ZERO, 1),
             Some(Next::Ready(position)) => (Duration::ZERO, self.ready[position].keys().len()),
             Some(Next::Open) => (Duration::ZERO, self.filling.len()),
             None => {
@@ -327,17 +328,31 @@ impl BulkDelete {
             || self.next_probe_of_doubt().is_some()
     }
 
-    /// A batch that shows whether the keys are the reason, if that is in doubt.
-    fn next_probe_of_doubt(&self) -> Option<Next> {
-        if !self.history.had_success || !self.doubt.is_open() {
-            return None;
-        }
-        self.untried()
+    /// Whether probes go out, because the keys may not be the reason for what is rejected.
+    fn is_in_doubt(&self) -> bool {
+        self.history.had_success && self.doubt.is_open()
     }
 
-    /// The batch pushed last, of those that were never sent. It is the farthest from the batches
-    /// that were rejected.
-    pub(super) fn untried(&self) -> Option<Next> {
-        self.open().or_else(|| self.ready.iter().rposition(Batch::is_untried).map(Next::Ready))
+    /// The batch to take the next probe from: the one pushed last, as the farthest from those that
+    /// were rejected.
+    fn next_probe_of_doubt(&self) -> Option<Next> {
+        if !self.is_in_doubt() {
+            return None;
+        }
+        self.open().or_else(|| self.ready.len().checked_sub(1).map(Next::Ready))
+    }
+
+    /// Takes the first key of `batch` as a probe. The rest goes to the front, so that the next probe
+    /// comes from another batch.
+    fn split_off_probe(&mut self, batch: Batch) -> Batch {
+        let probe = if batch.keys().len() > 1 {
+            let (probe, rest) = batch.split_at(1);
+            self.ready.push_front(rest);
+            probe
+        } else {
+            batch
+        };
+        self.doubt.probe(&probe);
+        probe
     }
 }

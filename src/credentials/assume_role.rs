@@ -8,15 +8,16 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::Request;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
-use super::Credentials;
 use super::error::SourceErrorKind;
 use super::response::Received;
 use super::source::{Reply, Source, Step};
 use super::sts::{self, Sts};
+use super::{Credentials, secret_header};
 use crate::InvalidValue;
 use crate::operation::Secrets;
-use crate::signing::hex;
+use crate::signing::{hex, on_wiped_stack};
 
 /// A RAM role assumed with the credentials of another source, by a signed call of STS.
 ///
@@ -135,35 +136,41 @@ fn sign(
 ) {
     let content = sha256(request.body());
     let date = sts::timestamp(time);
+    let headers = request.headers_mut();
     for (name, value) in [
         ("x-acs-action", action),
         ("x-acs-content-sha256", &content),
         ("x-acs-date", &date),
-        ("x-acs-security-token", credentials.security_token().unwrap_or_default()),
         ("x-acs-signature-nonce", nonce),
         ("x-acs-version", version),
     ] {
-        let mut value = HeaderValue::from_str(value).expect("every value is visible ASCII");
-        value.set_sensitive(name == "x-acs-security-token");
-        if !value.is_empty() {
-            request.headers_mut().insert(HeaderName::from_static(name), value);
-        }
+        let value = HeaderValue::from_str(value).expect("every value is visible ASCII");
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    if let Some(token) = credentials.security_token() {
+        let token = secret_header(token).expect("a token is a header value");
+        headers.insert("x-acs-security-token", token);
     }
     let mut headers: Vec<_> = request.headers().iter().collect();
     headers.sort_by_key(|(name, _)| name.as_str());
     let names = headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
-    let lines: String = headers
-        .iter()
-        .map(|(name, value)| format!("{name}:{}\n", value.to_str().unwrap_or_default().trim()))
-        .collect();
-    let (method, uri) = (request.method(), request.uri());
+    let (method, uri) = (request.method().as_str(), request.uri());
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-    let canonical = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{content}");
+    let lines = headers.iter().flat_map(|(name, value)| {
+        [name.as_str(), ":", value.to_str().unwrap_or_default().trim(), "\n"]
+    });
+    let before = [method, "\n", path, "\n", query, "\n"].into_iter();
+    let parts = before.chain(lines).chain(["\n", &names, "\n", &content]);
+    // Holds the token, so it is wiped, and does not grow.
+    let mut canonical = Zeroizing::new(String::with_capacity(parts.clone().map(str::len).sum()));
+    parts.for_each(|part| canonical.push_str(part));
     let to_sign = format!("ACS3-HMAC-SHA256\n{}", sha256(canonical.as_bytes()));
-    let mut mac = Hmac::<Sha256>::new_from_slice(credentials.access_key_secret().as_bytes())
-        .expect("HMAC takes keys of any length");
-    mac.update(to_sign.as_bytes());
-    let signature = String::from_utf8_lossy(&hex(&mac.finalize().into_bytes().into())).into_owned();
+    let signature = on_wiped_stack(|| {
+        let mac = Hmac::<Sha256>::new_from_slice(credentials.access_key_secret().as_bytes());
+        let mac = mac.expect("HMAC takes keys of any length").chain_update(to_sign.as_bytes());
+        hex(&mac.finalize().into_bytes().into())
+    });
+    let signature = String::from_utf8_lossy(&signature).into_owned();
     let id = credentials.access_key_id();
     let value =
         format!("ACS3-HMAC-SHA256 Credential={id},SignedHeaders={names},Signature={signature}");

@@ -10,7 +10,7 @@ use http::{Method, Request, Uri};
 use super::error::SourceErrorKind;
 use super::response::{self, Received};
 use super::source::{Direct, Reply, Step};
-use super::{SourceError, parse_uri};
+use super::{SourceError, parse_uri, secret_header};
 use crate::InvalidValue;
 use crate::operation::Secrets;
 
@@ -100,10 +100,10 @@ impl EcsRole {
         match state {
             State::Token => {
                 let token = response.text().filter(|text| is_success && !text.is_empty());
-                let token = token.and_then(|text| HeaderValue::from_str(text).ok());
+                let token = token.and_then(secret_header);
                 match token {
                     None if !self.allows_v1 => self.failed(self.rejection(&response)),
-                    token => self.ask(token.map(sensitive)),
+                    token => self.ask(token),
                 }
             }
             State::Name(token) => match response.text().and_then(|text| text.lines().next()) {
@@ -161,11 +161,6 @@ impl EcsRole {
     fn failed(&self, kind: SourceErrorKind) -> Step {
         Step::Done(Err(SourceError::new(self.to_string(), kind)))
     }
-}
-
-fn sensitive(mut value: HeaderValue) -> HeaderValue {
-    value.set_sensitive(true);
-    value
 }
 
 fn is_role_name(text: &str) -> bool {

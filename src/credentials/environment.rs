@@ -1,5 +1,7 @@
 //! The sources that environment variables name. Reading them is left to the caller.
 
+use zeroize::Zeroizing;
+
 #[cfg(doc)]
 use super::AssumeRole;
 use super::{Credentials, CredentialsUri, EcsRole, Oidc, Source};
@@ -131,11 +133,11 @@ fn keys(
 ) -> Result<Option<Credentials>, InvalidValue> {
     let missing =
         |name| InvalidValue::without_value(name, "must be set, as the other half of the pair is");
-    match (get(variables, id), get(variables, secret)) {
+    match (get(variables, id), get(variables, secret).map(Zeroizing::new)) {
         (None, None) => Ok(None),
         (None, Some(_)) => Err(missing(id)),
         (Some(_), None) => Err(missing(secret)),
-        (Some(id), Some(secret)) => Credentials::new(id, secret)?
+        (Some(id), Some(mut secret)) => Credentials::new(id, std::mem::take(&mut *secret))?
             .with_security_token(get(variables, token).unwrap_or_default())
             .map(Some),
     }

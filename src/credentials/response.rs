@@ -70,7 +70,9 @@ impl Received {
     pub(super) fn error(&self, secrets: &Secrets<'_>) -> SourceErrorKind {
         let document = ErrorDocument::parse(&self.headers, &self.body);
         if document.code.is_none() && document.message.is_none() {
-            return self.unexpected("without a message");
+            let (status, reason) = (self.status, self.strange("without a message"));
+            let reason = secrets.redact(reason.into_owned()).into();
+            return SourceErrorKind::Unexpected { status, reason };
         }
         let clean =
             |text: String| -> String { secrets.redact(text).chars().take(KEPT_CHARS).collect() };
@@ -84,8 +86,12 @@ impl Received {
 
     /// What is said of a response of something else. Its body is not shown: it may hold a secret.
     pub(super) fn unexpected(&self, reason: &'static str) -> SourceErrorKind {
+        SourceErrorKind::Unexpected { status: self.status, reason: self.strange(reason) }
+    }
+
+    fn strange(&self, reason: &'static str) -> Cow<'static, str> {
         let header = |name| self.headers.get(name).and_then(|value| value.to_str().ok());
-        let reason: Cow<'static, str> = match (self.status.is_redirection(), header(LOCATION)) {
+        match (self.status.is_redirection(), header(LOCATION)) {
             (true, Some(location)) => {
                 let to = location.parse().map_or_else(|_| "?".to_owned(), |uri| shown(&uri));
                 format!("a redirect to {to}, which is not followed").into()
@@ -96,8 +102,7 @@ impl Received {
                 }
                 _ => reason.into(),
             },
-        };
-        SourceErrorKind::Unexpected { status: self.status, reason }
+        }
     }
 }
 

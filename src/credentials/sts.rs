@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use http::{Method, Request, Uri};
+use zeroize::Zeroizing;
 
 use super::error::SourceErrorKind;
 use super::response::Received;
@@ -83,7 +84,11 @@ impl Sts {
         secrets: &Secrets<'_>,
     ) -> Result<Credentials, (SourceErrorKind, Option<SystemTime>)> {
         if response.status.is_success() {
-            return response.credentials(now, Some("Credentials")).map_err(|kind| (kind, None));
+            return response.credentials(now, Some("Credentials")).map_err(|kind| match kind {
+                // The value may be what the server was sent.
+                SourceErrorKind::Invalid(value) => (SourceErrorKind::Invalid(value.hidden()), None),
+                kind => (kind, None),
+            });
         }
         let kind = response.error(secrets);
         let is_skewed = matches!(&kind, SourceErrorKind::Rejected { code: Some(code), .. }
@@ -114,9 +119,12 @@ pub(super) fn timestamp(time: SystemTime) -> String {
     format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z")
 }
 
-/// `a=b&c=d`, percent-encoded.
-pub(super) fn form<'a>(fields: impl Iterator<Item = &'a (&'a str, &'a str)>) -> Bytes {
-    let mut out = Vec::new();
+/// `a=b&c=d`, percent-encoded. The memory is wiped when its last owner is dropped: a field may be a
+/// token.
+pub(super) fn form<'a>(fields: impl Iterator<Item = &'a (&'a str, &'a str)> + Clone) -> Bytes {
+    // At most three bytes for each: a buffer that grows would leave parts behind.
+    let room = fields.clone().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
+    let mut out = Zeroizing::new(Vec::with_capacity(room));
     for (name, value) in fields {
         if !out.is_empty() {
             out.push(b'&');
@@ -125,5 +133,5 @@ pub(super) fn form<'a>(fields: impl Iterator<Item = &'a (&'a str, &'a str)>) -> 
         out.push(b'=');
         percent_encode(value.as_bytes(), &mut out);
     }
-    out.into()
+    Bytes::from_owner(out)
 }

@@ -1,9 +1,9 @@
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 
 use super::Deleted;
 use crate::operation::{self, Kind, Operation, read_body, write_string};
-use crate::{Credentials, KeyBatch, RequestError, ServiceError, Target};
+use crate::{KeyBatch, RequestError, Target};
 
 /// One `DeleteVectors` call: the keys, and the index to delete them from.
 ///
@@ -77,12 +77,6 @@ impl DeleteVectors {
         let target = body.target(target)?;
         Ok(Self { target, keys: KeyBatch::new(keys).map_err(RequestError::InvalidParameter)? })
     }
-
-    /// Whether `request` is a `DeleteVectors` call: `POST ...?deleteVectors`, with or without `=`.
-    #[must_use]
-    pub fn is_call<B>(request: &Request<B>) -> bool {
-        Kind::DeleteVectors.is_call(request)
-    }
 }
 
 impl Operation for DeleteVectors {
@@ -90,13 +84,6 @@ impl Operation for DeleteVectors {
 
     fn to_request(&self) -> Request<Bytes> {
         Self::to_request(self)
-    }
-
-    fn parse_response_to<B: AsRef<[u8]>>(
-        credentials: &Credentials,
-        response: &Response<B>,
-    ) -> Result<Deleted, ServiceError> {
-        Self::parse_response_to(credentials, response)
     }
 }
 

@@ -4,14 +4,18 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 
 use super::DeleteVectors;
+use crate::ServiceError;
+use crate::operation::sealed::Sealed;
 use crate::operation::{Head, Kind, Secrets, confirmation, insert_qos_delay, insert_request_id};
-use crate::{Credentials, ServiceError};
 
 /// The response that confirms a deletion: none of the keys exists any more, whether or not they did
 /// before.
 ///
+/// It is a 2xx with an `x-oss-request-id` and without an error in its body. A page that a proxy
+/// returns with `200` is not a deletion, nor is a bare `204`.
+///
 /// ```
-/// use oss_delete_vectors::{DeleteVectors, Deleted};
+/// use oss_delete_vectors::{DeleteVectors, Deleted, Operation};
 ///
 /// let response = Deleted::new("534B371674A4D890XXXX").to_response();
 /// assert_eq!(response.status(), 204);
@@ -63,46 +67,16 @@ impl Deleted {
     }
 }
 
-impl DeleteVectors {
-    /// Parses the response to a call.
-    ///
-    /// [`Deleted`] is a 2xx with an `x-oss-request-id` and without an error in its body. A page
-    /// that a proxy returns with `200` is not a deletion, nor is a bare `204`.
-    ///
-    /// # Errors
-    ///
-    /// [`ServiceError`] for every other response, with any body: JSON, XML, HTML, empty, truncated
-    /// or binary. [`code`](crate::code) has the codes.
-    pub fn parse_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Deleted, ServiceError> {
-        Self::parse(response, &Secrets::none())
-    }
+impl Sealed for DeleteVectors {
+    const KIND: Kind = Kind::DeleteVectors;
 
-    /// Same as [`parse_response`](Self::parse_response), and removes the secrets of `credentials`,
-    /// which signed the request.
-    ///
-    /// A server may repeat the request in its response, which goes into errors and logs. So the
-    /// security token and the AccessKey secret are removed from everything that is kept: plain,
-    /// percent-encoded, escaped as in JSON or XML, in hex and in base64. Secrets of fewer than
-    /// eight characters stay.
-    ///
-    /// # Errors
-    ///
-    /// Same as [`parse_response`](Self::parse_response).
-    pub fn parse_response_to<B>(
-        credentials: &Credentials,
-        response: &Response<B>,
-    ) -> Result<Deleted, ServiceError>
-    where
-        B: AsRef<[u8]>,
-    {
-        Self::parse(response, &Secrets::of(credentials))
-    }
+    type Success = Deleted;
 
     fn parse<B: AsRef<[u8]>>(
         response: &Response<B>,
         secrets: &Secrets<'_>,
     ) -> Result<Deleted, ServiceError> {
-        let Head { request_id, qos_delay } = confirmation(Kind::DeleteVectors, response, secrets)?;
+        let Head { request_id, qos_delay } = confirmation(Self::KIND, response, secrets)?;
         Ok(Deleted { request_id, qos_delay })
     }
 }

@@ -24,12 +24,14 @@ impl Call {
         kind: Kind,
         target: &Target,
         request: &Request<B>,
+        ignores_filters: bool,
     ) -> Result<Self, RequestError> {
         Ok(match kind {
             Kind::DeleteVectors => Self::Delete(DeleteVectors::parse_request(target, request)?),
             Kind::ListVectors => {
                 let call = ListVectors::parse_request(target, request)?;
-                let condition = call.condition().map(Condition::parse).transpose();
+                let filter = call.condition().filter(|_| !ignores_filters);
+                let condition = filter.map(Condition::parse).transpose();
                 Self::List(call, condition.map_err(RequestError::InvalidParameter)?)
             }
             Kind::GetVectors => Self::Get(GetVectors::parse_request(target, request)?),
@@ -208,7 +210,7 @@ impl Emulator {
             let message = format!("{} is not allowed on {resource}", kind.action());
             return Err(forbidden(code::ACCESS_DENIED, message).with_field("BucketName", name));
         }
-        let call = Call::parse(kind, &bucket.target, request)?;
+        let call = Call::parse(kind, &bucket.target, request, self.ignores_filters)?;
         let index_name = call.target().index_name().unwrap_or_default();
         check_index_name(index_name).map_err(RequestError::InvalidParameter)?;
 

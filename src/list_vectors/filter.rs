@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::InvalidValue;
 
@@ -38,6 +38,23 @@ impl Filter {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A filter that no vector matches, whatever its metadata. It is about a name of this filter,
+    /// because names that the index declares as non-filterable are rejected.
+    pub(crate) fn contradiction(&self) -> Self {
+        let filter: Value = serde_json::from_str(&self.0).expect("it was parsed before");
+        let name = first_name(&filter).unwrap_or("key");
+        let [is_there, is_missing] = [true, false].map(|exists| json!({name: {"$exists": exists}}));
+        Self(json!({"$and": [is_there, is_missing]}).to_string())
+    }
+}
+
+/// The first name of metadata in a filter.
+fn first_name(filter: &Value) -> Option<&str> {
+    filter.as_object()?.iter().find_map(|(name, value)| match name.as_str() {
+        "$and" | "$or" => value.as_array()?.iter().find_map(first_name),
+        name => Some(name).filter(|name| !name.starts_with('$')),
+    })
 }
 
 impl FromStr for Filter {

@@ -15,10 +15,9 @@ use http::Request;
 use self::attempts::Trouble;
 pub use self::report::{ListEvent, ListReport};
 use self::segment::Segment;
-use super::{ListError, ListVectors, Selection};
-use crate::back_off::BackOff;
-use crate::bulk::shared::{Authority, Clock, History, Startup};
+use super::{Filter, ListError, ListVectors, Selection};
 use crate::bulk::{BulkOptions, StopReason};
+use crate::retry::{Authority, BackOff, Clock, History, Startup};
 use crate::{Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
 
 /// Lists the keys of an index: a state machine over segments and pages, without IO.
@@ -39,6 +38,10 @@ use crate::{Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
 /// take [`poll_event`](Self::poll_event) and [`poll_key`](Self::poll_key), end if
 /// [`is_finished`](Self::is_finished), wait until [`poll_timeout`](Self::poll_timeout), hand in
 /// what came. The adapters are [`list_keys`](crate::transports::list_keys) and `stream_keys`.
+///
+/// If the selection has a filter, the first request asks for one vector with a filter that no
+/// vector matches. An endpoint that ignores filters returns one, and the listing stops with
+/// [`StopReason::FilterIgnored`]: otherwise a delete by filter would delete every vector.
 ///
 /// Memory is bounded: while as many pages wait to be taken as there are segments, and at least two,
 /// no more are asked for.
@@ -75,6 +78,8 @@ use crate::{Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
 pub struct KeyLister {
     target: Target,
     work: Work,
+    /// A filter that no vector matches, until the endpoint has applied it. Nothing is listed before.
+    unproven: Option<Filter>,
     options: BulkOptions,
     /// The latest moment seen.
     now: Now,
@@ -209,9 +214,14 @@ impl KeyLister {
         options: BulkOptions,
     ) -> Result<Self, InvalidValue> {
         options.check()?;
+        let unproven = match &work {
+            Work::Listing(selection) => selection.filter.as_ref().map(Filter::contradiction),
+            Work::Lookup(_) => None,
+        };
         Ok(Self {
             target: target.clone(),
             work,
+            unproven,
             now: Now::new(Duration::ZERO, UNIX_EPOCH),
             segments: (0..segments).map(|_| Segment::default()).collect(),
             in_flight: BTreeMap::new(),
@@ -253,10 +263,14 @@ impl KeyLister {
             match &mut self.work {
                 Work::Listing(selection) => {
                     let index = u8::try_from(number).expect("16 segments at most");
-                    break (
-                        number,
-                        selection.page(&self.target, index, segment.token()).to_request(),
-                    );
+                    let call = match &self.unproven {
+                        None => selection.page(&self.target, index, segment.token()),
+                        Some(filter) => {
+                            let call = ListVectors::new(&self.target).filter(filter.clone());
+                            call.max_results(1).expect("1 is valid")
+                        }
+                    };
+                    break (number, call.to_request());
                 }
                 Work::Lookup(batches) => {
                     if segment.batch.is_none() {

@@ -12,18 +12,19 @@ use std::time::Duration;
 /// The second pass begins at once. Those after it wait, 1 second at first and twice as long each
 /// time up to 30 seconds, for a listing that sees deletes late.
 ///
-/// A pure value: report what happens, and ask for the next [`Step`] at the end of each listing.
+/// A pure value: report what happens, and ask [`next_pass`](Self::next_pass) at the end of each
+/// listing.
 ///
 /// ```
 /// use std::time::Duration;
-/// use oss_delete_vectors::{Passes, Step};
+/// use oss_delete_vectors::{NextPass, Passes};
 ///
 /// let mut passes = Passes::new(10);
 /// passes.listed(500);
-/// assert_eq!(passes.step(), Step::Wait, "the keys have no outcome yet");
+/// assert_eq!(passes.next_pass(), NextPass::Wait, "the keys have no outcome yet");
 /// passes.settled(500, 500);
-/// assert_eq!(passes.step(), Step::Again(Duration::ZERO));
-/// assert_eq!(passes.step(), Step::End, "the second pass found nothing");
+/// assert_eq!(passes.next_pass(), NextPass::Again(Duration::ZERO));
+/// assert_eq!(passes.next_pass(), NextPass::End, "the second pass found nothing");
 /// assert!(passes.is_clear());
 /// ```
 #[derive(Debug, Clone)]
@@ -38,10 +39,10 @@ pub struct Passes {
     is_clear: bool,
 }
 
-/// What to do at the end of a listing.
+/// Whether to list again, at the end of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Step {
+pub enum NextPass {
     /// Ask again when more keys have their outcome.
     Wait,
     /// List again, after this time.
@@ -73,21 +74,21 @@ impl Passes {
         self.deleted += deleted;
     }
 
-    /// What to do, now that the listing of this pass has ended. [`Step::Again`] begins the next
+    /// What to do, now that the listing of this pass has ended. [`NextPass::Again`] begins the next
     /// pass.
     #[must_use]
-    pub fn step(&mut self) -> Step {
+    pub fn next_pass(&mut self) -> NextPass {
         if self.pending > 0 {
-            return Step::Wait;
+            return NextPass::Wait;
         }
         self.is_clear = self.found == 0;
         if self.is_clear || self.deleted == 0 || self.pass >= self.most {
-            return Step::End;
+            return NextPass::End;
         }
         let doubled = self.pass.checked_sub(2).map_or(0, |double| 1 << double.min(16));
         self.pass += 1;
         (self.found, self.deleted) = (0, 0);
-        Step::Again(Duration::from_secs(doubled).min(LONGEST_WAIT))
+        NextPass::Again(Duration::from_secs(doubled).min(LONGEST_WAIT))
     }
 
     /// The pass that goes on, or was the last one, counted from 1.
@@ -113,14 +114,14 @@ mod tests {
         let mut waits = Vec::new();
         loop {
             passes.listed(3);
-            assert_eq!(passes.step(), Step::Wait);
+            assert_eq!(passes.next_pass(), NextPass::Wait);
             passes.settled(1, 1);
-            assert_eq!(passes.step(), Step::Wait);
+            assert_eq!(passes.next_pass(), NextPass::Wait);
             passes.settled(2, 1);
-            match passes.step() {
-                Step::Again(wait) => waits.push(wait.as_secs()),
-                step => {
-                    assert_eq!(step, Step::End);
+            match passes.next_pass() {
+                NextPass::Again(wait) => waits.push(wait.as_secs()),
+                next => {
+                    assert_eq!(next, NextPass::End);
                     break;
                 }
             }
@@ -134,6 +135,9 @@ mod tests {
         let mut passes = Passes::new(10);
         passes.listed(2);
         passes.settled(2, 0);
-        assert_eq!((passes.step(), passes.is_clear(), passes.pass()), (Step::End, false, 1));
+        assert_eq!(
+            (passes.next_pass(), passes.is_clear(), passes.pass()),
+            (NextPass::End, false, 1)
+        );
     }
 }

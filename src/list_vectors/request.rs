@@ -1,9 +1,9 @@
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 
 use super::{Filter, Listed, Return};
 use crate::operation::{self, Kind, Operation, read_body, write_string};
-use crate::{Credentials, InvalidValue, RequestError, ServiceError, Target};
+use crate::{InvalidValue, RequestError, Target};
 
 /// One `ListVectors` call: a page of the vectors of an index.
 ///
@@ -208,12 +208,6 @@ impl ListVectors {
             filter: filter.map_err(invalid)?,
         })
     }
-
-    /// Whether `request` is a `ListVectors` call: `POST ...?listVectors`, with or without `=`.
-    #[must_use]
-    pub fn is_call<B>(request: &Request<B>) -> bool {
-        Kind::ListVectors.is_call(request)
-    }
 }
 
 fn checked<T: TryFrom<i64>>(
@@ -239,12 +233,5 @@ impl Operation for ListVectors {
 
     fn to_request(&self) -> Request<Bytes> {
         Self::to_request(self)
-    }
-
-    fn parse_response_to<B: AsRef<[u8]>>(
-        credentials: &Credentials,
-        response: &Response<B>,
-    ) -> Result<Listed, ServiceError> {
-        Self::parse_response_to(credentials, response)
     }
 }

@@ -3,13 +3,15 @@ use http::Response;
 use serde_json::{Map, Value};
 
 use super::{ListVectors, Vector, vectors};
+use crate::ServiceError;
+use crate::operation::sealed::Sealed;
 use crate::operation::{Head, Kind, Secrets, document, member, write_document};
-use crate::{Credentials, ServiceError};
 
-/// A page of vectors. It may be empty although more pages follow.
+/// A page of vectors. It may be empty although more pages follow. It is a 2xx with
+/// `x-oss-request-id` and a JSON object that is not an error.
 ///
 /// ```
-/// use oss_delete_vectors::{ListVectors, Listed, Vector};
+/// use oss_delete_vectors::{ListVectors, Listed, Operation, Vector};
 ///
 /// let page = Listed::new("534B371674A4D890XXXX", vec![Vector::new("doc-001")?]).with_next_token("abc");
 /// let page = ListVectors::parse_response(&page.to_response())?;
@@ -73,52 +75,33 @@ impl Listed {
     }
 }
 
-impl ListVectors {
-    /// Parses the response to a call. Member names are read without regard to case. A page is a 2xx
-    /// with `x-oss-request-id`, and with a JSON object that is not an error.
-    ///
-    /// # Errors
-    ///
-    /// [`ServiceError`] for every other response. Codes are in [`code`](crate::code).
-    pub fn parse_response<B: AsRef<[u8]>>(response: &Response<B>) -> Result<Listed, ServiceError> {
-        parse(response, &Secrets::none())
-    }
+impl Sealed for ListVectors {
+    const KIND: Kind = Kind::ListVectors;
 
-    /// As [`parse_response`](Self::parse_response), for the response to a request that was signed
-    /// with `credentials`. Secrets that the server repeats in an error are taken out.
-    ///
-    /// # Errors
-    ///
-    /// As [`parse_response`](Self::parse_response).
-    pub fn parse_response_to<B: AsRef<[u8]>>(
-        credentials: &Credentials,
+    type Success = Listed;
+
+    fn parse<B: AsRef<[u8]>>(
         response: &Response<B>,
+        secrets: &Secrets<'_>,
     ) -> Result<Listed, ServiceError> {
-        parse(response, &Secrets::of(credentials))
-    }
-}
-
-fn parse<B: AsRef<[u8]>>(
-    response: &Response<B>,
-    secrets: &Secrets<'_>,
-) -> Result<Listed, ServiceError> {
-    let (Head { request_id, .. }, mut members) = document(Kind::ListVectors, response, secrets)?;
-    let next_token = match member(&members, "nextToken") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(token)) => Some(token.clone()).filter(|token| !token.is_empty()),
-        Some(_) => {
-            return Err(ServiceError::unreadable(
-                Kind::ListVectors,
-                response,
-                "nextToken must be a string",
-            ));
-        }
-    };
-    match vectors(&mut members) {
-        Ok(vectors) => Ok(Listed { vectors, next_token, request_id }),
-        Err(invalid) => {
-            let reason = secrets.redact(invalid.to_string());
-            Err(ServiceError::unreadable(Kind::ListVectors, response, &reason))
+        let (Head { request_id, .. }, mut members) = document(Self::KIND, response, secrets)?;
+        let next_token = match member(&members, "nextToken") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(token)) => Some(token.clone()).filter(|token| !token.is_empty()),
+            Some(_) => {
+                return Err(ServiceError::unreadable(
+                    Self::KIND,
+                    response,
+                    "nextToken must be a string",
+                ));
+            }
+        };
+        match vectors(&mut members) {
+            Ok(vectors) => Ok(Listed { vectors, next_token, request_id }),
+            Err(invalid) => {
+                let reason = secrets.redact(invalid.to_string());
+                Err(ServiceError::unreadable(Self::KIND, response, &reason))
+            }
         }
     }
 }

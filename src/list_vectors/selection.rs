@@ -44,8 +44,8 @@ impl Selection {
     }
 
     /// Only vectors whose metadata match `filter`, which the service evaluates. ListVectors has it
-    /// since June 2026: an endpoint that ignores it lists every vector, and a delete of what is
-    /// listed then deletes them all. Try a filter that matches nothing first.
+    /// since June 2026. An endpoint that ignores it would list every vector, so
+    /// [`KeyLister`](crate::KeyLister) checks that first, with one request.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(filter);

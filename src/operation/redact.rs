@@ -11,7 +11,8 @@ use crate::Credentials;
 const SHORTEST: usize = 8;
 
 /// The secrets that no error may contain.
-pub(crate) struct Secrets<'a>(Vec<Secret<'a>>);
+#[expect(missing_debug_implementations, reason = "a secret is never shown")]
+pub struct Secrets<'a>(Vec<Secret<'a>>);
 
 struct Secret<'a> {
     plain: &'a str,

@@ -24,7 +24,7 @@ use crate::{Endpoint, Target, time_text};
 ///
 /// ```
 /// use http::StatusCode;
-/// use oss_delete_vectors::{DeleteVectors, ServiceError, code};
+/// use oss_delete_vectors::{DeleteVectors, Operation, ServiceError, code};
 ///
 /// let status = StatusCode::SERVICE_UNAVAILABLE;
 /// let response = ServiceError::new(status, code::QPS_LIMIT_EXCEEDED, "too fast")
@@ -201,7 +201,7 @@ impl ServiceError {
 
     /// All members of the error document that are text, including `Code` and `Message`: sorted by
     /// name in JSON, in their order in XML. Some may repeat the request: keep them out of logs,
-    /// unless they were [redacted](crate::DeleteVectors::parse_response_to).
+    /// unless they were [redacted](crate::Operation::parse_response_to).
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

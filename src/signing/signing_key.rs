@@ -51,7 +51,7 @@ impl SigningKey {
 
 /// Overwrites the stack used by `work`. Values that were moved leave copies there, and no
 /// destructor wipes those. The result must not be a secret on the stack.
-fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
     #[inline(never)]
     fn use_stack<T>(work: impl FnOnce() -> T) -> T {
         work()

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use oss_delete_vectors::DeleteVectors;
 use oss_delete_vectors::bulk::{BulkOptions, StopReason};
+use oss_delete_vectors::{DeleteVectors, Operation};
 
 use crate::fixtures::{ErrorCase, error_cases};
 use crate::run::{Answer, Run, not_sent};

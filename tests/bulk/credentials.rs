@@ -1,13 +1,14 @@
 //! Credentials that expire, are rejected, come late or never.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use oss_delete_vectors::bulk::{BulkOptions, Event, StopReason};
+use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
 use oss_delete_vectors::emulator::{Emulator, Identity};
 use oss_delete_vectors::{Credentials, Now, code};
 
 use crate::canary::SECRET;
-use crate::run::{Answer, Call, Run, SECOND, deleted, error, key, start, target};
+use crate::run::{Answer, Call, LATENCY, Run, SECOND, deleted, error, key, start, target};
 
 fn pair(name: &str) -> Credentials {
     Credentials::new(name, SECRET).unwrap()
@@ -109,10 +110,8 @@ fn rejected_credentials_are_requested_with_back_off() {
 
 #[test]
 fn requests_with_old_credentials_are_resent_uncounted() {
-    let options = BulkOptions::new()
-        .concurrency(8)
-        .rate(oss_delete_vectors::bulk::Rate::Unlimited)
-        .credentials_timeout(60 * SECOND);
+    let options =
+        BulkOptions::new().concurrency(8).rate(Rate::Unlimited).credentials_timeout(60 * SECOND);
     let run = Run::as_whom(pair("old"), options, knowing(&["new"]))
         .provider(|_| Some((Duration::ZERO, pair("new"))))
         .delete(4000);
@@ -180,4 +179,39 @@ fn credentials_are_used_when_the_clock_is_far_ahead() {
     assert_eq!((run.outcomes(), run.stopped()), ([5000, 0, 0, 0], None));
     assert_eq!(run.requests.len(), 11, "one to learn the time, and ten");
     assert_eq!(run.count(|event| matches!(event, Event::ClockCorrected)), 1);
+}
+
+#[test]
+fn late_rejections_of_old_credentials_request_no_others() {
+    // Sent 5 ms apart, so that the second rejection comes after the new credentials.
+    let options =
+        BulkOptions::new().concurrency(2).rate(Rate::Fixed(200.0)).credentials_timeout(60 * SECOND);
+    let run = Run::as_whom(pair("old"), options, knowing(&["new"]))
+        .provider(|_| Some((SECOND / 1000, pair("new"))))
+        .delete(1000);
+    assert_eq!((run.requests.len(), asked(&run).len(), run.outcomes()), (4, 1, [1000, 0, 0, 0]));
+}
+
+#[test]
+fn new_credentials_are_on_trial_until_a_success() {
+    // Each pair is good for 21 requests.
+    let names = ["a", "b", "c", "d"];
+    let used = [const { Cell::new(0) }; 4];
+    let options =
+        BulkOptions::new().concurrency(4).rate(Rate::Unlimited).credentials_timeout(60 * SECOND);
+    let run = Run::as_whom(pair("a"), options, |call| {
+        let by = names.iter().position(|name| is_signed_by(call, name)).unwrap();
+        used[by].set(used[by].get() + 1);
+        if used[by].get() <= 21 { deleted() } else { error(403, code::SECURITY_TOKEN_EXPIRED) }
+    })
+    .provider(|asked| Some((Duration::ZERO, pair(names[asked + 1]))))
+    .delete(30_000);
+    assert_eq!((run.outcomes(), run.stopped()), ([30_000, 0, 0, 0], None));
+    // Others are requested at once each time, because those before them were accepted.
+    let asked = asked(&run);
+    assert_eq!(asked.len(), 2);
+    let at_once = |at| run.requests.iter().filter(|&&(sent, _)| sent == at).count();
+    for at in asked {
+        assert_eq!((at_once(at), at_once(at + LATENCY)), (1, 4), "one, then four at a time");
+    }
 }

@@ -118,6 +118,60 @@ fn prefix_and_filter_select() {
 }
 
 #[test]
+fn a_filter_is_proven_before_the_first_page() {
+    let body = |filter| {
+        let selection = Selection::all().filter(str::parse(filter).unwrap());
+        let mut lister = lister(selection.segments(4).unwrap());
+        let transmit = lister.poll_transmit(now(Duration::ZERO)).unwrap();
+        assert!(lister.poll_transmit(now(Duration::ZERO)).is_none(), "nothing beside the check");
+        String::from_utf8(transmit.request.into_body().to_vec()).unwrap()
+    };
+    for (filter, name) in [
+        (r#"{"tenant":"acme"}"#, "tenant"),
+        (r#"{"$and":[{"$or":[{"a\"b":{"$lt":5}},{"c":1}]},{"d":2}]}"#, r#"a\"b"#),
+        (r#"{"$not":{"tenant":"acme"}}"#, "key"),
+    ] {
+        let none = format!(
+            r#"{{"$and":[{{"{name}":{{"$exists":true}}}},{{"{name}":{{"$exists":false}}}}]}}"#
+        );
+        let expected = format!(r#"{{"indexName":"vectorindex1","maxResults":1,"filter":{none}}}"#);
+        assert_eq!(body(filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_ignores_filters_lists_nothing() {
+    for segments in [1, 16] {
+        let selection = Selection::all().filter(r#"{"tenant":"acme"}"#.parse().unwrap());
+        let selection = selection.segments(segments).unwrap();
+        let mut emulator = holding(5000);
+        emulator.set_ignores_filters(true);
+        // Throttled and failed checks are sent again.
+        emulator.fail_next(error(503, code::QPS_LIMIT_EXCEEDED), 0);
+        emulator.fail_next(error(500, code::INTERNAL_ERROR), 0);
+        let mut world = World::new(lister(selection.clone()), emulator.clone());
+        world.run();
+        assert_eq!((world.stopped(), world.keys.len()), (&StopReason::FilterIgnored, 0));
+        assert_eq!((world.lister.report().requests, world.lister.report().pages), (3, 0));
+        let text = "the listing stopped: the endpoint ignores filters: it returned a vector for a \
+                    filter that none matches";
+        assert_eq!(world.lister.stopped().unwrap().to_string(), text);
+
+        emulator.set_ignores_filters(false);
+        let mut world = World::new(lister(selection), emulator);
+        world.run();
+        let report = world.lister.report();
+        assert_eq!((world.lister.stopped(), report.listed), (None, 0));
+        assert_eq!(report.requests - report.throttled - report.retries, 1 + report.pages);
+        let requests = report.requests;
+        world.lister.list_again();
+        world.run();
+        let again = world.lister.report().requests - requests;
+        assert_eq!(again, u64::from(segments), "each pass has {segments} pages, and no check");
+    }
+}
+
+#[test]
 fn no_page_is_asked_for_while_keys_wait() {
     let mut emulator = holding(50_000);
     for (segments, most) in [(1_u8, 2000), (4, 4000), (16, 16_000)] {

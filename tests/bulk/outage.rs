@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
-use oss_delete_vectors::code;
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Rate, StopReason};
+use oss_delete_vectors::{Deleted, Key, Now, code};
 
 use crate::run::{
-    Answer, Call, Respond, Run, SECOND, deleted, error, key, lost, not_sent, page, service_error,
+    Answer, Call, Respond, Run, SECOND, credentials, deleted, error, key, lost, not_sent, page,
+    service_error, start, target,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -83,6 +84,66 @@ fn one_failing_batch_is_no_outage() {
     let run = Run::new(BulkOptions::new(), |_| error(500, code::INTERNAL_ERROR)).delete(500);
     assert_eq!((run.requests.len(), run.outcomes()), (10, [0, 0, 500, 0]));
     assert_eq!(run.outages(), (0, 0));
+}
+
+#[test]
+fn an_outage_gives_back_the_attempts_it_cost() {
+    // With two attempts, a failure after the outage would be the last one of a batch that the
+    // outage cost one.
+    let (lost_first, lost_again) = (Cell::new(None), Cell::new(false));
+    let run = Run::new(BulkOptions::new().max_attempts(2), |call| {
+        let first = call.positions.first();
+        if call.number >= 20 && call.at < 600 * SECOND {
+            lost_first.set(lost_first.get().or(Some(first)));
+            lost()
+        } else if lost_first.get() == Some(first) && !lost_again.replace(true) {
+            lost()
+        } else {
+            deleted()
+        }
+    });
+    let run = run.delete(100_000);
+    assert!(lost_again.get());
+    assert_eq!((run.outcomes(), run.stopped(), run.outages()), ([100_000, 0, 0, 0], None, (1, 1)));
+}
+
+#[test]
+fn rejected_keys_end_an_outage() {
+    let is_split = Cell::new(false);
+    let run = Run::new(BulkOptions::new(), |call| {
+        if call.number >= 20 && call.at < 600 * SECOND {
+            lost()
+        } else if call.number >= 20 && !is_split.replace(true) {
+            error(400, code::VECTOR_INDEX_PARAMETER_INVALID)
+        } else {
+            deleted()
+        }
+    })
+    .delete(20_000);
+    assert_eq!((run.outcomes(), run.outages()), ([20_000, 0, 0, 0], (1, 1)));
+    let end = run.events.iter().position(|(_, event)| matches!(event, Event::OutageEnded { .. }));
+    let end = end.unwrap();
+    assert!(matches!(run.events[end + 1].1, Event::Split { keys: 500, .. }));
+}
+
+#[test]
+fn batches_delayed_to_the_same_moment_are_all_kept() {
+    let options = BulkOptions::new().rate(Rate::Unlimited).concurrency(3);
+    let mut bulk = BulkDelete::new(&target(), credentials(), options).unwrap();
+    (0..1500).for_each(|number| bulk.push(Key::new(&key(number)).unwrap()).unwrap());
+    bulk.finish();
+    let at = |time| Now::new(time, start());
+    let sent: Vec<_> = std::iter::from_fn(|| bulk.poll_transmit(at(Duration::ZERO))).collect();
+    assert_eq!(sent.len(), 3);
+    // No time is later than the end of the clock, so that both delays end there.
+    let late = at(Duration::MAX - Duration::from_nanos(1));
+    bulk.handle_response(late, sent[0].id, &Deleted::new("id").to_response());
+    let throttled = service_error(503, code::SLOW_DOWN).to_response();
+    sent[1..].iter().for_each(|sent| bulk.handle_response(late, sent.id, &throttled));
+    assert_eq!(bulk.poll_timeout(), Some(Duration::MAX));
+    bulk.stop();
+    let report = bulk.report();
+    assert_eq!((report.deleted, report.unconfirmed, report.pending()), (500, 1000, 0));
 }
 
 /// Failures that are not from OSS.

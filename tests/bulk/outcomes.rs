@@ -1,5 +1,6 @@
 //! The outcome of a key depends on all its attempts, not only on the last response.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use oss_delete_vectors::bulk::{BulkOptions, StopReason};
@@ -156,4 +157,18 @@ fn batch_with_the_fatal_response_gets_the_usual_outcome() {
     let run = Run::new(one(), |_| error(403, code::USER_DISABLE)).delete(3);
     assert_eq!(run.outcomes(), [0, 3, 0, 0]);
     assert!(matches!(run.stopped(), Some(StopReason::Rejected(_))));
+}
+
+#[test]
+fn batch_throttled_four_times_goes_behind_the_others() {
+    let sent = RefCell::new(Vec::new());
+    let run = Run::new(BulkOptions::new().concurrency(1), |call| {
+        let batch = call.positions.first() / 500;
+        sent.borrow_mut().push(batch);
+        let is_throttled = batch == 1 && sent.borrow().len() < 12;
+        if is_throttled { error(503, code::SLOW_DOWN) } else { deleted() }
+    })
+    .delete(2500);
+    assert_eq!((run.outcomes(), run.stopped()), ([2500, 0, 0, 0], None));
+    assert_eq!(*sent.borrow(), [0, 1, 1, 1, 1, 2, 3, 4, 1, 1, 1, 1]);
 }

@@ -18,7 +18,7 @@ const SECONDS: usize = 60;
 #[derive(Clone, Copy, Default)]
 struct Second {
     accepted: u32,
-    refused: u32,
+    throttled: u32,
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn run() -> [Second; SECONDS] {
         while let Some(event) = network.poll(now, &mut emulator) {
             match event {
                 NetworkEvent::Arrived { status, .. } if status.is_success() => second.accepted += 1,
-                NetworkEvent::Arrived { .. } => second.refused += 1,
+                NetworkEvent::Arrived { .. } => second.throttled += 1,
                 NetworkEvent::Delivered { id, answer, .. } => {
                     bulk.handle_response(now, id, &answer.unwrap());
                 }
@@ -86,12 +86,12 @@ fn run() -> [Second; SECONDS] {
 /// A column for each second, a row for every ten requests.
 fn draw(seconds: &[Second]) -> String {
     let mut picture =
-        "requests/s: # accepted, x refused; the limit is 60, from 20 s on 30, from 40 s on 60\n"
+        "requests/s: # accepted, x throttled; the limit is 60, from 20 s on 30, from 40 s on 60\n"
             .to_owned();
     for row in (1..=8).rev() {
         // What fills half of a row is in it.
         let at = row * 10 - 5;
-        let mark = |second: &Second| match (second.accepted, second.accepted + second.refused) {
+        let mark = |second: &Second| match (second.accepted, second.accepted + second.throttled) {
             (accepted, _) if accepted > at => '#',
             (_, all) if all > at => 'x',
             _ => ' ',

@@ -190,7 +190,11 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn send(&mut self) {
-        while let Some(transmit) = self.bulk.poll_transmit(self.client_now()) {
+        loop {
+            let wants_transmit = self.bulk.wants_transmit(self.client_now());
+            let transmit = self.bulk.poll_transmit(self.client_now());
+            assert_eq!(transmit.is_some(), wants_transmit);
+            let Some(transmit) = transmit else { return };
             let call = Call {
                 number: self.requests.len(),
                 at: self.now,

@@ -174,3 +174,14 @@ fn outage_after_the_first_deletion_is_waited_out() {
     };
     assert_eq!(error.status().unwrap(), 502);
 }
+
+#[test]
+fn lost_requests_do_not_make_a_service_unreachable() {
+    let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.number {
+        0 | 1 => lost(),
+        2 => not_sent(),
+        _ => deleted(),
+    })
+    .delete(500);
+    assert_eq!((run.outcomes(), run.stopped()), ([500, 0, 0, 0], None));
+}

@@ -1,11 +1,14 @@
 //! A run that cannot succeed stops: it sends no more requests, and every key has an outcome.
 
 use std::cell::Cell;
+use std::time::Duration;
 
-use oss_delete_vectors::bulk::{BulkOptions, Event, KeyOutcome, Rate, StopReason};
-use oss_delete_vectors::{Key, code};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, KeyOutcome, Rate, StopReason};
+use oss_delete_vectors::{Key, Now, code};
 
-use crate::run::{Run, deleted, error, key, lost, not_sent};
+use crate::run::{
+    Run, credentials, deleted, error, key, lost, not_sent, service_error, start, target,
+};
 
 const MILLION: u64 = 1_000_000;
 
@@ -149,4 +152,25 @@ fn lost_requests_do_not_stop_the_run() {
     .delete(10);
     assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (6, [10, 0, 0, 0], None));
     assert_eq!(run.failed().filter(|failed| failed.outcome == KeyOutcome::Unconfirmed).count(), 0);
+}
+
+#[test]
+fn request_from_before_a_restart_stops_nothing() {
+    let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
+    let now = Now::new(Duration::ZERO, start());
+    for restarts in 1..3 {
+        bulk.push(Key::new("old").unwrap()).unwrap();
+        bulk.flush();
+        let sent = bulk.poll_transmit(now).unwrap();
+        (0..restarts).for_each(|_| {
+            bulk.stop();
+            bulk.restart();
+        });
+        bulk.push(Key::new("new").unwrap()).unwrap();
+        let denied = service_error(403, code::ACCESS_DENIED).to_response();
+        bulk.handle_response(now, sent.id, &denied);
+        assert_eq!((bulk.stopped(), bulk.report().rejected), (None, restarts));
+        bulk.stop();
+        bulk.restart();
+    }
 }

@@ -165,6 +165,25 @@ fn long_range_of_bad_keys_is_rejected_key_by_key() {
 }
 
 #[test]
+fn bad_keys_in_every_batch_do_not_stop_the_run() {
+    // Eight in a row raise the doubt, and then every whole batch is rejected for one bad key.
+    for concurrency in [1, 4, 16, 64] {
+        for apart in [10, 100, 500] {
+            let bad: BTreeSet<u64> =
+                (1000..1032).chain((500..20_000).filter(|key| key % apart == 7)).collect();
+            let rejected = bad.len() as u64;
+            let service = rejecting(bad, || error(400, code::VECTOR_INDEX_PARAMETER_INVALID));
+            let run = Run::new(BulkOptions::new().concurrency(concurrency), service).delete(20_000);
+            assert_eq!(
+                (run.outcomes(), run.stopped()),
+                ([20_000 - rejected, rejected, 0, 0], None),
+                "{concurrency} {apart}"
+            );
+        }
+    }
+}
+
+#[test]
 fn keys_that_always_fail_with_500_end() {
     for cursed in [1, 7, 8, 9, 20] {
         for at_the_end in [false, true] {

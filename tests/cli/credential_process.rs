@@ -301,7 +301,7 @@ fn program_runs_again_when_credentials_are_rejected() {
                 )
             });
             while service.left() == 10_000 && !run.is_finished() {
-                std::thread::yield_now();
+                std::thread::sleep(std::time::Duration::from_millis(1));
             }
             service.emulator().remove_identity("first");
             service.emulator().set_rate_limit(None);

@@ -4,13 +4,19 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
+use http::StatusCode;
 use oss_delete_vectors::emulator::RateLimit;
+use oss_delete_vectors::transports::Server;
+use oss_delete_vectors::{GetVectors, Operation, ServiceError, code};
 
 use crate::canary;
 use crate::program::{
     CREDENTIALS, File, INTERRUPTED, Service, TRANSPORTS, against, command, finish, run,
 };
+use crate::service::real_time;
 
 fn spawn(endpoint: &str, options: &[&str]) -> (Child, BufReader<ChildStderr>) {
     let base = against(endpoint);
@@ -108,5 +114,34 @@ fn twice_it_waits_for_nothing() {
         interrupt(&child, "INT");
         let left = finish(child);
         assert_eq!((left.code, left.counts()), (INTERRUPTED, [0, 0, 2, 0, 0, 1]), "{left:?}");
+    }
+}
+
+/// Without an interrupt it would wait for minutes.
+#[test]
+fn a_lookup_is_interrupted_while_it_waits() {
+    for transport in TRANSPORTS {
+        let service = Service::with_keys(10);
+        let emulator = service.shared();
+        let slow = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "later")
+            .with_request_id("some id")
+            .with_retry_after(Duration::from_secs(300));
+        let (looked_up, lookups) = channel();
+        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request| {
+            if GetVectors::is_call(&request) {
+                let _ = looked_up.send(());
+                return slow.to_response();
+            }
+            emulator.lock().unwrap().handle(real_time(), &request)
+        })
+        .unwrap();
+        let file = File::new("looked-up", "txt", "doc-1\ndoc-2\n");
+        let options = ["--keys-from", file.path(), "--verify", "--transport", transport];
+        let (child, _stderr) = spawn(&server.url(), &options);
+        lookups.recv().unwrap();
+        interrupt(&child, "INT");
+        let run = finish(child);
+        assert_eq!((run.code, run.counts()[0]), (INTERRUPTED, 2), "{run:?}");
+        assert_eq!(lookups.try_iter().count(), 0);
     }
 }

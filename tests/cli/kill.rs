@@ -85,7 +85,7 @@ fn survive(test: &str, transport: &str, is_stdin: bool) {
         let share = (count - before) / (KILLS + 2 - kill);
         let killed_at = before + share / 2 + random.below(usize::try_from(share).unwrap()) as u64;
         while gone() < killed_at {
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(1));
             assert!(child.try_wait().unwrap().is_none(), "{:?}", finish(child));
         }
         child.kill().unwrap();
@@ -178,7 +178,7 @@ fn failed_keys_outlive_a_kill() {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lifetime = Duration::from_millis(1200 + random.below(1500) as u64);
         while refused.lock().unwrap().first().is_none_or(|(at, _)| at.elapsed() < lifetime) {
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(1));
             assert!(child.try_wait().unwrap().is_none(), "{:?}", finish(child));
         }
         let written_at = fs::metadata(failed.path()).unwrap().modified().unwrap();

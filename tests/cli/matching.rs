@@ -69,7 +69,7 @@ fn exactly_the_selected_vectors_are_gone() {
                 (run.code, &json["deleted"], run.stderr.as_str()),
                 (Some(0), &json!(gone), "")
             );
-            assert_eq!((&json["listings"], &json["is_clear"]), (&json!(2), &json!(true)));
+            assert_eq!((&json["passes"], &json["is_clear"]), (&json!(2), &json!(true)));
         }
     }
 }
@@ -81,10 +81,10 @@ fn the_text_says_what_the_last_listing_found() {
     let options =
         ["--index-name", "vectorindex1", "--endpoint", &url, "--prefix", "doc-1#", "--force"];
     let text = run(PLACE.into_iter().chain(options), &CREDENTIALS);
-    let expected = "Deleted 10 keys from vectorindex1, confirmed by the service; the last listing found no key (request id ";
+    let expected = "Deleted 10 keys from vectorindex1, confirmed by the service; the last pass found no key (request id ";
     assert!(text.code == Some(0) && text.stdout.starts_with(expected), "{text:?}");
     let again = run(PLACE.into_iter().chain(options), &CREDENTIALS);
-    let expected = "Deleted 0 keys from vectorindex1; the listing found no key\n";
+    let expected = "Deleted 0 keys from vectorindex1; the only pass found no key\n";
     assert_eq!((again.code, again.stdout.as_str()), (Some(0), expected), "{again:?}");
 }
 
@@ -182,6 +182,28 @@ fn a_filter_that_the_service_rejects_deletes_nothing() {
 }
 
 #[test]
+fn an_endpoint_that_ignores_filters_deletes_nothing() {
+    for transport in TRANSPORTS {
+        for how in ["--force", "--dry-run"] {
+            let service = documents(100);
+            service.emulator().set_ignores_filters(true);
+            let filter = r#"{"tenant":"t1"}"#;
+            let run = with(&service, &["--filter", filter, how, "--transport", transport]);
+            assert_eq!(
+                (run.code, service.left(), service.requests()),
+                (Some(1), 100, 1),
+                "{run:?}"
+            );
+            let error = "error: the listing stopped: the endpoint ignores filters: it returned a \
+                         vector for a filter that none matches\n";
+            let help = "help: use --prefix or --keys-from, or another endpoint\n";
+            let note = if how == "--force" { "note: nothing was deleted\n" } else { "" };
+            assert_eq!(run.stderr, format!("{error}{note}{help}"));
+        }
+    }
+}
+
+#[test]
 fn keys_that_cannot_be_deleted_are_listed_as_present() {
     let service = documents(300);
     service.emulator().reject_keys(["doc-7#7"]);
@@ -189,7 +211,7 @@ fn keys_that_cannot_be_deleted_are_listed_as_present() {
     let options = ["--all", "--force", "--verify", "--failed-keys", failed.path()];
     let run = with(&service, &options);
     assert_eq!((run.code, service.left()), (Some(4), 1), "{run:?}");
-    assert!(run.stderr.starts_with("error: the last of 2 listings still found keys\n"), "{run:?}");
+    assert!(run.stderr.starts_with("error: the last of 2 passes still found keys\n"), "{run:?}");
     let outcomes: Vec<(String, String)> = failed.read().lines().map(outcome).collect();
     let rejected = ("doc-7#7".to_owned(), "rejected".to_owned());
     let present = ("doc-7#7".to_owned(), "present".to_owned());

@@ -1,12 +1,19 @@
 //! A script that was written for `ossutil vectors-api delete-vectors` runs unchanged.
 
+#[cfg(unix)]
+use std::io::Write;
+#[cfg(unix)]
+use std::process::Stdio;
+
 use oss_delete_vectors::{ServiceError, code};
 
+#[cfg(unix)]
+use crate::calls::{BUCKET, INDEX};
 use crate::canary::SECRET;
 use crate::home::Home;
 use crate::program::{
     ACCESS_KEY_ID, CREDENTIALS, ClosedPort, INCOMPLETE, REFUSED, Run, Service, UNREACHED, USAGE,
-    run, run_with_stdin,
+    finish, run, run_with_stdin,
 };
 
 /// The documented command, at the emulator.
@@ -131,4 +138,53 @@ fn exit_codes_are_those_of_ossutil() {
     arguments.extend(place);
     let unreached = run(arguments.iter().map(String::as_str), &CREDENTIALS);
     assert_eq!(unreached.code, UNREACHED, "{unreached:?}");
+}
+
+/// Only the function on its first line is ours. Exit code 5 is in the tests of interrupts.
+#[cfg(unix)]
+const SCRIPT: &str = r#"ossutil() { shift 2; "$PROGRAM" "$@"; }
+while IFS= read -r keys; do
+    ossutil vectors-api delete-vectors --bucket examplebucket --index-name vectorindex1 --keys "$keys" \
+        --account-id 1234567890123456 --region cn-hangzhou --endpoint "$ENDPOINT" --connect-timeout 5 \
+        --read-timeout 20 --retry-times 3 -q 2>/dev/null </dev/null
+    case $? in
+        0) echo "deleted $keys" ;;
+        1) echo "invalid $keys" ;;
+        2) echo "rejected $keys" ;;
+        3) echo "unreached $keys" ;;
+        4) echo "partly $keys" ;;
+    esac
+done
+"#;
+
+#[cfg(unix)]
+#[test]
+fn a_script_for_ossutil_runs_unchanged() {
+    let script = |endpoint: &str, keys: &str| {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", SCRIPT]).env_clear().envs(CREDENTIALS).env("PATH", "/usr/bin:/bin");
+        shell.env("PROGRAM", env!("CARGO_BIN_EXE_delete-vectors")).env("ENDPOINT", endpoint);
+        let mut child = shell
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(keys.as_bytes()).unwrap();
+        let run = finish(child);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+        run.stdout
+    };
+    let service = Service::start();
+    service.emulator().reject_keys(["doc-005"]);
+    let keys =
+        "doc-001,doc-002\ndoc-003 , doc-004\ndoc-005\ndoc-005,doc-006\n[\"doc-007\",\"no such\"]\n";
+    assert_eq!(
+        script(&service.url(), keys),
+        "deleted doc-001,doc-002\ninvalid doc-003 , doc-004\nrejected doc-005\n\
+         partly doc-005,doc-006\ndeleted [\"doc-007\",\"no such\"]\n"
+    );
+    let left: Vec<String> = service.emulator().keys(BUCKET, INDEX).map(str::to_owned).collect();
+    assert_eq!(left, ["doc-003", "doc-004", "doc-005", "doc-008", "doc-009"]);
+    assert_eq!(script(&ClosedPort::new().url(), "doc-003\n"), "unreached doc-003\n");
 }

@@ -130,7 +130,7 @@ fn keys_of_the_index_are_rehearsed_too() {
         assert_eq!((text.code, text.stderr.as_str()), (Some(0), ""), "{text:?}");
         assert_eq!(
             text.stdout,
-            "Deleted 9 keys from vectorindex1, confirmed by the service; the last listing found no key (request id \
+            "Deleted 9 keys from vectorindex1, confirmed by the service; the last pass found no key (request id \
              000000000000000000000005)\nThe emulator's index held 999 vectors before and holds 990 now\n",
         );
     }

@@ -129,9 +129,10 @@ fn without_a_terminal_only_force_deletes_what_is_not_named() {
     let url = service.url();
     let keys = File::new("without-a-terminal", "json", r#"["doc-001"]"#);
     let argument = keys.argument();
-    let without = |keys: &str, force: Option<&'static str>| {
-        let base = ["--index-name", "vectorindex1", "--keys", keys, "--endpoint", &url];
-        let inner = command(PLACE.into_iter().chain(base).chain(force), &[]);
+    let without = |what: &[&'static str], keys: Option<&str>| {
+        let base = ["--index-name", "vectorindex1", "--endpoint", &url];
+        let options = base.into_iter().chain(what.iter().copied()).chain(keys);
+        let inner = command(PLACE.into_iter().chain(options), &[]);
         let mut setsid = Command::new("setsid");
         setsid.arg("-w").arg(inner.get_program()).args(inner.get_args());
         setsid.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).envs(CREDENTIALS);
@@ -144,14 +145,18 @@ fn without_a_terminal_only_force_deletes_what_is_not_named() {
                 .unwrap(),
         )
     };
-    let refused = without(&argument, None);
-    assert_eq!((refused.code, refused.stdout.as_str(), service.requests()), (USAGE, "", 0));
     let expected = "error: deleting is irreversible, and there is no terminal to ask on: use --force not to be asked\n";
-    assert_eq!(refused.stderr, expected);
-    for force in ["--force", "-f"] {
-        assert_eq!(without(&argument, Some(force)).code, Some(0));
+    for (what, keys) in
+        [(&["--keys"][..], Some(&*argument)), (&["--all"], None), (&["--prefix", "doc"], None)]
+    {
+        let refused = without(what, keys);
+        assert_eq!((refused.code, refused.stderr.as_str()), (USAGE, expected), "{what:?}");
+        assert_eq!((refused.stdout.as_str(), service.requests()), ("", 0), "{what:?}");
     }
-    assert_eq!(without("doc-002", None).code, Some(0));
+    for force in ["--force", "-f"] {
+        assert_eq!(without(&[force, "--keys"], Some(&argument)).code, Some(0));
+    }
+    assert_eq!(without(&["--keys"], Some("doc-002")).code, Some(0));
     assert_eq!(service.left(), 7);
 }
 

@@ -300,6 +300,14 @@ fn help_has_short_sections_and_no_environment_values() {
     for part in help.stdout.split("\n\n") {
         assert!(part.lines().count() <= 24, "{part}");
     }
+    let brief = run(["-h"], &[]);
+    assert_eq!((brief.code, brief.stderr.as_str()), (Some(0), ""));
+    for (text, most) in [(&help.stdout, 102), (&brief.stdout, 50)] {
+        let (lines, longest) = (text.lines().count(), text.lines().map(str::len).max());
+        assert!(lines <= most && longest <= Some(100), "{lines} lines of {longest:?}: {text}");
+        assert!(text.contains("\nExit status:\n") && text.contains("--keys <KEYS>"), "{text}");
+    }
+    assert!(help.stdout.contains("--signing-time") && !brief.stdout.contains("--signing-time"));
     assert!(
         !help.stdout.contains(ACCESS_KEY_ID) && !help.stdout.contains("cn-shanghai"),
         "{}",

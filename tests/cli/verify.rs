@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::transports::Server;
-use oss_delete_vectors::{DeleteVectors, Deleted, Now, ServiceError, code};
+use oss_delete_vectors::{DeleteVectors, Deleted, Now, Operation, ServiceError, code};
 use serde_json::{Value, json};
 
 use crate::program::{CREDENTIALS, File, PLACE, Run, Service, TRANSPORTS, command, finish, run};
@@ -99,7 +99,7 @@ fn a_listing_finds_out_a_proxy_that_lies() {
         let run = with(&proxy.url(), &options);
         assert_eq!((run.code, service.left()), (Some(4), 700), "{run:?}");
         assert!(
-            run.stderr.starts_with("error: the last of 2 listings still found keys\n"),
+            run.stderr.starts_with("error: the last of 2 passes still found keys\n"),
             "{run:?}"
         );
         assert_eq!(outcomes(&failed), BTreeMap::from([("present".to_owned(), 700)]));
@@ -127,6 +127,22 @@ fn unconfirmed_keys_that_are_gone_are_confirmed() {
             .filter(|(_, keys)| *keys > 0)
             .collect();
         assert_eq!(outcomes(&failed), expected);
+    }
+}
+
+#[test]
+fn a_key_given_twice_is_looked_up_once() {
+    let failure =
+        ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
+    for transport in TRANSPORTS {
+        let service = Service::with_keys(10);
+        service.emulator().fail_next(failure.clone(), 7);
+        let twice: String = (0..20).map(|number| format!("doc-{}\n", number % 10)).collect();
+        let keys = File::new("twice", "txt", twice);
+        let options = ["--keys-from", keys.path(), "--verify", "--max-attempts", "1"];
+        let run = with(&service.url(), &[&options[..], &["--transport", transport]].concat());
+        assert_eq!(run.counts()[2..], [10, 0, 10, 1], "{run:?}");
+        assert_eq!(run.json()["verified"], json!({"keys": 10, "present": 3, "confirmed": 7}));
     }
 }
 

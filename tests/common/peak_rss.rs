@@ -14,7 +14,7 @@ pub(crate) fn peak_rss(child: &mut Child) -> u64 {
         if let Some(line) = line {
             peak = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
         }
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
     peak
 }

@@ -2,7 +2,7 @@
 
 use crate::calls::target;
 use http::{Response, StatusCode};
-use oss_delete_vectors::{DeleteVectors, Deleted, ServiceError, code};
+use oss_delete_vectors::{DeleteVectors, Deleted, Operation, ServiceError, code};
 
 fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Deleted, ServiceError> {
     let builder =

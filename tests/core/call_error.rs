@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use oss_delete_vectors::{
-    AttemptError, DeleteVectors, Deleted, ServiceError, TransportError, code,
+    AttemptError, DeleteVectors, Deleted, Operation, ServiceError, TransportError, code,
 };
 
 fn outcome(answer: Result<Response<Bytes>, TransportError>) -> Result<Deleted, AttemptError> {

@@ -293,6 +293,17 @@ fn what_keeps_oidc_from_credentials_is_reported() {
             "400 AuthenticationFail.OIDCToken.Invalid bad [OIDC token] (request id 7)",
         ),
         (vec![file(token), page()], "200, a page of HTML, not a response of this service"),
+        (
+            vec![
+                file(token),
+                respond(307, &[("location", &format!("https://example.com/{token}"))], ""),
+            ],
+            "307, a redirect to https://example.com/[OIDC token], which is not followed",
+        ),
+        (
+            vec![file(token), ok(&sts_json().replace("2026-09-03T13:00:00Z", token))],
+            "expiration must be a time in RFC 3339 format, such as 2026-09-03T12:00:00Z",
+        ),
         (vec![file(token), ok("{}")], "Credentials is missing"),
         (
             vec![file(token), ok(&sts_json().replace("2026", "2025"))],

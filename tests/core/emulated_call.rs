@@ -11,7 +11,7 @@ use http::{Request, StatusCode};
 use oss_delete_vectors::emulator::{Emulator, RateLimit};
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::{
-    DeleteVectors, Deleted, Endpoint, KeyBatch, Now, ServiceError, Target, code,
+    DeleteVectors, Deleted, Endpoint, KeyBatch, Now, Operation, ServiceError, Target, code,
 };
 
 fn with_keys(keys: &[&str]) -> Emulator {

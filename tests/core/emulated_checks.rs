@@ -12,7 +12,9 @@ use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Method, Request};
 use oss_delete_vectors::emulator::{Emulator, Identity, RateLimit};
 use oss_delete_vectors::signing::Signer;
-use oss_delete_vectors::{Credentials, DeleteVectors, Deleted, Now, ServiceError, Target};
+use oss_delete_vectors::{
+    Credentials, DeleteVectors, Deleted, Now, Operation, ServiceError, Target,
+};
 
 const KEYS: [&str; 2] = ["doc-001", "doc-002"];
 

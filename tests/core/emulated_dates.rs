@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use oss_delete_vectors::emulator::Emulator;
 use oss_delete_vectors::signing::Signer;
-use oss_delete_vectors::{Credentials, DeleteVectors, Now};
+use oss_delete_vectors::{Credentials, DeleteVectors, Now, Operation};
 
 const TOLERANCE: i64 = 15 * 60;
 

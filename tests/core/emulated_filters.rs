@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oss_delete_vectors::emulator::Emulator;
 use oss_delete_vectors::signing::Signer;
-use oss_delete_vectors::{Filter, ListVectors, ServiceError, Vector};
+use oss_delete_vectors::{Filter, ListVectors, Operation, ServiceError, Vector};
 use serde_json::{Value, json};
 
 use crate::calls::{BUCKET, INDEX, credentials, now, target};

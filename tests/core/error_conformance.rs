@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use crate::fixtures::{ErrorCase, Level, error_cases};
 use bytes::Bytes;
 use http::Response;
-use oss_delete_vectors::{DeleteVectors, Deleted, ServiceError};
+use oss_delete_vectors::{DeleteVectors, Deleted, Operation, ServiceError};
 use serde_json::{Value, json};
 
 /// What happens over several answers: for the engine that retries.

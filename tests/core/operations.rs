@@ -2,8 +2,8 @@
 
 use http::{Request, Response, StatusCode};
 use oss_delete_vectors::{
-    Filter, GetVectors, InvalidValue, KeyBatch, ListVectors, Listed, PutVectors, RequestError,
-    ServiceError, Vector, code,
+    Filter, GetVectors, InvalidValue, KeyBatch, ListVectors, Listed, Operation, PutVectors,
+    RequestError, ServiceError, Vector, code,
 };
 
 use crate::calls::{target, with_token};

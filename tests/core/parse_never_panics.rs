@@ -11,7 +11,8 @@ use http::header::HeaderValue;
 use http::{HeaderMap, Request, Response, StatusCode};
 use oss_delete_vectors::signing::{Authorization, Resource};
 use oss_delete_vectors::{
-    DeleteVectors, GetVectors, KeyBatch, ListVectors, Listed, PutVectors, RequestError, Vector,
+    DeleteVectors, GetVectors, KeyBatch, ListVectors, Listed, Operation, PutVectors, RequestError,
+    Vector,
 };
 
 /// Pieces that parsers trip over.

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use oss_delete_vectors::signing::Signer;
-use oss_delete_vectors::{DeleteVectors, Deleted, KeyBatch, Target};
+use oss_delete_vectors::{DeleteVectors, Deleted, KeyBatch, Operation, Target};
 
 use crate::calls::credentials;
 

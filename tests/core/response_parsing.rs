@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::Response;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
-use oss_delete_vectors::{DeleteVectors, Key, Now, ServiceError, code};
+use oss_delete_vectors::{DeleteVectors, Key, Now, Operation, ServiceError, code};
 
 use crate::calls::{SINCE_1970, credentials, target};
 

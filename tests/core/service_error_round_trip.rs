@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
-use oss_delete_vectors::{DeleteVectors, Deleted, ServiceError, code};
+use oss_delete_vectors::{DeleteVectors, Deleted, Operation, ServiceError, code};
 
 use crate::calls::time;
 

@@ -1,12 +1,15 @@
 //! Requests signed by the official SDK are reproduced byte for byte, and verified.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::fixtures::{Form, SignedBySdk, SigningCase, signing_cases};
 use bytes::Bytes;
 use http::Request;
 use http::header::USER_AGENT;
-use oss_delete_vectors::signing::{Authorization, AuthorizationForm, Resource, Signature, Signer};
+use oss_delete_vectors::signing::{
+    Authorization, AuthorizationForm, Resource, Signature, Signer, VerifyError,
+};
 use oss_delete_vectors::{DeleteVectors, Endpoint, InvalidValue, KeyBatch, Target};
 
 /// The number of cases in `signing.json`, so that none is skipped unnoticed.
@@ -36,6 +39,26 @@ fn signer_writes_the_bytes_of_the_sdk() {
     }
 }
 
+/// A request is valid from 15 minutes before its date until it expires, and in the header form for
+/// 15 minutes, to the second.
+fn check_validity(authorization: &Authorization, id: &str) {
+    let (second, tolerance) = (Duration::from_secs(1), Duration::from_secs(15 * 60));
+    let (lasts, error) = match authorization.form() {
+        AuthorizationForm::Query { expires } => (expires, VerifyError::OutsideValidity),
+        _ => (tolerance, VerifyError::TimeTooSkewed),
+    };
+    let (first, last) = (authorization.date() - tolerance, authorization.date() + lasts);
+    for (now, expected) in [
+        (first - second, Err(error.clone())),
+        (first, Ok(())),
+        (authorization.date(), Ok(())),
+        (last, Ok(())),
+        (last + second, Err(error)),
+    ] {
+        assert_eq!(authorization.check_date(now), expected, "{id}: {now:?}");
+    }
+}
+
 #[test]
 fn requests_of_the_sdk_are_verified_and_parsed() {
     let bucket = Target::builder()
@@ -54,7 +77,7 @@ fn requests_of_the_sdk_are_verified_and_parsed() {
                 Form::Query { expires } => AuthorizationForm::Query { expires },
             };
             assert_eq!(authorization.form(), expected_form, "{}", case.id);
-            assert_eq!(authorization.check_date(case.time()), Ok(()), "{}", case.id);
+            check_validity(&authorization, &case.id);
             assert_eq!(
                 authorization.verify(request, &resource(&case), &case.credentials()),
                 Ok(()),

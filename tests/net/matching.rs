@@ -149,6 +149,19 @@ fn a_listing_that_sees_deletes_late_takes_more_passes() {
 }
 
 #[test]
+fn an_endpoint_that_ignores_filters_deletes_nothing() {
+    for client in CLIENTS {
+        let service = documents(1000);
+        service.emulator().set_ignores_filters(true);
+        let one = Selection::all().filter(r#"{"tenant":"t1"}"#.parse().unwrap());
+        let error = clear(client, &service, one.segments(4).unwrap()).unwrap_err();
+        let RunErrorKind::Listing(listing) = error.kind() else { panic!("{error}") };
+        assert_eq!(listing.reason(), &StopReason::FilterIgnored, "{client:?}");
+        assert_eq!((service.left(), service.emulator().requests()), (1000, 1));
+    }
+}
+
+#[test]
 fn an_empty_selection_deletes_nothing() {
     for client in CLIENTS {
         let service = documents(100);
@@ -288,7 +301,7 @@ fn credentials_are_renewed_while_listing() {
             Client::Ureq => {
                 let transport = UreqTransport::new(&self::options());
                 list_keys(lister, move |request| transport.send(request))
-                    .credentials(|| Ok::<_, TransportError>(credentials()))
+                    .credentials_provider(|| Ok::<_, TransportError>(credentials()))
                     .map(Result::unwrap)
                     .count()
             }
@@ -296,7 +309,7 @@ fn credentials_are_renewed_while_listing() {
                 let transport = HyperTransport::new(&self::options());
                 let send = |request| transport.send(request);
                 let keys = stream_keys(lister, send, tokio::time::sleep)
-                    .credentials(async || Ok::<_, TransportError>(credentials()));
+                    .credentials_provider(async || Ok::<_, TransportError>(credentials()));
                 let mut keys = Box::pin(keys);
                 let mut count = 0;
                 while let Some(key) = std::future::poll_fn(|context| {

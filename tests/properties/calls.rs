@@ -4,7 +4,7 @@ use base64ct::{Base64, Encoding};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use md5::{Digest, Md5};
-use oss_delete_vectors::{DeleteVectors, Key, KeyBatch, ServiceError, Target};
+use oss_delete_vectors::{DeleteVectors, Key, KeyBatch, Operation, ServiceError, Target};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64ct::{Base64, Encoding};
 use http::Response;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event};
-use oss_delete_vectors::{DeleteVectors, Key, Now};
+use oss_delete_vectors::{DeleteVectors, Key, Now, Operation};
 
 use crate::calls::{SECRET, TOKEN, credentials, target, time, with_token};
 use crate::canary;

@@ -95,7 +95,8 @@ fn logs_contain_no_secret() {
             let run = Run::new(&mut bulk);
             let keys = keys.clone();
             let _ = if is_async {
-                let run = run.credentials(|| std::future::ready(Ok::<_, Infallible>(with_token())));
+                let run = run
+                    .credentials_provider(|| std::future::ready(Ok::<_, Infallible>(with_token())));
                 runtime.block_on(run.run_async(
                     stream_iter(keys),
                     |request| hyper.send(request),
@@ -103,7 +104,7 @@ fn logs_contain_no_secret() {
                 ))
             } else {
                 let ureq = ureq.clone();
-                run.credentials(|| Ok::<_, Infallible>(with_token()))
+                run.credentials_provider(|| Ok::<_, Infallible>(with_token()))
                     .run_blocking(keys, move |request| ureq.send(request))
             };
             bulk.report()

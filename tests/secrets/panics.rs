@@ -49,7 +49,7 @@ const RUNS: [Case; 4] = [
             move || -> Result<Credentials, Infallible> { panic!("the provider: {signer:#?}") };
         drop(
             Run::new(bulk)
-                .credentials(provider)
+                .credentials_provider(provider)
                 .run_blocking(["a"], move |_| Ok::<_, TransportError>(refused.to_response())),
         );
     }),

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::Response;
-use oss_delete_vectors::{DeleteVectors, ServiceError, TransportError, code};
+use oss_delete_vectors::{DeleteVectors, Operation, ServiceError, TransportError, code};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {

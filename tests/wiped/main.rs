@@ -14,6 +14,7 @@ mod memory;
 mod program;
 #[cfg(all(feature = "hyper", feature = "ureq", feature = "serve"))]
 mod runs;
+mod sources;
 
 use common::calls;
 #[cfg(all(feature = "hyper", feature = "ureq", feature = "serve"))]

@@ -1,7 +1,7 @@
 //! What the program holds in memory during a request, for each source of credentials.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -135,5 +135,27 @@ fn output_of_credential_process_is_wiped() {
                 "{transport}"
             );
         }
+    }
+}
+
+#[test]
+fn response_of_credentials_uri_is_wiped() {
+    for transport in TRANSPORTS {
+        let secret = Needle::random(3000);
+        let body = format!(
+            r#"{{"AccessKeyId":"{ACCESS_KEY_ID}","AccessKeySecret":"{}","filler":"{}"}}"#,
+            secret.text(),
+            "x".repeat(20_000)
+        );
+        let service = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let uri = format!("http://{}/creds", service.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut connection, _) = service.accept().unwrap();
+            assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            connection.write_all((head + &body).as_bytes()).unwrap();
+        });
+        let environment = [("ALIBABA_CLOUD_CREDENTIALS_URI", uri)];
+        assert_eq!(found(&secret, transport, &[], &environment), NEEDED, "{transport}");
     }
 }

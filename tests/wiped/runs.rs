@@ -74,7 +74,7 @@ fn check(run: impl FnOnce(&mut BulkDelete, &Service, Credentials) + Send) {
 fn with_threads() {
     check(|bulk, service, known| {
         let service = service.clone();
-        let run = Run::new(bulk).credentials(move || Ok::<_, Infallible>(known.clone()));
+        let run = Run::new(bulk).credentials_provider(move || Ok::<_, Infallible>(known.clone()));
         let report = run
             .run_blocking_with_clock(
                 KEYS,
@@ -90,7 +90,7 @@ fn with_threads() {
 fn over_ureq() {
     check(|bulk, _, known| {
         let transport = UreqTransport::new(&TransportOptions::new());
-        let run = Run::new(bulk).credentials(move || Ok::<_, Infallible>(known.clone()));
+        let run = Run::new(bulk).credentials_provider(move || Ok::<_, Infallible>(known.clone()));
         let report =
             run.run_blocking_with_clock(KEYS, move |request| transport.send(request), now).unwrap();
         assert!(report.is_all_deleted());
@@ -102,8 +102,8 @@ fn over_hyper() {
     check(|bulk, _, known| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let transport = HyperTransport::new(&TransportOptions::new());
-        let run =
-            Run::new(bulk).credentials(|| std::future::ready(Ok::<_, Infallible>(known.clone())));
+        let run = Run::new(bulk)
+            .credentials_provider(|| std::future::ready(Ok::<_, Infallible>(known.clone())));
         let run = run.run_async(stream_iter(KEYS), |request| transport.send(request), SameDay);
         assert!(runtime.block_on(run).unwrap().is_all_deleted());
     });

@@ -39,8 +39,8 @@ pub use self::many::{Client, Deleting};
 pub use self::observer::{Observer, OnEvent};
 pub use self::source::SourceProvider;
 use self::steps::Steps;
-use self::stop::Listener;
 pub use self::stop::StopHandle;
+pub(super) use self::stop::{Listener, Order};
 
 /// A run of a [`BulkDelete`] to its end: [`run_blocking`](Self::run_blocking) with threads, or
 /// [`run_async`](Self#method.run_async) (feature `async`) on any runtime. Everything else is
@@ -170,11 +170,11 @@ impl<'a, O, P> Run<'a, O, P> {
     ///         .with_expiration(SystemTime::now() + Duration::from_secs(3600)),
     /// );
     /// let mut bulk = BulkDelete::new(&target, sts()?, BulkOptions::new())?;
-    /// let report = Run::new(&mut bulk).credentials(sts).run_blocking(["doc-001"], send)?;
+    /// let report = Run::new(&mut bulk).credentials_provider(sts).run_blocking(["doc-001"], send)?;
     /// assert_eq!(report.deleted, 1);
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn credentials<Q>(self, provider: Q) -> Run<'a, O, Q> {
+    pub fn credentials_provider<Q>(self, provider: Q) -> Run<'a, O, Q> {
         let Self { bulk, observer, listener, progress_every, .. } = self;
         bulk.enable_renewal();
         Run { bulk, observer, provider, listener, progress_every }

@@ -19,7 +19,7 @@ use crate::{Credentials, TransportError};
 const MAX_FILE: u64 = 64 * 1024;
 
 /// Gets the credentials of a [`Source`] over any transport: a provider for
-/// [`Run::credentials`](super::Run::credentials) and
+/// [`Run::credentials_provider`](super::Run::credentials_provider) and
 /// [`ClientBuilder::credentials_provider`](super::ClientBuilder::credentials_provider), and a cache
 /// for your own code.
 ///
@@ -46,7 +46,7 @@ const MAX_FILE: u64 = 64 * 1024;
 /// let source = Source::from(CredentialsUri::new("http://127.0.0.1:8080/credentials")?);
 /// let mut provider = SourceProvider::new(source, send);
 /// let mut bulk = BulkDelete::new(&target, provider.credentials()?, BulkOptions::new())?;
-/// let report = Run::new(&mut bulk).credentials(provider).run_blocking(["doc-001"], send)?;
+/// let report = Run::new(&mut bulk).credentials_provider(provider).run_blocking(["doc-001"], send)?;
 /// assert_eq!(report.deleted, 1);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```

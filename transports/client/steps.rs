@@ -244,3 +244,107 @@ fn source_too_short(bulk: &BulkDelete) -> Option<RunErrorKind> {
     let settled = settled.ranges().last().map_or(settled.prefix(), |range| range.end);
     (position < settled).then_some(RunErrorKind::SourceTooShort { position, settled })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::Target;
+    use crate::bulk::BulkOptions;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    fn bulk() -> BulkDelete {
+        let target = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .build()
+            .unwrap();
+        let credentials = Credentials::new("id", "secret").unwrap();
+        BulkDelete::new(&target, credentials, BulkOptions::new()).unwrap()
+    }
+
+    /// Takes as many requests as it has room for.
+    struct Room(usize, Vec<TransmitId>);
+
+    impl Sender for Room {
+        fn is_ready(&mut self, in_flight: usize) -> bool {
+            in_flight < self.0
+        }
+
+        fn send(&mut self, transmit: Transmit) {
+            self.1.push(transmit.id);
+        }
+    }
+
+    #[test]
+    fn keys_are_flushed_after_a_pause_of_the_source() {
+        let mut bulk = bulk();
+        let (mut steps, _) = Steps::new(Run::new(&mut bulk));
+        let at = |milliseconds| milliseconds * MILLISECOND;
+        assert!(!steps.flush_in_pause(at(0), true) && !steps.is_gathering(), "there is no key");
+        steps.push("a");
+        assert_eq!(steps.longest_wait(at(0)), LONGEST_WAIT);
+        // The pause begins when the loop first sees that the source is dry.
+        assert!(!steps.flush_in_pause(at(5), true) && steps.is_gathering());
+        assert_eq!(steps.longest_wait(at(7)), at(8));
+        assert!(!steps.flush_in_pause(at(14), true));
+        // It begins again once keys came.
+        assert!(!steps.flush_in_pause(at(15), false) && !steps.is_gathering());
+        assert!(!steps.flush_in_pause(at(16), true) && !steps.flush_in_pause(at(25), true));
+        assert!(steps.flush_in_pause(at(26), true) && !steps.is_gathering());
+        assert!(!steps.flush_in_pause(at(27), true), "all keys are flushed");
+    }
+
+    #[test]
+    fn a_full_batch_is_not_waited_for() {
+        let mut bulk = bulk();
+        let (mut steps, _) = Steps::new(Run::new(&mut bulk));
+        steps.push("a");
+        assert!(!steps.flush_in_pause(Duration::ZERO, true));
+        for number in 1..500 {
+            assert!(steps.is_gathering(), "{number}");
+            steps.push(&number.to_string());
+        }
+        assert!(!steps.is_gathering());
+    }
+
+    #[test]
+    fn requests_are_sent_while_there_is_room() {
+        let mut bulk = bulk();
+        let (mut steps, _) = Steps::new(Run::new(&mut bulk));
+        (0..1500).for_each(|number| steps.push(&number.to_string()));
+        let now = || Now::new(Duration::ZERO, UNIX_EPOCH);
+        for room in [0, 1, 1, 2] {
+            let mut sender = Room(room, Vec::new());
+            let before = steps.bulk.in_flight();
+            assert!(!steps.drain(now, &mut sender));
+            assert_eq!((before + sender.1.len(), steps.bulk.in_flight()), (room, room));
+        }
+    }
+
+    #[test]
+    fn progress_is_shown_once_in_each_interval() {
+        #[derive(Default)]
+        struct Count(u32);
+
+        impl Observer for &mut Count {
+            fn event(&mut self, _: Event) {}
+
+            fn progress(&mut self, _: &BulkDelete) {
+                self.0 += 1;
+            }
+        }
+
+        let (mut bulk, mut count) = (bulk(), Count::default());
+        let run = Run::new(&mut bulk).observer(&mut count).progress_every(10 * MILLISECOND);
+        let (mut steps, _) = Steps::new(run);
+        for (now, shown, next) in [(0, 0, 10), (9, 0, 1), (10, 1, 10), (35, 2, 10), (44, 2, 1)] {
+            let now = now * MILLISECOND;
+            steps.drain(|| Now::new(now, UNIX_EPOCH), &mut Room(0, Vec::new()));
+            assert_eq!((steps.observer.0, steps.longest_wait(now)), (shown, next * MILLISECOND));
+        }
+    }
+}

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// Stops runs from elsewhere: from another thread or task, from an [`Observer`](super::Observer),
+/// Stops runs and listings from elsewhere: from another thread or task, from an [`Observer`](super::Observer),
 /// from a signal handler. Clones stop the same runs.
 ///
 /// A call stops the runs that have the handle at that moment: each [`Run`](super::Run) from its
@@ -55,7 +55,7 @@ struct Listening {
 
 /// What a run has to do. It can only become stricter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Order {
+pub(crate) enum Order {
     #[default]
     GoOn,
     Stop,
@@ -95,7 +95,7 @@ impl StopHandle {
     }
 
     /// Registers a run, until the listener is dropped.
-    pub(super) fn listen(&self) -> Listener {
+    pub(crate) fn listen(&self) -> Listener {
         let mut shared = self.lock();
         shared.next += 1;
         let number = shared.next;
@@ -115,14 +115,14 @@ impl fmt::Debug for StopHandle {
 }
 
 /// A run's side of a handle.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     handle: StopHandle,
     number: u64,
 }
 
 impl Listener {
     /// The order so far. `waker` is woken by the next one.
-    pub(super) fn poll(&self, waker: &Waker) -> Order {
+    pub(crate) fn poll(&self, waker: &Waker) -> Order {
         let waker = waker.clone();
         let mut shared = self.handle.lock();
         let run = shared.runs.entry(self.number).or_default();
@@ -138,5 +138,51 @@ impl Drop for Listener {
     fn drop(&mut self) {
         let run = self.handle.lock().runs.remove(&self.number);
         drop(run);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn each_run_has_its_own_order_until_it_ends() {
+        let handle = StopHandle::new();
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let (first, second) = (handle.listen(), handle.listen());
+        assert_eq!((first.poll(&waker), second.poll(&waker)), (Order::GoOn, Order::GoOn));
+        handle.stop();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2, "both are woken");
+        assert_eq!(first.poll(&waker), Order::Stop);
+
+        // A later run is not stopped, and neither takes the place of another.
+        drop(first);
+        let third = handle.listen();
+        assert_eq!((second.poll(&waker), third.poll(&waker)), (Order::Stop, Order::GoOn));
+        handle.abort();
+        handle.stop();
+        assert_eq!(count.0.load(Ordering::Relaxed), 4);
+        assert_eq!((second.poll(&waker), third.poll(&waker)), (Order::Abort, Order::Abort));
+        assert_eq!(format!("{handle:?}"), "StopHandle { runs: 2, .. }");
+
+        // Nothing is kept of runs that have ended.
+        drop((second, third));
+        handle.stop();
+        assert_eq!(count.0.load(Ordering::Relaxed), 4);
+        assert_eq!(format!("{handle:?}"), "StopHandle { runs: 0, .. }");
+        assert_eq!(Arc::strong_count(&count), 2, "the waker of this test alone");
     }
 }

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use base64ct::{Base64, Encoding};
+use http::Uri;
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderValue, Uri};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
@@ -15,6 +15,7 @@ use tower_service::Service;
 use zeroize::Zeroizing;
 
 use super::lookup::Lookup;
+use crate::credentials::secret_header;
 use crate::transports::BoxError;
 use crate::transports::proxy::{Proxy, ProxyKind};
 
@@ -27,9 +28,10 @@ pub(super) fn tunnel(
     Through(match &proxy.user {
         None => tunnel,
         Some((user, password)) => {
-            let pair = Zeroizing::new(format!("{}:{}", **user, **password));
-            let basic = Zeroizing::new(format!("Basic {}", Base64::encode_string(pair.as_bytes())));
-            tunnel.with_auth(HeaderValue::from_str(&basic).expect("base64 is visible ASCII"))
+            let pair = Zeroizing::new([user, ":", password].concat());
+            let pair = Zeroizing::new(Base64::encode_string(pair.as_bytes()));
+            let basic = Zeroizing::new(["Basic ", &pair].concat());
+            tunnel.with_auth(secret_header(&basic).expect("base64 is visible ASCII"))
         }
     })
 }

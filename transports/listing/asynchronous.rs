@@ -10,8 +10,8 @@ use futures_core::Stream;
 use futures_util::stream::FuturesUnordered;
 use http::{Request, Response};
 
-use crate::transports::client::Alarm;
-use crate::transports::{AsyncProvider, NoProvider, Timer};
+use crate::transports::client::{Alarm, Listener, Order};
+use crate::transports::{AsyncProvider, NoProvider, StopHandle, Timer};
 use crate::{KeyLister, ListError, ListEvent, ListTransmitId, TransportError};
 
 /// Keys that are handed out between two looks at what came in.
@@ -62,6 +62,7 @@ pub fn stream_keys<F, Fut, T: Timer>(
         provider: NoProvider,
         renewal: None,
         on_event: None,
+        stop: None,
         has_ended: false,
         in_a_row: 0,
     }
@@ -77,6 +78,7 @@ pub struct StreamedKeys<F, Fut, T: Timer, P: AsyncProvider = NoProvider> {
     provider: P,
     renewal: Option<Pin<Box<P::Future>>>,
     on_event: Option<Box<dyn FnMut(ListEvent) + Send>>,
+    stop: Option<Listener>,
     has_ended: bool,
     in_a_row: u32,
 }
@@ -100,9 +102,12 @@ impl<F, Fut, T: Timer, P: AsyncProvider> Unpin for StreamedKeys<F, Fut, T, P> {}
 
 impl<F, Fut, T: Timer, P: AsyncProvider> StreamedKeys<F, Fut, T, P> {
     /// Asks `provider` for credentials at every [`ListEvent::CredentialsNeeded`].
-    pub fn credentials<Q: AsyncProvider>(mut self, provider: Q) -> StreamedKeys<F, Fut, T, Q> {
+    pub fn credentials_provider<Q: AsyncProvider>(
+        mut self,
+        provider: Q,
+    ) -> StreamedKeys<F, Fut, T, Q> {
         self.lister.enable_renewal();
-        let Self { lister, send, in_flight, alarm, on_event, has_ended, in_a_row, .. } = self;
+        let Self { lister, send, in_flight, alarm, on_event, stop, has_ended, in_a_row, .. } = self;
         StreamedKeys {
             lister,
             send,
@@ -111,6 +116,7 @@ impl<F, Fut, T: Timer, P: AsyncProvider> StreamedKeys<F, Fut, T, P> {
             provider,
             renewal: None,
             on_event,
+            stop,
             has_ended,
             in_a_row,
         }
@@ -119,6 +125,14 @@ impl<F, Fut, T: Timer, P: AsyncProvider> StreamedKeys<F, Fut, T, P> {
     /// Reports each event to `on_event`, from the task that polls the stream.
     pub fn on_event(mut self, on_event: impl FnMut(ListEvent) + Send + 'static) -> Self {
         self.on_event = Some(Box::new(on_event));
+        self
+    }
+
+    /// Stops the listing from elsewhere, at once: it waits for no response. Keys that were listed
+    /// are still returned, and then the error, with
+    /// [`StopReason::Requested`](crate::bulk::StopReason::Requested).
+    pub fn stop_handle(mut self, stop: &StopHandle) -> Self {
+        self.stop = Some(stop.listen());
         self
     }
 
@@ -221,6 +235,11 @@ where
             this.in_a_row = 0;
             if this.has_ended {
                 return Poll::Ready(None);
+            }
+            if let Some(stop) = &this.stop
+                && stop.poll(context.waker()) != Order::GoOn
+            {
+                this.lister.stop();
             }
             this.drain();
             let has_input = this.take(context);

@@ -6,14 +6,16 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Wake, Waker};
 use std::thread::Builder;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 
+use crate::transports::client::{Listener, Order};
 use crate::transports::clock::system_now;
-use crate::transports::{BlockingProvider, BoxError, NoProvider};
+use crate::transports::{BlockingProvider, BoxError, NoProvider, StopHandle};
 use crate::{
     Credentials, KeyLister, ListError, ListEvent, ListTransmit, ListTransmitId, TransportError,
 };
@@ -59,6 +61,7 @@ pub fn list_keys<F>(lister: KeyLister, send: F) -> ListedKeys<F> {
         sender,
         inbox,
         is_asking: false,
+        stop: None,
         has_ended: false,
         in_a_row: 0,
     }
@@ -77,6 +80,7 @@ pub struct ListedKeys<F, P = NoProvider> {
     sender: Sender<Message>,
     inbox: Receiver<Message>,
     is_asking: bool,
+    stop: Option<Listener>,
     has_ended: bool,
     in_a_row: u32,
 }
@@ -88,13 +92,25 @@ enum Message {
     Response(ListTransmitId, Result<Response<Bytes>, TransportError>),
     Credentials(Result<Credentials, BoxError>),
     Panicked(Box<dyn Any + Send>),
+    /// Look at the stop handle.
+    Stopped,
+}
+
+/// Wakes the thread that waits for a message.
+struct Bell(Sender<Message>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        // An error means that the listing is over.
+        let _ = self.0.send(Message::Stopped);
+    }
 }
 
 impl<F, P> ListedKeys<F, P> {
     /// Asks `provider` for credentials at every [`ListEvent::CredentialsNeeded`], on a thread.
-    pub fn credentials<Q: BlockingProvider>(mut self, provider: Q) -> ListedKeys<F, Q> {
+    pub fn credentials_provider<Q: BlockingProvider>(mut self, provider: Q) -> ListedKeys<F, Q> {
         self.lister.enable_renewal();
-        let Self { lister, send, on_event, work, threads, sender, inbox, .. } = self;
+        let Self { lister, send, on_event, work, threads, sender, inbox, stop, .. } = self;
         let provider = Arc::new(Mutex::new(provider));
         let (is_asking, has_ended, in_a_row) = (false, false, 0);
         ListedKeys {
@@ -107,6 +123,7 @@ impl<F, P> ListedKeys<F, P> {
             sender,
             inbox,
             is_asking,
+            stop,
             has_ended,
             in_a_row,
         }
@@ -115,6 +132,14 @@ impl<F, P> ListedKeys<F, P> {
     /// Reports each event to `on_event`, from the thread that asks for keys.
     pub fn on_event(mut self, on_event: impl FnMut(ListEvent) + Send + 'static) -> Self {
         self.on_event = Some(Box::new(on_event));
+        self
+    }
+
+    /// Stops the listing from elsewhere, at once: it waits for no response. Keys that were listed
+    /// are still returned, and then the error, with
+    /// [`StopReason::Requested`](crate::bulk::StopReason::Requested).
+    pub fn stop_handle(mut self, stop: &StopHandle) -> Self {
+        self.stop = Some(stop.listen());
         self
     }
 
@@ -139,6 +164,11 @@ where
 {
     /// Sends what is to be sent, and reports events.
     fn drain(&mut self) {
+        if let Some(stop) = &self.stop
+            && stop.poll(&Waker::from(Arc::new(Bell(self.sender.clone())))) != Order::GoOn
+        {
+            self.lister.stop();
+        }
         while let Some(transmit) = self.lister.poll_transmit(system_now()) {
             if let Err((id, error)) = self.dispatch(transmit) {
                 self.lister.handle_failure(
@@ -225,6 +255,7 @@ where
                 }
             }
             Message::Panicked(panic) => resume_unwind(panic),
+            Message::Stopped => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use super::ListedKeys;
 use crate::calls::DeleteError;
 use crate::transports::{BlockingProvider, blocking};
-use crate::{ListError, Passes, Step, TransportError};
+use crate::{ListError, NextPass, Passes, TransportError};
 
 #[cfg(feature = "async")]
 use super::StreamedKeys;
@@ -88,8 +88,8 @@ impl Sweep {
         self.keys += keys;
         self.passes.listed(keys);
         self.passes.settled(keys, keys);
-        Ok(match self.passes.step() {
-            Step::Again(pause) => Ok(pause),
+        Ok(match self.passes.next_pass() {
+            NextPass::Again(pause) => Ok(pause),
             _ => Err(ClearedKeys {
                 keys: self.keys,
                 passes: self.passes.pass(),

@@ -23,7 +23,7 @@ use crate::bulk::{BulkDelete, Event, Report};
 #[cfg(feature = "async")]
 use crate::transports::{AsyncProvider, Timer};
 use crate::transports::{BlockingProvider, Observer, RunError, RunErrorKind, StopHandle};
-use crate::{ListError, Passes, Step, TransportError};
+use crate::{ListError, NextPass, Passes, TransportError};
 
 /// Makes a listing the source of a [`Run`](crate::transports::Run): keys are deleted while they are
 /// listed, then the index is listed again, until a [pass](Passes) finds nothing.
@@ -194,12 +194,12 @@ impl Shared {
             if state.is_closed {
                 return false;
             }
-            match state.passes.step() {
-                Step::Wait => {
+            match state.passes.next_pass() {
+                NextPass::Wait => {
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
-                Step::End => return false,
-                Step::Again(pause) => {
+                NextPass::End => return false,
+                NextPass::Again(pause) => {
                     let is_open = |state: &mut State| !state.is_closed;
                     let waited = self.changed.wait_timeout_while(state, pause, is_open);
                     return !waited.unwrap_or_else(PoisonError::into_inner).0.is_closed;
@@ -358,13 +358,13 @@ where
                 }
                 Poll::Ready(None) => {
                     let mut state = this.matching.shared.lock();
-                    match state.passes.step() {
-                        Step::Wait => {
+                    match state.passes.next_pass() {
+                        NextPass::Wait => {
                             state.waker = Some(context.waker().clone());
                             return Poll::Pending;
                         }
-                        Step::End => this.has_ended = true,
-                        Step::Again(pause) => {
+                        NextPass::End => this.has_ended = true,
+                        NextPass::Again(pause) => {
                             drop(state);
                             this.listed.list_again();
                             let is_due = pause == Duration::ZERO;

@@ -4,18 +4,20 @@ use std::time::Instant;
 
 use ureq::unversioned::transport::time::Duration;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
+use zeroize::Zeroize;
 
 /// The most header lines of a response, as in ureq.
 const MAX_HEADERS: usize = 128;
 
-/// The longest head in bytes, as in ureq. A longer one is passed on unchanged, and ureq rejects it.
-const MAX_HEAD: usize = 64 * 1024;
+/// The longest head in bytes: each connection has a buffer for it. A longer one is passed on
+/// unchanged, and ureq rejects it.
+pub(super) const MAX_HEAD: usize = 32 * 1024;
 
 /// A transport whose responses have heads that ureq's parser accepts.
 ///
 /// ureq uses its parser in strict mode: one folded header, one line without a colon, or a space
-/// before a colon makes a deletion unconfirmed. So each head is parsed here by the same parser in
-/// lenient mode, and written again. Interim responses (1xx) are dropped, because ureq rejects a
+/// before a colon makes a deletion unconfirmed. So a head that it rejects is parsed here by the same
+/// parser in lenient mode, and written again. Interim responses (1xx) are dropped, because ureq rejects a
 /// `100` with headers.
 #[derive(Debug)]
 pub(super) struct LenientHeads {
@@ -40,7 +42,7 @@ impl LenientHeads {
                     replace(buffers, length, head);
                     return true;
                 }
-                Head::Malformed => return true,
+                Head::Clean | Head::Malformed => return true,
             }
         }
     }
@@ -93,6 +95,16 @@ impl Transport for LenientHeads {
     }
 }
 
+/// Wipes the buffers: requests have tokens, and some responses have credentials.
+impl Drop for LenientHeads {
+    fn drop(&mut self) {
+        let buffers = self.inner.buffers();
+        buffers.input_consume(buffers.input().len());
+        buffers.input_append_buf().zeroize();
+        buffers.output().zeroize();
+    }
+}
+
 /// Replaces the first `length` bytes by `head`, which is not longer, so that it fits into the
 /// buffer.
 fn replace(buffers: &mut dyn Buffers, length: usize, mut head: Vec<u8>) {
@@ -102,11 +114,15 @@ fn replace(buffers: &mut dyn Buffers, length: usize, mut head: Vec<u8>) {
     buffers.input_consume(all);
     buffers.input_append_buf()[..head.len()].copy_from_slice(&head);
     buffers.input_appended(head.len());
+    // With the beginning of the body.
+    head.zeroize();
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Head {
     Incomplete,
+    /// Ureq reads it as it is.
+    Clean,
     Malformed,
     /// The number of bytes of an interim response. Another response follows.
     Interim(usize),
@@ -115,6 +131,12 @@ enum Head {
 }
 
 fn parse(input: &[u8]) -> Head {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut strict = httparse::Response::new(&mut headers);
+    let is_clean = strict.parse(input).is_ok_and(|parsed| parsed.is_complete());
+    if is_clean && !strict.code.is_some_and(is_interim) {
+        return Head::Clean;
+    }
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let parsed = httparse::ParserConfig::default()
@@ -130,7 +152,7 @@ fn parse(input: &[u8]) -> Head {
     let (Some(version), Some(code)) = (response.version, response.code) else {
         return Head::Malformed;
     };
-    if (100..200).contains(&code) && code != 101 {
+    if is_interim(code) {
         return Head::Interim(length);
     }
     let mut head = format!("HTTP/1.{version} {code:03} {}\n", response.reason.unwrap_or_default())
@@ -150,16 +172,32 @@ fn parse(input: &[u8]) -> Head {
     Head::Final(length, head)
 }
 
+fn is_interim(code: u16) -> bool {
+    (100..200).contains(&code) && code != 101
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_written_anew() {
+    fn a_head_that_ureq_reads_stays_as_it_is() {
+        for head in [
+            "HTTP/1.1 204 No Content\r\n\r\n",
+            "\r\n\nHTTP/1.0 204\n\n",
+            "HTTP/1.1 200 OK\r\nA:  b c \r\nD:\r\n\r\n",
+            "HTTP/1.1 101 Switch\r\n\r\n",
+        ] {
+            assert_eq!(parse(head.as_bytes()), Head::Clean, "{head:?}");
+            for end in 0..head.len() {
+                assert_eq!(parse(&head.as_bytes()[..end]), Head::Incomplete, "{:?}", &head[..end]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_that_ureq_rejects_is_written_anew() {
         for (head, expected) in [
-            ("HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 204 No Content\n\n"),
-            ("\r\n\nHTTP/1.0 204\n\n", "HTTP/1.0 204 \n\n"),
-            ("HTTP/1.1 200 OK\r\nA:  b c \r\nD:\r\n\r\n", "HTTP/1.1 200 OK\nA:b c\nD:\n\n"),
             (
                 "HTTP/1.1 200 OK\r\na: b\r\n c\r\n\t d\r\ne: f\r\n\r\n",
                 "HTTP/1.1 200 OK\na:b c d\ne:f\n\n",
@@ -171,7 +209,6 @@ mod tests {
                 "HTTP/1.1 200 OK\r\n: x\r\n(): x\r\nb: \x01\r\na: b\r\n\r\n",
                 "HTTP/1.1 200 OK\na:b\n\n",
             ),
-            ("HTTP/1.1 101 Switch\r\n\r\n", "HTTP/1.1 101 Switch\n\n"),
         ] {
             assert_eq!(
                 parse(head.as_bytes()),

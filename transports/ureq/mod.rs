@@ -5,6 +5,7 @@ mod delete;
 mod heads;
 
 use std::fmt;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,10 @@ use super::{BoxError, SourceProvider, TransportOptions, tls};
 use crate::credentials::{Direct, Source};
 use crate::signing::Signer;
 use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, Operation, TransportError};
+
+/// The buffers of a connection, in bytes.
+const INPUT_BUFFER: usize = heads::MAX_HEAD + 1024;
+const OUTPUT_BUFFER: usize = 32 * 1024;
 
 /// Carries requests with ureq, over pooled HTTP/1.1 connections.
 ///
@@ -85,6 +90,10 @@ impl UreqTransport {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            // A head has to fit. The default is 256 KiB for each connection.
+            .max_response_header_size(heads::MAX_HEAD)
+            .input_buffer_size(INPUT_BUFFER)
+            .output_buffer_size(OUTPUT_BUFFER)
             .build();
         Self {
             agent: Agent::with_parts(config, Connecting::default(), LookupWhenConnecting),
@@ -173,14 +182,16 @@ impl UreqTransport {
                 error => TransportError::may_have_arrived(to_source(error, timeout)),
             })?;
         let (head, mut body) = response.into_parts();
-        let body =
-            body.with_config().limit(MAX_RESPONSE_BODY as u64).read_to_vec().map_err(|error| {
-                match error {
-                    BodyExceedsLimit(_) => TransportError::body_too_large(error),
-                    error => TransportError::may_have_arrived(to_source(error, timeout)),
-                }
-            })?;
-        Ok(Response::from_parts(head, body.into()))
+        // It may hold credentials. A buffer that grows would leave parts of them behind.
+        let length = body.content_length().unwrap_or_default().min(MAX_RESPONSE_BODY as u64);
+        let mut content = Vec::with_capacity(length as usize);
+        let read =
+            body.with_config().limit(MAX_RESPONSE_BODY as u64).reader().read_to_end(&mut content);
+        read.map_err(|error| match ureq::Error::from(error) {
+            error @ BodyExceedsLimit(_) => TransportError::body_too_large(error),
+            error => TransportError::may_have_arrived(to_source(error, timeout)),
+        })?;
+        Ok(Response::from_parts(head, content.into()))
     }
 }
 

@@ -1,11 +1,12 @@
 //! Clients that send batches of 500 keys to a server on loopback, each used as intended.
 
 mod bare;
+mod ossify;
 mod ours;
 mod s3vectors;
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use aws_sdk_s3vectors::config::retry::RetryConfig;
 use oss_delete_vectors::bulk::{BulkOptions, Rate};
@@ -32,10 +33,12 @@ pub enum Client {
     /// `UreqTransport` and `run_blocking`.
     UreqOurs,
     S3Vectors,
+    /// It computes no MD5 either.
+    Ossify,
 }
 
 impl Client {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::HyperPrepared,
         Self::HyperFloor,
         Self::HyperOurs,
@@ -43,6 +46,7 @@ impl Client {
         Self::UreqFloor,
         Self::UreqOurs,
         Self::S3Vectors,
+        Self::Ossify,
     ];
 
     #[must_use]
@@ -55,6 +59,7 @@ impl Client {
             Self::UreqFloor => "ureq, floor",
             Self::UreqOurs => "ours, ureq",
             Self::S3Vectors => "aws-sdk-s3vectors",
+            Self::Ossify => "ossify",
         }
     }
 
@@ -76,6 +81,7 @@ impl Client {
             Self::S3Vectors => {
                 assert_eq!(s3vectors::run(port, concurrency, requests, RetryConfig::disabled()), 0)
             }
+            Self::Ossify => assert_eq!(ossify::run(port, concurrency, requests), 0),
         }
     }
 }
@@ -146,4 +152,32 @@ impl Left {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Calls `delete` for each batch, in `concurrency` tasks. Returns how many batches failed.
+fn in_tasks<F>(concurrency: usize, batches: usize, client: impl FnOnce() -> F) -> usize
+where
+    F: AsyncFn(Vec<String>) -> bool + Clone + 'static,
+{
+    let left = Arc::new(Left::new(batches));
+    tokio::task::LocalSet::new().block_on(&runtime(), async {
+        let delete = client();
+        let tasks: Vec<_> = (0..concurrency)
+            .map(|_| {
+                let (left, delete) = (Arc::clone(&left), delete.clone());
+                tokio::task::spawn_local(async move {
+                    let mut lost = 0;
+                    while let Some(keys) = left.next() {
+                        lost += usize::from(!delete(keys.to_vec()).await);
+                    }
+                    lost
+                })
+            })
+            .collect();
+        let mut lost = 0;
+        for task in tasks {
+            lost += task.await.unwrap();
+        }
+        lost
+    })
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{Arg, ArgAction, Command, CommandFactory, Parser, ValueEnum};
 
 use crate::exit::CODES;
 use crate::generate::Generated;
@@ -24,41 +24,60 @@ const NOTES: &str = r#"Credentials come from the first of these that is configur
     CredentialsURI, External, RamRoleArn; source-profile names who assumes the role
   ALIBABA_CLOUD_CREDENTIALS_URI, or the RAM role of the ECS instance
 The profile, or [buckets NAME], also sets region, endpoint, account-id, addressing-style, timeouts.
-Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, as for curl; --proxy URL|none overrides.
 
-The keys are given by --keys and --keys-from, or found by listing the index:
-  --prefix, --filter or both, or --all. Keys are deleted while they are listed. Then the index is
-  listed again, until a listing finds none, --passes times at most.
-  --filter takes the JSON of ListVectors: {"$and":[{"tenant":"acme"},{"year":{"$lt":2020}}]}
-  An endpoint that ignores the filter lists all vectors: look at --dry-run first.
-  The whole index is listed for --prefix, because the service knows no prefix.
-  An interrupted run is finished by the same command. --dry-run counts the keys and shows a few.
-  If all vectors are to go, deleting the index and creating it again is one call each.
+--prefix, --filter, --all: keys are deleted while the index is listed, in passes, until one finds
+  none. The filter is the JSON of ListVectors: {"$and":[{"tenant":"acme"},{"year":{"$lt":2020}}]}
+  A first request checks that the endpoint applies filters. To finish a run that was interrupted,
+  run the same command again. --all: deleting the index and creating it again is faster.
 
---keys-from reads UTF-8 text with one key per line:
-  Line ends, blank lines and byte order marks are ignored. The last line needs no line end.
-  Lines of .jsonl and .ndjson files are JSON: a string, or an object with a "key" member.
-  Files written by --failed-keys are recognised under any name.
-  JSON, CSV, tables, lists, comments, HTML, control characters and spaces around a key are
-    rejected: --keys-format jsonl reads JSON, --keys-format lines takes each line as is.
-  Compressed, binary and UTF-16 input is rejected. A file that changes ends the run.
-  --on-bad-key skip still fails if more than 1,000 lines, and most of them, hold no key.
+--keys-from: UTF-8 text with one key per line, or JSON in .jsonl and .ndjson files and in those of
+  --failed-keys. Input that looks like something else is rejected; --keys-format says what it is.
 
 Examples:
-  Keys          delete-vectors --emulator --index-name vectorindex1 --keys doc-001,doc-002
-  Index         delete-vectors ... --prefix doc-42# --dry-run
-                delete-vectors ... --filter '{"tenant":"acme"}' --deleted-keys receipt.jsonl
-  Target        delete-vectors --region cn-hangzhou --account-id 1234567890123456 \
-                  --bucket examplebucket --index-name vectorindex1 --keys file://keys.json
-  Credentials   delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 ...
-  Run           delete-vectors ... --dry-run | jq .headers
-  Output        delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
-                delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted"#;
+  delete-vectors --emulator --index-name vectorindex1 --keys doc-001,doc-002
+  delete-vectors ... --prefix doc-42# --dry-run
+  delete-vectors ... --filter '{"tenant":"acme"}' --deleted-keys receipt.jsonl
+  delete-vectors --profile prod --bucket examplebucket --index-name vectorindex1 --keys doc-001
+  delete-vectors ... --keys-from keys.txt --checkpoint keys.checkpoint
+  delete-vectors ... --force --output-format json | tail -n 1 | jq .deleted"#;
+
+const BRIEF_NOTES: &str = r#"Example: delete-vectors --emulator --index-name vectorindex1 --keys doc-001,doc-002
+--help has all options and the sources of credentials, --generate man more about each."#;
+
+/// The options that are only in `--help`.
+const RARE: &[&str] = &[
+    "keys_format",
+    "on_bad_key",
+    "segments",
+    "passes",
+    "addressing_style",
+    "ca_file",
+    "config_file",
+    "credential_process",
+    "signing_time",
+    "max_keys_per_second",
+    "max_attempts",
+    "give_up_after",
+    "timeout",
+    "connect_timeout",
+    "transport",
+    "progress",
+    "generate",
+];
+
+/// The command line with what fits on one screen: for `-h`.
+pub(crate) fn brief() -> Command {
+    let hide = |option: Arg| {
+        let is_rare = RARE.contains(&option.get_id().as_str());
+        if is_rare { option.hide(true) } else { option }
+    };
+    Args::command().mut_args(hide).after_help(with_codes(BRIEF_NOTES))
+}
 
 /// The notes, and the table of exit codes.
-fn notes() -> String {
+fn with_codes(notes: &str) -> String {
     let rows = CODES.iter().map(|(code, text)| format!("\n  {code}  {text}"));
-    format!("{NOTES}\n\nExit status:{}", rows.collect::<String>())
+    format!("{notes}\n\nExit status:{}", rows.collect::<String>())
 }
 
 /// Delete vectors from an index of an Alibaba Cloud OSS vector bucket. This cannot be undone.
@@ -67,7 +86,9 @@ fn notes() -> String {
     name = "delete-vectors",
     version,
     override_usage = "delete-vectors [OPTIONS] --index-name <NAME> <KEYS>",
-    after_help = notes()
+    after_help = with_codes(NOTES),
+    disable_help_flag = true,
+    disable_version_flag = true
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -96,7 +117,7 @@ pub(crate) struct What {
     #[arg(
         long,
         value_name = "KEYS",
-        help = "Keys: key,key1 or a JSON array; file://PATH or - reads them; can be repeated"
+        help = "Keys: key,key1 or JSON, or file://PATH or - of them; can be repeated"
     )]
     pub(crate) keys: Vec<String>,
 
@@ -151,7 +172,7 @@ pub(crate) struct Place {
         long,
         short,
         value_name = "URL",
-        help = "Endpoint URL, or internal; default: the public endpoint [env: OSS_ENDPOINT]"
+        help = "Endpoint URL, or internal; default: public [env: OSS_ENDPOINT]"
     )]
     pub(crate) endpoint: Option<String>,
 
@@ -162,7 +183,7 @@ pub(crate) struct Place {
     #[arg(
         long,
         value_name = "URL|none",
-        help = "Proxy, http:// or socks5:// [env: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY]"
+        help = "http:// or socks5:// proxy [env: HTTPS_PROXY, .., as for curl]"
     )]
     pub(crate) proxy: Option<String>,
 
@@ -174,7 +195,7 @@ pub(crate) struct Place {
     #[arg(long, value_name = "PATH")]
     pub(crate) ca_file: Option<PathBuf>,
 
-    /// Delete from a built-in emulator instead, whose index holds doc-001 to doc-999
+    /// Delete from a built-in emulator, whose index has doc-001 to doc-999
     #[arg(long)]
     pub(crate) emulator: bool,
 }
@@ -185,7 +206,7 @@ pub(crate) struct Who {
     #[arg(
         long,
         value_name = "NAME",
-        help = "Profile in the configuration file; default: [default] [env: OSSUTIL_PROFILE]"
+        help = "Profile in the configuration file [env: OSSUTIL_PROFILE]"
     )]
     pub(crate) profile: Option<String>,
 
@@ -193,7 +214,7 @@ pub(crate) struct Who {
         long,
         short,
         value_name = "PATH",
-        help = "Configuration file; default: ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]"
+        help = "Its file; default: ~/.ossutilconfig [env: OSSUTIL_CONFIG_FILE]"
     )]
     pub(crate) config_file: Option<PathBuf>,
 
@@ -212,11 +233,11 @@ pub(crate) struct How {
     #[arg(
         long,
         short = 'n',
-        help = "Print each signed request as a line of JSON and send none; count keys of the index"
+        help = "Delete nothing: print the requests, or count keys of the index"
     )]
     pub(crate) dry_run: bool,
 
-    /// Look the keys up after the run, and report those that are still there
+    /// Look the keys up after the run, and report those still there
     #[arg(long)]
     pub(crate) verify: bool,
 
@@ -264,15 +285,15 @@ pub(crate) struct How {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputPaths {
-    /// Save progress to this file; the same command with the same keys resumes the run
+    /// Save progress to this file; the same command resumes the run
     #[arg(long, value_name = "PATH", conflicts_with = "emulator")]
     pub(crate) checkpoint: Option<PathBuf>,
 
-    /// Write each key that was not deleted to this file, as a line of JSON
+    /// Write keys that were not deleted to this file, as JSON Lines
     #[arg(long, value_name = "PATH")]
     pub(crate) failed_keys: Option<PathBuf>,
 
-    /// Write each key that was deleted to this file, with request id and time: a receipt
+    /// Write keys that were deleted to this file: a receipt
     #[arg(long, value_name = "PATH")]
     pub(crate) deleted_keys: Option<PathBuf>,
 }
@@ -284,7 +305,7 @@ pub(crate) struct Output {
     #[arg(long, value_name = "text|json", hide_possible_values = true, default_value = "text")]
     pub(crate) output_format: Format,
 
-    /// Show a progress bar on a terminal; with always, a line every 10 seconds elsewhere
+    /// A bar on a terminal; with always, a line every 10 seconds
     #[arg(
         long,
         value_name = "auto|always|never",
@@ -293,7 +314,7 @@ pub(crate) struct Output {
     )]
     pub(crate) progress: When,
 
-    /// Print neither the summary nor progress; errors are still printed
+    /// Print only errors
     #[arg(long, short, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
@@ -301,7 +322,14 @@ pub(crate) struct Output {
     #[arg(long, short, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Print the man page or shell completions: bash, elvish, fish, power-shell, zsh
+    /// Print this; -h prints the most used options
+    #[arg(long, short, action = ArgAction::Help)]
+    help: Option<bool>,
+
+    #[arg(long, short = 'V', action = ArgAction::Version, help = "Print the version")]
+    version: Option<bool>,
+
+    /// Print the man page, or completions for bash, elvish, fish, power-shell or zsh
     #[arg(long, value_name = "man|SHELL", exclusive = true, hide_possible_values = true)]
     pub(crate) generate: Option<Generated>,
 }

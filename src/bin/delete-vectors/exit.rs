@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use oss_delete_vectors::AttemptError;
+use oss_delete_vectors::bulk::StopReason;
 use oss_delete_vectors::credentials::{SourceError, SourceErrorKind};
+use oss_delete_vectors::{AttemptError, ListError};
 
 use crate::output_files::BoxError;
 
@@ -34,6 +35,14 @@ impl Exit {
         match error {
             AttemptError::Service(error) if error.is_from_oss() => Self::Refused,
             AttemptError::Service(_) | AttemptError::Transport(_) => Self::Unreached,
+        }
+    }
+
+    /// The code of a listing that stopped, or got nowhere.
+    pub(crate) fn because_listing_stopped(error: &ListError) -> Self {
+        match error.reason() {
+            StopReason::FilterIgnored => Self::Usage,
+            _ => error.attempt_error().map_or(Self::Incomplete, Self::because_of),
         }
     }
 

@@ -92,7 +92,7 @@ impl Job<'_> {
                 handle_signals()?;
                 match renew {
                     None => drive(run, client, options, *keys)?,
-                    Some(renew) => drive(run.credentials(renew), client, options, *keys)?,
+                    Some(renew) => drive(run.credentials_provider(renew), client, options, *keys)?,
                 }
             }
             JobKeys::Listed(index) => {
@@ -104,7 +104,7 @@ impl Job<'_> {
                 let outcome = match renew.clone() {
                     None => matching::drive(run, transport, *index, renew, console.clone())?,
                     Some(first) => {
-                        let run = run.credentials(first);
+                        let run = run.credentials_provider(first);
                         matching::drive(run, transport, *index, renew, console.clone())?
                     }
                 };

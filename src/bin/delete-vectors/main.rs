@@ -43,6 +43,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use oss_delete_vectors::bulk::{Adaptive, BulkOptions, Report};
 use oss_delete_vectors::transports::{Matching, StopHandle};
@@ -73,6 +74,9 @@ fn main() -> ExitCode {
     let args = Args::try_parse().unwrap_or_else(|error| {
         match usage_error::invalid_value(&error) {
             Some(text) => complain(format_args!("error: {text}")),
+            None if error.kind() == ErrorKind::DisplayHelp && !wants_all() => {
+                _ = args::brief().print_help();
+            }
             None => _ = error.print(),
         }
         // `--help` and `--version` come as errors as well.
@@ -85,6 +89,11 @@ fn main() -> ExitCode {
         },
         ExitCode::from,
     )
+}
+
+/// Whether help was asked for with `--help`, and not with `-h`.
+fn wants_all() -> bool {
+    std::env::args_os().any(|argument| argument == "--help")
 }
 
 /// Runs the program. An error means that nothing was sent.
@@ -153,6 +162,7 @@ fn delete(
         bulk_options: options,
         console: console.clone(),
         interrupts: &interrupts,
+        stop: stop.clone(),
     };
     let again = if args.how.verify && selection.is_none() {
         let again = source.again()?;
@@ -183,6 +193,9 @@ fn delete(
             let matching = Matching::with_passes(&stop, Passes::new(args.selected.passes()));
             listing = Some(matching.clone());
             let lister = lookups.lister(selection.clone())?;
+            if is_asked && !question::can_be_asked() {
+                return Err(question::QuestionError::NoTerminal.into());
+            }
             let is_confirmed = if is_asked { lookups.is_confirmed(selection)? } else { Ok(true) };
             let is_confirmed = is_confirmed.unwrap_or_else(|error| {
                 unlisted = Some(error);
@@ -305,14 +318,16 @@ fn count_matching(args: &Args, config: Config, selection: &Selection) -> Result<
         bulk_options,
         console,
         interrupts: &Interrupts::default(),
+        stop: StopHandle::new(),
     };
     let counted = match lookups.count(selection, true)? {
         Ok(counted) => counted,
         Err(error) => {
             complain(format_args!("error: {error}"));
-            let advice = error.attempt_error().and_then(|error| error.advice(target));
-            advice.into_iter().for_each(|advice| complain(format_args!("help: {advice}")));
-            return Ok(error.attempt_error().map_or(Exit::Incomplete, Exit::because_of));
+            if let Some(advice) = matching::advice(&error, target) {
+                complain(format_args!("help: {advice}"));
+            }
+            return Ok(Exit::because_listing_stopped(&error));
         }
     };
     complain("nothing was deleted");

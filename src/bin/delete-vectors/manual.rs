@@ -66,6 +66,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("progress", "--progress always 2>progress.log"),
     ("quiet", "--quiet, for a script that looks at the exit code"),
     ("verbose", "--verbose, or -vv"),
+    ("help", "--help, or -h for the most used options"),
+    ("version", "--version, or -V"),
     (
         "generate",
         "--generate man | man -l -; or --generate bash >/etc/bash_completion.d/delete-vectors",
@@ -173,9 +175,9 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ("request_id", "The service's id of the latest request. Omitted if there is none."),
             ("error", "Why the run stopped early. Omitted if it did not."),
             (
-                "listings, is_clear",
-                "With --prefix, --filter or --all: how often the index was listed, and whether the last \
-                 listing found no key.",
+                "passes, is_clear",
+                "With --prefix, --filter or --all: how many times the index was listed, and whether the \
+                 last pass found no key.",
             ),
             (
                 "verified",

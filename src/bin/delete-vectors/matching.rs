@@ -7,13 +7,17 @@ use std::future::poll_fn;
 use std::io::{self, Read};
 use std::pin::Pin;
 
+use bytes::Bytes;
 use futures_core::Stream;
-use oss_delete_vectors::bulk::Report;
+use http::{Request, Response};
+use oss_delete_vectors::bulk::{Report, StopReason};
 use oss_delete_vectors::transports::{
-    AsyncProvider, BlockingProvider, HyperTransport, Matching, Observer, Run, RunError,
-    TransportOptions, UreqTransport, list_keys, stream_keys,
+    AsyncProvider, BlockingProvider, HyperTransport, ListedKeys, Matching, Observer, Run, RunError,
+    StopHandle, StreamedKeys, Timer, TransportOptions, UreqTransport, list_keys, stream_keys,
 };
-use oss_delete_vectors::{Filter, KeyLister, ListError, ListEvent, Selection};
+use oss_delete_vectors::{
+    Filter, KeyLister, ListError, ListEvent, ListReport, Selection, Target, TransportError,
+};
 use tokio::runtime::Builder;
 
 pub(crate) use self::question::{Counted, Question};
@@ -23,7 +27,7 @@ use crate::text::clock;
 
 /// The options that select vectors of the index, instead of naming their keys.
 #[derive(clap::Args)]
-#[command(next_help_heading = "Keys of the index")]
+#[command(next_help_heading = "Keys")]
 pub(crate) struct Selected {
     /// Delete every vector whose key begins with this text
     #[arg(long, value_name = "TEXT")]
@@ -196,7 +200,7 @@ where
                     runtime.block_on(run.run_async(matching.stream(listed, sleep), send, sleep))
                 }
                 Some(renew) => {
-                    let listed = listed.credentials(renew);
+                    let listed = listed.credentials_provider(renew);
                     runtime.block_on(run.run_async(matching.stream(listed, sleep), send, sleep))
                 }
             };
@@ -211,7 +215,9 @@ where
             let listed = list_keys(lister, move |request| lists.send(request)).on_event(on_event);
             match renew {
                 None => run.run_blocking(matching.keys(listed), send),
-                Some(renew) => run.run_blocking(matching.keys(listed.credentials(renew)), send),
+                Some(renew) => {
+                    run.run_blocking(matching.keys(listed.credentials_provider(renew)), send)
+                }
             }
         }
     })
@@ -234,15 +240,25 @@ fn say(console: &Console, event: &ListEvent) {
     }
 }
 
-/// Takes the keys of a listing one by one, until `take` has enough.
+/// What to do about a listing that stopped.
+pub(crate) fn advice(error: &ListError, target: &Target) -> Option<String> {
+    match error.reason() {
+        StopReason::FilterIgnored => {
+            Some("use --prefix or --keys-from, or another endpoint".to_owned())
+        }
+        _ => error.attempt_error()?.advice(target).map(Into::into),
+    }
+}
+
+/// Takes the keys of a listing one by one, until `take` has enough or `stop` is used.
 pub(crate) fn list(
-    client: Client,
-    options: &TransportOptions,
+    (client, options): (Client, &TransportOptions),
     lister: KeyLister,
     renew: Option<impl AsyncProvider + BlockingProvider>,
     console: &Console,
-    mut take: impl FnMut(String) -> bool,
-) -> io::Result<Result<(), ListError>> {
+    stop: &StopHandle,
+    take: impl FnMut(String) -> bool,
+) -> io::Result<Result<ListReport, ListError>> {
     let on_event = {
         let console = console.clone();
         move |event| say(&console, &event)
@@ -252,10 +268,13 @@ pub(crate) fn list(
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let transport = HyperTransport::new(options);
             let send = |request| transport.send(request);
-            let listed = stream_keys(lister, send, tokio::time::sleep).on_event(on_event);
+            let listed = stream_keys(lister, send, tokio::time::sleep);
+            let listed = listed.on_event(on_event).stop_handle(stop);
             let outcome = match renew {
-                None => runtime.block_on(take_all(listed, take)),
-                Some(renew) => runtime.block_on(take_all(listed.credentials(renew), take)),
+                None => runtime.block_on(stream_to(listed, take)),
+                Some(renew) => {
+                    runtime.block_on(stream_to(listed.credentials_provider(renew), take))
+                }
             };
             runtime.shutdown_background();
             Ok(outcome)
@@ -263,41 +282,44 @@ pub(crate) fn list(
         Client::Ureq => {
             let transport = UreqTransport::new(options);
             let send = move |request| transport.send(request);
-            let listed = list_keys(lister, send).on_event(on_event);
-            let mut all = |mut keys: Box<dyn Iterator<Item = Result<String, ListError>>>| {
-                keys.try_for_each(|key| if take(key?) { Ok(()) } else { Err(Ended::Enough) })
-            };
-            let ended = match renew {
-                None => all(Box::new(listed)),
-                Some(renew) => all(Box::new(listed.credentials(renew))),
-            };
-            Ok(match ended {
-                Ok(()) | Err(Ended::Enough) => Ok(()),
-                Err(Ended::Error(error)) => Err(error),
+            let listed = list_keys(lister, send).on_event(on_event).stop_handle(stop);
+            Ok(match renew {
+                None => list_to(listed, take),
+                Some(renew) => list_to(listed.credentials_provider(renew), take),
             })
         }
     }
 }
 
-enum Ended {
-    Enough,
-    Error(ListError),
-}
-
-impl From<ListError> for Ended {
-    fn from(error: ListError) -> Self {
-        Self::Error(error)
-    }
-}
-
-async fn take_all(
-    mut keys: impl Stream<Item = Result<String, ListError>> + Unpin,
+async fn stream_to<F, Fut, X, T: Timer, P: AsyncProvider>(
+    mut listed: StreamedKeys<F, Fut, T, P>,
     mut take: impl FnMut(String) -> bool,
-) -> Result<(), ListError> {
-    while let Some(key) = poll_fn(|context| Pin::new(&mut keys).poll_next(context)).await {
+) -> Result<ListReport, ListError>
+where
+    F: Fn(Request<Bytes>) -> Fut,
+    Fut: Future<Output = Result<Response<Bytes>, X>>,
+    X: Into<TransportError>,
+{
+    while let Some(key) = poll_fn(|context| Pin::new(&mut listed).poll_next(context)).await {
         if !take(key?) {
             break;
         }
     }
-    Ok(())
+    Ok(listed.lister().report())
+}
+
+fn list_to<F, X, P: BlockingProvider>(
+    mut listed: ListedKeys<F, P>,
+    mut take: impl FnMut(String) -> bool,
+) -> Result<ListReport, ListError>
+where
+    F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
+    X: Into<TransportError>,
+{
+    for key in listed.by_ref() {
+        if !take(key?) {
+            break;
+        }
+    }
+    Ok(listed.lister().report())
 }

@@ -8,11 +8,12 @@ use oss_delete_vectors::{AttemptError, ListError, Target};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
+use crate::matching;
 use crate::output_files::{BoxError, OutputFiles};
 use crate::rehearsal::Vectors;
 use crate::source::{InputError, SKIP};
 use crate::text::{clock, count, grouped, json_line};
-use crate::verify::Verified;
+use crate::verify::{INTERRUPTED, Verified};
 
 /// The result of a run, and what is reported about it.
 pub(crate) struct Summary<'a> {
@@ -35,7 +36,7 @@ pub(crate) struct Summary<'a> {
 /// How a listing ended that the keys came from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Listing {
-    /// How often the index was listed.
+    /// How many times the index was listed.
     pub(crate) passes: u32,
     /// The last time it held no selected key.
     pub(crate) is_clear: bool,
@@ -93,10 +94,10 @@ impl Summary<'_> {
         match &self.stopped {
             _ if self.is_all_deleted() => Exit::Done,
             Some(Stopped::Declined | Stopped::Interrupted) => Exit::Interrupted,
-            Some(Stopped::Run(_) | Stopped::Listing(_)) => {
-                self.last_error().map_or(Exit::Incomplete, Exit::because_of)
-            }
+            Some(Stopped::Listing(error)) => Exit::because_listing_stopped(error),
+            Some(Stopped::Run(_)) => self.last_error().map_or(Exit::Incomplete, Exit::because_of),
             Some(_) if !was_sent => Exit::Usage,
+            None if self.verified == Some(Err(INTERRUPTED.to_owned())) => Exit::Interrupted,
             None if self.verified.is_some() => Exit::Incomplete,
             None if self.report.deleted == 0 => match self.output_files.errors().have_response() {
                 Some(true) => Exit::Refused,
@@ -146,8 +147,8 @@ impl Summary<'_> {
             text += &format!(", {} skipped", count(self.bad_lines, "bad line"));
         }
         if let Some(Listing { passes, is_clear: true }) = self.index {
-            let listings = if passes == 1 { "the listing" } else { "the last listing" };
-            text += &format!("; {listings} found no key");
+            let pass = if passes == 1 { "the only pass" } else { "the last pass" };
+            text += &format!("; {pass} found no key");
         }
         if let Some(Ok(Verified { keys, present, .. })) = &self.verified
             && self.index.is_none()
@@ -222,7 +223,7 @@ impl Summary<'_> {
             summary["error"] = json!({ "message": message });
         }
         if let Some(Listing { passes, is_clear }) = self.index {
-            summary["listings"] = passes.into();
+            summary["passes"] = passes.into();
             summary["is_clear"] = is_clear.into();
         }
         if let Some(Ok(Verified { keys, present, confirmed })) = &self.verified {
@@ -255,11 +256,11 @@ impl Summary<'_> {
             lines.push("note: nothing was deleted".to_owned());
         }
         if let (Some(Listing { passes, is_clear: false }), None) = (self.index, &self.stopped) {
-            let listings = match passes {
-                1 => "the only listing".to_owned(),
-                passes => format!("the last of {} listings", grouped(passes.into())),
+            let pass = match passes {
+                1 => "the only pass".to_owned(),
+                passes => format!("the last of {} passes", grouped(passes.into())),
             };
-            lines.push(format!("error: {listings} still found keys"));
+            lines.push(format!("error: {pass} still found keys"));
         }
         match &self.verified {
             Some(Err(error)) => lines.push(format!("error: the keys were not verified: {error}")),
@@ -331,6 +332,11 @@ impl Summary<'_> {
     }
 
     fn advice(&self) -> Option<String> {
+        if let Some(Stopped::Listing(error)) = &self.stopped
+            && let Some(advice) = matching::advice(error, self.target)
+        {
+            return Some(advice);
+        }
         match self.last_error() {
             Some(error)
                 if error.status().is_none() && error.message().contains("UnknownIssuer") =>

@@ -1,12 +1,11 @@
 //! `--verify`: keys are looked up again after the run. And the listings beside the run.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use oss_delete_vectors::bulk::BulkOptions;
-use oss_delete_vectors::transports::TransportOptions;
-use oss_delete_vectors::{KeyLister, ListError, Selection, Target};
+use oss_delete_vectors::transports::{StopHandle, TransportOptions};
+use oss_delete_vectors::{KeyLister, ListError, ListReport, Selection, Target};
 
 use crate::args::Client;
 use crate::config::CredentialSource;
@@ -21,6 +20,9 @@ use crate::source::Source;
 /// Lookups at the same time.
 const REQUESTS: u8 = 8;
 
+/// Why keys were not looked up: Ctrl-C.
+pub(crate) const INTERRUPTED: &str = "interrupted";
+
 /// What it takes to ask the service about keys.
 pub(crate) struct Lookups<'a> {
     pub(crate) target: &'a Target,
@@ -30,6 +32,7 @@ pub(crate) struct Lookups<'a> {
     pub(crate) bulk_options: BulkOptions,
     pub(crate) console: Console,
     pub(crate) interrupts: &'a Interrupts,
+    pub(crate) stop: StopHandle,
 }
 
 /// What a verification found.
@@ -53,12 +56,12 @@ impl Lookups<'_> {
         &self,
         lister: KeyLister,
         mut take: impl FnMut(String) -> bool,
-    ) -> Result<Result<(), ListError>, BoxError> {
+    ) -> Result<Result<ListReport, ListError>, BoxError> {
         let renew = Provider::of(self.credentials);
         let goes_on = |key| !self.interrupts.any() && take(key);
-        let listed =
-            matching::list(self.client, self.options, lister, renew, &self.console, goes_on)?;
-        if self.interrupts.any() { Err("interrupted".into()) } else { Ok(listed) }
+        let transport = (self.client, self.options);
+        let listed = matching::list(transport, lister, renew, &self.console, &self.stop, goes_on)?;
+        if self.interrupts.any() { Err(INTERRUPTED.into()) } else { Ok(listed) }
     }
 
     /// Counts what is selected, for a moment or to the end.
@@ -68,7 +71,7 @@ impl Lookups<'_> {
         is_all: bool,
     ) -> Result<Result<Counted, ListError>, BoxError> {
         let lister = self.lister(selection.clone())?;
-        Counted::count(is_all, |take| self.list(lister, take))
+        Counted::count(is_all, |take| self.list(lister, take).map(|listed| listed.map(drop)))
     }
 
     /// Counts for a moment, and asks whether to continue, even if nothing was found: the run may
@@ -139,9 +142,8 @@ impl Lookups<'_> {
         positions: impl Positions + Send + 'static,
         output_files: &mut OutputFiles,
     ) -> Result<(u64, u64), BoxError> {
-        let keys = Arc::new(AtomicU64::new(0));
         let failure = Arc::new(Mutex::new(None));
-        let (looked_up, failed) = (Arc::clone(&keys), Arc::clone(&failure));
+        let failed = Arc::clone(&failure);
         // What was skipped before is skipped again: a position counts the keys alone.
         let read = source.filter(|key| !key.as_ref().is_err_and(|error| error.can_go_on));
         let chosen = read.enumerate().map_while(move |(position, key)| match key {
@@ -152,9 +154,7 @@ impl Lookups<'_> {
             }
         });
         let interrupts = self.interrupts.clone();
-        let chosen = chosen.take_while(move |_| !interrupts.any()).flatten().inspect(move |_| {
-            looked_up.fetch_add(1, Ordering::Relaxed);
-        });
+        let chosen = chosen.take_while(move |_| !interrupts.any()).flatten();
         let credentials = self.credentials.credentials()?;
         let options = self.bulk_options.clone();
         let lister = KeyLister::lookup(self.target, credentials, chosen, REQUESTS, options)?;
@@ -165,10 +165,10 @@ impl Lookups<'_> {
             written.is_ok()
         })?;
         written?;
-        listed?;
+        let keys = listed?.looked_up;
         match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) => Err(error.to_string().into()),
-            None => Ok((keys.load(Ordering::Relaxed), present)),
+            None => Ok((keys, present)),
         }
     }
 }

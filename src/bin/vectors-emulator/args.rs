@@ -122,6 +122,10 @@ pub(crate) struct FaultInjection {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) late_listing: Option<Duration>,
 
+    /// Listings ignore filters, as those of an endpoint without filters do
+    #[arg(long)]
+    pub(crate) ignore_filters: bool,
+
     /// Faults to inject and their probabilities; a round trip then takes 5 to 15 ms
     #[arg(long, value_name = "FAULT=P,...")]
     pub(crate) faults: Option<Faults>,

@@ -59,6 +59,7 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let Config { addr, target, credentials } = Config::read(args, |name| std::env::var_os(name))?;
     let mut emulator = service::emulator(&target, credentials, &args.vectors)?;
+    emulator.set_ignores_filters(args.fault_injection.ignore_filters);
     emulator.set_listing_delay(args.fault_injection.late_listing.unwrap_or_default());
     emulator.set_rate_limit(service::rate_limit(&args.fault_injection));
 

@@ -18,6 +18,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("max_keys_per_second", "--max-qps 1000 --max-keys-per-second 2500"),
     ("max_keys_in_flight", "--max-keys-in-flight 2500"),
     ("late_listing", "--late-listing 2.5"),
+    ("ignore_filters", "--vectors-from vectors.jsonl --ignore-filters"),
     ("faults", "--faults lost-response=0.05,server-error=0.1"),
     ("seed", "--faults page=0.1 --seed 7"),
     (

@@ -7,11 +7,12 @@ use http::Response;
 
 use super::{InFlight, KeyLister, ListEvent, ListTransmitId, Work};
 use crate::bulk::StopReason;
-use crate::bulk::shared::{Correction, Verdict, decide};
 use crate::list_vectors::{ListVectors, Listed};
 use crate::operation::Kind;
+use crate::retry::{Correction, Verdict, decide};
 use crate::{
-    AttemptError, Credentials, GetVectors, Key, Now, ServiceError, TransportError, Vector,
+    AttemptError, Credentials, GetVectors, Key, Now, Operation, ServiceError, TransportError,
+    Vector,
 };
 
 /// The longest `Retry-After` that is honoured.
@@ -68,6 +69,9 @@ impl KeyLister {
                 let reason = "the token of the next page is that of this page";
                 let error = ServiceError::unreadable(Kind::ListVectors, response, reason);
                 self.reject(&attempt, error.into(), true);
+            }
+            Ok(page) if self.unproven.is_some() && !page.vectors().is_empty() => {
+                self.stop_because(StopReason::FilterIgnored);
             }
             Ok(page) => self.take(&attempt, page),
             Err(error) => self.fail(&attempt, error.into()),
@@ -163,9 +167,15 @@ impl KeyLister {
             let lasted = self.now.monotonic.saturating_sub(since);
             self.events.push_back(ListEvent::OutageEnded { lasted });
         }
+        // Nothing is in flight beside the check: it is the first success.
+        if self.unproven.take().is_some() {
+            return self.segments[attempt.segment].retry(self.now.monotonic);
+        }
         self.report.pages += 1;
         self.report.listed += page.vectors().len() as u64;
-        self.segments[attempt.segment].advance(page.next_token().map(str::to_owned));
+        let segment = &mut self.segments[attempt.segment];
+        self.report.looked_up += segment.batch.as_ref().map_or(0, |keys| keys.len() as u64);
+        segment.advance(page.next_token().map(str::to_owned));
         let before = self.keys.len();
         let keys = page.into_vectors().into_iter().map(|vector| vector.key);
         match &self.work {

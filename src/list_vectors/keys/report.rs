@@ -49,11 +49,13 @@ pub enum ListEvent {
 pub struct ListReport {
     /// Keys in all pages, those without the prefix among them.
     pub listed: u64,
+    /// Keys that were looked up. A key that is twice in one request counts once.
+    pub looked_up: u64,
     /// Keys that the selection has. A key that came twice counts twice.
     pub selected: u64,
     /// Pages received.
     pub pages: u64,
-    /// Requests handed out.
+    /// Requests handed out. With a filter, one of them checks that the endpoint applies filters.
     pub requests: u64,
     /// Requests that were throttled.
     pub throttled: u64,

@@ -2,8 +2,8 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
-use oss_delete_vectors::DeleteVectors;
 use oss_delete_vectors::transports::TransportOptions;
+use oss_delete_vectors::{DeleteVectors, Operation};
 
 use super::wire::Wire;
 use crate::carrier::{Carrier, request};

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use oss_delete_vectors::DeleteVectors;
 use oss_delete_vectors::transports::TransportOptions;
+use oss_delete_vectors::{DeleteVectors, Operation};
 
 use crate::carrier::{Carrier, request};
 use crate::peer::{Peer, read_request};

@@ -237,7 +237,7 @@ fn credentials_that_never_come_stop_the_run_in_time() {
     service.emulator().remove_identity(ACCESS_KEY_ID);
     let mut bulk = service.bulk(BulkOptions::new());
     let asked = Cell::new(0);
-    let run = Run::new(&mut bulk).credentials(|| {
+    let run = Run::new(&mut bulk).credentials_provider(|| {
         asked.set(asked.get() + 1);
         pending::<Result<Credentials, std::io::Error>>()
     });
@@ -263,7 +263,7 @@ fn credentials_are_renewed_ahead_without_a_refusal() {
             .unwrap();
     feed.put([key(0)]);
     let asked_at = Cell::new(Duration::ZERO);
-    let run = Run::new(&mut bulk).credentials(|| {
+    let run = Run::new(&mut bulk).credentials_provider(|| {
         asked_at.set(time.now().monotonic);
         feed.put([key(1)]);
         feed.close();

@@ -84,7 +84,7 @@ fn credentials_that_never_come_stop_the_run() {
     let mut bulk = service.bulk(options().credentials_timeout(Duration::from_millis(20)));
     let (never, credentials): (Sender<Credentials>, Receiver<Credentials>) = channel();
     let error = Run::new(&mut bulk)
-        .credentials(move || credentials.recv())
+        .credentials_provider(move || credentials.recv())
         .run_blocking((0..10).map(key), send(&service))
         .unwrap_err();
     assert!(
@@ -127,7 +127,7 @@ fn panic_propagates_and_the_report_is_exact() {
             let provider = || -> Result<Credentials, std::io::Error> { panic!("the provider") };
             drop(
                 Run::new(bulk)
-                    .credentials(provider)
+                    .credentials_provider(provider)
                     .run_blocking((0..1200).map(key), send(service)),
             );
         }),

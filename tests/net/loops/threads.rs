@@ -117,7 +117,9 @@ fn with_few_threads_ureq_looks_names_up_and_deletes() {
         transport.send(request)
     };
     let report = Run::new(&mut bulk).run_blocking((0..50_000).map(key), send).unwrap();
-    assert_eq!((report.requests, report.deleted, service.gone()), (100, 50_000, 50_000));
+    assert_eq!((report.deleted, service.gone()), (50_000, 50_000));
+    // More, if no thread was left for a lookup: it is tried again.
+    assert!(report.requests >= 100, "{report:?}");
 }
 
 /// Lets time pass, and stops the run once it is out of threads.

@@ -97,7 +97,8 @@ fn run_logs_requests_and_events_without_secrets() {
     }
     let mut bulk = service.bulk(options());
     let run = Run::new(&mut bulk);
-    let run = run.credentials(|| std::future::ready(Ok::<_, std::io::Error>(renewed.clone())));
+    let run =
+        run.credentials_provider(|| std::future::ready(Ok::<_, std::io::Error>(renewed.clone())));
     let send = async |request| {
         let answer = answer_in_virtual_time(&service, &time, request).await;
         tracing::debug!(target: "test", "carried");

@@ -105,31 +105,33 @@ impl Way {
                 let send = move |request: Request<Bytes>| {
                     Ok::<_, TransportError>(service.respond(real_time(), &request))
                 };
-                run(&mut bulk, on_event, &stop).credentials(provider).run_blocking(keys, send)
+                run(&mut bulk, on_event, &stop)
+                    .credentials_provider(provider)
+                    .run_blocking(keys, send)
             }
             Self::Ureq => {
                 let mut bulk = service.served_bulk(options.clone());
                 let transport =
                     oss_delete_vectors::transports::UreqTransport::new(&TransportOptions::new());
                 run(&mut bulk, on_event, &stop)
-                    .credentials(provider)
+                    .credentials_provider(provider)
                     .run_blocking(keys, move |request| transport.send(request))
             }
             Self::VirtualTime => {
                 let time = VirtualTime::default();
                 let send = |request| answer_in_virtual_time(&service, &time, request);
-                let run = run(&mut bulk, on_event, &stop).credentials(ready(provider));
+                let run = run(&mut bulk, on_event, &stop).credentials_provider(ready(provider));
                 time.block_on(run.run_async(stream_iter(keys), send, time.clone()))
             }
             Self::AsyncIo => {
                 let send =
                     async |request| Ok::<_, TransportError>(service.respond(real_time(), &request));
-                let run = run(&mut bulk, on_event, &stop).credentials(ready(provider));
+                let run = run(&mut bulk, on_event, &stop).credentials_provider(ready(provider));
                 async_io::block_on(run.run_async(stream_iter(keys), send, async_io::Timer::after))
             }
             Self::AsyncIoSockets => {
                 let mut bulk = service.served_bulk(options.clone());
-                let run = run(&mut bulk, on_event, &stop).credentials(ready(provider));
+                let run = run(&mut bulk, on_event, &stop).credentials_provider(ready(provider));
                 let send = super::async_io_transport::send;
                 async_io::block_on(run.run_async(stream_iter(keys), send, async_io::Timer::after))
             }
@@ -138,7 +140,7 @@ impl Way {
                 let transport =
                     oss_delete_vectors::transports::HyperTransport::new(&TransportOptions::new());
                 let send = |request| transport.send(request);
-                let run = run(&mut bulk, on_event, &stop).credentials(ready(provider));
+                let run = run(&mut bulk, on_event, &stop).credentials_provider(ready(provider));
                 let runtime =
                     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(run.run_async(stream_iter(keys), send, tokio::time::sleep))

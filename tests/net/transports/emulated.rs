@@ -7,7 +7,9 @@ use http::{Request, StatusCode};
 use oss_delete_vectors::emulator::{Emulator, Identity, RateLimit};
 use oss_delete_vectors::signing::Signer;
 use oss_delete_vectors::transports::TransportOptions;
-use oss_delete_vectors::{Credentials, DeleteVectors, KeyBatch, ServiceError, Target, code};
+use oss_delete_vectors::{
+    Credentials, DeleteVectors, KeyBatch, Operation, ServiceError, Target, code,
+};
 
 use crate::calls::{ACCESS_KEY_ID, credentials};
 use crate::canary::{SECRET, TOKEN, WRONG_SECRET};

@@ -47,12 +47,15 @@ fn forward_to(port: u16, mut client: TcpStream) {
 #[test]
 fn a_tunnel_carries_requests_and_resolves_the_host() {
     let proxy = connect_proxy(&["connect b-1.vectors.invalid:80 http/1.1\r\n"], None);
-    for (number, carrier) in Carrier::each(&through(&proxy.url())).into_iter().enumerate() {
-        for _ in 0..2 {
+    for carrier in Carrier::each(&through(&proxy.url())) {
+        let before = proxy.connections();
+        for _ in 0..8 {
             let response = carrier.send(request("http://b-1.vectors.invalid")).unwrap();
             assert_eq!(response.status(), 204, "{}", carrier.name());
         }
-        assert_eq!(proxy.connections(), number + 1, "{}", carrier.name());
+        // hyper's pool may get a connection back a moment after the next request asked for one.
+        let made = proxy.connections() - before;
+        assert!((1..8).contains(&made), "{}: {made}", carrier.name());
     }
 }
 
@@ -118,8 +121,24 @@ fn read<const N: usize>(stream: &mut TcpStream) -> [u8; N] {
     bytes
 }
 
-/// A SOCKS proxy that answers in the place of the host. It asks for user and password, or for none.
-fn socks_proxy(user: Option<(&'static str, &'static str)>) -> Peer {
+/// An address as SOCKS 5 has it: its type, its bytes and a port.
+fn address(kind: u8, bytes: &[u8], port: u8) -> Vec<u8> {
+    [&[kind], bytes, &[0, port]].concat()
+}
+
+const NAME: &str = "b-1.vectors.invalid";
+
+fn name() -> Vec<u8> {
+    address(3, &[&[NAME.len() as u8], NAME.as_bytes()].concat(), 80)
+}
+
+/// A SOCKS proxy that answers in the place of the host at `address`, and says that it connects from
+/// `bound`. It asks for user and password, or for none.
+fn socks_proxy(
+    user: Option<(&'static str, &'static str)>,
+    address: Vec<u8>,
+    bound: Vec<u8>,
+) -> Peer {
     Peer::start(move |mut stream| {
         let [5, methods] = read(&mut stream) else { panic!("not SOCKS 5") };
         let mut offered = vec![0; methods.into()];
@@ -145,20 +164,19 @@ fn socks_proxy(user: Option<(&'static str, &'static str)>) -> Peer {
                 return;
             }
         }
-        let name = b"b-1.vectors.invalid";
-        let expected = [&[5, 1, 0, 3, name.len() as u8], &name[..], &[0, 80]].concat();
-        let mut asked = vec![0; expected.len()];
+        let mut asked = vec![0; 3 + address.len()];
         stream.read_exact(&mut asked).unwrap();
-        assert_eq!(asked, expected);
-        stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        assert_eq!((&asked[..3], &asked[3..]), (&[5, 1, 0][..], &address[..]));
+        stream.write_all(&[&[5, 0, 0], &bound[..]].concat()).unwrap();
         answer_all(&mut stream, NO_CONTENT);
     })
 }
 
 #[test]
 fn a_socks_proxy_resolves_the_host() {
-    let open = socks_proxy(None);
-    let closed = socks_proxy(Some(("user", "hidden")));
+    let nowhere = || address(1, &[0; 4], 0);
+    let open = socks_proxy(None, name(), nowhere());
+    let closed = socks_proxy(Some(("user", "hidden")), name(), nowhere());
     let [open, closed] = [&open, &closed].map(|proxy| proxy.url().replace("http://", ""));
     for url in [
         format!("socks5://{open}"),
@@ -175,6 +193,29 @@ fn a_socks_proxy_resolves_the_host() {
             let error = carrier.send(request("http://b-1.vectors.invalid")).unwrap_err();
             let text = error.to_string();
             assert!(error.is_surely_not_sent() && !text.contains("secret"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_socks_proxy_gets_ip_addresses_as_such() {
+    let v6: std::net::Ipv6Addr = "2001:db8::1".parse().unwrap();
+    let v6 = |port| address(4, &v6.octets(), port);
+    for (host, asked, bound) in [
+        ("http://[2001:db8::1]", v6(80), v6(99)),
+        ("http://[2001:db8::1]:81", v6(81), address(1, &[0; 4], 0)),
+        ("http://192.0.2.7:81", address(1, &[192, 0, 2, 7], 81), v6(99)),
+        ("http://b-1.vectors.invalid", name(), v6(99)),
+    ] {
+        for user in [None, Some(("user", "hidden"))] {
+            let proxy = socks_proxy(user, asked.clone(), bound.clone());
+            let place =
+                proxy.url().replace("http://", if user.is_some() { "user:hidden@" } else { "" });
+            for carrier in Carrier::each(&through(&format!("socks5://{place}"))) {
+                let response = carrier.send(request(host));
+                assert_eq!(response.unwrap().status(), 204, "{} {host}", carrier.name());
+            }
+            assert_eq!(proxy.connections(), 2);
         }
     }
 }

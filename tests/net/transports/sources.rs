@@ -114,6 +114,114 @@ fn a_redirect_is_not_followed() {
     assert_eq!(asked.load(Ordering::SeqCst), 2 * (2 + 1));
 }
 
+/// Answers each request with a whole response.
+fn serve_raw(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Peer {
+    Peer::start(move |mut stream| {
+        while let Some(request) = read_request(&mut stream) {
+            let response = answer(str::from_utf8(&request).unwrap());
+            if stream.write_all(response.as_bytes()).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+fn response(status: u16, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}")
+}
+
+/// The metadata service, a credentials URI, and both calls of STS, all of them `peer`.
+fn all_sources(peer: &Peer, token_file: &std::path::Path) -> [Source; 4] {
+    let url = peer.url();
+    std::fs::write(token_file, "an OIDC token").unwrap();
+    [
+        ecs(peer),
+        CredentialsUri::new(&url).unwrap().into(),
+        Oidc::new(ROLE, PROVIDER, token_file).unwrap().sts_address(&url).unwrap().into(),
+        AssumeRole::new(credentials(), ROLE).unwrap().sts_address(&url).unwrap().into(),
+    ]
+}
+
+fn token_file(test: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.{}", std::process::id()))
+}
+
+#[test]
+fn every_source_reports_what_its_service_does_wrong() {
+    let elsewhere = Peer::start(drop);
+    let to = format!("location: {}/creds?token=x\r\n", elsewhere.url());
+    let redirect = format!("302, a redirect to {}/creds, which is not followed", elsewhere.url());
+    let page = "200, a page of HTML, not a response of this service";
+    let html = "content-type: text/html\r\n".to_owned();
+    let expired = keys().replace("2999", "2020");
+    // Expected of the metadata service, and of the others.
+    for (status, headers, body, expected) in [
+        (
+            404,
+            String::new(),
+            "",
+            ["404, no RAM role is attached to the instance", "404, without a message"],
+        ),
+        (200, html, "<html>log in</html>", [page; 2]),
+        (302, to, "", [&*redirect; 2]),
+        (200, String::new(), "AccessKeyId=x", ["200, not a JSON object"; 2]),
+        (200, String::new(), &expired, ["they expired at 20200101T000000Z"; 2]),
+        (503, String::new(), r#"{"Code":"Busy","Message":"later"}"#, ["503 Busy later"; 2]),
+    ] {
+        let body = body.to_owned();
+        let service = serve_raw(move |request| {
+            let has_keys = status == 200 && headers.is_empty();
+            match request.split(' ').nth(1).unwrap() {
+                "/latest/api/token" if has_keys => response(200, "", "t"),
+                path if has_keys && path.ends_with("/security-credentials/") => {
+                    response(200, "", "a-role")
+                }
+                _ if has_keys && request.starts_with("POST") && body.starts_with('{') => {
+                    response(200, "", &format!(r#"{{"Credentials":{body}}}"#))
+                }
+                _ => response(status, &headers, &body),
+            }
+        });
+        let file = token_file("misbehaving");
+        for carrier in Carrier::each(&TransportOptions::new()) {
+            for (number, source) in all_sources(&service, &file).into_iter().enumerate() {
+                let error = ask(&carrier, &source).unwrap_err().to_string();
+                let expected = expected[usize::from(number > 0)];
+                assert!(error.ends_with(expected), "{} {source}: {error}", carrier.name());
+                assert!(!error.contains(SECRET) && !error.contains(TOKEN), "{error}");
+            }
+        }
+        std::fs::remove_file(file).unwrap();
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[test]
+fn a_skewed_clock_is_corrected_by_the_date_of_sts() {
+    let late = r#"{"Code":"InvalidTimeStamp.Expired","Message":"late"}"#;
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&requests);
+    let service = serve_raw(move |request| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        let is_right = ["2023-12-16T16%3A20%3A57Z", "x-acs-date: 2023-12-16T16:20:57Z"];
+        if is_right.iter().any(|date| request.contains(date)) {
+            response(200, "", &format!(r#"{{"Credentials":{}}}"#, keys()))
+        } else {
+            response(400, "date: Sat, 16 Dec 2023 16:20:57 GMT\r\n", late)
+        }
+    });
+    let file = token_file("skewed");
+    for carrier in Carrier::each(&TransportOptions::new()) {
+        for source in &all_sources(&service, &file)[2..] {
+            let credentials = ask(&carrier, source).unwrap();
+            assert_eq!(credentials.access_key_id(), "STS.new", "{} {source}", carrier.name());
+        }
+    }
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(requests.load(Ordering::SeqCst), 2 * 2 * 2);
+}
+
 #[test]
 fn a_service_that_says_nothing_is_left_after_a_second() {
     let service = serve(|_| None);
@@ -191,7 +299,7 @@ fn a_run_renews_its_credentials_from_a_source() {
         let keys = (0..3000).map(key);
         let report = match &carrier {
             Carrier::Hyper(transport, tokio) => {
-                let run = run.credentials(transport.provider(ecs(&metadata)));
+                let run = run.credentials_provider(transport.provider(ecs(&metadata)));
                 let stream = oss_delete_vectors::transports::stream_iter(keys);
                 tokio.block_on(run.run_async(
                     stream,
@@ -200,7 +308,7 @@ fn a_run_renews_its_credentials_from_a_source() {
                 ))
             }
             Carrier::Ureq(transport) => {
-                let run = run.credentials(transport.provider(ecs(&metadata)));
+                let run = run.credentials_provider(transport.provider(ecs(&metadata)));
                 let transport = transport.clone();
                 run.run_blocking(keys, move |request| transport.send(request))
             }

@@ -181,3 +181,114 @@ impl<K: Send> Wake for Inbox<K> {
         self.call(self.lock());
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a reader and a run are threads")]
+mod tests {
+    use std::sync::mpsc;
+    use std::task::Waker;
+    use std::thread;
+
+    use super::*;
+
+    /// Far longer than any test may take.
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn take(inbox: &Inbox<u32>, wanted: KeysWanted, longest: Duration) -> (VecDeque<u32>, bool) {
+        let (mut keys, mut has_more_keys) = (VecDeque::new(), true);
+        inbox.wait(wanted, longest, &mut keys, &mut has_more_keys);
+        (keys, has_more_keys)
+    }
+
+    fn credentials() -> Message {
+        Message::Credentials(Credentials::new("id", "secret").map_err(BoxError::from))
+    }
+
+    #[test]
+    fn keys_are_there_until_they_are_taken() {
+        let inbox = Inbox::new();
+        assert!(!inbox.has_keys());
+        assert!(inbox.put_key(1) && inbox.put_key(2) && inbox.has_keys());
+        assert_eq!(take(&inbox, KeysWanted::None, Duration::ZERO), (VecDeque::new(), true));
+        assert!(inbox.has_keys());
+        assert_eq!(take(&inbox, KeysWanted::Any, MINUTE), (VecDeque::from([1, 2]), true));
+        assert!(!inbox.has_keys());
+        inbox.end_source();
+        assert!(inbox.has_keys(), "the end of the source is news");
+        assert_eq!(take(&inbox, KeysWanted::Many, MINUTE), (VecDeque::new(), false));
+        assert_eq!((inbox.close(), inbox.put_key(3)), (VecDeque::new(), false));
+    }
+
+    #[test]
+    fn the_run_is_called_for_what_it_waits_for() {
+        let is_called = |wanted, put: &dyn Fn(&Arc<Inbox<u32>>)| {
+            let inbox = Arc::new(Inbox::new());
+            inbox.lock().keys_awaited = wanted;
+            put(&inbox);
+            std::mem::take(&mut inbox.lock().is_called)
+        };
+        let keys = |count| {
+            move |inbox: &Arc<Inbox<u32>>| assert!((0..count).all(|key| inbox.put_key(key)))
+        };
+        for (wanted, count, expected) in [
+            (NO_KEYS, 600, false),
+            (1, 0, false),
+            (1, 1, true),
+            (KeyBatch::MAX_KEYS, 499, false),
+            (KeyBatch::MAX_KEYS, 500, true),
+        ] {
+            assert_eq!(is_called(wanted, &keys(count)), expected, "{wanted} {count}");
+        }
+        assert!(is_called(NO_KEYS, &|inbox| inbox.put(credentials())));
+        assert!(is_called(NO_KEYS, &|inbox| inbox.end_source()));
+        assert!(is_called(NO_KEYS, &|inbox| Waker::from(Arc::clone(inbox)).wake()));
+    }
+
+    #[test]
+    fn a_waiting_run_is_woken_by_all_that_comes_in() {
+        let puts: [fn(&Arc<Inbox<u32>>); 4] = [
+            |inbox| inbox.put(credentials()),
+            |inbox| assert!(inbox.put_key(1)),
+            |inbox| inbox.end_source(),
+            |inbox| Waker::from(Arc::clone(inbox)).wake(),
+        ];
+        for put in puts {
+            let inbox = Arc::new(Inbox::new());
+            let (woken, wakes) = mpsc::channel();
+            let waiting = Arc::clone(&inbox);
+            let run = thread::spawn(move || {
+                take(&waiting, KeysWanted::Any, 60 * MINUTE);
+                woken.send(()).unwrap();
+            });
+            while inbox.lock().keys_awaited == NO_KEYS {
+                thread::yield_now();
+            }
+            put(&inbox);
+            wakes.recv_timeout(MINUTE).expect("the run is woken");
+            run.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_reader_waits_for_room_and_ends_with_the_run() {
+        let inbox = Arc::new(Inbox::new());
+        let close = inbox.close_on_drop();
+        let (done, ends) = mpsc::channel();
+        let reading = Arc::clone(&inbox);
+        let reader = thread::spawn(move || {
+            let put = (0..).take_while(|&key| reading.put_key(key)).count();
+            done.send(put).unwrap();
+        });
+        let mut keys = VecDeque::new();
+        while keys.len() < 3 * KEYS_AHEAD {
+            let (mut taken, has_more_keys) = take(&inbox, KeysWanted::Any, MINUTE);
+            assert!(has_more_keys && taken.len() <= KEYS_AHEAD);
+            keys.append(&mut taken);
+        }
+        assert!(keys.iter().copied().eq(0..u32::try_from(keys.len()).unwrap()));
+        drop(close);
+        let put = ends.recv_timeout(MINUTE).expect("the reader ends");
+        assert!(put >= keys.len() - 1, "the last key is put, and then no more are wanted");
+        reader.join().unwrap();
+    }
+}

@@ -3,7 +3,7 @@
 use std::{error, fmt};
 
 /// The keys that are read; files may write them in any case, and with `_` or nothing for `-`.
-const KEYS: [&str; 22] = [
+pub(crate) const KEYS: [&str; 22] = [
     "access-key-id",
     "access-key-secret",
     "sts-token",

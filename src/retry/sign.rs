@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{BulkOptions, StopReason};
+use crate::bulk::{BulkOptions, StopReason};
 use crate::signing::Signer;
 use crate::{AttemptError, Credentials, Now, Target};
 
@@ -131,7 +131,7 @@ impl Authority {
     }
 
     /// Gives the provider its timeout anew.
-    pub(super) fn restart(&mut self, now: Duration) {
+    pub(crate) fn restart(&mut self, now: Duration) {
         if let Some(asked) = &mut self.asked {
             asked.since = now;
         }
@@ -241,7 +241,7 @@ impl Clock {
     }
 
     /// Learns the time anew from the next rejection.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.is_proven = true;
     }
 
@@ -289,7 +289,7 @@ mod tests {
             .unwrap()
             .with_expiration(at(400).1);
         let options = BulkOptions::new().credentials_timeout(Duration::from_secs(60));
-        let mut authority = Authority::new(&target, credentials, &options);
+        let mut authority = Authority::new(&target, credentials.clone(), &options);
 
         let (mut now, mut wall) = at(0);
         for expected in [100, 110, 120, 130, 140, 150, 160, 170, 180] {
@@ -306,5 +306,16 @@ mod tests {
         assert_eq!(authority.next_poll(now, wall), Some(at(410).0));
         assert_eq!(authority.overdue(at(459).0), None, "the timeout begins with the need");
         assert_eq!(authority.overdue(at(460).0), Some(StopReason::CredentialsMissing));
+
+        // The expiry comes before the next question.
+        let mut authority = Authority::new(&target, credentials.clone(), &options);
+        let (now, wall) = at(393);
+        assert!(authority.poll(now, wall));
+        assert_eq!(authority.next_poll(now, wall), Some(at(400).0));
+
+        // Credentials that were never seen before their expiration are used.
+        let mut authority = Authority::new(&target, credentials, &options);
+        let (now, wall) = at(400);
+        assert!(authority.poll(now, wall) && authority.is_valid());
     }
 }

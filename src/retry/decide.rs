@@ -245,4 +245,31 @@ mod tests {
             Verdict::Retry
         );
     }
+
+    #[test]
+    fn what_may_come_from_a_limit_slows_down() {
+        for (status, code, expected) in [
+            (429, code::BAD_ERROR_RESPONSE, true),
+            (400, code::THROTTLING, true),
+            (503, "Unheard", true),
+            (500, code::INTERNAL_ERROR, false),
+            (502, "Unheard", false),
+            (400, code::REQUEST_TIMEOUT, false),
+            (409, "Unheard", true),
+            (401, "Unheard", false),
+            (400, code::BAD_REQUEST, false),
+            (400, "Unheard", true),
+            (400, code::MALFORMED_JSON, false),
+            (404, code::BAD_ERROR_RESPONSE, true),
+            (404, "Unheard", true),
+            (404, code::NO_SUCH_BUCKET, false),
+            (302, "Unheard", false),
+            (403, code::REQUEST_TIME_TOO_SKEWED, false),
+        ] {
+            let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m");
+            let error = AttemptError::from(error.with_request_id("id"));
+            assert_eq!(slows_down(&error), expected, "{status} {code}");
+        }
+        assert!(!slows_down(&TransportError::may_have_arrived("reset").into()));
+    }
 }

@@ -93,3 +93,49 @@ impl Startup {
         self.error.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TransportError;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn lost() -> AttemptError {
+        TransportError::may_have_arrived("reset").into()
+    }
+
+    #[test]
+    fn ten_attempts_end_the_run() {
+        let mut startup = Startup::default();
+        // 16 that were in flight together count as two.
+        (0..16).for_each(|_| assert!(!startup.failed(SECOND, Duration::ZERO, &lost(), false)));
+        // Throttled ones do not count.
+        (0..16).for_each(|_| assert!(!startup.failed(2 * SECOND, SECOND, &lost(), true)));
+        (0..7).for_each(|_| assert!(!startup.failed(2 * SECOND, SECOND, &lost(), false)));
+        assert!(startup.failed(2 * SECOND, SECOND, &lost(), false));
+        startup.succeeded();
+        assert!(startup.is_over() && startup.error().is_none());
+        (0..16).for_each(|_| assert!(!startup.failed(2 * SECOND, SECOND, &lost(), false)));
+    }
+
+    #[test]
+    fn a_minute_and_two_attempts_end_the_run() {
+        let mut startup = Startup::default();
+        assert!(!startup.failed(50 * SECOND, SECOND, &lost(), true));
+        assert_eq!((startup.deadline(), startup.is_overdue(90 * SECOND)), (None, false));
+        assert!(!startup.failed(51 * SECOND, 50 * SECOND, &lost(), true));
+        assert_eq!(startup.deadline(), Some(61 * SECOND));
+        assert!(!startup.is_overdue(60 * SECOND) && startup.is_overdue(61 * SECOND));
+        // The time in which the service asked to wait, each second once, and that without requests.
+        startup.hold(51 * SECOND, 10 * SECOND);
+        startup.hold(56 * SECOND, 10 * SECOND);
+        startup.hold(57 * SECOND, SECOND);
+        assert_eq!(startup.deadline(), Some(76 * SECOND));
+        startup.skip(4 * SECOND);
+        assert_eq!(startup.deadline(), Some(80 * SECOND));
+        assert!(startup.failed(80 * SECOND, 52 * SECOND, &lost(), true));
+        startup.hold(80 * SECOND, 86_400 * SECOND);
+        assert_eq!(startup.deadline(), Some(5 * SECOND + TIME + MOST_HELD));
+    }
+}

@@ -1,9 +1,28 @@
-use super::decide::History;
-use super::doubt::Doubt;
-use super::startup::Startup;
-use super::{BulkDelete, Phase};
+use super::split::Doubt;
+use super::{Batch, BulkDelete, Event, Phase, StopReason};
+use crate::retry::{History, Startup};
 
 impl BulkDelete {
+    /// Sends nothing more. Keys that are not in flight are settled at once; those in flight are
+    /// settled by their response. Has no effect on a finished run.
+    #[doc(alias = "cancel")]
+    pub fn stop(&mut self) {
+        if !self.is_finished() {
+            self.stop_because(StopReason::Requested);
+        }
+    }
+
+    /// Sends nothing more and waits for nothing. Keys in flight become
+    /// [unconfirmed](KeyOutcome::Unconfirmed), and the report is final. For a loop that is dropped
+    /// or cannot wait.
+    pub fn abort(&mut self) {
+        self.stop();
+        while let Some((_, mut attempt)) = self.in_flight.pop_first() {
+            attempt.batch.may_have_deleted = true;
+            self.settle_failed(attempt.batch);
+        }
+    }
+
     /// Begins again after a stop: keys can be pushed, and are sent. For a loop that outlives its
     /// stops, such as that of a [`Client`](crate::calls). Does nothing to a run that has not
     /// [`stopped`](Self::stopped).
@@ -56,5 +75,24 @@ impl BulkDelete {
         for (all, keys) in self.failed_for_good.iter_mut().zip(keys) {
             *all += keys;
         }
+    }
+
+    pub(super) fn stop_because(&mut self, reason: StopReason) {
+        if matches!(self.phase, Phase::Stopped(_)) {
+            return;
+        }
+        self.events.push_back(Event::Stopped(reason.clone()));
+        self.close();
+        self.phase = Phase::Stopped(reason);
+        let delayed = std::mem::take(&mut self.delayed).into_values();
+        let unsent: Vec<Batch> =
+            self.parked.drain(..).chain(delayed).chain(self.ready.drain(..)).collect();
+        unsent.into_iter().for_each(|batch| self.settle_failed(batch));
+    }
+
+    /// Stops the run over an error of `batch`.
+    pub(super) fn stop_over(&mut self, batch: Batch, reason: StopReason) {
+        self.stop_because(reason);
+        self.settle_failed(batch);
     }
 }
