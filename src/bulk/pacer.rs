@@ -328,11 +328,14 @@ impl Pacer {
             starts_anew
         } else {
             // All that is known is how fast requests went out: worth half an accepted request, and
-            // no more. If that is faster than the documented limit on keys, which full batches meet
-            // first, that limit is likelier.
+            // no more. The documented limit on keys is likelier, unless more was accepted than it
+            // allows in the second of an opening, with a bucket of a second.
             let sent_per_second = meter.window / latency.max(0.001);
             let rate = sent_per_second.min(DOCUMENTED[blamed]);
-            let belief = if blamed == KEYS && sent_per_second >= DOCUMENTED[KEYS] {
+            let is_documented = blamed == KEYS
+                && sent_per_second >= DOCUMENTED[KEYS]
+                && throttle.mark.amount <= 2.0 * DOCUMENTED[KEYS];
+            let belief = if is_documented {
                 Belief { rate, weight: 4.0, trust: 2.0 }
             } else {
                 Belief::of(rate, 0.5)
