@@ -396,6 +396,21 @@ mod tests {
     }
 
     #[test]
+    fn positions_of_keys_and_repeats_are_merged() {
+        for (keys, repeats, expected) in [
+            (&[0, 1, 3][..], &[][..], "[0..2, 3..4]"),
+            (&[3, 4, 8], &[5], "[3..6, 8..9]"),
+            (&[3, 4, 8], &[5, 9, 12], "[3..6, 8..10, 12..13]"),
+            (&[7, 8], &[9, 10], "[7..11]"),
+        ] {
+            let mut places = Places::default();
+            keys.iter().for_each(|&position| places.add(position));
+            repeats.iter().for_each(|&position| places.add_repeat(position, 0));
+            assert_eq!(format!("{:?}", places.positions()), expected);
+        }
+    }
+
+    #[test]
     fn halves_begin_anew_and_keep_what_is_known() {
         let mut places = Places::default();
         [3, 4, 6].into_iter().for_each(|position| places.add(position));

@@ -418,7 +418,7 @@ impl KeyLister {
             Work::Listing(_) => usize::from(ListVectors::MAX_RESULTS),
             Work::Lookup(_) => GetVectors::MAX_KEYS,
         };
-        self.keys.len() + page * self.in_flight.len() < page * self.segments.len().max(2)
+        self.keys.len() + page * (self.in_flight.len() + 1) <= page * self.segments.len().max(2)
     }
 }
 

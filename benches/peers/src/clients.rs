@@ -93,11 +93,17 @@ pub enum Paced {
     UreqOurs,
     S3VectorsStandard,
     S3VectorsAdaptive,
+    Ossify,
 }
 
 impl Paced {
-    pub const ALL: [Self; 4] =
-        [Self::HyperOurs, Self::UreqOurs, Self::S3VectorsStandard, Self::S3VectorsAdaptive];
+    pub const ALL: [Self; 5] = [
+        Self::HyperOurs,
+        Self::UreqOurs,
+        Self::S3VectorsStandard,
+        Self::S3VectorsAdaptive,
+        Self::Ossify,
+    ];
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -106,6 +112,7 @@ impl Paced {
             Self::UreqOurs => "ours (ureq)",
             Self::S3VectorsStandard => "aws-sdk-s3vectors (standard)",
             Self::S3VectorsAdaptive => "aws-sdk-s3vectors (adaptive)",
+            Self::Ossify => "ossify",
         }
     }
 
@@ -114,7 +121,8 @@ impl Paced {
         matches!(self, Self::HyperOurs | Self::UreqOurs)
     }
 
-    /// Sends `batches` batches, at most `concurrency` at a time. Returns how many failed.
+    /// Sends `batches` batches, at most `concurrency` at a time. Returns how many failed, as far as
+    /// the client reports it.
     #[must_use]
     pub fn send_all(self, port: u16, concurrency: usize, batches: usize) -> usize {
         let options = BulkOptions::new().concurrency(concurrency);
@@ -127,6 +135,7 @@ impl Paced {
             Self::S3VectorsAdaptive => {
                 s3vectors::run(port, concurrency, batches, RetryConfig::adaptive())
             }
+            Self::Ossify => ossify::run(port, concurrency, batches),
         }
     }
 }

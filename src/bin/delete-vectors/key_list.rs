@@ -6,6 +6,9 @@
 use std::path::Path;
 
 use oss_delete_vectors::Key;
+use serde_json::json;
+
+use crate::text::json_line;
 
 /// Reads `doc-001,doc-002` or `["doc-001","doc-002"]`.
 pub(crate) fn parse(text: &str) -> Result<Vec<String>, String> {
@@ -18,7 +21,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<String>, String> {
             return Err(format!(
                 "not a JSON array of strings like '[\"doc-001\",\"doc-002\"]': {error}\n\
                  help: if it is not JSON but a list of keys, write '{}'",
-                serde_json::json!(list)
+                json_line(&json!(list))
             ));
         }
         Err(_) => list(text.trim_end_matches(['\n', '\r']))?,
@@ -40,7 +43,7 @@ pub(crate) fn refuse_path(text: &str) -> Result<(), String> {
     Err(format!(
         "{text:?} is the name of a file, and could be a key\nhelp: --keys file://{text} or --keys-from {text} reads the \
          file; --keys '{}' is the key",
-        serde_json::json!([text])
+        json_line(&json!([text]))
     ))
 }
 
@@ -58,7 +61,7 @@ fn list(text: &str) -> Result<Vec<String>, String> {
         if key.is_empty() && keys.len() > 1 {
             return Err(format!(
                 "has an empty key between its commas: leave the comma out, or, if it is part of a key, write '{}'",
-                serde_json::json!([text])
+                json_line(&json!([text]))
             ));
         }
     }
@@ -66,7 +69,7 @@ fn list(text: &str) -> Result<Vec<String>, String> {
 }
 
 fn both(key: &str, trimmed: &str, what: &str) -> String {
-    let [exact, trimmed] = [key, trimmed].map(|key| serde_json::json!([key]));
+    let [exact, trimmed] = [key, trimmed].map(|key| json_line(&json!([key])));
     format!("{key:?} {what}: write '{exact}' if they are part of the key, '{trimmed}' if not")
 }
 
@@ -122,6 +125,11 @@ mod tests {
             assert!(error.starts_with("not a JSON array of strings like "), "{text}: {error}");
             assert!(error.ends_with(&list), "{text}: {error}");
         }
+        // What garbles a terminal is escaped, as JSON may have it.
+        assert_eq!(
+            parse("a\u{7f}\u{202e},,b").unwrap_err(),
+            r#"has an empty key between its commas: leave the comma out, or, if it is part of a key, write '["a\u007f\u202e,,b"]'"#
+        );
         let error = refuse_path("Cargo.toml").unwrap_err();
         assert!(
             error.contains("--keys file://Cargo.toml") && error.contains(r#"'["Cargo.toml"]'"#)

@@ -49,12 +49,13 @@ fn main() {
 fn run(client: Paced, concurrency: usize, latency: Duration, batches: usize) -> String {
     let server = Server::throttled(Limit { latency, ..Limit::OF_THE_COMPARISON });
     let start = Instant::now();
-    let lost = client.send_all(server.port(), concurrency, batches);
+    let reported = client.send_all(server.port(), concurrency, batches);
     let wall = start.elapsed().as_secs_f64();
     let ideal = (batches as f64 - DEPTH) / PER_SECOND;
     let arrivals = server.arrivals();
-    let refused = 100.0 * arrivals.iter().filter(|arrival| !arrival.is_accepted).count() as f64
-        / arrivals.len() as f64;
+    let accepted = arrivals.iter().filter(|arrival| arrival.is_accepted).count();
+    let refused = 100.0 * (arrivals.len() - accepted) as f64 / arrivals.len() as f64;
+    let lost = batches.saturating_sub(accepted);
 
     // A short run ends before the pacer has learned anything, so it has no goals.
     let is_judged = client.is_ours() && batches >= 1000;
@@ -63,6 +64,7 @@ fn run(client: Paced, concurrency: usize, latency: Duration, batches: usize) -> 
     let missed: Vec<&str> =
         goals.into_iter().filter(|(_, is_met)| !is_met).map(|(goal, _)| goal).collect();
     let verdict = match &missed[..] {
+        _ if reported != lost => format!("it reported {reported} as lost"),
         _ if !is_judged => String::new(),
         [] => "met".to_owned(),
         missed => format!("MISSED: {}", missed.join(", ")),
