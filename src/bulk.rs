@@ -254,6 +254,7 @@ struct InFlight {
     batch: Batch,
     span: Span,
     sent_at: Duration,
+    ticket: pacer::Ticket,
     /// That of the run when it was sent.
     epoch: u32,
     /// No longer counted by the pacer.

@@ -1,10 +1,15 @@
+mod ceiling;
+mod evidence;
 mod latency;
 mod limit;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::ceiling::Ceiling;
+use self::evidence::{Belief, Conditions, Mark, Throttle};
 use self::latency::Latency;
-use self::limit::{Limit, Throttle, as_f64, seconds};
+use self::limit::{Limit, as_f64, seconds};
 use super::{Pace, Rate};
 
 /// Decides when the next request may go out, and finds the service's limits: requests per second
@@ -17,7 +22,8 @@ use super::{Pace, Rate};
 ///    [`Limit`].
 /// 4. **Charge** a batch for both: it leaves when both limits have let in its amount since the
 ///    batch before it.
-/// 5. **Open again** after a time in which every request was throttled.
+/// 5. **Hold what is in flight** instead of a rate, if that is what is limited: [`Ceiling`].
+/// 6. **Open again** after a time in which every request was throttled.
 ///
 /// While one limit binds, the other is remembered: nothing is blamed on it, and nothing is learnt.
 #[derive(Debug)]
@@ -29,6 +35,11 @@ pub(super) struct Pacer {
     latency: Latency,
     accepted: u64,
     throttled: u64,
+    /// All that was sent, and the part of it that took nothing.
+    sent: Amounts,
+    nothing: Amounts,
+    /// The last ones that took nothing.
+    recent: VecDeque<(Ticket, Amounts)>,
     /// Keys of a batch, over a longer time.
     mean_size: f64,
     suspicion: f64,
@@ -38,6 +49,17 @@ pub(super) struct Pacer {
     round_end: Option<Duration>,
     /// Of requests, and of keys.
     meters: [Meter; 2],
+}
+
+/// Requests, and keys.
+type Amounts = [f64; 2];
+
+/// The place of a request in the order of sending: what was sent with it and before it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ticket {
+    total: Amounts,
+    /// What was in flight then, with it.
+    level: Amounts,
 }
 
 /// One of the two amounts.
@@ -53,8 +75,7 @@ struct Meter {
     /// In flight at once: at most so much, unless it is a single request.
     window: f64,
     in_flight: f64,
-    /// Of all accepted requests.
-    accepted: f64,
+    ceiling: Ceiling,
     /// Smoothed amount of a request.
     unit: f64,
 }
@@ -76,6 +97,8 @@ const SLACK: Duration = Duration::from_millis(20);
 const LEAST_ROUND: f64 = 0.05;
 /// An opening in which no more requests were accepted was in vain.
 const IN_VAIN: u64 = 3;
+/// Requests that took nothing and are remembered, to sort out which came first.
+const RECENT: usize = 256;
 /// By how much the size of batches must have shifted to blame the other amount.
 const SHIFTED: f64 = 2.0;
 /// Evidence that the other amount is limited, in powers of `e` of the size of throttled batches.
@@ -99,7 +122,7 @@ impl Pacer {
             paid_at: None,
             window: FIRST_WINDOW[amount],
             in_flight: 0.0,
-            accepted: 0.0,
+            ceiling: Ceiling::default(),
             unit: 0.0,
         };
         Self {
@@ -109,6 +132,9 @@ impl Pacer {
             latency: Latency::default(),
             accepted: 0,
             throttled: 0,
+            sent: [0.0; 2],
+            nothing: [0.0; 2],
+            recent: VecDeque::new(),
             mean_size: 0.0,
             suspicion: 0.0,
             opened_at: 0,
@@ -121,7 +147,9 @@ impl Pacer {
     pub(super) fn next_send(&self, keys: usize) -> Option<Duration> {
         let amounts = amounts(keys);
         let fits = |(meter, amount): (&Meter, f64)| {
-            meter.in_flight == 0.0 || meter.in_flight + amount <= meter.window
+            let level = meter.in_flight + amount;
+            meter.in_flight == 0.0
+                || (level <= meter.window && meter.ceiling.admits(level, meter.unit))
         };
         if !self.is_fixed() && !self.meters.iter().zip(amounts).all(fits) {
             return None;
@@ -143,9 +171,16 @@ impl Pacer {
     }
 
     /// A request went out.
-    pub(super) fn sent(&mut self, now: Duration, keys: usize) {
-        for (meter, amount) in self.meters.iter_mut().zip(amounts(keys)) {
+    pub(super) fn sent(&mut self, now: Duration, keys: usize) -> Ticket {
+        for (sent, amount) in self.sent.iter_mut().zip(amounts(keys)) {
+            *sent += amount;
+        }
+        let latency = self.latency.mean();
+        let mut level = [0.0; 2];
+        for (number, (meter, amount)) in self.meters.iter_mut().zip(amounts(keys)).enumerate() {
             meter.in_flight += amount;
+            level[number] = meter.in_flight;
+            meter.ceiling.sent(now, meter.in_flight, latency);
             let due = meter.due(amount).unwrap_or_default();
             // What nobody used is lost but for a little: no burst after a pause.
             let latest = now.saturating_sub(SLACK);
@@ -154,6 +189,7 @@ impl Pacer {
             }
             meter.paid_at = Some(due.max(latest));
         }
+        Ticket { total: self.sent, level }
     }
 
     /// A response came, whatever it says; to be called before [`accepted`](Self::accepted) and
@@ -190,6 +226,7 @@ impl Pacer {
         &mut self,
         now: Duration,
         latency: Duration,
+        ticket: Ticket,
         keys: usize,
         was_held_back: bool,
     ) {
@@ -202,12 +239,18 @@ impl Pacer {
         if ends_blackout && self.accepted - self.opened_at > IN_VAIN {
             return self.open_again(now);
         }
-        let (latency, concurrency) = (self.latency.mean(), self.concurrency as f64);
+        let taken = self.taken(ticket);
+        let (latency, deviation) = (self.latency.mean(), self.latency.deviation());
+        let concurrency = self.concurrency as f64;
         let is_new_round = self.round_end.is_some_and(|end| now >= end);
         for (number, (meter, amount)) in self.meters.iter_mut().zip(amounts(keys)).enumerate() {
-            meter.accepted += amount;
-            if let Some(limit) = &mut meter.limit {
-                limit.accepted(sent_at, meter.accepted, meter.unit, latency, was_held_back);
+            meter.ceiling.accepted(ticket.level[number], meter.unit);
+            if let Some(limit) = &mut meter.limit
+                && !meter.ceiling.is_held()
+            {
+                let mark = Mark { sent_at, order: ticket.total[REQUESTS], amount: taken[number] };
+                let at = Conditions { unit: meter.unit, latency, deviation };
+                limit.accepted(mark, at, was_held_back);
             }
             let used = meter.in_flight + amount;
             if self.round_end.is_none() {
@@ -223,33 +266,85 @@ impl Pacer {
         self.meters[REQUESTS].window = self.meters[REQUESTS].window.min(concurrency);
     }
 
+    /// A request took nothing of the limits: it was throttled, or never sent.
+    pub(super) fn took_nothing(&mut self, ticket: Ticket, keys: usize) {
+        let size = amounts(keys);
+        for (number, meter) in self.meters.iter_mut().enumerate() {
+            self.nothing[number] += size[number];
+            if let Some(limit) = &mut meter.limit {
+                limit.took_nothing(ticket.total[REQUESTS], size[number], size[1 - number]);
+            }
+        }
+        self.recent.push_back((ticket, size));
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+    }
+
     /// A throttled request, with its response `latency` after it was sent.
-    pub(super) fn throttled(&mut self, now: Duration, latency: Duration, keys: usize) {
+    pub(super) fn throttled(
+        &mut self,
+        now: Duration,
+        latency: Duration,
+        ticket: Ticket,
+        keys: usize,
+    ) {
         if self.is_fixed() {
             return;
         }
         self.observe(keys);
         self.throttled += 1;
         let sent_at = now.saturating_sub(latency);
-        let blamed = self.blame(now, sent_at, keys);
-        let throttle = self.throttle(now, sent_at, blamed);
-        let latency = self.latency.mean();
-        let size = self.meters[KEYS].unit;
+        self.took_nothing(ticket, keys);
+        let size = amounts(keys);
+        if let Some(held) = self.meters.iter().position(|meter| meter.ceiling.is_held())
+            && self.meters[held].ceiling.throttled(now, sent_at, ticket.level[held], size[held])
+        {
+            return;
+        }
+        let throttles = self.throttles(now, sent_at, ticket);
+        let blamed = self.blame(throttles, keys);
+        let throttle = throttles[blamed];
+        let (latency, deviation) = (self.latency.mean(), self.latency.deviation());
+        let mean_size = self.meters[KEYS].unit;
         let is_opening = self.round_end.take().is_some();
-        let amount = amounts(keys)[blamed];
+        let amount = size[blamed];
         let meter = &mut self.meters[blamed];
+        if meter.limit.is_some()
+            && meter.ceiling.throttled(now, sent_at, ticket.level[blamed], amount)
+        {
+            return;
+        }
         let starts_anew = if let Some(limit) = &mut meter.limit {
-            limit.throttled(throttle, amount, meter.unit, latency)
+            let was_dark = limit.is_dark();
+            let at = Conditions { unit: meter.unit, latency, deviation };
+            let starts_anew = limit.throttled(throttle, amount, at);
+            // Only after an accepted one: where several are throttled in a row, it was not too
+            // early by a little.
+            if !starts_anew && !was_dark {
+                let refund = seconds(limit.refund(amount));
+                meter.paid_at = meter.paid_at.map(|paid_at| paid_at.saturating_sub(refund));
+            }
+            starts_anew
         } else {
             // All that is known is how fast requests went out: worth half an accepted request, and
-            // no more.
+            // no more. The documented limit on keys is likelier, unless more was accepted than it
+            // allows in the second of an opening, with a bucket of a second.
             let sent_per_second = meter.window / latency.max(0.001);
-            let prior = sent_per_second.min(DOCUMENTED[blamed]);
-            meter.limit = Some(Limit::believed(throttle, prior, 0.5, amount));
-            meter.measured_at = size;
+            let rate = sent_per_second.min(DOCUMENTED[blamed]);
+            let is_documented = blamed == KEYS
+                && sent_per_second >= DOCUMENTED[KEYS]
+                && throttle.mark.amount <= 2.0 * DOCUMENTED[KEYS];
+            let belief = if is_documented {
+                Belief { rate, weight: 4.0, trust: 2.0 }
+            } else {
+                Belief::of(rate, 0.5)
+            };
+            meter.limit = Some(Limit::believed(throttle, belief, amount));
+            meter.measured_at = mean_size;
             true
         };
-        meter.measured_at += (size - meter.measured_at) / 8.0;
+        meter.measured_at += (mean_size - meter.measured_at) / 8.0;
         if starts_anew {
             // Never back: a slot that was handed out is not handed out again.
             meter.paid_at = meter.paid_at.max(Some(now));
@@ -272,7 +367,7 @@ impl Pacer {
     /// If batches are much smaller now, more requests than ever are sent for the same keys: that
     /// points to requests. If they are much larger, it points to keys. A wrong guess costs little:
     /// both limits hold at the size they were measured at, and the wrong one grows later.
-    fn blame(&mut self, now: Duration, sent_at: Duration, keys: usize) -> usize {
+    fn blame(&mut self, throttles: [Throttle; 2], keys: usize) -> usize {
         let size = self.meters[KEYS].unit;
         let known = |amount: usize| {
             self.meters[amount].limit.is_some().then_some(self.meters[amount].measured_at)
@@ -283,8 +378,8 @@ impl Pacer {
             (None, None) | (Some(_), Some(_)) => REQUESTS,
             (Some(small), None) if size > SHIFTED * small => KEYS,
             (None, Some(large)) if size * SHIFTED < large => REQUESTS,
-            (Some(_), None) => self.suspect(REQUESTS, now, sent_at, keys),
-            (None, Some(_)) => self.suspect(KEYS, now, sent_at, keys),
+            (Some(_), None) => self.suspect(REQUESTS, throttles, keys),
+            (None, Some(_)) => self.suspect(KEYS, throttles, keys),
         }
     }
 
@@ -297,7 +392,7 @@ impl Pacer {
     /// mean)` over throttled batches rises under a limit on keys, and falls under one on requests
     /// that is paced by keys. This is a CUSUM test: the sum starts again at 0, and far from 0 it is
     /// evidence. Batches of equal size give no evidence, and need none.
-    fn suspect(&mut self, known: usize, now: Duration, sent_at: Duration, keys: usize) -> usize {
+    fn suspect(&mut self, known: usize, throttles: [Throttle; 2], keys: usize) -> usize {
         let ratio = (as_f64(keys as u64) / self.mean_size).ln().clamp(-1.0, 1.0);
         // Paced by requests, the sum stays or rises. Half of the rise under a limit on keys is
         // subtracted, so that chance does not add up.
@@ -307,32 +402,41 @@ impl Pacer {
             return known;
         }
         self.suspicion = 0.0;
-        let throttle = self.throttle(now, sent_at, known);
         let limit = self.meters[known].limit.take().expect("it is the known one");
         let other = 1 - known;
-        if let Some(rate) = limit.other_rate(throttle) {
+        if let Some(rate) = limit.other_rate(throttles[known]) {
             let (mean, size) = (self.meters[KEYS].unit, amounts(keys)[other]);
             let meter = &mut self.meters[other];
-            meter.limit = Some(Limit::believed(
-                Throttle { amount: throttle.other, other: throttle.amount, ..throttle },
-                rate,
-                4.0,
-                size,
-            ));
+            meter.limit = Some(Limit::believed(throttles[other], Belief::of(rate, 4.0), size));
             meter.measured_at = mean;
         }
         other
     }
 
-    fn throttle(&self, at: Duration, sent_at: Duration, amount: usize) -> Throttle {
-        Throttle {
+    /// A throttled request, as evidence of each limit.
+    fn throttles(&self, at: Duration, sent_at: Duration, ticket: Ticket) -> [Throttle; 2] {
+        let (order, taken) = (ticket.total[REQUESTS], self.taken(ticket));
+        [REQUESTS, KEYS].map(|amount| Throttle {
             at,
-            sent_at,
-            amount: self.meters[amount].accepted,
-            accepted: self.accepted,
+            mark: Mark { sent_at, order, amount: taken[amount] },
+            accepted: taken[REQUESTS],
             throttled: self.throttled,
-            other: self.meters[1 - amount].accepted,
+            other: taken[1 - amount],
+        })
+    }
+
+    /// What the service took of all that was sent up to this request. What is not known yet counts
+    /// as taken: most requests are.
+    fn taken(&self, ticket: Ticket) -> Amounts {
+        let later =
+            |(other, _): &&(Ticket, Amounts)| other.total[REQUESTS] > ticket.total[REQUESTS];
+        let mut taken: Amounts =
+            std::array::from_fn(|amount| ticket.total[amount] - self.nothing[amount]);
+        for (_, amounts) in self.recent.iter().filter(later) {
+            taken[REQUESTS] += amounts[REQUESTS];
+            taken[KEYS] += amounts[KEYS];
         }
+        taken
     }
 
     /// For so long the service took nothing at all: that was no limit, and what is known of one is
@@ -342,6 +446,7 @@ impl Pacer {
         self.opened_at = self.accepted;
         for (meter, window) in self.meters.iter_mut().zip(FIRST_WINDOW) {
             meter.limit = None;
+            meter.ceiling = Ceiling::default();
             meter.window = window;
             meter.paid_at = None;
         }
@@ -362,15 +467,20 @@ impl Pacer {
 }
 
 impl Meter {
+    /// The rate that is held, unless what is in flight is held instead.
+    fn held_limit(&self) -> Option<&Limit> {
+        self.limit.as_ref().filter(|_| !self.ceiling.is_held())
+    }
+
     /// A second; `None` where there is no bound.
     fn rate(&self) -> Option<f64> {
-        let pace = self.limit.as_ref().map(Limit::pace);
+        let pace = self.held_limit().map(Limit::pace);
         [pace, self.cap].into_iter().flatten().reduce(f64::min)
     }
 
     /// When the rate has let this amount in since the last request; `None` is at once.
     fn due(&self, amount: f64) -> Option<Duration> {
-        let of_limit = self.limit.as_ref().map(|limit| limit.interval(amount));
+        let of_limit = self.held_limit().map(|limit| limit.interval(amount));
         let of_cap = self.cap.map(|cap| amount / cap);
         let interval = [of_limit, of_cap].into_iter().flatten().fold(0.0, f64::max);
         Some(self.paid_at?.saturating_add(seconds(interval)))

@@ -55,15 +55,26 @@ impl BulkDelete {
         if !matches!(outcome, Err(AttemptError::Transport(_))) {
             self.pacer.answered(latency);
         }
+        if let Err(AttemptError::Transport(error)) = &outcome
+            && error.is_surely_not_sent()
+        {
+            self.pacer.took_nothing(attempt.ticket, keys);
+        }
         attempt.span.conclude(&outcome);
         match outcome {
             Ok(deleted) => {
-                self.pacer.accepted(now, latency, keys, deleted.qos_delay().is_some());
+                self.pacer.accepted(
+                    now,
+                    latency,
+                    attempt.ticket,
+                    keys,
+                    deleted.qos_delay().is_some(),
+                );
                 self.conclude_deleted(attempt, &deleted);
             }
             Err(error) => {
                 if slows_down(&error) {
-                    self.pacer.throttled(now, latency, keys);
+                    self.pacer.throttled(now, latency, attempt.ticket, keys);
                 }
                 self.conclude_failed(attempt, error);
             }

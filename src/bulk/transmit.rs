@@ -100,13 +100,14 @@ impl BulkDelete {
         let signer = Arc::clone(self.authority.signer());
         let id = TransmitId(self.next_id);
         self.next_id += 1;
-        self.pacer.sent(self.now.monotonic, batch.keys().len());
+        let ticket = self.pacer.sent(self.now.monotonic, batch.keys().len());
         let (keys, positions) = (batch.keys().len(), batch.positions());
         let span = Span::of_transmit(id.0, keys, batch.requests);
         let attempt = InFlight {
             batch,
             span: span.clone(),
             sent_at: self.now.monotonic,
+            ticket,
             epoch: self.epoch,
             is_overdue: false,
             clock_generation: self.clock.generation(),

@@ -105,3 +105,35 @@ fn clients_sharing_a_limit_lose_no_key() {
     let (wall, throttled) = (outcome.wall(), outcome.throttled);
     assert!(wall < 15.0 && throttled < 500, "{wall} s, {throttled} throttled");
 }
+
+#[test]
+fn limit_in_flight_is_held_without_throttling() {
+    let limits = Limits { keys_in_flight: 2500.0, service_time: 0.1, ..Limits::NONE };
+    let (wall, throttled) = measure(&world(limits, 0.005, 16, vec![500; 3000]), 1);
+    assert!(wall < 1.15 && throttled < 0.03, "{wall} of the ideal time, {throttled}");
+}
+
+#[test]
+fn clients_sharing_a_low_limit_get_their_share() {
+    let limits = documented(2500.0, 1000.0);
+    let mut walls: Vec<f64> = (0..5)
+        .map(|seed| {
+            let world = World { clients: 2, ..world(limits, 0.02, 16, vec![500; 300]) };
+            measure(&world, seed).0
+        })
+        .collect();
+    walls.sort_by(f64::total_cmp);
+    assert!(walls[2] < 1.1 && walls[4] < 1.3, "of the ideal time: {walls:?}");
+}
+
+#[test]
+fn failed_attempts_use_up_the_limit_as_well() {
+    for (case, batches) in
+        [("full", vec![500; 300]), ("1 to 500 keys", random_sizes(1..501, 150_000))]
+    {
+        let world =
+            World { faults: (0.05, 0.1), ..world(documented(2500.0, 1000.0), 0.02, 16, batches) };
+        let (wall, _) = measure(&world, 1);
+        assert!(wall < 1.15, "{case}: {wall} of the ideal time");
+    }
+}

@@ -39,6 +39,11 @@ impl Latency {
         self.mean
     }
 
+    /// In seconds.
+    pub(super) fn deviation(&self) -> f64 {
+        self.deviation
+    }
+
     /// After how long a request without a response no longer fills the window; `None` before the
     /// first response.
     pub(super) fn overdue_after(&self) -> Option<Duration> {

@@ -1,6 +1,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::evidence::{Belief, Conditions, Mark, Throttle, seconds_between};
+
 /// What is known of one limit: an amount per second, in requests or in keys.
 ///
 /// # The estimate
@@ -8,8 +10,8 @@ use std::time::Duration;
 /// The service holds tokens. They come in at the limit's rate `r`, up to some depth, and an
 /// accepted request takes its amount `u`. A request is throttled if fewer than `u` are left. So the
 /// level at a throttled response is known, whatever the depth: between 0 and `u`. Between two such
-/// moments,
-/// `T` seconds apart, what is accepted is what came in, less or more the difference of two levels:
+/// moments, `T` seconds apart, what is accepted is what came in, less or more the difference of two
+/// levels:
 ///
 /// ```text
 /// accepted = r * T + d,  -u < d < u        estimate = accepted / T, wrong by d / T
@@ -20,20 +22,42 @@ use std::time::Duration;
 /// about `n * u`, and the relative error has a standard deviation of `0.41 / n`. It shrinks with
 /// `n`, not with its root, because the errors of the levels in between cancel out.
 ///
+/// Time and amounts are those of sending. If a request is throttled, all that was sent before it
+/// counts as accepted, until a response says that it was throttled too. In the order of responses,
+/// requests of a burst whose responses come after that of the throttled one would count as
+/// accepted after it: an error of many `u`, that stays.
+///
+/// A belief from before, `p` a second and worth `w` requests, is added as if it had been measured:
+/// `(accepted + w * u) / (T + w * u / p)`. The result is never outside `(accepted - noise) / T` and
+/// `(accepted + noise) / T`, so that a wrong belief does not outlive the proof.
+///
 /// # The surplus
 ///
 /// Below the limit nothing is throttled, and nothing can be learnt. So requests leave faster than
 /// measured, by a part `s`. After `1 / s` requests the surplus is one request's amount, and one is
 /// throttled: a part `s` of all. `s` is `0.25 / n`, a little less than the estimate is uncertain,
-/// and at least [`least_surplus`](Self::least_surplus).
+/// and at least [`least_surplus`](Self::least_surplus). An estimate that is more exact than the
+/// surplus gains nothing, so what is older than `2 / s` requests is forgotten.
 ///
 /// # The growth
 ///
 /// If more than [`noise`](Self::noise) was accepted beyond the measured rate, and nothing
-/// throttled, the limit is higher. That shows after `noise / (s * r)` seconds. Then the surplus
-/// triples, so that the next step takes a third of the time, and all steps together half as long
-/// again as the first. At [`MOST_SURPLUS`] the measured rate itself is raised. The throttled
-/// response that ends this puts the limit between the last two steps.
+/// throttled, the limit is higher. That shows after `noise / (s * r)` seconds. Then the surplus is
+/// [`STEP`] times as large, so that the next step takes a fifth of the time, and all steps together
+/// a quarter as long again as the first. At [`MOST_SURPLUS`] the measured rate itself is raised.
+///
+/// The throttled response that ends this puts the limit between the paces of the last two steps,
+/// `gap` apart. If it is anywhere between, with equal probability, its distance from the lower one
+/// has a root mean square of `gap / sqrt(3)`. So the lower one is a belief with that error, worth
+/// `0.41 / (gap / sqrt(3)) = 0.7 / gap` requests.
+///
+/// # A shallow bucket
+///
+/// If the bucket holds a single request, it is full when the next one may come: tokens do not add
+/// up, each request that comes too early is throttled, and each wait loses tokens. It shows by a
+/// throttled response before the last step has gained one request. Then the pace before that step
+/// is kept as it was, the next steps are smaller, and the throttled request waits only for what it
+/// came too early by.
 ///
 /// # What is not measured
 ///
@@ -47,19 +71,22 @@ pub(super) struct Limit {
     measured: f64,
     /// By how much to go faster, as a part of it.
     surplus: f64,
-    /// What was believed before the first of `throttles`, and how many requests that belief is
-    /// worth.
-    prior: f64,
-    prior_weight: f64,
+    /// The surplus before the last step of growth: nothing was throttled at it.
+    proven: f64,
+    belief: Belief,
     /// The oldest is where the measurement begins.
     throttles: VecDeque<Throttle>,
     /// The first throttled response since the last accepted request.
     blackout: Option<Throttle>,
-    /// Since when, by the time of sending, throttles should have come and did not, and what was
-    /// accepted by then.
-    quiet_since: (Duration, f64),
+    /// Since when throttles should have come and did not.
+    quiet_since: Mark,
     grown_at: Duration,
     has_grown: bool,
+    /// Nothing was accepted since the measurement began, so that only an upper bound is known.
+    is_lost: bool,
+    is_shallow: bool,
+    /// The part of its interval that a throttled request waits for.
+    retry: f64,
     /// Seconds since the last throttle for which the limit let in more than was sent.
     idle: f64,
     /// Seconds between accepted requests, where they were measured; twice that is the longest wait.
@@ -68,40 +95,29 @@ pub(super) struct Limit {
     grain: f64,
 }
 
-/// A moment at which the service had nothing left, and what came of all requests until then.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Throttle {
-    pub(super) at: Duration,
-    pub(super) sent_at: Duration,
-    /// Amount of accepted requests, and their number.
-    pub(super) amount: f64,
-    pub(super) accepted: u64,
-    /// Throttled requests.
-    pub(super) throttled: u64,
-    /// The other amount of accepted requests.
-    pub(super) other: f64,
-}
-
 /// The least surplus for a fast limit: so much of all requests is throttled.
 const LEAST_SURPLUS: f64 = 0.005;
 /// The least surplus from 50 requests a second down, in which a single request is the noise: half a
 /// request a second, up to this.
 const LEAST_SURPLUS_SLOW: f64 = 0.01;
-/// More than that below 17 requests a second: [`SLOW_PROBE`] requests a second, up to this part. At
-/// 5 requests a second one in 30 is throttled, and a limit that has risen is noticed after
-/// `1.25 / SLOW_PROBE` seconds. A part of the rate would make that time grow with `1 / rate`.
+/// More than that below 14 requests a second: [`SLOW_PROBE`] requests a second, up to this part. At
+/// 5 requests a second one in 36 is throttled, and a limit that has risen is noticed after
+/// `1.1 / SLOW_PROBE` seconds. A part of the rate would make that time grow with `1 / rate`.
 const LEAST_SURPLUS_SLOWEST: f64 = 0.2;
-const SLOW_PROBE: f64 = 0.17;
-/// Up to this below one request a second: each throttled response costs a wait of over a second.
-const LEAST_SURPLUS_RARE: f64 = 0.1;
+const SLOW_PROBE: f64 = 0.14;
 /// The most surplus, and that of a measurement which knows nothing.
 const MOST_SURPLUS: f64 = 0.5;
+/// How many times as large a step of growth makes the surplus, and in a shallow bucket.
+const STEP: f64 = 5.0;
+const SHALLOW_STEP: f64 = 3.0;
 /// A surplus past which a throttle is news of a higher limit, and no accident.
 const GROWN: f64 = 0.1;
+/// What the belief in a proven pace is worth. Its surplus is the inverse of four times that.
+const PROVEN: f64 = 10.0;
 /// How unevenly timers fire, in seconds.
 const TIMER_GRAIN: f64 = 0.002;
-/// Accepted requests that make a measurement exact to half a percent.
-const EXACT: u64 = 200;
+/// Accepted requests that make a measurement as exact as the least surplus.
+const EXACT: f64 = 200.0;
 /// The part of the time since the last throttle in which a limit may be unused and still be
 /// measured.
 const IDLE: f64 = 0.2;
@@ -118,18 +134,21 @@ const THROTTLED_ALONE: u64 = 8;
 const BLACKOUT: Duration = Duration::from_secs(15);
 
 impl Limit {
-    /// A limit of about `prior` a second, a belief that is worth `weight` requests.
-    pub(super) fn believed(throttle: Throttle, prior: f64, weight: f64, grain: f64) -> Self {
+    /// A limit that is only believed. `grain` is the amount of the request that was throttled.
+    pub(super) fn believed(throttle: Throttle, belief: Belief, grain: f64) -> Self {
         Self {
-            measured: prior,
-            surplus: (0.25 / weight).min(MOST_SURPLUS),
-            prior,
-            prior_weight: weight,
+            measured: belief.rate,
+            surplus: (0.25 / belief.trust).min(MOST_SURPLUS),
+            proven: 0.0,
+            belief,
             throttles: VecDeque::from([throttle]),
             blackout: Some(throttle),
-            quiet_since: (throttle.sent_at, throttle.amount),
+            quiet_since: throttle.mark,
             grown_at: throttle.at,
             has_grown: false,
+            is_lost: false,
+            is_shallow: false,
+            retry: 1.0,
             idle: 0.0,
             slowest: 0.0,
             grain,
@@ -153,83 +172,94 @@ impl Limit {
         (amount / self.pace()).min(self.slowest.clamp(LONGEST_WAIT, SLOWEST))
     }
 
+    /// Seconds by which a request of this amount may be sent again before its interval has passed.
+    pub(super) fn refund(&self, amount: f64) -> f64 {
+        (1.0 - self.retry) * self.interval(amount)
+    }
+
     /// A second, of the other amount, over the measurement.
     pub(super) fn other_rate(&self, now: Throttle) -> Option<f64> {
         let first = self.throttles[0];
-        let passed = now.at.saturating_sub(first.at).as_secs_f64();
-        (now.accepted > first.accepted && passed > 0.0).then(|| (now.other - first.other) / passed)
+        let (passed, other) = (seconds_between(first.mark, now.mark), now.other - first.other);
+        (other > 0.0 && passed > 0.0).then(|| other / passed)
     }
 
-    /// An accepted request of this amount, `total` with it. By the time of sending, which is even:
-    /// responses come unevenly.
-    pub(super) fn accepted(
-        &mut self,
-        sent_at: Duration,
-        total: f64,
-        unit: f64,
-        latency: f64,
-        was_held_back: bool,
-    ) {
+    /// An accepted request. `mark` is its place, and includes it.
+    pub(super) fn accepted(&mut self, mark: Mark, at: Conditions, was_held_back: bool) {
         self.blackout = None;
-        let (since, until_then) = self.quiet_since;
-        let passed = sent_at.saturating_sub(since).as_secs_f64();
-        let beyond = (total - until_then) - self.measured * passed;
-        let noise = self.noise(unit, latency);
+        if self.is_lost && mark.sent_at > self.grown_at {
+            // The limit is above half of the last upper bound, and may be far above it if it is
+            // shared: twice as fast with each round trip, as in opening. The first one proves
+            // nothing, because the level was somewhere below its amount.
+            self.measured *= 2.0;
+            self.has_grown = self.proven < 0.0;
+            // The pace before was `measured / 2 * (1 + MOST_SURPLUS)`.
+            self.proven = 0.5 * (1.0 + MOST_SURPLUS) - 1.0;
+            return self.learn_from(mark, at);
+        }
+        let passed = seconds_between(self.quiet_since, mark);
+        let beyond = (mark.amount - self.quiet_since.amount) - self.measured * passed;
+        let noise = self.noise(self.measured, at);
         if beyond <= -noise || was_held_back {
             // Slower than the limit: nothing can be learnt of it.
-            self.quiet_since = (sent_at, total);
-        } else if beyond > noise && sent_at > self.grown_at {
+            self.quiet_since = mark;
+        } else if beyond > noise && mark.sent_at > self.grown_at {
             // So much beyond the limit should have been throttled: the limit is higher.
             if self.surplus >= MOST_SURPLUS {
                 self.measured *= 1.0 + self.surplus;
+                self.proven = 0.0;
             } else {
-                self.surplus = (3.0 * self.surplus).min(MOST_SURPLUS);
+                self.proven = self.surplus;
+                let step = if self.is_shallow { SHALLOW_STEP } else { STEP };
+                self.surplus = (step * self.surplus).min(MOST_SURPLUS);
             }
             self.has_grown = true;
-            // Learn next from what is sent at the new rate: half a round trip later all that is on
-            // its way is of it.
-            self.grown_at = sent_at.saturating_add(seconds((1.5 * latency).max(0.05)));
-            self.quiet_since = (sent_at, total);
+            self.learn_from(mark, at);
+        }
+    }
+
+    /// Learns next from what is sent at the new rate: half a round trip later all that is on its
+    /// way is of it.
+    fn learn_from(&mut self, mark: Mark, at: Conditions) {
+        self.grown_at = mark.sent_at.saturating_add(seconds((1.5 * at.latency).max(0.05)));
+        self.quiet_since = mark;
+    }
+
+    /// A request that was sent at this place in the order took nothing.
+    pub(super) fn took_nothing(&mut self, order: f64, amount: f64, other: f64) {
+        for throttle in self.throttles.iter_mut().filter(|throttle| throttle.mark.order > order) {
+            throttle.mark.amount -= amount;
+            throttle.other -= other;
+            throttle.accepted -= 1.0;
+        }
+        if self.quiet_since.order > order {
+            self.quiet_since.amount -= amount;
         }
     }
 
     /// Measures again. Whether the measurement had to begin anew, or still knows nothing.
-    pub(super) fn throttled(
-        &mut self,
-        throttle: Throttle,
-        amount: f64,
-        unit: f64,
-        latency: f64,
-    ) -> bool {
+    pub(super) fn throttled(&mut self, throttle: Throttle, amount: f64, at: Conditions) -> bool {
         self.grain = amount;
         if self.has_grown && self.surplus > GROWN {
-            // The limit lies between this rate and the one before the last growth: begin there.
-            let weight = 10.0;
-            *self = Self {
-                slowest: self.slowest,
-                ..Self::believed(
-                    throttle,
-                    self.measured * (1.0 + self.surplus / 3.0),
-                    weight,
-                    amount,
-                )
-            };
-            return true;
+            self.end_growth(throttle, at);
+            return false;
         }
+        self.retry = 1.0;
         let idle = std::mem::take(&mut self.idle);
+        let first = self.throttles[0];
         let last = self.throttles[self.throttles.len() - 1];
-        if idle > IDLE * throttle.at.saturating_sub(last.at).as_secs_f64() {
+        let since_last = seconds_between(last.mark, throttle.mark);
+        if throttle.accepted - last.accepted > 0.5 && idle > IDLE * since_last {
             // Tokens may have been lost to a full bucket: since the last throttle less was accepted
             // than came in.
-            let weight = (as_f64(throttle.accepted - self.throttles[0].accepted)
-                + self.prior_weight)
-                .min(10.0);
+            let accepted = (throttle.accepted - first.accepted).max(0.0);
+            let weight = (accepted + self.belief.weight).min(PROVEN);
             *self = Self {
                 slowest: self.slowest,
                 surplus: self.surplus.min(0.05),
                 // A blackout goes on, however rarely it is tested.
                 blackout: self.blackout.or(Some(throttle)),
-                ..Self::believed(throttle, self.measured, weight, amount)
+                ..Self::believed(throttle, Belief::of(self.measured, weight), amount)
             };
             return false;
         }
@@ -238,22 +268,71 @@ impl Limit {
         }
         self.throttles.push_back(throttle);
         self.blackout.get_or_insert(throttle);
-        let fell = self.forget_what_no_longer_holds(throttle, unit, latency);
+        let fell = self.forget_what_no_longer_holds(throttle, at);
         let first = self.throttles[0];
-        let passed = throttle.at.saturating_sub(first.at).as_secs_f64();
-        let came_in = throttle.amount - first.amount;
-        let belief = unit * self.prior_weight;
-        let measured = (came_in + belief) / (passed + belief / self.prior);
-        let accepted = throttle.accepted - first.accepted;
-        self.measured = measured;
-        if accepted > 0 {
-            self.slowest = 2.0 * passed / as_f64(accepted);
+        let passed = seconds_between(first.mark, throttle.mark);
+        if passed <= 0.0 {
+            // Sent before the first one: it says nothing new.
+            return false;
         }
-        self.surplus = self.least_surplus(throttle, unit);
-        self.quiet_since = (throttle.sent_at, throttle.amount);
+        let came_in = (throttle.mark.amount - first.mark.amount).max(0.0);
+        let belief = at.unit * self.belief.weight;
+        let measured = (came_in + belief) / (passed + belief / self.belief.rate);
+        // The bounds hold between any two throttles. The upper one does not if tokens were lost
+        // between, so that it is only taken over the whole; the lower one always holds, and is
+        // taken over the last interval too. In less time than the latency varies by, it says
+        // nothing.
+        let noise = self.noise(measured, at);
+        let least = |came_in: f64, passed: f64| {
+            if passed > f64::max(8.0 * at.deviation, 0.05) {
+                (came_in - self.noise(came_in / passed, at)) / passed
+            } else {
+                0.0
+            }
+        };
+        let least_of_last = least(throttle.mark.amount - last.mark.amount, since_last);
+        let most = (came_in + noise).max(0.5 * at.unit) / passed;
+        self.measured = measured.max(least(came_in, passed)).min(most).max(least_of_last);
+        let accepted = (throttle.accepted - first.accepted).max(0.0);
+        if accepted > 0.0 {
+            self.slowest = 2.0 * passed / accepted;
+        }
+        self.surplus = (0.25 / (accepted + self.belief.trust))
+            .clamp(self.least_surplus(at.unit), MOST_SURPLUS);
+        self.quiet_since = throttle.mark;
         self.grown_at = throttle.at;
-        self.has_grown = false;
-        fell || accepted == 0
+        (self.has_grown, self.proven) = (false, 0.0);
+        self.is_lost = accepted < 0.5;
+        fell || self.is_lost
+    }
+
+    /// The limit lies between the paces of the last two steps: the measurement begins with the
+    /// lower one.
+    fn end_growth(&mut self, throttle: Throttle, at: Conditions) {
+        let pace = self.measured * (1.0 + self.proven);
+        let passed = seconds_between(self.quiet_since, throttle.mark);
+        let gained = throttle.mark.amount - self.quiet_since.amount - pace * passed;
+        let gap = self.surplus - self.proven;
+        let is_shallow = self.proven > 0.0 && gained < at.unit;
+        let belief = if is_shallow {
+            // With its surplus, it is as fast as before.
+            Belief::of(pace / (1.0 + 0.25 / PROVEN), PROVEN)
+        } else {
+            Belief::of(pace, 0.7 / gap)
+        };
+        // At most so much too early, and the deviation of a round trip.
+        let retry = gap / (1.0 + self.surplus) + 3.0 * at.deviation * self.measured / at.unit;
+        *self = Self {
+            slowest: self.slowest,
+            retry: (retry + 0.05).min(1.0),
+            is_shallow,
+            ..Self::believed(throttle, belief, self.grain)
+        };
+    }
+
+    /// Whether nothing was accepted since the last throttled response.
+    pub(super) fn is_dark(&self) -> bool {
+        self.blackout.is_some()
     }
 
     /// Whether an accepted request comes after throttled ones alone, over a longer time than a slow
@@ -267,73 +346,77 @@ impl Limit {
 
     /// Since when, of late, a quarter of the responses are throttled ones, of 20 or more: the limit
     /// has fallen, or another one is the reason.
-    pub(super) fn too_many_since(&self, now: Throttle, latency: f64) -> Option<Throttle> {
-        let is_enough = |throttle: &Throttle| {
-            now.at.saturating_sub(throttle.at).as_secs_f64() >= recent(latency)
-                && now.accepted - throttle.accepted + now.throttled - throttle.throttled >= 20
+    fn too_many_since(&self, now: Throttle, latency: f64) -> Option<Throttle> {
+        let counts = |since: &Throttle| {
+            (now.accepted - since.accepted, as_f64(now.throttled - since.throttled))
+        };
+        let is_enough = |since: &Throttle| {
+            let (accepted, throttled) = counts(since);
+            now.at.saturating_sub(since.at).as_secs_f64() >= recent(latency)
+                && accepted + throttled >= 20.0
         };
         let since = *self.throttles.iter().rev().find(|throttle| is_enough(throttle))?;
-        (3 * (now.throttled - since.throttled) > now.accepted - since.accepted).then_some(since)
+        let (accepted, throttled) = counts(&since);
+        (3.0 * throttled > accepted).then_some(since)
     }
 
-    /// The most that may be accepted beyond the measured rate if that is the limit.
+    /// The most that may be accepted beyond `rate` if that is the limit.
     ///
     /// - The level at the last throttled response and the level now differ by less than one
-    ///   request. A quarter is added, and up to one request for a faster limit, which loses less by
-    ///   waiting.
+    ///   request. A tenth is added, and up to three quarters more for a faster limit, which loses
+    ///   less by waiting.
     /// - A timer fires up to [`TIMER_GRAIN`] late. So many more requests leave at once then.
-    /// - About `requests * latency` requests are in flight. Their responses come out of order, so
-    ///   that by chance each of them is counted already, or is not. A toss of a coin has a variance
-    ///   of at most a quarter, and the sum of `m` a standard deviation of at most `0.5 * sqrt(m)`.
-    fn noise(&self, unit: f64, latency: f64) -> f64 {
-        let unit = unit.max(self.grain);
-        let requests = self.measured / unit;
-        unit * (1.25
+    /// - Requests arrive in another order than they are sent if they are sent within the spread of
+    ///   the latency: about four times its mean deviation `v`. By chance each of the
+    ///   `requests * 4 v` is there before the throttled one, or is not. A toss of a coin has a
+    ///   variance of at most a quarter, and the sum of `m` a standard deviation of at most
+    ///   `0.5 * sqrt(m)`.
+    fn noise(&self, rate: f64, at: Conditions) -> f64 {
+        let unit = at.unit.max(self.grain);
+        let requests = rate.max(0.0) / unit;
+        unit * (1.1
             + 0.75 * (requests / 50.0).min(1.0)
             + requests * TIMER_GRAIN
-            + 0.5 * (requests * latency).sqrt())
+            + 0.5 * (requests * 4.0 * at.deviation).sqrt())
     }
 
-    /// As much as the measurement is uncertain, and enough to notice a higher limit in time.
-    fn least_surplus(&self, throttle: Throttle, unit: f64) -> f64 {
-        let weight = as_f64(throttle.accepted - self.throttles[0].accepted) + self.prior_weight;
+    /// Enough to notice a higher limit in time.
+    fn least_surplus(&self, unit: f64) -> f64 {
         let requests = self.measured / unit;
         let half = (0.5 / requests).clamp(LEAST_SURPLUS, LEAST_SURPLUS_SLOW);
-        let most = if requests < 1.0 { LEAST_SURPLUS_RARE } else { LEAST_SURPLUS_SLOWEST };
-        let least = half.max((SLOW_PROBE / requests).min(most));
-        (0.25 / weight).clamp(least, MOST_SURPLUS)
+        half.max((SLOW_PROBE / requests).min(LEAST_SURPLUS_SLOWEST))
     }
 
     /// Moves the start of the measurement on: past what is older than needed, and past a limit that
     /// has fallen.
-    fn forget_what_no_longer_holds(&mut self, now: Throttle, unit: f64, latency: f64) -> bool {
+    fn forget_what_no_longer_holds(&mut self, now: Throttle, at: Conditions) -> bool {
         let age = |throttle: &Throttle| now.at.saturating_sub(throttle.at).as_secs_f64();
         if let Some(first) = self.blackout
             && now.throttled - first.throttled >= THROTTLED_ALONE
-            && age(&first) >= recent(latency)
+            && age(&first) >= recent(at.latency)
         {
             // Nothing at all is accepted any more: less and less often it is worth a try.
             self.throttles = VecDeque::from([first, now]);
-            (self.prior, self.prior_weight) = (0.5 * unit / age(&first), 0.5);
+            self.belief = Belief::of(0.5 * at.unit / age(&first), 0.5);
             return true;
         }
-        if let Some(since) = self.too_many_since(now, latency)
+        if let Some(since) = self.too_many_since(now, at.latency)
             && since.at > self.throttles[0].at
         {
             self.throttles.retain(|throttle| throttle.at >= since.at);
-            self.prior = (now.amount - since.amount + 0.5 * unit) / age(&since);
-            self.prior_weight = 1.0;
+            let came_in = (now.mark.amount - since.mark.amount).max(0.0) + 0.5 * at.unit;
+            self.belief = Belief::of(came_in / age(&since), 1.0);
             return true;
         }
-        let long = (5.0 * latency).max(1.0);
+        let long = (5.0 * at.latency).max(1.0);
+        let exact = (2.0 / self.least_surplus(at.unit)).min(EXACT);
         while self
             .throttles
             .get(1)
-            .is_some_and(|second| age(second) >= long && now.accepted - second.accepted >= EXACT)
+            .is_some_and(|second| age(second) >= long && now.accepted - second.accepted >= exact)
         {
             self.throttles.pop_front();
-            self.prior = self.measured;
-            self.prior_weight = 10.0;
+            self.belief = Belief::of(self.measured, PROVEN);
         }
         false
     }
@@ -351,4 +434,56 @@ pub(super) fn seconds(seconds: f64) -> Duration {
 #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
 pub(super) fn as_f64(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVEN: Conditions = Conditions { unit: 1.0, latency: 0.05, deviation: 0.005 };
+
+    fn mark(millis: u64, order: f64, amount: f64) -> Mark {
+        Mark { sent_at: Duration::from_millis(millis), order, amount }
+    }
+
+    fn throttle(mark: Mark, throttled: u64) -> Throttle {
+        Throttle { at: mark.sent_at, mark, accepted: mark.amount, throttled, other: 0.0 }
+    }
+
+    #[test]
+    fn the_estimate_is_what_was_accepted_over_the_time() {
+        let belief = Belief::of(5.0, 0.5);
+        let mut limit = Limit::believed(throttle(mark(0, 1.0, 0.0), 1), belief, 1.0);
+        limit.throttled(throttle(mark(10_000, 52.0, 50.0), 2), 1.0, EVEN);
+        assert!((limit.measured - 5.0).abs() < 1e-9, "{}", limit.measured);
+    }
+
+    #[test]
+    fn a_wrong_belief_does_not_outlive_the_proof() {
+        for rate in [0.1, 50.0] {
+            let belief = Belief::of(rate, 100.0);
+            let mut limit = Limit::believed(throttle(mark(0, 1.0, 0.0), 1), belief, 1.0);
+            limit.throttled(throttle(mark(10_000, 52.0, 50.0), 2), 1.0, EVEN);
+            assert!((limit.measured - 5.0).abs() < 0.3, "{rate}: {}", limit.measured);
+        }
+    }
+
+    #[test]
+    fn throttles_out_of_order_leave_a_pace() {
+        let first = throttle(mark(1000, 60.0, 50.0), 1);
+        let mut limit = Limit::believed(first, Belief::of(50.0, 0.5), 1.0);
+        for (millis, accepted) in [(1001, 20.0), (900, 10.0), (1002, 5.0), (1500, 1.0)] {
+            limit.was_idle(1.0);
+            limit.throttled(throttle(mark(millis, accepted, accepted), 2), 1.0, EVEN);
+            assert!(limit.pace() > 0.1, "{} at {millis} ms", limit.pace());
+        }
+    }
+
+    #[test]
+    fn a_request_that_took_nothing_counts_in_its_place() {
+        let mut limit = Limit::believed(throttle(mark(0, 10.0, 9.0), 1), Belief::of(5.0, 0.5), 1.0);
+        limit.took_nothing(4.0, 1.0, 0.0);
+        limit.took_nothing(11.0, 1.0, 0.0);
+        assert_eq!(limit.throttles[0].mark.amount.to_bits(), 8_f64.to_bits());
+    }
 }
