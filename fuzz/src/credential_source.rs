@@ -1,4 +1,4 @@
-//! Sources of credentials: each fetch ends after a few steps, asks only where it was told to, and
+//! Sources of credentials: each fetch ends after a few steps, asks only the configured hosts, and
 //! shows no secret.
 
 use std::collections::BTreeMap;

@@ -182,7 +182,7 @@ impl Pacer {
             level[number] = meter.in_flight;
             meter.ceiling.sent(now, meter.in_flight, latency);
             let due = meter.due(amount).unwrap_or_default();
-            // What nobody used is lost but for a little: no burst after a pause.
+            // Time without requests is lost, except for a little: no burst after a pause.
             let latest = now.saturating_sub(SLACK);
             if let Some(limit) = &mut meter.limit {
                 limit.was_idle(latest.saturating_sub(due).as_secs_f64());
@@ -235,7 +235,7 @@ impl Pacer {
         let sent_at = now.saturating_sub(latency);
         let ends_blackout =
             self.meters.iter().any(|meter| meter.limit.as_ref().is_some_and(Limit::ends_blackout));
-        // Where the last opening was in vain, the limit is that slow.
+        // If the last opening was in vain, the limit is that slow.
         if ends_blackout && self.accepted - self.opened_at > IN_VAIN {
             return self.open_again(now);
         }
