@@ -13,7 +13,7 @@ impl BulkDelete {
     }
 
     /// Sends nothing more and waits for nothing. Keys in flight become
-    /// [unconfirmed](KeyOutcome::Unconfirmed), and the report is final. For a loop that is dropped
+    /// [unconfirmed](super::KeyOutcome::Unconfirmed), and the report is final. For a loop that is dropped
     /// or cannot wait.
     pub fn abort(&mut self) {
         self.stop();
