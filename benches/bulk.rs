@@ -80,6 +80,7 @@ fn whole_run(bencher: Bencher<'_, '_>) {
                 }
             }
             while let Some(transmit) = bulk.poll_transmit(now()) {
+                black_box(transmit.to_request());
                 bulk.handle_response(now(), transmit.id, &response);
             }
             while let Some(event) = bulk.poll_event() {

@@ -48,6 +48,7 @@ pub fn bulk() -> Vec<Case> {
                 }
             }
             while let Some(transmit) = bulk.poll_transmit(now) {
+                std::hint::black_box(transmit.to_request());
                 bulk.handle_response(now, transmit.id, &response);
             }
             while let Some(event) = bulk.poll_event() {
