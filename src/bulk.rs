@@ -299,7 +299,7 @@ impl BulkDelete {
             doubt: Doubt::default(),
             startup: Startup::default(),
             history: History::default(),
-            authority: Authority::new(target, credentials, &options),
+            authority: Authority::new(target, credentials, options.credentials_timeout),
             back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),
             clock: Clock::default(),
             outage: Outage::default(),

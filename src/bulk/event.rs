@@ -3,6 +3,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Pace, Positions};
+use crate::retry::Overdue;
 use crate::{AttemptError, InvalidValue, KeyBatch};
 
 /// The outcome of keys that were not deleted. There will be no others: match all three.
@@ -213,6 +214,15 @@ pub enum StopReason {
     /// A listing with a filter, and the endpoint does not apply filters: it returned a vector for
     /// one that no vector matches. Nothing was listed.
     FilterIgnored,
+}
+
+impl From<Overdue> for StopReason {
+    fn from(overdue: Overdue) -> Self {
+        match overdue {
+            Overdue::Rejected(error) => Self::Credentials(error),
+            Overdue::Missing => Self::CredentialsMissing,
+        }
+    }
 }
 
 impl StopReason {

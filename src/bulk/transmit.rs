@@ -169,7 +169,7 @@ impl BulkDelete {
             self.handle_failure(now, id, TransportError::may_have_arrived(message));
         }
         if let Some(reason) = self.authority.overdue(now.monotonic) {
-            self.stop_because(reason);
+            self.stop_because(reason.into());
         }
         let is_over =
             |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now.monotonic);

@@ -231,7 +231,7 @@ impl KeyLister {
             stopped: None,
             history: History::default(),
             startup: Startup::default(),
-            authority: Authority::new(target, credentials, &options),
+            authority: Authority::new(target, credentials, options.credentials_timeout),
             clock: Clock::default(),
             back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),
             trouble: Trouble::default(),

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::bulk::{BulkOptions, StopReason};
 use crate::signing::Signer;
 use crate::{AttemptError, Credentials, Now, Target};
 
@@ -47,6 +46,13 @@ struct Asked {
     again_at: Duration,
 }
 
+/// What happened in the time for new credentials.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Overdue {
+    Rejected(AttemptError),
+    Missing,
+}
+
 /// How long to wait for new credentials if the options do not say.
 const TIMEOUT: Duration = Duration::from_secs(300);
 /// How long before credentials expire new ones are asked for.
@@ -57,13 +63,18 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 const ASK_ANEW: Duration = Duration::from_secs(1);
 
 impl Authority {
-    pub(crate) fn new(target: &Target, credentials: Credentials, options: &BulkOptions) -> Self {
+    /// `timeout`: how long to wait for new credentials; `None` if the loop brings none.
+    pub(crate) fn new(
+        target: &Target,
+        credentials: Credentials,
+        timeout: Option<Duration>,
+    ) -> Self {
         Self {
             signer: Arc::new(Signer::new(target, credentials)),
             generation: 0,
             rejected: None,
-            can_renew: options.credentials_timeout.is_some(),
-            timeout: options.credentials_timeout.unwrap_or(TIMEOUT),
+            can_renew: timeout.is_some(),
+            timeout: timeout.unwrap_or(TIMEOUT),
             asked: None,
             is_void: false,
             was_current: false,
@@ -168,14 +179,13 @@ impl Authority {
         }
     }
 
-    /// Why to stop, if credentials did not come in time or none of them was accepted.
-    pub(crate) fn overdue(&self, now: Duration) -> Option<StopReason> {
+    /// Whether the time for new credentials is over: with the error if some came and none was
+    /// accepted.
+    pub(crate) fn overdue(&self, now: Duration) -> Option<Overdue> {
         self.deadline().filter(|&deadline| deadline <= now)?;
         Some(match &self.rejected {
-            Some(Rejected { generations: 2.., error, .. }) => {
-                StopReason::Credentials(error.clone())
-            }
-            _ => StopReason::CredentialsMissing,
+            Some(Rejected { generations: 2.., error, .. }) => Overdue::Rejected(error.clone()),
+            _ => Overdue::Missing,
         })
     }
 
@@ -288,8 +298,8 @@ mod tests {
         let credentials = Credentials::new("id", "yourAccessKeySecretForTests0001")
             .unwrap()
             .with_expiration(at(400).1);
-        let options = BulkOptions::new().credentials_timeout(Duration::from_secs(60));
-        let mut authority = Authority::new(&target, credentials.clone(), &options);
+        let timeout = Some(Duration::from_secs(60));
+        let mut authority = Authority::new(&target, credentials.clone(), timeout);
 
         let (mut now, mut wall) = at(0);
         for expected in [100, 110, 120, 130, 140, 150, 160, 170, 180] {
@@ -305,16 +315,16 @@ mod tests {
         );
         assert_eq!(authority.next_poll(now, wall), Some(at(410).0));
         assert_eq!(authority.overdue(at(459).0), None, "the timeout begins with the need");
-        assert_eq!(authority.overdue(at(460).0), Some(StopReason::CredentialsMissing));
+        assert_eq!(authority.overdue(at(460).0), Some(Overdue::Missing));
 
         // The expiry comes before the next question.
-        let mut authority = Authority::new(&target, credentials.clone(), &options);
+        let mut authority = Authority::new(&target, credentials.clone(), timeout);
         let (now, wall) = at(393);
         assert!(authority.poll(now, wall));
         assert_eq!(authority.next_poll(now, wall), Some(at(400).0));
 
         // Credentials that were never seen before their expiration are used.
-        let mut authority = Authority::new(&target, credentials, &options);
+        let mut authority = Authority::new(&target, credentials, timeout);
         let (now, wall) = at(400);
         assert!(authority.poll(now, wall) && authority.is_valid());
     }

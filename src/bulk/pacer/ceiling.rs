@@ -42,11 +42,17 @@ pub(super) struct Ceiling {
     in_vain: u32,
 }
 
+/// Throttled requests without which there is no evidence.
 const THROTTLED: u32 = 3;
+/// Accepted requests without which there is none.
 const ACCEPTED: u32 = 40;
+/// Of this many accepted requests, at most one was above the lowest level.
 const ABOVE: u32 = 20;
+/// Accepted requests from one probe to the next.
 const PROBE: u32 = 64;
+/// Accepted probes in a row that raise the level.
 const RAISE: u32 = 3;
+/// More than one throttled request in this many means that it was no limit in flight.
 const WORTH: u32 = 16;
 
 impl Ceiling {

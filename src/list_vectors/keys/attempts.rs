@@ -109,7 +109,7 @@ impl KeyLister {
             return;
         }
         if let Some(reason) = self.authority.overdue(now.monotonic) {
-            return self.stop_because(reason);
+            return self.stop_because(reason.into());
         }
         let is_over =
             |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now.monotonic);
