@@ -20,7 +20,7 @@ use super::evidence::{Belief, Conditions, Mark, Throttle, seconds_between};
 /// Take each level as evenly distributed over `u`: its variance is `u * u / 12`, that of `d` twice
 /// as much, and the standard deviation of `d` is `0.41 u`. With `n` requests accepted, `r * T` is
 /// about `n * u`, and the relative error has a standard deviation of `0.41 / n`. It shrinks with
-/// `n`, not with its root, because the errors of the levels in between cancel out.
+/// `n`, not with its root, because the errors of the levels between them cancel out.
 ///
 /// Time and amounts are those of sending. If a request is throttled, all that was sent before it
 /// counts as accepted, until a response says that it was throttled too. In the order of responses,
