@@ -230,17 +230,19 @@ def compare_calls(programs, rounds, is_test):
 def compare_throttled(programs, scale, is_test, series):
     if series:
         pathlib.Path(series).write_text("")  # the server appends each run
-    print("\nclient                       wide latency wall/ideal throttled   lost       wall attempts batches")
-    for latency, full in ((0, 2000), (20, 1000)):
-        batches = 52 if is_test else max(int(full * scale), 52)  # two more than the depth: fewer would never be throttled
+    print("\nlimit      client                       wide latency wall/ideal throttled   lost       wall attempts batches")
+    for limit, per_second, latency, full in (("requests", 50, 0, 2000), ("requests", 50, 20, 1000),
+                                             ("documented", 5, 0, 300), ("documented", 5, 20, 300)):
+        # At least two more than the bucket holds: fewer would never be throttled.
+        batches = max(0 if is_test else int(full * scale), per_second + 2)
         for threads in (8, 32):
             recorded = [NAME, threads, batches, series] if series else []
-            with Server(programs, "throttled", latency, *recorded) as server:
+            with Server(programs, "throttled", limit, latency, *recorded) as server:
                 wall, lost = this_program("throttled", server.port, threads, batches)
             accepted, refused = (int(number) for number in server.said)
             attempts = accepted + refused
-            print(f"{NAME:<28} {threads:>4} {latency:>4} ms {wall / ((batches - 50) / 50):>10.3f} {100 * refused / attempts:>7.1f} %"
-                  f" {lost:>6.0f} {wall:>8.1f} s {attempts:>8} {batches:>7}", flush=True)
+            print(f"{limit:<10} {NAME:<28} {threads:>4} {latency:>4} ms {wall / (batches / per_second - 1):>10.3f}"
+                  f" {100 * refused / attempts:>7.1f} % {lost:>6.0f} {wall:>8.1f} s {attempts:>8} {batches:>7}", flush=True)
 
 
 def main():

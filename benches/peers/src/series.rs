@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// One request at the server.
+/// One request at the server, of 500 keys.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
     /// Time since the first request.
@@ -15,16 +15,18 @@ pub struct Arrival {
 /// The client and the parameters of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
+    pub limit: String,
     pub client: String,
     pub concurrency: usize,
     pub latency_ms: u64,
     pub batches: usize,
 }
 
-pub const HEADER: &str = "client,concurrency,latency_ms,batches,seconds,sent_per_second,accepted_per_second,refused_per_second";
+pub const HEADER: &str =
+    "limit,client,concurrency,latency_ms,batches,seconds,accepted_per_second,refused_per_second";
 
 /// The width of a row, in seconds.
-pub const BIN: f64 = 0.5;
+pub const BIN: f64 = 2.0;
 
 /// The rows of `run`, one per line.
 #[must_use]
@@ -35,22 +37,21 @@ pub fn to_csv(run: &Run, arrivals: &[Arrival]) -> String {
         let (accepted, refused) = &mut bins[bin_of(arrival)];
         *(if arrival.is_accepted { accepted } else { refused }) += 1;
     }
-    let Run { client, concurrency, latency_ms, batches } = run;
+    let Run { limit, client, concurrency, latency_ms, batches } = run;
     let mut out = String::new();
     for (position, (accepted, refused)) in bins.into_iter().enumerate() {
         let seconds = position as f64 * BIN;
         let [accepted, refused] = [accepted, refused].map(|count| f64::from(count) / BIN);
-        let sent = accepted + refused;
         writeln!(
             out,
-            "{client},{concurrency},{latency_ms},{batches},{seconds},{sent},{accepted},{refused}"
+            "{limit},{client},{concurrency},{latency_ms},{batches},{seconds},{accepted},{refused}"
         )
         .unwrap();
     }
     out
 }
 
-/// One bin: its start and its rates.
+/// One bin: its start, and its rates in requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Bin {
     pub seconds: f64,
@@ -62,11 +63,12 @@ pub struct Bin {
 #[must_use]
 pub fn parse(line: &str) -> Option<(Run, Bin)> {
     let fields: Vec<&str> = line.split(',').collect();
-    let [client, concurrency, latency_ms, batches, seconds, _, accepted, refused] = fields[..]
+    let [limit, client, concurrency, latency_ms, batches, seconds, accepted, refused] = fields[..]
     else {
         return None;
     };
     let run = Run {
+        limit: limit.to_owned(),
         client: client.to_owned(),
         concurrency: concurrency.parse().ok()?,
         latency_ms: latency_ms.parse().ok()?,

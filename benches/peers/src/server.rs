@@ -11,6 +11,7 @@ use httpdate::HttpDate;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::clients::BATCH;
 use crate::series::Arrival;
 
 const DELETED: &[u8] = b"HTTP/1.1 204 No Content\r\nx-oss-request-id: 534B371674A4D890XXXX\r\n\r\n";
@@ -35,18 +36,46 @@ fn refusal((head, body): (&str, &str)) -> Vec<u8> {
     format!("HTTP/1.1 {head}\r\n{rest}\r\n\r\n{body}").into_bytes()
 }
 
-/// The limit and the latency of a service.
+/// The limit of a service: a token bucket of requests, and one of keys, each as deep as a second.
 #[derive(Clone, Copy)]
 pub struct Limit {
-    pub per_second: f64,
-    pub depth: f64,
+    /// In the series, and in the arguments of `server`.
+    pub name: &'static str,
+    pub requests_per_second: f64,
+    pub keys_per_second: Option<f64>,
     pub latency: Duration,
 }
 
 impl Limit {
-    /// The limit for all comparisons, goals and the chart.
-    pub const OF_THE_COMPARISON: Self =
-        Self { per_second: 50.0, depth: 50.0, latency: Duration::ZERO };
+    pub const REQUESTS: Self = Self {
+        name: "requests",
+        requests_per_second: 50.0,
+        keys_per_second: None,
+        latency: Duration::ZERO,
+    };
+
+    /// The one of the service's documentation, for the operations that write and delete vectors.
+    pub const DOCUMENTED: Self = Self {
+        name: "documented",
+        requests_per_second: 1000.0,
+        keys_per_second: Some(2500.0),
+        latency: Duration::ZERO,
+    };
+
+    pub const ALL: [Self; 2] = [Self::REQUESTS, Self::DOCUMENTED];
+
+    /// How many full batches it accepts per second.
+    #[must_use]
+    pub fn batches_per_second(&self) -> f64 {
+        let keys = self.keys_per_second.unwrap_or(f64::INFINITY);
+        self.requests_per_second.min(keys / BATCH as f64)
+    }
+
+    /// The least number of seconds for so many full batches: what the bucket holds goes at once.
+    #[must_use]
+    pub fn ideal(&self, batches: usize) -> f64 {
+        batches as f64 / self.batches_per_second() - 1.0
+    }
 }
 
 /// What the server checks before it responds.
@@ -58,7 +87,8 @@ struct Judge {
 }
 
 struct Bucket {
-    tokens: f64,
+    /// Requests, and keys.
+    tokens: [f64; 2],
     filled_at: Instant,
     arrivals: Vec<Arrival>,
 }
@@ -96,7 +126,7 @@ impl Server {
 
     fn start(limit: Option<Limit>) -> Self {
         let bucket = Bucket {
-            tokens: limit.map_or(0.0, |limit| limit.depth),
+            tokens: limit.map_or([0.0; 2], per_second),
             filled_at: Instant::now(),
             arrivals: Vec::new(),
         };
@@ -135,6 +165,7 @@ async fn connection(mut stream: TcpStream, judge: Arc<Judge>) -> std::io::Result
         while filled < head + length {
             filled = read_more(&mut stream, &mut buffer, filled).await?;
         }
+        let keys = keys(&buffer[head..head + length]);
         buffer.copy_within(head + length..filled, 0);
         filled -= head + length;
         let answer = match judge.limit {
@@ -143,7 +174,7 @@ async fn connection(mut stream: TcpStream, judge: Arc<Judge>) -> std::io::Result
                 if !limit.latency.is_zero() {
                     tokio::time::sleep(limit.latency).await;
                 }
-                match (judge.accepts(limit), is_s3) {
+                match (judge.accepts(limit, keys), is_s3) {
                     (true, _) => DELETED,
                     (false, true) => &judge.refused_by_s3,
                     (false, false) => &judge.refused_by_oss,
@@ -185,18 +216,31 @@ fn message(bytes: &[u8]) -> Option<(usize, usize)> {
     Some((head, length))
 }
 
+/// The number of keys in a body. They are in its only array, and have no commas.
+fn keys(body: &[u8]) -> usize {
+    let array = body.iter().skip_while(|byte| **byte != b'[').take_while(|byte| **byte != b']');
+    array.filter(|byte| **byte == b',').count() + 1
+}
+
+/// Requests and keys: also what each bucket holds at most.
+fn per_second(limit: Limit) -> [f64; 2] {
+    [limit.requests_per_second, limit.keys_per_second.unwrap_or(f64::MAX)]
+}
+
 impl Judge {
-    fn accepts(&self, limit: Limit) -> bool {
+    fn accepts(&self, limit: Limit, keys: usize) -> bool {
         let mut bucket = self.bucket.lock().unwrap();
         let now = Instant::now();
-        let refill = (now - bucket.filled_at).as_secs_f64() * limit.per_second;
-        bucket.tokens = (bucket.tokens + refill).min(limit.depth);
         let elapsed = now - std::mem::replace(&mut bucket.filled_at, now);
-        let at = bucket.arrivals.last().map_or(Duration::ZERO, |last| last.at + elapsed);
-        let is_accepted = bucket.tokens >= 1.0;
-        if is_accepted {
-            bucket.tokens -= 1.0;
+        for (tokens, rate) in bucket.tokens.iter_mut().zip(per_second(limit)) {
+            *tokens = (*tokens + elapsed.as_secs_f64() * rate).min(rate);
         }
+        let taken = [1.0, keys as f64];
+        let is_accepted = bucket.tokens.iter().zip(taken).all(|(tokens, amount)| *tokens >= amount);
+        if is_accepted {
+            bucket.tokens.iter_mut().zip(taken).for_each(|(tokens, amount)| *tokens -= amount);
+        }
+        let at = bucket.arrivals.last().map_or(Duration::ZERO, |last| last.at + elapsed);
         bucket.arrivals.push(Arrival { at, is_accepted });
         is_accepted
     }

@@ -9,7 +9,7 @@ pub enum Goal {
 }
 
 /// The columns of `throttled`.
-pub const THROTTLED_HEAD: &str = "client                       wide latency wall/ideal throttled   lost       wall attempts batches  goals";
+pub const THROTTLED_HEAD: &str = "limit      client                       wide latency wall/ideal throttled   lost       wall attempts batches  goals";
 
 pub fn goals_head() {
     println!("{:<72} {:>8}  goal", "ratio", "measured");

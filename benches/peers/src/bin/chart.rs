@@ -1,10 +1,11 @@
 //! Draws the series of `throttled` and `official-sdk`: `target/release/chart OUT.svg SERIES.csv...`
 //!
-//! One panel per client, at the same scale: accepted and throttled requests over time, under one
-//! limit.
+//! One panel per client, at the same scale: keys of accepted and throttled requests over time,
+//! under the documented limit.
 
 use std::fmt::Write as _;
 
+use peers::clients::BATCH;
 use peers::series::{BIN, Bin, Run, parse};
 use peers::server::Limit;
 
@@ -26,8 +27,10 @@ const TOP: f64 = 76.0;
 const HEIGHT: f64 = 104.0;
 /// The distance between panels.
 const STRIDE: f64 = 148.0;
-/// Requests per second at the top of a panel. Higher bursts are cut off and labelled.
-const HIGHEST: f64 = 200.0;
+/// Keys per second, of the limit.
+const PER_SECOND: f64 = 2500.0;
+/// Keys per second at the top of a panel. Higher bursts are cut off and labelled.
+const HIGHEST: f64 = 10_000.0;
 
 /// Without custom properties, which some renderers do not support.
 const STYLE: &str = "
@@ -70,7 +73,11 @@ fn main() {
                 std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
             text.lines().filter_map(parse).collect::<Vec<_>>()
         })
-        .filter(|(run, _)| run.concurrency == CONCURRENCY && run.latency_ms == LATENCY_MS)
+        .filter(|(run, _)| {
+            run.limit == Limit::DOCUMENTED.name
+                && run.concurrency == CONCURRENCY
+                && run.latency_ms == LATENCY_MS
+        })
         .collect();
     let panels: Vec<Panel> =
         PANELS.iter().filter_map(|(client, title)| panel(client, title, &rows)).collect();
@@ -98,26 +105,25 @@ fn draw(panels: &[Panel]) -> String {
     let batches = panels.iter().map(|panel| panel.batches).max().unwrap_or_default();
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-         aria-label=\"Requests accepted and throttled over time, a panel for each client\">\n<style>{STYLE}</style>\n\
+         aria-label=\"Keys accepted and throttled over time, a panel for each client\">\n<style>{STYLE}</style>\n\
          <rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n"
     );
-    let Limit { per_second, .. } = Limit::OF_THE_COMPARISON;
     let title = format!(
-        "{} batches, {CONCURRENCY} at a time, under a limit of {per_second} requests/s unknown to the client",
+        "{} batches of {BATCH} keys, {CONCURRENCY} at a time, under the documented limit, unknown to the client",
         thousands(batches)
     );
     text(&mut svg, (16.0, 28.0), "title", "start", &title);
-    legend(&mut svg, per_second);
+    legend(&mut svg);
     for (position, panel) in panels.iter().enumerate() {
         let top = TOP + STRIDE * position as f64 + 20.0;
-        draw_panel(&mut svg, panel, top, seconds, per_second);
+        draw_panel(&mut svg, panel, top, seconds);
     }
     text(&mut svg, (LEFT + WIDTH, height - 8.0), "quiet", "end", "seconds");
     svg.push_str("</svg>\n");
     svg
 }
 
-fn legend(svg: &mut String, per_second: f64) {
+fn legend(svg: &mut String) {
     let mut x = LEFT;
     for (class, label) in [("accepted", "accepted"), ("throttled", "throttled, on top")] {
         writeln!(svg, "<rect class=\"{class}\" x=\"{x}\" y=\"46\" width=\"14\" height=\"12\"/>")
@@ -126,11 +132,17 @@ fn legend(svg: &mut String, per_second: f64) {
         x += 40.0 + 7.0 * label.len() as f64;
     }
     writeln!(svg, "<path class=\"limit\" d=\"M{x} 52h24\"/>").unwrap();
-    text(svg, (x + 30.0, 56.0), "quiet", "start", &format!("the limit, {per_second} requests/s"));
-    text(svg, (LEFT + WIDTH, 56.0), "quiet", "end", "vertical: requests/s");
+    text(
+        svg,
+        (x + 30.0, 56.0),
+        "quiet",
+        "start",
+        &format!("the limit, {} keys/s", thousands(PER_SECOND as usize)),
+    );
+    text(svg, (LEFT + WIDTH, 56.0), "quiet", "end", "vertical: keys/s");
 }
 
-fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64, limit: f64) {
+fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64) {
     let x = |at: f64| LEFT + at / seconds * WIDTH;
     let y = |rate: f64| top + HEIGHT * (1.0 - rate.min(HIGHEST) / HIGHEST);
     let [accepted, refused] =
@@ -145,9 +157,9 @@ fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64, limit: f6
     );
     text(svg, (LEFT, top - 7.0), "name", "start", panel.title);
     text(svg, (LEFT + WIDTH, top - 7.0), "quiet", "end", &said);
-    for rate in [0.0, 50.0, 100.0, 150.0, 200.0] {
+    for rate in [0.0, 2500.0, 5000.0, 7500.0, 10_000.0] {
         writeln!(svg, "<path class=\"grid\" d=\"M{LEFT} {:.1}h{WIDTH}\"/>", y(rate)).unwrap();
-        text(svg, (LEFT - 8.0, y(rate) + 4.0), "quiet", "end", &rate.to_string());
+        text(svg, (LEFT - 8.0, y(rate) + 4.0), "quiet", "end", &thousands(rate as usize));
     }
     for tick in 0..=(seconds / 10.0) as u32 {
         let at = f64::from(tick) * 10.0;
@@ -156,8 +168,7 @@ fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64, limit: f6
     // One step per bin, down to the axis for empty bins.
     let mut areas = [String::new(), String::new()];
     for bin in &panel.bins {
-        let levels =
-            [0.0, bin.accepted_per_second, bin.accepted_per_second + bin.refused_per_second];
+        let levels = [0.0, BATCH as f64 * bin.accepted_per_second, sent(bin)];
         for (area, level) in
             areas.iter_mut().zip(levels.windows(2)).filter(|(_, level)| level[1] > level[0])
         {
@@ -169,7 +180,7 @@ fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64, limit: f6
     for (class, area) in ["accepted", "throttled"].into_iter().zip(areas) {
         writeln!(svg, "<path class=\"{class}\" d=\"{area}\"/>").unwrap();
     }
-    writeln!(svg, "<path class=\"limit\" d=\"M{LEFT} {:.1}h{WIDTH}\"/>", y(limit)).unwrap();
+    writeln!(svg, "<path class=\"limit\" d=\"M{LEFT} {:.1}h{WIDTH}\"/>", y(PER_SECOND)).unwrap();
     if let Some(last) = panel.bins.iter().rfind(|bin| sent(bin) > HIGHEST) {
         let peak = panel.bins.iter().map(sent).fold(0.0, f64::max);
         let label = format!("\u{2191} up to {}/s", thousands(peak as usize));
@@ -177,8 +188,9 @@ fn draw_panel(svg: &mut String, panel: &Panel, top: f64, seconds: f64, limit: f6
     }
 }
 
+/// Keys per second.
 fn sent(bin: &Bin) -> f64 {
-    bin.accepted_per_second + bin.refused_per_second
+    BATCH as f64 * (bin.accepted_per_second + bin.refused_per_second)
 }
 
 fn text(svg: &mut String, (x, y): (f64, f64), class: &str, anchor: &str, text: &str) {

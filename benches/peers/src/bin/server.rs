@@ -1,5 +1,6 @@
 //! The servers for clients in other languages: `server bare`, or
-//! `server throttled LATENCY_MS [CLIENT CONCURRENCY BATCHES SERIES_FILE]`.
+//! `server throttled LIMIT LATENCY_MS [CLIENT CONCURRENCY BATCHES SERIES_FILE]`, where the limit is
+//! `requests` or `documented`.
 //!
 //! Prints its port and serves until standard input ends. With `throttled`, it then prints the
 //! numbers of accepted and throttled requests, and appends the series to the file.
@@ -15,12 +16,13 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bare"] => drop(until_the_end(Server::bare())),
-        ["throttled", latency_ms] => drop(throttled(latency_ms.parse().unwrap())),
-        ["throttled", latency_ms, client, concurrency, batches, path] => {
+        ["throttled", limit, latency_ms] => drop(throttled(limit, latency_ms.parse().unwrap())),
+        ["throttled", limit, latency_ms, client, concurrency, batches, path] => {
             let latency_ms = latency_ms.parse().unwrap();
-            let arrivals = throttled(latency_ms);
+            let arrivals = throttled(limit, latency_ms);
             let (concurrency, batches) = (concurrency.parse().unwrap(), batches.parse().unwrap());
-            let run = Run { client: client.to_owned(), concurrency, latency_ms, batches };
+            let [limit, client] = [limit, client].map(str::to_owned);
+            let run = Run { limit, client, concurrency, latency_ms, batches };
             let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
             if file.metadata().unwrap().len() == 0 {
                 writeln!(file, "{HEADER}").unwrap();
@@ -29,17 +31,17 @@ fn main() {
         }
         _ => {
             eprintln!(
-                "usage: server bare | server throttled LATENCY_MS [CLIENT CONCURRENCY BATCHES SERIES_FILE]"
+                "usage: server bare | server throttled requests|documented LATENCY_MS [CLIENT CONCURRENCY BATCHES SERIES_FILE]"
             );
             std::process::exit(2);
         }
     }
 }
 
-fn throttled(latency_ms: u64) -> Vec<Arrival> {
+fn throttled(limit: &str, latency_ms: u64) -> Vec<Arrival> {
     let latency = Duration::from_millis(latency_ms);
-    let arrivals =
-        until_the_end(Server::throttled(Limit { latency, ..Limit::OF_THE_COMPARISON })).arrivals();
+    let limit = Limit::ALL.into_iter().find(|known| known.name == limit).expect("a known limit");
+    let arrivals = until_the_end(Server::throttled(Limit { latency, ..limit })).arrivals();
     let accepted = arrivals.iter().filter(|arrival| arrival.is_accepted).count();
     println!("{accepted} {}", arrivals.len() - accepted);
     arrivals
