@@ -188,8 +188,9 @@ impl Calls {
         })
     }
 
-    /// Calls wait for room while this many keys of other calls, or more, have no outcome. 0 is taken
-    /// as 1. Each call counts with at most 500 keys, so that a huge one does not keep small ones out.
+    /// Calls wait for room while this many keys of other calls, or more, have no outcome. 0 is
+    /// taken as 1. Each call counts with at most 500 keys, so that a huge one does not keep small
+    /// ones out.
     #[must_use]
     pub fn most_waiting_keys(mut self, keys: usize) -> Self {
         self.most_waiting_keys = keys.max(1);

@@ -181,7 +181,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A header whose value is a secret: not shown by `Debug`, and wiped when its last owner is dropped.
+/// A header whose value is a secret: not shown by `Debug`, and wiped when its last owner is
+/// dropped.
 pub(crate) fn secret_header(text: &str) -> Option<HeaderValue> {
     let bytes = Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()));
     let mut value = HeaderValue::from_maybe_shared(bytes).ok()?;

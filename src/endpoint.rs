@@ -12,8 +12,8 @@ use crate::InvalidValue;
 /// one.
 ///
 /// Requests have virtual-hosted-style addresses, `https://{bucket}-{account id}.{host}/`. IP
-/// addresses and hosts of one label, such as `localhost`, have no subdomains, so they get path-style
-/// addresses, `http://127.0.0.1:9000/{bucket}/`.
+/// addresses and hosts of one label, such as `localhost`, have no subdomains, so they get
+/// path-style addresses, `http://127.0.0.1:9000/{bucket}/`.
 ///
 /// ```
 /// use oss_delete_vectors::Endpoint;

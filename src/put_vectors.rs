@@ -133,8 +133,8 @@ impl Operation for PutVectors {
     }
 }
 
-/// The response that confirms that the vectors are stored: a 2xx with `x-oss-request-id` and without
-/// an error in its body.
+/// The response that confirms that the vectors are stored: a 2xx with `x-oss-request-id` and
+/// without an error in its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     request_id: Option<String>,

@@ -8,8 +8,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The largest body of a response that the transports read, in bytes: 4 MiB.
 ///
-/// A page of `ListVectors` has up to 1 MB, and other responses are under a kilobyte. The limit is for
-/// what is not from OSS.
+/// A page of `ListVectors` has up to 1 MB, and other responses are under a kilobyte. The limit is
+/// for what is not from OSS.
 pub const MAX_RESPONSE_BODY: usize = 4 * 1024 * 1024;
 
 /// A request that got no response, and whether it may have arrived. Cheap to clone.

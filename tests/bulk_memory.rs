@@ -1,6 +1,6 @@
-//! The memory of a run does not grow with the number of its keys: counted by the allocator. Nor does
-//! that of callers who drop their calls. A binary of its own, with one test, because nothing else may
-//! allocate meanwhile.
+//! The memory of a run does not grow with the number of its keys: counted by the allocator. Nor
+//! does that of callers who drop their calls. A binary of its own, with one test, because nothing
+//! else may allocate meanwhile.
 
 mod common;
 
@@ -20,8 +20,9 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 const KEYS: u64 = 10_000_000;
 const CONCURRENCY: usize = 16;
 
-/// What may be unsettled: 2 x concurrency + 16 batches, and the one that is filled. Each has its keys' text, and for each key an
-/// end and an offset; those in flight have a request as well, with the text once more, quotes and commas.
+/// What may be unsettled: 2 x concurrency + 16 batches, and the one that is filled. Each has its
+/// keys' text, and for each key an end and an offset; those in flight have a request as well, with
+/// the text once more, quotes and commas.
 const BATCHES: usize = 2 * CONCURRENCY + 16 + 1;
 const KEY_BYTES: usize = 36;
 const BOUND: usize = BATCHES * 500 * (4 * KEY_BYTES);

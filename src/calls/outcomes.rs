@@ -8,7 +8,6 @@ use crate::AttemptError;
 use crate::bulk::{Event, KeyOutcome, StopReason};
 
 impl Calls {
-    /// Takes the events of the `BulkDelete` apart, at once: a call that begins after a stop is not one
     /// Takes the events of the `BulkDelete` at once, so that a stop fails only the calls that were
     /// begun before it.
     pub(super) fn absorb(&mut self) {
@@ -55,7 +54,8 @@ impl Calls {
         settled.into_iter().for_each(|id| self.finish(id, End::Settled));
     }
 
-    /// Fails what the calls have not pushed. What they have pushed has its outcome, or is in flight.
+    /// Fails what the calls have not pushed. What they have pushed has its outcome, or is in
+    /// flight.
     fn stop_calls(&mut self, reason: &StopReason) {
         self.queue.clear();
         self.waiting.clear();

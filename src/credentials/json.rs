@@ -15,8 +15,8 @@ pub(super) type Members<'a> = BTreeMap<String, &'a RawValue>;
 const MISSING: &str = "is missing";
 
 impl Credentials {
-    /// Reads credentials in JSON: of the ECS metadata service, of STS, of a credentials URI, or of a
-    /// credential process, that of ossutil (`AccessKeyId`, `AccessKeySecret`, `SecurityToken`,
+    /// Reads credentials in JSON: of the ECS metadata service, of STS, of a credentials URI, or of
+    /// a credential process, that of ossutil (`AccessKeyId`, `AccessKeySecret`, `SecurityToken`,
     /// `Expiration`) as well as that of the Alibaba Cloud CLI (`mode`, `access_key_id`,
     /// `access_key_secret`, `sts_token`, `expiration`).
     ///

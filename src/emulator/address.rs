@@ -7,7 +7,8 @@ use http::header::HOST;
 /// none.
 ///
 /// `{bucket}-{account id}` before the first dot of the host is virtual-hosted style, whatever the rest of the host is, an IP
-/// address included, and in any case, as host names are. `Host` counts before the URI's authority, which is all there is over HTTP/2.
+/// address included, and in any case, as host names are. `Host` counts before the URI's authority,
+/// which is all there is over HTTP/2.
 pub(super) fn bucket<'a, B>(request: &'a Request<B>, account_id: &str) -> Cow<'a, str> {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = host

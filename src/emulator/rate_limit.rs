@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use crate::InvalidValue;
 
-/// Limits on requests per second, on keys per second and on keys in flight. A request over one of them is throttled.
+/// Limits on requests per second, on keys per second and on keys in flight. A request over one of
+/// them is throttled.
 ///
-/// The first two are token buckets, full at the start: each fills at its rate up to its depth, and a request takes one token of
-/// the one, and as many as it has keys of the other, or none of both. A bucket that is less deep than a request has keys never lets
-/// it through.
+/// The first two are token buckets, full at the start: each fills at its rate up to its depth, and
+/// a request takes one token of the one, and as many as it has keys of the other, or none of both.
+/// A bucket that is less deep than a request has keys never lets it through.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
     requests: Bucket,
@@ -55,8 +56,8 @@ impl RateLimit {
         Ok(self)
     }
 
-    /// Limits the keys of requests that are in flight at the same time to `most`. A request counts for `time` after it was let
-    /// through; the emulator still answers at once.
+    /// Limits the keys of requests that are in flight at the same time to `most`. A request counts
+    /// for `time` after it was let through; the emulator still answers at once.
     #[must_use]
     pub fn with_keys_in_flight(mut self, most: usize, time: Duration) -> Self {
         self.in_flight = Some(InFlight { most, time, requests: VecDeque::new() });

@@ -65,7 +65,8 @@ impl FromStr for Filter {
     /// # Errors
     ///
     /// [`InvalidValue`] with the field `filter` if it is not JSON, not an object, without a
-    /// condition (which would match everything; in `$and` and `$or` as well), or longer than [`MAX_BYTES`](Self::MAX_BYTES).
+    /// condition (which would match everything; in `$and` and `$or` as well), or longer than
+    /// [`MAX_BYTES`](Self::MAX_BYTES).
     fn from_str(json: &str) -> Result<Self, InvalidValue> {
         let json = json.trim();
         if json.len() > Self::MAX_BYTES {

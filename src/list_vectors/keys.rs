@@ -78,7 +78,8 @@ use crate::{Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
 pub struct KeyLister {
     target: Target,
     work: Work,
-    /// A filter that no vector matches, until the endpoint has applied it. Nothing is listed before.
+    /// A filter that no vector matches, until the endpoint has applied it. Nothing is listed
+    /// before.
     unproven: Option<Filter>,
     options: BulkOptions,
     /// The latest moment seen.

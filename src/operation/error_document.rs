@@ -89,8 +89,8 @@ pub(super) fn is_empty_or_without_error(body: &[u8]) -> bool {
     body.is_empty() || serde_json::from_slice(body).is_ok_and(is_well)
 }
 
-/// Whether a member belongs to an error, such as `Error`, `ErrorResponse`, `errors`, `Code`, `failedKeys`
-/// or `"success": false`.
+/// Whether a member belongs to an error, such as `Error`, `ErrorResponse`, `errors`, `Code`,
+/// `failedKeys` or `"success": false`.
 fn has_error(value: &Value) -> bool {
     match value {
         Value::Object(members) => members.iter().any(|(name, value)| {

@@ -1,4 +1,5 @@
-//! When requests go out: at once where nothing speaks against it, and no earlier than the service asks.
+//! When requests go out: at once where nothing speaks against it, and no earlier than the service
+//! asks.
 
 use std::ops::Range;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The pacer finds limits that are unknown to it and stays there: exact counts in virtual time, so that a change shows.
+//! The pacer finds limits that are unknown to it and stays there: exact counts in virtual time, so
+//! that a change shows.
 
 #[path = "../../benches/pacing/service.rs"]
 mod service;

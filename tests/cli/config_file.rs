@@ -1,4 +1,5 @@
-//! Where settings and credentials come from: the command line over the environment over a profile of `.ossutilconfig`.
+//! Where settings and credentials come from: the command line over the environment over a profile
+//! of `.ossutilconfig`.
 
 use oss_delete_vectors::emulator::Identity;
 
@@ -136,7 +137,8 @@ fn flags_override_environment_overrides_file() {
             "file-id",
             true,
         ),
-        // Credentials are one group: the file's token does not go with the environment's pair, nor the other way round.
+        // Credentials are one group: the file's token does not go with the environment's pair, nor
+        // the other way round.
         (&[], &[id, secret], at("file.example", "11"), ACCESS_KEY_ID, false),
         (
             &[],

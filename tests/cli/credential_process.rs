@@ -1,4 +1,5 @@
-//! Credentials that another program prints, named by `--credential-process` or by a profile whose mode is External.
+//! Credentials that another program prints, named by `--credential-process` or by a profile whose
+//! mode is External.
 
 use std::io::Write;
 
@@ -138,7 +139,8 @@ fn what_it_may_leave_out() {
         json!({"access_key_id": "pair", "access_key_secret": SECRET, "sts_token": "", "region_id": 7}),
         json!({"access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN}),
         json!({"mode": "ststoken", "access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN, "expiration": ""}),
-        // Any RFC 3339 time; and by a clock that is far ahead they have expired, which is the service's to say.
+        // Any RFC 3339 time; and by a clock that is far ahead they have expired, which is the
+        // service's to say.
         json!({"access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN, "expiration": "2999-12-01T20:00:00+08:00"}),
         json!({"access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN, "expiration": "2020-01-01T00:00:00Z"}),
     ] {

@@ -249,7 +249,8 @@ fn a_checkpoint_is_written_through_no_link() {
     assert!(!std::path::Path::new(&link).exists());
 }
 
-/// Disks that are full, on systems that have one: `/dev/full`, and a shell's limit on the size of files.
+/// Disks that are full, on systems that have one: `/dev/full`, and a shell's limit on the size of
+/// files.
 #[cfg(target_os = "linux")]
 mod full {
     use std::process::{Command, Stdio};

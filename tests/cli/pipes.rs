@@ -1,4 +1,5 @@
-//! Keys from a pipe that stays open: each is deleted as it comes, and each that was read is counted.
+//! Keys from a pipe that stays open: each is deleted as it comes, and each that was read is
+//! counted.
 
 use std::io::Write;
 use std::process::{Child, ChildStdin, Command, Stdio};

@@ -1,5 +1,5 @@
-//! Runs with a token, at the highest level of logs, however they end: `program::checked` and `File` look for secrets in all that
-//! they say and write.
+//! Runs with a token, at the highest level of logs, however they end: `program::checked` and `File`
+//! look for secrets in all that they say and write.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,5 @@
-//! What is asked and shown on a terminal. `script`, which every Linux has, stands for one; `setsid` for a program without any.
+//! What is asked and shown on a terminal. `script`, which every Linux has, stands for one; `setsid`
+//! for a program without any.
 #![cfg(target_os = "linux")]
 
 use std::io::Write;
@@ -6,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use crate::program::{CREDENTIALS, File, INTERRUPTED, PLACE, Run, Service, USAGE, command, finish};
 
-/// Runs a line of shell on a terminal of its own, where `$program` is the program with a whole command; types `typed`.
+/// Runs a line of shell on a terminal of its own, where `$program` is the program with a whole
+/// command; types `typed`.
 fn on_terminal(service: &Service, line: &str, typed: &str) -> Run {
     let url = service.url();
     let inner =

@@ -1,9 +1,11 @@
-//! What is refused before anything is sent, and what is said about it. Every case exits with 2 and prints nothing on stdout.
+//! What is refused before anything is sent, and what is said about it. Every case exits with 2 and
+//! prints nothing on stdout.
 
 use crate::canary::SECRET;
 use crate::program::{ACCESS_KEY_ID, CREDENTIALS, File, PLACE, Service, USAGE, run};
 
-/// Runs a whole and forced command, `changes` being made to it: an option to set, or to leave out. Says what stderr was.
+/// Runs a whole and forced command, `changes` being made to it: an option to set, or to leave out.
+/// Says what stderr was.
 fn refused(
     service: &Service,
     changes: &[(&str, Option<&str>)],

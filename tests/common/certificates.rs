@@ -36,8 +36,8 @@ impl Authority {
     }
 }
 
-/// A server that presents a certificate of `tests/fixtures/certificates`, and the authority that signed it, which *ring* cannot
-/// make: `p521` or `p256`, both with SHA-512.
+/// A server that presents a certificate of `tests/fixtures/certificates`, and the authority that
+/// signed it, which *ring* cannot make: `p521` or `p256`, both with SHA-512.
 pub(crate) fn serve_fixture(name: &str) -> (Peer, Vec<u8>) {
     let read =
         |file: String| std::fs::read(format!("tests/fixtures/certificates/{file}.pem")).unwrap();

@@ -23,7 +23,8 @@ fn only_the_service_can_say_that_keys_are_deleted() {
         (200, &[id], "null", true),
         (202, &[id], r#"{"RequestId":"ID","Results":[{"Status":"ok"}]}"#, true),
         (204, &[("x-oss-request-id", ""), id], "", true),
-        // Something on the way says so. The official SDKs take a bare 204 for a deletion; nginx says it with `return 204;`.
+        // Something on the way says so. The official SDKs take a bare 204 for a deletion; nginx
+        // says it with `return 204;`.
         (204, &[], "", false),
         (204, &[("x-oss-request-id", "")], "", false),
         (204, &[("date", "Sat, 16 Dec 2023 16:20:57 GMT"), ("server", "AliyunOSS")], "", false),

@@ -1,6 +1,6 @@
-//! Days of one run in virtual time, through whatever days bring: tokens that expire, limits that move, outages of hours, clocks
-//! that are set, processes that are killed, and every fault of the network all the while. A binary of its own, with one test, for
-//! its heap is counted.
+//! Days of one run in virtual time, through whatever days bring: tokens that expire, limits that
+//! move, outages of hours, clocks that are set, processes that are killed, and every fault of the
+//! network all the while. A binary of its own, with one test, for its heap is counted.
 //!
 //! ```text
 //! cargo test --features emulator --test soak_virtual                                       one run of three days
@@ -9,7 +9,8 @@
 //!
 //! Each run has a seed, the first of them 0 or `SOAK_SEED`.
 //!
-//! Every key that is reported deleted is looked for at once, those that are left at the end are looked up one by one.
+//! Every key that is reported deleted is looked for at once, those that are left at the end are
+//! looked up one by one.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -94,8 +94,8 @@ impl FailedKeysFile {
         Ok(file)
     }
 
-    /// The kind of the line that begins at `start`, after a complete line. A killed run may leave an
-    /// incomplete last line; a system crash may leave zeros.
+    /// The kind of the line that begins at `start`, after a complete line. A killed run may leave
+    /// an incomplete last line; a system crash may leave zeros.
     fn line_at(&self, start: u64) -> io::Result<Line> {
         let mut file = BufReader::new(File::open(&self.path)?);
         if start > 0 {

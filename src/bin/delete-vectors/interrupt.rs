@@ -13,7 +13,8 @@ use crate::exit::Exit;
 pub(crate) struct Interrupts(Arc<AtomicU8>);
 
 impl Interrupts {
-    /// From now on the first Ctrl-C stops the run, the second aborts it, and the third exits at once.
+    /// From now on the first Ctrl-C stops the run, the second aborts it, and the third exits at
+    /// once.
     pub(crate) fn stop(&self, stop: StopHandle, console: Console) -> Result<(), ctrlc::Error> {
         let count = self.clone();
         ctrlc::set_handler(move || match count.0.fetch_add(1, Ordering::SeqCst) {

@@ -1,7 +1,7 @@
 //! The argument of `--keys`: a list as ossutil takes it, or a JSON array.
 //!
-//! A key may be any text, and deleting a key that does not exist is no error. So what could be meant
-//! in two ways is refused, with both.
+//! A key may be any text, and deleting a key that does not exist is no error. So what could be
+//! meant in two ways is refused, with both.
 
 use std::path::Path;
 

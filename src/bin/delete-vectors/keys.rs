@@ -1,4 +1,5 @@
-//! The iterator of keys that the run loops consume. A line without a key ends the run, or is skipped.
+//! The iterator of keys that the run loops consume. A line without a key ends the run, or is
+//! skipped.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,5 @@
-//! Deletes vectors from an index of an Alibaba Cloud OSS vector bucket. A thin layer over the library.
+//! Deletes vectors from an index of an Alibaba Cloud OSS vector bucket. A thin layer over the
+//! library.
 
 mod args;
 mod checkpoint;

@@ -145,8 +145,8 @@ impl Progress {
     }
 }
 
-/// The time left for `size` bytes at the recent rate. `None` if nothing was settled: the estimate of
-/// settled bytes may even decrease while keys are read ahead.
+/// The time left for `size` bytes at the recent rate. `None` if nothing was settled: the estimate
+/// of settled bytes may even decrease while keys are read ahead.
 fn time_left(size: u64, before: u64, after: u64, time: Duration) -> Option<Duration> {
     let settled = after.checked_sub(before)?;
     let seconds = size.saturating_sub(after) as f64 / settled as f64 * time.as_secs_f64();

@@ -26,8 +26,8 @@ pub(crate) fn can_be_asked() -> bool {
     terminal().is_ok()
 }
 
-/// Asks on the terminal whether to continue, even if stdin is redirected. Anything but a yes, or but
-/// `password` if there is one, is a no.
+/// Asks on the terminal whether to continue, even if stdin is redirected. Anything but a yes, or
+/// but `password` if there is one, is a no.
 pub(crate) fn is_confirmed(question: &str, password: Option<&str>) -> Result<bool, QuestionError> {
     let (input, output) = terminal().map_err(|_| QuestionError::NoTerminal)?;
     ask(question, password, BufReader::new(input), output).map_err(QuestionError::Io)

@@ -65,8 +65,8 @@ impl Survey {
 }
 
 impl Source {
-    /// Opens all inputs. Reads JSON arrays completely and the beginning of the others. Input that is
-    /// clearly not lines of keys is rejected here.
+    /// Opens all inputs. Reads JSON arrays completely and the beginning of the others. Input that
+    /// is clearly not lines of keys is rejected here.
     pub(crate) fn open(
         arrays: &[String],
         paths: &[PathBuf],
@@ -128,8 +128,8 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// The errors that would also end the run: a file that changed, and a bad line unless such lines
-    /// are skipped.
+    /// The errors that would also end the run: a file that changed, and a bad line unless such
+    /// lines are skipped.
     pub(crate) fn survey(&self) -> Result<Option<Survey>, InputError> {
         if self.is_stream && self.size.is_none_or(|size| size > LONGEST_SURVEY) {
             return Ok(None);
@@ -156,8 +156,8 @@ impl Source {
         Ok(Some(survey))
     }
 
-    /// The same inputs from their beginning, to read them once more. `None` if one of them can only be
-    /// read once.
+    /// The same inputs from their beginning, to read them once more. `None` if one of them can only
+    /// be read once.
     ///
     /// # Errors
     ///

@@ -8,8 +8,8 @@ pub(super) struct Segment {
     state: State,
     /// Of the page to ask for; `None` for the first.
     token: Option<String>,
-    /// The token of an earlier page: the first, second, fourth, eighth .. one. If tokens go round in
-    /// a circle, one of these is in it, and comes again.
+    /// The token of an earlier page: the first, second, fourth, eighth .. one. If tokens go round
+    /// in a circle, one of these is in it, and comes again.
     mark: Option<String>,
     /// The keys that are looked up.
     pub(super) batch: Option<KeyBatch>,

@@ -1,4 +1,5 @@
-//! What is refused before anything is served, and what is said about it. Every case exits with 2 and prints nothing on stdout.
+//! What is refused before anything is served, and what is said about it. Every case exits with 2
+//! and prints nothing on stdout.
 
 use std::ffi::OsStr;
 use std::net::TcpListener;

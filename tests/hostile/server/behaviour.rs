@@ -12,9 +12,10 @@ use crate::enough_time::with_enough_time;
 use crate::peer::Peer;
 use crate::{ALLOCATOR, HEAP};
 
-/// What a server can get rid of at most, in bytes, for no client can have read more than was written: a body at its limit, in
-/// chunks of one byte, which are six on the wire, and what the kernel holds for the two sockets, which is up to 10 MiB by its
-/// defaults, and as much again for safety. A third of what is there to take.
+/// What a server can get rid of at most, in bytes, for no client can have read more than was
+/// written: a body at its limit, in chunks of one byte, which are six on the wire, and what the
+/// kernel holds for the two sockets, which is up to 10 MiB by its defaults, and as much again for
+/// safety. A third of what is there to take.
 const MOST_TAKEN: u64 = 32 * 1024 * 1024;
 
 /// Ends a test that would hang otherwise; nothing is expected to take this long.
@@ -27,7 +28,8 @@ pub(crate) struct Behaviour {
     ureq: Expected,
 }
 
-/// What comes after the request was read. Then the connection stays open, until the client closes it.
+/// What comes after the request was read. Then the connection stays open, until the client closes
+/// it.
 #[derive(Clone, Copy)]
 enum Answer {
     Says(&'static str),

@@ -1,4 +1,5 @@
-//! Answers whose content is the trap: compressed ones, and headers that ask the client to do more than read.
+//! Answers whose content is the trap: compressed ones, and headers that ask the client to do more
+//! than read.
 
 use std::sync::mpsc::{Receiver, channel};
 
@@ -12,7 +13,8 @@ use crate::peer::{NO_CONTENT, Peer, answer_all, read_request};
 /// 80 MB of zeros in half a megabyte.
 fn bomb() -> Vec<u8> {
     let head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff";
-    // A block of the fixed codes: a zero, 40,000 times eight repetitions of it, 258 bytes each, and the end.
+    // A block of the fixed codes: a zero, 40,000 times eight repetitions of it, 258 bytes each, and
+    // the end.
     let zeros = b"\x18\x05\xa3\x60\x14\x8c\x82\x51\x30\x0a\x46\xc1\x28".repeat(40_000);
     // The checksum, and the size: 82,560,001 bytes.
     [head, &b"\x63"[..], &zeros, b"\0\0", b"\xc1\xd1\x66\x35", b"\x01\xc4\xeb\x04"].concat()

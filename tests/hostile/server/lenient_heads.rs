@@ -1,4 +1,5 @@
-//! Headers that are not well-formed, but that other clients accept: the response counts, and its good headers are read.
+//! Headers that are not well-formed, but that other clients accept: the response counts, and its
+//! good headers are read.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! Runs over many keys against a service that answers, but not what anyone could want: they end, in virtual time, and account
-//! for every key.
+//! Runs over many keys against a service that answers, but not what anyone could want: they end, in
+//! virtual time, and account for every key.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};

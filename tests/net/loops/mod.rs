@@ -1,4 +1,5 @@
-//! Both loops, each in every way that it can be run: with threads, in virtual time, on two runtimes, over sockets and without.
+//! Both loops, each in every way that it can be run: with threads, in virtual time, on two
+//! runtimes, over sockets and without.
 
 mod ages;
 mod async_io_transport;

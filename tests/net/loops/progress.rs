@@ -90,6 +90,7 @@ fn progress_comes_in_the_interval_that_is_set() {
         .observer(&mut third)
         .progress_every(Duration::from_secs(10));
     time.block_on(run.run_async(keys, send, time.clone())).unwrap_err();
-    // The first request is in flight from 0 to 25 s, the second from a back-off of at most 0.2 s later on.
+    // The first request is in flight from 0 to 25 s, the second from a back-off of at most 0.2 s
+    // later on.
     assert_eq!(third.seen, [(10, 1, 1), (20, 1, 1), (30, 2, 1), (30, 2, 0)]);
 }

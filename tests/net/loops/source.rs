@@ -16,7 +16,8 @@ fn a_slow_iterator_has_its_keys_sent_in_part() {
     (0..3).for_each(|number| feed.send(key(number)).unwrap());
     let mut feed = Some(feed);
     let mut sent = 3;
-    // The next keys come only once the last were deleted: waiting for 500 of them would be for ever.
+    // The next keys come only once the last were deleted: waiting for 500 of them would be for
+    // ever.
     let on_event = |event| {
         let Event::Deleted { keys, .. } = event else { panic!("{event:?}") };
         assert_eq!(keys, 3);

@@ -1,4 +1,5 @@
-//! Threads run out, or hang: requests wait inside the state machine, and the run goes on with those that there are.
+//! Threads run out, or hang: requests wait inside the state machine, and the run goes on with those
+//! that there are.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -169,7 +170,8 @@ fn calls_that_hang_take_no_more_than_64_threads() {
         .progress_every(Duration::from_millis(1));
     let report =
         run.run_blocking_with_clock((0..100_000).map(key), send, clock).unwrap_err().report();
-    // 64 that hang, up to 4 that were in flight with the last of them, the first, and the one that failed.
+    // 64 that hang, up to 4 that were in flight with the last of them, the first, and the one that
+    // failed.
     assert!((66..=70).contains(&report.requests) && report.pending() == 0, "{report:?}");
     assert!(calls.load(Ordering::SeqCst) <= 68, "{calls:?}");
     drop(hold);

@@ -1,4 +1,5 @@
-//! What a run tells to `tracing`: a span for each request with its outcome, what is done while it is sent inside it, no secret.
+//! What a run tells to `tracing`: a span for each request with its outcome, what is done while it
+//! is sent inside it, no secret.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};

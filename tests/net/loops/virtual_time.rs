@@ -1,4 +1,5 @@
-//! An executor whose time passes only when there is nothing else to do: tests of it are exact, and take no time.
+//! An executor whose time passes only when there is nothing else to do: tests of it are exact, and
+//! take no time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

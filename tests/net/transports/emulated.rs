@@ -1,4 +1,5 @@
-//! The served emulator over both transports: success, and every error that the service is known for.
+//! The served emulator over both transports: success, and every error that the service is known
+//! for.
 
 use std::time::{Duration, SystemTime};
 

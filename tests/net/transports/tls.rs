@@ -94,7 +94,8 @@ fn roots_that_are_none_are_refused() {
     assert!(TransportOptions::new().extra_roots(format!("{key}{good}").as_bytes()).is_ok());
 }
 
-/// The text of the error that a request to `peer` ends with, without the host and port that it names.
+/// The text of the error that a request to `peer` ends with, without the host and port that it
+/// names.
 fn error(carrier: &Carrier, peer: &Peer) -> String {
     let error = carrier.send(request(&format!("https://localhost:{}", peer.port()))).unwrap_err();
     assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());

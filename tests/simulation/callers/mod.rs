@@ -1,5 +1,5 @@
-//! Random callers of one `Calls`, with every fault: each call gets exactly one result, and it is the
-//! truth of the emulator.
+//! Random callers of one `Calls`, with every fault: each call gets exactly one result, and it is
+//! the truth of the emulator.
 //!
 //! ```text
 //! cargo test --features emulator --test simulation callers                                      300 seeds

@@ -64,9 +64,9 @@ pub(crate) struct Value<'a> {
 }
 
 impl<'a> Profiles<'a> {
-    /// Reads lines that end in LF or CRLF. Lines that begin with `#` or `;` are comments. Values are
-    /// trimmed; double quotes around a value without others are left out, as the samples of ossutil
-    /// have them. Otherwise a value is what stands there, with backslashes, `#` and `=`.
+    /// Reads lines that end in LF or CRLF. Lines that begin with `#` or `;` are comments. Values
+    /// are trimmed; double quotes around a value without others are left out, as the samples of
+    /// ossutil have them. Otherwise a value is what stands there, with backslashes, `#` and `=`.
     ///
     /// Other sections and keys belong to ossutil, and are skipped whatever they hold.
     pub(crate) fn parse(text: &'a str) -> Result<Self, SyntaxError> {

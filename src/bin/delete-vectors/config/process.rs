@@ -72,7 +72,8 @@ impl CredentialProcess {
         );
         let stdout = running.0.stdout.take().expect("it was asked for");
 
-        // A read has no deadline. If a child of the program keeps its output open, the thread stays.
+        // A read has no deadline. If a child of the program keeps its output open, the thread
+        // stays.
         let (sender, receiver) = mpsc::sync_channel(1);
         let stdout = stdout.take(MAX_OUTPUT as u64 + 1);
         thread::Builder::new()
@@ -125,7 +126,8 @@ fn read(output: &[u8]) -> Result<Credentials, Failure> {
     Credentials::from_json(output).map_err(Failure::Refused)
 }
 
-/// Why a program did not return credentials. Shows neither its arguments nor anything that it printed.
+/// Why a program did not return credentials. Shows neither its arguments nor anything that it
+/// printed.
 #[derive(Debug)]
 pub(crate) struct ProcessError {
     origin: String,
