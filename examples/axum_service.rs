@@ -1,9 +1,9 @@
 //! A service whose users delete documents: `DELETE /documents/{id}` deletes the vectors of all the
 //! document's chunks. Any number of requests share one `Client`, and with it one pace.
 //!
-//! `cargo run --example axum_service --features hyper,serve`
+//! `cargo run --all-features --example axum_service`
 //!
-//! Its test needs no socket: `cargo test --example axum_service --features hyper,serve`.
+//! Its test needs no socket: `cargo test --all-features --example axum_service`.
 
 mod setup;
 

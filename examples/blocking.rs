@@ -1,6 +1,6 @@
 //! Deletes vectors with the blocking transport: one batch, any number of keys, and keys that fail.
 //!
-//! `cargo run --example blocking --features ureq,serve`
+//! `cargo run --all-features --example blocking`
 
 mod setup;
 

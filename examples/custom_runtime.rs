@@ -1,6 +1,6 @@
 //! Deletes vectors on another runtime than tokio, here on smol: it takes a timer and a transport.
 //!
-//! `cargo run --example custom_runtime --features async,ureq,serve`
+//! `cargo run --all-features --example custom_runtime`
 
 mod setup;
 

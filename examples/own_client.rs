@@ -1,6 +1,6 @@
 //! Deletes vectors with your own HTTP client, here curl: the minimum that a transport has to do.
 //!
-//! `cargo run --example own_client --features serve`
+//! `cargo run --all-features --example own_client`
 
 mod setup;
 

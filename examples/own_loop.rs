@@ -1,7 +1,7 @@
 //! Drives a `BulkDelete` in a loop of your own, with all that `Run` does: keys from a channel,
 //! pauses, events, progress, spans, new credentials, a stop, and requests that time out.
 //!
-//! `cargo run --example own_loop --features hyper,serve`
+//! `cargo run --all-features --example own_loop`
 
 mod setup;
 

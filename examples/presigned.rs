@@ -1,7 +1,7 @@
 //! Signs a request on one host and sends it from another, which has no credentials and can delete
 //! only these keys.
 //!
-//! `cargo run --example presigned --features ureq,serve`
+//! `cargo run --all-features --example presigned`
 
 mod setup;
 

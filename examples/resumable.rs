@@ -1,7 +1,7 @@
 //! Deletes the keys in a file, and can be killed at any time. The next start resumes from the saved
 //! state, and lists each failed key once.
 //!
-//! `cargo run --example resumable --features ureq,serve`
+//! `cargo run --all-features --example resumable`
 
 mod setup;
 

@@ -1,6 +1,6 @@
 //! Tests an application that deletes vectors: without a network, in virtual time, with faults.
 //!
-//! `cargo run --example test_an_app --features async,emulator`
+//! `cargo run --all-features --example test_an_app`
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;

@@ -1,7 +1,7 @@
 //! Deletes vectors from many threads, which share one blocking client: each learns what became of
 //! its own keys.
 //!
-//! `cargo run --example threads --features ureq,serve`
+//! `cargo run --all-features --example threads`
 
 mod setup;
 

@@ -1,6 +1,6 @@
 //! Deletes vectors on tokio: keys from another task, events, and a clean stop on Ctrl-C.
 //!
-//! `cargo run --example tokio --features hyper,serve`
+//! `cargo run --all-features --example tokio`
 
 mod setup;
 
