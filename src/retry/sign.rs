@@ -328,4 +328,35 @@ mod tests {
         let (now, wall) = at(400);
         assert!(authority.poll(now, wall) && authority.is_valid());
     }
+
+    #[test]
+    fn a_restart_gives_the_provider_its_timeout_again() {
+        let target = Target::builder()
+            .region("cn-hangzhou")
+            .account_id("1234567890123456")
+            .bucket("examplebucket")
+            .build()
+            .unwrap();
+        let credentials = Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap();
+        let credentials = credentials.with_expiration(UNIX_EPOCH + Duration::from_secs(400));
+        let at = Duration::from_secs;
+        let mut authority = Authority::new(&target, credentials, Some(at(60)));
+        assert!(authority.poll(at(0), UNIX_EPOCH + at(350)));
+        assert!(authority.poll(at(50), UNIX_EPOCH + at(400)));
+        authority.restart(at(105));
+        assert_eq!(authority.overdue(at(164)), None);
+        assert_eq!(authority.overdue(at(165)), Some(Overdue::Missing));
+    }
+
+    #[test]
+    fn a_restart_lets_the_clock_be_corrected_again() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let mut clock = Clock::default();
+        assert_eq!(clock.rejected(0, at(100), Some(at(160))), Correction::Made);
+        assert_eq!(clock.service_time(at(100)), at(160));
+        assert_eq!(clock.rejected(1, at(100), Some(at(130))), Correction::Useless);
+        clock.restart();
+        assert_eq!(clock.rejected(1, at(100), Some(at(130))), Correction::Made);
+        assert_eq!(clock.service_time(at(100)), at(130));
+    }
 }
