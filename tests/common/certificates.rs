@@ -1,4 +1,4 @@
-//! Private certificate authorities and the servers they vouch for.
+//! Private certificate authorities, and servers with their certificates.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -24,7 +24,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A server that presents a certificate for `name` and answers 204 to whatever comes.
+    /// A server with a certificate for `name`. It responds 204 to every request.
     pub(crate) fn serve(&self, name: &str) -> Peer {
         self.serve_with(&CertificateParams::new([name.to_owned()]).unwrap())
     }
@@ -36,8 +36,8 @@ impl Authority {
     }
 }
 
-/// A server that presents a certificate of `tests/fixtures/certificates`, and the authority that
-/// signed it, which *ring* cannot make: `p521` or `p256`, both with SHA-512.
+/// A server with a certificate from `tests/fixtures/certificates`, and the authority that signed
+/// it. *ring* cannot create these: `p521` or `p256`, both with SHA-512.
 pub(crate) fn serve_fixture(name: &str) -> (Peer, Vec<u8>) {
     let read =
         |file: String| std::fs::read(format!("tests/fixtures/certificates/{file}.pem")).unwrap();

@@ -1,4 +1,4 @@
-//! Your own transports have the same errors as those of the crate, without any feature.
+//! A custom transport has the same errors as the transports of the crate, and needs no feature.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};

@@ -1,4 +1,5 @@
-//! ListVectors, GetVectors and PutVectors on the wire: exact requests, and what a response means.
+//! ListVectors, GetVectors and PutVectors: the exact bytes of requests, and the meaning of
+//! responses.
 
 use http::{Request, Response, StatusCode};
 use oss_delete_vectors::{
@@ -23,7 +24,7 @@ fn list(body: &str) -> Result<Listed, ServiceError> {
 }
 
 #[test]
-fn requests_have_these_bytes() {
+fn requests_have_exact_bytes() {
     let list = ListVectors::new(&target());
     let all = list.clone().max_results(7).unwrap().next_token("a\"b").segment(3, 16).unwrap();
     let all = all.return_data().return_metadata().filter(r#"{"a": 1}"#.parse().unwrap());
@@ -64,14 +65,14 @@ fn requests_have_these_bytes() {
     assert_eq!(
         ListVectors::parse_request(&target(), &all.to_request()),
         Ok({
-            // The space is gone: JSON that was read is written anew.
+            // The white space is removed, because parsed JSON is serialized again.
             all.clone().filter(r#"{"a":1}"#.parse().unwrap())
         })
     );
 }
 
 #[test]
-fn members_are_read_without_regard_to_case() {
+fn member_names_are_case_insensitive() {
     for body in [
         r#"{"nextToken":"t","vectors":[{"key":"a","data":{"float32":[1]},"metadata":{"K":"v"}}]}"#,
         r#"{"NextToken":"t","Vectors":[{"Key":"a","Data":{"Float32":[1]},"Metadata":{"K":"v"}}]}"#,
@@ -101,13 +102,13 @@ fn the_last_page_has_no_token_and_may_be_empty() {
 }
 
 #[test]
-fn metadata_may_speak_of_errors() {
+fn metadata_may_contain_error_members() {
     let body = r#"{"vectors":[{"key":"a","metadata":{"code":"E1","error":"x"}}]}"#;
     assert_eq!(list(body).unwrap().vectors().len(), 1);
 }
 
 #[test]
-fn what_is_not_a_page_is_an_error() {
+fn responses_that_are_not_pages_are_errors() {
     let page = r#"{"vectors":[]}"#;
     for (status, id, body) in [
         (200, None, page),
@@ -137,7 +138,7 @@ fn what_is_not_a_page_is_an_error() {
 }
 
 #[test]
-fn advice_names_the_action_of_the_call() {
+fn advice_contains_the_action_of_the_call() {
     let denied = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no").to_response();
     let advice = |error: ServiceError| error.advice(&target()).unwrap().into_owned();
     let resource = "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket";
@@ -156,7 +157,7 @@ fn advice_names_the_action_of_the_call() {
 }
 
 #[test]
-fn no_secret_of_a_repeated_request_is_kept() {
+fn echoed_secrets_are_removed_from_errors() {
     for body in [
         format!(r#"{{"Error":{{"Code":"AccessDenied","Message":"{TOKEN} {SECRET}"}}}}"#),
         format!("<p>{TOKEN}{SECRET}</p>"),
@@ -224,7 +225,7 @@ fn invalid_parameters_are_named() {
 }
 
 #[test]
-fn a_request_of_another_operation_is_named() {
+fn requests_of_other_operations_are_rejected() {
     let request = ListVectors::new(&target()).to_request();
     let error = GetVectors::parse_request(&target(), &request).unwrap_err();
     assert_eq!(error.to_string(), "the request is not POST ?getVectors");

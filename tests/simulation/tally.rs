@@ -1,4 +1,4 @@
-//! Counts what happened in all runs, to check that everything did.
+//! Counts the events of all runs, to check that each kind occurred.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -86,7 +86,7 @@ impl Tally {
         }
     }
 
-    /// Every kind of fault, of outcome, of event and of end.
+    /// Every kind of fault, outcome, event and stop reason.
     pub(crate) fn assert_complete(&self) {
         let events = [
             "deleted",
