@@ -13,8 +13,8 @@ use crate::output_files::BoxError;
 pub(crate) enum Exit {
     Done = 0,
     Usage = 1,
-    Refused = 2,
-    Unreached = 3,
+    Rejected = 2,
+    Unreachable = 3,
     Incomplete = 4,
     Interrupted = 5,
 }
@@ -33,8 +33,8 @@ impl Exit {
     /// The code of a run that stopped, or got nowhere, because of `error`.
     pub(crate) fn because_of(error: &AttemptError) -> Self {
         match error {
-            AttemptError::Service(error) if error.is_from_oss() => Self::Refused,
-            AttemptError::Service(_) | AttemptError::Transport(_) => Self::Unreached,
+            AttemptError::Service(error) if error.is_from_oss() => Self::Rejected,
+            AttemptError::Service(_) | AttemptError::Transport(_) => Self::Unreachable,
         }
     }
 
@@ -50,9 +50,9 @@ impl Exit {
     /// refused, or be out of reach.
     pub(crate) fn without_run(error: &BoxError) -> Self {
         match error.downcast_ref::<SourceError>().map(SourceError::kind) {
-            Some(SourceErrorKind::Rejected { .. }) => Self::Refused,
+            Some(SourceErrorKind::Rejected { .. }) => Self::Rejected,
             Some(SourceErrorKind::Unreachable(_) | SourceErrorKind::Unexpected { .. }) => {
-                Self::Unreached
+                Self::Unreachable
             }
             _ => Self::Usage,
         }
@@ -79,8 +79,8 @@ mod tests {
         let exits = [
             Exit::Done,
             Exit::Usage,
-            Exit::Refused,
-            Exit::Unreached,
+            Exit::Rejected,
+            Exit::Unreachable,
             Exit::Incomplete,
             Exit::Interrupted,
         ];

@@ -100,8 +100,8 @@ impl Summary<'_> {
             None if self.verified == Some(Err(INTERRUPTED.to_owned())) => Exit::Interrupted,
             None if self.verified.is_some() => Exit::Incomplete,
             None if self.report.deleted == 0 => match self.output_files.errors().have_response() {
-                Some(true) => Exit::Refused,
-                Some(false) => Exit::Unreached,
+                Some(true) => Exit::Rejected,
+                Some(false) => Exit::Unreachable,
                 None => Exit::Incomplete,
             },
             _ => Exit::Incomplete,

@@ -9,13 +9,13 @@ use oss_delete_vectors::transports::Server;
 use crate::calls::credentials;
 use crate::service::{Service, real_time};
 
-/// A server, and a `BulkDelete` that goes there.
+/// A server, and a `BulkDelete` for it.
 pub(crate) fn served(service: &Service, options: BulkOptions) -> (Server, BulkDelete) {
     let (server, target) = serve(service);
     (server, BulkDelete::new(&target, credentials(), options).unwrap())
 }
 
-/// A server, and the service's target there.
+/// A server, and its target.
 pub(crate) fn serve(service: &Service) -> (Server, Target) {
     let served = service.clone();
     let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request| served.answer(real_time(), &request)).unwrap();
