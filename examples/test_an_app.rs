@@ -44,7 +44,7 @@ where
     assert_eq!(
         report.is_all_deleted(),
         left.is_empty(),
-        "every key that is not deleted is reported"
+        "every key that was not deleted is reported"
     );
     Ok(left)
 }

@@ -56,7 +56,7 @@ pub enum SourceErrorKind {
         /// Why not.
         reason: String,
     },
-    /// [`Source::handle`](super::Source::handle) was called with a reply that no step asked for.
+    /// [`Source::handle`](super::Source::handle) was called with an unexpected reply.
     NotAsked,
 }
 
@@ -109,7 +109,7 @@ impl fmt::Display for SourceError {
             SourceErrorKind::File { path, reason } => {
                 write!(f, "{path:?}: {}", escape(reason))
             }
-            SourceErrorKind::NotAsked => f.write_str("a reply that no step asked for"),
+            SourceErrorKind::NotAsked => f.write_str("an unexpected reply"),
         }
     }
 }

@@ -299,7 +299,7 @@ fn invalid_file_is_reported_by_line_without_its_text() {
         (
             format!("[default]\n{pair}# x\naccessKeySecret={WRONG_SECRET}"),
             &[],
-            "FILE, line 5: access-key-secret again, which line 3 has already".to_owned(),
+            "FILE, line 5: access-key-secret is repeated; the first one is in line 3".to_owned(),
         ),
         (
             format!("[default]\n{pair}[Profile default]\n"),

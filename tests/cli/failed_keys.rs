@@ -58,7 +58,7 @@ fn files_changed_during_the_run_are_reported() {
                 fs::copy(path, format!("{path}.1")).unwrap();
                 fs::rename(format!("{path}.1"), path).unwrap();
             },
-            "another file has its name now",
+            "it was replaced by another file",
         ),
     ];
     for (change, reason) in changes {
@@ -129,7 +129,7 @@ fn a_resumed_run_truncates_only_its_own_lines() {
     ] {
         let other = File::new("cuts-off-other", "jsonl", foreign);
         let run = with(other.path());
-        let expected = "cannot be written: after 0 bytes of the checkpoint's run comes what no run wrote; name the file of that run";
+        let expected = "cannot be written: after 0 bytes of the checkpoint's run it has other content; name the file of that run";
         assert_eq!(run.stderr, format!("error: --failed-keys {}: {expected}\n", other.path()));
         assert_eq!(
             (run.code, other.read().as_str(), service.requests()),
@@ -199,7 +199,7 @@ fn lines_of_another_run_are_not_truncated() {
         let (lines, requests) = (failed.read(), service.requests());
         assert!(!lines.is_empty());
         let resumed = with(&first);
-        let expected = "cannot be written: its lines are of another run than the checkpoint; name the file of that run";
+        let expected = "cannot be written: its lines are from another run than the checkpoint; name the file of that run";
         let expected = format!("error: --failed-keys {}: {expected}\n", failed.path());
         assert_eq!((resumed.code, resumed.stderr), (USAGE, expected));
         assert_eq!((failed.read(), service.requests()), (lines, requests));

@@ -96,7 +96,7 @@ const CHANGES: [(Change, &str); 6] = [
             fs::write(format!("{path}.new"), "document-000000\n").unwrap();
             fs::rename(format!("{path}.new"), path).unwrap();
         },
-        "another file has its name now",
+        "it was replaced by another file",
     ),
     (|path| fs::remove_file(path).unwrap(), "it was removed or renamed"),
 ];
@@ -110,8 +110,9 @@ fn a_change_ends_the_run_and_no_torn_key_is_sent() {
             let expected = format!("error: {} changed while it was read: {reason}\n", file.path());
             assert!(run.stderr.starts_with(&expected), "{run:?}");
             assert!(
-                run.stderr
-                    .ends_with("help: try again with a file that does not change meanwhile\n"),
+                run.stderr.ends_with(
+                    "help: try again with a file that does not change in the meantime\n"
+                ),
                 "{run:?}"
             );
             assert_eq!(

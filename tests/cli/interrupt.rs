@@ -66,7 +66,7 @@ fn first_interrupt_stops_a_resumable_run() {
         interrupt(&child, signal);
         assert_eq!(
             line(&mut stderr),
-            "stopping: waiting for the requests in flight; once more to leave them\n"
+            "stopping: waiting for requests in flight; interrupt again to abort\n"
         );
         let stopped = finish(child);
         stopped.check_sum();
@@ -82,7 +82,7 @@ fn first_interrupt_stops_a_resumable_run() {
         canary::assert_not_in(&text);
         assert!(
             text.starts_with("error: interrupted\n")
-                && text.ends_with("help: to go on, run the same command again\n"),
+                && text.ends_with("help: to continue, run the same command again\n"),
             "{text}"
         );
 
@@ -118,6 +118,23 @@ fn second_interrupt_aborts_the_run() {
             (INTERRUPTED, [0, 0, 2, 0, 0, 1]),
             "{aborted:?}"
         );
+    }
+}
+
+#[test]
+fn interrupt_while_keys_are_counted_ends_the_program() {
+    for (transport, signal) in TRANSPORTS.into_iter().zip(["INT", "TERM"]) {
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let (child, mut stderr) =
+            spawn(&url, &["--prefix", "doc", "--dry-run", "--transport", transport]);
+        let (mut connection, _) = silent.accept().unwrap();
+        connection.read_exact(&mut [0; 16]).unwrap();
+        interrupt(&child, signal);
+        let run = finish(child);
+        assert_eq!((run.code, run.stdout.as_str()), (INTERRUPTED, ""), "{run:?}");
+        assert_eq!(line(&mut stderr), "error: interrupted\n");
+        assert_eq!(line(&mut stderr), "note: nothing was deleted\n");
     }
 }
 

@@ -169,7 +169,8 @@ fn resumed_run_can_skip_a_bad_line() {
     for _ in 0..2 {
         let run = delete(&service, &options, "");
         assert!(
-            run.stderr.ends_with(&format!("help: to go on, run the same command again {SKIP}\n")),
+            run.stderr
+                .ends_with(&format!("help: to continue, run the same command again {SKIP}\n")),
             "{run:?}"
         );
     }
@@ -227,11 +228,11 @@ fn unreadable_inputs_are_rejected_before_a_request() {
         ),
         (
             &["--keys-from", "-", "--keys-from", "-"],
-            "error: --keys-from -: this pipe is given twice, and can be read once\n",
+            "error: --keys-from -: this pipe is given twice, but can be read only once\n",
         ),
         (
             &["--keys-from", "-", "--keys", "-"],
-            "error: --keys: stdin is given twice, and can be read once\n",
+            "error: --keys: stdin is given twice, but can be read only once\n",
         ),
         (&["--keys-from", json.path()], &array),
         (
@@ -255,7 +256,7 @@ fn a_pipe_given_twice_is_rejected() {
     for paths in [["-", "/dev/stdin"], ["/dev/stdin", "-"], ["/dev/stdin", "/dev/fd/0"]] {
         let run = delete(&service, &["--keys-from", paths[0], "--keys-from", paths[1]], &keys);
         let expected = format!(
-            "error: --keys-from {}: this pipe is given twice, and can be read once\n",
+            "error: --keys-from {}: this pipe is given twice, but can be read only once\n",
             paths[1]
         );
         assert_eq!((run.code, run.stderr), (USAGE, expected), "{paths:?}");

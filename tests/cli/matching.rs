@@ -137,14 +137,14 @@ fn invalid_combinations_are_rejected_by_name() {
         (&["--prefix", "a", "--on-bad-key", "skip"], "--prefix cannot be used with --on-bad-key: no keys are read".into()),
         (
             &["--prefix", "a", "--checkpoint", "c"],
-            "--prefix cannot be used with --checkpoint: a listing starts over; to go on after an interruption, run the same command again".into(),
+            "--prefix cannot be used with --checkpoint: a listing starts over; to continue after an interruption, run the same command again".into(),
         ),
         (
             &["--prefix", "a", "--dry-run", "--signing-time", "1"],
             "--prefix cannot be used with --signing-time: the dry run lists the index now".into(),
         ),
-        (&["--keys", keys, "--segments", "4"], "--segments needs --prefix, --filter or --all: it is about listing the index".into()),
-        (&["--keys", keys, "--passes", "4"], "--passes needs --prefix, --filter or --all: it is about listing the index".into()),
+        (&["--keys", keys, "--segments", "4"], "--segments needs --prefix, --filter or --all: it applies to listing the index".into()),
+        (&["--keys", keys, "--passes", "4"], "--passes needs --prefix, --filter or --all: it applies to listing the index".into()),
         (&["--keys", keys, "--verify", "--dry-run"], "--verify cannot be used with --dry-run: a dry run deletes nothing".into()),
         (&["--keys-from", "-", "--verify"], "--verify cannot be used with --keys-from -: the keys are read twice; write them to a file".into()),
         (&["--prefix", ""], "--prefix: must be 1 to 1024 characters, not \"\"".into()),

@@ -216,7 +216,7 @@ fn stdout_and_stderr_share_no_file_of_the_run() {
     let run = delete(&service, &["--keys", r#"["doc-001"]"#, "--failed-keys", "-"]);
     assert_eq!(
         (run.code, run.stderr.as_str()),
-        (USAGE, "error: --failed-keys -: is no file; for stdout name /dev/stdout\n")
+        (USAGE, "error: --failed-keys -: is not a file; for stdout use /dev/stdout\n")
     );
     assert_eq!(service.requests(), 0);
 }
@@ -325,7 +325,7 @@ mod full {
                 "{first:?}"
             );
             assert!(
-                first.stderr.contains("help: to go on, run the same command again\n"),
+                first.stderr.contains("help: to continue, run the same command again\n"),
                 "{first:?}"
             );
             first.check_sum();

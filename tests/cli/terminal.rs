@@ -147,7 +147,7 @@ fn without_a_terminal_keys_from_files_need_force() {
                 .unwrap(),
         )
     };
-    let expected = "error: deleting is irreversible, and there is no terminal to ask on: use --force not to be asked\n";
+    let expected = "error: deleting is irreversible, and there is no terminal for the question: use --force to skip it\n";
     for (what, keys) in
         [(&["--keys"][..], Some(&*argument)), (&["--all"], None), (&["--prefix", "doc"], None)]
     {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use oss_delete_vectors::bulk::{BulkOptions, Event, StopReason};
 use oss_delete_vectors::emulator::{Emulator, FaultyNetwork};
 use oss_delete_vectors::transports::{
-    Cleared, HyperTransport, Matching, Run, RunError, RunErrorKind, StopHandle, TransportOptions,
-    UreqTransport, list_keys, stream_keys,
+    HyperTransport, Matching, MatchingReport, Run, RunError, RunErrorKind, StopHandle,
+    TransportOptions, UreqTransport, list_keys, stream_keys,
 };
 use oss_delete_vectors::{
     Deleted, KeyLister, Passes, Selection, ServiceError, TransportError, Vector, code,
@@ -33,7 +33,11 @@ fn options() -> TransportOptions {
     TransportOptions::new().timeout(Duration::from_secs(5))
 }
 
-fn clear(client: Client, service: &Service, selection: Selection) -> Result<Cleared, RunError> {
+fn clear(
+    client: Client,
+    service: &Service,
+    selection: Selection,
+) -> Result<MatchingReport, RunError> {
     let target = service.served_target();
     let bulk = BulkOptions::new();
     match client {
@@ -223,7 +227,7 @@ fn a_run_that_stops_ends_the_listing() {
                 run.run_async(keys, |request| transport.send(request), sleep).await
             }),
         };
-        let error = matching.cleared(outcome).unwrap_err();
+        let error = matching.report(outcome).unwrap_err();
         assert!(
             matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)),
             "{client:?}: {error}"
@@ -255,7 +259,7 @@ fn false_confirmations_end_after_the_last_pass() {
     let keys = matching.keys(list_keys(lister, move |request| lists.send(request)));
     let lies = |_| Ok::<_, TransportError>(Deleted::new("some id").to_response());
     let run = Run::new(&mut bulk).observer(matching.observer(())).stop_handle(&stop);
-    let cleared = matching.cleared(run.run_blocking(keys, lies)).unwrap();
+    let cleared = matching.report(run.run_blocking(keys, lies)).unwrap();
     assert_eq!((cleared.passes, cleared.is_clear, cleared.report.deleted), (3, false, 3000));
     assert_eq!(service.left(), 1000);
 }

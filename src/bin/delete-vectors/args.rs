@@ -65,7 +65,7 @@ const RARE: &[&str] = &[
     "generate",
 ];
 
-/// The command line with what fits on one screen: for `-h`.
+/// The command line with only the most used options, for `-h`.
 pub(crate) fn brief() -> Command {
     let hide = |option: Arg| {
         let is_rare = RARE.contains(&option.get_id().as_str());
@@ -129,7 +129,7 @@ pub(crate) struct What {
     #[arg(long, value_name = "lines|jsonl", hide_possible_values = true)]
     pub(crate) keys_format: Option<KeyFormat>,
 
-    /// What to do with a line that holds no key
+    /// What to do with a line without a key
     #[arg(long, value_name = "fail|skip", hide_possible_values = true, default_value = "fail")]
     pub(crate) on_bad_key: OnBadKey,
 }
@@ -187,7 +187,7 @@ pub(crate) struct Place {
     )]
     pub(crate) proxy: Option<String>,
 
-    /// Refused, with what to do instead.
+    /// Rejected, with an alternative.
     #[arg(long, hide = true)]
     pub(crate) skip_verify_cert: bool,
 

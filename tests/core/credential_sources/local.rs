@@ -147,7 +147,7 @@ fn a_credentials_uri_takes_one_request() {
         (respond(403, &[], ""), "403, without a message"),
         (ok("AccessKeyId=x"), "200, not a JSON object"),
         (redirect(), "302, a redirect to http://evil.example/creds, which is not followed"),
-        (Reply::File(Ok(Vec::new())), "a reply that no step asked for"),
+        (Reply::File(Ok(Vec::new())), "an unexpected reply"),
     ] {
         assert_eq!(error(&mut source, [reply]), format!("{from}{expected}"));
     }
