@@ -103,8 +103,8 @@ fn simulate(seed: u64) -> (usize, u64) {
         let due = network.next_event().into_iter().chain(lister.poll_timeout()).min();
         passed = due.unwrap_or(passed).max(passed);
         while let Some(event) = network.poll(now(passed), &mut emulator) {
-            let NetworkEvent::Delivered { id, answer, .. } = event else { continue };
-            match answer {
+            let NetworkEvent::Delivered { id, result, .. } = event else { continue };
+            match result {
                 Ok(response) => lister.handle_response(now(passed), id, &response),
                 Err(failure) => lister.handle_failure(now(passed), id, failure),
             }

@@ -56,8 +56,8 @@ fn run() -> [Second; SECONDS] {
             match event {
                 NetworkEvent::Arrived { status, .. } if status.is_success() => second.accepted += 1,
                 NetworkEvent::Arrived { .. } => second.throttled += 1,
-                NetworkEvent::Delivered { id, answer, .. } => {
-                    bulk.handle_response(now, id, &answer.unwrap());
+                NetworkEvent::Delivered { id, result, .. } => {
+                    bulk.handle_response(now, id, &result.unwrap());
                 }
                 _ => {}
             }

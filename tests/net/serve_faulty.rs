@@ -60,8 +60,8 @@ fn deliveries(mut network: FaultyNetwork<u64>, request: Request<Bytes>) -> Vec<(
     let mut delivered = Vec::new();
     while let Some(at) = network.next_event() {
         let now = Now::new(at, SystemTime::now());
-        if let Some(NetworkEvent::Delivered { answer, .. }) = network.poll(now, &mut emulator) {
-            delivered.push((at, answer.is_ok()));
+        if let Some(NetworkEvent::Delivered { result, .. }) = network.poll(now, &mut emulator) {
+            delivered.push((at, result.is_ok()));
         }
     }
     delivered

@@ -274,18 +274,18 @@ impl<'a> World<'a> {
                 });
                 self.model.arrived(id, executed);
             }
-            NetworkEvent::Delivered { id, answer, .. } => self.deliver(id, &answer),
+            NetworkEvent::Delivered { id, result, .. } => self.deliver(id, &result),
             _ => unreachable!("there are no other events"),
         }
     }
 
-    fn deliver(&mut self, id: TransmitId, answer: &Result<Response<Bytes>, TransportError>) {
-        self.trace.note(self.now, || format!("{id:?} answered: {answer:?}"));
-        let (meaning, may_be_gone) = meaning(answer);
+    fn deliver(&mut self, id: TransmitId, result: &Result<Response<Bytes>, TransportError>) {
+        self.trace.note(self.now, || format!("{id:?} answered: {result:?}"));
+        let (meaning, may_be_gone) = meaning(result);
         let before = (self.bulk.report(), self.bulk.stopped().is_some());
         let sent_at = self.model.in_flight.get(&id).copied();
         let is_live = self.model.answered(id, meaning, may_be_gone);
-        match answer {
+        match result {
             Ok(response) => self.bulk.handle_response(self.client_now(), id, response),
             Err(failure) => self.bulk.handle_failure(self.client_now(), id, failure.clone()),
         }
@@ -298,7 +298,7 @@ impl<'a> World<'a> {
             return;
         }
         self.model.throttled += u64::from(meaning == Meaning::Throttled);
-        if answer.is_ok() {
+        if result.is_ok() {
             self.stop_causes.had_response();
         }
         if !before.1 {

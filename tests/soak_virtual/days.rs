@@ -311,9 +311,9 @@ impl Days {
         while let Some(event) =
             self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator)
         {
-            let NetworkEvent::Delivered { id: (process, id), answer, .. } = event else { continue };
+            let NetworkEvent::Delivered { id: (process, id), result, .. } = event else { continue };
             if process == self.process {
-                match answer {
+                match result {
                     Ok(response) => self.bulk.handle_response(self.client_now(), id, &response),
                     Err(failure) => self.bulk.handle_failure(self.client_now(), id, failure),
                 }

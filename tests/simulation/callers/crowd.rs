@@ -218,10 +218,10 @@ impl Crowd {
                 NetworkEvent::Arrived { id, executed, .. } => {
                     self.truth.arrived(id, executed, self.now);
                 }
-                NetworkEvent::Delivered { id, answer: Ok(response), .. } => {
+                NetworkEvent::Delivered { id, result: Ok(response), .. } => {
                     self.calls.handle_response(now, id, &response);
                 }
-                NetworkEvent::Delivered { id, answer: Err(failure), .. } => {
+                NetworkEvent::Delivered { id, result: Err(failure), .. } => {
                     self.calls.handle_failure(now, id, failure);
                 }
                 _ => unreachable!("there are no other events"),
