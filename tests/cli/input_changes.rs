@@ -159,12 +159,12 @@ fn a_blank_line_does_not_delay_a_key() {
         let emulator = Arc::new(Mutex::new(
             Emulator::with_vectors(&target(), credentials(), ["doc-001"]).unwrap(),
         ));
-        let (answering, begun) = (Arc::clone(&emulator), Instant::now());
+        let (responding, begun) = (Arc::clone(&emulator), Instant::now());
         let (sender, receiver) = std::sync::mpsc::channel();
         let server =
             Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request: Request<Bytes>| {
                 let _ = sender.send(());
-                answering
+                responding
                     .lock()
                     .unwrap()
                     .handle(Now::new(begun.elapsed(), SystemTime::now()), &request)

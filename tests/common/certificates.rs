@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig, ServerConnection, StreamOwned};
 
-use super::peer::{NO_CONTENT, Peer, answer_all};
+use super::peer::{NO_CONTENT, Peer, respond_to_all};
 
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -55,7 +55,7 @@ fn serve(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> P
             .with_single_cert(vec![certificate], key)
             .unwrap();
     let config = Arc::new(config);
-    Peer::start(move |stream| answer_all(&mut accept(stream, &config), NO_CONTENT))
+    Peer::start(move |stream| respond_to_all(&mut accept(stream, &config), NO_CONTENT))
 }
 
 fn accept(stream: TcpStream, config: &Arc<ServerConfig>) -> impl Read + Write + use<> {

@@ -91,8 +91,8 @@ pub(crate) fn read_head(stream: &mut impl Read) -> Option<(Vec<u8>, usize)> {
 }
 
 /// Responds to every request on the connection with the same bytes.
-pub(crate) fn answer_all(stream: &mut (impl Read + Write), answer: &[u8]) {
-    while read_request(stream).is_some() && stream.write_all(answer).is_ok() {}
+pub(crate) fn respond_to_all(stream: &mut (impl Read + Write), response: &[u8]) {
+    while read_request(stream).is_some() && stream.write_all(response).is_ok() {}
 }
 
 /// Reads until the client closes the connection, and sends nothing.

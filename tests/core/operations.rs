@@ -10,7 +10,7 @@ use oss_delete_vectors::{
 use crate::calls::{target, with_token};
 use crate::canary::{SECRET, TOKEN};
 
-fn answer(status: u16, request_id: Option<&str>, body: &str) -> Response<String> {
+fn response(status: u16, request_id: Option<&str>, body: &str) -> Response<String> {
     let mut response = Response::new(body.to_owned());
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
     if let Some(id) = request_id {
@@ -20,7 +20,7 @@ fn answer(status: u16, request_id: Option<&str>, body: &str) -> Response<String>
 }
 
 fn list(body: &str) -> Result<Listed, ServiceError> {
-    ListVectors::parse_response(&answer(200, Some("id"), body))
+    ListVectors::parse_response(&response(200, Some("id"), body))
 }
 
 #[test]
@@ -129,10 +129,10 @@ fn responses_that_are_not_pages_are_errors() {
         (302, Some("id"), page),
         (503, Some("id"), page),
     ] {
-        let error = ListVectors::parse_response(&answer(status, id, body)).unwrap_err();
+        let error = ListVectors::parse_response(&response(status, id, body)).unwrap_err();
         assert_eq!(error.status(), status, "{body}");
         assert!(!error.may_have_deleted(), "{status} {body}: a listing deletes nothing");
-        let found = GetVectors::parse_response(&answer(status, id, body));
+        let found = GetVectors::parse_response(&response(status, id, body));
         assert!(found.is_err() || body.contains("nextToken"), "{status} {body}");
     }
 }
@@ -162,7 +162,7 @@ fn echoed_secrets_are_removed_from_errors() {
         format!(r#"{{"Error":{{"Code":"AccessDenied","Message":"{TOKEN} {SECRET}"}}}}"#),
         format!("<p>{TOKEN}{SECRET}</p>"),
     ] {
-        let response = answer(403, Some(TOKEN), &body);
+        let response = response(403, Some(TOKEN), &body);
         let credentials = with_token();
         for error in [
             ListVectors::parse_response_to(&credentials, &response).unwrap_err(),
@@ -172,7 +172,7 @@ fn echoed_secrets_are_removed_from_errors() {
             crate::canary::assert_not_in(&format!("{error} {error:?}"));
         }
     }
-    let page = answer(200, Some(TOKEN), r#"{"vectors":[]}"#);
+    let page = response(200, Some(TOKEN), r#"{"vectors":[]}"#);
     let page = ListVectors::parse_response_to(&with_token(), &page).unwrap();
     crate::canary::assert_not_in(&format!("{page:?}"));
 }

@@ -149,7 +149,12 @@ impl Model {
     }
 
     /// An attempt ended. Returns `false` if it had ended before.
-    pub(crate) fn answered(&mut self, id: TransmitId, meaning: Meaning, may_be_gone: bool) -> bool {
+    pub(crate) fn attempt_ended(
+        &mut self,
+        id: TransmitId,
+        meaning: Meaning,
+        may_be_gone: bool,
+    ) -> bool {
         if self.in_flight.remove(&id).is_none() {
             return false;
         }

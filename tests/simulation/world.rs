@@ -280,11 +280,11 @@ impl<'a> World<'a> {
     }
 
     fn deliver(&mut self, id: TransmitId, result: &Result<Response<Bytes>, TransportError>) {
-        self.trace.note(self.now, || format!("{id:?} answered: {result:?}"));
+        self.trace.note(self.now, || format!("{id:?} delivered: {result:?}"));
         let (meaning, may_be_gone) = meaning(result);
         let before = (self.bulk.report(), self.bulk.stopped().is_some());
         let sent_at = self.model.in_flight.get(&id).copied();
-        let is_live = self.model.answered(id, meaning, may_be_gone);
+        let is_live = self.model.attempt_ended(id, meaning, may_be_gone);
         match result {
             Ok(response) => self.bulk.handle_response(self.client_now(), id, response),
             Err(failure) => self.bulk.handle_failure(self.client_now(), id, failure.clone()),
@@ -328,7 +328,7 @@ impl<'a> World<'a> {
                 continue;
             }
             assert!(waited >= least, "{id:?} timed out after {waited:?}");
-            self.model.answered(id, Meaning::Failed, true);
+            self.model.attempt_ended(id, Meaning::Failed, true);
             if !was_stopped {
                 self.stop_causes.handle_meaning(
                     self.now,

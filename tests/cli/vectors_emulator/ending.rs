@@ -34,9 +34,9 @@ fn requests_in_progress_are_finished_and_counted() {
         std::thread::yield_now();
     }
     stream.write_all(b"{}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 501 "), "{response}");
     assert_eq!(program.ended().tally()["requests"], 1);
 }
 

@@ -7,7 +7,7 @@ use oss_delete_vectors::{DeleteVectors, Operation};
 
 use super::wire::Wire;
 use crate::carrier::{Carrier, request};
-use crate::peer::{NO_CONTENT, Peer, answer_all, read_request};
+use crate::peer::{NO_CONTENT, Peer, read_request, respond_to_all};
 
 /// 80 MB of zeros in half a megabyte.
 fn bomb() -> Vec<u8> {
@@ -57,7 +57,7 @@ fn compression_is_not_requested_and_bodies_stay_compressed() {
 
 #[test]
 fn headers_cause_no_further_requests() {
-    let other = Peer::start(|mut stream| answer_all(&mut stream, NO_CONTENT));
+    let other = Peer::start(|mut stream| respond_to_all(&mut stream, NO_CONTENT));
     let other_url = other.url();
     for (status, headers) in [
         (401, "www-authenticate: Basic realm=\"x\"\r\nwww-authenticate: Digest realm=\"x\", nonce=\"y\"".to_owned()),

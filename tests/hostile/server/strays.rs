@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use oss_delete_vectors::transports::TransportOptions;
 
 use crate::carrier::{Carrier, request};
-use crate::peer::{NO_CONTENT, Peer, answer_all, read_request};
+use crate::peer::{NO_CONTENT, Peer, read_request, respond_to_all};
 
 /// Reads one request from the first connection and passes it to `first`. Rejects all requests on
 /// later connections: the second request must get that response.
@@ -17,7 +17,7 @@ fn peer(first: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Peer {
     let connections = AtomicUsize::new(0);
     Peer::start(move |mut stream| {
         if connections.fetch_add(1, Ordering::SeqCst) > 0 {
-            return answer_all(
+            return respond_to_all(
                 &mut stream,
                 b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied",
             );

@@ -22,10 +22,10 @@ fn delete_stream(
         (service, result)
     };
     let service = service();
-    let answers = service.clone();
+    let responses = service.clone();
     let client = blocking::Client::builder(&service.target, credentials())
         .options(options())
-        .with_transport(move |request| Sent::Ok(answers.respond(real_time(), &request)))
+        .with_transport(move |request| Sent::Ok(responses.respond(real_time(), &request)))
         .unwrap();
     let result = client.delete_stream(keys);
     client.close();

@@ -90,7 +90,7 @@ fn a_clock_near_its_end_does_not_overflow() {
         let (service, time) = (Service::with_keys(700), VirtualTime::default());
         let mut bulk = service.bulk(BulkOptions::new());
         let run = Run::new(&mut bulk);
-        let answer = |request| {
+        let response = |request| {
             std::future::ready(Ok::<_, TransportError>(service.respond(time.now(), &request)))
         };
         // A source that pauses with 200 keys in a batch.
@@ -105,8 +105,9 @@ fn a_clock_near_its_end_does_not_overflow() {
             keys += 1;
             std::task::Poll::Ready((keys <= 700).then(|| key(keys - 1)))
         });
-        let report =
-            time.block_on(run.run_async(keys, answer, Late { time: time.clone(), left })).unwrap();
+        let report = time
+            .block_on(run.run_async(keys, response, Late { time: time.clone(), left }))
+            .unwrap();
         assert_eq!((report.deleted, service.gone()), (700, 700), "{left:?}: {report:?}");
     }
 }

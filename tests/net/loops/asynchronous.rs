@@ -293,15 +293,18 @@ fn a_pending_run_is_stopped_from_another_thread() {
         let stop = StopHandle::new();
         let elsewhere = stop.clone();
         let mut bulk = service.bulk(options());
-        let answers = async |_request| {
+        let responses = async |_request| {
             let elsewhere = elsewhere.clone();
             std::thread::spawn(move || orders(&elsewhere));
             Ok::<_, TransportError>(Deleted::new("id").to_response())
         };
         let feed = Feed::default();
         feed.put([key(0)]);
-        let run =
-            Run::new(&mut bulk).stop_handle(&stop).run_async(feed, answers, async_io::Timer::after);
+        let run = Run::new(&mut bulk).stop_handle(&stop).run_async(
+            feed,
+            responses,
+            async_io::Timer::after,
+        );
         let error = async_io::block_on(run).unwrap_err();
         assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)), "{error}");
         assert_eq!(error.report().pending(), 0);

@@ -58,12 +58,12 @@ fn an_aborted_run_does_not_wait_for_requests() {
     // Ends a run that would wait.
     let mut bulk = service.bulk(options().max_attempts(1).response_timeout(Duration::from_secs(5)));
     let stop = StopHandle::new();
-    let (never, answers) = channel::<()>();
-    let answers = Mutex::new(answers);
+    let (never, responses) = channel::<()>();
+    let responses = Mutex::new(responses);
     let from_send = stop.clone();
     let send = move |_| {
         from_send.abort();
-        let _ = answers.lock().unwrap().recv();
+        let _ = responses.lock().unwrap().recv();
         Err(TransportError::may_have_arrived("the test is over"))
     };
     let on_event = |event| {
@@ -100,9 +100,9 @@ fn nothing_outlives_a_finished_run() {
     let service = Service::with_keys(5000);
     let held = Arc::new(());
     let (by_keys, by_send) = (Arc::clone(&held), Arc::clone(&held));
-    let answer = send(&service);
+    let response = send(&service);
     let keys = (0..5000).map(move |number| (&by_keys, key(number)).1);
-    let send = move |request| (&by_send, answer(request)).1;
+    let send = move |request| (&by_send, response(request)).1;
     let report = Run::new(&mut service.bulk(options())).run_blocking(keys, send).unwrap();
     assert_eq!(report.deleted, 5000);
     assert_eq!(Arc::strong_count(&held), 1);

@@ -168,11 +168,11 @@ fn keys_read_ahead_of_a_stop_are_not_attempted() {
         never.recv().ok()
     });
     let stop = StopHandle::new();
-    let (stopping, is_read, answering) = (stop.clone(), Mutex::new(is_read), service.clone());
+    let (stopping, is_read, responding) = (stop.clone(), Mutex::new(is_read), service.clone());
     let send = move |request| {
         is_read.lock().unwrap().recv().unwrap();
         stopping.stop();
-        Ok::<_, TransportError>(answering.respond(real_time(), &request))
+        Ok::<_, TransportError>(responding.respond(real_time(), &request))
     };
     let mut unsent = Vec::new();
     let mut bulk = service.bulk(options().concurrency(1));

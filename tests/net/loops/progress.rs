@@ -34,8 +34,9 @@ impl Observer for Seen {
 fn progress_at_the_end_follows_all_events() {
     for interval in [None, Some(Duration::from_secs(3600))] {
         let service = Service::with_keys(1200);
-        let answering = service.clone();
-        let send = move |request| Ok::<_, TransportError>(answering.respond(real_time(), &request));
+        let responding = service.clone();
+        let send =
+            move |request| Ok::<_, TransportError>(responding.respond(real_time(), &request));
         let mut seen = Seen::default();
         let mut bulk = service.bulk(options());
         let run = Run::new(&mut bulk).observer(&mut seen);

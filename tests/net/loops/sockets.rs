@@ -18,7 +18,7 @@ pub(crate) fn served(service: &Service, options: BulkOptions) -> (Server, BulkDe
 /// A server, and its target.
 pub(crate) fn serve(service: &Service) -> (Server, Target) {
     let served = service.clone();
-    let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request| served.answer(real_time(), &request)).unwrap();
+    let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request| served.respond(real_time(), &request)).unwrap();
     let (there, index_name) = (&service.target, service.target.index_name().unwrap());
     let target = Target::builder().region(there.region()).account_id(there.account_id()).bucket(there.bucket()).index_name(index_name);
     let target = target.endpoint(server.url().parse().unwrap()).build().unwrap();

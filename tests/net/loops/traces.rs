@@ -101,9 +101,9 @@ fn run_logs_requests_and_events_without_secrets() {
     let run =
         run.credentials_provider(|| std::future::ready(Ok::<_, std::io::Error>(renewed.clone())));
     let send = async |request| {
-        let answer = respond_in_virtual_time(&service, &time, request).await;
+        let response = respond_in_virtual_time(&service, &time, request).await;
         tracing::debug!(target: "test", "carried");
-        answer
+        response
     };
     let run = run.run_async(stream_iter((0..2000).map(key)), send, time.clone());
     let report = with_default(log.clone(), || time.block_on(run)).unwrap();

@@ -247,14 +247,14 @@ fn impossible_uris_are_surely_not_sent() {
     }
 }
 
-fn reply(mut stream: TcpStream, answer: &[u8]) {
+fn reply(mut stream: TcpStream, response: &[u8]) {
     read_request(&mut stream).expect("a whole request");
     // The client may close before everything is written.
-    let _ = stream.write_all(answer);
+    let _ = stream.write_all(response);
 }
 
 fn body_of(length: usize) -> Vec<u8> {
-    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
-    answer.resize(answer.len() + length, b'x');
-    answer
+    let mut response = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+    response.resize(response.len() + length, b'x');
+    response
 }

@@ -9,7 +9,7 @@ use oss_delete_vectors::transports::{Proxy, TransportOptions};
 
 use crate::carrier::{Carrier, request};
 use crate::certificates::Authority;
-use crate::peer::{NO_CONTENT, Peer, answer_all, read_request};
+use crate::peer::{NO_CONTENT, Peer, read_request, respond_to_all};
 
 fn options(url: &str) -> TransportOptions {
     TransportOptions::new().proxy(Proxy::parse(url).unwrap())
@@ -26,7 +26,7 @@ fn connect_proxy(expected: &'static [&'static str], forward: Option<u16>) -> Pee
         }
         stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
         match forward {
-            None => answer_all(&mut stream, NO_CONTENT),
+            None => respond_to_all(&mut stream, NO_CONTENT),
             Some(port) => forward_to(port, stream),
         }
     })
@@ -168,7 +168,7 @@ fn socks_proxy(
         stream.read_exact(&mut asked).unwrap();
         assert_eq!((&asked[..3], &asked[3..]), (&[5, 1, 0][..], &address[..]));
         stream.write_all(&[&[5, 0, 0], &bound[..]].concat()).unwrap();
-        answer_all(&mut stream, NO_CONTENT);
+        respond_to_all(&mut stream, NO_CONTENT);
     })
 }
 
@@ -223,7 +223,7 @@ fn a_socks_proxy_gets_ip_addresses() {
 #[test]
 fn requests_to_local_services_bypass_the_proxy() {
     let proxy = connect_proxy(&[], None);
-    let host = Peer::start(|mut stream| answer_all(&mut stream, NO_CONTENT));
+    let host = Peer::start(|mut stream| respond_to_all(&mut stream, NO_CONTENT));
     for carrier in Carrier::each(&options(&proxy.url())) {
         let mut request = request(&host.url());
         request.extensions_mut().insert(Direct { timeout: Duration::from_secs(60) });

@@ -3,7 +3,7 @@
 use oss_delete_vectors::transports::TransportOptions;
 
 use crate::carrier::{Carrier, request};
-use crate::peer::{NO_CONTENT, Peer, answer_all};
+use crate::peer::{NO_CONTENT, Peer, respond_to_all};
 
 /// The maximum number of connections for `senders`.
 ///
@@ -17,9 +17,9 @@ fn most(carrier: &Carrier, senders: usize) -> usize {
     }
 }
 
-fn check(senders: usize, calls: usize, answer: &'static [u8]) {
+fn check(senders: usize, calls: usize, response: &'static [u8]) {
     for carrier in Carrier::each(&TransportOptions::new()) {
-        let peer = Peer::start(move |mut stream| answer_all(&mut stream, answer));
+        let peer = Peer::start(move |mut stream| respond_to_all(&mut stream, response));
         carrier.send_many(senders, calls, &request(&peer.url()));
         let (opened, most) = (peer.connections(), most(&carrier, senders));
         assert!((1..=most).contains(&opened), "{}: {opened} connections", carrier.name());

@@ -11,12 +11,12 @@ use crate::carrier::{Carrier, request};
 use crate::peer::{NO_CONTENT, Peer, read_request};
 
 /// A server that records its requests.
-fn recorder(answer: &'static [u8]) -> (Peer, Receiver<Vec<u8>>) {
+fn recorder(response: &'static [u8]) -> (Peer, Receiver<Vec<u8>>) {
     let (sender, receiver) = channel();
     let peer = Peer::start(move |mut stream| {
         while let Some(request) = read_request(&mut stream) {
             sender.send(request).unwrap();
-            stream.write_all(answer).unwrap();
+            stream.write_all(response).unwrap();
         }
     });
     (peer, receiver)
@@ -115,10 +115,10 @@ fn redirects_are_not_followed() {
     let (elsewhere, _) = recorder(NO_CONTENT);
     let target = elsewhere.url();
     for status in [301, 302, 303, 307, 308] {
-        let answer = format!(
+        let response = format!(
             "HTTP/1.1 {status} Moved\r\nlocation: {target}/?deleteVectors\r\ncontent-length: 4\r\n\r\nthen"
         );
-        let (peer, received) = recorder(answer.leak().as_bytes());
+        let (peer, received) = recorder(response.leak().as_bytes());
         for carrier in Carrier::each(&TransportOptions::new()) {
             let response = carrier.send(request(&peer.url())).unwrap();
             assert_eq!(response.status(), status, "{}", carrier.name());
