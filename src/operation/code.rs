@@ -73,7 +73,7 @@ pub(super) fn is_throttling(code: &str) -> bool {
     ) || code.strip_prefix(THROTTLING).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// What to do about `code`, in words, if that does not depend on the target.
+/// Advice for `code`, if it does not depend on the target.
 pub(super) fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
         INVALID_ACCESS_KEY_ID => "check the AccessKey id",

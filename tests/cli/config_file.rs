@@ -424,7 +424,7 @@ fn unreadable_files_are_rejected() {
 #[test]
 fn emulator_runs_read_no_file() {
     let home =
-        Home::with_config("config_file-rehearsal", format!("no config file at all {WRONG_SECRET}"));
+        Home::with_config("config_file-rehearsal", format!("not a config file {WRONG_SECRET}"));
     let broken = home.file(".ossutilconfig");
     let environment = [("OSSUTIL_CONFIG_FILE", broken.as_str()), ("OSSUTIL_PROFILE", "prod")];
     for options in

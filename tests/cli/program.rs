@@ -19,7 +19,7 @@ pub(crate) const TRANSPORTS: [&str; 2] = ["hyper", "ureq"];
 pub(crate) const PLACE: [&str; 6] =
     ["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket"];
 
-/// Options for a run options_for `endpoint` without a question and with a JSON report.
+/// Options for a run against `endpoint` without a question and with a JSON report.
 pub(crate) fn options_for(endpoint: &str) -> impl Iterator<Item = &str> {
     let options = ["--index-name", "vectorindex1", "--force", "--output-format", "json"];
     PLACE.into_iter().chain(options).chain(["--endpoint", endpoint])

@@ -120,7 +120,7 @@ fn retry_after_is_read_in_every_form() {
 fn advice_contains_the_endpoint_from_access_denied() {
     let policy = "allow the action oss:DeleteVectors on acs:ossvector:cn-hangzhou:1234567890123456:examplebucket and \
                   acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/*";
-    let there = "use the endpoint cn-shanghai.oss-vectors.aliyuncs.com, and the region of it: the bucket is there";
+    let there = "use the endpoint cn-shanghai.oss-vectors.aliyuncs.com and its region, because the bucket is there";
     for (endpoint, expected) in [
         ("cn-shanghai.oss-vectors.aliyuncs.com", there),
         ("https://CN-Shanghai.oss-vectors.aliyuncs.com/\u{1b}[2J", there),

@@ -2,10 +2,12 @@
 //! determined by its seed.
 //!
 //! ```text
-//! cargo test --features emulator --test simulation                                          10,000 seeds
-//! SIMULATION_SEEDS=1000000 cargo test --release --features emulator --test simulation       a million; or a range, 5000..6000
-//! SIMULATION_SEED=123 cargo test --features emulator --test simulation -- --nocapture       one, with all that it does
+//! cargo test --features emulator --test simulation
 //! ```
+//!
+//! This runs 10,000 seeds. `SIMULATION_SEEDS=1000000` runs a million (add `--release`), and
+//! `SIMULATION_SEEDS=5000..6000` a range. `SIMULATION_SEED=123` with `-- --nocapture` runs one seed
+//! and prints its steps.
 //!
 //! After every step the report is compared with a model (`model`). After every run both are
 //! compared with the emulator, for every occurrence of a key.

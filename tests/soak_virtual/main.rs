@@ -3,11 +3,11 @@
 //! binary with one test, because its heap is measured.
 //!
 //! ```text
-//! cargo test --features emulator --test soak_virtual                                       one run of three days
-//! SOAK_SECONDS=3600 cargo test --release --features emulator --test soak_virtual           run after run, for an hour of real time
+//! cargo test --features emulator --test soak_virtual
 //! ```
 //!
-//! Each run has a seed, the first of them 0 or `SOAK_SEED`.
+//! This makes one run of three days. `SOAK_SECONDS=3600` repeats runs for an hour of real time (add
+//! `--release`). Each run has its own seed; the first one is 0 or `SOAK_SEED`.
 //!
 //! Each key that is reported deleted is looked up at once, and those that are left at the end are
 //! looked up one by one.

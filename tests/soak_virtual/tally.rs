@@ -28,7 +28,7 @@ impl Tally {
             "clocks set",
             "kills",
             "stops",
-            "tokens",
+            "credentials",
             "missing credentials",
             "days",
         ];

@@ -192,7 +192,7 @@ where
     })
 }
 
-/// Asks for credentials again, for either loop.
+/// Requests credentials again, for either loop.
 #[derive(Clone)]
 pub(crate) struct Provider(CredentialSource);
 

@@ -52,7 +52,7 @@ fn invalid_options_are_rejected_with_their_rule() {
         ("--max-qps", "NaN", "must be a number above 0"),
         ("--max-keys-per-second", "0", "must be a number above 0"),
         ("--max-keys-in-flight", "0", "must be a whole number above 0"),
-        ("--faults", "gremlins=1", "fault must be one of connection-rejected, "),
+        ("--faults", "gremlins=1", "fault must be one of connection-refused, "),
         ("--faults", "page=1.5", r#"probability of page must be a number from 0 to 1, not "1.5""#),
         ("--faults", "page", r#"faults must be name=probability, joined by commas, not "page""#),
         ("--seed", "1", "--faults"),

@@ -27,7 +27,7 @@ pub(crate) struct Behaviour {
     ureq: Expected,
 }
 
-/// What the server runs after it has read the request. The connection then stays open until the
+/// What the server does after it has read the request. The connection then stays open until the
 /// client closes it.
 #[derive(Clone, Copy)]
 enum Action {

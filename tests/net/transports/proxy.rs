@@ -1,4 +1,4 @@
-//! Both transports options proxies: the requests to a proxy, and the errors.
+//! Both transports through proxies: the requests to a proxy, and the errors.
 
 use std::io::{Read, Write, copy};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};

@@ -2,10 +2,11 @@
 //! with what the emulator deleted.
 //!
 //! ```text
-//! cargo test --features emulator --test simulation callers                                      300 seeds
-//! CALLERS_SEEDS=4000 cargo test --release --features emulator --test simulation callers         10 million calls
-//! CALLERS_SEED=123 cargo test --features emulator --test simulation callers                     one
+//! cargo test --features emulator --test simulation callers
 //! ```
+//!
+//! This runs 300 seeds. `CALLERS_SEEDS=4000` makes 10 million calls (add `--release`), and
+//! `CALLERS_SEED=123` runs one seed.
 
 mod crowd;
 mod truth;

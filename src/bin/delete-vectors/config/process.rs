@@ -71,7 +71,7 @@ impl CredentialProcess {
                 .spawn()
                 .map_err(|error| Failure::Start { program: self.program.clone(), error })?,
         );
-        let stdout = running.0.stdout.take().expect("it was asked for");
+        let stdout = running.0.stdout.take().expect("stdout is piped");
 
         // A read has no timeout. If a child of the program keeps the output open, the thread stays.
         let (sender, receiver) = mpsc::sync_channel(1);
