@@ -33,7 +33,7 @@ fn check_page(response: &Response<Vec<u8>>) {
             assert_eq!(page.vectors(), found.vectors());
             page
         }
-        // Only the token of the next page differs.
+        // Only a lookup ignores the token of the next page.
         (Err(error), found) => {
             assert!(found.is_err() || error.message().contains("nextToken"));
             assert!(!error.to_string().contains(char::is_control) && !error.code().is_empty());

@@ -10,34 +10,34 @@ use crate::run::{Reply, Run, not_sent};
 
 /// A case and its result: requests; keys deleted, rejected, unconfirmed and not attempted; and the
 /// comparison with the SDK.
-const EXPECTED: [(&str, usize, [u64; 4], Against); 7] = [
-    ("sequence/503-500-then-204", 3, [3, 0, 0, 0], Against::Same),
+const EXPECTED: [(&str, usize, [u64; 4], Comparison); 7] = [
+    ("sequence/503-500-then-204", 3, [3, 0, 0, 0], Comparison::Same),
     // The SDK dates its second request wrongly as well. Only the recorded server accepts it.
     (
         "sequence/skew-then-204",
         2,
         [3, 0, 0, 0],
-        Against::Better("the second request has the service's date"),
+        Comparison::Better("the second request has the service's date"),
     ),
     (
         "sequence/skew-behind-then-204",
         2,
         [3, 0, 0, 0],
-        Against::Better("the second request has the service's date"),
+        Comparison::Better("the second request has the service's date"),
     ),
     (
         "sequence/skew-always",
         2,
         [0, 3, 0, 0],
-        Against::Better("one request fewer, and the reason is the clock"),
+        Comparison::Better("one request fewer, and the reason is the clock"),
     ),
-    ("transport/connect-refused", 3, [0, 0, 0, 3], Against::Same),
-    ("transport/connect-timeout", 3, [0, 0, 0, 3], Against::Same),
-    ("transport/tls-failure", 3, [0, 0, 0, 3], Against::Same),
+    ("transport/connect-refused", 3, [0, 0, 0, 3], Comparison::Same),
+    ("transport/connect-timeout", 3, [0, 0, 0, 3], Comparison::Same),
+    ("transport/tls-failure", 3, [0, 0, 0, 3], Comparison::Same),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Against {
+enum Comparison {
     Same,
     Better(&'static str),
 }
@@ -52,7 +52,7 @@ fn sequences_match_or_improve_on_the_sdk() {
         cases.iter().map(|case| case.id.as_str()).collect::<Vec<_>>(),
         EXPECTED.map(|(id, ..)| id)
     );
-    for (case, (id, requests, outcomes, against)) in cases.iter().zip(EXPECTED) {
+    for (case, (id, requests, outcomes, comparison)) in cases.iter().zip(EXPECTED) {
         let dates = RefCell::new(Vec::new());
         let run = Run::new(BulkOptions::new().concurrency(1), |call| {
             dates
@@ -67,9 +67,9 @@ fn sequences_match_or_improve_on_the_sdk() {
         let attempts = case.expected["attempts"].as_u64().unwrap();
         let is_success = case.expected["outcome"] == "success";
         assert_eq!(is_success, outcomes[0] == 3, "{id}: deleted here and by the SDK");
-        match against {
-            Against::Same => assert_eq!(attempts, requests as u64, "{id}"),
-            Against::Better(how) => {
+        match comparison {
+            Comparison::Same => assert_eq!(attempts, requests as u64, "{id}"),
+            Comparison::Better(how) => {
                 assert!(requests as u64 <= attempts, "{id}: {how}");
                 // From the second request on, the date is that of the service.
                 let date = case.responses[0]

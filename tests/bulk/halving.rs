@@ -48,7 +48,7 @@ fn every_bad_key_is_found() {
     assert_eq!(found, poison);
 }
 
-/// The outcome of each position, with its key.
+/// All positions, and whether each was deleted.
 fn attributed(run: &Run<'_>) -> Vec<(u64, bool)> {
     let mut positions: Vec<(u64, bool)> = Vec::new();
     for (_, event) in &run.events {

@@ -228,7 +228,7 @@ fn last_keys_are_sent_while_others_fail() {
     }
 }
 
-/// Rate limits of each kind, as responses.
+/// Each response of a rate limit, with each kind of rate.
 fn limits() -> impl Iterator<Item = (Respond, Rate)> {
     let responses: [Respond; 3] =
         [|| error(503, code::QPS_LIMIT_EXCEEDED), || page(503), || error(400, "Throttling")];

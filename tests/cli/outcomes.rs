@@ -133,7 +133,7 @@ fn unconfirmed_after_a_5xx() {
                 "note: 3 keys may have been deleted, despite the errors\n\
                  note: keys that were not deleted, by their last error:\n\
                  \x20 3 keys: 500 InternalError: broken (request id {request_id})\n\
-                 help: send them again: deleting a key twice does no harm\n"
+                 help: send them again: deleting a key twice is harmless\n"
             ),
         );
         let expected = serde_json::json!([

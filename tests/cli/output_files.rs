@@ -143,7 +143,7 @@ fn unwritable_files_fail_before_the_first_request() {
 fn one_file_has_one_use() {
     let service = Service::start();
     let keys = File::new("one-thing", "jsonl", "\"doc-001\"\n");
-    let none = File::none("one-thing", "books");
+    let none = File::none("one-thing", "output");
     let dotted = none.path().replacen("/one-thing", "/./one-thing", 1);
     let keys_as_temporary = File::new("one-thing", "c.delete-vectors-tmp", "doc-001\n");
     let checkpoint = keys_as_temporary.path().trim_end_matches(".delete-vectors-tmp");

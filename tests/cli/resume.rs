@@ -183,7 +183,7 @@ fn the_help_for_failed_keys_works() {
 
     let without = delete(&service, &options);
     let expected = format!(
-        "help: to try all keys again, remove {} and add --failed-keys PATH; deleting a key twice does no harm\n",
+        "help: to try all keys again, remove {} and add --failed-keys PATH; deleting a key twice is harmless\n",
         checkpoint.path()
     );
     assert!(without.code == INCOMPLETE && without.stderr.ends_with(&expected), "{without:?}");
@@ -193,7 +193,7 @@ fn the_help_for_failed_keys_works() {
         let run = delete(&service, &with);
         let expected = format!(
             "help: to try these keys again: --keys-from {}, with another --failed-keys and --checkpoint; \
-             deleting a key twice does no harm\n",
+             deleting a key twice is harmless\n",
             failed.path()
         );
         assert!(run.code == INCOMPLETE && run.stderr.ends_with(&expected), "{run:?}");

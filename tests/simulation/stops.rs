@@ -156,7 +156,7 @@ impl StopCauses {
         scenario: &Scenario,
     ) {
         let Some(reason) = stopped else {
-            // Requests in flight at the first failure count twice, and so may the last one.
+            // Those in flight at the first failure count as two, so that there may be more failures.
             let most = 10 + u32::try_from(scenario.concurrency).unwrap();
             assert!(
                 self.had_success || self.failures < most,

@@ -180,7 +180,7 @@ impl Model {
     /// Compares the report and the settled positions with the events, which must all have been
     /// taken.
     pub(super) fn check(&self, bulk: &BulkDelete) {
-        let (report, told, before) = (bulk.report(), self.report, self.resumed);
+        let (report, counted, before) = (bulk.report(), self.report, self.resumed);
         let sums = |report: Report| {
             let Report { deleted, rejected, unconfirmed, not_attempted, .. } = report;
             [
@@ -194,9 +194,9 @@ impl Model {
             ]
         };
         let expected: Vec<u64> =
-            sums(told).iter().zip(sums(before)).map(|(told, before)| told + before).collect();
+            sums(counted).iter().zip(sums(before)).map(|(counted, before)| counted + before).collect();
         assert_eq!(sums(report).to_vec(), expected);
-        assert_eq!(report.retries, told.retries + before.retries);
+        assert_eq!(report.retries, counted.retries + before.retries);
         assert_eq!(bulk.position(), self.pushed as u64);
         let pending = (0..self.pushed)
             .filter(|&at| self.positions[at].is_original && !self.positions[at].is_reported)

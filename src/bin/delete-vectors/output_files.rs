@@ -82,7 +82,8 @@ impl OutputFiles {
         if let Some(Saved { run, failed_keys, .. }) = &resumed
             && run.settled().len() == 0
         {
-            // An empty checkpoint fits any target and keys, unless lines would be truncated.
+            // Ignored, because nothing settled can contradict another target or other keys. Not if
+            // lines would be truncated.
             let path = paths.failed_keys.as_ref().filter(|_| failed_keys.is_some());
             if path.and_then(|path| path.metadata().ok()).is_none_or(|metadata| metadata.len() == 0)
             {
@@ -331,7 +332,7 @@ impl OutputFiles {
 
     /// The advice for keys that were not deleted; `None` if these files do not help.
     pub(crate) fn advice(&self, is_input_complete: bool) -> Option<String> {
-        let again = "deleting a key twice does no harm";
+        let again = "deleting a key twice is harmless";
         let checkpoint = self.checkpoint.as_ref().filter(|_| self.saved_at.is_some());
         let failed_keys =
             self.failed_keys.as_ref().filter(|file| self.is_settled && !file.is_empty());

@@ -360,7 +360,7 @@ impl Summary<'_> {
                 if self.index.is_some() {
                     return Some("to continue, run the same command again".to_owned());
                 }
-                let again = "send them again: deleting a key twice does no harm";
+                let again = "send them again: deleting a key twice is harmless";
                 self.output_files
                     .advice(self.input_complete)
                     .or_else(|| (self.report.unconfirmed > 0).then(|| again.to_owned()))

@@ -202,8 +202,8 @@ fn a_stop_after_all_current_keys_is_an_error() {
     for way in Way::all() {
         let service = Service::with_keys(500);
         let stop = StopHandle::new();
-        // An endless source that repeats 500 keys: everything is deleted except what the source has
-        // left.
+        // An endless source that repeats 500 keys. All of them are deleted, but the source has not
+        // ended.
         let keys = (0..).map(|number| key(number % 500));
         let stops = |event| {
             if matches!(event, Event::Deleted { .. }) {
