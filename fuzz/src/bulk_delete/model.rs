@@ -193,8 +193,11 @@ impl Model {
                 report.requests,
             ]
         };
-        let expected: Vec<u64> =
-            sums(counted).iter().zip(sums(before)).map(|(counted, before)| counted + before).collect();
+        let expected: Vec<u64> = sums(counted)
+            .iter()
+            .zip(sums(before))
+            .map(|(counted, before)| counted + before)
+            .collect();
         assert_eq!(sums(report).to_vec(), expected);
         assert_eq!(report.retries, counted.retries + before.retries);
         assert_eq!(bulk.position(), self.pushed as u64);
