@@ -26,8 +26,8 @@ const KEYS_IN_A_ROW: u32 = 250;
 /// The longest wait. Waking once per hour costs nothing.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// Lists the keys of `lister` over a blocking transport, such as `move |request|
-/// transport.send(request)`. One thread per segment calls it.
+/// Lists the keys of `lister` over a blocking transport, such as
+/// `move |request| transport.send(request)`. One thread per segment calls it.
 ///
 /// The last item is an error if the listing stopped before its end: then keys are missing. A
 /// [`Run`](crate::transports::Run) takes keys, not results: use [`Matching`](super::Matching) as

@@ -22,7 +22,7 @@ use std::pin::Pin;
 #[cfg(feature = "async")]
 use std::task::{Context, Poll};
 
-/// The result of [`Client::delete_matching`](crate::Client::delete_matching).
+/// The result of `delete_matching` of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "vectors may be left: see `is_clear`"]
 #[non_exhaustive]
