@@ -341,7 +341,7 @@ fn circular_pages_stop_the_listing() {
         }
         let error = lister.stopped().unwrap().to_string();
         assert!(
-            error.contains("the token of the next page is that of a page before"),
+            error.contains("the token of the next page is that of an earlier page"),
             "{start} {length}: {error}"
         );
     }
