@@ -28,14 +28,14 @@
 //! keeps this contract can be used:
 //!
 //! * **The signed bytes are sent unchanged.** Method, target and headers are sent as they are. Only
-//! `host`, `content-length` and headers of the connection itself are added, and only if they are
-//! missing: no `user-agent`, no `accept`.
+//!   `host`, `content-length` and headers of the connection itself are added, and only if they are
+//!   missing: no `user-agent`, no `accept`.
 //! * **Any status is a response.** 403, 503 and 307 are returned with their bodies. No
 //!   redirect is followed: a signature is valid for one host and one target.
 //! * **One call, at most one arrival.** A request is never sent again once a byte of it may have
-//! been sent. The caller decides about a retry, with a new signature.
+//!   been sent. The caller decides about a retry, with a new signature.
 //! * **An error reports whether the request may have arrived**, see
-//! [`TransportError`](crate::TransportError).
+//!   [`TransportError`](crate::TransportError).
 //! * **Time and memory are bounded**: a call ends within its timeouts, a body within
 //!   [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY).
 //!

@@ -206,7 +206,9 @@ impl<'a> Run<'a> {
             match (self.service)(&call) {
                 Reply::Silence => {}
                 reply => {
-                    assert!(self.replies.insert((self.now + LATENCY, transmit.id), reply).is_none())
+                    assert!(
+                        self.replies.insert((self.now + LATENCY, transmit.id), reply).is_none()
+                    );
                 }
             }
         }
@@ -238,7 +240,7 @@ impl<'a> Run<'a> {
             let ((_, id), reply) = entry.remove_entry();
             match reply {
                 Reply::Response(response) => {
-                    self.bulk.handle_response(self.client_now(), id, &response)
+                    self.bulk.handle_response(self.client_now(), id, &response);
                 }
                 Reply::Failed(failure) => self.bulk.handle_failure(self.client_now(), id, failure),
                 Reply::Silence => unreachable!("silence is not stored"),
