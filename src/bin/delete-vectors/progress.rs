@@ -92,7 +92,7 @@ impl Progress {
         self.console.clone()
     }
 
-    /// The interval of [`Observer::progress`], for the progress and the checkpoint.
+    /// The interval of `Observer::progress`, for the progress and the checkpoint.
     pub(crate) fn interval(&self) -> Duration {
         if self.look == Look::Bar { BAR_INTERVAL } else { Duration::from_secs(1) }
     }
