@@ -139,7 +139,7 @@ mod linux {
         peak
     }
 
-    /// The peak while an index of so many keys is listed and deleted.
+    /// The peak while an index with this many keys is listed and deleted.
     fn listing_memory(transport: &str, segments: u32, keys: u32) -> u64 {
         let last = keys / segments / 1000;
         let mut begun = vec![0; segments as usize];

@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for user in users {
         assert_eq!(user.await?.status(), StatusCode::NO_CONTENT);
     }
-    // On shutdown: takes no more calls, and waits for those that were begun.
+    // On shutdown: accepts no more calls, and waits for the current ones.
     client.close().await;
     let metrics = client.metrics();
     println!(
@@ -69,7 +69,7 @@ async fn call(service: Router, path: String) -> Response {
     use tower_service::Service;
     let request = axum::http::Request::delete(path).body(axum::body::Body::empty());
     let mut service = service;
-    service.call(request.expect("it is a path")).await.expect("a router does not fail")
+    service.call(request.expect("a valid path")).await.expect("a router does not fail")
 }
 
 #[cfg(test)]

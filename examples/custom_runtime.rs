@@ -1,4 +1,4 @@
-//! Deletes vectors on another runtime than tokio, here on smol: it takes a timer and a transport.
+//! Deletes vectors on a runtime other than tokio, here smol. It needs a timer and a transport.
 //!
 //! `cargo run --all-features --example custom_runtime`
 

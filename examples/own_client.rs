@@ -26,8 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends a request once, unchanged, and follows no redirects. Any status is a response. A failure
-/// says whether the request may have arrived.
+/// Sends a request once, unchanged, and does not follow redirects. Any status is a response. A
+/// failure reports whether the request may have arrived.
 fn send(request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
     let config = config(request).map_err(TransportError::surely_not_sent)?;
     let mut curl = Command::new("curl")
@@ -47,7 +47,7 @@ fn send(request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(TransportError::surely_not_sent)?;
-    let written = curl.stdin.take().expect("it is piped").write_all(config.as_bytes());
+    let written = curl.stdin.take().expect("stdin is piped").write_all(config.as_bytes());
     let output = curl.wait_with_output().map_err(TransportError::may_have_arrived)?;
     let stderr = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match (output.status.code(), written) {

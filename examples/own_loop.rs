@@ -19,7 +19,7 @@ use tokio::time::{Instant, interval, sleep, sleep_until};
 
 use setup::{Setup, key};
 
-/// A source that pauses for this long gets its keys sent.
+/// After this pause of the source, its keys are sent.
 const PAUSE: Duration = Duration::from_millis(10);
 
 #[tokio::main]
@@ -41,15 +41,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         stop.closed().await;
     });
 
-    // Runs at the same time should not keep step. The core has no random numbers: bring your own,
-    // or the time.
+    // Concurrent runs should not be synchronized. The core has no random numbers: pass your own, or
+    // the time.
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos().into();
     let mut bulk = BulkDelete::new(
         &setup.target,
         setup.credentials.clone(),
         BulkOptions::new().default_seed(seed),
     )?;
-    // Here the same ones again. In your program, ask STS or a process.
+    // These are the same credentials again. Your program calls STS or another process here.
     let credentials = setup.credentials.clone();
     let renew = move || Ok(credentials.clone());
     let invalid = delete(&mut bulk, keys, stopped, renew).await;
@@ -66,7 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Returns once every key has its outcome. The error is about a key that is invalid.
+/// Returns when every key has an outcome. The error is about an invalid key.
 async fn delete(
     bulk: &mut BulkDelete,
     mut keys: mpsc::Receiver<String>,
@@ -84,7 +84,7 @@ async fn delete(
     loop {
         while let Some(transmit) = bulk.poll_transmit(now()) {
             let (id, span, transport) = (transmit.id, transmit.span.clone(), transport.clone());
-            // Built and signed in its own task.
+            // The request is built and signed in its own task.
             let mut response = Box::pin(async move { transport.send(transmit.to_request()).await });
             let response =
                 poll_fn(move |context| span.in_scope(|| response.as_mut().poll(context)));
@@ -138,13 +138,13 @@ async fn delete(
             () = sleep_until(deadline) => bulk.handle_timeout(now()),
         }
     }
-    // After a stop, keys that were read and not pushed count as not attempted.
+    // After a stop, keys that were read but not pushed count as not attempted.
     keys.close();
     while let Some(key) = keys.recv().await
         && invalid.is_none()
         && let Ok(key) = Key::new(&key)
     {
-        bulk.push_unsent(key).expect("it has stopped");
+        bulk.push_unsent(key).expect("the run has stopped");
     }
     bulk.finish();
     while bulk.poll_event().is_some() {}

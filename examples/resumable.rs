@@ -31,9 +31,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Stop the first run in the middle. `kill -9` would also lose what happened since the last
     // save.
-    let stopped = start(&setup, &keys, &state, 5000)?.expect_err("it was stopped");
+    let stopped = start(&setup, &keys, &state, 5000)?.expect_err("the run was stopped");
     println!("{stopped}");
-    let report = start(&setup, &keys, &state, u64::MAX)?.expect("it was not stopped");
+    let report = start(&setup, &keys, &state, u64::MAX)?.expect("the run was not stopped");
     println!("{} of {} deleted", report.deleted, report.pushed);
 
     let state = fs::read_to_string(&state)?;

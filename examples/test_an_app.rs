@@ -44,7 +44,7 @@ where
     assert_eq!(
         report.is_all_deleted(),
         left.is_empty(),
-        "every key that is not deleted is reported"
+        "every key that was not deleted is reported"
     );
     Ok(left)
 }
@@ -189,8 +189,8 @@ impl Service {
             sleep_until(self.start + next).await;
             let now = Now::new(self.start.elapsed(), SystemTime::now());
             while let Some(event) = network.poll(now, &mut self.emulator.borrow_mut()) {
-                if let NetworkEvent::Delivered { answer, .. } = event {
-                    return answer;
+                if let NetworkEvent::Delivered { result, .. } = event {
+                    return result;
                 }
             }
         }

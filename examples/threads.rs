@@ -1,5 +1,5 @@
-//! Deletes vectors from many threads, which share one blocking client: each learns what became of
-//! its own keys.
+//! Deletes vectors from many threads, which share one blocking client. Each thread gets the result
+//! of its own keys.
 //!
 //! `cargo run --all-features --example threads`
 

@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Event::Failed(failed) => println!("{} keys are {}", failed.keys.len(), failed.outcome),
         _ => {}
     });
-    // The run has the handle by now: a stop does not reach later runs.
+    // The run already has the handle. A stop does not affect later runs.
     tokio::spawn(async move {
         if ctrl_c().await.is_ok() {
             stop.stop();

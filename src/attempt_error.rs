@@ -6,10 +6,11 @@ use http::StatusCode;
 
 use crate::{ServiceError, Target, TransportError};
 
-/// Why a batch was not surely deleted: the error of a call, and of an attempt in a run.
+/// Why a batch is not certainly deleted: the error of a call, or of an attempt in a run.
 ///
-/// What to do is in [`is_retryable`](Self::is_retryable), [`is_throttling`](Self::is_throttling),
-/// [`may_have_deleted`](Self::may_have_deleted) and, in words, in [`advice`](Self::advice).
+/// For what to do, see [`is_retryable`](Self::is_retryable),
+/// [`is_throttling`](Self::is_throttling), [`may_have_deleted`](Self::may_have_deleted) and
+/// [`advice`](Self::advice).
 ///
 /// Cheap to clone. A run keeps texts of up to 1,000 characters.
 ///
@@ -48,7 +49,7 @@ impl AttemptError {
         self.service().map(ServiceError::code)
     }
 
-    /// The message of the service, unchanged, or why there was no response.
+    /// The message of the service, unchanged, or the reason why there was no response.
     #[must_use]
     pub fn message(&self) -> Cow<'_, str> {
         match self {
@@ -77,7 +78,7 @@ impl AttemptError {
         self.service().is_none_or(ServiceError::is_retryable)
     }
 
-    /// Whether requests come too fast. Send the batch again, more slowly.
+    /// Whether requests are sent too fast. Send the batch again, more slowly.
     #[must_use]
     pub fn is_throttling(&self) -> bool {
         self.service().is_some_and(ServiceError::is_throttling)
@@ -93,8 +94,7 @@ impl AttemptError {
         }
     }
 
-    /// What to do about it, in words, for a request to `target`. `None` if the message says all
-    /// that is known.
+    /// Advice on what to do, for a request to `target`. `None` if the message says everything.
     #[must_use]
     pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {
         match self {
@@ -110,7 +110,7 @@ impl AttemptError {
         }
     }
 
-    /// A copy to keep: batches and events each hold one, and a response may have a megabyte of
+    /// A copy to keep: batches and events each hold one, and a response may contain a megabyte of
     /// text.
     pub(crate) fn shortened(self) -> Self {
         match self {
@@ -126,7 +126,7 @@ fn shorten(text: &str) -> Option<String> {
     text.char_indices().nth(KEPT_CHARS).map(|(end, _)| format!("{}…", &text[..end]))
 }
 
-/// One line. Characters that garble a terminal are escaped.
+/// One line. Characters that could garble a terminal are escaped.
 impl fmt::Display for AttemptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -22,26 +22,25 @@
 //!                           settled: deleted, rejected, unconfirmed, not attempted
 //! ```
 //!
-//! - **Filling** is the open batch. It is closed when it is full, or if duplicates make it too long.
-//!   After [`flush`](BulkDelete::flush) and [`finish`](BulkDelete::finish) it is also sent when no
-//!   batch is ready and the rate allows it, and is closed at that moment.
+//! - **Filling** is the open batch. It is closed when it is full, or if duplicates make it too
+//!   long. After [`flush`](BulkDelete::flush) and [`finish`](BulkDelete::finish) it is also sent
+//!   when no batch is ready and the rate allows it, and is closed at that moment.
 //! - **Settled**: the batch was deleted, has no attempts left, was rejected and cannot be split, or
-//!   its run has stopped. [`BulkDelete::stop`] and [`BulkDelete::abort`] settle at once whatever is
-//!   not in flight. The outcome covers all attempts: see [`KeyOutcome`].
+//!   its run has stopped. [`BulkDelete::stop`] and [`BulkDelete::abort`] settle everything that is
+//!   not in flight at once. The outcome covers all attempts: see [`KeyOutcome`].
 //! - **Parked**: before the first success, a rejected batch may mean that everything will be
-//!   rejected. One batch alone is split to find out, and other rejected batches wait.
-//! - **In an outage**, one request goes out at a time, with growing pauses. An outage is eight
+//!   rejected. Only one batch is split to find out, and other rejected batches wait.
+//! - **In an outage**, one request is sent at a time, with growing pauses. An outage is eight
 //!   batches that fail without a deletion between them, or eight failures that are not from OSS if
-//!   fewer batches are left, or a minute in which all are throttled. No attempt counts, and a batch
-//!   that failed goes behind the others.
-//!   Before the first success a single failure has the same effect, and a minute or ten attempts
-//!   end the run.
+//!   fewer batches are left, or a minute in which all are throttled. No attempt counts, and a
+//!   failed batch is sent after the others. Before the first success a single failure has the same
+//!   effect, and a minute or ten attempts end the run.
 //! - **In doubt**: after eight single keys that were rejected in a row, single keys from elsewhere
-//!   in the input go out as probes, one at a time. If eight of them are rejected too, the keys are
-//!   not the reason, and the run stops.
+//!   in the input are sent as probes, one at a time. If eight of them are rejected too, the keys
+//!   are not the reason, and the run stops.
 //! - **With a rate that does not adapt**, [`Rate::Fixed`] or [`Rate::Unlimited`], a throttled batch
 //!   is delayed.
-//! - **Throttled four times in a row**: the batch goes behind the others.
+//! - **Throttled four times in a row**: the batch is sent after the others.
 //!
 //! The crate page says [what each response leads to](crate#what-to-do-about-an-error), and
 //! [how fast batches leave](crate#pacing).
@@ -87,32 +86,32 @@ pub use self::transmit::{Transmit, TransmitId};
 /// Deletes any number of keys: a state machine that batches, paces, retries and accounts for every
 /// key. It does no IO.
 ///
-/// A loop that owns transport and clock drives it. [`Run`](crate::transports::Run) has two,
+/// A loop that owns the transport and the clock drives it. [`Run`](crate::transports::Run) has two,
 /// [`run_blocking`](crate::transports::Run#method.run_blocking) and
-/// [`run_async`](crate::transports::Run#method.run_async). They use public methods only. A loop of
+/// [`run_async`](crate::transports::Run#method.run_async). They use only public methods. A loop of
 /// your own repeats these steps:
 ///
 /// 1. **push** keys while [`can_push`](Self::can_push); [`flush`](Self::flush) when the source
 ///    pauses and [`wants_flush`](Self::wants_flush), [`finish`](Self::finish) at its end;
 /// 2. **send** what [`poll_transmit`](Self::poll_transmit) returns, until that is `None`, each in
 ///    its [`span`](Transmit::span);
-/// 3. **take** what [`poll_event`](Self::poll_event) returns, until that is `None`; then go on with
-///    2 if there was any;
+/// 3. **take** what [`poll_event`](Self::poll_event) returns, until that is `None`; then continue
+///    with 2 if there was any;
 /// 4. **end** here if [`is_finished`](Self::is_finished);
 /// 5. **wait** for a response, for a key if they can be pushed, or for
 ///    [`poll_timeout`](Self::poll_timeout);
-/// 6. **hand in** what came: [`handle_response`](Self::handle_response),
+/// 6. **pass in** what arrived: [`handle_response`](Self::handle_response),
 ///    [`handle_failure`](Self::handle_failure), [`handle_credentials`](Self::handle_credentials),
 ///    [`handle_timeout`](Self::handle_timeout).
 ///
 /// Read the clock for every call. A transmit's id identifies one attempt. Extra timeouts, late or
-/// repeated responses and unknown ids do no harm. An attempt without a response times out after
+/// repeated responses and unknown ids are harmless. An attempt without a response times out after
 /// [`response_timeout`](BulkOptions::response_timeout). Secrets that the service repeats are
-/// removed from what you get.
+/// removed from responses and errors.
 ///
-/// Some loops need more:
+/// Some loops also need:
 ///
-/// - [`enable_renewal`](Self::enable_renewal), if it answers [`Event::CredentialsNeeded`];
+/// - [`enable_renewal`](Self::enable_renewal), if it handles [`Event::CredentialsNeeded`];
 /// - [`BulkOptions::default_seed`], so that two runs do not retry at the same moments;
 /// - [`wants_transmit`](Self::wants_transmit), if it needs a thread before it takes a request;
 /// - [`is_in_flight`](Self::is_in_flight), to drop requests that timed out;
@@ -169,7 +168,7 @@ pub use self::transmit::{Transmit, TransmitId};
 ///     let response = under_way.front().map(|&(due, ..)| due); // 5. wait
 ///     let next = [response, bulk.poll_timeout()].into_iter().flatten().min();
 ///     now = at(next.expect("something is under way"));
-///     while under_way.front().is_some_and(|&(due, ..)| due <= now.monotonic) { // 6. hand in
+///     while under_way.front().is_some_and(|&(due, ..)| due <= now.monotonic) { // 6. pass in
 ///         let (_, id, response) = under_way.pop_front().unwrap();
 ///         bulk.handle_response(now, id, &response);
 ///     }
@@ -182,19 +181,19 @@ pub use self::transmit::{Transmit, TransmitId};
 ///
 /// # What it guarantees
 ///
-/// Responses may come in any order, late, twice or never. Even so, no key is lost (see [`Report`]).
-/// A key is reported deleted only if the service confirmed it. A key that may be gone is never
-/// reported [rejected](KeyOutcome::Rejected) or [not attempted](KeyOutcome::NotAttempted). Memory
-/// is bounded by what is unsettled, not by the number of keys. The same seed and the same inputs
-/// give the same transmits, byte for byte.
+/// Responses may arrive in any order, late, twice or never. Even so, no key is lost (see
+/// [`Report`]). A key is reported deleted only if the service confirmed it. A key that may be
+/// deleted is never reported [rejected](KeyOutcome::Rejected) or [not
+/// attempted](KeyOutcome::NotAttempted). Memory is bounded by the unsettled keys, not by the number
+/// of keys. The same seed and the same inputs give the same transmits, byte for byte.
 ///
-/// A retry after a lost response can delete a vector that someone put back under the same key in
-/// between: the service has no condition to prevent it. Do not write to the index during a run, or
+/// A retry after a lost response can delete a vector that was put under the same key in the
+/// meantime: the service has no condition to prevent it. Do not write to the index during a run, or
 /// accept that.
 pub struct BulkDelete {
     target: Arc<Target>,
     options: BulkOptions,
-    /// The latest moment seen.
+    /// The latest time seen.
     now: Now,
     phase: Phase,
     /// The position of the next push.
@@ -208,10 +207,10 @@ pub struct BulkDelete {
     /// Rejected batches that wait while another one is split.
     parked: VecDeque<Batch>,
     in_flight: BTreeMap<TransmitId, InFlight>,
-    /// How often in a row the open batch went before one that is ready.
+    /// How many times in a row the open batch was sent before a ready one.
     passed: u32,
     next_id: u64,
-    /// Attempts before this one are overdue.
+    /// Attempts sent before this one are overdue.
     overdue_until: TransmitId,
     splitting: Option<Splitting>,
     /// Single keys rejected before the first success.
@@ -223,20 +222,21 @@ pub struct BulkDelete {
     back_off: BackOff,
     clock: Clock,
     outage: Outage,
-    /// Since when there is nothing to send and no response to wait for.
+    /// The time since which there is nothing to send and no response to wait for.
     idle_since: Option<Duration>,
     pacer: Pacer,
     events: VecDeque<Event>,
     report: Report,
-    /// Keys that are settled and were not deleted: rejected, unconfirmed and not attempted.
+    /// Settled keys that were not deleted: rejected, unconfirmed and not attempted.
     failed_for_good: [u64; 3],
     settled: Settled,
     /// Rejected before the first success: positions, and the number of keys. They are settled once
     /// a success shows that the keys were the reason.
     unproven: (Settled, u64),
-    /// Interrupted by a stop, positions and keys as in `failed_for_good`: not settled until a restart.
+    /// Interrupted by a stop, positions and keys as in `failed_for_good`: not settled until a
+    /// restart.
     interrupted: (Settled, [u64; 3]),
-    /// How often it was restarted.
+    /// How many times it was restarted.
     epoch: u32,
 }
 
@@ -248,24 +248,24 @@ enum Phase {
     Stopped(StopReason),
 }
 
-/// An attempt that has no response yet.
+/// An attempt without a response.
 #[derive(Debug)]
 struct InFlight {
     batch: Batch,
     span: Span,
     sent_at: Duration,
     ticket: pacer::Ticket,
-    /// That of the run when it was sent.
+    /// The generation of the run when it was sent.
     epoch: u32,
-    /// No longer counted by the pacer.
+    /// Whether the pacer no longer counts it.
     is_overdue: bool,
     clock_generation: u32,
     credentials_generation: u32,
-    /// What signed it. Newer credentials may have come since.
+    /// What it was signed with. There may be newer credentials.
     signer: Arc<Signer>,
 }
 
-/// With this many events to take, no key is accepted and no request handed out.
+/// With this many pending events, no key is accepted and no request returned.
 const MOST_EVENTS: usize = 64;
 
 impl BulkDelete {
@@ -316,9 +316,9 @@ impl BulkDelete {
         })
     }
 
-    /// Declares that the loop answers [`Event::CredentialsNeeded`] with
+    /// Declares that the loop handles [`Event::CredentialsNeeded`] with
     /// [`handle_credentials`](Self::handle_credentials), within
-    /// [`credentials_timeout`](BulkOptions::credentials_timeout), 300 seconds if not set. For a
+    /// [`credentials_timeout`](BulkOptions::credentials_timeout), 300 seconds by default. For a
     /// loop that did not create the `BulkDelete`; the option has the same effect.
     pub fn enable_renewal(&mut self) {
         self.authority.can_renew = true;
@@ -345,20 +345,20 @@ impl BulkDelete {
 
     /// Whether keys wait for their batch to fill while nothing else waits to be sent.
     /// [`flush`](Self::flush) them if the source pauses. `false` once they are flushed, and while
-    /// another batch waits: filling theirs saves a request.
+    /// another batch waits, because filling theirs saves a request.
     #[must_use]
     pub fn wants_flush(&self) -> bool {
         self.filling.len() > 0 && !self.filling.is_flushed() && self.ready.is_empty()
     }
 
-    /// Whether a batch that takes no more keys waits to be sent. For a loop that decides as late as
-    /// possible whose keys go next: it pushes while this is `false`.
+    /// Whether a closed batch waits to be sent. For a loop that decides as late as possible which
+    /// keys are next: it pushes while this is `false`.
     #[must_use]
     pub fn has_unsent(&self) -> bool {
         !self.ready.is_empty()
     }
 
-    /// Whether every pushed key has its outcome and no more can be pushed.
+    /// Whether every pushed key has an outcome and no more can be pushed.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         !matches!(self.phase, Phase::Pushing)
@@ -369,7 +369,7 @@ impl BulkDelete {
             && self.in_flight.is_empty()
     }
 
-    /// Why the run stopped before its end; `None` if it did not.
+    /// The reason why the run stopped before its end. `None` if it did not.
     #[must_use]
     pub fn stopped(&self) -> Option<&StopReason> {
         match &self.phase {
@@ -378,7 +378,7 @@ impl BulkDelete {
         }
     }
 
-    /// How many keys have which outcome so far.
+    /// The numbers of keys by outcome so far.
     pub fn report(&self) -> Report {
         self.report
     }
@@ -402,7 +402,7 @@ impl BulkDelete {
         self.pacer.pace()
     }
 
-    /// Requests that have no response yet.
+    /// The number of requests without a response.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
@@ -410,7 +410,7 @@ impl BulkDelete {
 
     /// Whether a transmit still waits for its response. `false` after the response, a timeout or an
     /// abort: then the loop can drop the request. A loop that holds more requests than
-    /// [`in_flight`](Self::in_flight) has some to drop.
+    /// [`in_flight`](Self::in_flight) can drop some.
     #[must_use]
     pub fn is_in_flight(&self, id: TransmitId) -> bool {
         self.in_flight.contains_key(&id)

@@ -1,8 +1,8 @@
-//! Many callers, each with a few keys, and one result for each of them.
+//! Many callers, each with a few keys and a result of its own.
 //!
-//! A client drives [`Calls`], a state machine without IO. It merges the keys of the calls that wait
-//! into the batches of one [`BulkDelete`], so that all of them share one pace, one set of retries,
-//! one clock and one set of credentials. Then it gives each call the outcomes of its own keys:
+//! A client drives [`Calls`], a state machine without IO. It merges the keys of waiting calls into
+//! the batches of one [`BulkDelete`], so that all calls share one pace, retries, clock and
+//! credentials. Then it gives each call the outcomes of its own keys:
 //!
 //! ```text
 //!  begin            admitted              pushed, batch by batch       poll_finished
@@ -16,14 +16,14 @@
 //!                 +----------------------------------------------------+  timeout, stop, abort
 //! ```
 //!
-//! - **Order.** Calls have their turn in the order in which they came. A call that has more keys
-//!   than fit into one batch goes behind the others after each batch, so that a huge call does not
-//!   keep small ones waiting.
+//! - **Order.** Calls take turns in the order in which they began. A call with more keys than fit
+//!   into one batch goes to the end after each batch, so that a huge call does not delay small
+//!   ones.
 //! - **As late as possible.** Keys are pushed when no closed batch waits to be sent. Calls that
-//!   come until then share the batch. A call is sent at once if nothing else waits.
-//! - **A key of two calls** that is in one batch has one outcome, and both calls get it. In two
-//!   batches each call gets the outcome of its own request.
-//! - **A stop** fails the calls that wait. The next call begins anew: [`BulkDelete::restart`].
+//!   begin until then share the batch. A call is sent at once if nothing else waits.
+//! - **The same key in two calls** has one outcome for both if it is in one batch. In two batches,
+//!   each call gets the outcome of its own request.
+//! - **A stop** fails the waiting calls. The next call starts again: [`BulkDelete::restart`].
 
 mod call;
 mod error;
@@ -51,7 +51,7 @@ pub use self::metrics::Metrics;
 
 /// Deletes the keys of many calls, and gives each call its result: a state machine without IO.
 ///
-/// A loop drives it as it drives a [`BulkDelete`]:
+/// A loop drives it like a [`BulkDelete`]:
 ///
 /// 1. **begin** calls, and [`abandon`](Self::abandon) those whose caller is gone;
 /// 2. **send** what [`poll_transmit`](Self::poll_transmit) returns, until there is none;
@@ -99,23 +99,22 @@ pub use self::metrics::Metrics;
 /// ```
 ///
 /// # What it guarantees
-///
-/// Every call that is not abandoned gets exactly one result, and the result is true: keys that it
-/// does not name are gone, and a key that this call may have deleted is neither *rejected* nor *not
-/// attempted*. Memory is bounded by the keys of the calls that have no result, and the keys that
-/// have no outcome. The same seed and the same inputs give the same requests and results.
+/// Every call that is not abandoned gets exactly one correct result: keys that it does not list are
+/// deleted, and a key that this call may have deleted is neither *rejected* nor *not attempted*.
+/// Memory is bounded by the keys of calls without a result and the keys without an outcome. The
+/// same seed and inputs give the same requests and results.
 pub struct Calls {
     bulk: BulkDelete,
-    /// The latest moment seen.
+    /// The latest time seen.
     now: Duration,
     pending: BTreeMap<CallId, Pending>,
     next_id: u64,
     /// Calls that wait for room.
     waiting: BTreeSet<CallId>,
-    /// Room that the others take.
+    /// The room that the other calls take.
     room_taken: usize,
     most_waiting_keys: usize,
-    /// Calls that have keys to push, by their turn.
+    /// Calls with keys to push, by their turn.
     queue: BTreeMap<u64, CallId>,
     next_turn: u64,
     segments: Segments,
@@ -133,30 +132,30 @@ pub struct Calls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(u64);
 
-/// A call that has its result.
+/// A call with its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finished {
-    /// Which call.
+    /// The call.
     pub id: CallId,
-    /// `Ok` if all its keys are gone.
+    /// `Ok` if all its keys are deleted.
     pub result: Result<(), DeleteError>,
 }
 
-/// Events that wait before nothing new is sent.
+/// The number of waiting events from which nothing new is sent.
 const MOST_EVENTS: usize = 64;
 
 impl Calls {
-    /// The number of keys without an outcome from which further calls wait for room, if
-    /// [`most_waiting_keys`](Self::most_waiting_keys) is not set.
+    /// The default of [`most_waiting_keys`](Self::most_waiting_keys): with this many keys without
+    /// an outcome, further calls wait for room.
     pub const DEFAULT_MOST_WAITING_KEYS: usize = 100_000;
 
-    /// An outage of this length fails the calls that wait, unless the options set another one.
+    /// The default outage timeout. An outage of this length fails the waiting calls.
     pub const DEFAULT_OUTAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
-    /// Calls that delete from the index of `target`. If `options` have no
-    /// [`outage_timeout`](BulkOptions::outage_timeout), it is
-    /// [a minute](Self::DEFAULT_OUTAGE_TIMEOUT): a caller waits for the result.
+    /// Calls that delete from the index of `target`. The default of
+    /// [`outage_timeout`](BulkOptions::outage_timeout) is [a minute](Self::DEFAULT_OUTAGE_TIMEOUT)
+    /// here, because callers wait for their results.
     ///
     /// # Errors
     ///
@@ -188,9 +187,8 @@ impl Calls {
         })
     }
 
-    /// Calls wait for room while this many keys of other calls, or more, have no outcome. 0 is
-    /// taken as 1. Each call counts with at most 500 keys, so that a huge one does not keep small
-    /// ones out.
+    /// Calls wait for room while this many keys of other calls, or more, have no outcome. 0 counts
+    /// as 1. Each call counts with at most 500 keys, so that a huge one does not block small ones.
     #[must_use]
     pub fn most_waiting_keys(mut self, keys: usize) -> Self {
         self.most_waiting_keys = keys.max(1);
@@ -203,13 +201,13 @@ impl Calls {
         self.bulk.enable_renewal();
     }
 
-    /// Takes no more calls. Those that were begun go on.
+    /// Accepts no more calls. Current calls continue.
     pub fn close(&mut self) {
         self.is_closed = true;
     }
 
-    /// Sends nothing more and waits for nothing: every call has its result at once. Keys that are
-    /// in flight are [unconfirmed](crate::bulk::KeyOutcome::Unconfirmed).
+    /// Sends nothing more and waits for no response: every call has its result at once. Keys in
+    /// flight are [unconfirmed](crate::bulk::KeyOutcome::Unconfirmed).
     pub fn abort(&mut self) {
         self.is_closed = true;
         self.is_aborted = true;
@@ -220,7 +218,7 @@ impl Calls {
         }
     }
 
-    /// The next request to send, as from [`BulkDelete::poll_transmit`]; `None` if there is none
+    /// The next request to send, as from [`BulkDelete::poll_transmit`]. `None` if there is none
     /// now.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Now) -> Option<Transmit> {
@@ -241,7 +239,7 @@ impl Calls {
         Some(transmit)
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) would hand out a request now: see
+    /// Whether [`poll_transmit`](Self::poll_transmit) would return a request now: see
     /// [`BulkDelete::wants_transmit`].
     #[must_use]
     pub fn wants_transmit(&mut self, now: Now) -> bool {
@@ -249,15 +247,15 @@ impl Calls {
         self.events.len() < MOST_EVENTS && self.bulk.wants_transmit(now)
     }
 
-    /// The next event of the [`BulkDelete`]; `None` if there is none. Positions in it count the
-    /// keys of all calls. [`Event::Stopped`] is followed by a restart.
+    /// The next event of the [`BulkDelete`]. `None` if there is none. Its positions count the keys
+    /// of all calls. After [`Event::Stopped`] it restarts.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.absorb();
         self.events.pop_front()
     }
 
-    /// The next call that has its result; `None` if there is none.
+    /// The next call with its result. `None` if there is none.
     #[must_use]
     pub fn poll_finished(&mut self) -> Option<Finished> {
         self.finished.pop_front()
@@ -271,7 +269,7 @@ impl Calls {
         [deadline, self.bulk.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// Does what is due at `now`. Calling it too often does no harm.
+    /// Handles everything that is due at `now`. Extra calls are harmless.
     pub fn handle_timeout(&mut self, now: Now) {
         self.now = self.now.max(now.monotonic);
         self.bulk.handle_timeout(now);
@@ -283,7 +281,7 @@ impl Calls {
         }
     }
 
-    /// Takes the response to a transmit: see [`BulkDelete::handle_response`].
+    /// Handles the response to a transmit: see [`BulkDelete::handle_response`].
     pub fn handle_response<B: AsRef<[u8]>>(
         &mut self,
         now: Now,
@@ -294,26 +292,26 @@ impl Calls {
         self.absorb();
     }
 
-    /// Takes note that a transmit has no response: see [`BulkDelete::handle_failure`].
+    /// Handles a transmit without a response: see [`BulkDelete::handle_failure`].
     pub fn handle_failure(&mut self, now: Now, id: TransmitId, error: TransportError) {
         self.bulk.handle_failure(now, id, error);
         self.absorb();
     }
 
-    /// Signs as `credentials` from now on: see [`BulkDelete::handle_credentials`].
+    /// Signs with `credentials` from now on: see [`BulkDelete::handle_credentials`].
     pub fn handle_credentials(&mut self, now: Now, credentials: Credentials) {
         self.bulk.handle_credentials(now, credentials);
         self.absorb();
     }
 
-    /// Whether this is [closed](Self::close), every call has its result, and every key has its
-    /// outcome, those of calls that were abandoned or timed out included.
+    /// Whether it is [closed](Self::close), every call has its result, and every key has its
+    /// outcome, including keys of abandoned and timed-out calls.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.is_closed && self.pending.is_empty() && self.bulk.report().pending() == 0
     }
 
-    /// Requests that have no response yet: see [`BulkDelete::in_flight`].
+    /// The number of requests without a response: see [`BulkDelete::in_flight`].
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.bulk.in_flight()
@@ -325,7 +323,7 @@ impl Calls {
         self.bulk.is_in_flight(id)
     }
 
-    /// The current state, and counters since the beginning.
+    /// The current state, and counters since the start.
     #[must_use]
     pub fn metrics(&self, now: Now) -> Metrics {
         let report = self.bulk.report();
@@ -346,7 +344,7 @@ impl Calls {
         }
     }
 
-    /// Pushes what may leave at `now`.
+    /// Pushes the keys that may be sent at `now`.
     fn prepare(&mut self, now: Now) {
         self.now = self.now.max(now.monotonic);
         self.push();

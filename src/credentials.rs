@@ -1,9 +1,9 @@
 //! AccessKey pairs, long-lived or issued by STS, and the sources of those that expire.
 //!
-//! [`Source`] is one of these, each a small state machine that returns requests and takes
+//! [`Source`] is one of these. Each is a small state machine that returns requests and handles
 //! responses:
 //!
-//! | source | what it is |
+//! | source | credentials |
 //! |---|---|
 //! | [`EcsRole`] | the RAM role of the ECS instance |
 //! | [`Oidc`] | a role that is assumed with the OIDC token of a pod (RRSA of ACK) |
@@ -11,7 +11,7 @@
 //! | [`CredentialsUri`] | a URI that returns credentials without authentication |
 //! | [`Credentials`] | an AccessKey pair that you pass |
 //!
-//! [`Source::from_environment`] finds the one that is configured.
+//! [`Source::from_environment`] finds the configured one.
 
 mod assume_role;
 mod ecs_role;
@@ -76,7 +76,7 @@ impl Credentials {
     /// - `access_key_id`: printable ASCII without commas, not empty, and without spaces at the
     ///   ends;
     /// - `access_key_secret`: not empty, no control characters, and no white space at the ends. The
-    ///   most common mistake is the line break of the file that it was read from.
+    ///   most common mistake is the line break of the file with the secret.
     pub fn new(
         access_key_id: impl AsRef<str>,
         access_key_secret: impl Into<String>,
@@ -130,9 +130,9 @@ impl Credentials {
         self
     }
 
-    /// Same as [`with_expiration`](Self::with_expiration), from text in RFC 3339 format, as STS,
-    /// the ECS metadata service and credential processes write it, such as `2026-09-03T12:00:00Z`
-    /// or `2026-09-03T20:00:00+08:00`. Fractions of a second are dropped.
+    /// Same as [`with_expiration`](Self::with_expiration), from text in RFC 3339 format, as used by
+    /// STS, the ECS metadata service and credential processes, such as `2026-09-03T12:00:00Z` or
+    /// `2026-09-03T20:00:00+08:00`. Fractions of a second are dropped.
     ///
     /// # Errors
     ///
@@ -190,7 +190,7 @@ pub(crate) fn secret_header(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// An absolute `http` or `https` URI. Its text may hold a secret, and is in no error.
+/// An absolute `http` or `https` URI. Its text may contain a secret, and is in no error.
 fn parse_uri(field: &'static str, text: &str) -> Result<Uri, InvalidValue> {
     let uri: Option<Uri> = text.parse().ok();
     let is_http = |uri: &Uri| matches!(uri.scheme(), Some(scheme) if *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
@@ -204,5 +204,5 @@ fn with_path(uri: &Uri, path: &str) -> Uri {
     let mut parts = uri.clone().into_parts();
     let path: PathAndQuery = path.parse().expect("every part was checked or encoded");
     parts.path_and_query = Some(path);
-    Uri::from_parts(parts).expect("scheme and authority are there")
+    Uri::from_parts(parts).expect("scheme and authority are present")
 }

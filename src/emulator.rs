@@ -1,7 +1,7 @@
 //! An emulator of the service, without network and clock: `http::Request` in, `http::Response` out.
 //!
-//! It has what it takes to test an application that puts vectors, deletes them and checks that they
-//! are gone: `DeleteVectors`, `ListVectors`, `GetVectors` and `PutVectors`.
+//! It implements the operations that an application needs to put vectors, delete them and check the
+//! result: `DeleteVectors`, `ListVectors`, `GetVectors` and `PutVectors`.
 //!
 //! ```
 //! use std::time::{Duration, UNIX_EPOCH};
@@ -49,7 +49,7 @@ pub use rate_limit::RateLimit;
 /// that may use them.
 ///
 /// The emulator is deterministic: the same requests at the same times get the same responses, byte
-/// for byte. [`handle`](Self::handle) lists its checks in their order.
+/// for byte. [`handle`](Self::handle) lists its checks in order.
 ///
 /// ```
 /// use http::StatusCode;
@@ -89,12 +89,12 @@ pub struct Emulator {
     identities: BTreeMap<String, Identity>,
     /// Requests with one of these keys are rejected.
     rejected_keys: BTreeSet<Box<str>>,
-    /// Keys that the service always fails over.
+    /// Requests with one of these keys always fail.
     failing_keys: BTreeSet<Box<str>>,
     rate_limit: Option<RateLimit>,
     listings: Listings,
     ignores_filters: bool,
-    failures: VecDeque<PlannedAnswer>,
+    failures: VecDeque<PlannedFailure>,
     requests: u64,
     deleted_keys: u64,
     deleted_vectors: u64,
@@ -107,9 +107,9 @@ struct Bucket {
     indexes: BTreeMap<String, Index>,
 }
 
-/// A failure that was requested; see [`Emulator::fail_next`].
+/// A requested failure; see [`Emulator::fail_next`].
 #[derive(Debug, Clone)]
-struct PlannedAnswer {
+struct PlannedFailure {
     error: ServiceError,
     deleted_keys: usize,
 }
@@ -135,7 +135,7 @@ impl Emulator {
         }
     }
 
-    /// An account with the index of `target`, which holds `keys`, and one identity without
+    /// An account with the index of `target`, which contains `keys`, and one identity without
     /// restrictions.
     ///
     /// # Errors
@@ -158,8 +158,8 @@ impl Emulator {
         Ok(emulator)
     }
 
-    /// Puts vectors into an index that have a key and nothing else. Creates the index and its
-    /// bucket if necessary, even without keys.
+    /// Puts vectors with only a key into an index. Creates the index and its bucket if necessary,
+    /// even without keys.
     ///
     /// # Errors
     ///
@@ -223,21 +223,21 @@ impl Emulator {
         self.identities.insert(identity.access_key_id().to_owned(), identity);
     }
 
-    /// Removes an identity. `false` if the AccessKey id is unknown.
+    /// Removes an identity. Returns `false` if the AccessKey id is unknown.
     pub fn remove_identity(&mut self, access_key_id: &str) -> bool {
         self.identities.remove(access_key_id).is_some()
     }
 
-    /// Deletes an index with its vectors. `false` if there is no such index.
+    /// Deletes an index with its vectors. Returns `false` if there is no such index.
     pub fn remove_index(&mut self, bucket: &str, index_name: &str) -> bool {
         self.buckets
             .get_mut(bucket)
             .is_some_and(|bucket| bucket.indexes.remove(index_name).is_some())
     }
 
-    /// From now on, rejects every request that contains one of `keys` with
-    /// `VectorIndexParameterInvalid`. Simulates keys that this crate accepts and the service
-    /// rejects; whether such keys exist is not known.
+    /// Rejects every request with one of `keys` from now on, with `VectorIndexParameterInvalid`.
+    /// Simulates keys that this crate accepts and the service rejects. It is unknown whether such
+    /// keys exist.
     pub fn reject_keys<I>(&mut self, keys: I)
     where
         I: IntoIterator,
@@ -246,8 +246,8 @@ impl Emulator {
         self.rejected_keys.extend(keys.into_iter().map(Into::into));
     }
 
-    /// Fails every request that holds one of `keys` with `500 InternalError`, from now on, and
-    /// deletes nothing of it.
+    /// Fails every request with one of `keys` from now on, with `500 InternalError`, and deletes
+    /// none of its keys.
     pub fn fail_keys<I>(&mut self, keys: I)
     where
         I: IntoIterator,
@@ -261,20 +261,21 @@ impl Emulator {
         self.rate_limit = rate_limit;
     }
 
-    /// Lets listings return a vector for this long after its deletion: the service does not
-    /// document whether a listing sees deletes at once. Zero by default. `GetVectors` always does.
+    /// Listings return a vector for this long after its deletion. The service does not document
+    /// whether a listing sees deletes at once. Zero by default. `GetVectors` always sees them at
+    /// once.
     pub fn set_listing_delay(&mut self, delay: Duration) {
         self.listings.delay = delay;
     }
 
-    /// Rejects the token of a page that was returned longer ago than `lifetime`. `None`, the
+    /// Rejects the tokens of pages that were returned longer than `lifetime` ago. `None`, the
     /// default, means never.
     pub fn set_token_lifetime(&mut self, lifetime: Option<Duration>) {
         self.listings.token_lifetime = lifetime;
     }
 
-    /// Lets listings ignore filters, as an endpoint does that does not have them. They have no
-    /// effect, and are not checked.
+    /// Listings ignore filters, like an endpoint without support for them. Filters have no effect
+    /// and are not checked.
     pub fn set_ignores_filters(&mut self, ignores_filters: bool) {
         self.ignores_filters = ignores_filters;
     }
@@ -283,7 +284,7 @@ impl Emulator {
     /// `deleted_keys` keys: a write that is not atomic. Each further call applies to one more
     /// request.
     pub fn fail_next(&mut self, error: ServiceError, deleted_keys: usize) {
-        self.failures.push_back(PlannedAnswer { error, deleted_keys });
+        self.failures.push_back(PlannedFailure { error, deleted_keys });
     }
 
     /// Whether the index has a vector with this key. `false` if there is no such index.
@@ -298,7 +299,7 @@ impl Emulator {
         self.index(bucket, index_name).map(Index::len)
     }
 
-    /// The keys of the vectors in the index, sorted. None if there is no such index.
+    /// The keys of the vectors in the index, sorted. Empty if there is no such index.
     pub fn keys(&self, bucket: &str, index_name: &str) -> impl Iterator<Item = &str> {
         self.index(bucket, index_name).into_iter().flat_map(Index::keys)
     }
@@ -317,7 +318,8 @@ impl Emulator {
         self.deleted_keys
     }
 
-    /// The number of vectors deleted: of [`deleted_keys`](Self::deleted_keys) those that had one.
+    /// The number of vectors deleted: the part of [`deleted_keys`](Self::deleted_keys) that had a
+    /// vector.
     #[must_use]
     pub fn deleted_vectors(&self) -> u64 {
         self.deleted_vectors

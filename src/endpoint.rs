@@ -8,7 +8,7 @@ use http::uri::Scheme;
 
 use crate::InvalidValue;
 
-/// The host of the service: its public or internal one, which follow from the region, or a custom
+/// The host of the service: its public or internal one, which depends on the region, or a custom
 /// one.
 ///
 /// Requests have virtual-hosted-style addresses, `https://{bucket}-{account id}.{host}/`. IP
@@ -72,8 +72,8 @@ impl Endpoint {
         self
     }
 
-    /// The same host with the bucket and the account id before it, for a gateway of one label that
-    /// has names for buckets all the same. An IP address cannot have them.
+    /// The same host with the bucket and the account id before it, for a gateway with a single
+    /// label that has subdomains for buckets. Not possible for an IP address.
     #[must_use]
     pub fn with_virtual_hosted_style(mut self) -> Self {
         self.path_style = false;
@@ -88,7 +88,7 @@ impl Endpoint {
         self.path_style
     }
 
-    /// Host and port without the bucket; `None` for a host of OSS.
+    /// Host and port without the bucket. `None` for a host of OSS.
     pub(crate) fn custom_authority(&self) -> Option<&str> {
         match &self.host {
             Host::Custom(authority) => Some(authority),
@@ -164,23 +164,23 @@ impl FromStr for Endpoint {
         if !is_ip && !is_dns_name(host) {
             return Err(refused());
         }
-        // A name of one label, such as `localhost` or that of a container, has no names below it.
+        // A name with one label, such as `localhost` or that of a container, has no subdomains.
         let path_style = is_ip || !host.trim_end_matches('.').contains('.');
         Ok(Self { scheme, host: Host::Custom(authority), path_style })
     }
 }
 
-/// For people. It cannot always be parsed: a host that follows from the region contains `{region}`,
+/// For messages. It cannot always be parsed: a host that depends on the region contains `{region}`,
 /// and path style is not shown.
 impl fmt::Display for Endpoint {
-    /// The URL, with `{region}` in the place of the region.
+    /// The URL, with `{region}` instead of the region.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.authority("{region}"))
     }
 }
 
 /// Whether `host` is a DNS name: at most 253 characters in labels of 1 to 63. The last label must
-/// not be a number, because some resolvers read `127.1` as an address.
+/// not be a number, because some resolvers parse `127.1` as an address.
 pub(crate) fn is_dns_name(host: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -1,4 +1,4 @@
-//! `GetVectors`, read and written on both sides of the wire.
+//! `GetVectors`: requests and responses, built and parsed.
 //!
 //! Reference: *GetVectors* of Alibaba Cloud OSS vector buckets.
 
@@ -11,8 +11,7 @@ use crate::operation::sealed::Sealed;
 use crate::operation::{self, Head, Kind, Operation, Secrets, document, read_body, write_document};
 use crate::{InvalidValue, Key, KeyBatch, RequestError, ServiceError, Target, Vector};
 
-/// One `GetVectors` call: the vectors with these keys. Keys without a vector are left out of the
-/// response.
+/// One `GetVectors` call: the vectors with these keys. The response has only keys with a vector.
 ///
 /// ```
 /// use oss_delete_vectors::{GetVectors, KeyBatch, Target};
@@ -49,14 +48,14 @@ impl GetVectors {
         Ok(Self { target: target.clone(), keys, returns: Return::default() })
     }
 
-    /// Asks for the data of each vector.
+    /// Requests the data of each vector.
     #[must_use]
     pub fn return_data(mut self) -> Self {
         self.returns.data = true;
         self
     }
 
-    /// Asks for the metadata of each vector.
+    /// Requests the metadata of each vector.
     #[must_use]
     pub fn return_metadata(mut self) -> Self {
         self.returns.metadata = true;
@@ -88,8 +87,8 @@ impl GetVectors {
         operation::build(Kind::GetVectors, &self.target, Value::Object(body).to_string().into())
     }
 
-    /// Parses a request to the bucket of `target`, as the service does. Host, path and
-    /// authorization are ignored, and so are unknown members.
+    /// Parses a request to the bucket of `target`, as the service does. Ignores the host, the path,
+    /// the authorization, and unknown members.
     ///
     /// # Errors
     ///
@@ -134,8 +133,8 @@ impl Operation for GetVectors {
     }
 }
 
-/// The vectors that exist. It is a 2xx with `x-oss-request-id` and a JSON object that is not an
-/// error.
+/// The vectors that exist. The response is a 2xx with `x-oss-request-id` and a JSON object that is
+/// not an error.
 ///
 /// ```
 /// use oss_delete_vectors::{Found, GetVectors, Operation, Vector};
@@ -151,7 +150,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// What the service returns to the request with this id.
+    /// The response of the service to the request with this id.
     #[must_use]
     pub fn new(request_id: impl Into<String>, vectors: Vec<Vector>) -> Self {
         Self { vectors, request_id: Some(request_id.into()) }
@@ -169,7 +168,7 @@ impl Found {
         self.vectors
     }
 
-    /// The service's id of the request, for its support.
+    /// The request id of the service, for its support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()

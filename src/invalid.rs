@@ -1,9 +1,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// An invalid value. It was found before anything was sent.
+/// An invalid value, detected before a request.
 ///
-/// Has the field, its rule and the value, but never a secret. To fix it, correct the value.
+/// Contains the field, its rule and the value, but never a secret. Correct the value to fix it.
 ///
 /// ```
 /// use oss_delete_vectors::Target;
@@ -21,7 +21,7 @@ pub struct InvalidValue {
     value: Option<String>,
 }
 
-/// How many characters of a value are kept: enough to recognise it, too few to flood a log.
+/// The maximum length of a value: enough to recognize it, too short to flood a log.
 const SHOWN_CHARS: usize = 80;
 
 impl InvalidValue {
@@ -37,17 +37,17 @@ impl InvalidValue {
         Self { field: field.into(), rule, value: Some(shown) }
     }
 
-    /// Leaves the value out, because it is a secret or not a single value.
+    /// Omits the value, because it is a secret or not a single value.
     pub(crate) fn without_value(field: &'static str, rule: &'static str) -> Self {
         Self { field: field.into(), rule, value: None }
     }
 
-    /// The same without the value, which may hold a secret.
+    /// The same without the value, which may contain a secret.
     pub(crate) fn hidden(self) -> Self {
         Self { value: None, ..self }
     }
 
-    /// The same, of the key at `position` of several.
+    /// The same, for the key at `position` of several.
     pub(crate) fn of_key(self, position: usize) -> Self {
         Self { field: format!("keys[{position}]").into(), ..self }
     }

@@ -1,4 +1,4 @@
-//! `ListVectors`, read and written on both sides of the wire.
+//! `ListVectors`: requests and responses, built and parsed.
 //!
 //! Reference: *ListVectors* of Alibaba Cloud OSS vector buckets.
 

@@ -1,4 +1,4 @@
-//! `PutVectors`, read and written on both sides of the wire: for tests that fill an index.
+//! `PutVectors`: requests and responses, built and parsed. For tests that fill an index.
 //!
 //! Reference: *PutVectors* of Alibaba Cloud OSS vector buckets.
 
@@ -93,8 +93,8 @@ impl PutVectors {
         operation::build(Kind::PutVectors, &self.target, Value::Object(body).to_string().into())
     }
 
-    /// Parses a request to the bucket of `target`, as the service does. Host, path and
-    /// authorization are ignored, and so are unknown members.
+    /// Parses a request to the bucket of `target`, as the service does. Ignores the host, the path,
+    /// the authorization, and unknown members.
     ///
     /// # Errors
     ///
@@ -141,13 +141,13 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// What the service returns to the request with this id.
+    /// The response of the service to the request with this id.
     #[must_use]
     pub fn new(request_id: impl Into<String>) -> Self {
         Self { request_id: Some(request_id.into()) }
     }
 
-    /// The service's id of the request, for its support.
+    /// The request id of the service, for its support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()

@@ -1,4 +1,4 @@
-/// A seeded random number generator, `SplitMix64`. Any seed will do. For jitter, not for secrets.
+/// A seeded random number generator, `SplitMix64`. Any seed is valid. For jitter, not for secrets.
 #[derive(Debug, Clone)]
 pub(crate) struct Random {
     state: u64,
@@ -28,8 +28,8 @@ impl Random {
 impl Random {
     /// A number below `end`, which must not be 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
-        let end = u64::try_from(end).expect("a length fits 64 bits");
-        usize::try_from(self.next() % end).expect("it is below a usize")
+        let end = u64::try_from(end).expect("a length fits into 64 bits");
+        usize::try_from(self.next() % end).expect("less than a usize")
     }
 
     /// One of `choices`, which must not be empty.

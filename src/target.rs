@@ -1,4 +1,4 @@
-//! What to delete from: the index, its bucket and the endpoint.
+//! The target of deletes: the index, its bucket and the endpoint.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -83,8 +83,8 @@ impl Target {
         &self.bucket.name
     }
 
-    /// The index. `None` leaves it out of the request. The reference of the service allows that,
-    /// but does not say what it means.
+    /// The index. `None` omits it from requests. The reference of the service allows that, but does
+    /// not say what it means.
     #[must_use]
     pub fn index_name(&self) -> Option<&str> {
         self.index_name.as_deref()
@@ -166,7 +166,7 @@ impl TargetBuilder {
         self
     }
 
-    /// Checks all parts. Those that end up in the host and in the signature are checked strictly.
+    /// Checks all parts. Those that become part of the host and the signature are checked strictly.
     ///
     /// # Errors
     ///
@@ -227,13 +227,13 @@ fn parse_index_name(index_name: &str) -> Result<Arc<str>, InvalidValue> {
 const NOT_AN_ARN: &str = "must be the name alone, not an ARN: give its region, account id, \
                           bucket and index name each by itself";
 
-/// Whether `name` is a resource as in access policies, with any product name: people type `oss` for
-/// `ossvector`.
+/// Whether `name` is a resource as in access policies, with any product name, because users type
+/// `oss` instead of `ossvector`.
 fn is_arn(name: &str) -> bool {
     name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("acs:"))
 }
 
-/// The common rule of bucket and region.
+/// The common rule for buckets and regions.
 fn is_name(text: &str, length: RangeInclusive<usize>) -> bool {
     length.contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))

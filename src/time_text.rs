@@ -1,4 +1,4 @@
-//! Parses times as other programs write them.
+//! Parses times in the formats of other programs.
 
 use std::time::{Duration, SystemTime};
 
@@ -44,8 +44,8 @@ pub(crate) fn rfc3339(text: &str) -> Option<SystemTime> {
 pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     let (mut day, mut month, mut year, mut time, mut offset) = (None, None, None, None, None);
     let words = text.split([' ', '\t', ',']).flat_map(|word| {
-        // At the beginning of a word a sign belongs to an offset. Inside it separates, as in
-        // `06-Nov-94`.
+        // A sign at the beginning of a word belongs to an offset. Inside of a word it is a
+        // separator, as in `06-Nov-94`.
         let is_offset = word.starts_with(['+', '-']);
         word.split(move |c| c == '-' && !is_offset)
     });
@@ -66,7 +66,7 @@ pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
         } else if is_digits(word) {
             match word.len() {
                 1 | 2 if day.is_none() => day = number(word),
-                // Two digits as in POSIX.
+                // Years of two digits as in POSIX.
                 2 => set(
                     &mut year,
                     number(word).map(|year| if year < 70 { 2000 + year } else { 1900 + year })?,
@@ -111,7 +111,7 @@ fn is_name(word: &str, name: &str) -> bool {
         && name.as_bytes()[..word.len()].eq_ignore_ascii_case(word.as_bytes())
 }
 
-/// `None` if there is a value already.
+/// Sets a value. `None` if there is one already.
 fn set<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
@@ -148,7 +148,7 @@ fn from_parts(
     (time >= SystemTime::UNIX_EPOCH).then_some(time)
 }
 
-/// Numbers with these numbers of digits, and nothing else.
+/// Parses numbers with these numbers of digits, and nothing else.
 fn numbers<const N: usize>(text: &str, separator: char, lengths: [usize; N]) -> Option<[u64; N]> {
     let mut parts = text.split(separator);
     let mut found = [0; N];

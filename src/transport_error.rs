@@ -6,10 +6,10 @@ use crate::escape::escape;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The largest body of a response that the transports read, in bytes: 4 MiB.
+/// The maximum body of a response that the transports read, in bytes: 4 MiB.
 ///
 /// A page of `ListVectors` has up to 1 MB, and other responses are under a kilobyte. The limit is
-/// for what is not from OSS.
+/// for responses that are not from OSS.
 pub const MAX_RESPONSE_BODY: usize = 4 * 1024 * 1024;
 
 /// A request that got no response, and whether it may have arrived. Cheap to clone.
@@ -95,7 +95,7 @@ impl TransportError {
 
     /// Whether the service cannot have received the request, because there was no connection yet.
     ///
-    /// `false` does not prove that it has.
+    /// `false` does not mean that it was received.
     #[must_use]
     pub fn is_surely_not_sent(&self) -> bool {
         self.kind == Kind::NotSent
@@ -129,8 +129,8 @@ impl TransportError {
         }
     }
 
-    /// The texts of all sources. Some stacks repeat a source in the text above it, others do not:
-    /// each text appears once.
+    /// The texts of all sources. Some libraries repeat a source in the text of its parent, others
+    /// do not. Each text appears once.
     fn sources(&self) -> String {
         let (mut texts, mut last) = (String::new(), String::new());
         for error in self.chain() {
@@ -151,7 +151,7 @@ impl TransportError {
     }
 }
 
-/// One line. Characters that garble a terminal are escaped.
+/// One line. Characters that could garble a terminal are escaped.
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let from = self.peer.as_ref().map(|peer| format!(" from {peer}")).unwrap_or_default();

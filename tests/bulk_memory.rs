@@ -1,6 +1,6 @@
-//! The memory of a run does not grow with the number of its keys: counted by the allocator. Nor
-//! does that of callers who drop their calls. A binary of its own, with one test, because nothing
-//! else may allocate meanwhile.
+//! The allocator shows that the memory of a run does not grow with the number of its keys, and that
+//! dropped calls hold a bounded amount. A separate binary with one test, because nothing else may
+//! allocate in the meantime.
 
 mod common;
 
@@ -20,29 +20,29 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 const KEYS: u64 = 10_000_000;
 const CONCURRENCY: usize = 16;
 
-/// What may be unsettled: 2 x concurrency + 16 batches, and the one that is filled. Each has its
-/// keys' text, and for each key an end and an offset; those in flight have a request as well, with
-/// the text once more, quotes and commas.
+/// The maximum number of unsettled batches: 2 x concurrency + 16, and the open one. Each holds the
+/// text of its keys, and an end and an offset per key. Batches in flight also hold a request with
+/// the text, quotes and commas.
 const BATCHES: usize = 2 * CONCURRENCY + 16 + 1;
 const KEY_BYTES: usize = 36;
 const BOUND: usize = BATCHES * 500 * (4 * KEY_BYTES);
 
 #[test]
 fn memory_is_bounded() {
-    ten_million_keys_fit_into_a_few_megabytes();
-    waiting_calls_take_what_their_keys_take();
-    dropped_calls_take_no_more_than_is_let_in();
+    memory_of_ten_million_keys_is_bounded();
+    memory_of_waiting_calls_is_bounded();
+    memory_of_dropped_calls_is_bounded();
 }
 
-/// A call, with the ends and the places of its keys.
+/// The maximum for a call, with the ends and positions of its keys.
 const CALL_BYTES: usize = 900;
 
-/// 36 characters a key, and three keys a call.
+/// 36 characters per key, and three keys per call.
 fn call(number: usize) -> Call {
     Call::new((0..3).map(|key| format!("{number:034}#{key}"))).unwrap()
 }
 
-fn waiting_calls_take_what_their_keys_take() {
+fn memory_of_waiting_calls_is_bounded() {
     let before = ALLOCATOR.allocated();
     let mut client =
         Calls::new(&calls::target(), calls::credentials(), BulkOptions::new()).unwrap();
@@ -51,8 +51,8 @@ fn waiting_calls_take_what_their_keys_take() {
     }
     while client.poll_transmit(calls::now(Duration::ZERO)).is_some() {}
     let bytes = ALLOCATOR.allocated() - before;
-    println!("{bytes} bytes for 100,000 calls that wait");
-    assert!(bytes > 100_000 * 3 * KEY_BYTES, "{bytes} bytes: what is counted is not the calls");
+    println!("{bytes} bytes for 100,000 waiting calls");
+    assert!(bytes > 100_000 * 3 * KEY_BYTES, "{bytes} bytes: the calls are not counted");
     assert!(bytes < 100_000 * CALL_BYTES, "{bytes} bytes");
     let deleted = Deleted::new("534B371674A4D890XXXX").to_response();
     let mut now = calls::now(Duration::ZERO);
@@ -64,14 +64,14 @@ fn waiting_calls_take_what_their_keys_take() {
         }
         client.handle_timeout(now);
         while client.poll_event().is_some() {}
-        // Those that were sent before the clock ran time out, and are sent again.
+        // Requests sent before the clock advanced time out and are sent again.
         finished += std::iter::from_fn(|| client.poll_finished()).count();
     }
     drop(client);
-    assert!(ALLOCATOR.allocated() - before < 10_000, "something is left behind");
+    assert!(ALLOCATOR.allocated() - before < 10_000, "memory leaked");
 }
 
-fn dropped_calls_take_no_more_than_is_let_in() {
+fn memory_of_dropped_calls_is_bounded() {
     let before = ALLOCATOR.allocated();
     let client = Calls::new(&calls::target(), calls::credentials(), BulkOptions::new()).unwrap();
     let mut client = client.most_waiting_keys(3000);
@@ -80,11 +80,11 @@ fn dropped_calls_take_no_more_than_is_let_in() {
         client.abandon(id);
     }
     let bytes = ALLOCATOR.allocated() - before;
-    println!("{bytes} bytes for the calls that were let in");
+    println!("{bytes} bytes for the accepted calls");
     assert!(bytes < 1100 * CALL_BYTES, "{bytes} bytes");
 }
 
-fn ten_million_keys_fit_into_a_few_megabytes() {
+fn memory_of_ten_million_keys_is_bounded() {
     let options = BulkOptions::new().concurrency(CONCURRENCY).rate(Rate::Unlimited);
     let before = ALLOCATOR.allocated();
     let mut bulk = BulkDelete::new(&calls::target(), calls::credentials(), options).unwrap();
@@ -95,7 +95,7 @@ fn ten_million_keys_fit_into_a_few_megabytes() {
             .to_response();
     let mut now = calls::now(Duration::ZERO);
     let mut in_flight = Vec::<TransmitId>::with_capacity(CONCURRENCY);
-    let (mut key, mut next, mut answers, mut most) =
+    let (mut key, mut next, mut responses, mut most) =
         (String::with_capacity(KEY_BYTES), 0, 0_u64, 0);
     while !bulk.is_finished() {
         while next < KEYS && bulk.can_push() {
@@ -110,14 +110,14 @@ fn ten_million_keys_fit_into_a_few_megabytes() {
         while let Some(transmit) = bulk.poll_transmit(now) {
             in_flight.push(transmit.id);
         }
-        // At its fullest: all that can be pushed is, and all that can be sent.
+        // The maximum: no more keys can be pushed, and no more requests sent.
         most = most.max(ALLOCATOR.allocated() - before);
         now.monotonic += Duration::from_millis(10);
         now.wall += Duration::from_millis(10);
-        // The last that was sent is answered first, and one in a hundred fails.
+        // In reverse order, and one in a hundred fails.
         while let Some(id) = in_flight.pop() {
-            answers += 1;
-            bulk.handle_response(now, id, if answers % 100 == 0 { &failed } else { &deleted });
+            responses += 1;
+            bulk.handle_response(now, id, if responses % 100 == 0 { &failed } else { &deleted });
         }
         bulk.handle_timeout(now);
         while bulk.poll_event().is_some() {}
@@ -127,9 +127,9 @@ fn ten_million_keys_fit_into_a_few_megabytes() {
         (report.pushed, report.deleted, report.retries),
         (KEYS, KEYS, report.requests / 100)
     );
-    println!("{most} bytes at its fullest, of {BOUND}");
-    assert!(most > BOUND / 4, "{most} bytes: what is counted is not the run");
+    println!("{most} bytes at most, limit {BOUND}");
+    assert!(most > BOUND / 4, "{most} bytes: the run is not counted");
     assert!(most < BOUND, "{most} bytes");
     drop(bulk);
-    assert!(ALLOCATOR.allocated() - before < 10_000, "something is left behind");
+    assert!(ALLOCATOR.allocated() - before < 10_000, "memory leaked");
 }

@@ -1,7 +1,7 @@
-//! Both transports on real sockets, for as long as one likes: faults of every kind, tokens that
-//! expire, limits that move, runs that are stopped and aborted and go on from their checkpoints.
-//! Nothing is lost, and memory, file descriptors and threads stay where they are. A separate binary
-//! with one test, because its process is measured.
+//! Both transports on real sockets for a configurable time: all faults, credentials that expire,
+//! rate limits that change, and runs that are stopped or aborted and resume from their checkpoints.
+//! No key is lost, and memory, file descriptors and threads stay bounded. A separate binary with
+//! one test, because its process is measured.
 //!
 //! ```text
 //! cargo test --all-features --test soak_sockets                         ten seconds
@@ -31,17 +31,17 @@ use oss_delete_vectors::transports::{
     stream_iter,
 };
 
-/// Runs of each transport, one after the other; all but the last are stopped or aborted.
+/// Runs of each transport, in sequence. All but the last are stopped or aborted.
 const RUNS: u32 = 6;
-/// Of each fault, for each request.
+/// The probability of each fault, per request.
 const PROBABILITY: f64 = 0.005;
-/// A call is given up after this, so that lost answers cost no more.
+/// The timeout of a call. Short, because each lost response costs this time.
 const TIMEOUT: Duration = Duration::from_secs(2);
 const CONCURRENCY: usize = 8;
 
-/// What the last quarter of the time may take on top of the most that the second took: caches,
-/// fragments, and sockets whose late answers come in minutes. What grows with requests or keys
-/// would take more: there are tens of thousands, and millions.
+/// How much the maximum of the last quarter may exceed that of the second quarter. Allows for
+/// caches, fragmentation, and sockets with responses that are minutes late. A leak per request or
+/// key would exceed it: there are tens of thousands of requests, and millions of keys.
 const MORE_KIB: u64 = 8 * 1024;
 const MORE_FILES: u64 = 64;
 const MORE_THREADS: u64 = 16;
@@ -60,15 +60,15 @@ fn both_transports_lose_no_key_and_use_bounded_memory() {
         thread::sleep(Duration::from_millis(200));
         samples.push((start.elapsed(), Sample::take()));
         for service in &services {
-            // Once in five seconds, in the rhythm of the samples.
+            // Every five seconds, because samples are 200 ms apart.
             if samples.len() % 25 == 1 {
                 service.move_limit(samples.len());
             }
         }
     }
-    let mut told = format!("soak on sockets, {time:?}:");
+    let mut summary = format!("soak on sockets, {time:?}:");
     for (service, soak) in services.iter().zip(soaks) {
-        write!(told, "\n  {}", service.told(soak.join().unwrap())).unwrap();
+        write!(summary, "\n  {}", service.summary(soak.join().unwrap())).unwrap();
     }
     let most = |from: u32, to: u32| {
         let quarter =
@@ -76,22 +76,26 @@ fn both_transports_lose_no_key_and_use_bounded_memory() {
         quarter.fold(Sample::default(), |most, (_, sample)| most.max(sample))
     };
     let (early, late) = (most(1, 2), most(3, 4));
-    write!(told, "\n  the second quarter at most: {early:?}\n  the last quarter at most: {late:?}")
-        .unwrap();
-    // Past the capturing of output: what was covered is part of the result.
-    writeln!(std::io::stderr(), "{told}").unwrap();
+    write!(
+        summary,
+        "\n  the second quarter at most: {early:?}\n  the last quarter at most: {late:?}"
+    )
+    .unwrap();
+    // Written to stderr directly, which is not captured, because the coverage is part of the
+    // result.
+    writeln!(std::io::stderr(), "{summary}").unwrap();
     for sample in [&early, &late] {
         assert!(
             sample.kib > 0 && sample.files > 0 && sample.threads > 2,
-            "what is measured is not this process"
+            "the samples are not of this process"
         );
     }
     assert!(late.kib <= early.kib + MORE_KIB, "memory grows");
     assert!(late.files <= early.files + MORE_FILES, "file descriptors are left open");
-    assert!(late.threads <= early.threads + MORE_THREADS, "threads are left behind");
+    assert!(late.threads <= early.threads + MORE_THREADS, "threads are left running");
 }
 
-/// What the process has, at one moment.
+/// The resources of this process at one moment.
 #[derive(Debug, Default)]
 struct Sample {
     kib: u64,
@@ -125,14 +129,14 @@ struct Soak {
     transport: &'static str,
     service: service::Service,
     tokens: AtomicU32,
-    /// Vectors that there ever were.
+    /// The number of vectors that were put.
     put: AtomicU64,
 }
 
 impl Soak {
     fn start(transport: &'static str, time: Duration) -> Self {
         let faults = Fault::ALL.iter().copied().fold(Faults::none(), |faults, fault| {
-            // An outage lasts up to two minutes: more than a short soak has.
+            // An outage lasts up to two minutes, which is too long for a short soak.
             let outages = if time < Duration::from_secs(60) { 0.0 } else { 0.05 };
             let scale = if fault == Fault::Outage { outages } else { 1.0 };
             faults.with(fault, scale * PROBABILITY).unwrap()
@@ -146,7 +150,8 @@ impl Soak {
         self.service.emulator().set_rate_limit(Some(RateLimit::new(per_second, 10).unwrap()));
     }
 
-    /// Credentials that the service takes for half a minute, of which the client is not told.
+    /// Credentials that the service accepts for half a minute. The client does not know their
+    /// expiration.
     fn issue(&self) -> Credentials {
         let number = self.tokens.fetch_add(1, Ordering::Relaxed);
         let pair = Credentials::new(format!("STS.{number}"), canary::SECRET).unwrap();
@@ -158,13 +163,13 @@ impl Soak {
         pair
     }
 
-    /// Run after run until the end, and then to the end of the keys.
+    /// Runs until `end`, and then until all keys are settled.
     fn soak(self: &Arc<Self>, end: Instant) -> Report {
         let run_time = end.saturating_duration_since(Instant::now()) / RUNS;
         let options = BulkOptions::new().concurrency(CONCURRENCY);
         let mut bulk =
             BulkDelete::new(&self.service.served_target(), self.issue(), options.clone()).unwrap();
-        // By position of push, as in a file beside the checkpoint.
+        // By push position, as in a file next to the checkpoint.
         let mut failed = BTreeMap::new();
         for number in 1.. {
             let stop = StopHandle::new();
@@ -209,7 +214,12 @@ impl Soak {
         );
         let emulator = self.service.emulator();
         let left = failed.values().filter(|key| emulator.contains(BUCKET, INDEX, key)).count();
-        assert_eq!(emulator.len(BUCKET, INDEX), Some(left), "{}: vectors are left", self.transport);
+        assert_eq!(
+            emulator.len(BUCKET, INDEX),
+            Some(left),
+            "{}: unexpected vectors are left",
+            self.transport
+        );
         report
     }
 
@@ -243,8 +253,7 @@ impl Soak {
         ))
     }
 
-    /// The key at this position, with a vector under it if it is there for the first time; none
-    /// once the time is over.
+    /// The key at this position. Puts its vector on first use. Returns `None` after `end`.
     fn key(&self, number: u64, end: Instant) -> Option<String> {
         let put = self.put.load(Ordering::Relaxed);
         if number == put {
@@ -258,7 +267,7 @@ impl Soak {
         Some(format!("doc-{number:08}"))
     }
 
-    fn told(&self, report: Report) -> String {
+    fn summary(&self, report: Report) -> String {
         let network = self.service.network();
         let faults =
             Fault::ALL.iter().copied().map(|fault| format!("{fault} {}", network.injected(fault)));
@@ -268,12 +277,12 @@ impl Soak {
     }
 }
 
-/// Where a key stands among all that are pushed.
+/// The push position of a key.
 fn position(key: &str) -> u64 {
     key.trim_start_matches("doc-").parse().unwrap()
 }
 
-/// It was stopped, or the service was out of reach when it began: then it is begun again.
+/// The run was stopped, or it started while the service was unreachable. It is resumed.
 fn is_expected(error: &RunError) -> bool {
     matches!(
         error.kind(),

@@ -1,6 +1,6 @@
 //! Names of certificate algorithms, for errors.
 
-/// The algorithms that servers use and *ring* cannot verify, and those combined with them.
+/// Algorithms of servers that *ring* cannot verify, and those combined with them.
 const NAMES: [(&str, &str); 23] = [
     ("1.2.840.10045.2.1", "EC"),
     ("1.2.840.10045.3.1.7", "P-256"),
@@ -27,8 +27,8 @@ const NAMES: [(&str, &str); 23] = [
     ("1.2.156.10197.1.501", "SM2-with-SM3"),
 ];
 
-/// The name of an `AlgorithmIdentifier` (DER, without its outer tag): of its last object
-/// identifier, such as the curve of a key. In dotted form if it is not in the list.
+/// The name of an `AlgorithmIdentifier` (DER, without its outer tag). Uses its last object
+/// identifier, such as the curve of a key, in dotted form if it is not in the list.
 pub(super) fn name(identifier: &[u8]) -> String {
     let mut rest = identifier;
     let mut name = None;
@@ -49,7 +49,7 @@ fn dotted(object_identifier: &[u8]) -> String {
     for byte in object_identifier {
         number = number << 7 | u128::from(byte & 0x7f);
         if byte & 0x80 == 0 {
-            // The first byte has the first two numbers.
+            // The first byte encodes the first two numbers.
             if numbers.is_empty() {
                 let first = (number / 40).min(2);
                 numbers.push(first);

@@ -1,4 +1,4 @@
-//! One call over any transport: the request and what its response means.
+//! One call over any transport: its request and the meaning of its response.
 
 use std::time::SystemTime;
 
@@ -8,7 +8,7 @@ use http::{Request, Response};
 use crate::signing::Signer;
 use crate::{AttemptError, Operation, TransportError};
 
-/// The request of `call`, signed as of now.
+/// The request of `call`, signed with the current time.
 #[expect(
     clippy::disallowed_methods,
     reason = "an adapter reads the clock, so that the core need not"
@@ -19,7 +19,7 @@ pub(super) fn signed(call: &impl Operation, signer: &Signer) -> Request<Bytes> {
     request
 }
 
-/// What the response means to the call that `signer` signed.
+/// Parses the response to a call that `signer` signed.
 pub(super) fn outcome<O: Operation>(
     response: Result<Response<Bytes>, TransportError>,
     signer: &Signer,

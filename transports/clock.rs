@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::Now;
 
-/// Monotonic time counts from its start.
+/// Monotonic time is measured from its creation.
 #[derive(Clone, Copy)]
 pub(super) struct Clock(Instant);
 
@@ -24,8 +24,8 @@ impl Clock {
     }
 }
 
-/// The time now. Monotonic time counts from the first reading in the process, so that it goes on
-/// from run to run.
+/// The current time. Monotonic time is measured from the first use in the process, so that it
+/// continues from run to run.
 pub(super) fn system_now() -> Now {
     static CLOCK: OnceLock<Clock> = OnceLock::new();
     CLOCK.get_or_init(Clock::start).now()

@@ -1,7 +1,6 @@
-//! Everything that touches the world: HTTP clients, the loops that drive a run with them, and a
-//! server for the emulator.
+//! All I/O: HTTP clients, the loops that drive a run with them, and a server for the emulator.
 //!
-//! | what | feature | where |
+//! | item | feature | module |
 //! |---|---|---|
 //! | `HyperTransport`: an asynchronous client, on tokio | `hyper` | `hyper/` |
 //! | `UreqTransport`: a blocking client, without a runtime | `ureq` | `ureq/` |
@@ -28,14 +27,14 @@
 //! A transport carries a request and returns its response. It decides nothing. Any client that
 //! keeps this contract can be used:
 //!
-//! * **What is signed is what is sent.** Method, target and headers are sent as they are. Only
-//!   `host`, `content-length` and what the connection itself needs are added, and only if they are
+//! * **The signed bytes are sent unchanged.** Method, target and headers are sent as they are. Only
+//!   `host`, `content-length` and headers of the connection itself are added, and only if they are
 //!   missing: no `user-agent`, no `accept`.
 //! * **Any status is a response.** 403, 503 and 307 are returned with their bodies. No
 //!   redirect is followed: a signature is valid for one host and one target.
-//! * **One call, at most one arrival.** A request is not sent a second time once a byte of it may
-//!   have been sent. The caller decides about a retry, with a new signature.
-//! * **An error says whether the request may have arrived**, see
+//! * **One call, at most one arrival.** A request is never sent again once a byte of it may have
+//!   been sent. The caller decides about a retry, with a new signature.
+//! * **An error reports whether the request may have arrived**, see
 //!   [`TransportError`](crate::TransportError).
 //! * **Time and memory are bounded**: a call ends within its timeouts, a body within
 //!   [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY).
@@ -46,7 +45,7 @@
 //!
 //! # Metrics
 //!
-//! There is no metrics facade to set up. Take the numbers and pass them to yours:
+//! There is no metrics facade. Pass these numbers to yours:
 //!
 //! * `metrics` of a client has counters and gauges in one value,
 //!   [`Metrics`](crate::calls::Metrics).
@@ -63,7 +62,7 @@
 //! * Transports, [`StopHandle`], [`Target`](crate::Target) and [`Credentials`](crate::Credentials)
 //!   are `Send + Sync` and cheap to clone. Clones of a transport share its connections.
 //! * A `BulkDelete` is `Send + Sync`, and one loop drives it through `&mut`.
-//! * Two runs do not share their pace, and throttle each other. The calls of a client share one.
+//! * Two runs have separate pacing, and throttle each other. All calls of a client share it.
 
 #[cfg(any(feature = "hyper", feature = "ureq"))]
 mod algorithm;
@@ -96,8 +95,8 @@ pub use self::client::{
 #[cfg(feature = "hyper")]
 pub use self::hyper::HyperTransport;
 pub use self::listing::{
-    Cleared, ClearedKeys, ListedKeys, Matching, MatchingError, MatchingKeys, MatchingObserver,
-    list_keys,
+    ClearedKeys, ListedKeys, Matching, MatchingError, MatchingKeys, MatchingObserver,
+    MatchingReport, list_keys,
 };
 #[cfg(feature = "async")]
 pub use self::listing::{MatchingStream, StreamedKeys, stream_keys};
@@ -117,6 +116,6 @@ pub mod blocking {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The longest timeout: clocks overflow at some point, and nothing takes a day.
+/// The longest timeout, because clocks overflow. No call takes a day.
 #[cfg(any(feature = "hyper", feature = "ureq", feature = "serve"))]
 const MAX_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);

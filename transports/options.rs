@@ -13,11 +13,11 @@ use super::{MAX_TIMEOUT, Proxy};
 use crate::credentials::Direct;
 use crate::{InvalidValue, TransportError};
 
-/// How long an idle connection is kept. Servers and proxies usually wait longer, so that a request
-/// rarely goes to a connection that is just being closed.
+/// How long an idle connection is kept. Servers and proxies usually keep it longer, so that a
+/// request rarely uses a connection that is just being closed.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The maximum number of idle connections per host: more than the limits of the service can use.
+/// The maximum number of idle connections per host: more than the service's limits allow to use.
 pub(super) const MAX_IDLE: usize = 64;
 
 /// Timeouts, trusted certificates, proxy and `user-agent`, the same for every transport.
@@ -87,7 +87,7 @@ impl TransportOptions {
     /// [`Direct`](crate::credentials::Direct), which go to services of the host. The environment is
     /// not read: a program that supports `HTTPS_PROXY` reads the variable and passes a [`Proxy`].
     ///
-    /// If the proxy cannot be reached or rejects the connection, the error says *surely not sent*,
+    /// If the proxy cannot be reached or rejects the connection, the error is *surely not sent*,
     /// and names the proxy without user and password.
     ///
     /// ```
@@ -100,14 +100,14 @@ impl TransportOptions {
         Self { proxy: Some(proxy), ..self }
     }
 
-    /// The same without a proxy, and bounded by this time, for a request that is marked.
+    /// The same options without a proxy and with this timeout, for a marked request.
     pub(super) fn direct(&self, direct: Direct) -> Self {
         let [connect_timeout, timeout] =
             [self.connect_timeout, self.timeout].map(|limit| limit.min(direct.timeout));
         Self { connect_timeout, timeout, proxy: None, ..self.clone() }
     }
 
-    /// The peer in errors: with the proxy, if there is one.
+    /// The peer as errors show it: with the proxy, if there is one.
     pub(super) fn via(&self, peer: String) -> String {
         match &self.proxy {
             Some(proxy) => format!("{peer} through the proxy {proxy}"),
@@ -118,7 +118,7 @@ impl TransportOptions {
     /// Replaces the `user-agent` of all requests. The default names this crate.
     ///
     /// A [`Signer`](crate::signing::Signer) does not sign it, unless it is an additional header.
-    /// Then the service rejects a request whose `user-agent` this changes.
+    /// Then the service rejects requests whose `user-agent` is replaced here.
     ///
     /// # Errors
     ///
@@ -177,7 +177,7 @@ impl Default for TransportOptions {
     }
 }
 
-// Not derived: a certificate would fill a page with hex.
+// Not derived, because a certificate would fill a page with hex.
 impl fmt::Debug for TransportOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransportOptions")
@@ -189,7 +189,7 @@ impl fmt::Debug for TransportOptions {
     }
 }
 
-/// The input has no usable root certificates; the text says why.
+/// The input has no usable root certificates. The text has the reason.
 #[derive(Debug)]
 pub struct InvalidRoots {
     reason: String,

@@ -10,14 +10,14 @@ use crate::InvalidValue;
 /// A proxy for [`TransportOptions::proxy`](super::TransportOptions::proxy):
 /// `http://user:password@proxy.example.com:8080`.
 ///
-/// | scheme | how | default port |
+/// | scheme | protocol | default port |
 /// |---|---|---|
 /// | `http`, the default | HTTP `CONNECT` | 80 |
-/// | `https` | the same, by TLS to the proxy | 443 |
+/// | `https` | the same, over TLS to the proxy | 443 |
 /// | `socks5`, `socks5h` | SOCKS 5 | 1080 |
 ///
-/// An HTTP proxy gets a `CONNECT` for every URI, `http` ones included: what was signed goes through
-/// unchanged. A SOCKS proxy looks names up. User and password are percent-encoded. `Debug` and
+/// An HTTP proxy gets a `CONNECT` for every URI, also for `http`, so that signed requests pass
+/// unchanged. A SOCKS proxy resolves host names. User and password are percent-encoded. `Debug` and
 /// `Display` show neither.
 ///
 /// ```
@@ -31,7 +31,7 @@ use crate::InvalidValue;
 pub struct Proxy {
     pub(super) kind: ProxyKind,
     pub(super) authority: Authority,
-    /// A user and a password, which may be empty.
+    /// A user and a password. Both may be empty.
     pub(super) user: Option<(Zeroizing<String>, Zeroizing<String>)>,
 }
 
@@ -43,11 +43,11 @@ pub(super) enum ProxyKind {
 }
 
 impl Proxy {
-    /// Reads the URL of a proxy.
+    /// Parses the URL of a proxy.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the field `proxy`, without its value: that can hold a password.
+    /// [`InvalidValue`] naming the field `proxy`, without its value, which may contain a password.
     pub fn parse(url: &str) -> Result<Self, InvalidValue> {
         let rule = "must be [http|https|socks5|socks5h://][user:password@]host[:port]";
         Self::read(url).ok_or(InvalidValue::without_value("proxy", rule))
@@ -91,7 +91,7 @@ impl Proxy {
     }
 }
 
-/// Without the percent-encoding. `None` if it is not UTF-8, or would end a header.
+/// Decodes percent-encoding. `None` if the result is not UTF-8, or would end a header.
 fn decoded(text: &str) -> Option<Zeroizing<String>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.as_bytes();
@@ -105,7 +105,7 @@ fn decoded(text: &str) -> Option<Zeroizing<String>> {
     Some(Zeroizing::new(text.to_owned()))
 }
 
-/// Its URL without user and password.
+/// The URL without user and password.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.kind {

@@ -11,7 +11,7 @@ use rustls::{CertificateError, InvalidMessage};
 
 use super::{BoxError, TransportOptions, algorithm};
 
-/// The crypto provider. Passed explicitly: the process-wide default belongs to the program.
+/// The crypto provider. Passed explicitly, because the process-wide default belongs to the program.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
@@ -21,7 +21,7 @@ pub(super) fn roots(options: &TransportOptions) -> impl Iterator<Item = &Certifi
     webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().chain(&options.extra_roots)
 }
 
-/// The configuration of rustls with the above. ureq builds the same from its parts.
+/// The rustls configuration with both. ureq builds the same from its parts.
 #[allow(dead_code, reason = "a transport takes the parts or the whole")]
 pub(super) fn client_config(options: &TransportOptions) -> rustls::ClientConfig {
     let mut store = rustls::RootCertStore::empty();
@@ -43,7 +43,7 @@ pub(super) fn explained(error: impl Into<BoxError>) -> BoxError {
     }
 }
 
-/// The error of rustls among the sources of `error`, including those inside of IO errors, which
+/// The rustls error among the sources of `error`, including those inside of IO errors, which
 /// `source` skips.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     std::iter::successors(Some(error), |&error| {

@@ -1,4 +1,4 @@
-//! What a `Client` costs with no limit: one call at a time, and many.
+//! The cost of a `Client` without a rate limit: one call at a time, and many.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,7 +37,7 @@ fn current_thread() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Build, sign, send, parse: what a call does without a `Client`.
+/// Builds, signs, sends and parses: a call without a `Client`.
 fn direct(target: &Target, calls: u32) -> Duration {
     let signer = Signer::new(target, credentials());
     let response = Deleted::new("534B371674A4D890XXXX").to_response();

@@ -1,9 +1,8 @@
-//! Many callers at once: through a `Client`, with a request for each call, and with a run for each
-//! call.
+//! Many callers at once: with a `Client`, with a request per call, and with a run per call.
 //!
-//! `cargo bench --bench client --all-features` takes about two minutes. 200 tasks each delete 1 to 30
-//! keys over and over, under limits that they do not know: in virtual time, then on sockets. Then
-//! the cost of a `Client` with no limit.
+//! `cargo bench --bench client --all-features` takes about two minutes. 200 tasks each delete 1 to
+//! 30 keys repeatedly, under limits that are unknown to them: in virtual time, then on sockets. The
+//! last part is the cost of a `Client` without a limit.
 
 mod cost;
 mod service;
@@ -17,10 +16,10 @@ fn main() {
     cost::run(smoke);
 }
 
-/// Tasks that delete over and over.
+/// The number of tasks, which delete repeatedly.
 const TASKS: usize = 200;
 
-/// Latencies of calls, and keys that were deleted.
+/// The latencies of calls, and the number of deleted keys.
 #[derive(Default)]
 struct Measured {
     calls: Vec<f64>,

@@ -1,4 +1,4 @@
-//! A service that confirms every deletion, under token buckets.
+//! A service with token buckets that confirms every deletion.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use oss_delete_vectors::{Credentials, Deleted, ServiceError, Target, TargetBuilder, code};
 
-/// Requests per second, and keys per second; each bucket is a second deep.
+/// Requests per second, and keys per second. Each bucket holds the tokens of one second.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) requests: f64,
@@ -44,7 +44,7 @@ impl Service {
     }
 }
 
-/// Every second quote begins a key, after those of two names and the index.
+/// Every second quote begins a key, except for the two member names and the index.
 fn keys_of(request: &Request<Bytes>) -> usize {
     request.body().iter().filter(|&&byte| byte == b'"').count() / 2 - 3
 }
@@ -67,7 +67,7 @@ pub(crate) fn document(number: u64) -> Vec<String> {
     (0..=mixed % 30).map(|chunk| format!("document-{number:012}#{chunk}")).collect()
 }
 
-/// A random part of one.
+/// A random subset of them.
 pub(crate) fn fraction(seed: u64) -> f64 {
     let mut mixed = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

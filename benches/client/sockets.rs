@@ -1,4 +1,4 @@
-//! On sockets, in real time.
+//! Sockets, in real time.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,7 +58,7 @@ pub(crate) fn serve(limits: Limits, requests: &Arc<AtomicU64>) -> Server {
     .unwrap()
 }
 
-/// Calls until the time is over, and counts those that ended by then.
+/// Calls repeatedly, and counts the calls that ended in time.
 fn tasks(way: Way, target: &Target, length: Duration) -> Measured {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let (measured, next) = (Arc::new(Mutex::new(Measured::default())), Arc::new(AtomicU64::new(0)));

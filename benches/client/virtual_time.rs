@@ -1,4 +1,4 @@
-//! In virtual time: exact, and the same on every machine.
+//! Virtual time: exact, and the same on every host.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -75,13 +75,14 @@ fn client(limits: Limits, end: Duration) -> Measured {
     measured
 }
 
-/// As the docs of a plain SDK show it, but with retries until it is done: full jitter from 0.2 s up
-/// to 20 s.
+/// As in the documentation of a plain SDK, but with retries until success: full jitter from 0.2 s
+/// up to 20 s.
 fn direct(limits: Limits, end: Duration) -> Measured {
     let target = target().build().unwrap();
     let signer = Signer::new(&target, credentials());
     let (mut service, mut measured) = (Service::new(limits), Measured::default());
-    // When a request arrives, for which document, begun when, after how many attempts.
+    // For each request: its arrival, its document, the start of the call, and the number of
+    // attempts.
     let mut events: BinaryHeap<Reverse<(Duration, u64, Duration, u32)>> =
         (0..TASKS as u64).map(|task| Reverse((LATENCY / 2, task, Duration::ZERO, 0))).collect();
     let mut next = TASKS as u64;

@@ -1,8 +1,8 @@
 //! Sets up the examples: each deletes from its own emulator, or from OSS if `OSS_INDEX_NAME` is
 //! set.
 //!
-//! Credentials in the environment are not enough to use OSS. It takes `OSS_INDEX_NAME`,
-//! `OSS_BUCKET`, `OSS_ACCOUNT_ID`, `OSS_REGION`, `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`.
+//! Credentials in the environment are not enough to use OSS: set `OSS_INDEX_NAME`, `OSS_BUCKET`,
+//! `OSS_ACCOUNT_ID`, `OSS_REGION`, `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`.
 //! `OSS_SESSION_TOKEN` and `OSS_ENDPOINT` are optional. In both cases the keys are `example-00000`,
 //! `example-00001` and so on.
 
@@ -88,7 +88,7 @@ impl Setup {
             assert_eq!(
                 emulator.len(self.target.bucket(), index_name),
                 Some(vectors),
-                "vectors are left"
+                "unexpected vectors are left"
             );
         }
     }

@@ -1,4 +1,5 @@
-//! A run in which anything happens in any order: every key is accounted for once, and truthfully.
+//! A run in which anything happens in any order. Every key is accounted for once, with the correct
+//! outcome.
 
 mod model;
 mod script;
@@ -13,10 +14,11 @@ use oss_delete_vectors::{Credentials, DeleteVectors, Key, KeyBatch, Now};
 
 use self::model::{Model, text};
 use self::script::Script;
-use self::service::Answer;
+use self::service::Reply;
 use crate::example::{credentials, target, time};
 
-/// Options, and then a step a byte, with what it needs in the bytes that follow.
+/// The input is the options, and then one step per byte, with its arguments in the bytes that
+/// follow.
 pub fn bulk_delete(data: &[u8]) {
     let mut run = Run::new(Script::new(data));
     while !run.script.is_over() {
@@ -31,7 +33,7 @@ struct Run<'a> {
     bulk: BulkDelete,
     model: Model,
     now: Now,
-    /// Requests that had no answer yet, whether the machine still waits for one or not.
+    /// Requests without a response, including those that the state machine no longer waits for.
     sent: Vec<Sent>,
     resumes: u32,
 }
@@ -42,16 +44,15 @@ struct Sent {
     is_executed: bool,
 }
 
-/// Keys pushed over all runs of a script, which bounds its time.
-const MOST_KEYS: usize = 3000;
-const MOST_RESUMES: u32 = 8;
+/// The maximum number of pushed keys, over all runs of a script. It bounds the time.
+const MAX_KEYS: usize = 3000;
+const MAX_RESUMES: u32 = 8;
 
 impl<'a> Run<'a> {
     fn new(mut script: Script<'a>) -> Self {
         let options = options(&mut script);
         let credentials = with_expiration(credentials(), &mut script);
-        let bulk = BulkDelete::new(&target(), credentials, options.clone())
-            .expect("options that are in their ranges");
+        let bulk = BulkDelete::new(&target(), credentials, options.clone()).expect("valid options");
         let now = Now::new(Duration::ZERO, time());
         Self { script, options, bulk, model: Model::default(), now, sent: Vec::new(), resumes: 0 }
     }
@@ -64,7 +65,7 @@ impl<'a> Run<'a> {
             3 => self.finish(),
             4 => self.transmit_all(),
             5 => _ = self.transmit(),
-            6..=8 => self.answer(),
+            6..=8 => self.respond(),
             9 => self.wait(),
             10 => self.wait_until_due(),
             11 => self.bulk.handle_timeout(self.now),
@@ -89,7 +90,7 @@ impl<'a> Run<'a> {
     }
 
     fn push(&mut self, number: u16) {
-        if self.model.pushed >= MOST_KEYS {
+        if self.model.pushed >= MAX_KEYS {
             return;
         }
         let could = self.bulk.can_push();
@@ -101,7 +102,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The end of the input: a run that was resumed has read all of it again.
+    /// Ends the input. A resumed run first reads the whole input again.
     fn finish(&mut self) {
         if self.model.is_behind() {
             return self.push_many();
@@ -128,36 +129,36 @@ impl<'a> Run<'a> {
         true
     }
 
-    fn answer(&mut self) {
+    fn respond(&mut self) {
         if self.sent.is_empty() {
             return;
         }
         let number = self.script.below(self.sent.len());
         let Sent { id, positions, is_executed } = self.sent.swap_remove(number);
-        let answer = if is_executed {
-            Answer::to_executed(&mut self.script)
+        let reply = if is_executed {
+            Reply::to_executed(&mut self.script)
         } else {
-            Answer::to_ignored(&mut self.script)
+            Reply::to_ignored(&mut self.script)
         };
-        self.hand_in(id, &positions, answer);
+        self.deliver(id, &positions, reply);
     }
 
-    /// Twice, for the second time must change nothing.
-    fn hand_in(&mut self, id: TransmitId, positions: &Positions, answer: Answer) {
-        match answer {
-            Answer::Deletion(response) => {
+    /// Delivers the response twice. The second time must have no effect.
+    fn deliver(&mut self, id: TransmitId, positions: &Positions, reply: Reply) {
+        match reply {
+            Reply::Deletion(response) => {
                 self.model.confirm(positions);
                 self.bulk.handle_response(self.now, id, &response);
             }
-            Answer::Other(response) => self.bulk.handle_response(self.now, id, &response),
-            Answer::TransportError(failure) => self.bulk.handle_failure(self.now, id, failure),
+            Reply::Other(response) => self.bulk.handle_response(self.now, id, &response),
+            Reply::TransportError(failure) => self.bulk.handle_failure(self.now, id, failure),
         }
         let report = self.bulk.report();
         self.bulk.handle_response(self.now, id, &http::Response::new(""));
         assert_eq!(self.bulk.report(), report);
     }
 
-    /// The time of day may jump, the other goes on.
+    /// The time of day may jump, but monotonic time does not.
     fn wait(&mut self) {
         let (passed, jump) = (self.script.duration(), self.script.byte());
         self.now.monotonic = self.now.monotonic.saturating_add(passed);
@@ -189,9 +190,9 @@ impl<'a> Run<'a> {
         self.model.check(&self.bulk);
     }
 
-    /// A crash: keys without an outcome are never reported.
+    /// Simulates a crash: keys without an outcome are never reported.
     fn resume(&mut self) {
-        if self.resumes == MOST_RESUMES {
+        if self.resumes == MAX_RESUMES {
             return;
         }
         self.resumes += 1;
@@ -205,7 +206,7 @@ impl<'a> Run<'a> {
         self.now.monotonic = Duration::ZERO;
     }
 
-    /// Rarely, because it ends the run.
+    /// Rarely stops, because that ends the run.
     fn stop(&mut self) {
         match self.script.byte() {
             0 => self.bulk.stop(),
@@ -215,25 +216,25 @@ impl<'a> Run<'a> {
         self.model.close();
     }
 
-    /// From here on all goes well: the run must come to its end.
+    /// From here on everything succeeds, so the run must end.
     fn end(mut self) {
         if self.now.monotonic > Duration::MAX / 4 {
-            // There may be no time left for what is due.
+            // The clock may end before the next timeout.
             self.bulk.abort();
         }
         self.bulk.finish();
         for step in 0.. {
             assert!(step < 100_000, "the run hangs: {:?}", self.bulk);
             while let Some(Sent { id, positions, is_executed }) = self.sent.pop() {
-                let answer = if is_executed {
-                    Answer::deletion()
+                let reply = if is_executed {
+                    Reply::deletion()
                 } else {
-                    Answer::to_ignored(&mut Script::new(&[9, 0]))
+                    Reply::to_ignored(&mut Script::new(&[9, 0]))
                 };
-                self.hand_in(id, &positions, answer);
+                self.deliver(id, &positions, reply);
             }
             while self.transmit() {
-                let sent = self.sent.last_mut().expect("it was sent just now");
+                let sent = self.sent.last_mut().expect("a request was just sent");
                 sent.is_executed = true;
                 self.model.execute(&sent.positions);
             }
@@ -249,7 +250,7 @@ impl<'a> Run<'a> {
             if self.sent.is_empty() {
                 assert!(
                     self.bulk.poll_timeout().is_some(),
-                    "nothing is due, and nothing can come: {:?}",
+                    "the run waits for nothing: {:?}",
                     self.bulk
                 );
                 self.wait_until_due();

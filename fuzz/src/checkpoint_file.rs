@@ -1,4 +1,4 @@
-//! Checkpoints: what is read can be written again and gone on from, whatever numbers it has.
+//! Checkpoints: a parsed checkpoint can be written again and resumed, with any numbers.
 
 use std::time::Duration;
 
@@ -8,22 +8,22 @@ use oss_delete_vectors::{Deleted, Key, Now, TransportError};
 use crate::example::{credentials, target, time};
 use crate::program::checkpoint::Saved;
 
-/// Any text as a checkpoint file of the program, and as a checkpoint of the library.
+/// Parses any text as a checkpoint file of the program, and as a checkpoint of the library.
 pub fn checkpoint_file(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(saved) = Saved::parse(text) {
-        let again = Saved::parse(&saved.to_text()).expect("what was read can be written");
+        let again = Saved::parse(&saved.to_text()).expect("a parsed checkpoint round-trips");
         assert_eq!(Saved { elapsed: saved.elapsed, ..again }, saved);
         check(&saved.run);
         check_growth(saved);
     }
     match text.parse::<Checkpoint>() {
         Ok(checkpoint) => check(&checkpoint),
-        Err(refused) => assert_eq!(refused.field(), "checkpoint"),
+        Err(invalid) => assert_eq!(invalid.field(), "checkpoint"),
     }
 }
 
-/// A run that goes on from the file adds to what it says.
+/// A run that resumes from the file adds to its totals.
 fn check_growth(mut saved: Saved) {
     let mut bulk =
         BulkDelete::new(&target(), credentials(), BulkOptions::new().max_attempts(1)).unwrap();
@@ -40,7 +40,7 @@ fn check_growth(mut saved: Saved) {
     assert!(saved.errors.to_lines().all(|line| !line.is_empty()));
 }
 
-/// As many keys as make three batches.
+/// The keys of three batches.
 const KEYS: u64 = 1200;
 
 fn check(checkpoint: &Checkpoint) {
@@ -72,7 +72,7 @@ fn check(checkpoint: &Checkpoint) {
     assert_eq!((ended.deleted, ended.pending()), (report.deleted + left, 0));
     assert_eq!((ended.requests, ended.pushed), (report.requests + requests, report.pushed + left));
     assert!((0..KEYS).all(|position| bulk.settled().contains(position)));
-    // A run that resumes it reads its input anew.
+    // A resumed run reads its input again.
     ended.input_complete = false;
     assert_eq!(bulk.checkpoint().report(), ended);
 }

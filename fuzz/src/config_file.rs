@@ -1,8 +1,8 @@
-//! `.ossutilconfig`: values are where they are reported, and errors contain only line numbers.
+//! `.ossutilconfig`: values are in the reported lines, and errors contain only line numbers.
 
 use crate::program::ossutilconfig::{KEYS, Profiles, SyntaxError};
 
-/// Any text as a configuration file.
+/// Parses any text as a configuration file.
 pub fn config_file(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let profiles = match Profiles::parse(text) {
@@ -32,7 +32,7 @@ type Values = Vec<(String, Vec<Option<(usize, String)>>)>;
 /// Each profile, with the line and the value of each key.
 fn values_of(profiles: &Profiles<'_>) -> Values {
     let value = |name: &str, key: &str| {
-        let value = profiles.get(name).expect("it is named").get(key)?;
+        let value = profiles.get(name).expect("a listed profile").get(key)?;
         Some((value.line, value.text.to_owned()))
     };
     profiles
@@ -66,7 +66,7 @@ fn check_error(text: &str, error: &SyntaxError) {
         }
         SyntaxError::DoubledKey { key, line, first } => {
             assert!(KEYS.contains(&key));
-            (line, first, format!("{key} again, which line {first} has already"))
+            (line, first, format!("{key} is repeated; the first one is in line {first}"))
         }
     };
     let (line, first, sentence) = expected;

@@ -1,5 +1,5 @@
-//! Sources of credentials: each fetch ends after a few steps, asks only the configured hosts, and
-//! shows no secret.
+//! Credential sources: each fetch ends after a few steps, sends requests only to the configured
+//! hosts, and shows no secret.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,16 +17,17 @@ use serde_json::value::RawValue;
 use crate::example::{credentials, target, time};
 use crate::wire;
 
-/// What no text of a source may contain that has it: the secret that signs a call of STS, and the
-/// OIDC token.
+/// Secrets that must not appear in any text of their source: the one that signs a call of STS, and
+/// the OIDC token.
 const SECRET: &str = "yourAccessKeySecretForTests0001";
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.ZnV6emluZw.c2lnbmF0dXJl";
 
 const ROLE: &str = "acs:ram::1234567890123456:role/my-role";
 const PROVIDER: &str = "acs:ram::1234567890123456:oidc-provider/my-provider";
 
-/// Responses, separated by lines of `====`. Each source gets them in turn; what is no response is a
-/// failure. All of it is also taken as what a credential process prints, and so is each body.
+/// The input is responses, separated by lines of `====`. Each source gets them in turn. An invalid
+/// response becomes a failure. The whole input and each body are also parsed as output of a
+/// credential process.
 pub fn credential_source(data: &[u8]) {
     check_json(data);
     let replies: Vec<_> = wire::messages(data).map(wire::response).collect();
@@ -68,7 +69,7 @@ pub fn credential_source(data: &[u8]) {
                     requests += 1;
                     check_text(&request.uri().to_string());
                     check_request(&request, hosts);
-                    renewal.handle(time(), replies.next().expect("there is a message"))
+                    renewal.handle(time(), replies.next().expect("at least one message"))
                 }
             };
         };
@@ -89,7 +90,7 @@ pub fn credential_source(data: &[u8]) {
 fn check_request(request: &Request<Bytes>, hosts: &[&str]) {
     let host = request.uri().host().expect("an absolute URI");
     assert!(hosts.contains(&host), "{host}");
-    // What is asked directly is asked of this host; everything else has TLS.
+    // Direct requests go to this host. All others use TLS.
     let is_direct = request.extensions().get::<Direct>().is_some();
     assert_eq!(is_direct, request.uri().scheme_str() == Some("http"));
 }
@@ -99,7 +100,7 @@ fn check_json(json: &[u8]) {
     let expected = read(json);
     match Credentials::from_json(json) {
         Ok(read) => {
-            let expected = expected.unwrap_or_else(|| panic!("{read:?} are no credentials"));
+            let expected = expected.unwrap_or_else(|| panic!("{read:?} are not credentials"));
             assert_eq!(signed(&read), signed(&expected));
             assert_eq!(read.expiration(), expected.expiration());
         }

@@ -1,4 +1,4 @@
-//! Filters of the emulator: an error names what is wrong, and what matches follows the rules of
+//! Filters of the emulator: an error names the invalid part, and matching follows the rules of
 //! sets.
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::example::{credentials, target, time};
 
-/// Lines: a filter, then the metadata of a vector each.
+/// The input is lines: a filter, then the metadata of one vector per line.
 pub fn filter(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut lines = text.split('\n');
@@ -59,8 +59,10 @@ pub fn filter(data: &[u8]) {
         }
     }
 
-    // All members must hold, each operator of each of them, and each has an opposite.
-    let Ok(Value::Object(members)) = serde_json::from_str(json) else { panic!("it is an object") };
+    // All members must match, with all their operators, and each operator has an opposite.
+    let Ok(Value::Object(members)) = serde_json::from_str(json) else {
+        panic!("a valid filter is an object")
+    };
     let mut in_all = all.clone();
     for (name, value) in &members {
         let alone = index.of(&json!({ name: value }));
@@ -101,17 +103,17 @@ fn check_operator(
             return;
         }
         "$gte" | "$lte" => {
-            // What is equal, and has a single value, is not less and not greater.
+            // A single value that is equal is neither less nor greater.
             let strict = of(&operator[..3]);
             assert!(one.is_superset(&strict) && strict.is_disjoint(&of("$eq")));
             return;
         }
-        other => panic!("{other} is no operator"),
+        other => panic!("{other} is not an operator"),
     };
     assert!(opposite.is_disjoint(one) && opposite.len() + one.len() == index.all.len());
 }
 
-/// Whether it is a filter that has to be accepted: names with values alone.
+/// Whether this is a filter that must be accepted: only names with values.
 fn is_condition(text: &str) -> bool {
     let is_plain = |(name, value): (&String, &Value)| !name.starts_with('$') && !value.is_object();
     text.len() <= Filter::MAX_BYTES
@@ -119,7 +121,7 @@ fn is_condition(text: &str) -> bool {
             .is_ok_and(|members| !members.is_empty() && members.iter().all(is_plain))
 }
 
-/// An index whose vectors have this metadata, and one that has none.
+/// An index with a vector for each metadata, and one vector without metadata.
 struct Index {
     emulator: Emulator,
     all: BTreeSet<String>,
@@ -140,7 +142,7 @@ impl Index {
     }
 
     fn of(&mut self, filter: &Value) -> BTreeSet<String> {
-        self.matching(&filter.to_string()).expect("it is a part of a valid filter")
+        self.matching(&filter.to_string()).expect("part of a valid filter")
     }
 
     fn matching(&mut self, filter: &str) -> Result<BTreeSet<String>, ServiceError> {

@@ -1,5 +1,5 @@
-//! Files of keys: each line is a key or is reported by its number, in whatever pieces the file
-//! comes in. And lists of keys on the command line.
+//! Files of keys: each line is a key or is reported by its number, regardless of how the file is
+//! split into reads. Also lists of keys on the command line.
 
 use std::io::BufReader;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::program::key_lines::{BadLine, Format, KeyLines, Rules, Syntax, excerp
 use crate::program::key_list;
 use crate::program::text::json_line;
 
-/// Any bytes as a file of keys, in all formats, and as the argument of `--keys`.
+/// Parses any bytes as a file of keys, in all formats, and as the argument of `--keys`.
 pub fn key_file(data: &[u8]) {
     list(data);
     decisions(data);
@@ -40,7 +40,7 @@ pub fn key_file(data: &[u8]) {
     }
 }
 
-/// A list has the keys between its commas, or those of a JSON array, which can name any key.
+/// A list has the keys between its commas, or those of a JSON array, which can contain any key.
 fn list(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     match key_list::parse(text) {
@@ -58,7 +58,7 @@ fn list(data: &[u8]) {
     }
 }
 
-/// How the file is read is decided for any part of it, and a refusal is short and fit for a
+/// The format is decided for any part of the file, and an error is short and safe to print on a
 /// terminal.
 fn decisions(data: &[u8]) {
     for (length, is_all) in [(data.len(), true), (data.len(), false), (data.len() / 2, false)] {
@@ -66,10 +66,10 @@ fn decisions(data: &[u8]) {
         for format in [None, Some(Format::Lines), Some(Format::Jsonl)] {
             for skips_bad_lines in [false, true] {
                 for path in ["-", "keys.txt", "keys.jsonl", "keys.json"] {
-                    if let Err(refusal) =
+                    if let Err(rejection) =
                         Syntax::of(sample, Path::new(path), Rules { format, skips_bad_lines })
                     {
-                        let text = refusal.to_string();
+                        let text = rejection.to_string();
                         assert!(text.len() < 2000 && text.lines().count() == 2, "{text:?}");
                         assert!(!text.replace('\n', "").contains(char::is_control), "{text:?}");
                     }
@@ -79,8 +79,7 @@ fn decisions(data: &[u8]) {
     }
 }
 
-/// A file that `--failed-keys` wrote of these keys is recognised by any name, and read back
-/// exactly.
+/// A file of these keys by `--failed-keys` is recognized under any name, and parsed exactly.
 fn failed_keys(keys: &[&String]) {
     let line = |key: &&String| {
         let key = json_line(&Value::from(key.as_str()));
@@ -100,7 +99,8 @@ fn failed_keys(keys: &[&String]) {
     assert!(read.eq(keys.iter().map(|&key| key.clone())));
 }
 
-/// Each key, and the number of each line that has none; the end, if it comes early.
+/// Each key, and the number of each line without one. Then the error that ends the file early, if
+/// any.
 type Read = Vec<Result<String, Option<u64>>>;
 
 fn read(data: &[u8], buffer: usize, syntax: Syntax) -> Read {
@@ -119,7 +119,7 @@ fn read(data: &[u8], buffer: usize, syntax: Syntax) -> Read {
         .collect()
 }
 
-/// The same from the whole file at once.
+/// The same, computed from the whole file at once.
 fn expected(data: &[u8], syntax: Syntax) -> Read {
     let lines =
         data.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -160,7 +160,7 @@ fn key(line: &[u8], syntax: Syntax) -> Option<String> {
     let text = str::from_utf8(line).ok().filter(|text| text.len() <= 1024 * 1024)?;
     let key = match syntax {
         Syntax::Given => text.to_owned(),
-        // What it looks like is decided line by line.
+        // The format is decided line by line.
         Syntax::Guessed => parse(line, syntax).ok()?,
         Syntax::Json => match serde_json::from_str(text).ok()? {
             Value::String(key) => key,

@@ -1,5 +1,5 @@
-//! The fuzz targets: functions that take any bytes, and panic if an invariant of the crate is
-//! broken.
+//! The fuzz targets: functions that accept any bytes, and panic if an invariant of the crate is
+//! violated.
 
 mod bulk_delete;
 mod checkpoint_file;
@@ -38,7 +38,7 @@ mod program {
     pub(crate) mod ossutilconfig;
     pub(crate) mod text;
 }
-// At the paths that they have in the program.
+// At the same paths as in the program.
 use program::{errors, fingerprint, input_text, text};
 
 pub use bulk_delete::bulk_delete;
@@ -55,7 +55,7 @@ pub use values::values;
 /// A target. Any bytes are valid input.
 pub type Target = fn(&[u8]);
 
-/// All targets, with the name of their binary and of their folder in `seeds`.
+/// All targets, with the names of their binaries and of their folders in `seeds`.
 pub const TARGETS: [(&str, Target); 10] = [
     ("bulk_delete", bulk_delete),
     ("checkpoint_file", checkpoint_file),

@@ -1,4 +1,4 @@
-//! Pages of vectors: what is parsed is what the JSON says, and a listing over any responses ends.
+//! Pages of vectors: a page is parsed as its JSON, and a listing over any responses ends.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use crate::example::{credentials, target, time};
 use crate::wire;
 
-/// Responses, separated by lines of `====`: the first is parsed, and a listing gets all in turn.
+/// The input is responses, separated by lines of `====`. The first one is parsed, and a listing
+/// gets all of them in turn.
 pub fn listing(data: &[u8]) {
     let responses: Vec<_> = wire::messages(data).filter_map(wire::response).collect();
     let Some(first) = responses.first() else { return };
@@ -32,19 +33,19 @@ fn check_page(response: &Response<Vec<u8>>) {
             assert_eq!(page.vectors(), found.vectors());
             page
         }
-        // Only the token of the next page is not read by both.
+        // Only a lookup ignores the token of the next page.
         (Err(error), found) => {
             assert!(found.is_err() || error.message().contains("nextToken"));
             assert!(!error.to_string().contains(char::is_control) && !error.code().is_empty());
             return;
         }
-        (Ok(page), Err(error)) => panic!("{page:?} is no result of a lookup: {error}"),
+        (Ok(page), Err(error)) => panic!("{page:?} is not a result of a lookup: {error}"),
     };
     assert!(response.status().is_success() && page.request_id().is_some());
     assert!(page.vectors().iter().all(|vector| Key::new(vector.key()).is_ok()));
     assert_ne!(page.next_token(), Some(""));
 
-    // The JSON has these keys, whatever the case of its names.
+    // The JSON has these keys, with names in any case.
     let json: Value = serde_json::from_slice(response.body()).expect("a page is JSON");
     let in_json = member(json.as_object().expect("a page is an object"), "vectors");
     let in_json = in_json.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -57,21 +58,21 @@ fn check_page(response: &Response<Vec<u8>>) {
     }
 }
 
-/// An exact name wins over one that differs in case.
+/// A name with the same case is preferred.
 fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let in_any_case = || members.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
     members.get(name).or_else(|| in_any_case().map(|(_, value)| value))
 }
 
-/// A listing that gets these responses for ever yields each key that it counts, waits for nothing
-/// in silence, and ends when it is stopped.
+/// A listing that gets these responses repeatedly yields each key that it counts, never waits
+/// without a timeout, and ends when it is stopped.
 fn check_lister(responses: &[Response<Vec<u8>>], segments: u8) {
     let selection = Selection::all().prefix("d").unwrap().segments(segments).unwrap();
     let options = BulkOptions::new().max_attempts(2).outage_timeout(Duration::from_secs(100));
     let mut lister = KeyLister::new(&target(), credentials(), selection, options).unwrap();
     let mut turns = responses.iter().cycle();
     let (mut passed, mut yielded) = (Duration::ZERO, 0);
-    // Pages without keys may follow each other for ever.
+    // Pages without keys may follow each other forever.
     let mut requests = 0..100;
     for _ in 0..10 {
         let now = Now::new(passed, time() + passed);
@@ -82,14 +83,14 @@ fn check_lister(responses: &[Response<Vec<u8>>], segments: u8) {
             assert_eq!(transmit.request.uri().host(), target().uri().host());
             assert!(ListVectors::is_call(&transmit.request));
             assert!(lister.in_flight() <= usize::from(segments));
-            lister.handle_response(now, transmit.id, turns.next().expect("it is a cycle"));
+            lister.handle_response(now, transmit.id, turns.next().expect("a cycle is endless"));
         }
         yielded += take_keys(&mut lister);
         while lister.poll_event().is_some() {}
         if lister.is_finished() {
             break;
         }
-        let next = lister.poll_timeout().expect("nothing is in flight, so a time is next");
+        let next = lister.poll_timeout().expect("a timeout, because nothing is in flight");
         passed = passed.max(next);
     }
     lister.stop();

@@ -41,7 +41,7 @@ fn check_call(request: &Request<Vec<u8>>) {
     }
 }
 
-/// Nothing verifies with a secret that has signed nothing.
+/// No request verifies with a secret that signed nothing.
 fn check_authorization(request: &Request<Vec<u8>>) {
     let Ok(authorization) = Authorization::parse(request) else { return };
     let unknown = Credentials::new(authorization.access_key_id(), "a secret that signed nothing");

@@ -6,8 +6,8 @@ use oss_delete_vectors::{DeleteVectors, Endpoint, InvalidValue, Key, KeyBatch, T
 
 use crate::example::target;
 
-/// Lines of text: an endpoint, a region, an account id, a bucket and an index name. Also uses all
-/// lines as keys.
+/// The input is lines: an endpoint, a region, an account id, a bucket and an index name. All lines
+/// are also used as keys.
 pub fn values(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let lines: Vec<&str> = text.split('\n').collect();
@@ -25,7 +25,7 @@ fn check_endpoint(text: &str, parts: [&str; 4]) {
             assert_eq!(error.field(), "endpoint");
             assert!(
                 !text.contains('@') || error.value().is_none(),
-                "user information may hold a password"
+                "user information may contain a password"
             );
             return;
         }
@@ -103,7 +103,7 @@ fn check_batch(keys: &[&str]) {
     }
 }
 
-/// An error contains enough of the value to recognise it, and too little to flood a log.
+/// An error contains enough of the value to recognize it, but not so much that it floods a log.
 fn check_error(error: &InvalidValue) {
     assert!(error.value().is_none_or(|value| value.chars().count() <= 81));
     assert!(!error.field().is_empty() && error.to_string().contains(error.rule()));

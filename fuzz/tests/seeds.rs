@@ -1,4 +1,4 @@
-//! Runs all targets without a fuzzer, on their seeds and on random mutations of these.
+//! Runs all targets without a fuzzer, on their seeds and on random mutations of the seeds.
 
 #[allow(dead_code, reason = "the tests of the crate use more of it")]
 #[path = "../../tests/common/random.rs"]

@@ -1,4 +1,4 @@
-//! `--generate`: the man page and the completions, from the definitions of the command line.
+//! `--generate`: the man page and shell completions, generated from the command line definition.
 
 use std::io::{self, Write};
 
@@ -17,10 +17,10 @@ pub(crate) enum Generated {
 
 /// Parts of the man page that are too long for `--help`.
 pub(crate) struct Manual {
-    /// The id of each option, with an example.
+    /// An example for each option id.
     pub(crate) examples: &'static [(&'static str, &'static str)],
     /// Titles, each with names and texts. They replace the section EXTRA, which clap generates from
-    /// the notes below `--help`.
+    /// the notes of `--help`.
     pub(crate) sections: &'static [(&'static str, &'static [(&'static str, &'static str)])],
 }
 
@@ -82,7 +82,7 @@ mod tests {
     use crate::manual::MANUAL;
 
     #[test]
-    fn every_option_has_an_example_that_names_it() {
+    fn every_option_has_an_example_with_its_name() {
         let command = Args::command();
         assert_eq!(command.get_arguments().count(), MANUAL.examples.len());
         for argument in command.get_arguments() {
@@ -103,7 +103,7 @@ mod tests {
             generate(what, Args::command(), &MANUAL, &mut text).unwrap();
             String::from_utf8(text).unwrap()
         };
-        // Man pages escape what would be markup.
+        // Man pages escape characters of their markup.
         let man = text(Generated::Man).replace(r"\*(Aq", "'").replace('\\', "");
         let is_hidden = |id: &str| {
             Args::command()

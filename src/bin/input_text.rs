@@ -5,23 +5,23 @@ use std::{error, fmt};
 
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Where a tar archive has its magic bytes.
+/// The offset of a tar archive's magic bytes.
 const TAR: usize = 257;
 
-/// Enough bytes to tell UTF-16 and UTF-32 from other data with NUL bytes.
+/// Enough bytes to distinguish UTF-16 and UTF-32 from other data with NUL bytes.
 const PATTERN: usize = 4096;
 
-/// `bytes` without the UTF-8 byte order mark that some editors write first.
+/// `bytes` without a UTF-8 byte order mark, which some editors add.
 pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK).unwrap_or(bytes)
 }
 
-/// `bytes` without a byte order mark, if they begin as UTF-8 text.
+/// `bytes` without a byte order mark, if they begin with UTF-8 text.
 ///
 /// # Errors
 ///
-/// If they are compressed, in another encoding, or binary. That every byte is UTF-8 is left to the
-/// reader, who knows the line.
+/// If they are compressed, in another encoding, or binary. Later bytes are checked by the reader,
+/// which knows the line.
 pub(crate) fn checked(bytes: &[u8]) -> Result<&[u8], NotText> {
     match NotText::of(bytes) {
         Some(not_text) => Err(not_text),
@@ -29,23 +29,22 @@ pub(crate) fn checked(bytes: &[u8]) -> Result<&[u8], NotText> {
     }
 }
 
-/// The kind of data that is not UTF-8 text. Does not show the data: it may be a secret.
+/// The kind of data that is not UTF-8 text. Does not show the data, because it may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotText {
     Utf16,
     Utf32,
-    /// Its name, and the command that unpacks it to stdout.
+    /// The name, and the command that unpacks it to stdout.
     Packed(&'static str, &'static str),
     /// The name of a binary format.
     Binary(&'static str),
-    /// Text with NUL bytes between its parts, as `find -print0` writes it.
+    /// Text separated by NUL bytes, as `find -print0` writes it.
     NulSeparated,
-    /// Some binary format.
+    /// An unknown binary format.
     Nul,
 }
 
-/// What files of a format begin with. None of it is the beginning of a key that anyone would write
-/// on a line.
+/// The first bytes of each format. No plausible key begins with one of them.
 const FORMATS: [(&[u8], NotText); 26] = [
     (b"\x1f\x8b", NotText::Packed("gzip data", "gzip -dc")),
     (b"\x1f\x9d", NotText::Packed("data of compress", "gzip -dc")),
@@ -89,7 +88,7 @@ impl NotText {
         if begins(utf16) {
             return Some(Self::Utf16);
         }
-        // The digit is the size of its blocks.
+        // The digit is the block size.
         if bytes.starts_with(b"BZh") && bytes.get(4..10) == Some(b"1AY&SY") {
             return Some(Self::Packed("bzip2 data", "bzip2 -dc"));
         }
@@ -128,7 +127,7 @@ impl NotText {
         }
     }
 
-    /// What to do about it.
+    /// The advice.
     pub(crate) fn help(self) -> String {
         match self {
             Self::Utf16 => "convert it to UTF-8 first: iconv -f UTF-16 -t UTF-8".to_owned(),
@@ -143,7 +142,7 @@ impl NotText {
     }
 }
 
-/// Whether this is UTF-8, which may end within a character.
+/// Whether this is UTF-8, which may be cut within a character.
 fn is_utf8_so_far(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).err().is_none_or(|error| error.error_len().is_none())
 }
@@ -179,13 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn other_encodings_are_named_with_and_without_a_mark() {
+    fn other_encodings_are_recognized() {
         for text in ["doc-001\ndoc-002\n", "doc-1", "ключ-1\r\nключ-2\r\n"] {
             let with_mark = format!("\u{feff}{text}");
             for (text, is_marked) in [(text, false), (&with_mark, true)] {
                 for bytes in [utf16(text, u16::to_le_bytes), utf16(text, u16::to_be_bytes)] {
                     let found = NotText::of(&bytes).unwrap();
-                    // Without a mark, Cyrillic in UTF-16 is only known to be no text.
+                    // Without a mark, Cyrillic text in UTF-16 is only recognized as not UTF-8.
                     assert!(
                         found == NotText::Utf16
                             || (!is_marked && !text.is_ascii() && found == NotText::Nul),
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_named() {
+    fn binary_formats_are_recognized() {
         for (magic, format) in FORMATS {
             let file = [magic, b"\x8b\x10\n\xff\0"].concat();
             assert_eq!(NotText::of(&file), Some(format));
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_text() {
+    fn utf_8_text_is_accepted() {
         for text in [
             "",
             "\u{feff}",

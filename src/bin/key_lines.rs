@@ -1,4 +1,4 @@
-//! Reads one key per line, as plain text or as JSON. Both programs use it.
+//! Parses one key per line, as plain text or as JSON. Used by both programs.
 
 #[path = "key_lines/format.rs"]
 pub(crate) mod format;
@@ -16,29 +16,29 @@ use std::{error, fmt};
 use oss_delete_vectors::Key;
 use serde_json::Value;
 
-pub(crate) use self::format::{Format, Refusal, Rules, Syntax, excerpt};
+pub(crate) use self::format::{Format, Rejection, Rules, Syntax, excerpt};
 pub(crate) use self::input::KeyInput;
 pub(crate) use self::unchanged::check_written;
 use self::unchanged::{Changed, Unchanged, UnchangedReader};
 use self::unlike::Unlike;
 use crate::input_text;
 
-/// The longest line, in bytes. An object may hold a vector beside its key.
-const LONGEST_LINE: usize = 1024 * 1024;
+/// The maximum length of a line in bytes. An object may contain a vector as well.
+const MAX_LINE: usize = 1024 * 1024;
 
-/// The number of keys between two checks for a changed file: the keys of one request.
-const KEYS_PER_LOOK: u64 = 500;
+/// The number of keys between two checks for a changed file: that of one request.
+const KEYS_PER_CHECK: u64 = 500;
 
-/// With more bad lines than this, and more than there are keys, the input is rejected.
-const MOST_BAD_LINES: u64 = 1000;
+/// With more bad lines than this, and more bad lines than keys, the input is rejected.
+const MAX_BAD_LINES: u64 = 1000;
 
-/// The keys of a reader. After an error it has ended, unless the error is a line without a key.
+/// The keys of a reader. It ends after an error, except for a line without a key.
 pub(crate) struct KeyLines<R> {
     pub(crate) reader: R,
     syntax: Syntax,
-    /// What is read, if it is a regular file.
+    /// The file, if it is a regular one.
     file: Option<Arc<Unchanged>>,
-    /// How many lines were read, how many of them held a key, and how many held something else.
+    /// The number of lines read, of lines with a key, and of other lines.
     lines: u64,
     keys: u64,
     bad_lines: u64,
@@ -46,26 +46,26 @@ pub(crate) struct KeyLines<R> {
     has_ended: bool,
 }
 
-/// A line that holds no key, or the end of reading.
+/// A line without a key, or the end of reading.
 #[derive(Debug)]
 pub(crate) enum BadLine {
-    /// Reading failed after so many lines.
+    /// Reading failed after this number of lines.
     Unreadable { lines: u64, error: io::Error },
-    /// The file is not what it was when it was opened.
+    /// The file changed since it was opened.
     Changed(Changed),
     /// A line has NUL bytes.
     Binary { line: u64 },
-    /// So many lines hold no key, and they are more than half of all.
+    /// This number of lines have no key, which are more than half of all lines.
     TooMany { bad_lines: u64, keys: u64 },
     /// A line, counted from 1.
     NoKey { line: u64, reason: NoKey },
 }
 
-/// Why a line holds no key.
+/// The reason why a line has no key.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NoKey {
     reason: String,
-    /// What to do about it, if there is more to do than to correct the line.
+    /// The advice, if it is more than to correct the line.
     help: Option<&'static str>,
 }
 
@@ -75,7 +75,7 @@ impl From<String> for NoKey {
     }
 }
 
-/// What reading one line came to.
+/// The result of reading one line.
 enum Step {
     Key(Result<String, BadLine>),
     Blank,
@@ -96,7 +96,7 @@ impl<R: BufRead> KeyLines<R> {
         }
     }
 
-    /// The lines of the same file from its beginning; `None` if it can only be read once.
+    /// The lines of the same file from its beginning. `None` if it can only be read once.
     pub(crate) fn again(&self) -> Result<Option<KeyLines<impl BufRead + use<R>>>, BadLine> {
         let again = self.file.as_ref().map_or(Ok(None), |file| file.again());
         let file = again.map_err(|error| BadLine::reading(0, error))?.map(Arc::new);
@@ -107,7 +107,7 @@ impl<R: BufRead> KeyLines<R> {
         }))
     }
 
-    /// The same lines over another reader, made of this one before anything is read.
+    /// The same lines with another reader, which wraps this one, before anything is read.
     pub(crate) fn with_reader<T>(self, wrap: impl FnOnce(R) -> T) -> KeyLines<T> {
         let Self { reader, syntax, file, lines, keys, bad_lines, line, has_ended } = self;
         KeyLines { reader: wrap(reader), syntax, file, lines, keys, bad_lines, line, has_ended }
@@ -118,17 +118,18 @@ impl<R: BufRead> KeyLines<R> {
         self.has_ended && self.keys == 0 && self.bad_lines == 0
     }
 
-    /// Reads a line without its end; `false` at the end of all.
+    /// Reads a line without its end. Returns `false` at the end of the input.
     fn read_line(&mut self) -> io::Result<bool> {
         self.line.clear();
-        // Two bytes more, for its end.
-        let most = LONGEST_LINE + 2;
+        // Two more bytes for its end.
+        let most = MAX_LINE + 2;
         self.reader.by_ref().take(most as u64).read_until(b'\n', &mut self.line)?;
         let has_line = !self.line.is_empty();
         if self.line.ends_with(b"\n") {
             self.line.pop();
         } else if self.line.len() == most {
-            // It is too long, whatever comes. Left so long, it is reported as a bad line.
+            // The line is too long, whatever follows. It is kept at this length, and reported as a
+            // bad line.
             self.reader.skip_until(b'\n')?;
             self.lines += 1;
             return Ok(true);
@@ -136,8 +137,8 @@ impl<R: BufRead> KeyLines<R> {
         if self.line.ends_with(b"\r") {
             self.line.pop();
         }
-        // Joined files have byte order marks in the middle. If the user gave the format, a key may
-        // begin with one.
+        // Joined files have byte order marks in the middle. A key may begin with one if the user
+        // gave the format.
         if self.lines == 0 || self.syntax != Syntax::Given {
             let mark = self.line.len() - input_text::without_mark(&self.line).len();
             self.line.drain(..mark);
@@ -172,7 +173,7 @@ impl<R: BufRead> KeyLines<R> {
                 if let Some(Err(error)) = self
                     .file
                     .as_ref()
-                    .filter(|_| self.keys.is_multiple_of(KEYS_PER_LOOK))
+                    .filter(|_| self.keys.is_multiple_of(KEYS_PER_CHECK))
                     .map(|file| file.check())
                 {
                     return self.end(BadLine::reading(self.lines, error));
@@ -182,7 +183,7 @@ impl<R: BufRead> KeyLines<R> {
             }
             Err(reason) => {
                 self.bad_lines += 1;
-                if self.bad_lines > MOST_BAD_LINES && self.bad_lines > self.keys {
+                if self.bad_lines > MAX_BAD_LINES && self.bad_lines > self.keys {
                     return self
                         .end(BadLine::TooMany { bad_lines: self.bad_lines, keys: self.keys });
                 }
@@ -211,9 +212,9 @@ impl<R: BufRead> Iterator for KeyLines<R> {
     }
 }
 
-/// The key of a line, or why the line has no key.
+/// Parses the key of a line.
 pub(crate) fn parse(line: &[u8], syntax: Syntax) -> Result<String, NoKey> {
-    if line.len() > LONGEST_LINE {
+    if line.len() > MAX_LINE {
         return Err("longer than 1 MiB".to_owned().into());
     }
     let line = str::from_utf8(line)
@@ -253,7 +254,7 @@ impl BadLine {
         }
     }
 
-    /// Names the input that it is in: `keys.txt, line 7: not UTF-8`.
+    /// Adds the name of the input: `keys.txt, line 7: not UTF-8`.
     pub(crate) fn in_input(&self, name: &str) -> String {
         match self {
             Self::Unreadable { .. } | Self::Changed(_) => format!("{name} {self}"),
@@ -262,10 +263,10 @@ impl BadLine {
         }
     }
 
-    /// What to do about it, if there is more to do than to correct the line.
+    /// The advice, if it is more than to correct the line.
     pub(crate) fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Changed(_) => Some("try again with a file that does not change meanwhile"),
+            Self::Changed(_) => Some("try again with a file that does not change in the meantime"),
             Self::Binary { .. } => Some(
                 "check that this is the right file; a key with NUL is written as JSON: \"\\u0000\"",
             ),

@@ -2,8 +2,8 @@
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-/// `--concurrency: must be 1 to 10000, not "0"`. `None` for other errors and for the
-/// text of `--help`.
+/// `--concurrency: must be 1 to 10000, not "0"`. `None` for other errors and for the text of
+/// `--help`.
 pub(crate) fn invalid_value(error: &Error) -> Option<String> {
     if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
         return None;

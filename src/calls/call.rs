@@ -24,7 +24,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call for any number of keys, none included. Keeps a copy of them.
+    /// A call with any number of keys, possibly none. Copies them.
     ///
     /// # Errors
     ///
@@ -41,15 +41,15 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new); the call stays as it was.
+    /// As [`new`](Self::new). The call is then unchanged.
     pub fn push(&mut self, key: &str) -> Result<(), InvalidValue> {
         let key = Key::new(key).map_err(|invalid| invalid.of_key(self.len()))?;
         self.keys.push(key.as_str());
         Ok(())
     }
 
-    /// How long the call waits, from its [`begin`](super::Calls::begin) on; without limit if not
-    /// set.
+    /// How long the call waits, measured from its [`begin`](super::Calls::begin). Without a limit
+    /// by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -63,7 +63,7 @@ impl Call {
         self
     }
 
-    /// How many keys it has, duplicates included.
+    /// The number of keys, including duplicates.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -76,7 +76,7 @@ impl Call {
     }
 }
 
-/// The keys of one call, as they were given: valid, in their order, with their duplicates.
+/// The keys of one call, as they were given: valid, in order, with duplicates.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct CallKeys {
     /// All keys, concatenated: one allocation instead of one per key.
@@ -111,7 +111,7 @@ impl CallKeys {
     }
 
     pub(super) fn key(&self, index: usize) -> Key<'_> {
-        Key::new(self.get(index)).expect("it was checked")
+        Key::new(self.get(index)).expect("checked by `push`")
     }
 
     pub(super) fn range(&self, range: Range<usize>) -> impl Iterator<Item = &str> {
@@ -119,7 +119,7 @@ impl CallKeys {
     }
 }
 
-/// How many there are: a call may have many.
+/// Prints the number of keys, because a call may have many.
 impl fmt::Debug for CallKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} keys", self.len())

@@ -9,19 +9,19 @@ use super::call::CallKeys;
 use crate::bulk::{KeyOutcome, StopReason};
 use crate::{AttemptError, InvalidValue, Target};
 
-/// Some keys of a call are not confirmed as deleted: which ones, and why.
+/// Some keys of a call are not confirmed as deleted. Lists them, with the reasons.
 ///
 /// | [`kind`](Self::kind) | what happened | what to do |
 /// |---|---|---|
 /// | `InvalidKey` | a key is empty or too long; nothing was sent | fix the key |
 /// | `NotDeleted` | some keys were rejected or not confirmed | see each key's outcome and error |
-/// | `Stopped` | the service rejects all requests or cannot be reached, or there are no credentials | do what the reason says, then call again |
+/// | `Stopped` | the service rejects all requests or cannot be reached, or there are no credentials | follow the reason's advice, then call again |
 /// | `TimedOut` | the timeout of the call expired | call again, or with a longer timeout |
-/// | `Closed` | the client takes no more calls | make another client |
+/// | `Closed` | the client is closed | create another client |
 ///
-/// All keys that [`not_deleted`](Self::not_deleted) does not return are gone, except with
-/// `InvalidKey`: then nothing was sent. Deleting a key twice is harmless, unless the vector has
-/// been put back.
+/// All keys that [`not_deleted`](Self::not_deleted) does not return are deleted, except with
+/// `InvalidKey`: then nothing was sent. Deleting a key twice is harmless, unless the vector was put
+/// again.
 ///
 /// ```
 /// use oss_delete_vectors::bulk::KeyOutcome;
@@ -39,20 +39,20 @@ pub struct DeleteError(Box<Inner>);
 #[derive(Clone, PartialEq, Eq)]
 struct Inner {
     kind: DeleteErrorKind,
-    /// Keys of the call.
+    /// The keys of the call.
     total: usize,
-    /// Those that are not gone for sure.
+    /// The keys that are not certainly deleted.
     keys: CallKeys,
-    /// Their outcomes, for all of them in their order.
+    /// The outcomes of these keys, in their order.
     parts: Vec<Part>,
     provider: ProviderError,
 }
 
-/// Why the provider gave no credentials.
+/// The reason why the provider returned no credentials.
 #[derive(Clone, Default)]
 struct ProviderError(Option<Arc<dyn Error + Send + Sync>>);
 
-/// Not a part of what the error says about the keys.
+/// Not compared, because it says nothing about the keys.
 impl PartialEq for ProviderError {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -61,8 +61,8 @@ impl PartialEq for ProviderError {
 
 impl Eq for ProviderError {}
 
-/// What keys of a call have in common that are not gone for sure: some of the call's keys while it
-/// waits, some of the error's keys later.
+/// Keys of a call that are not certainly deleted and share an outcome: some of the call's keys
+/// while it waits, some of the error's keys later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) keys: Range<usize>,
@@ -74,17 +74,17 @@ pub(super) struct Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeleteErrorKind {
-    /// A key is invalid, the field is `keys[n]`. Nothing of the call was sent.
+    /// A key is invalid. The field is `keys[n]`. Nothing of the call was sent.
     InvalidKey(InvalidValue),
     /// Some keys were rejected, or all their attempts failed. Each has its own error.
     NotDeleted,
     /// Deleting stopped for all calls. The next call tries again.
     Stopped(StopReason),
-    /// The call waited this long. Keys that are *not attempted* will not be sent. Those that are
-    /// *unconfirmed* may be deleted, or may be deleted later.
+    /// The call waited this long. Keys that are *not attempted* will not be sent. Keys that are
+    /// *unconfirmed* may be deleted now or later.
     TimedOut(Duration),
     /// The client was closed before the call, or it ended while the call waited: its runtime shut
-    /// down, its driver was dropped, or the process is a fork of the one that made it.
+    /// down, its driver was dropped, or the process is a fork of the one that created it.
     Closed,
 }
 
@@ -92,7 +92,7 @@ pub enum DeleteErrorKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotDeleted<'a> {
-    /// The key. A key that the call has twice is returned twice.
+    /// The key. A duplicate key is returned once per occurrence.
     pub key: &'a str,
     /// Its outcome.
     pub outcome: KeyOutcome,
@@ -114,7 +114,7 @@ impl DeleteError {
         Self(Box::new(Inner { kind, total: keys.len(), keys: left, parts, provider }))
     }
 
-    /// The error of a call that was not begun, because its client is closed.
+    /// The error of a call that has not begun, because its client is closed.
     #[must_use]
     pub fn closed(call: super::Call) -> Self {
         let keys = call.keys;
@@ -122,7 +122,7 @@ impl DeleteError {
         Self::new(DeleteErrorKind::Closed, &keys, vec![all])
     }
 
-    /// Why the call failed.
+    /// The reason why the call failed.
     #[must_use]
     pub fn kind(&self) -> &DeleteErrorKind {
         &self.0.kind
@@ -137,35 +137,35 @@ impl DeleteError {
         })
     }
 
-    /// How many keys have this outcome.
+    /// The number of keys with this outcome.
     #[must_use]
     pub fn count(&self, outcome: KeyOutcome) -> usize {
         self.0.parts.iter().filter(|part| part.outcome == outcome).map(|part| part.keys.len()).sum()
     }
 
-    /// How many keys the call had.
+    /// The number of keys in the call.
     #[must_use]
     pub fn total(&self) -> usize {
         self.0.total
     }
 
-    /// Keys that are not gone for sure.
+    /// The keys that are not certainly deleted.
     pub(crate) fn len(&self) -> usize {
         self.0.keys.len()
     }
 
-    /// Whether it says nothing of other keys than those that it names.
+    /// Whether all keys that it does not list are deleted.
     pub(crate) fn is_about_keys(&self) -> bool {
         matches!(self.kind(), DeleteErrorKind::NotDeleted)
     }
 
-    /// The same, of a call with so many keys.
+    /// The same, for a call with this many keys.
     pub(crate) fn of_total(mut self, total: usize) -> Self {
         self.0.total = total;
         self
     }
 
-    /// Whether some of these keys may be gone, or may be deleted later.
+    /// Whether some of the listed keys may be deleted, now or later.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {
         self.count(KeyOutcome::Unconfirmed) > 0
@@ -188,7 +188,7 @@ impl DeleteError {
         }
     }
 
-    /// The most informative error of an attempt: the one that stopped deleting, otherwise the first
+    /// The most informative error of an attempt: the one that stopped deleting, or else the first
     /// one of a key.
     #[must_use]
     pub fn attempt_error(&self) -> Option<&AttemptError> {
@@ -198,14 +198,14 @@ impl DeleteError {
         }
     }
 
-    /// What to do about it, in words, for calls that delete from `target`; `None` if nothing more
-    /// is known than the message says.
+    /// Advice on what to do, for calls that delete from `target`. `None` if the message says
+    /// everything.
     #[must_use]
     pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {
         match self.kind() {
             DeleteErrorKind::InvalidKey(_) => Some("fix the key, or leave it out".into()),
             DeleteErrorKind::TimedOut(_) => Some("call again, or with a longer timeout".into()),
-            DeleteErrorKind::Closed => Some("make another client in this process".into()),
+            DeleteErrorKind::Closed => Some("create another client in this process".into()),
             DeleteErrorKind::Stopped(StopReason::CredentialsMissing) => {
                 Some("check the credentials provider".into())
             }
@@ -215,8 +215,8 @@ impl DeleteError {
         }
     }
 
-    /// Sets the last error of the credentials provider as the source, if deleting stopped for lack
-    /// of credentials.
+    /// Sets the last error of the credentials provider as the source, if deleting stopped because
+    /// of missing credentials.
     #[must_use]
     pub fn with_provider_error(mut self, error: Arc<dyn Error + Send + Sync>) -> Self {
         use StopReason::{Credentials, CredentialsMissing};
@@ -256,7 +256,7 @@ impl From<InvalidValue> for DeleteError {
     }
 }
 
-/// One line: what happened, then the keys by outcome.
+/// One line: the reason, then the numbers of keys by outcome.
 impl fmt::Display for DeleteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind() {
@@ -295,8 +295,8 @@ impl fmt::Debug for DeleteError {
     }
 }
 
-/// The source is the error of the credentials provider, if deleting stopped for lack of
-/// credentials. All else is in the text.
+/// The source is the error of the credentials provider, if deleting stopped because of missing
+/// credentials. Everything else is in the text.
 impl Error for DeleteError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         let error = self.0.provider.0.as_ref()?;

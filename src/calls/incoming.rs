@@ -1,12 +1,12 @@
-//! Calls on their way in: they wait for room, then for their turn, until their keys are pushed.
+//! Incoming calls. They wait for room, and then for their turn, until their keys are pushed.
 
 use super::pending::{End, Pending};
 use super::{Call, CallId, Calls};
 use crate::{KeyBatch, Now};
 
 impl Calls {
-    /// Takes a call. Its result comes from [`poll_finished`](Self::poll_finished): at once if it
-    /// has no keys, or if this is [closed](Self::close).
+    /// Begins a call. [`poll_finished`](Self::poll_finished) returns its result: at once if it has
+    /// no keys, or if this is [closed](Self::close).
     pub fn begin(&mut self, now: Now, call: Call) -> CallId {
         self.now = self.now.max(now.monotonic);
         let id = CallId(self.next_id);
@@ -28,7 +28,7 @@ impl Calls {
     }
 
     /// Drops the result of a call, because its caller no longer waits. Its keys are still deleted,
-    /// even after its timeout, unless the call still waits for room: then nothing of it is sent.
+    /// even after its timeout. If the call still waits for room, nothing is sent.
     pub fn abandon(&mut self, id: CallId) {
         let Some(call) = self.pending.get_mut(&id) else { return };
         call.is_abandoned = true;
@@ -40,37 +40,37 @@ impl Calls {
         }
     }
 
-    /// Lets calls in as long as there is room, in the order in which they came.
+    /// Admits calls while there is room, in the order in which they began.
     pub(super) fn admit(&mut self) {
         while self.room_taken < self.most_waiting_keys
             && let Some(id) = self.waiting.pop_first()
         {
-            let call = self.pending.get_mut(&id).expect("it is pending");
+            let call = self.pending.get_mut(&id).expect("a pending call");
             self.room_taken += call.take_room();
             self.enqueue(id);
         }
     }
 
-    /// Puts a call behind the others.
+    /// Moves a call to the end of the queue.
     fn enqueue(&mut self, id: CallId) {
         let turn = self.next_turn;
         self.next_turn += 1;
         self.queue.insert(turn, id);
-        self.pending.get_mut(&id).expect("it is pending").turn = Some(turn);
+        self.pending.get_mut(&id).expect("a pending call").turn = Some(turn);
     }
 
-    /// Pushes keys of the calls in turn, for as long as no closed batch waits to be sent.
+    /// Pushes keys of the calls in turn, while no closed batch waits to be sent.
     pub(super) fn push(&mut self) {
         while !self.bulk.has_unsent()
             && self.bulk.can_push()
             && let Some((_, id)) = self.queue.pop_first()
         {
-            let call = self.pending.get_mut(&id).expect("it is pending");
+            let call = self.pending.get_mut(&id).expect("a pending call");
             call.turn = None;
             let end = call.keys.len().min(call.pushed + KeyBatch::MAX_KEYS);
             while call.pushed < end && !self.bulk.has_unsent() {
                 let (key, position) = (call.pushed, self.bulk.position());
-                self.bulk.push(call.keys.key(key)).expect("can_push was asked before");
+                self.bulk.push(call.keys.key(key)).expect("checked with can_push");
                 self.segments.add(position, id, key);
                 call.was_pushed(position);
             }
@@ -82,7 +82,7 @@ impl Calls {
             self.bulk.flush();
         }
         if self.is_closed && self.queue.is_empty() && self.waiting.is_empty() {
-            // No keys can come any more, so that those that are left spend their attempts.
+            // No more keys can follow, so that failing keys use up their attempts.
             self.bulk.finish();
         }
     }

@@ -8,28 +8,28 @@ use crate::bulk::Pace;
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// Calls so far.
+    /// The number of calls.
     pub calls: u64,
-    /// Calls that ended with an error.
+    /// The number of calls that ended with an error.
     pub failed_calls: u64,
-    /// Keys that were added to batches so far, duplicates in one batch included.
+    /// The number of keys added to batches, including duplicates in a batch.
     pub keys: u64,
-    /// Keys that the service confirmed.
+    /// The number of keys that the service confirmed.
     pub deleted: u64,
-    /// Requests so far.
+    /// The number of requests.
     pub requests: u64,
-    /// Requests that were throttled.
+    /// The number of throttled requests.
     pub throttled: u64,
-    /// Batches that had to be sent again because an attempt failed.
+    /// The number of batches that were sent again after a failed attempt.
     pub retries: u64,
-    /// Requests that have no response yet.
+    /// The number of requests without a response.
     pub in_flight: usize,
-    /// Calls that have no result yet.
+    /// The number of calls without a result.
     pub waiting_calls: usize,
-    /// Keys of these calls that have no outcome yet.
+    /// The number of keys of these calls without an outcome.
     pub waiting_keys: usize,
     /// How long the oldest of these calls has waited. `None` if there is none.
     pub oldest_call: Option<Duration>,
-    /// How fast requests go out, in requests and in keys per second.
+    /// The current rate, in requests and in keys per second.
     pub pace: Pace,
 }

@@ -1,4 +1,4 @@
-//! Outcomes on their way out: from events to keys, and from keys to the results of calls.
+//! Passes outcomes from events to keys, and results from keys to calls.
 
 use std::ops::Range;
 
@@ -8,8 +8,8 @@ use crate::AttemptError;
 use crate::bulk::{Event, KeyOutcome, StopReason};
 
 impl Calls {
-    /// Takes the events of the `BulkDelete` at once, so that a stop fails only the calls that were
-    /// begun before it.
+    /// Handles the events of the `BulkDelete` immediately, so that a stop fails only calls that
+    /// began before it.
     pub(super) fn absorb(&mut self) {
         while let Some(event) = self.bulk.poll_event() {
             match &event {
@@ -30,8 +30,7 @@ impl Calls {
         }
     }
 
-    /// Gives the keys at `positions` their outcome, and those calls their results that have no
-    /// others.
+    /// Gives the keys at `positions` their outcome, and finishes calls that have no other keys.
     fn settle(
         &mut self,
         positions: &Range<u64>,
@@ -40,7 +39,7 @@ impl Calls {
         let Self { segments, pending, waiting_keys, .. } = self;
         let mut settled = Vec::new();
         segments.take(positions, |id, keys| {
-            // A call that timed out has its result.
+            // A call that timed out already has its result.
             let Some(call) = pending.get_mut(&id) else { return };
             *waiting_keys -= keys.len();
             match outcome {
@@ -54,7 +53,7 @@ impl Calls {
         settled.into_iter().for_each(|id| self.finish(id, End::Settled));
     }
 
-    /// Fails what the calls have not pushed. What they have pushed has its outcome, or is in
+    /// Fails the keys that the calls have not pushed. Pushed keys have an outcome, or are in
     /// flight.
     fn stop_calls(&mut self, reason: &StopReason) {
         self.queue.clear();
@@ -72,10 +71,9 @@ impl Calls {
         settled.into_iter().for_each(|id| self.finish(id, End::Settled));
     }
 
-    /// Ends a call before all its keys are settled: those that were pushed may be gone, or may be
-    /// deleted later.
+    /// Ends a call before all its keys are settled. Pushed keys may be deleted now or later.
     pub(super) fn drop_call(&mut self, id: CallId, end: End) {
-        let call = self.pending.get_mut(&id).expect("it is pending");
+        let call = self.pending.get_mut(&id).expect("a pending call");
         let before = call.unsettled;
         let positions = call.positions.clone();
         call.drop_unpushed();
@@ -88,7 +86,7 @@ impl Calls {
     }
 
     pub(super) fn finish(&mut self, id: CallId, end: End) {
-        let mut call = self.pending.remove(&id).expect("it is pending");
+        let mut call = self.pending.remove(&id).expect("a pending call");
         self.waiting.remove(&id);
         self.room_taken -= call.room;
         if let Some(turn) = call.turn {

@@ -8,31 +8,31 @@ use super::{Call, DeleteError, DeleteErrorKind};
 use crate::bulk::{KeyOutcome, StopReason};
 use crate::{AttemptError, KeyBatch};
 
-/// A call that has no result yet.
+/// A call without a result.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) keys: CallKeys,
     pub(super) begun: Duration,
     timeout: Option<Duration>,
-    /// How much room it takes, once it is admitted.
+    /// The room that it takes, once it is admitted.
     pub(super) room: usize,
-    /// Keys that were pushed.
+    /// The number of pushed keys.
     pub(super) pushed: usize,
-    /// Keys without an outcome, pushed or not.
+    /// The number of keys without an outcome, pushed or not.
     pub(super) unsettled: usize,
-    /// Where in the queue it is, if it is there.
+    /// The place in the queue, if it is queued.
     pub(super) turn: Option<u64>,
-    /// Where its first and last key were pushed; other calls have positions in between.
+    /// The positions of its first and last key. Positions of other calls may be between them.
     pub(super) positions: Range<u64>,
     failed: Vec<Part>,
-    /// Why deleting stopped while it waited, and how many parts had failed before.
+    /// The reason why deleting stopped while it waited, and how many parts had failed before.
     stopped: Option<(StopReason, usize)>,
     /// Its caller no longer waits for the result.
     pub(super) is_abandoned: bool,
     pub(super) span: CallSpan,
 }
 
-/// How a call ended.
+/// The end of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     Settled,
@@ -59,8 +59,8 @@ impl Pending {
         }
     }
 
-    /// Takes room from now on, and says how much. A huge call takes no more than one request, so
-    /// that it does not keep small ones out.
+    /// Takes room, and returns how much. A huge call takes no more than one request, so that it
+    /// does not block small ones.
     pub(super) fn take_room(&mut self) -> usize {
         self.room = self.keys.len().min(KeyBatch::MAX_KEYS);
         self.room
@@ -70,7 +70,7 @@ impl Pending {
         self.timeout.map(|timeout| self.begun.saturating_add(timeout))
     }
 
-    /// Waits without end from now on. Returns the deadline of before.
+    /// Removes the deadline, and returns it.
     pub(super) fn forget_timeout(&mut self) -> Option<Duration> {
         let deadline = self.deadline();
         self.timeout = None;
@@ -86,7 +86,7 @@ impl Pending {
         self.pushed += 1;
     }
 
-    /// These keys are gone.
+    /// These keys are deleted.
     pub(super) fn deleted(&mut self, keys: &Range<usize>) {
         self.unsettled -= keys.len();
     }
@@ -105,7 +105,7 @@ impl Pending {
         self.failed.push(Part { keys, outcome, error: error.cloned() });
     }
 
-    /// Keys that were not pushed never will be.
+    /// Keys that were not pushed will never be.
     pub(super) fn drop_unpushed(&mut self) {
         let unpushed = self.pushed..self.keys.len();
         self.pushed = self.keys.len();
@@ -119,7 +119,7 @@ impl Pending {
         self.drop_unpushed();
     }
 
-    /// The result; only if no key is unsettled.
+    /// The result. To be called only if all keys are settled.
     pub(super) fn result(&mut self, end: End) -> Result<(), DeleteError> {
         debug_assert_eq!(self.unsettled, 0, "a key has no outcome");
         let parts = std::mem::take(&mut self.failed);
@@ -128,7 +128,7 @@ impl Pending {
         }
         let kind = match (end, self.stopped.take()) {
             (End::TimedOut, _) => {
-                DeleteErrorKind::TimedOut(self.timeout.expect("it had a deadline"))
+                DeleteErrorKind::TimedOut(self.timeout.expect("a call with a deadline"))
             }
             (End::Closed, _) => DeleteErrorKind::Closed,
             (End::Settled, Some((reason, before))) if before < parts.len() => {

@@ -3,16 +3,16 @@ use std::ops::Range;
 
 use super::CallId;
 
-/// Which positions of push belong to which keys of which call, as long as they are unsettled.
+/// Maps positions to the keys of calls while they are unsettled.
 #[derive(Debug, Default)]
 pub(super) struct Segments {
-    /// By their first position.
+    /// By the first position.
     segments: BTreeMap<u64, Segment>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Segment {
-    /// After the last position.
+    /// The end of the positions.
     end: u64,
     call: CallId,
     /// The key of `call` at the first position.
@@ -20,7 +20,7 @@ struct Segment {
 }
 
 impl Segments {
-    /// The key number `key` of `call` was pushed at `position`, which is above all before it.
+    /// Key number `key` of `call` was pushed at `position`, which is above all previous ones.
     pub(super) fn add(&mut self, position: u64, call: CallId, key: usize) {
         if let Some(mut last) = self.segments.last_entry() {
             let (start, last) = (*last.key(), last.get_mut());
@@ -32,11 +32,11 @@ impl Segments {
         self.segments.insert(position, Segment { end: position + 1, call, key });
     }
 
-    /// Removes the positions of `range`, and passes the call and the keys of each part.
+    /// Removes the positions in `range`, and passes the call and keys of each part.
     pub(super) fn take(&mut self, range: &Range<u64>, mut each: impl FnMut(CallId, Range<usize>)) {
         let mut next = self.first_of(range);
         while let Some((&start, _)) = self.segments.range(next..range.end).next() {
-            let segment = self.segments.remove(&start).expect("it is there");
+            let segment = self.segments.remove(&start).expect("an unsettled segment");
             let part = start.max(range.start)..segment.end.min(range.end);
             if start < part.start {
                 self.segments.insert(start, Segment { end: part.start, ..segment });
@@ -50,7 +50,7 @@ impl Segments {
         }
     }
 
-    /// The parts of `range` that are unsettled: calls, and their keys.
+    /// The unsettled parts of `range`: calls with their keys.
     pub(super) fn overlapping(
         &self,
         range: &Range<u64>,
@@ -63,7 +63,7 @@ impl Segments {
         })
     }
 
-    /// Where to look for the first segment that reaches into `range`.
+    /// The position from which to search for the first segment that overlaps `range`.
     fn first_of(&self, range: &Range<u64>) -> u64 {
         let before = self.segments.range(..=range.start).next_back();
         before
@@ -73,7 +73,7 @@ impl Segments {
 }
 
 impl Segment {
-    /// The key at `position`, of a segment that begins at `start`.
+    /// The key at `position`, in the segment that begins at `start`.
     fn key_at(&self, start: u64, position: u64) -> usize {
         self.key + usize::try_from(position - start).expect("a call has its keys in memory")
     }
@@ -94,7 +94,7 @@ mod tests {
             segments.add(10 + key as u64, b, key);
         }
         segments.add(15, a, 10);
-        assert_eq!(segments.segments.len(), 3, "keys in a row are one segment");
+        assert_eq!(segments.segments.len(), 3, "consecutive keys must be one segment");
         let take = |segments: &mut Segments, range| {
             let mut taken = Vec::new();
             segments.take(&range, |call, keys| taken.push((call, keys)));

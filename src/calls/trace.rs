@@ -1,4 +1,4 @@
-//! The `tracing` span of a call. Nothing if the feature is off.
+//! The `tracing` span of a call. Empty if the feature is off.
 
 #[cfg(not(feature = "tracing"))]
 pub(super) use self::off::CallSpan;
@@ -13,8 +13,8 @@ mod on {
     use super::super::DeleteError;
     use crate::bulk;
 
-    /// From [`Call::new`](super::super::Call::new) until the call has its result. It is a child of
-    /// the span of the caller, and the span of each request that has keys of it follows from it.
+    /// Lasts from [`Call::new`](super::super::Call::new) until the call has its result. It is a
+    /// child of the caller's span. The span of each request with keys of this call follows from it.
     #[derive(Debug)]
     pub(in super::super) struct CallSpan(Span);
 
@@ -47,7 +47,7 @@ mod off {
     #[derive(Debug)]
     pub(in super::super) struct CallSpan;
 
-    #[expect(clippy::unused_self, reason = "it has the face of the span that is on")]
+    #[expect(clippy::unused_self, reason = "same interface as with the feature")]
     impl CallSpan {
         pub(in super::super) fn new(_keys: usize) -> Self {
             Self

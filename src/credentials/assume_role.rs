@@ -21,13 +21,13 @@ use crate::signing::{hex, on_wiped_stack};
 
 /// A RAM role assumed with the credentials of another source, by a signed call of STS.
 ///
-/// A request that is rejected for its timestamp is sent again with the time of STS.
+/// A request that is rejected because of its timestamp is sent again with the time of STS.
 #[derive(Debug, Clone)]
 pub struct AssumeRole {
     sts: Sts,
     base: Source,
     external_id: Option<String>,
-    /// Whose request was sent, and whether it had the time of STS.
+    /// The sender of the last request, and whether it used the time of STS.
     sent: Option<(Credentials, bool)>,
 }
 
@@ -51,7 +51,7 @@ impl AssumeRole {
         Ok(self)
     }
 
-    /// The external id that the role asks for.
+    /// The external id that the role requires.
     #[must_use]
     pub fn external_id(self, id: &str) -> Self {
         Self { external_id: Some(id.to_owned()), ..self }
@@ -70,13 +70,13 @@ impl AssumeRole {
     pub(super) fn start(&mut self, now: SystemTime) -> Step {
         self.sent = None;
         let step = self.base.start(now);
-        self.go_on(now, step)
+        self.proceed(now, step)
     }
 
     pub(super) fn handle(&mut self, now: SystemTime, reply: Reply) -> Step {
         let Some((base, has_time)) = self.sent.take() else {
             let step = self.base.handle(now, reply);
-            return self.go_on(now, step);
+            return self.proceed(now, step);
         };
         let kind = match reply {
             Reply::Failure(error) => SourceErrorKind::Unreachable(error),
@@ -93,8 +93,8 @@ impl AssumeRole {
         Step::Done(Err(self.sts.failed(kind)))
     }
 
-    /// Sends the call once the base has credentials.
-    fn go_on(&mut self, now: SystemTime, step: Step) -> Step {
+    /// Sends the call when the base has credentials.
+    fn proceed(&mut self, now: SystemTime, step: Step) -> Step {
         match step {
             Step::Done(Ok(base)) => self.send(now, base, false),
             step => step,
@@ -110,22 +110,22 @@ impl AssumeRole {
     }
 }
 
-/// For people: which source it is.
+/// The name of the source, for messages.
 impl fmt::Display for AssumeRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} by {}", self.sts, self.base)
     }
 }
 
-/// Unique for a key and a time, to the nanosecond. STS rejects a nonce that it has seen.
+/// Unique for a key and a time, to the nanosecond. STS rejects a repeated nonce.
 fn nonce(time: SystemTime, base: &Credentials) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
     let text = format!("{since} {}", base.access_key_id());
     sha256(text.as_bytes())[..32].to_owned()
 }
 
-/// Signs with ACS3-HMAC-SHA256, as all calls of the Alibaba Cloud API are signed. A query must be
-/// in canonical form.
+/// Signs with ACS3-HMAC-SHA256, like all calls of the Alibaba Cloud API. A query must be in
+/// canonical form.
 fn sign(
     request: &mut Request<Bytes>,
     action: &str,
@@ -161,7 +161,7 @@ fn sign(
     });
     let before = [method, "\n", path, "\n", query, "\n"].into_iter();
     let parts = before.chain(lines).chain(["\n", &names, "\n", &content]);
-    // Holds the token, so it is wiped, and does not grow.
+    // Contains the token, so it is wiped, and must not be reallocated.
     let mut canonical = Zeroizing::new(String::with_capacity(parts.clone().map(str::len).sum()));
     parts.for_each(|part| canonical.push_str(part));
     let to_sign = format!("ACS3-HMAC-SHA256\n{}", sha256(canonical.as_bytes()));
@@ -188,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    /// The example of the API's reference, "Request syntax and signature method V3".
+    /// The example in the API reference, "Request syntax and signature method V3".
     #[test]
     fn the_signature_is_that_of_the_reference() {
         let query =
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_is_used_once() {
+    fn nonces_are_unique() {
         let credentials = Credentials::new("id", "secret").unwrap();
         let nonces =
             [0, 1, 2].map(|nanos| nonce(UNIX_EPOCH + Duration::from_nanos(nanos), &credentials));

@@ -16,9 +16,10 @@ use crate::operation::Secrets;
 
 /// The RAM role of the ECS instance, from its metadata service: `http://100.100.100.200`.
 ///
-/// First a token is asked for (IMDS v2). If the service has none to give, it is asked without one
-/// (v1), unless that is [forbidden](Self::without_imds_v1). The service names the role, unless it
-/// is [given](Self::role_name). Each request may take a second. No redirect is followed.
+/// First it requests a token (IMDS v2). If the service does not provide one, it continues without
+/// (v1), unless that is [disabled](Self::without_imds_v1). The service returns the name of the
+/// role, unless it is [given](Self::role_name). Each request has a timeout of one second. Redirects
+/// are not followed.
 #[derive(Clone)]
 pub struct EcsRole {
     address: Uri,
@@ -27,7 +28,7 @@ pub struct EcsRole {
     state: State,
 }
 
-/// What was asked for last. The token is no secret beyond the host, but is not shown either.
+/// The last request. The token is not a secret outside the host, but is not printed either.
 #[derive(Clone)]
 enum State {
     Idle,
@@ -49,7 +50,7 @@ impl EcsRole {
         Self { address, role_name: None, allows_v1: true, state: State::Idle }
     }
 
-    /// Asks for this role, and saves a request.
+    /// Uses this role, which saves a request.
     ///
     /// # Errors
     ///
@@ -63,7 +64,7 @@ impl EcsRole {
         Ok(Self { role_name: Some(name.to_owned()), ..self })
     }
 
-    /// Asks a service at this address, such as `http://127.0.0.1:8080`, in place of the fixed one.
+    /// Uses a service at this address, such as `http://127.0.0.1:8080`, instead of the fixed one.
     ///
     /// # Errors
     ///
@@ -72,7 +73,7 @@ impl EcsRole {
         Ok(Self { address: parse_uri("metadata service", uri)?, ..self })
     }
 
-    /// Never asks without a token, as `ALIBABA_CLOUD_IMDSV1_DISABLED` has it.
+    /// Never continues without a token, like `ALIBABA_CLOUD_IMDSV1_DISABLED`.
     #[must_use]
     pub fn without_imds_v1(self) -> Self {
         Self { allows_v1: false, ..self }
@@ -92,7 +93,7 @@ impl EcsRole {
             (State::Idle, _) | (_, Reply::File(_)) => {
                 return Step::Done(Err(SourceError::not_asked(self.to_string())));
             }
-            // Nothing listens, or it is too slow: without a token it would not be faster.
+            // Nothing listens, or it is too slow. Without a token it would not be faster.
             (_, Reply::Failure(error)) => return self.failed(SourceErrorKind::Unreachable(error)),
             (_, Reply::Response(response)) => Received::new(response),
         };
@@ -124,7 +125,7 @@ impl EcsRole {
         }
     }
 
-    /// Asks for the credentials, or for the name of the role first.
+    /// Requests the credentials, or first the name of the role.
     fn ask(&mut self, token: Option<HeaderValue>) -> Step {
         if let Some(name) = self.role_name.clone() {
             return self.ask_for(&name, token);
@@ -150,7 +151,7 @@ impl EcsRole {
         request
     }
 
-    /// What the service says of it. It has no credentials yet to keep out of that.
+    /// The error in the response. There are no credentials yet that it could contain.
     fn rejection(&self, response: &Received) -> SourceErrorKind {
         if response.status.is_success() {
             return response.unexpected("not a response of the metadata service");
@@ -176,7 +177,7 @@ impl Default for EcsRole {
     }
 }
 
-/// For people: which source it is.
+/// The name of the source, for messages.
 impl fmt::Display for EcsRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the ECS metadata service")?;

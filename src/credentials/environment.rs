@@ -1,4 +1,4 @@
-//! The sources that environment variables name. Reading them is left to the caller.
+//! Sources that environment variables configure. The caller reads the variables.
 
 use zeroize::Zeroizing;
 
@@ -7,7 +7,7 @@ use super::AssumeRole;
 use super::{Credentials, CredentialsUri, EcsRole, Oidc, Source};
 use crate::InvalidValue;
 
-/// The value of a variable; an empty one counts as unset.
+/// The value of a variable. An empty one counts as unset.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
@@ -26,17 +26,17 @@ const KEYS: [[&str; 3]; 2] = [
 ];
 
 impl Source {
-    /// The default chain: the first source that is configured. If it fails, no other is asked:
-    /// that would be another identity.
+    /// The default chain: the first source that is configured. If it fails, no other one is tried,
+    /// because that would be another identity.
     ///
     /// 1. `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET`, `OSS_SESSION_TOKEN`, then
     ///    `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`,
     ///    `ALIBABA_CLOUD_SECURITY_TOKEN`;
-    /// 2. OIDC, as of [`oidc_from_environment`](Self::oidc_from_environment);
-    /// 3. the platform, as of [`platform_from_environment`](Self::platform_from_environment).
+    /// 2. OIDC, see [`oidc_from_environment`](Self::oidc_from_environment);
+    /// 3. the platform, see [`platform_from_environment`](Self::platform_from_environment).
     ///
-    /// A program with profiles asks them before the platform. `None` if nothing is configured and
-    /// the metadata service may not be asked.
+    /// A program with profiles tries them before the platform. `None` if nothing is configured and
+    /// the metadata service is disabled.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl Source {
     }
 
     /// [`Oidc`] if `ALIBABA_CLOUD_OIDC_TOKEN_FILE` is set, with `ALIBABA_CLOUD_ROLE_ARN`,
-    /// `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and `ALIBABA_CLOUD_ROLE_SESSION_NAME`, at the STS of
+    /// `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and `ALIBABA_CLOUD_ROLE_SESSION_NAME`, and STS at
     /// [`sts_address`].
     ///
     /// # Errors
@@ -83,11 +83,12 @@ impl Source {
         Ok(Some(source.into()))
     }
 
-    /// What the platform gives: [`EcsRole`] if `ALIBABA_CLOUD_ECS_METADATA` names a role, else
-    /// [`CredentialsUri`] if `ALIBABA_CLOUD_CREDENTIALS_URI` is set, else `EcsRole` with any role.
+    /// The source of the platform: [`EcsRole`] if `ALIBABA_CLOUD_ECS_METADATA` contains a role,
+    /// else [`CredentialsUri`] if `ALIBABA_CLOUD_CREDENTIALS_URI` is set, else `EcsRole` with any
+    /// role.
     ///
-    /// With `ALIBABA_CLOUD_ECS_METADATA_DISABLED=true` the metadata service is not asked, and with
-    /// `ALIBABA_CLOUD_IMDSV1_DISABLED=true` not without a token.
+    /// `ALIBABA_CLOUD_ECS_METADATA_DISABLED=true` disables the metadata service, and
+    /// `ALIBABA_CLOUD_IMDSV1_DISABLED=true` disables it without a token.
     ///
     /// # Errors
     ///
@@ -112,8 +113,8 @@ impl Source {
     }
 }
 
-/// The address of STS: `https://sts.aliyuncs.com`, with `ALIBABA_CLOUD_STS_REGION` that of a
-/// region, and with `ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED=true` that of its network.
+/// The address of STS: `https://sts.aliyuncs.com`, that of a region with
+/// `ALIBABA_CLOUD_STS_REGION`, and its VPC endpoint with `ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED=true`.
 ///
 /// For [`Oidc::sts_address`] and [`AssumeRole::sts_address`].
 #[must_use]

@@ -1,4 +1,4 @@
-//! Why a source gave no credentials.
+//! The error of a source without credentials.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use crate::escape::escape;
 use crate::signing::RequestDate;
 use crate::{InvalidValue, TransportError};
 
-/// Why a [`Source`](super::Source) gave no credentials. Holds no secret.
+/// Why a [`Source`](super::Source) returned no credentials. Contains no secret.
 #[derive(Debug, Clone)]
 pub struct SourceError {
     origin: Cow<'static, str>,
     kind: SourceErrorKind,
 }
 
-/// What went wrong.
+/// The kind of the error.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SourceErrorKind {
@@ -36,7 +36,7 @@ pub enum SourceErrorKind {
         /// The id of the request, for the support of the service.
         request_id: Option<String>,
     },
-    /// The response is not one of this service: a page, a redirect. Check the address.
+    /// The response is not from this service, but a page or a redirect. Check the address.
     #[non_exhaustive]
     Unexpected {
         /// The status of the response.
@@ -46,17 +46,17 @@ pub enum SourceErrorKind {
     },
     /// A member of the response is missing or breaks its rule.
     Invalid(InvalidValue),
-    /// The credentials had expired when they came.
+    /// The credentials had already expired on arrival.
     Expired(SystemTime),
     /// The file with the token cannot be used.
     #[non_exhaustive]
     File {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The error.
         reason: String,
     },
-    /// [`Source::handle`](super::Source::handle) was called with a reply that no step asked for.
+    /// [`Source::handle`](super::Source::handle) was called with an unexpected reply.
     NotAsked,
 }
 
@@ -74,14 +74,14 @@ impl SourceError {
         Self::new(origin, SourceErrorKind::File { path, reason })
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> &SourceErrorKind {
         &self.kind
     }
 }
 
-/// One line. Characters that garble a terminal are escaped.
+/// One line. Characters that could garble a terminal are escaped.
 impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no credentials from {}: ", escape(&self.origin))?;
@@ -109,10 +109,10 @@ impl fmt::Display for SourceError {
             SourceErrorKind::File { path, reason } => {
                 write!(f, "{path:?}: {}", escape(reason))
             }
-            SourceErrorKind::NotAsked => f.write_str("a reply that no step asked for"),
+            SourceErrorKind::NotAsked => f.write_str("an unexpected reply"),
         }
     }
 }
 
-/// The text holds all of it.
+/// The text contains everything.
 impl error::Error for SourceError {}

@@ -1,4 +1,4 @@
-//! Credentials in JSON, as services and programs write them.
+//! Credentials in the JSON of services and programs.
 
 use std::collections::BTreeMap;
 use std::mem::take;
@@ -9,19 +9,19 @@ use zeroize::Zeroizing;
 use super::Credentials;
 use crate::InvalidValue;
 
-/// Members by name, borrowed from the JSON: a copy would not be wiped.
+/// Members by name, borrowed from the JSON, because a copy would not be wiped.
 pub(super) type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 const MISSING: &str = "is missing";
 
 impl Credentials {
-    /// Reads credentials in JSON: of the ECS metadata service, of STS, of a credentials URI, or of
-    /// a credential process, that of ossutil (`AccessKeyId`, `AccessKeySecret`, `SecurityToken`,
-    /// `Expiration`) as well as that of the Alibaba Cloud CLI (`mode`, `access_key_id`,
+    /// Parses credentials in JSON: of the ECS metadata service, of STS, of a credentials URI, or of
+    /// a credential process, in the form of ossutil (`AccessKeyId`, `AccessKeySecret`,
+    /// `SecurityToken`, `Expiration`) or of the Alibaba Cloud CLI (`mode`, `access_key_id`,
     /// `access_key_secret`, `sts_token`, `expiration`).
     ///
-    /// Names are compared without case, `-` and `_`. `null` and an empty text count as missing.
-    /// With the mode `AK` the token is ignored. The expiration is not compared with a clock.
+    /// Names are compared without case, `-` and `_`. `null` and empty text count as missing. With
+    /// mode `AK` the token is ignored. The expiration is not compared with a clock.
     ///
     /// # Errors
     ///
@@ -71,13 +71,14 @@ impl Credentials {
     }
 }
 
-/// The members of a JSON object. Errors of `serde_json` are dropped: they may quote the text.
+/// The members of a JSON object. Errors of `serde_json` are dropped, because they may quote the
+/// text.
 pub(super) fn members(json: &[u8]) -> Result<Members<'_>, InvalidValue> {
     let rule = "must be a JSON object";
     serde_json::from_slice(json).map_err(|_| InvalidValue::without_value("output", rule))
 }
 
-/// The text of a member, by either name. `null` and an empty text count as missing.
+/// The text of a member, by either name. `null` and empty text count as missing.
 fn text(
     members: &Members<'_>,
     name: &'static str,
@@ -94,13 +95,13 @@ fn text(
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
-/// What is compared of a name.
+/// The part of a name that is compared.
 fn letters(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().filter(|byte| !matches!(byte, b'-' | b'_')).map(|byte| byte.to_ascii_lowercase())
 }
 
-/// Unescapes a JSON string without its quotes; `None` if it escapes half a character. The result is
-/// never longer than `json`, so its buffer never moves.
+/// Unescapes a JSON string without its quotes. `None` if an escape is half a character. The result
+/// is never longer than `json`, so its buffer is not reallocated.
 fn unescape(json: &str) -> Option<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::with_capacity(json.len()));
     let mut rest = json;
@@ -114,7 +115,7 @@ fn unescape(json: &str) -> Option<Zeroizing<String>> {
     Some(text)
 }
 
-/// The character of an escape, and how much of `escape` it takes.
+/// The character of an escape, and its length in `escape`.
 fn unescape_one(escape: &str) -> Option<(char, usize)> {
     let unit = |escape: &str| u16::from_str_radix(escape.strip_prefix('u')?.get(..4)?, 16).ok();
     let character = match escape.chars().next()? {
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_strings_say_what_serde_json_reads_in_them() {
+    fn json_strings_are_unescaped_like_in_serde_json() {
         for json in [
             "",
             "a b",

@@ -1,4 +1,4 @@
-//! A role by an OIDC token: RRSA of ACK.
+//! A role assumed with an OIDC token: RRSA of ACK.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,13 +14,13 @@ use super::sts::{self, Sts};
 use crate::InvalidValue;
 use crate::operation::Secrets;
 
-/// The largest token file, in bytes: many times one.
+/// The maximum size of a token file in bytes, many times that of a token.
 const MAX_TOKEN: usize = 64 * 1024;
 
 /// A RAM role assumed with an OIDC token: that of a service account in ACK (RRSA).
 ///
-/// The token file is read anew for each fetch, because Kubernetes replaces it. A request that is
-/// rejected for its timestamp is sent again with the time of STS.
+/// The token file is read again for each fetch, because Kubernetes replaces it. A request that is
+/// rejected because of its timestamp is sent again with the time of STS.
 #[derive(Clone)]
 pub struct Oidc {
     sts: Sts,
@@ -33,7 +33,7 @@ pub struct Oidc {
 enum State {
     Idle,
     File,
-    /// Sent with the time of this host, or, if `has_time`, of STS.
+    /// Sent with the time of this host, or with that of STS if `has_time`.
     Sent {
         token: Zeroizing<String>,
         has_time: bool,
@@ -41,7 +41,7 @@ enum State {
 }
 
 impl Oidc {
-    /// The role, the OIDC provider that it trusts, and the file with the token.
+    /// The role, the OIDC provider that it trusts, and the path of the token file.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Oidc {
         })
     }
 
-    /// The name of the session, `oss-delete-vectors` if not set. The audit log shows it.
+    /// Sets the name of the session, which the audit log shows. `oss-delete-vectors` by default.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Oidc {
         Ok(self)
     }
 
-    /// Asks STS at this address, such as `https://sts-vpc.cn-hangzhou.aliyuncs.com`, in place of
+    /// Uses STS at this address, such as `https://sts-vpc.cn-hangzhou.aliyuncs.com`, instead of
     /// `https://sts.aliyuncs.com`.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ impl Oidc {
     }
 }
 
-/// For people: which source it is.
+/// The name of the source, for messages.
 impl fmt::Display for Oidc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.sts.fmt(f)

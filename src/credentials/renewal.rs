@@ -1,4 +1,4 @@
-//! Credentials that are kept until they have to be renewed.
+//! Caches credentials until they must be renewed.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,38 +6,39 @@ use super::response;
 use super::source::{Reply, Source, Step};
 use super::{Credentials, SourceError};
 
-/// How long before they expire credentials are renewed.
+/// How long before their expiration credentials are renewed.
 const AHEAD: Duration = Duration::from_secs(180);
-/// How long after a failed fetch the next one begins, while there are credentials.
+/// The time between a failed fetch and the next one, while there are valid credentials.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// The credentials of a [`Source`], kept and renewed 180 seconds before they expire.
+/// The credentials of a [`Source`], cached and renewed 180 seconds before they expire.
 ///
-/// Driven as a `Source` is: [`start`](Self::start) returns [`Step::Done`] at once while the
-/// credentials can be used. If a fetch fails, those that have not expired are returned in place of
-/// the error, which [`last_error`](Self::last_error) has, and the next fetch begins 10 seconds
+/// It is driven like a `Source`: [`start`](Self::start) returns [`Step::Done`] at once while the
+/// credentials are valid. If a fetch fails, credentials that have not expired are returned instead
+/// of the error, which [`last_error`](Self::last_error) returns. The next fetch starts 10 seconds
 /// later.
 ///
-/// The time is that of the last response's date, so that a wrong clock of this host does no harm.
+/// The time is taken from the date of the last response, so that a wrong clock of this host is
+/// harmless.
 #[derive(Debug, Clone)]
 pub struct Renewal {
     source: Source,
     current: Option<Credentials>,
-    /// After a failed fetch: when the next one may begin.
+    /// After a failed fetch: the earliest time of the next one.
     again_at: Option<SystemTime>,
     last_error: Option<SourceError>,
-    /// The time of this host, and what the service said then.
+    /// A time of this host, and the time of the service then.
     clock: Option<(SystemTime, SystemTime)>,
 }
 
 impl Renewal {
-    /// No credentials yet: the first [`start`](Self::start) begins a fetch.
+    /// Without credentials. The first [`start`](Self::start) begins a fetch.
     #[must_use]
     pub fn new(source: impl Into<Source>) -> Self {
         Self { source: source.into(), current: None, again_at: None, last_error: None, clock: None }
     }
 
-    /// The credentials if they need not be renewed, else the first step of a fetch.
+    /// Returns the credentials if they are still valid, or else the first step of a fetch.
     pub fn start(&mut self, now: SystemTime) -> Step {
         let may_ask = self.again_at.is_none_or(|again_at| again_at <= now);
         match &self.current {
@@ -52,7 +53,7 @@ impl Renewal {
         }
     }
 
-    /// Takes what became of the last step.
+    /// Handles the result of the last step.
     pub fn handle(&mut self, now: SystemTime, reply: Reply) -> Step {
         if let Reply::Response(response) = &reply
             && let Some(date) = response::date(response.headers())
@@ -63,14 +64,14 @@ impl Renewal {
         self.take(now, step)
     }
 
-    /// Forgets the credentials, because the service rejected them: the next [`start`](Self::start)
+    /// Drops the credentials, because the service rejected them. The next [`start`](Self::start)
     /// begins a fetch.
     pub fn forget(&mut self) {
         self.current = None;
         self.again_at = None;
     }
 
-    /// Why the last fetch failed; `None` if it did not.
+    /// The error of the last fetch. `None` if it succeeded.
     #[must_use]
     pub fn last_error(&self) -> Option<&SourceError> {
         self.last_error.as_ref()

@@ -1,4 +1,4 @@
-//! Reading the responses of sources.
+//! Parses the responses of sources.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -14,10 +14,10 @@ use super::{Credentials, SourceError};
 use crate::operation::{ErrorDocument, Secrets};
 use crate::{InvalidValue, time_text};
 
-/// How much of a message is kept, in characters.
+/// The maximum length of a message, in characters.
 const KEPT_CHARS: usize = 300;
 
-/// A response that is wiped once it is read.
+/// A response that is wiped after it is parsed.
 pub(super) struct Received {
     pub(super) status: StatusCode,
     headers: HeaderMap,
@@ -39,9 +39,9 @@ impl Received {
         date(&self.headers)
     }
 
-    /// The credentials in the object itself, or in its member `nested`.
+    /// Parses the credentials in the object itself, or in its member `nested`.
     ///
-    /// An expiration is compared with the date of the response: the clock of this host may be
+    /// Compares an expiration with the date of the response, because the clock of this host may be
     /// wrong.
     pub(super) fn credentials(
         &self,
@@ -66,11 +66,11 @@ impl Received {
         }
     }
 
-    /// What an error response says. Of a page it says that it is one.
+    /// The error in an error response, or the fact that it is a page.
     pub(super) fn error(&self, secrets: &Secrets<'_>) -> SourceErrorKind {
         let document = ErrorDocument::parse(&self.headers, &self.body);
         if document.code.is_none() && document.message.is_none() {
-            let (status, reason) = (self.status, self.strange("without a message"));
+            let (status, reason) = (self.status, self.description("without a message"));
             let reason = secrets.redact(reason.into_owned()).into();
             return SourceErrorKind::Unexpected { status, reason };
         }
@@ -84,12 +84,13 @@ impl Received {
         }
     }
 
-    /// What is said of a response of something else. Its body is not shown: it may hold a secret.
+    /// Describes a response from something else. Its body is not shown, because it may contain a
+    /// secret.
     pub(super) fn unexpected(&self, reason: &'static str) -> SourceErrorKind {
-        SourceErrorKind::Unexpected { status: self.status, reason: self.strange(reason) }
+        SourceErrorKind::Unexpected { status: self.status, reason: self.description(reason) }
     }
 
-    fn strange(&self, reason: &'static str) -> Cow<'static, str> {
+    fn description(&self, reason: &'static str) -> Cow<'static, str> {
         let header = |name| self.headers.get(name).and_then(|value| value.to_str().ok());
         match (self.status.is_redirection(), header(LOCATION)) {
             (true, Some(location)) => {
@@ -118,7 +119,7 @@ pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
     headers.get(DATE)?.to_str().ok().and_then(time_text::http_date)
 }
 
-/// A URI without user information and query, which may hold secrets.
+/// A URI without user information and query, which may contain secrets.
 pub(super) fn shown(uri: &Uri) -> String {
     let host = uri
         .authority()
@@ -130,7 +131,7 @@ pub(super) fn shown(uri: &Uri) -> String {
 }
 
 impl SourceError {
-    /// The error of a reply of the wrong kind.
+    /// The error for a reply of the wrong kind.
     pub(super) fn not_asked(origin: impl Into<Cow<'static, str>>) -> Self {
         Self::new(origin, SourceErrorKind::NotAsked)
     }

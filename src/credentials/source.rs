@@ -1,4 +1,4 @@
-//! What all sources have in common: steps out, replies in.
+//! The common interface of all sources: steps and replies.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -15,16 +15,15 @@ use super::uri::CredentialsUri;
 use super::{Credentials, response};
 use crate::TransportError;
 
-/// A place to get credentials from: a small state machine without IO.
+/// A source of credentials: a small state machine without IO.
 ///
 /// [`start`](Self::start) begins a fetch and returns its first [`Step`]. Carry it out and pass the
-/// [`Reply`] to [`handle`](Self::handle), which returns the next one, until [`Step::Done`]. A fetch
-/// takes at most three requests; each role that is assumed with other credentials adds one, or two
-/// if the clock is wrong. `start` may be called at any time; a fetch that has not ended is
-/// dropped.
+/// [`Reply`] to [`handle`](Self::handle), which returns the next step, until [`Step::Done`]. A
+/// fetch takes at most three requests. Each role that is assumed with other credentials adds one,
+/// or two if the clock is wrong. `start` may be called at any time; an unfinished fetch is dropped.
 ///
 /// [`SourceProvider`](crate::transports::SourceProvider) does this over any transport, for a run or
-/// a client. To keep credentials until they have to be renewed, see [`Renewal`](super::Renewal).
+/// a client. To cache credentials, see [`Renewal`](super::Renewal).
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -80,8 +79,7 @@ impl Source {
         }
     }
 
-    /// Takes the result of the last step. A reply that no step asked for ends the fetch with an
-    /// error.
+    /// Handles the result of the last step. An unexpected reply ends the fetch with an error.
     pub fn handle(&mut self, now: SystemTime, reply: Reply) -> Step {
         match &mut self.0 {
             Kind::Fixed(credentials) => Step::Done(Ok(credentials.clone())),
@@ -93,7 +91,7 @@ impl Source {
     }
 }
 
-/// For people: which source it is.
+/// The name of the source, for messages.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -136,20 +134,20 @@ impl From<AssumeRole> for Source {
     }
 }
 
-/// What a [`Source`] needs next.
+/// The next step of a [`Source`].
 #[must_use]
 pub enum Step {
-    /// Send this request and pass the response, or the error of the transport. Follow no redirect,
-    /// and read at most [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY). Requests to services of
-    /// the host itself have a [`Direct`] among their extensions.
+    /// Send this request and pass the response, or the error of the transport. Do not follow
+    /// redirects, and read at most [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY). Requests to
+    /// services of the host itself have the extension [`Direct`].
     Send(Request<Bytes>),
-    /// Read this file anew and pass its content, or the reason that it cannot be read.
+    /// Read this file again and pass its content, or the error.
     Read(PathBuf),
     /// The fetch is over.
     Done(Result<Credentials, SourceError>),
 }
 
-/// Shows no token: neither headers nor bodies, nor the queries of URIs.
+/// Shows no token: no headers, no bodies, and no queries of URIs.
 impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -190,13 +188,13 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// Marks a request to a service of this host, such as the ECS metadata service: an extension of
-/// [`Step::Send`]'s request.
+/// Marks a request to a service of this host, such as the ECS metadata service. It is an extension
+/// of the request in [`Step::Send`].
 ///
-/// Send it directly, whatever the proxy: a proxy has a metadata service of its own. The transports
-/// of this crate do, and bound it by this time.
+/// Send it directly, even if there is a proxy, because the proxy's host has its own metadata
+/// service. The transports of this crate do so, with this timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Direct {
-    /// How long the call may take, connecting included.
+    /// The timeout of the call, including connecting.
     pub timeout: Duration,
 }

@@ -1,4 +1,4 @@
-//! What the calls of STS have in common: where it is, its dates, its responses.
+//! The common parts of STS calls: address, dates, responses.
 
 use std::time::SystemTime;
 
@@ -16,10 +16,10 @@ use crate::signing::{RequestDate, percent_encode};
 
 pub(super) const VERSION: &str = "2015-04-01";
 
-/// The shortest and the longest life of a session, in seconds, and the one that is asked for.
+/// The requested lifetime of a session, in seconds.
 const LIFETIME: &str = "3600";
 
-/// What role is assumed, and where.
+/// The role to assume, and the address of STS.
 #[derive(Debug, Clone)]
 pub(super) struct Sts {
     address: Uri,
@@ -57,7 +57,7 @@ impl Sts {
         Ok(())
     }
 
-    /// A `POST` of a form with these fields and those that name the role.
+    /// A `POST` of a form with these fields and those of the role.
     pub(super) fn request(&self, path: &str, fields: &[(&str, &str)]) -> Request<Bytes> {
         let role = [
             ("DurationSeconds", LIFETIME),
@@ -75,8 +75,8 @@ impl Sts {
         request
     }
 
-    /// The credentials of a response. `Err(Some)` if the clock of this host is wrong: the time of
-    /// the service, to try again with.
+    /// Parses the credentials of a response. `Err(Some)` if the clock of this host is wrong: the
+    /// time of the service, for another attempt.
     pub(super) fn credentials(
         &self,
         now: SystemTime,
@@ -85,7 +85,7 @@ impl Sts {
     ) -> Result<Credentials, (SourceErrorKind, Option<SystemTime>)> {
         if response.status.is_success() {
             return response.credentials(now, Some("Credentials")).map_err(|kind| match kind {
-                // The value may be what the server was sent.
+                // The value may contain what was sent to the server.
                 SourceErrorKind::Invalid(value) => (SourceErrorKind::Invalid(value.hidden()), None),
                 kind => (kind, None),
             });
@@ -102,7 +102,7 @@ impl Sts {
     }
 }
 
-/// For people: which source it is.
+/// The name of the source, for messages.
 impl std::fmt::Display for Sts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let host = self.address.authority().map_or("", |authority| authority.as_str());
@@ -119,10 +119,10 @@ pub(super) fn timestamp(time: SystemTime) -> String {
     format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z")
 }
 
-/// `a=b&c=d`, percent-encoded. The memory is wiped when its last owner is dropped: a field may be a
-/// token.
+/// `a=b&c=d`, percent-encoded. Its memory is wiped when the last owner is dropped, because a field
+/// may be a token.
 pub(super) fn form<'a>(fields: impl Iterator<Item = &'a (&'a str, &'a str)> + Clone) -> Bytes {
-    // At most three bytes for each: a buffer that grows would leave parts behind.
+    // At most three bytes per byte. A growing buffer would leave copies behind.
     let room = fields.clone().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
     let mut out = Zeroizing::new(Vec::with_capacity(room));
     for (name, value) in fields {

@@ -13,10 +13,11 @@ use super::{SourceError, parse_uri};
 use crate::InvalidValue;
 use crate::operation::Secrets;
 
-/// Credentials from a URI that needs no authentication, such as `ALIBABA_CLOUD_CREDENTIALS_URI`: a
-/// service of this host, or of its pod.
+/// Credentials from a URI without authentication, such as `ALIBABA_CLOUD_CREDENTIALS_URI`: a
+/// service of this host or pod.
 ///
-/// It is asked directly, never through a proxy, and may take 5 seconds. No redirect is followed.
+/// It is requested directly, never through a proxy, with a timeout of 5 seconds. Redirects are not
+/// followed.
 #[derive(Clone)]
 pub struct CredentialsUri {
     uri: Uri,
@@ -26,7 +27,7 @@ pub struct CredentialsUri {
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl CredentialsUri {
-    /// The URI in full, with its path and query.
+    /// The full URI, with its path and query.
     ///
     /// # Errors
     ///
@@ -62,7 +63,7 @@ impl CredentialsUri {
     }
 }
 
-/// For people: which source it is.
+/// The name of the source, for messages.
 impl fmt::Display for CredentialsUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the credentials URI {}", response::shown(&self.uri))

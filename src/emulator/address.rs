@@ -3,12 +3,12 @@ use std::borrow::Cow;
 use http::Request;
 use http::header::HOST;
 
-/// The bucket that a request is addressed to, in virtual-hosted or path style. Empty if it has
+/// The bucket that a request is addressed to, in virtual-hosted or path style. Empty if there is
 /// none.
 ///
-/// `{bucket}-{account id}` before the first dot of the host is virtual-hosted style, whatever the rest of the host is, an IP
-/// address included, and in any case, as host names are. `Host` counts before the URI's authority,
-/// which is all there is over HTTP/2.
+/// `{bucket}-{account id}` before the first dot of the host is virtual-hosted style, with any rest
+/// of the host, even an IP address, and in any case, because host names ignore case. `Host`
+/// overrides the authority of the URI, which is the only one in HTTP/2.
 pub(super) fn bucket<'a, B>(request: &'a Request<B>, account_id: &str) -> Cow<'a, str> {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = host
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_styles_name_the_bucket() {
+    fn the_bucket_is_found_in_both_styles() {
         for (uri, host, expected) in [
             ("https://b-1-42.cn-hangzhou.oss-vectors.aliyuncs.com/?deleteVectors", None, "b-1"),
             ("/?deleteVectors", Some("b-42.127.0.0.1:9000"), "b"),

@@ -4,10 +4,10 @@ use std::str::FromStr;
 use crate::InvalidValue;
 use crate::random::Random;
 
-/// What a [`FaultyNetwork`](super::FaultyNetwork) can do to a request or its response.
+/// A fault of a [`FaultyNetwork`](super::FaultyNetwork), in a request or its response.
 ///
-/// One fault is left out on purpose: a well-formed response of the service that is wrong, and
-/// reports a request as rejected or executed when the opposite is true. No client could detect it.
+/// One fault is missing on purpose: a well-formed but wrong response of the service, which reports
+/// a request as rejected or executed although the opposite is true. No client could detect it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -18,7 +18,7 @@ pub enum Fault {
     LostRequest,
     /// The request arrives up to two minutes late, possibly after the client has given up.
     LateRequest,
-    /// A byte of the body is changed on the way, so that `Content-MD5` does not match.
+    /// A byte of the body is changed in transit, so that `Content-MD5` does not match.
     CorruptedRequest,
     /// The request arrives a second time, up to ten seconds later, as if a proxy had retried it,
     /// unless the service rejected the first one. The second response is lost.
@@ -27,25 +27,24 @@ pub enum Fault {
     /// be deleted; otherwise a 429, or a 400 with the code of an API gateway, `Throttling.User`. A
     /// third of the responses ask the client to wait for 1 to 20 seconds.
     Throttle,
-    /// The service fails with 500, 503, 408 or 400 `RequestTimeout` after it has deleted none, some
-    /// or all of the keys.
+    /// The service fails with 500, 503, 408 or 400 `RequestTimeout` after it deleted none, some or
+    /// all of the keys.
     ServerError,
-    /// The service rejects the request for a reason that passes, or with a code that is not
-    /// documented: 400, 401 or 409. Nothing is deleted.
+    /// The service rejects the request for a temporary reason, or with an undocumented code: 400,
+    /// 401 or 409. Nothing is deleted.
     Rejection,
-    /// The request is executed and its response lost. Half of these end with a connection reset,
+    /// The request is executed and its response is lost. Half of these end with a connection reset,
     /// the others with silence.
     LostResponse,
     /// The response arrives up to three minutes late.
     LateResponse,
     /// The response arrives a second time, up to ten seconds later.
     RepeatedResponse,
-    /// The body of the response is truncated. Half of these look complete, as if the end of the
-    /// connection delimited the body. The others, and those without a body, are failures.
+    /// The body of the response is truncated. Half of these look complete, as if the body ended
+    /// with the connection. The others, and those without a body, are failures.
     TruncatedResponse,
-    /// A proxy replaces the response with a page of its own, or with nothing but a status, a bare
-    /// 204 among them: 2xx, 302, 4xx or 5xx, without a request id. The service has handled the
-    /// request.
+    /// A proxy replaces the response with its own page or with only a status, such as a bare 204:
+    /// 2xx, 302, 4xx or 5xx, without a request id. The service has handled the request.
     Page,
     /// The status of the response is changed to 302, 408, 500, 502, 503 or 504.
     FlippedStatus,
@@ -118,7 +117,7 @@ impl FromStr for Fault {
     ///
     /// [`InvalidValue`] with the field `fault`, whose rule lists all names.
     fn from_str(name: &str) -> Result<Self, InvalidValue> {
-        // Until 0.1 responses were called answers.
+        // Until 0.1, responses were called answers.
         let current = name.replace("-answer", "-response");
         let found = Self::ALL.iter().copied().find(|fault| fault.as_str() == current);
         let rule = "must be one of connection-refused, lost-request, late-request, \
@@ -180,8 +179,8 @@ impl Faults {
     }
 
     /// Whether `fault` happens this time.
-    pub(super) fn strikes(&self, fault: Fault, random: &mut Random) -> bool {
-        // Always draws a number, so that changing one probability does not move the other faults.
+    pub(super) fn happens(&self, fault: Fault, random: &mut Random) -> bool {
+        // Always draws a number, so that changing one probability does not affect the other faults.
         random.fraction() < self.probability(fault)
     }
 }
@@ -235,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn faults_round_trip_as_text() {
         let mut faults = Faults::none();
         assert_eq!(faults.to_string(), "");
         for (index, &fault) in (0_u32..).zip(Fault::ALL) {
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn invalid_texts_are_rejected() {
         for (text, expected) in [
             ("lost", r#"faults must be name=probability, joined by commas, not "lost""#),
             ("page=", r#"probability of page must be a number from 0 to 1, not """#),

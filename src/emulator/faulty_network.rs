@@ -5,18 +5,18 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 
-use super::{Emulator, Fault, Faults, PlannedAnswer};
+use super::{Emulator, Fault, Faults, PlannedFailure};
 use crate::random::Random;
 use crate::{Now, ServiceError, TransportError, code};
 
 /// The network between a client and an [`Emulator`], in virtual time. Delays and reorders requests
 /// and responses, and injects [`Faults`].
 ///
-/// It does no IO and never waits: `send` takes requests, and `poll` returns events in the order of
-/// time. The same seed and inputs give the same faults. `I` is the client's id of a request, such
+/// It does no IO and never waits: `send` takes requests, and `poll` returns events in chronological
+/// order. The same seed and inputs give the same faults. `I` is the client's id of a request, such
 /// as a [`TransmitId`](crate::bulk::TransmitId).
 ///
-/// A request meets at most one fault on its way to the service
+/// A request has at most one fault before the service
 /// ([`ConnectionRefused`](Fault::ConnectionRefused) to
 /// [`RepeatedRequest`](Fault::RepeatedRequest)), at most one in the service if it passes all checks
 /// ([`Throttle`](Fault::Throttle) to [`Rejection`](Fault::Rejection)), and at most one on the way
@@ -48,10 +48,10 @@ use crate::{Now, ServiceError, TransportError, code};
 ///     }
 ///     while let Some(_event) = bulk.poll_event() {}
 ///     let next = network.next_event().into_iter().chain(bulk.poll_timeout()).min();
-///     now = at(next.expect("something is under way"));
+///     now = at(next.expect("an event or a timeout"));
 ///     while let Some(event) = network.poll(now, &mut emulator) {
-///         let NetworkEvent::Delivered { id, answer, .. } = event else { continue };
-///         match answer {
+///         let NetworkEvent::Delivered { id, result, .. } = event else { continue };
+///         match result {
 ///             Ok(response) => bulk.handle_response(now, id, &response),
 ///             Err(failure) => bulk.handle_failure(now, id, failure),
 ///         }
@@ -71,24 +71,24 @@ pub struct FaultyNetwork<I> {
     latency: (Duration, Duration),
     outage: Option<(Outage, Duration)>,
     /// Ordered by time, and by number for events at the same time.
-    under_way: BTreeMap<(Duration, u64), UnderWay<I>>,
+    in_transit: BTreeMap<(Duration, u64), InTransit<I>>,
     decided: u64,
     injected: [u64; Fault::COUNT],
 }
 
-/// A way in which the service is unavailable for a while.
+/// An outage of the service or of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outage {
     /// Connections are refused, so that requests are certainly not sent.
     Refused,
-    /// A gateway returns 503 with a page of its own. Nothing reaches the service.
+    /// A gateway returns 503 with its own page. Nothing reaches the service.
     Unavailable,
     /// Requests are lost, and there are no responses.
     Silent,
-    /// A proxy responds with this status and a page of its own. Nothing arrives at the service.
+    /// A proxy responds with this status and its own page. Nothing reaches the service.
     Page(StatusCode),
-    /// The service responds with this status and code to whatever comes, and deletes nothing.
+    /// The service responds to every request with this status and code, and deletes nothing.
     Error(StatusCode, &'static str),
 }
 
@@ -96,28 +96,27 @@ pub enum Outage {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NetworkEvent<I> {
-    /// The service has handled a request. Clients do not see this; it tells tests what really
-    /// happened.
+    /// The service has handled a request. Clients cannot see this; it is for tests.
     #[non_exhaustive]
     Arrived {
-        /// The request's.
+        /// The id of the request.
         id: I,
-        /// The number of keys deleted, counted from the first, whether they existed or not.
+        /// The number of keys deleted, counted from the first, including keys that did not exist.
         executed: usize,
         /// The status that the service returned, before any faults.
         status: StatusCode,
     },
-    /// Pass this to the client.
+    /// An outcome to pass to the client.
     #[non_exhaustive]
     Delivered {
-        /// The request's.
+        /// The id of the request.
         id: I,
         /// The response, or the failure of the transport.
-        answer: Result<Response<Bytes>, TransportError>,
+        result: Result<Response<Bytes>, TransportError>,
     },
 }
 
-/// How often a request arrives, and which arrival this is.
+/// Whether a request arrives once, or twice, and which arrival this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Arrival {
     Only,
@@ -127,16 +126,16 @@ enum Arrival {
 }
 
 #[derive(Debug)]
-enum UnderWay<I> {
+enum InTransit<I> {
     Request { id: I, request: Request<Bytes>, arrival: Arrival },
-    Answer { id: I, answer: Result<Response<Bytes>, TransportError> },
+    Response { id: I, result: Result<Response<Bytes>, TransportError> },
 }
 
 /// The maximum delays.
 const LATE_REQUEST: Duration = Duration::from_secs(120);
-const LATE_ANSWER: Duration = Duration::from_secs(180);
+const LATE_RESPONSE: Duration = Duration::from_secs(180);
 const REPEATED: Duration = Duration::from_secs(10);
-const LONGEST_OUTAGE: Duration = Duration::from_secs(120);
+const MAX_OUTAGE: Duration = Duration::from_secs(120);
 
 impl<I: Copy> FaultyNetwork<I> {
     /// A network with these faults. A round trip takes 5 to 15 ms by default.
@@ -147,44 +146,44 @@ impl<I: Copy> FaultyNetwork<I> {
             random: Random::new(seed),
             latency: (Duration::from_millis(5), Duration::from_millis(10)),
             outage: None,
-            under_way: BTreeMap::new(),
+            in_transit: BTreeMap::new(),
             decided: 0,
             injected: [0; Fault::COUNT],
         }
     }
 
     /// Sets the time of a round trip: `least` plus a random part of `jitter`. With jitter, requests
-    /// and responses overtake each other.
+    /// and responses can overtake each other.
     #[must_use]
     pub fn with_latency(mut self, least: Duration, jitter: Duration) -> Self {
         self.latency = (least, jitter);
         self
     }
 
-    /// Begins an outage until `end`, in addition to the faults. What is already under way still
+    /// Begins an outage until `end`, in addition to the faults. Anything already in transit still
     /// arrives.
     pub fn begin_outage(&mut self, outage: Outage, end: Duration) {
         self.outage = Some((outage, end));
     }
 
-    /// How often a fault has happened.
+    /// The number of times that a fault happened.
     #[must_use]
     pub fn injected(&self, fault: Fault) -> u64 {
         self.injected[fault.index()]
     }
 
-    /// The time of the next event. `None` if nothing is under way.
+    /// The time of the next event. `None` if nothing is in transit.
     #[must_use]
     pub fn next_event(&self) -> Option<Duration> {
-        self.under_way.first_key_value().map(|(&(at, _), _)| at)
+        self.in_transit.first_key_value().map(|(&(at, _), _)| at)
     }
 
     /// Sends a request at the monotonic time `now`.
     pub fn send(&mut self, now: Duration, id: I, request: Request<Bytes>) {
-        if self.strikes(Fault::Outage) {
+        if self.happens(Fault::Outage) {
             let outage = self.random.pick(&[Outage::Refused, Outage::Unavailable, Outage::Silent]);
             let length = Duration::from_secs(1)
-                + self.part_of(LONGEST_OUTAGE.saturating_sub(Duration::from_secs(1)));
+                + self.part_of(MAX_OUTAGE.saturating_sub(Duration::from_secs(1)));
             self.begin_outage(outage, now + length);
         }
         let there = self.one_way();
@@ -195,18 +194,18 @@ impl<I: Copy> FaultyNetwork<I> {
                     self.fail(back, id, TransportError::surely_not_sent("connection refused"));
                 }
                 Outage::Unavailable => {
-                    let answer = Ok(page(StatusCode::SERVICE_UNAVAILABLE, &mut self.random));
-                    self.decide(back, UnderWay::Answer { id, answer });
+                    let result = Ok(page(StatusCode::SERVICE_UNAVAILABLE, &mut self.random));
+                    self.decide(back, InTransit::Response { id, result });
                 }
                 Outage::Silent => {}
                 Outage::Page(status) => {
-                    let answer = Ok(page(status, &mut self.random));
-                    self.decide(back, UnderWay::Answer { id, answer });
+                    let result = Ok(page(status, &mut self.random));
+                    self.decide(back, InTransit::Response { id, result });
                 }
                 Outage::Error(status, code) => {
                     let error =
                         ServiceError::new(status, code, "not now").with_request_id("outage");
-                    self.decide(back, UnderWay::Answer { id, answer: Ok(error.to_response()) });
+                    self.decide(back, InTransit::Response { id, result: Ok(error.to_response()) });
                 }
             }
             return;
@@ -220,25 +219,25 @@ impl<I: Copy> FaultyNetwork<I> {
             Some(Fault::LostRequest) => self.fail_or_silence(back, id),
             Some(Fault::LateRequest) => {
                 let at = at + self.part_of(LATE_REQUEST);
-                self.decide(at, UnderWay::Request { id, request, arrival: Arrival::Only });
+                self.decide(at, InTransit::Request { id, request, arrival: Arrival::Only });
             }
             Some(Fault::CorruptedRequest) => {
                 let request = self.corrupted(request);
-                self.decide(at, UnderWay::Request { id, request, arrival: Arrival::Only });
+                self.decide(at, InTransit::Request { id, request, arrival: Arrival::Only });
             }
             Some(Fault::RepeatedRequest) => {
-                self.decide(at, UnderWay::Request { id, request, arrival: Arrival::First });
+                self.decide(at, InTransit::Request { id, request, arrival: Arrival::First });
             }
-            _ => self.decide(at, UnderWay::Request { id, request, arrival: Arrival::Only }),
+            _ => self.decide(at, InTransit::Request { id, request, arrival: Arrival::Only }),
         }
     }
 
-    /// The next event up to `now`, or `None`. `now.wall` is the time of the service's clock.
+    /// The next event up to `now`, or `None`. `now.wall` is the service's time.
     pub fn poll(&mut self, now: Now, emulator: &mut Emulator) -> Option<NetworkEvent<I>> {
         let at = self.next_event().filter(|&at| at <= now.monotonic)?;
-        Some(match self.under_way.pop_first().expect("there is one").1 {
-            UnderWay::Answer { id, answer } => NetworkEvent::Delivered { id, answer },
-            UnderWay::Request { id, request, arrival } => {
+        Some(match self.in_transit.pop_first().expect("an event").1 {
+            InTransit::Response { id, result } => NetworkEvent::Delivered { id, result },
+            InTransit::Request { id, request, arrival } => {
                 let since = now.monotonic.saturating_sub(at);
                 let then = Now::new(at, now.wall.checked_sub(since).unwrap_or(now.wall));
                 let (response, executed) =
@@ -249,7 +248,10 @@ impl<I: Copy> FaultyNetwork<I> {
                 }
                 if arrival == Arrival::First && !status.is_client_error() {
                     let again = at + self.part_of(REPEATED);
-                    self.decide(again, UnderWay::Request { id, request, arrival: Arrival::Second });
+                    self.decide(
+                        again,
+                        InTransit::Request { id, request, arrival: Arrival::Second },
+                    );
                 }
                 NetworkEvent::Arrived { id, executed, status }
             }
@@ -257,7 +259,7 @@ impl<I: Copy> FaultyNetwork<I> {
     }
 
     /// Decides whether the service fails a request that passes its checks.
-    fn fail_in_service(&mut self, keys: usize) -> Option<PlannedAnswer> {
+    fn fail_in_service(&mut self, keys: usize) -> Option<PlannedFailure> {
         let deleted_keys = self.random.below(keys + 1);
         match self.first_of(&[Fault::Throttle, Fault::ServerError, Fault::Rejection])? {
             Fault::Throttle => {
@@ -279,11 +281,11 @@ impl<I: Copy> FaultyNetwork<I> {
                         "too fast",
                     ),
                 };
-                // A 4xx is a clear rejection.
+                // A 4xx is a definite rejection.
                 let deleted_keys = if error.may_have_deleted() { deleted_keys } else { 0 };
                 let asks = self.random.below(3) == 0;
                 let wait = Duration::from_secs(1 + self.random.next() % 20);
-                Some(PlannedAnswer {
+                Some(PlannedFailure {
                     error: if asks { error.with_retry_after(wait) } else { error },
                     deleted_keys,
                 })
@@ -297,7 +299,7 @@ impl<I: Copy> FaultyNetwork<I> {
                     (StatusCode::FORBIDDEN, code::BAD_ERROR_RESPONSE),
                     (StatusCode::CONFLICT, "SomethingNew"),
                 ]);
-                Some(PlannedAnswer {
+                Some(PlannedFailure {
                     error: ServiceError::new(status, code, "rejected for now"),
                     deleted_keys: 0,
                 })
@@ -309,8 +311,8 @@ impl<I: Copy> FaultyNetwork<I> {
                     (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
                     (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
                 ]);
-                Some(PlannedAnswer {
-                    error: ServiceError::new(status, code, "it failed on the way"),
+                Some(PlannedFailure {
+                    error: ServiceError::new(status, code, "failed in the middle"),
                     deleted_keys,
                 })
             }
@@ -323,12 +325,12 @@ impl<I: Copy> FaultyNetwork<I> {
         match self.first_of(&Fault::ALL[faults]) {
             Some(Fault::LostResponse) => return self.fail_or_silence(at, id),
             Some(Fault::LateResponse) => {
-                let at = at + self.part_of(LATE_ANSWER);
-                return self.decide(at, UnderWay::Answer { id, answer: Ok(response) });
+                let at = at + self.part_of(LATE_RESPONSE);
+                return self.decide(at, InTransit::Response { id, result: Ok(response) });
             }
             Some(Fault::RepeatedResponse) => {
                 let again = at + self.part_of(REPEATED);
-                self.decide(again, UnderWay::Answer { id, answer: Ok(response.clone()) });
+                self.decide(again, InTransit::Response { id, result: Ok(response.clone()) });
             }
             Some(Fault::TruncatedResponse) => {
                 let length = response.body().len();
@@ -336,7 +338,7 @@ impl<I: Copy> FaultyNetwork<I> {
                     return self.fail(
                         at,
                         id,
-                        TransportError::may_have_arrived("the answer broke off"),
+                        TransportError::may_have_arrived("the response was truncated"),
                     );
                 }
                 response.body_mut().truncate(self.random.below(length));
@@ -373,7 +375,7 @@ impl<I: Copy> FaultyNetwork<I> {
             }
             _ => {}
         }
-        self.decide(at, UnderWay::Answer { id, answer: Ok(response) });
+        self.decide(at, InTransit::Response { id, result: Ok(response) });
     }
 
     fn corrupted(&mut self, request: Request<Bytes>) -> Request<Bytes> {
@@ -393,23 +395,23 @@ impl<I: Copy> FaultyNetwork<I> {
     }
 
     fn fail(&mut self, at: Duration, id: I, failure: TransportError) {
-        self.decide(at, UnderWay::Answer { id, answer: Err(failure) });
+        self.decide(at, InTransit::Response { id, result: Err(failure) });
     }
 
-    fn decide(&mut self, at: Duration, under_way: UnderWay<I>) {
-        self.under_way.insert((at, self.decided), under_way);
+    fn decide(&mut self, at: Duration, in_transit: InTransit<I>) {
+        self.in_transit.insert((at, self.decided), in_transit);
         self.decided += 1;
     }
 
     /// The first of `faults` that happens this time.
     fn first_of(&mut self, faults: &[Fault]) -> Option<Fault> {
-        faults.iter().copied().find(|&fault| self.strikes(fault))
+        faults.iter().copied().find(|&fault| self.happens(fault))
     }
 
-    fn strikes(&mut self, fault: Fault) -> bool {
-        let strikes = self.faults.strikes(fault, &mut self.random);
-        self.injected[fault.index()] += u64::from(strikes);
-        strikes
+    fn happens(&mut self, fault: Fault) -> bool {
+        let happens = self.faults.happens(fault, &mut self.random);
+        self.injected[fault.index()] += u64::from(happens);
+        happens
     }
 
     fn one_way(&mut self) -> Duration {

@@ -4,23 +4,23 @@ use serde_json::{Map, Number, Value};
 
 use crate::{Filter, InvalidValue};
 
-/// A filter that was understood.
+/// A parsed filter.
 #[derive(Debug)]
 pub(super) enum Condition {
     All(Vec<Self>),
     Any(Vec<Self>),
-    /// Every test holds for the metadata with this name.
+    /// All tests must hold for the metadata with this name.
     Field(String, Vec<Test>),
 }
 
 #[derive(Debug)]
 pub(super) enum Test {
-    /// Equal to one of these; the other way round if negated.
+    /// Equal to one of these values, or to none if negated.
     OneOf {
         values: Vec<Value>,
         is_negated: bool,
     },
-    /// A number that compares in one of these ways.
+    /// A number with one of these orderings.
     Compared {
         number: Number,
         ways: [Ordering; 2],
@@ -34,8 +34,8 @@ const OPERATORS: &str =
 impl Condition {
     /// Parses a filter.
     ///
-    /// Guesses where the reference is silent: several members of one object must all hold, and
-    /// `$ne` and `$nin` hold for metadata that is missing.
+    /// Guesses where the reference is silent: all members of an object must hold, and `$ne` and
+    /// `$nin` hold for missing metadata.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ fn is_equal(value: &Value, other: &Value) -> bool {
     }
 }
 
-/// Whole numbers exactly, all others as floating point.
+/// Compares whole numbers exactly, and all others as floating point.
 fn compare(value: &Number, other: &Number) -> Option<Ordering> {
     if let (Some(value), Some(other)) = (whole(value), whole(other)) {
         return Some(value.cmp(&other));

@@ -3,7 +3,7 @@ use http::header::DATE;
 use http::{Request, Response, StatusCode};
 
 use super::filter::Condition;
-use super::{Emulator, PlannedAnswer, address, check_index_name};
+use super::{Emulator, PlannedFailure, address, check_index_name};
 use crate::operation::Kind;
 use crate::signing::{Authorization, RequestDate, Resource, VerifyError};
 use crate::{
@@ -48,17 +48,17 @@ impl Call {
         }
     }
 
-    /// The keys that it deletes.
+    /// The keys to delete.
     fn deletes(&self) -> usize {
         if let Self::Delete(call) = self { call.keys().len() } else { 0 }
     }
 
-    /// The vectors that the rate limit counts: those that are put or deleted.
+    /// The vectors that count for the rate limit: those to put or delete.
     fn writes(&self) -> usize {
         if let Self::Put(call) = self { call.vectors().len() } else { self.deletes() }
     }
 
-    /// The keys that it names.
+    /// The keys of the call.
     fn keys(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
             Self::Delete(call) => Box::new(call.keys().iter().map(Key::as_str)),
@@ -97,24 +97,24 @@ impl Emulator {
     /// | the request is within the rate limit | 503 `QpsLimitExceeded` |
     /// | the token of a listing is valid and has not expired | 400 `VectorIndexParameterInvalid` |
     ///
-    /// If all checks pass, executes the call. A page of a listing examines 10,000 vectors at most,
-    /// so that with a filter or segments it may be short or empty although more follow.
+    /// If all checks pass, executes the call. A page of a listing examines at most 10,000 vectors,
+    /// so that with a filter or segments it may be short or empty although more pages follow.
     ///
     /// Guesses, because the reference does not document them: the responses to a missing index
-    /// name, to a malformed authorization and to a bad token; that several members of one object of
-    /// a filter must all hold; and that `$ne` and `$nin` hold for metadata that is missing.
+    /// name, to a malformed authorization and to an invalid token; that all members of an object in
+    /// a filter must hold; and that `$ne` and `$nin` hold for missing metadata.
     pub fn handle<B: AsRef<[u8]>>(&mut self, now: Now, request: &Request<B>) -> Response<Bytes> {
         self.handle_failing(now, request, |_| None).0
     }
 
     /// Like [`handle`](Self::handle), but for a request that passes all checks, `fail` decides
-    /// whether it fails, given the number of keys that it deletes. Also returns the number of keys
-    /// deleted, counted from the first.
+    /// whether it fails. `fail` gets the number of keys that the request deletes. Also returns the
+    /// number of keys deleted, counted from the first.
     pub(super) fn handle_failing<B: AsRef<[u8]>>(
         &mut self,
         now: Now,
         request: &Request<B>,
-        fail: impl FnOnce(usize) -> Option<PlannedAnswer>,
+        fail: impl FnOnce(usize) -> Option<PlannedFailure>,
     ) -> (Response<Bytes>, usize) {
         self.requests += 1;
         let request_id = format!("{:024X}", self.requests);
@@ -126,7 +126,7 @@ impl Emulator {
             Err(error) => return (respond(error), 0),
         };
         let planned = self.failures.pop_front().or_else(|| fail(call.deletes()));
-        if let Some(PlannedAnswer { error, deleted_keys }) = planned {
+        if let Some(PlannedFailure { error, deleted_keys }) = planned {
             let deleted = match &call {
                 Call::Delete(call) => self.delete(now, call, deleted_keys),
                 _ => 0,
@@ -176,7 +176,7 @@ impl Emulator {
         })
     }
 
-    /// Deletes the first `keys` keys of the call. Returns how many there were.
+    /// Deletes the first `keys` keys of the call. Returns how many were deleted.
     fn delete(&mut self, now: Now, call: &DeleteVectors, keys: usize) -> usize {
         let (bucket, index_name) =
             (call.target().bucket(), call.target().index_name().unwrap_or_default());

@@ -25,16 +25,16 @@ struct Content {
     metadata: Option<Map<String, Value>>,
 }
 
-/// How listings behave.
+/// The configured behaviour of listings.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Listings {
     /// How long they return a vector after its deletion.
     pub(super) delay: Duration,
-    /// How long a token can be used.
+    /// How long a token is valid.
     pub(super) token_lifetime: Option<Duration>,
 }
 
-/// Where a page begins, and what the token before it was for.
+/// The start of a page, and the parameters for which its token was issued.
 struct Token {
     segment: (u8, u8),
     filter: u64,
@@ -42,13 +42,14 @@ struct Token {
     after: String,
 }
 
-/// The maximum of the vectors in a page, in bytes: with the longest token the page has 1 MB.
+/// The maximum size of the vectors in a page, in bytes. With the longest token, the page has 1 MB.
 const PAGE_BYTES: usize = 990_000;
 
-/// Vectors that are examined for a page. If few of them match, it is short, or even empty.
+/// The number of vectors examined for a page. If few of them match, the page is short or even
+/// empty.
 const EXAMINED: usize = 10_000;
 
-/// A page if the request does not say how many vectors.
+/// The default number of vectors in a page.
 const PAGE: u16 = 500;
 
 impl Index {
@@ -74,8 +75,8 @@ impl Index {
         self.vectors.insert(key.into(), has_content.then(|| Box::new(Content { data, metadata })));
     }
 
-    /// Deletes a vector. Listings return it until `listed_until`, if that is given. Returns whether
-    /// there was one.
+    /// Deletes a vector. Listings return it until `listed_until`, if given. Returns whether it
+    /// existed.
     pub(super) fn remove(&mut self, key: &str, listed_until: Option<Duration>) -> bool {
         let Some((key, content)) = self.vectors.remove_entry(key) else { return false };
         if let Some(until) = listed_until {
@@ -89,8 +90,8 @@ impl Index {
         Some(vector(key, content.as_deref(), returns))
     }
 
-    /// A page of the listing, and the token of the next one. In the order of keys, which clients
-    /// cannot rely on.
+    /// A page of the listing, and the token of the next one. In the order of keys, but clients
+    /// cannot rely on that.
     pub(super) fn list(
         &mut self,
         now: Duration,
@@ -141,7 +142,7 @@ impl Index {
         Ok((page, next))
     }
 
-    /// What listings see after a key, in the order of keys.
+    /// The vectors that listings see after a key, in the order of keys.
     fn listed(
         &self,
         now: Duration,
@@ -178,7 +179,7 @@ impl Token {
         Base64Url::encode_string(text.as_bytes())
     }
 
-    /// A token that was issued for the same segment and filter.
+    /// Parses a token. It must have been issued for the same segment and filter.
     fn parse(text: &str, segment: (u8, u8), filter: u64) -> Result<Self, InvalidValue> {
         let parse = || {
             let decoded = String::from_utf8(Base64Url::decode_vec(text).ok()?).ok()?;

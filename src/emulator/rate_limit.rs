@@ -6,9 +6,9 @@ use crate::InvalidValue;
 /// Limits on requests per second, on keys per second and on keys in flight. A request over one of
 /// them is throttled.
 ///
-/// The first two are token buckets, full at the start: each fills at its rate up to its depth, and
-/// a request takes one token of the one, and as many as it has keys of the other, or none of both.
-/// A bucket that is less deep than a request has keys never lets it through.
+/// The first two are token buckets, initially full. Each fills at its rate up to its depth. A
+/// request takes one token from the first and one per key from the second, or none from either. A
+/// request with more keys than the depth of its bucket is always throttled.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
     requests: Bucket,
@@ -28,7 +28,7 @@ struct Bucket {
 struct InFlight {
     most: usize,
     time: Duration,
-    /// When each request ends, and its keys.
+    /// The end of each request, and its keys.
     requests: VecDeque<(Duration, usize)>,
 }
 
@@ -46,7 +46,7 @@ impl RateLimit {
         })
     }
 
-    /// Limits keys as well: `per_second`, and as many as `depth` at once after a pause.
+    /// Also limits keys: `per_second`, and up to `depth` at once after a pause.
     ///
     /// # Errors
     ///
@@ -56,17 +56,17 @@ impl RateLimit {
         Ok(self)
     }
 
-    /// Limits the keys of requests that are in flight at the same time to `most`. A request counts
-    /// for `time` after it was let through; the emulator still answers at once.
+    /// Limits the keys of concurrent requests to `most`. A request counts for `time` after it was
+    /// accepted; the emulator still responds at once.
     #[must_use]
     pub fn with_keys_in_flight(mut self, most: usize, time: Duration) -> Self {
         self.in_flight = Some(InFlight { most, time, requests: VecDeque::new() });
         self
     }
 
-    /// Whether a request of so many keys at this monotonic time is let through.
+    /// Whether a request with this many keys is accepted at this monotonic time.
     pub(super) fn admits(&mut self, monotonic: Duration, keys: usize) -> bool {
-        #[expect(clippy::cast_precision_loss, reason = "a request has 500 keys at most")]
+        #[expect(clippy::cast_precision_loss, reason = "a request has at most 500 keys")]
         let amount = keys as f64;
         let has_request = self.requests.has(monotonic, 1.0);
         let has_keys = self.keys.as_mut().is_none_or(|bucket| bucket.has(monotonic, amount));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_charged_or_nothing_is() {
+    fn throttled_requests_take_no_tokens() {
         let mut limit = RateLimit::new(10.0, 3).unwrap().with_keys(100.0, 500).unwrap();
         assert!(limit.admits(millis(0), 450));
         assert!(!limit.admits(millis(0), 51), "50 are left");
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_in_flight_leave_after_their_time() {
+    fn keys_in_flight_are_released_after_their_time() {
         let mut limit = RateLimit::new(1e6, 1000).unwrap().with_keys_in_flight(1000, millis(100));
         assert!(limit.admits(millis(0), 500) && limit.admits(millis(50), 500));
         assert!(!limit.admits(millis(99), 1));

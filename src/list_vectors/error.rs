@@ -14,13 +14,13 @@ impl ListError {
         Self { reason }
     }
 
-    /// Why it stopped. The reasons mean the same as for a run.
+    /// The reason. It has the same meaning as for a run.
     #[must_use]
     pub fn reason(&self) -> &StopReason {
         &self.reason
     }
 
-    /// The error of the request that it stopped over, if it did over one.
+    /// The error of the request that stopped it, if there is one.
     #[must_use]
     pub fn attempt_error(&self) -> Option<&AttemptError> {
         self.reason.attempt_error()
@@ -39,5 +39,5 @@ impl fmt::Display for ListError {
     }
 }
 
-/// Has no source: its own text has all.
+/// Has no source, because its text contains everything.
 impl std::error::Error for ListError {}

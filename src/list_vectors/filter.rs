@@ -39,17 +39,17 @@ impl Filter {
         &self.0
     }
 
-    /// A filter that no vector matches, whatever its metadata. It is about a name of this filter,
-    /// because names that the index declares as non-filterable are rejected.
+    /// A filter that no vector matches, with any metadata. It uses a name from this filter, because
+    /// the service rejects names that the index declares as non-filterable.
     pub(crate) fn contradiction(&self) -> Self {
-        let filter: Value = serde_json::from_str(&self.0).expect("it was parsed before");
+        let filter: Value = serde_json::from_str(&self.0).expect("parsed before");
         let name = first_name(&filter).unwrap_or("key");
         let [is_there, is_missing] = [true, false].map(|exists| json!({name: {"$exists": exists}}));
         Self(json!({"$and": [is_there, is_missing]}).to_string())
     }
 }
 
-/// The first name of metadata in a filter.
+/// The first metadata name in a filter.
 fn first_name(filter: &Value) -> Option<&str> {
     filter.as_object()?.iter().find_map(|(name, value)| match name.as_str() {
         "$and" | "$or" => value.as_array()?.iter().find_map(first_name),
@@ -60,13 +60,13 @@ fn first_name(filter: &Value) -> Option<&str> {
 impl FromStr for Filter {
     type Err = InvalidValue;
 
-    /// Takes the JSON of a filter. The service checks operators and types.
+    /// Parses the JSON of a filter. The service checks operators and types.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] with the field `filter` if it is not JSON, not an object, without a
-    /// condition (which would match everything; in `$and` and `$or` as well), or longer than
-    /// [`MAX_BYTES`](Self::MAX_BYTES).
+    /// [`InvalidValue`] with the field `filter` if it is not JSON, not an object, longer than
+    /// [`MAX_BYTES`](Self::MAX_BYTES), or without a condition, which would match everything (also
+    /// inside of `$and` and `$or`).
     fn from_str(json: &str) -> Result<Self, InvalidValue> {
         let json = json.trim();
         if json.len() > Self::MAX_BYTES {
@@ -79,8 +79,8 @@ impl FromStr for Filter {
     }
 }
 
-/// Whether no object and no list is empty that has to hold conditions. Whatever else is wrong, the
-/// service rejects.
+/// Whether every object and list that must have conditions has one. The service rejects other
+/// errors.
 fn has_conditions(filter: &Value) -> bool {
     let Value::Object(members) = filter else { return true };
     let mut lists = members

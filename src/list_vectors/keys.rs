@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use http::Request;
 
-use self::attempts::Trouble;
+use self::attempts::Failures;
 pub use self::report::{ListEvent, ListReport};
 use self::segment::Segment;
 use super::{Filter, ListError, ListVectors, Selection};
@@ -22,29 +22,29 @@ use crate::{Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
 
 /// Lists the keys of an index: a state machine over segments and pages, without IO.
 ///
-/// Each key that was in the index all the time, and that the selection has, is yielded at least
-/// once. It may come again: a page that is lost is asked for again, and a segment whose token the
-/// service no longer accepts is listed from its beginning. Whether keys come that are put or
-/// deleted meanwhile is up to the service.
+/// Each selected key that is in the index all the time is yielded at least once. It may be yielded
+/// again: a lost page is requested again, and a segment whose token the service no longer accepts
+/// is listed from its beginning. Keys that are put or deleted in the meantime may or may not be
+/// yielded.
 ///
-/// Failures are handled like those of a [`BulkDelete`](crate::bulk::BulkDelete), after the table
-/// [on the crate page](crate#what-to-do-about-an-error): a failed or throttled request is sent
-/// again after a back-off, the clock is corrected, credentials are renewed. No page is ever
-/// skipped. What the service rejects stops the listing, and so does any failure within the first
-/// ten attempts or the first minute. Later it waits for the end of an outage, up to
+/// Failures are handled as in a [`BulkDelete`](crate::bulk::BulkDelete), following the table [on
+/// the crate page](crate#what-to-do-about-an-error): a failed or throttled request is sent again
+/// after a back-off, the clock is corrected, and credentials are renewed. No page is ever skipped.
+/// A rejection stops the listing, and so does any failure within the first ten attempts or the
+/// first minute. Later the listing waits for the end of an outage, up to
 /// [`outage_timeout`](BulkOptions::outage_timeout).
 ///
 /// The loop is that of a `BulkDelete`: send what [`poll_transmit`](Self::poll_transmit) returns,
 /// take [`poll_event`](Self::poll_event) and [`poll_key`](Self::poll_key), end if
-/// [`is_finished`](Self::is_finished), wait until [`poll_timeout`](Self::poll_timeout), hand in
-/// what came. The adapters are [`list_keys`](crate::transports::list_keys) and `stream_keys`.
+/// [`is_finished`](Self::is_finished), wait until [`poll_timeout`](Self::poll_timeout), and pass in
+/// what arrived. The adapters are [`list_keys`](crate::transports::list_keys) and `stream_keys`.
 ///
 /// If the selection has a filter, the first request asks for one vector with a filter that no
 /// vector matches. An endpoint that ignores filters returns one, and the listing stops with
 /// [`StopReason::FilterIgnored`]: otherwise a delete by filter would delete every vector.
 ///
-/// Memory is bounded: while as many pages wait to be taken as there are segments, and at least two,
-/// no more are asked for.
+/// Memory is bounded: no page is requested while as many pages wait as there are segments, and at
+/// least two.
 ///
 /// ```
 /// # #[cfg(feature = "emulator")] {
@@ -78,11 +78,11 @@ use crate::{Credentials, GetVectors, InvalidValue, Key, KeyBatch, Now, Target};
 pub struct KeyLister {
     target: Target,
     work: Work,
-    /// A filter that no vector matches, until the endpoint has applied it. Nothing is listed
-    /// before.
+    /// A filter that no vector matches, until the endpoint has applied it. Nothing is listed before
+    /// that.
     unproven: Option<Filter>,
     options: BulkOptions,
-    /// The latest moment seen.
+    /// The latest time seen.
     now: Now,
     segments: Vec<Segment>,
     in_flight: BTreeMap<ListTransmitId, InFlight>,
@@ -95,20 +95,20 @@ pub struct KeyLister {
     authority: Authority,
     clock: Clock,
     back_off: BackOff,
-    trouble: Trouble,
-    /// Until when the service asked to send nothing.
+    trouble: Failures,
+    /// The time until which the service asked not to send requests.
     held_until: Duration,
     report: ListReport,
 }
 
-/// What is asked for.
+/// The kind of requests.
 enum Work {
     Listing(Selection),
-    /// Keys to look up, 100 at most in each batch.
+    /// Keys to look up, at most 100 per batch.
     Lookup(Box<dyn Iterator<Item = KeyBatch> + Send>),
 }
 
-/// One attempt that has no response yet.
+/// An attempt without a response.
 struct InFlight {
     segment: usize,
     sent_at: Duration,
@@ -117,24 +117,24 @@ struct InFlight {
     credentials: Credentials,
 }
 
-/// One attempt, for as long as the listing lasts.
+/// Identifies an attempt of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListTransmitId(u64);
 
-/// A request to be sent, once.
+/// A request to send once.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ListTransmit {
-    /// To be passed on with the response, or with the failure.
+    /// To be passed with the response or the failure.
     pub id: ListTransmitId,
-    /// Signed as of now.
+    /// Signed with the current time.
     pub request: Request<Bytes>,
 }
 
 impl KeyLister {
     /// A listing of the index of `target`.
     ///
-    /// Of `options` it uses the back-off, the attempts, the timeouts and the seed. Rate and
+    /// Uses the back-off, the attempts, the timeouts and the seed of `options`. Rate and
     /// concurrency have no effect: one request per segment is in flight.
     ///
     /// # Errors
@@ -150,10 +150,10 @@ impl KeyLister {
         Self::of(target, credentials, Work::Listing(selection), segments, options)
     }
 
-    /// Looks up keys with `GetVectors`, and yields those that have a vector: to verify that the
-    /// keys of a run are gone. `requests`, 1 to 16, are in flight at the same time.
+    /// Looks up keys with `GetVectors`, and yields those that have a vector, to verify that the
+    /// keys of a run are deleted. `requests`, 1 to 16, are in flight at the same time.
     ///
-    /// `keys` is asked for keys when there is room for a request, and duplicates are dropped.
+    /// Keys are taken from `keys` when there is room for a request. Duplicates are dropped.
     ///
     /// # Errors
     ///
@@ -235,21 +235,22 @@ impl KeyLister {
             authority: Authority::new(target, credentials, options.credentials_timeout),
             clock: Clock::default(),
             back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),
-            trouble: Trouble::default(),
+            trouble: Failures::default(),
             held_until: Duration::ZERO,
             report: ListReport::default(),
             options,
         })
     }
 
-    /// Says that [`ListEvent::CredentialsNeeded`] is followed by
-    /// [`handle_credentials`](Self::handle_credentials). The same as
+    /// Declares that [`ListEvent::CredentialsNeeded`] is followed by
+    /// [`handle_credentials`](Self::handle_credentials). Same as
     /// [`BulkOptions::credentials_timeout`] with 300 seconds.
     pub fn enable_renewal(&mut self) {
         self.authority.can_renew = true;
     }
 
-    /// The next request to send; `None` if there is none now. Signed as of `now`: send it at once.
+    /// The next request to send. `None` if there is none now. Signed as of `now`, so send it at
+    /// once.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Now) -> Option<ListTransmit> {
         self.observe(now);
@@ -257,7 +258,7 @@ impl KeyLister {
             self.next_due().filter(|&due| due <= self.now.monotonic)?;
             let is_due =
                 |segment: &Segment| segment.due().is_some_and(|due| due <= self.now.monotonic);
-            // The one that has come the least far, so that all end at about the same time.
+            // The segment with the least progress, so that all end at about the same time.
             let segments = self.segments.iter_mut().enumerate();
             let due = segments.filter(|(_, segment)| is_due(segment));
             let (number, segment) = due.min_by_key(|(_, segment)| segment.pages())?;
@@ -304,7 +305,7 @@ impl KeyLister {
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time.
-    /// `None` if only a response, or a key that is taken, moves the listing on.
+    /// `None` if only a response or a taken key can continue the listing.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         if self.stopped.is_some() || self.has_ended() {
@@ -323,7 +324,7 @@ impl KeyLister {
         deadlines.into_iter().flatten().min()
     }
 
-    /// The next event; `None` if there is none.
+    /// The next event. `None` if there is none.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<ListEvent> {
         let event = self.events.pop_front()?;
@@ -331,38 +332,38 @@ impl KeyLister {
         Some(event)
     }
 
-    /// The next key that was listed and that the selection has; `None` if there is none now.
+    /// The next selected key. `None` if there is none now.
     #[must_use]
     pub fn poll_key(&mut self) -> Option<String> {
         self.keys.pop_front()
     }
 
-    /// Whether all keys were listed and taken, or the listing [stopped](Self::stopped) and those
-    /// that it had were taken.
+    /// Whether all keys were listed and taken, or the listing [stopped](Self::stopped) and its keys
+    /// were taken.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.keys.is_empty() && (self.stopped.is_some() || self.has_ended())
     }
 
-    /// Why the listing stopped before its end; `None` if it did not.
+    /// The reason why the listing stopped before its end. `None` if it did not.
     #[must_use]
     pub fn stopped(&self) -> Option<&ListError> {
         self.stopped.as_ref()
     }
 
-    /// What was done so far.
+    /// The counts so far.
     #[must_use]
     pub fn report(&self) -> ListReport {
         self.report
     }
 
-    /// Requests that have no response yet.
+    /// The number of requests without a response.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Sends nothing more. Keys that were listed can still be taken.
+    /// Sends nothing more. Listed keys can still be taken.
     pub fn stop(&mut self) {
         if !self.has_ended() {
             self.stop_because(StopReason::Requested);
@@ -375,14 +376,13 @@ impl KeyLister {
         self.in_flight.contains_key(&id)
     }
 
-    /// Lists everything once more, with the clock, the credentials and the report of before. Keys
-    /// that were not taken are dropped. A listing that has stopped stays so, and a lookup has no
-    /// more keys.
+    /// Lists everything again, with the current clock, credentials and report. Keys that were not
+    /// taken are dropped. A stopped listing stays stopped, and a lookup has no more keys.
     pub fn list_again(&mut self) {
         self.segments.iter_mut().for_each(|segment| *segment = Segment::default());
         self.keys.clear();
         self.in_flight.clear();
-        self.trouble = Trouble::default();
+        self.trouble = Failures::default();
     }
 
     fn has_ended(&self) -> bool {
@@ -398,7 +398,7 @@ impl KeyLister {
         }
     }
 
-    /// When the next request may go out, unless something has to come first.
+    /// The earliest time of the next request, unless something else must happen first.
     fn next_due(&self) -> Option<Duration> {
         let is_first = !self.history.had_success || self.authority.is_on_trial();
         if self.stopped.is_some()
@@ -413,7 +413,7 @@ impl KeyLister {
         Some(due.max(self.held_until).max(self.now.monotonic))
     }
 
-    /// Whether another page has room beside those that wait and those under way.
+    /// Whether another page has room, in addition to waiting and requested pages.
     fn has_room(&self) -> bool {
         let page = match self.work {
             Work::Listing(_) => usize::from(ListVectors::MAX_RESULTS),

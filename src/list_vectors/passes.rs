@@ -2,17 +2,17 @@ use std::time::Duration;
 
 /// Decides how often to list while the listed keys are deleted: until a pass finds nothing.
 ///
-/// The service does not document whether a listing sees deletes, and puts, that happen meanwhile.
-/// So an index is listed again once every key of a pass has its outcome. The passes end:
+/// The service does not document whether a listing sees concurrent deletes and puts. So an index is
+/// listed again when every key of a pass has an outcome. The passes end:
 ///
-/// - after one that found no key: [`is_clear`](Self::is_clear);
-/// - after one of whose keys none was deleted;
-/// - after the maximum, 10 if not set.
+/// - after a pass without a key: [`is_clear`](Self::is_clear);
+/// - after a pass without a deleted key;
+/// - after the maximum, 10 by default.
 ///
-/// The second pass begins at once. Those after it wait, 1 second at first and twice as long each
-/// time up to 30 seconds, for a listing that sees deletes late.
+/// The second pass starts at once. Later ones wait, first 1 second and then twice as long each time
+/// up to 30 seconds, in case the listing is stale.
 ///
-/// A pure value: report what happens, and ask [`next_pass`](Self::next_pass) at the end of each
+/// A pure value: report what happens, and call [`next_pass`](Self::next_pass) at the end of each
 /// listing.
 ///
 /// ```
@@ -30,11 +30,11 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Passes {
     most: u32,
-    /// The pass that goes on, from 1.
+    /// The current pass, from 1.
     pass: u32,
     found: u64,
     deleted: u64,
-    /// Keys of all passes that have no outcome yet.
+    /// Keys of all passes without an outcome.
     pending: u64,
     is_clear: bool,
 }
@@ -43,19 +43,19 @@ pub struct Passes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NextPass {
-    /// Ask again when more keys have their outcome.
+    /// Call again when more keys have an outcome.
     Wait,
     /// List again, after this time.
     Again(Duration),
-    /// Nothing more is listed.
+    /// The listing is complete.
     End,
 }
 
-/// The longest time between two passes.
+/// The maximum time between two passes.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 impl Passes {
-    /// At most this many passes; 0 is taken as 1.
+    /// At most this many passes. 0 counts as 1.
     #[must_use]
     pub fn new(most: u32) -> Self {
         Self { most: most.max(1), pass: 1, found: 0, deleted: 0, pending: 0, is_clear: false }
@@ -67,14 +67,14 @@ impl Passes {
         self.pending += keys;
     }
 
-    /// `keys` more of the listed keys have their outcome, and `deleted` of these were deleted.
+    /// `keys` more of the listed keys have an outcome, and `deleted` of these were deleted.
     /// Duplicates have the outcome of their key.
     pub fn settled(&mut self, keys: u64, deleted: u64) {
         self.pending = self.pending.saturating_sub(keys);
         self.deleted += deleted;
     }
 
-    /// What to do, now that the listing of this pass has ended. [`NextPass::Again`] begins the next
+    /// What to do when the listing of this pass has ended. [`NextPass::Again`] starts the next
     /// pass.
     #[must_use]
     pub fn next_pass(&mut self) -> NextPass {
@@ -91,13 +91,13 @@ impl Passes {
         NextPass::Again(Duration::from_secs(doubled).min(LONGEST_WAIT))
     }
 
-    /// The pass that goes on, or was the last one, counted from 1.
+    /// The current pass, or the last one, counted from 1.
     #[must_use]
     pub fn pass(&self) -> u32 {
         self.pass
     }
 
-    /// Whether the last pass ended without a key: nothing that is selected is left.
+    /// Whether the last pass found no key, so that no selected vector is left.
     #[must_use]
     pub fn is_clear(&self) -> bool {
         self.is_clear
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passes_wait_longer_and_longer() {
+    fn passes_wait_increasingly_longer() {
         let mut passes = Passes::new(10);
         let mut waits = Vec::new();
         loop {

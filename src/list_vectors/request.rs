@@ -7,8 +7,8 @@ use crate::{InvalidValue, RequestError, Target};
 
 /// One `ListVectors` call: a page of the vectors of an index.
 ///
-/// The order of vectors is not documented, nor how long a token lives, nor whether a listing sees
-/// what is put or deleted while it goes on. [`KeyLister`](crate::KeyLister) lists a whole index.
+/// The order of vectors is not documented, nor the lifetime of a token, nor whether a listing sees
+/// concurrent puts and deletes. [`KeyLister`](crate::KeyLister) lists a whole index.
 ///
 /// ```
 /// use oss_delete_vectors::{ListVectors, Target};
@@ -54,7 +54,7 @@ impl ListVectors {
         }
     }
 
-    /// Sets the maximum number of vectors in the page; 500 if not set.
+    /// Sets the maximum number of vectors in the page, 500 by default.
     ///
     /// # Errors
     ///
@@ -72,8 +72,8 @@ impl ListVectors {
         self
     }
 
-    /// Lists one of `count` segments that together make up the index, counted from 0: for listing
-    /// in parallel.
+    /// Lists one of `count` segments that together are the index, counted from 0, to list them in
+    /// parallel.
     ///
     /// # Errors
     ///
@@ -83,14 +83,14 @@ impl ListVectors {
         Ok(self)
     }
 
-    /// Asks for the data of each vector.
+    /// Requests the data of each vector.
     #[must_use]
     pub fn return_data(mut self) -> Self {
         self.returns.data = true;
         self
     }
 
-    /// Asks for the metadata of each vector.
+    /// Requests the metadata of each vector.
     #[must_use]
     pub fn return_metadata(mut self) -> Self {
         self.returns.metadata = true;
@@ -110,13 +110,13 @@ impl ListVectors {
         &self.target
     }
 
-    /// What the page holds at most. `None` is 500.
+    /// The maximum number of vectors in the page. `None` means 500.
     #[must_use]
     pub fn limit(&self) -> Option<u16> {
         self.max_results
     }
 
-    /// The token of the page before this one.
+    /// The token of the previous page.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.next_token.as_deref()
@@ -174,8 +174,8 @@ impl ListVectors {
         operation::build(Kind::ListVectors, &self.target, json)
     }
 
-    /// Parses a request to the bucket of `target`, as the service does. Host, path and
-    /// authorization are ignored, and so are unknown members.
+    /// Parses a request to the bucket of `target`, as the service does. Ignores the host, the path,
+    /// the authorization, and unknown members.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use crate::ServiceError;
 use crate::operation::sealed::Sealed;
 use crate::operation::{Head, Kind, Secrets, document, member, write_document};
 
-/// A page of vectors. It may be empty although more pages follow. It is a 2xx with
+/// A page of vectors. It may be empty although more pages follow. The response is a 2xx with
 /// `x-oss-request-id` and a JSON object that is not an error.
 ///
 /// ```
@@ -26,13 +26,13 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// The last page, as the service returns it to the request with this id.
+    /// The last page, as the response to the request with this id.
     #[must_use]
     pub fn new(request_id: impl Into<String>, vectors: Vec<Vector>) -> Self {
         Self { vectors, next_token: None, request_id: Some(request_id.into()) }
     }
 
-    /// Says that another page follows. An empty token says that there is none.
+    /// Declares that another page follows. An empty token means that there is none.
     #[must_use]
     pub fn with_next_token(mut self, token: impl Into<String>) -> Self {
         self.next_token = Some(token.into()).filter(|token| !token.is_empty());
@@ -57,7 +57,7 @@ impl Listed {
         self.next_token.as_deref()
     }
 
-    /// The service's id of the request, for its support.
+    /// The request id of the service, for its support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()

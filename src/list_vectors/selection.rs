@@ -1,10 +1,11 @@
 use super::{Filter, ListVectors};
 use crate::{InvalidValue, Target};
 
-/// Which vectors of an index: all of them, or those whose key begins with a prefix, whose metadata
-/// match a filter, or both. It also has the number of segments in which the index is listed.
+/// A selection of vectors of an index: all of them, or those whose key begins with a prefix, whose
+/// metadata match a filter, or both. It also has the number of segments in which the index is
+/// listed.
 ///
-/// The service filters by metadata, but not by prefix: for a prefix all vectors are listed, or all
+/// The service filters by metadata, but not by prefix. For a prefix, all vectors are listed, or all
 /// that match the filter.
 ///
 /// ```
@@ -43,16 +44,16 @@ impl Selection {
         Ok(self)
     }
 
-    /// Only vectors whose metadata match `filter`, which the service evaluates. ListVectors has it
-    /// since June 2026. An endpoint that ignores it would list every vector, so
-    /// [`KeyLister`](crate::KeyLister) checks that first, with one request.
+    /// Only vectors whose metadata match `filter`, which the service evaluates. ListVectors
+    /// supports filters since June 2026. An endpoint that ignores them would list every vector, so
+    /// [`KeyLister`](crate::KeyLister) first checks that, with one request.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(filter);
         self
     }
 
-    /// Lists this many segments of the index at the same time, 1 to 16; 1 if not set.
+    /// Lists this many segments of the index at the same time, 1 to 16. 1 by default.
     ///
     /// # Errors
     ///
@@ -92,7 +93,7 @@ impl Selection {
     }
 }
 
-/// In words: `all keys that begin with "doc-42#"`.
+/// A phrase such as `all keys that begin with "doc-42#"`.
 impl std::fmt::Display for Selection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("all keys")?;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::operation::{Body, member};
 use crate::{InvalidValue, Key, RequestError};
 
-/// A vector: its key, and its data and metadata where they are known.
+/// A vector: its key, and its data and metadata if they are known.
 ///
 /// ```
 /// use oss_delete_vectors::Vector;
@@ -33,8 +33,8 @@ impl Vector {
         Ok(Self { key: Key::new(key)?.as_str().to_owned(), data: None, metadata: None })
     }
 
-    /// Sets the components, which are sent as `float32`. One that is not finite becomes 0 on the
-    /// wire: JSON has no such number.
+    /// Sets the components, which are sent as `float32`. A component that is not finite is sent as
+    /// 0, because JSON has no such number.
     #[must_use]
     pub fn with_data(mut self, data: impl Into<Vec<f32>>) -> Self {
         self.data = Some(data.into());
@@ -60,13 +60,13 @@ impl Vector {
         &self.key
     }
 
-    /// The components. `None` if they were not asked for.
+    /// The components. `None` if they were not requested.
     #[must_use]
     pub fn data(&self) -> Option<&[f32]> {
         self.data.as_deref()
     }
 
-    /// The metadata as JSON. `None` if there is none, or if it was not asked for.
+    /// The metadata as JSON. `None` if there is none, or if it was not requested.
     #[must_use]
     pub fn metadata(&self) -> Option<String> {
         self.metadata.as_ref().map(|metadata| Value::Object(metadata.clone()).to_string())
@@ -84,8 +84,7 @@ impl Vector {
         vector
     }
 
-    /// Members are found in any case. The error is the name of the member that is wrong, and its
-    /// rule.
+    /// Finds members in any case. The error has the name of the invalid member, and its rule.
     pub(crate) fn from_json(vector: Value) -> Result<Self, InvalidValue> {
         let invalid = |name: &'static str, rule| InvalidValue::without_value(name, rule);
         let Value::Object(mut members) = vector else {
@@ -109,14 +108,14 @@ impl Vector {
     }
 }
 
-/// Reads the JSON of the service: `{"key":"doc-001","data":{"float32":[0.5]},"metadata":{"t":1}}`.
-/// Data and metadata may be missing, and names have any case.
+/// Parses the JSON of the service: `{"key":"doc-001","data":{"float32":[0.5]},"metadata":{"t":1}}`.
+/// Data and metadata may be missing, and member names may have any case.
 impl FromStr for Vector {
     type Err = InvalidValue;
 
     /// # Errors
     ///
-    /// [`InvalidValue`] with the field that is wrong: `vector`, `key`, `data`, `data.float32` or
+    /// [`InvalidValue`] with the invalid field: `vector`, `key`, `data`, `data.float32` or
     /// `metadata`.
     fn from_str(json: &str) -> Result<Self, InvalidValue> {
         let vector = serde_json::from_str(json);
@@ -124,7 +123,7 @@ impl FromStr for Vector {
     }
 }
 
-/// Takes a member that is not null, in this spelling or else in any case.
+/// Removes a member that is not null, with this name or else with this name in any case.
 fn take(members: &mut Map<String, Value>, name: &str) -> Option<Value> {
     let name = match members.get(name) {
         Some(_) => name.to_owned(),
@@ -143,7 +142,7 @@ fn components(data: &Map<String, Value>) -> Result<Vec<f32>, InvalidValue> {
         .ok_or_else(|| InvalidValue::without_value("data.float32", "must be an array of numbers"))
 }
 
-/// The vectors of a response: none where the member is missing or null.
+/// The vectors of a response. Empty if the member is missing or null.
 pub(crate) fn vectors(members: &mut Map<String, Value>) -> Result<Vec<Vector>, InvalidValue> {
     match take(members, "vectors") {
         None => Ok(Vec::new()),
@@ -152,7 +151,7 @@ pub(crate) fn vectors(members: &mut Map<String, Value>) -> Result<Vec<Vector>, I
     }
 }
 
-/// What a request asks for beside the keys.
+/// The requested parts of vectors besides the keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Return {
     pub(crate) data: bool,

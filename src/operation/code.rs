@@ -1,11 +1,10 @@
-//! The known error codes of the service, and what to do about each. Other codes are kept as they
-//! are.
+//! The known error codes of the service, and what to do about each. Other codes are kept unchanged.
 //!
 //! What a run does about them is [on the crate page](crate#what-to-do-about-an-error).
 
 /// 400: `Content-MD5` is not the base64 of 16 bytes, or does not match the body. Send it again.
 pub const INVALID_DIGEST: &str = "InvalidDigest";
-/// 400: the body came too slowly. Send it again: some of the keys may be deleted.
+/// 400: the body arrived too slowly. Send it again: some of the keys may be deleted.
 pub const REQUEST_TIMEOUT: &str = "RequestTimeout";
 /// 400: the service does not understand the request. Send it again, as the official SDKs do.
 pub const BAD_REQUEST: &str = "BadRequest";
@@ -74,7 +73,7 @@ pub(super) fn is_throttling(code: &str) -> bool {
     ) || code.strip_prefix(THROTTLING).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// What to do about `code`, in words, if that does not depend on the target.
+/// Advice for `code`, if it does not depend on the target.
 pub(super) fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
         INVALID_ACCESS_KEY_ID => "check the AccessKey id",

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::redact::Secrets;
 use super::{header, xml};
 
-/// The error document of a response, in any format, as far as it can be read. `fields` has all
-/// members that are text.
+/// The error document of a response, in any format, as far as it can be parsed. `fields` has all
+/// text members.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorDocument {
     pub(crate) code: Option<String>,
@@ -19,8 +19,8 @@ pub(crate) struct ErrorDocument {
 }
 
 impl ErrorDocument {
-    /// Reads the document from `body` or, if it is not there, from the header that replaces it. The
-    /// first character decides about the format, because gateways send wrong content types.
+    /// Parses the document from `body` or, if it is missing, from the header that replaces it. The
+    /// first character decides the format, because gateways send wrong content types.
     pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Self {
         let document = Self::parse_text(body);
         if document.code.is_some() {
@@ -105,7 +105,7 @@ fn has_error(value: &Value) -> bool {
     }
 }
 
-/// A member by its name. An exact match wins over one that differs in case.
+/// Finds a member by its name. An exact match is preferred to one that differs in case.
 pub(crate) fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let in_any_case = || {
         members.iter().find(|(member, _)| member.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -120,13 +120,13 @@ fn text_members(members: &Map<String, Value>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The important members of JSON that is truncated or broken, as far as they are complete.
+/// The important members of truncated or broken JSON, as far as they are complete.
 fn recover_json_fields(text: &str) -> Vec<(String, String)> {
     let recover = |name: &str| {
         let quoted = format!("\"{name}\"");
         let after = &text[text.find(&quoted)? + quoted.len()..];
         let value = after.trim_start().strip_prefix(':')?.trim_start();
-        // A stream, because it ends after the string. What follows may be broken.
+        // A stream, because it ends after the string. The rest may be broken.
         let value: Value = serde_json::Deserializer::from_str(value).into_iter().next()?.ok()?;
         Some((name.to_owned(), value.as_str()?.to_owned()))
     };
@@ -142,7 +142,7 @@ pub(super) fn shown(headers: &HeaderMap, body: &[u8], secrets: &Secrets<'_>) -> 
     if let Some(encoding) = encoding(headers, body) {
         return format!("the body is {encoding}-encoded");
     }
-    // Redact before cutting: a cut could leave half a secret, which is not found.
+    // Redacts before cutting, because half a secret at the cut would not be found.
     let text = secrets.redact(String::from_utf8_lossy(body).into_owned());
     let mut words = String::new();
     for word in text.split_whitespace() {
@@ -158,7 +158,7 @@ pub(super) fn shown(headers: &HeaderMap, body: &[u8], secrets: &Secrets<'_>) -> 
     format!("the body is {cut:?}")
 }
 
-/// The encoding that hides the document. It was not asked for, but a gateway may add one.
+/// The encoding that hides the document. It was not requested, but a gateway may add one.
 fn encoding(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     const GZIP: &[u8] = b"\x1f\x8b";
     let named = headers
@@ -172,7 +172,7 @@ fn encoding(headers: &HeaderMap, body: &[u8]) -> Option<String> {
         !name.is_empty() && name.len() <= 20 && name.bytes().all(|byte| byte.is_ascii_graphic())
     };
     match named.find(is_name) {
-        // The header is wrong: the body can be read.
+        // The header is wrong, because the body is text.
         Some(_)
             if body.is_empty()
                 || body
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn other_body_is_shown_in_short() {
+    fn other_bodies_are_abbreviated() {
         let shown = |body: &[u8]| shown(&HeaderMap::new(), body, &Secrets::none());
         assert_eq!(shown(b" \n"), "the body is empty");
         assert_eq!(shown(b"<h1>\n 502\x1b </h1>"), r#"the body is "<h1> 502\u{1b} </h1>""#);
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoded_body_is_named() {
+    fn encoded_bodies_are_described() {
         let gzip: &[u8] = b"\x1f\x8b\x08\0\0\xff";
         let other: &[u8] = b"\x0b\x02\x80\xff";
         let long = "x".repeat(21);

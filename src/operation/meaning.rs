@@ -26,7 +26,7 @@ pub(crate) enum Meaning {
     NoCode,
     /// Rejected with an unlisted code, not for its keys.
     Unknown,
-    /// Rejected, as every other request will be.
+    /// Rejected, as all other requests will be.
     Final,
 }
 
@@ -35,7 +35,7 @@ impl Meaning {
     pub(super) fn of(status: StatusCode, code: Option<&str>, has_request_id: bool) -> Self {
         match (status.as_u16(), code) {
             (_, Some(code)) if code::is_throttling(code) => Self::Throttled,
-            // The responses of nginx to its own limits.
+            // The responses of nginx for its own limits.
             (429, _) | (503, None) => Self::Throttled,
             (408 | 500.., _) => Self::Failed,
             (100..400 | 405 | 407 | 411, _) => Self::NotFromOss,

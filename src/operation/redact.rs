@@ -1,4 +1,4 @@
-//! Removes secrets that a server repeats in its response.
+//! Removes secrets that a server echoes in its response.
 
 use std::cell::OnceCell;
 
@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 use crate::Credentials;
 
-/// The shortest secret that is removed. Shorter ones are examples, and would be found in any text.
-const SHORTEST: usize = 8;
+/// The minimum length of a secret that is removed. Shorter ones are examples, and would match in
+/// any text.
+const MIN_LENGTH: usize = 8;
 
 /// The secrets that no error may contain.
 #[expect(missing_debug_implementations, reason = "a secret is never shown")]
@@ -17,7 +18,7 @@ pub struct Secrets<'a>(Vec<Secret<'a>>);
 struct Secret<'a> {
     plain: &'a str,
     placeholder: &'static str,
-    /// The part that every base64 of a text with the secret has.
+    /// The part that is in every base64 of a text with the secret.
     base64: OnceCell<Vec<Zeroizing<String>>>,
 }
 
@@ -37,7 +38,7 @@ impl<'a> Secrets<'a> {
     }
 
     fn new(secrets: impl Iterator<Item = (&'a str, &'static str)>) -> Self {
-        let secrets = secrets.filter(|(plain, _)| plain.len() >= SHORTEST);
+        let secrets = secrets.filter(|(plain, _)| plain.len() >= MIN_LENGTH);
         let secrets = secrets.map(|(plain, placeholder)| Secret {
             plain,
             placeholder,
@@ -81,7 +82,7 @@ impl Secret<'_> {
     }
 }
 
-/// The length of `secret` at the beginning of `text`. Each character may be escaped in another way,
+/// The length of `secret` at the beginning of `text`. Each character may be escaped differently,
 /// and lines may be wrapped.
 fn escaped(text: &str, secret: &str) -> Option<usize> {
     let length = |text: &str, c| {
@@ -140,7 +141,7 @@ fn backslash(text: &str, c: char) -> Option<usize> {
     let braces =
         || number(rest.strip_prefix("u{")?.split_once('}')?.0, 16, c).map(|digits| digits + 3);
     let octal = || number(rest.get(..3)?, 8, c);
-    // A backslash of the secret is one of those just skipped.
+    // A backslash of the secret is one of the skipped ones.
     let itself = || if c == '\\' { Some(0) } else { rest.starts_with(c).then(|| c.len_utf8()) };
     Some(
         text.len() - rest.len()
@@ -156,7 +157,7 @@ fn backslash(text: &str, c: char) -> Option<usize> {
 fn entity(text: &str, c: char) -> Option<usize> {
     let encoded = text.strip_prefix('&')?;
     [strip_all(encoded, "amp;"), encoded].into_iter().find_map(|rest| {
-        let end = rest.bytes().take(super::xml::LONGEST_ENTITY).position(|byte| byte == b';')?;
+        let end = rest.bytes().take(super::xml::MAX_ENTITY).position(|byte| byte == b';')?;
         (super::xml::entity(&rest[..end]) == Some(c)).then(|| text.len() - rest.len() + end + 1)
     })
 }
@@ -169,7 +170,7 @@ fn hex(text: &str, secret: &str) -> Option<usize> {
     })
 }
 
-/// The parts that the base64 of any text with the secret has: one for each offset in a group of
+/// The parts that are in the base64 of any text with the secret: one for each offset in a group of
 /// three bytes, in both alphabets.
 fn in_base64(secret: &str) -> Vec<Zeroizing<String>> {
     let aligned = (0..3).map(|before| {
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn other_text_stays() {
+    fn other_text_is_kept() {
         let cut = &TOKEN[..TOKEN.len() - 1];
         for text in [
             "",

@@ -11,7 +11,7 @@ use super::redact::Secrets;
 use super::{Kind, ServiceError, header};
 use crate::time_text;
 
-/// What the headers of a success say.
+/// The values in the headers of a success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) request_id: Option<String>,
@@ -19,7 +19,7 @@ pub(crate) struct Head {
 }
 
 /// The head of a success without content: a 2xx with `x-oss-request-id` and without an error in its
-/// body. A page that a proxy returns with `200`, and a bare `204`, confirm nothing.
+/// body. A proxy's page with `200`, and a bare `204`, confirm nothing.
 pub(crate) fn confirmation<B: AsRef<[u8]>>(
     kind: Kind,
     response: &Response<B>,
@@ -31,8 +31,8 @@ pub(crate) fn confirmation<B: AsRef<[u8]>>(
     }
 }
 
-/// The head and the JSON object of a success with content. Its members have any names but those of
-/// an error.
+/// The head and the JSON object of a success with content. Its members can have any names except
+/// those of an error.
 pub(crate) fn document<B: AsRef<[u8]>>(
     kind: Kind,
     response: &Response<B>,
@@ -47,7 +47,8 @@ pub(crate) fn document<B: AsRef<[u8]>>(
     Err(ServiceError::parse(kind, response, secrets))
 }
 
-/// Whether no member is that of an error. Only the outermost ones count: metadata is the user's.
+/// Whether no member belongs to an error. Only the outermost members count, because metadata
+/// belongs to the user.
 pub(crate) fn is_silent(members: &Map<String, Value>) -> bool {
     ["Error", "ErrorResponse", "Errors", "Code"].iter().all(|name| member(members, name).is_none())
 }
@@ -72,7 +73,7 @@ pub(crate) fn write_document(document: &Value, request_id: Option<&str>) -> Resp
     response
 }
 
-/// A header's value as text, trimmed: the first that is neither empty nor something else than text.
+/// The trimmed text of a header: its first value that is not empty and is text.
 pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let values =
         headers.get_all(name).iter().filter_map(|value| str::from_utf8(value.as_bytes()).ok());
@@ -83,7 +84,7 @@ pub(super) fn qos_delay(headers: &HeaderMap) -> Option<Duration> {
     text(headers, header::QOS_DELAY_TIME)?.parse().ok().map(Duration::from_millis)
 }
 
-/// Sets a header where there is a value for it that can stand there.
+/// Sets a header if there is a value that is valid for it.
 pub(super) fn insert(headers: &mut HeaderMap, name: &'static str, value: Option<&str>) {
     if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
         headers.insert(name, value);
@@ -102,7 +103,7 @@ pub(crate) fn insert_qos_delay(headers: &mut HeaderMap, qos_delay: Option<Durati
     );
 }
 
-/// The time of the `Date` header; `None` where it is missing or not a date.
+/// The time of the `Date` header. `None` if it is missing or not a date.
 pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
     time_text::http_date(&text(headers, DATE.as_str())?)
 }

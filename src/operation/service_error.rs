@@ -1,4 +1,5 @@
-use std::borrow::Cow;
+mod advice;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -9,18 +10,18 @@ use serde_json::{Map, Value};
 
 use super::error_document::{ErrorDocument, shown};
 use super::header;
-use super::meaning::Meaning;
 use super::redact::Secrets;
 use super::response::{date, insert, insert_qos_delay, qos_delay, text};
 use super::{Kind, code};
 use crate::escape::escape;
-use crate::signing::{RequestDate, Resource};
-use crate::{Endpoint, Target, time_text};
+use crate::signing::RequestDate;
+use crate::time_text;
 
-/// An error response, from the service or from something on the way to it.
+/// An error response of the service, or of a proxy or gateway in front of it.
 ///
-/// What to do is in [`is_retryable`](Self::is_retryable), [`is_throttling`](Self::is_throttling),
-/// [`may_have_deleted`](Self::may_have_deleted) and, in words, in [`advice`](Self::advice).
+/// For what to do, see [`is_retryable`](Self::is_retryable),
+/// [`is_throttling`](Self::is_throttling),
+/// [`may_have_deleted`](Self::may_have_deleted) and [`advice`](Self::advice).
 ///
 /// ```
 /// use http::StatusCode;
@@ -39,10 +40,10 @@ use crate::{Endpoint, Target, time_text};
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServiceError(Box<Parts>);
 
-/// Behind a pointer, so that results stay small.
+/// Boxed, so that results stay small.
 #[derive(Clone, PartialEq, Eq)]
 struct Parts {
-    /// Of the call that it is the response to.
+    /// The operation of the call.
     kind: Kind,
     status: StatusCode,
     code: String,
@@ -159,7 +160,7 @@ impl ServiceError {
         }))
     }
 
-    /// A success that is not the document that it should be.
+    /// A success without the expected document.
     pub(crate) fn unreadable<B>(kind: Kind, response: &Response<B>, reason: &str) -> Self {
         let message = format!("the response is not a list of vectors: {reason}");
         let mut error = Self::new(response.status(), code::BAD_ERROR_RESPONSE, message);
@@ -233,171 +234,8 @@ impl ServiceError {
         self.0.qos_delay
     }
 
-    /// Whether the same request, signed again, may succeed:
-    ///
-    /// - status 401, 408, 429 and 5xx;
-    /// - codes `BadRequest`, `InvalidDigest` and `RequestTimeout`;
-    /// - `RequestTimeTooSkewed`, with the right date;
-    /// - [throttling](Self::is_throttling) codes.
-    ///
-    /// `false` if other credentials are needed, and for a 401 that is [not from
-    /// OSS](Self::is_from_oss).
-    ///
-    /// The official SDKs differ: they do not retry `InvalidDigest`, `RequestTimeout` and throttling
-    /// codes with a status other than 5xx, and they retry any 401. A
-    /// [`BulkDelete`](crate::bulk::BulkDelete) also retries 409 and unlisted codes, a limited
-    /// number of times.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self.meaning() {
-            Meaning::Throttled | Meaning::Failed | Meaning::WrongDate => true,
-            Meaning::Passing => self.0.status != StatusCode::CONFLICT,
-            _ => false,
-        }
-    }
-
-    /// Whether requests come too fast: a throttling code, status 429, or a 503 without a code, as
-    /// gateways send it. Send it again, more slowly.
-    #[must_use]
-    pub fn is_throttling(&self) -> bool {
-        self.meaning() == Meaning::Throttled
-    }
-
-    /// Whether the response is from OSS: it has a code or a request id, and its status is not one
-    /// that OSS never sends here (1xx, 3xx, 405, 407, 411, or a 2xx that is not a deletion).
-    /// Otherwise it is from a proxy, a gateway or another server, and says nothing about the keys:
-    /// check the endpoint and the proxies.
-    #[must_use]
-    pub fn is_from_oss(&self) -> bool {
-        self.is_named() && !matches!(self.0.status.as_u16(), 100..400 | 405 | 407 | 411)
-    }
-
-    /// What it means, for a call and for a run.
-    pub(crate) fn meaning(&self) -> Meaning {
-        Meaning::of(self.0.status, self.known_code(), self.request_id().is_some())
-    }
-
-    /// Whether some or all of the keys may be deleted despite the error:
-    ///
-    /// - any 5xx, even if it is throttling;
-    /// - 408, `RequestTimeout`, and a 400 without a code, which may be `RequestTimeout`;
-    /// - a response that is [not from OSS](Self::is_from_oss), because OSS may have handled the
-    ///   request.
-    ///
-    /// All other responses mean that the call was rejected. Calls that delete nothing are never
-    /// meant.
-    #[must_use]
-    pub fn may_have_deleted(&self) -> bool {
-        self.0.kind == Kind::DeleteVectors && self.may_have_executed()
-    }
-
-    fn may_have_executed(&self) -> bool {
-        match self.meaning() {
-            Meaning::Failed | Meaning::NotFromOss => true,
-            Meaning::Throttled => {
-                !self.is_from_oss()
-                    || !self.0.status.is_client_error()
-                    || self.0.status == StatusCode::REQUEST_TIMEOUT
-            }
-            Meaning::MaybeBadKeys => self.may_be_request_timeout(),
-            _ => false,
-        }
-    }
-
-    /// Whether the code was lost on the way and may have been `RequestTimeout`.
-    fn may_be_request_timeout(&self) -> bool {
-        self.0.status == StatusCode::BAD_REQUEST && self.known_code().is_none()
-    }
-
-    fn is_named(&self) -> bool {
-        self.known_code().is_some() || self.request_id().is_some()
-    }
-
-    fn known_code(&self) -> Option<&str> {
-        Some(self.code()).filter(|&code| code != code::BAD_ERROR_RESPONSE)
-    }
-
-    /// The endpoint (host and port) that the service names if the request went to the wrong one.
-    pub(crate) fn endpoint(&self) -> Option<String> {
-        let is_named = self.code() == code::ACCESS_DENIED || self.0.status.is_redirection();
-        let (_, endpoint) =
-            self.fields().find(|(name, _)| is_named && name.eq_ignore_ascii_case("Endpoint"))?;
-        endpoint.parse::<Endpoint>().ok()?.custom_authority().map(str::to_owned)
-    }
-
-    /// A copy to keep. Cuts long texts, for which `shorten` returns `Some`, and drops all members
-    /// that [`advice`](Self::advice) does not need.
-    pub(crate) fn shortened(mut self, shorten: impl Fn(&str) -> Option<String>) -> Self {
-        let endpoint = self.endpoint();
-        let parts = &mut *self.0;
-        let texts = [
-            Some(&mut parts.code),
-            Some(&mut parts.message),
-            parts.request_id.as_mut(),
-            parts.ec.as_mut(),
-        ];
-        for text in texts.into_iter().flatten() {
-            if let Some(short) = shorten(text) {
-                *text = short;
-            }
-        }
-        parts.fields =
-            endpoint.map(|endpoint| ("Endpoint".to_owned(), endpoint)).into_iter().collect();
-        self
-    }
-
-    /// What to do about it, in words, for a request to `target`. `None` if the message says all
-    /// that is known.
-    #[must_use]
-    pub fn advice(&self, target: &Target) -> Option<Cow<'static, str>> {
-        if let Some(endpoint) = self.endpoint().filter(|endpoint| !is_of(target, endpoint)) {
-            return Some(
-                format!("use the endpoint {endpoint}, and the region of it: the bucket is there")
-                    .into(),
-            );
-        }
-        let resource = Resource::from(target);
-        Some(Cow::Borrowed(match self.code() {
-            code::ACCESS_DENIED => {
-                return Some(
-                    format!(
-                        "allow the action {} on {resource} and {resource}/*",
-                        self.0.kind.action()
-                    )
-                    .into(),
-                );
-            }
-            code::NO_SUCH_BUCKET => {
-                let host = target.uri().host().unwrap_or_default();
-                let of = format!("{resource}, and the endpoint: {host}");
-                return Some(format!("check region, account id and bucket of {of}").into());
-            }
-            code::NO_SUCH_VECTOR_INDEX => {
-                return Some(format!("check the index name, {target}").into());
-            }
-            code::VECTOR_INDEX_PARAMETER_INVALID if self.0.kind == Kind::ListVectors => {
-                "check the index name and the filter"
-            }
-            code => match (code::advice(code), self.meaning()) {
-                (Some(advice), _) => advice,
-                (None, Meaning::Throttled) => "send again, more slowly",
-                (None, Meaning::NotFromOss | Meaning::Failed)
-                    if !self.is_from_oss() && self.0.kind != Kind::DeleteVectors =>
-                {
-                    "check the endpoint: the response is not from OSS"
-                }
-                (None, Meaning::NotFromOss | Meaning::Failed) if !self.is_from_oss() => {
-                    "check the endpoint: the response is not from OSS, and some keys may be deleted"
-                }
-                _ if self.may_have_deleted() => "send again: some keys may be deleted",
-                _ if self.is_retryable() => "send again",
-                _ => return None,
-            },
-        }))
-    }
-
     /// The response of a server: JSON, with the request id, EC, date and delays in headers. Values
-    /// that a header cannot have are left out there.
+    /// that are invalid in a header are omitted there.
     #[must_use]
     pub fn to_response(&self) -> Response<Bytes> {
         let Parts {
@@ -414,7 +252,7 @@ impl ServiceError {
         } = &*self.0;
         let mut members = Map::<String, Value>::new();
         for (name, value) in fields {
-            // As in parsing, the first member of a name that is not empty counts.
+            // As in parsing, the first member of a name that is not empty is used.
             let member = members.entry(name.as_str()).or_insert_with(|| "".into());
             if *member == "" {
                 *member = value.as_str().into();
@@ -461,22 +299,14 @@ fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
     is_number.then(|| RetryAfter::Delay(Duration::from_secs(seconds.saturating_add(part))))
 }
 
-/// Whether requests to `target` go to `endpoint`, which may include the bucket.
-fn is_of(target: &Target, endpoint: &str) -> bool {
-    let authority = target.uri().authority().map_or("", |authority| authority.as_str());
-    authority
-        .strip_suffix(endpoint)
-        .is_some_and(|before| before.is_empty() || before.ends_with('.'))
-}
-
 /// Whether a server with a correct clock can have this time: from 2015 to 2199.
 fn is_plausible(time: &SystemTime) -> bool {
     let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     (1_420_070_400..7_258_118_400).contains(&since_1970)
 }
 
-/// `403 AccessDenied: message (request id X, EC Y)`, on one line. Characters that garble a terminal
-/// are escaped.
+/// `403 AccessDenied: message (request id X, EC Y)`, on one line. Characters that could garble
+/// a terminal are escaped.
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut escaped = |text: &str| f.write_str(&escape(text));

@@ -1,8 +1,8 @@
-//! Reads XML error documents, even incomplete ones.
+//! Parses XML error documents, including incomplete ones.
 
 /// The children of an `Error` element that have only text, by their names without a namespace
-/// prefix. The element is the root, or inside an `ErrorResponse`, whose other children count too.
-/// Of a truncated document, the complete children are returned.
+/// prefix. The element is the root, or inside of an `ErrorResponse`, whose other children are
+/// included. For a truncated document, returns the complete children.
 pub(super) fn fields(text: &str) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     let Some(Tag { name: root, mut rest, .. }) = open_tag(text) else { return fields };
@@ -104,7 +104,7 @@ fn unescaped(content: &str) -> Option<String> {
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
         // No entity is longer. Without this limit, many ampersands would take quadratic time.
-        let end = after.bytes().take(LONGEST_ENTITY).position(|byte| byte == b';');
+        let end = after.bytes().take(MAX_ENTITY).position(|byte| byte == b';');
         let entity = end.and_then(|end| Some((entity(&after[..end])?, &after[end + 1..])));
         rest = match entity {
             Some((character, after)) => {
@@ -123,7 +123,7 @@ fn unescaped(content: &str) -> Option<String> {
 }
 
 /// `&#x10FFFF;` with some leading zeros.
-pub(super) const LONGEST_ENTITY: usize = 16;
+pub(super) const MAX_ENTITY: usize = 16;
 
 pub(super) fn entity(name: &str) -> Option<char> {
     match name {
@@ -199,6 +199,6 @@ mod tests {
         ] {
             assert_eq!(fields(text), [], "{text}");
         }
-        assert_eq!(fields("<Error><Code>a</Codex></Code></Error>"), [], "it has children");
+        assert_eq!(fields("<Error><Code>a</Codex></Code></Error>"), [], "an element with children");
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::random::Random;
 
-/// Full-jitter exponential back-off over a seeded generator.
+/// Exponential back-off with full jitter, from a seeded generator.
 #[derive(Debug)]
 pub(crate) struct BackOff {
     base: Duration,
@@ -15,7 +15,7 @@ impl BackOff {
         Self { base, cap, random: Random::new(seed) }
     }
 
-    /// How long to wait after `failures` failures: a random part of a time that doubles with each.
+    /// The delay after `failures` failures: a random part of a time that doubles with each failure.
     pub(crate) fn after(&mut self, failures: u32) -> Duration {
         let doubled = 2_u32
             .checked_pow(failures.saturating_sub(1))

@@ -1,8 +1,8 @@
-//! What requests are signed with: the service's time and the credentials.
+//! The service's time and the credentials, with which requests are signed.
 //!
 //! Both may be wrong, and both are corrected while requests are in flight. So both have
 //! generations. A rejected request of an older generation is only signed again. A rejected request
-//! of the newest one says that a correction is due, or does not help.
+//! of the newest generation means that a correction is due, or has no effect.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,15 +10,15 @@ use std::time::{Duration, SystemTime};
 use crate::signing::Signer;
 use crate::{AttemptError, Credentials, Now, Target};
 
-/// The credentials that sign requests, and when to ask for others.
+/// The credentials that sign requests, and when to request new ones.
 ///
-/// New credentials may be rejected too, because a provider may have a cache. Then it is asked
-/// again, less and less often, until the timeout.
+/// New credentials may be rejected too, because a provider may have a cache. Then they are
+/// requested again, with growing pauses, until the timeout.
 #[derive(Debug)]
 pub(crate) struct Authority {
     signer: Arc<Signer>,
     generation: u32,
-    /// Set while the service rejects all credentials that it gets.
+    /// Set while the service rejects all credentials.
     rejected: Option<Rejected>,
     pub(crate) can_renew: bool,
     timeout: Duration,
@@ -28,8 +28,8 @@ pub(crate) struct Authority {
     /// Whether the credentials were seen before their expiration. If not, the clock may be wrong:
     /// they are used, and the service decides.
     was_current: bool,
-    /// Until when new credentials are not asked for ahead of expiry. A provider may have none that
-    /// last longer.
+    /// Until then, new credentials are not requested early. A provider may have none that last
+    /// longer.
     keep_until: Duration,
 }
 
@@ -46,24 +46,24 @@ struct Asked {
     again_at: Duration,
 }
 
-/// What happened in the time for new credentials.
+/// What happened until the timeout for new credentials.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Overdue {
     Rejected(AttemptError),
     Missing,
 }
 
-/// How long to wait for new credentials if the options do not say.
+/// The default timeout for new credentials.
 const TIMEOUT: Duration = Duration::from_secs(300);
-/// How long before credentials expire new ones are asked for.
+/// How long before their expiration new credentials are requested.
 const AHEAD: Duration = Duration::from_secs(300);
-/// How long to wait before asking again. New credentials are kept as long.
+/// The time before credentials are requested again. New ones are kept for at least as long.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// The first pause after new credentials were rejected. Doubled each time, up to [`ASK_AGAIN`].
 const ASK_ANEW: Duration = Duration::from_secs(1);
 
 impl Authority {
-    /// `timeout`: how long to wait for new credentials; `None` if the loop brings none.
+    /// `timeout`: how long to wait for new credentials; `None` if the loop provides none.
     pub(crate) fn new(
         target: &Target,
         credentials: Credentials,
@@ -95,7 +95,7 @@ impl Authority {
         !self.is_void
     }
 
-    /// Whether earlier credentials were rejected and these are not proven. One request tries them.
+    /// Whether earlier credentials were rejected and these are untested. One request tests them.
     pub(crate) fn is_on_trial(&self) -> bool {
         self.rejected.is_some()
     }
@@ -107,7 +107,7 @@ impl Authority {
     }
 
     /// A request of `generation` was rejected for its credentials. Returns whether to stop, because
-    /// no others can come.
+    /// there will be no new ones.
     pub(crate) fn rejected(&mut self, now: Now, generation: u32, error: &AttemptError) -> bool {
         if generation != self.generation || self.is_void {
             return false;
@@ -123,8 +123,8 @@ impl Authority {
         });
         rejected.error = error.clone();
         rejected.generations += 1;
-        // The first time others are asked for at once. If those are rejected too, the provider may
-        // have to wait for its cache.
+        // After the first rejection, new ones are requested at once. If those are rejected too, the
+        // provider may have to wait for its cache.
         let factor = rejected.generations.checked_sub(2).map_or(0, |doubled| 1 << doubled.min(8));
         let again_at = now.saturating_add((factor * ASK_ANEW).min(ASK_AGAIN));
         self.is_void = true;
@@ -141,7 +141,7 @@ impl Authority {
         self.keep_until = now.saturating_add(ASK_AGAIN);
     }
 
-    /// Gives the provider its timeout anew.
+    /// Restarts the provider's timeout.
     pub(crate) fn restart(&mut self, now: Duration) {
         if let Some(asked) = &mut self.asked {
             asked.since = now;
@@ -151,7 +151,7 @@ impl Authority {
         }
     }
 
-    /// Whether to ask for credentials now. `service_time` is the service's time at `now`.
+    /// Whether to request credentials now. `service_time` is the service's time at `now`.
     pub(crate) fn poll(&mut self, now: Duration, service_time: SystemTime) -> bool {
         if self.can_renew
             && let Some(expiration) = self.signer.credentials().expiration()
@@ -160,7 +160,7 @@ impl Authority {
             if !self.is_void && self.was_current && service_time >= expiration {
                 self.is_void = true;
                 self.rejected = None;
-                // The timeout begins now that they are needed, not when they were first asked for.
+                // The timeout starts now, when they are needed, not when they were first requested.
                 if let Some(asked) = &mut self.asked {
                     asked.since = now;
                 }
@@ -179,8 +179,8 @@ impl Authority {
         }
     }
 
-    /// Whether the time for new credentials is over: with the error if some came and none was
-    /// accepted.
+    /// Whether the timeout for new credentials has passed. With the error if some arrived and none
+    /// was accepted.
     pub(crate) fn overdue(&self, now: Duration) -> Option<Overdue> {
         self.deadline().filter(|&deadline| deadline <= now)?;
         Some(match &self.rejected {
@@ -189,17 +189,17 @@ impl Authority {
         })
     }
 
-    /// When the timeout ends. `None` while requests can be signed.
+    /// The end of the timeout. `None` while requests can be signed.
     fn deadline(&self) -> Option<Duration> {
         let asked = self.asked.filter(|_| self.is_void)?;
         let since = self.rejected.as_ref().map_or(asked.since, |rejected| rejected.since);
         Some(since.saturating_add(self.timeout))
     }
 
-    /// When to [`poll`](Self::poll) again at the latest. Three things may be next: to ask ahead of
-    /// expiry, the expiry, and to ask again or stop.
+    /// When to [`poll`](Self::poll) again at the latest. The next event is an early request, the
+    /// expiration, or the next request or stop.
     pub(crate) fn next_poll(&self, now: Duration, service_time: SystemTime) -> Option<Duration> {
-        // What is past is due now.
+        // Past times are due now.
         let due = |time: SystemTime| {
             now.saturating_add(time.duration_since(service_time).unwrap_or_default())
         };
@@ -214,7 +214,7 @@ impl Authority {
     }
 }
 
-/// The service's time of day, learned from its rejections.
+/// The service's time of day, taken from its rejections.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     /// The service's time minus ours, or 0 if that is negative.
@@ -229,11 +229,11 @@ pub(crate) struct Clock {
 /// What to do about a request that was rejected for its date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Correction {
-    /// Sign it again: the clock was corrected by this response.
+    /// Sign it again, because this response corrected the clock.
     Made,
-    /// Sign it again: the clock was corrected after it was signed.
+    /// Sign it again, because the clock was corrected after it was signed.
     MadeBefore,
-    /// Stop: the response has no date, or the correction by such a date was rejected.
+    /// Stop, because the response has no date, or a correction with such a date was rejected.
     Useless,
 }
 
@@ -250,7 +250,7 @@ impl Clock {
         self.is_proven |= generation == self.generation;
     }
 
-    /// Learns the time anew from the next rejection.
+    /// Takes the time from the next rejection again.
     pub(crate) fn restart(&mut self) {
         self.is_proven = true;
     }
@@ -308,16 +308,16 @@ mod tests {
             assert_eq!(next, at(expected).0);
             (now, wall) = at(expected);
         }
-        assert!(authority.overdue(now).is_none(), "they hold until 400");
+        assert!(authority.overdue(now).is_none(), "they are valid until 400");
         (now, wall) = at(400);
         assert!(
             authority.poll(now, wall) && !authority.is_valid() && authority.overdue(now).is_none()
         );
         assert_eq!(authority.next_poll(now, wall), Some(at(410).0));
-        assert_eq!(authority.overdue(at(459).0), None, "the timeout begins with the need");
+        assert_eq!(authority.overdue(at(459).0), None, "the timeout starts when they are needed");
         assert_eq!(authority.overdue(at(460).0), Some(Overdue::Missing));
 
-        // The expiry comes before the next question.
+        // The expiration precedes the next request.
         let mut authority = Authority::new(&target, credentials.clone(), timeout);
         let (now, wall) = at(393);
         assert!(authority.poll(now, wall));

@@ -1,17 +1,17 @@
 use crate::AttemptError;
 use std::time::Duration;
 
-/// The time before the first deletion of this process. In it, every kind of failure ends the run
-/// after ten attempts, or after a minute and at least two attempts, whichever comes first. One
-/// attempt is not enough: a single lost response can take longer than a minute.
+/// The time before the first deletion of this process. Every kind of failure ends the run after ten
+/// attempts, or after a minute and at least two attempts, whichever comes first. One attempt is not
+/// enough, because a single lost response can take longer than a minute.
 #[derive(Debug, Default)]
 pub(crate) struct Startup {
     is_over: bool,
     /// Responses and failures.
     attempts: u32,
-    /// Those of them that count.
+    /// The ones that count.
     failures: u32,
-    /// When the first attempt that failed was sent, and when it failed.
+    /// When the first failed attempt was sent, and when it failed.
     first: Option<(Duration, Duration)>,
     /// Until when the service asked to wait, and for how long in total.
     held_until: Duration,
@@ -19,16 +19,16 @@ pub(crate) struct Startup {
     error: Option<AttemptError>,
 }
 
-/// Failed attempts that end the run.
+/// The number of failed attempts that end the run.
 const ATTEMPTS: u32 = 10;
-/// Attempts without which the minute does not end the run.
+/// The number of attempts without which the minute does not end the run.
 const LEAST_ATTEMPTS: u32 = 2;
-/// How many count of those that were in flight when the first one failed. They all failed at the
-/// same moment, so they are not ten attempts.
+/// How many of the attempts in flight at the first failure count. They all failed at the same time,
+/// so they are not ten attempts.
 const IN_FLIGHT: u32 = 2;
 /// The time without a deletion that ends the run.
 const TIME: Duration = Duration::from_secs(60);
-/// At most this much of the time that `Retry-After` asked for does not count.
+/// The maximum time of `Retry-After` that does not count.
 const MOST_HELD: Duration = Duration::from_secs(3600);
 
 impl Startup {
@@ -48,7 +48,7 @@ impl Startup {
         self.held_until = self.held_until.max(until);
     }
 
-    /// For so long nothing was there to send.
+    /// There was nothing to send for this long.
     pub(crate) fn skip(&mut self, idle: Duration) {
         if let Some((sent_at, failed_at)) = &mut self.first {
             *sent_at = sent_at.saturating_add(idle);
@@ -77,7 +77,7 @@ impl Startup {
         self.failures >= ATTEMPTS || self.is_overdue(now)
     }
 
-    /// When the minute is over, if enough attempts failed.
+    /// The end of the minute, if enough attempts failed.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.first
             .filter(|_| self.attempts >= LEAST_ATTEMPTS)
@@ -127,7 +127,8 @@ mod tests {
         assert!(!startup.failed(51 * SECOND, 50 * SECOND, &lost(), true));
         assert_eq!(startup.deadline(), Some(61 * SECOND));
         assert!(!startup.is_overdue(60 * SECOND) && startup.is_overdue(61 * SECOND));
-        // The time in which the service asked to wait, each second once, and that without requests.
+        // The time in which the service asked to wait, each second once, without time without
+        // requests.
         startup.hold(51 * SECOND, 10 * SECOND);
         startup.hold(56 * SECOND, 10 * SECOND);
         startup.hold(57 * SECOND, SECOND);

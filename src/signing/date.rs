@@ -7,7 +7,7 @@ use httpdate::HttpDate;
 /// The date of a request, in the formats used on the wire.
 ///
 /// A time before 1970 or after 9999 becomes the nearest one that can be written. The service
-/// rejects such a date either way (`RequestTimeTooSkewed`), and its response has the right time.
+/// rejects such a date anyway (`RequestTimeTooSkewed`), and its response has the correct time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestDate {
     /// Since 1970-01-01T00:00:00Z.
@@ -57,7 +57,7 @@ impl RequestDate {
         Self::from_civil(year, month, day, hour, minute, second)
     }
 
-    /// `None` for days that no calendar has, and for years before 1970 and after 9999.
+    /// `None` for days that do not exist, and for years before 1970 and after 9999.
     pub(crate) fn from_civil(
         year: u64,
         month: u64,
@@ -76,7 +76,7 @@ impl RequestDate {
         }
         let days = days_from_civil(year, month, day);
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
-        // 31 February would come out as a day in March.
+        // 31 February would become a day in March.
         (civil_from_days(days) == (year, month, day))
             .then(|| Self::new(UNIX_EPOCH + Duration::from_secs(seconds)))
     }

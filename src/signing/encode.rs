@@ -47,7 +47,7 @@ pub(crate) fn hex(bytes: &[u8; 32]) -> [u8; 64] {
     out
 }
 
-/// Decodes 64 lower-case hex digits. Rejects upper case, so that a signature has one form only.
+/// Decodes 64 lower-case hex digits. Rejects upper case, so that a signature has only one form.
 pub(super) fn unhex(text: &[u8]) -> Option<[u8; 32]> {
     if text.len() != 64 || text.iter().any(u8::is_ascii_uppercase) {
         return None;
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn hex_has_one_form() {
+    fn hex_has_only_one_form() {
         let bytes = std::array::from_fn(|index| u8::try_from(index * 8).unwrap());
         assert_eq!(unhex(&hex(&bytes)), Some(bytes));
         for text in [

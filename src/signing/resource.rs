@@ -3,11 +3,11 @@ use std::fmt;
 use super::encode::percent_encode;
 use crate::{InvalidValue, Target};
 
-/// What a request is signed for: a bucket of an account in a region.
+/// The resource that a request is signed for: a bucket of an account in a region.
 ///
-/// The account and the bucket may be any strings, and the region any that fits into a scope. This
-/// way requests of other clients, whose rules may differ, can be signed and verified too. For
-/// requests of this crate, convert a [`Target`] into a `Resource`.
+/// The account and the bucket may be any strings, and the region any that fits into a scope. So
+/// requests of other clients, whose rules may differ, can be signed and verified too. For requests
+/// of this crate, convert a [`Target`] into a `Resource`.
 ///
 /// ```
 /// use oss_delete_vectors::signing::Resource;
@@ -43,7 +43,7 @@ impl Resource {
         Ok(Self::of(region, account_id, bucket))
     }
 
-    /// Skips the check of the region: it is known to be valid, or is only compared with others.
+    /// Skips the check of a region that is known to be valid, or is only compared.
     pub(crate) fn of(region: &str, account_id: &str, bucket: &str) -> Self {
         let name = format!("acs:ossvector:{region}:{account_id}:{bucket}");
         let mut canonical_uri = vec![b'/'];

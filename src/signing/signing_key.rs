@@ -49,8 +49,8 @@ impl SigningKey {
     }
 }
 
-/// Overwrites the stack used by `work`. Values that were moved leave copies there, and no
-/// destructor wipes those. The result must not be a secret on the stack.
+/// Overwrites the stack used by `work`. Moved values leave copies there, which no destructor wipes.
+/// The result must not be a secret on the stack.
 pub(crate) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
     #[inline(never)]
     fn use_stack<T>(work: impl FnOnce() -> T) -> T {

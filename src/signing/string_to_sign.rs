@@ -4,12 +4,12 @@ use super::canonical_request::CanonicalRequest;
 use super::encode::hex;
 use super::{ALGORITHM, RequestDate};
 
-/// The canonical request and the string to sign, in one buffer. Holds no signature, so that
+/// The canonical request and the string to sign, in one buffer. Contains no signature, so that
 /// [`verify`](super::verify) can show it to the sender of a request that does not match.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct SignedText {
     text: Vec<u8>,
-    /// Where the string to sign begins.
+    /// The start of the string to sign.
     start: usize,
 }
 
@@ -33,11 +33,11 @@ impl SignedText {
     }
 
     pub(super) fn string_to_sign_text(&self) -> &str {
-        str::from_utf8(self.string_to_sign()).expect("every part of it is text")
+        str::from_utf8(self.string_to_sign()).expect("every part is text")
     }
 }
 
-/// The scope of a signature. For vector buckets the product is `oss`, although their host says
+/// The scope of a signature. For vector buckets the product is `oss`, although their host contains
 /// `oss-vectors`.
 pub(super) fn scope(date: &RequestDate, region: &str) -> String {
     format!("{}/{region}/oss/aliyun_v4_request", date.day())

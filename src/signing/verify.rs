@@ -50,7 +50,7 @@ pub struct Authorization {
     signature: [u8; 32],
 }
 
-/// Where a request carries its authorization.
+/// The place of the authorization in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthorizationForm {
@@ -64,7 +64,7 @@ pub enum AuthorizationForm {
 }
 
 impl Authorization {
-    /// Reads the authorization of `request`, in either form.
+    /// Parses the authorization of `request`, in either form.
     ///
     /// # Errors
     ///
@@ -170,19 +170,19 @@ impl Authorization {
         })
     }
 
-    /// Where the request carries its authorization.
+    /// The place of the authorization in the request.
     #[must_use]
     pub fn form(&self) -> AuthorizationForm {
         self.form
     }
 
-    /// The AccessKey id that claims to have signed.
+    /// The AccessKey id of the claimed signer.
     #[must_use]
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id
     }
 
-    /// The time at which the request claims to have been signed.
+    /// The claimed time of the signature.
     #[must_use]
     pub fn date(&self) -> SystemTime {
         self.date.time()

@@ -1,4 +1,4 @@
-//! A wrong clock is corrected once, by the time of the service.
+//! A wrong clock is corrected once, to the time of the service.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
 use oss_delete_vectors::emulator::Emulator;
 use oss_delete_vectors::{Now, code};
 
-use crate::run::{Answer, Run, credentials, error, key, start, target};
+use crate::run::{Reply, Run, credentials, error, key, start, target};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -14,7 +14,7 @@ fn emulated(keys: u64) -> Emulator {
     Emulator::with_vectors(&target(), credentials(), (0..keys).map(key)).unwrap()
 }
 
-/// A service whose clock is right, and a client's that is `ahead` of it, or behind where
+/// A service with the right clock, and a client whose clock is ahead by `ahead`, or behind by it if
 /// `is_behind`.
 fn skewed<'a>(
     emulator: &'a mut Emulator,
@@ -24,7 +24,7 @@ fn skewed<'a>(
 ) -> Run<'a> {
     let service_ahead = if is_behind { ahead } else { Duration::ZERO };
     let mut run = Run::new(options, move |call| {
-        Answer::Is(
+        Reply::Response(
             emulator.handle(Now::new(call.at, start() + service_ahead + call.at), call.request),
         )
     });
@@ -33,7 +33,7 @@ fn skewed<'a>(
 }
 
 #[test]
-fn skewed_clock_costs_one_request() {
+fn skewed_clock_takes_one_more_request() {
     for is_behind in [false, true] {
         for ahead in [Duration::from_secs(16 * 60), 2 * HOUR, 24 * HOUR, 24 * 400 * HOUR] {
             let mut emulator = emulated(5000);
@@ -83,8 +83,8 @@ fn date_rejected_after_correction_stops_the_run() {
 fn response_without_a_date_corrects_nothing() {
     let mut response = crate::run::service_error(403, code::REQUEST_TIME_TOO_SKEWED).to_response();
     response.headers_mut().remove("date");
-    let run =
-        Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(response.clone())).delete(1000);
+    let run = Run::new(BulkOptions::new().concurrency(1), |_| Reply::Response(response.clone()))
+        .delete(1000);
     assert!(matches!(run.stopped(), Some(StopReason::Clock(_))));
     assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 500, 0, 500]));
 }

@@ -1,4 +1,4 @@
-//! Credentials that expire, are rejected, come late or never.
+//! Credentials that expire, are rejected, arrive late or never arrive.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use oss_delete_vectors::emulator::{Emulator, Identity};
 use oss_delete_vectors::{Credentials, Now, code};
 
 use crate::canary::SECRET;
-use crate::run::{Answer, Call, LATENCY, Run, SECOND, deleted, error, key, start, target};
+use crate::run::{Call, LATENCY, Reply, Run, SECOND, deleted, error, key, start, target};
 
 fn pair(name: &str) -> Credentials {
     Credentials::new(name, SECRET).unwrap()
@@ -25,8 +25,8 @@ fn is_signed_by(call: &Call<'_>, name: &str) -> bool {
         .contains(&format!("Credential={name}/"))
 }
 
-/// Knows these alone.
-fn knowing<'a>(names: &'a [&'a str]) -> impl Fn(&Call<'_>) -> Answer + 'a {
+/// A service that accepts only these credentials.
+fn knowing<'a>(names: &'a [&'a str]) -> impl Fn(&Call<'_>) -> Reply + 'a {
     |call| {
         let is_known = names.iter().any(|name| is_signed_by(call, name));
         if is_known { deleted() } else { error(403, code::SECURITY_TOKEN_EXPIRED) }
@@ -58,7 +58,7 @@ fn rejected_credentials_are_fatal_without_renewal() {
 
 #[test]
 fn missing_credentials_stop_the_run() {
-    let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"])).delete(600);
+    let run = Run::with_credentials(pair("old"), renewing(), knowing(&["new"])).delete(600);
     assert_eq!(run.stopped(), Some(&StopReason::CredentialsMissing));
     assert_eq!((run.requests.len(), run.outcomes()), (1, [0, 500, 0, 100]));
     let refused = Duration::from_millis(10);
@@ -68,22 +68,22 @@ fn missing_credentials_stop_the_run() {
 
 #[test]
 fn late_credentials_continue_the_run() {
-    let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"]))
+    let run = Run::with_credentials(pair("old"), renewing(), knowing(&["new"]))
         .provider(|asked| (asked == 0).then(|| (45 * SECOND, pair("new"))))
         .delete(5000);
     assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (11, [5000, 0, 0, 0], None));
     assert_eq!(
         run.requests[1].0,
         Duration::from_millis(10) + 45 * SECOND,
-        "nothing is sent before they come"
+        "nothing may be sent before they arrive"
     );
 }
 
 #[test]
 fn rejected_credentials_are_requested_with_back_off() {
-    // The provider has the old ones in its cache for a while.
+    // For a while, the provider returns the old ones from its cache.
     for cached in [1, 2, 5] {
-        let run = Run::as_whom(pair("old"), renewing(), knowing(&["new"]))
+        let run = Run::with_credentials(pair("old"), renewing(), knowing(&["new"]))
             .provider(|asked| {
                 Some((SECOND / 100, if asked < cached { pair("old") } else { pair("new") }))
             })
@@ -94,9 +94,9 @@ fn rejected_credentials_are_requested_with_back_off() {
             "{cached}"
         );
     }
-    // For good: until the timeout is over, and then with the reason.
+    // Permanently: until the timeout has passed, and then with the reason.
     let options = BulkOptions::new().credentials_timeout(55 * SECOND);
-    let run = Run::as_whom(pair("old"), options, knowing(&["new"]))
+    let run = Run::with_credentials(pair("old"), options, knowing(&["new"]))
         .provider(|_| Some((Duration::ZERO, pair("old"))))
         .delete(5000);
     assert!(matches!(run.stopped(), Some(StopReason::Credentials(_))));
@@ -104,7 +104,7 @@ fn rejected_credentials_are_requested_with_back_off() {
     assert_eq!(run.now, rejected + 55 * SECOND);
     let since: Vec<u64> = asked(&run).into_iter().map(|at| (at - rejected).as_secs()).collect();
     assert_eq!(since, [0, 1, 3, 7, 15, 25, 35, 45]);
-    // Two at first, then one each time.
+    // Two rejections at first, then one for each renewal.
     assert_eq!(run.requests.len(), 2 + since.len());
 }
 
@@ -112,20 +112,20 @@ fn rejected_credentials_are_requested_with_back_off() {
 fn requests_with_old_credentials_are_resent_uncounted() {
     let options =
         BulkOptions::new().concurrency(8).rate(Rate::Unlimited).credentials_timeout(60 * SECOND);
-    let run = Run::as_whom(pair("old"), options, knowing(&["new"]))
+    let run = Run::with_credentials(pair("old"), options, knowing(&["new"]))
         .provider(|_| Some((Duration::ZERO, pair("new"))))
         .delete(4000);
-    // Eight refused, of which one asks; eight more.
+    // Eight requests are rejected, and one renewal follows. Then eight more.
     assert_eq!((run.requests.len(), asked(&run).len(), run.outcomes()), (16, 1, [4000, 0, 0, 0]));
 }
 
 #[test]
 fn credentials_are_renewed_five_minutes_before_expiry() {
     let hour = Duration::from_secs(3600);
-    let mut run = Run::as_whom(until("old", hour), renewing(), knowing(&["old", "new"]))
+    let mut run = Run::with_credentials(until("old", hour), renewing(), knowing(&["old", "new"]))
         .provider(|_| Some((SECOND, until("new", 10 * hour))))
         .keys((0..).map(key));
-    // Nothing is sent, and it is asked all the same.
+    // The renewal starts although nothing is sent.
     run.bulk.push(oss_delete_vectors::Key::new("one").unwrap()).unwrap();
     run.send();
     while run.now < 2 * hour {
@@ -137,8 +137,8 @@ fn credentials_are_renewed_five_minutes_before_expiry() {
 
 #[test]
 fn credentials_timeout_starts_at_expiry() {
-    // Asked for five minutes ahead, with a timeout of one, which begins with the expiry.
-    let mut run = Run::as_whom(until("old", 301 * SECOND), renewing(), knowing(&["old"]))
+    // Requested five minutes early. The timeout of one minute starts at the expiration.
+    let mut run = Run::with_credentials(until("old", 301 * SECOND), renewing(), knowing(&["old"]))
         .keys(std::iter::empty());
     run.bulk.push(oss_delete_vectors::Key::new("one").unwrap()).unwrap();
     run.send();
@@ -152,8 +152,8 @@ fn credentials_timeout_starts_at_expiry() {
 
 #[test]
 fn short_lived_credentials_are_not_renewed_at_once() {
-    // The provider has no better ones for a minute: its cache.
-    let run = Run::as_whom(until("old", 2 * SECOND), renewing(), |_| deleted())
+    // For a minute, the provider's cache has no newer ones.
+    let run = Run::with_credentials(until("old", 2 * SECOND), renewing(), |_| deleted())
         .provider(|_| Some((Duration::ZERO, until("cached", 120 * SECOND))))
         .delete(100_000);
     assert_eq!((run.outcomes(), run.stopped()), ([100_000, 0, 0, 0], None));
@@ -161,45 +161,45 @@ fn short_lived_credentials_are_not_renewed_at_once() {
 }
 
 #[test]
-fn credentials_are_used_when_the_clock_is_far_ahead() {
-    // By the client's clock every token has expired when it comes. The service tells the time.
+fn credentials_are_used_although_the_clock_is_far_ahead() {
+    // By the client's clock, all tokens have expired on arrival. The service corrects the clock.
     let hour = Duration::from_secs(3600);
     let mut emulator =
         Emulator::with_vectors(&target(), pair("other"), (0..5000).map(key)).unwrap();
     for name in ["old", "new"] {
         emulator.add_identity(Identity::new(until(name, hour)));
     }
-    let mut run = Run::as_whom(until("old", hour), renewing(), |call| {
-        Answer::Is(emulator.handle(Now::new(call.at, start() + call.at), call.request))
+    let mut run = Run::with_credentials(until("old", hour), renewing(), |call| {
+        Reply::Response(emulator.handle(Now::new(call.at, start() + call.at), call.request))
     })
     .provider(|_| Some((Duration::ZERO, until("new", hour))))
     .keys((0..5000).map(key));
     run.ahead = 24 * 365 * hour;
     let run = run.delete_all();
     assert_eq!((run.outcomes(), run.stopped()), ([5000, 0, 0, 0], None));
-    assert_eq!(run.requests.len(), 11, "one to learn the time, and ten");
+    assert_eq!(run.requests.len(), 11, "one to correct the clock, and ten batches");
     assert_eq!(run.count(|event| matches!(event, Event::ClockCorrected)), 1);
 }
 
 #[test]
-fn late_rejections_of_old_credentials_request_no_others() {
-    // Sent 5 ms apart, so that the second rejection comes after the new credentials.
+fn late_rejections_of_old_credentials_cause_no_renewal() {
+    // Sent 5 ms apart, so that the second rejection arrives after the new credentials.
     let options =
         BulkOptions::new().concurrency(2).rate(Rate::Fixed(200.0)).credentials_timeout(60 * SECOND);
-    let run = Run::as_whom(pair("old"), options, knowing(&["new"]))
+    let run = Run::with_credentials(pair("old"), options, knowing(&["new"]))
         .provider(|_| Some((SECOND / 1000, pair("new"))))
         .delete(1000);
     assert_eq!((run.requests.len(), asked(&run).len(), run.outcomes()), (4, 1, [1000, 0, 0, 0]));
 }
 
 #[test]
-fn new_credentials_are_on_trial_until_a_success() {
-    // Each pair is good for 21 requests.
+fn new_credentials_start_with_one_request() {
+    // The service accepts each pair for 21 requests.
     let names = ["a", "b", "c", "d"];
     let used = [const { Cell::new(0) }; 4];
     let options =
         BulkOptions::new().concurrency(4).rate(Rate::Unlimited).credentials_timeout(60 * SECOND);
-    let run = Run::as_whom(pair("a"), options, |call| {
+    let run = Run::with_credentials(pair("a"), options, |call| {
         let by = names.iter().position(|name| is_signed_by(call, name)).unwrap();
         used[by].set(used[by].get() + 1);
         if used[by].get() <= 21 { deleted() } else { error(403, code::SECURITY_TOKEN_EXPIRED) }
@@ -207,11 +207,11 @@ fn new_credentials_are_on_trial_until_a_success() {
     .provider(|asked| Some((Duration::ZERO, pair(names[asked + 1]))))
     .delete(30_000);
     assert_eq!((run.outcomes(), run.stopped()), ([30_000, 0, 0, 0], None));
-    // Others are requested at once each time, because those before them were accepted.
+    // New ones are requested at once each time, because the previous ones were accepted.
     let asked = asked(&run);
     assert_eq!(asked.len(), 2);
     let at_once = |at| run.requests.iter().filter(|&&(sent, _)| sent == at).count();
     for at in asked {
-        assert_eq!((at_once(at), at_once(at + LATENCY)), (1, 4), "one, then four at a time");
+        assert_eq!((at_once(at), at_once(at + LATENCY)), (1, 4), "first one, then four at a time");
     }
 }

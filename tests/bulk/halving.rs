@@ -1,14 +1,14 @@
-//! One bad key does no harm: rejected batches are split until the bad keys are alone.
+//! Rejected batches are split until the bad keys are alone, and all other keys are deleted.
 
 use std::cell::RefCell;
 
 use oss_delete_vectors::bulk::{BulkOptions, Event, KeyOutcome, Rate};
 use oss_delete_vectors::{DeleteVectors, code};
 
-use crate::run::{Answer, Call, Run, deleted, error, key, target};
+use crate::run::{Call, Reply, Run, deleted, error, key, target};
 
-/// A service that refuses what holds one of `poison`.
-fn refusing(poison: &[u64]) -> impl Fn(&Call<'_>) -> Answer + use<> {
+/// A service that rejects batches with one of the keys in `poison`.
+fn rejecting(poison: &[u64]) -> impl Fn(&Call<'_>) -> Reply + use<> {
     let poison: Vec<String> = poison.iter().map(|&number| key(number)).collect();
     move |call| {
         let read = DeleteVectors::parse_request(&target(), call.request).unwrap();
@@ -21,7 +21,7 @@ fn refusing(poison: &[u64]) -> impl Fn(&Call<'_>) -> Answer + use<> {
 #[test]
 fn one_bad_key_in_ten_thousand_is_found() {
     for poison in [0, 1, 249, 250, 499, 500, 4321, 9_999] {
-        let run = Run::new(BulkOptions::new(), refusing(&[poison])).delete(10_000);
+        let run = Run::new(BulkOptions::new(), rejecting(&[poison])).delete(10_000);
         assert_eq!((run.outcomes(), run.stopped()), ([9_999, 1, 0, 0], None), "{poison}");
         let failed: Vec<_> = run.failed().collect();
         assert_eq!(failed.len(), 1);
@@ -31,7 +31,7 @@ fn one_bad_key_in_ten_thousand_is_found() {
         );
         assert_eq!(failed[0].outcome, KeyOutcome::Rejected);
         assert_eq!(failed[0].positions, poison..poison + 1);
-        // 20 batches, and 2 pieces for each of the 8 or 9 halvings on the way to one of 500.
+        // 20 batches, and 2 halves for each of the 8 or 9 splits from 500 keys to one.
         let halvings = run.count(|event| matches!(event, Event::Split { .. }));
         assert!((8..=9).contains(&halvings));
         assert_eq!(run.requests.len(), 20 + 2 * halvings);
@@ -41,14 +41,14 @@ fn one_bad_key_in_ten_thousand_is_found() {
 #[test]
 fn every_bad_key_is_found() {
     let poison = [3, 4, 77, 600, 601, 1999];
-    let run = Run::new(BulkOptions::new(), refusing(&poison)).delete(2000);
+    let run = Run::new(BulkOptions::new(), rejecting(&poison)).delete(2000);
     assert_eq!(run.outcomes(), [1994, 6, 0, 0]);
     let mut found: Vec<u64> = run.failed().map(|failed| failed.positions.first()).collect();
     found.sort_unstable();
     assert_eq!(found, poison);
 }
 
-/// By outcome, and by position: what the key is that stands there.
+/// All positions, and whether each was deleted.
 fn attributed(run: &Run<'_>) -> Vec<(u64, bool)> {
     let mut positions: Vec<(u64, bool)> = Vec::new();
     for (_, event) in &run.events {
@@ -68,7 +68,7 @@ fn attributed(run: &Run<'_>) -> Vec<(u64, bool)> {
 
 #[test]
 fn duplicate_has_the_outcome_of_its_key() {
-    // c is bad. Its duplicates stand among keys that are deleted, and those of a and b after it.
+    // c is bad. Its duplicates are among deleted keys, and duplicates of a and b follow it.
     for keys in [
         &[1, 2, 1, 3, 2, 4][..],
         &[3, 1, 2, 3, 4, 3, 5, 6, 3],
@@ -76,7 +76,7 @@ fn duplicate_has_the_outcome_of_its_key() {
         &[3, 3, 3],
         &[1, 2, 4, 5, 6, 7, 8, 3, 1, 3, 8, 3, 3, 9, 1],
     ] {
-        let run = Run::new(BulkOptions::new(), refusing(&[3]))
+        let run = Run::new(BulkOptions::new(), rejecting(&[3]))
             .keys(keys.iter().map(|&number| key(number)))
             .delete_all();
         let expected: Vec<(u64, bool)> =
@@ -85,7 +85,7 @@ fn duplicate_has_the_outcome_of_its_key() {
         let report = run.bulk.report();
         assert_eq!((report.rejected, report.pushed), (1, keys.len() as u64));
         assert_eq!(report.deleted + report.rejected + report.duplicates, report.pushed);
-        // Rejected keys are settled once something is deleted.
+        // Rejected keys are settled as soon as a key is deleted.
         let settled = if report.deleted > 0 { report.pushed } else { 0 };
         assert_eq!(run.bulk.settled().prefix(), settled, "{keys:?}");
     }
@@ -93,11 +93,11 @@ fn duplicate_has_the_outcome_of_its_key() {
 
 #[test]
 fn thousands_of_duplicates_are_attributed() {
-    // Each key three times, far apart; every hundredth is bad.
+    // Each key three times, far apart. Every hundredth key is bad.
     let keys: Vec<u64> =
         (0..3).flat_map(|_| 0..400).chain((0..30_000).map(|number| number % 2)).collect();
     let poison: Vec<u64> = (0..400).step_by(100).collect();
-    let run = Run::new(BulkOptions::new(), refusing(&poison))
+    let run = Run::new(BulkOptions::new(), rejecting(&poison))
         .keys(keys.iter().map(|&number| key(number)))
         .delete_all();
     let expected: Vec<(u64, bool)> =
@@ -114,8 +114,7 @@ fn one_batch_is_split_at_a_time_before_a_success() {
     };
     let run = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), refuse_all)
         .delete(10_000);
-    // All four that were in flight at first are rejected. Then the first of them is split, and the
-    // others wait.
+    // All four requests in flight are rejected. Then the first batch is split, and the others wait.
     let sizes = sizes.borrow();
     assert_eq!(sizes[..4], [(0, 500), (1, 500), (2, 500), (3, 500)]);
     assert!(sizes[4..].iter().all(|&(batch, keys)| batch == 0 && keys < 500), "{sizes:?}");
@@ -126,10 +125,11 @@ fn one_batch_is_split_at_a_time_before_a_success() {
 
 #[test]
 fn single_keys_waiting_for_a_split_are_all_sent() {
-    // Batch 0 holds two keys, and 1 to 3 one each. All are bad, which is too few to stop over.
+    // Batch 0 has two keys, and batches 1 to 3 have one each. All are bad, but too few to stop the
+    // run.
     let mut run = Run::new(
         BulkOptions::new().concurrency(4).rate(Rate::Unlimited),
-        refusing(&[0, 1, 2, 3, 4]),
+        rejecting(&[0, 1, 2, 3, 4]),
     );
     for number in 0..5 {
         run.bulk.push(oss_delete_vectors::Key::new(&key(number)).unwrap()).unwrap();
@@ -145,10 +145,10 @@ fn single_keys_waiting_for_a_split_are_all_sent() {
 
 #[test]
 fn rejection_after_a_lost_response_is_unconfirmed() {
-    let refusing = refusing(&[7]);
+    let rejecting = rejecting(&[7]);
     let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.number {
         0 => error(500, code::INTERNAL_ERROR),
-        _ => refusing(call),
+        _ => rejecting(call),
     })
     .delete(20);
     assert_eq!(run.outcomes(), [19, 0, 1, 0]);
@@ -163,7 +163,7 @@ fn too_large_and_malformed_batches_are_split() {
         .delete(500);
         let sizes: Vec<usize> = run.requests.iter().map(|&(_, keys)| keys).collect();
         assert_eq!(sizes.iter().max(), Some(&500));
-        // 500 into 250s, 125s, and 63 and 62.
+        // 500 keys into 250, 125, and 63 and 62.
         assert_eq!((sizes.len(), run.outcomes()), (15, [500, 0, 0, 0]), "{code}");
     }
 }

@@ -1,4 +1,4 @@
-//! Responses in combination: one after another, two in turn, to some batches only, for days.
+//! Combinations of responses: in sequence, alternating, for some batches only, or for days.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use oss_delete_vectors::bulk::{Adaptive, BulkOptions, Event, Rate};
 use oss_delete_vectors::code;
 
 use crate::hour::responses;
-use crate::run::{Answer, Call, Respond, Run, SECOND, deleted, error, page, service_error};
+use crate::run::{Call, Reply, Respond, Run, SECOND, deleted, error, page, service_error};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -15,11 +15,11 @@ fn rates() -> [Rate; 3] {
 }
 
 #[test]
-fn one_response_after_another_costs_no_key() {
+fn a_sequence_of_responses_loses_no_key() {
     for pause in [0, 1, 30] {
         for rate in [Adaptive::new().max_requests_per_second(5.0).into(), Rate::Fixed(5.0)] {
             let phases = responses();
-            // Ten minutes of each response, and a pause of so many seconds before the next.
+            // Ten minutes of each response, with a pause of `pause` seconds before the next.
             let service = |call: &Call<'_>| {
                 let seconds = call.at.as_secs();
                 match phases.get(usize::try_from(seconds / 600).unwrap()) {
@@ -37,7 +37,7 @@ fn one_response_after_another_costs_no_key() {
 }
 
 #[test]
-fn two_responses_in_turn_from_the_start_stop_the_run() {
+fn alternating_responses_from_the_start_stop_the_run() {
     let all = responses();
     let pairs = all.iter().flat_map(|first| all.iter().map(move |second| (first, second)));
     for (number, ((name, first), (other, second))) in pairs.enumerate() {
@@ -52,7 +52,7 @@ fn two_responses_in_turn_from_the_start_stop_the_run() {
 }
 
 #[test]
-fn throttled_batch_does_not_keep_others_waiting() {
+fn a_throttled_batch_does_not_delay_others() {
     let responses: [Respond; 4] = [
         || error(503, code::QPS_LIMIT_EXCEEDED),
         || error(400, "Throttling.User"),
@@ -78,18 +78,18 @@ fn throttled_batch_does_not_keep_others_waiting() {
 }
 
 #[test]
-fn retry_after_of_days_is_asked_again_in_minutes() {
+fn retry_after_of_days_is_retried_within_minutes() {
     for (status, code) in [(503, code::SLOW_DOWN), (429, "X"), (500, "X"), (302, "X"), (400, "X")] {
         for (rate, days) in rates().into_iter().zip([1, 3, 100_000]) {
             let wait = service_error(status, code).with_retry_after(days * DAY);
             let is_over = |call: &Call<'_>| call.number == 0 || call.at > DAY;
             let service = |call: &Call<'_>| {
-                if is_over(call) { deleted() } else { Answer::Is(wait.to_response()) }
+                if is_over(call) { deleted() } else { Reply::Response(wait.to_response()) }
             };
             let run = Run::new(BulkOptions::new().rate(rate), service).delete(50_000);
             let context = format!("{status} {days}");
             assert_eq!((run.outcomes(), run.stopped()), ([50_000, 0, 0, 0], None), "{context}");
-            // In every five minutes one request, and twice those that are in flight at first.
+            // One request every five minutes, and two for each request in flight at first.
             assert!(run.requests.len() < 100 + 288 + 32, "{context}: {}", run.requests.len());
             assert!(run.now < DAY + 330 * SECOND, "{context}: {:?}", run.now);
         }

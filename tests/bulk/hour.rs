@@ -1,17 +1,17 @@
-//! An hour of any response that says nothing about the keys costs no key.
+//! An hour of any response that says nothing about the keys loses no key.
 
 use std::time::Duration;
 
 use oss_delete_vectors::bulk::{BulkOptions, Event, StopReason};
 use oss_delete_vectors::code;
 
-use crate::run::{Answer, Call, Run, SECOND, codeless, deleted, error, lost, not_sent, page};
+use crate::run::{Call, Reply, Run, SECOND, codeless, deleted, error, lost, not_sent, page};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub(crate) type Named = (&'static str, Box<dyn Fn() -> Answer>);
+pub(crate) type Named = (&'static str, Box<dyn Fn() -> Reply>);
 
-/// Every response that is not a verdict on the keys.
+/// Every response that says nothing about the keys.
 pub(crate) fn responses() -> Vec<Named> {
     let mut responses: Vec<Named> = vec![
         ("lost", Box::new(lost)),
@@ -39,7 +39,7 @@ pub(crate) fn responses() -> Vec<Named> {
 }
 
 #[test]
-fn an_hour_of_one_response_costs_no_key() {
+fn an_hour_of_one_response_loses_no_key() {
     for (number, (name, response)) in responses().into_iter().enumerate() {
         let wrong = 100 * SECOND..100 * SECOND + HOUR;
         let service =
@@ -49,7 +49,7 @@ fn an_hour_of_one_response_costs_no_key() {
         let run = Run::new(options, service).delete(500_000);
         assert_eq!((run.outcomes(), run.stopped()), ([500_000, 0, 0, 0], None), "{number}: {name}");
         assert_eq!(run.outages(), (1, 1), "{number}: {name}");
-        // One request at a time: 360 probes if they are ten seconds apart.
+        // One request at a time: 360 probes at ten seconds each.
         assert!(run.requests.len() < 1000 + 600, "{number}: {name}: {}", run.requests.len());
         let lasted = run.events.iter().find_map(|(_, event)| match event {
             Event::OutageEnded { lasted, .. } => Some(*lasted),
@@ -63,7 +63,7 @@ fn an_hour_of_one_response_costs_no_key() {
 }
 
 #[test]
-fn outage_ends_at_the_limit_of_the_caller() {
+fn outage_timeout_stops_the_run() {
     for (number, (name, response)) in responses().into_iter().enumerate() {
         let service = |call: &Call<'_>| if call.at > 10 * SECOND { response() } else { deleted() };
         let options = BulkOptions::new()
@@ -81,7 +81,7 @@ fn outage_ends_at_the_limit_of_the_caller() {
         assert_eq!(
             run.bulk.checkpoint().report().deleted,
             run.bulk.checkpoint().settled().len(),
-            "{number}: {name}: costs a key"
+            "{number}: {name}: a key is lost"
         );
     }
 }
@@ -100,7 +100,7 @@ fn unlisted_codes_of_other_statuses_stop_the_run() {
         assert_eq!(
             run.bulk.checkpoint().report().rejected,
             0,
-            "{status}: keys are sent again when it is resumed"
+            "{status}: keys must be sent again after a resume"
         );
         assert!(run.requests.len() < 500, "{status}: {}", run.requests.len());
     }

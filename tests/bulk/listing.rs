@@ -1,4 +1,4 @@
-//! `KeyLister`: what each response leads to, one behaviour a test.
+//! `KeyLister` and the effect of each response. One behaviour per test.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl World {
         Self { lister, emulator, passed, keys, events, most_in_flight: 0 }
     }
 
-    /// Hands over requests, events and keys, and the responses of the emulator at once.
+    /// Delivers the requests and their responses at once, and takes events and keys.
     fn turn(&mut self) {
         let mut under_way = Vec::new();
         while let Some(transmit) = self.lister.poll_transmit(now(self.passed)) {
@@ -64,10 +64,10 @@ impl World {
             if self.lister.is_finished() {
                 return;
             }
-            self.passed = self.lister.poll_timeout().expect("something is due").max(self.passed);
+            self.passed = self.lister.poll_timeout().expect("a timeout").max(self.passed);
             self.lister.handle_timeout(now(self.passed));
         }
-        panic!("it goes on for ever: {:?}", self.lister);
+        panic!("the listing does not end: {:?}", self.lister);
     }
 
     fn stopped(&self) -> &StopReason {
@@ -118,12 +118,15 @@ fn prefix_and_filter_select() {
 }
 
 #[test]
-fn a_filter_is_proven_before_the_first_page() {
+fn a_filter_is_checked_before_the_first_page() {
     let body = |filter| {
         let selection = Selection::all().filter(str::parse(filter).unwrap());
         let mut lister = lister(selection.segments(4).unwrap());
         let transmit = lister.poll_transmit(now(Duration::ZERO)).unwrap();
-        assert!(lister.poll_transmit(now(Duration::ZERO)).is_none(), "nothing beside the check");
+        assert!(
+            lister.poll_transmit(now(Duration::ZERO)).is_none(),
+            "no request besides the check"
+        );
         String::from_utf8(transmit.request.into_body().to_vec()).unwrap()
     };
     for (filter, name) in [
@@ -146,7 +149,7 @@ fn an_endpoint_that_ignores_filters_lists_nothing() {
         let selection = selection.segments(segments).unwrap();
         let mut emulator = holding(5000);
         emulator.set_ignores_filters(true);
-        // Throttled and failed checks are sent again.
+        // Throttled and failed checks are retried.
         emulator.fail_next(error(503, code::QPS_LIMIT_EXCEEDED), 0);
         emulator.fail_next(error(500, code::INTERNAL_ERROR), 0);
         let mut world = World::new(lister(selection.clone()), emulator.clone());
@@ -172,7 +175,7 @@ fn an_endpoint_that_ignores_filters_lists_nothing() {
 }
 
 #[test]
-fn no_page_is_asked_for_while_keys_wait() {
+fn no_page_is_requested_while_keys_wait() {
     let mut emulator = holding(50_000);
     for (segments, most) in [(1_u8, 2000), (4, 4000), (16, 16_000)] {
         let mut lister = lister(Selection::all().segments(segments).unwrap());
@@ -184,7 +187,7 @@ fn no_page_is_asked_for_while_keys_wait() {
         }
         let waiting = lister.report().listed;
         assert!((most - 999..=most).contains(&waiting), "{segments}: {waiting}");
-        assert_eq!(lister.poll_timeout(), None, "only a key that is taken moves it on");
+        assert_eq!(lister.poll_timeout(), None, "no timeout while keys wait");
         let taken = std::iter::from_fn(|| lister.poll_key()).take(2000).count();
         assert!(taken == 2000 && lister.poll_transmit(now(Duration::ZERO)).is_some());
     }
@@ -203,11 +206,11 @@ fn an_expired_token_starts_the_segment_again() {
     assert_eq!(world.lister.report().restarts, 1);
     let unique: BTreeSet<_> = world.keys.iter().collect();
     assert_eq!(unique.len(), 5000);
-    assert!(world.keys.len() > 5000, "the first pages come again");
+    assert!(world.keys.len() > 5000, "the first pages must be listed again");
 }
 
 #[test]
-fn tokens_that_never_hold_stop_the_listing() {
+fn tokens_that_always_expire_stop_the_listing() {
     let mut emulator = holding(5000);
     emulator.set_token_lifetime(Some(Duration::ZERO));
     let mut world = World::new(lister(Selection::all()), emulator);
@@ -217,7 +220,7 @@ fn tokens_that_never_hold_stop_the_listing() {
 }
 
 #[test]
-fn what_the_service_rejects_stops_the_listing() {
+fn rejected_requests_stop_the_listing() {
     for (failure, times) in [
         (error(403, code::ACCESS_DENIED), 1),
         (error(404, code::NO_SUCH_VECTOR_INDEX), 1),
@@ -237,7 +240,7 @@ fn what_the_service_rejects_stops_the_listing() {
 }
 
 #[test]
-fn failures_are_tried_again_and_end_the_start() {
+fn failures_are_retried_and_stop_the_start() {
     for (failures, is_stopped) in [(9, false), (10, true)] {
         let mut emulator = holding(10);
         (0..failures).for_each(|_| emulator.fail_next(error(500, code::INTERNAL_ERROR), 0));
@@ -259,7 +262,7 @@ fn failures_are_tried_again_and_end_the_start() {
 }
 
 #[test]
-fn an_outage_is_reported_and_waited_out() {
+fn outages_are_reported_and_survived() {
     let mut world = World::new(lister(Selection::all()), holding(3000));
     world.turn();
     (0..40).for_each(|_| world.emulator.fail_next(error(503, "ServiceUnavailable"), 0));
@@ -290,7 +293,7 @@ fn an_outage_is_reported_and_waited_out() {
 }
 
 #[test]
-fn retry_after_holds_every_segment() {
+fn retry_after_delays_every_segment() {
     let mut world = World::new(lister(Selection::all().segments(4).unwrap()), holding(9000));
     world.turn();
     let slow = error(503, code::SLOW_DOWN).with_retry_after(Duration::from_secs(17));
@@ -305,7 +308,7 @@ fn retry_after_holds_every_segment() {
 }
 
 #[test]
-fn a_response_that_never_comes_is_given_up() {
+fn missing_responses_time_out() {
     let mut lister = lister(Selection::all());
     let lost = lister.poll_transmit(now(Duration::ZERO)).unwrap();
     assert_eq!(lister.poll_timeout(), Some(Duration::from_secs(75)));
@@ -314,11 +317,11 @@ fn a_response_that_never_comes_is_given_up() {
     assert!(error.to_string().contains("timed out after 75s"), "{error}");
     let late = Listed::new("id", vec![Vector::new("late").unwrap()]).to_response();
     lister.handle_response(now(Duration::from_secs(76)), lost.id, &late);
-    assert_eq!(lister.poll_key(), None, "the id is no longer known");
+    assert_eq!(lister.poll_key(), None, "responses to old ids must be ignored");
 }
 
 #[test]
-fn pages_that_lead_in_a_circle_do_not_go_on_for_ever() {
+fn circular_pages_stop_the_listing() {
     // `start` pages, then a circle of `length`.
     for (start, length) in [(0, 1), (0, 2), (1, 1), (1, 2), (5, 3), (2, 20), (30, 7)] {
         let mut lister = lister(Selection::all());
@@ -338,7 +341,7 @@ fn pages_that_lead_in_a_circle_do_not_go_on_for_ever() {
         }
         let error = lister.stopped().unwrap().to_string();
         assert!(
-            error.contains("the token of the next page is that of a page before"),
+            error.contains("the token of the next page is that of an earlier page"),
             "{start} {length}: {error}"
         );
     }
@@ -392,7 +395,7 @@ fn credentials_are_renewed_or_stop_the_listing() {
 }
 
 #[test]
-fn keys_that_were_listed_before_a_stop_can_be_taken() {
+fn keys_listed_before_a_stop_can_be_taken() {
     let mut lister = lister(Selection::all());
     let transmit = lister.poll_transmit(now(Duration::ZERO)).unwrap();
     let page = Listed::new("id", vec![Vector::new("a").unwrap()]).with_next_token("more");
@@ -404,7 +407,7 @@ fn keys_that_were_listed_before_a_stop_can_be_taken() {
 }
 
 #[test]
-fn a_lookup_yields_each_key_once_and_no_other() {
+fn a_lookup_yields_each_existing_key_once() {
     let vectors = ["doc-1", "doc-1", "doc-9", "doc-1"].map(|key| Vector::new(key).unwrap());
     let found = Found::new("some id", vectors.to_vec()).to_response();
     let keys = ["doc-1", "doc-2"];

@@ -1,5 +1,4 @@
-//! A lister behind a faulty network: every key that was there all the time is yielded at least
-//! once.
+//! A lister behind a faulty network. Every key that exists throughout is yielded at least once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,7 +29,7 @@ const FAULTS: [Fault; 14] = [
     Fault::FlippedStatus,
 ];
 
-/// Returns how many keys came, and whether tokens expired.
+/// Returns the number of yielded keys, and whether tokens expired.
 fn simulate(seed: u64) -> (usize, u64) {
     let mut random = Random::new(seed);
     let count = random.size(1..12_000);
@@ -62,7 +61,7 @@ fn simulate(seed: u64) -> (usize, u64) {
     let mut always: BTreeSet<String> = (0..count).map(name).collect();
     let mut ever = always.clone();
     let (mut yielded, mut total, mut passed) = (BTreeSet::new(), 0, Duration::ZERO);
-    // Before the first page a listing gives up soon, and may.
+    // Before the first page, a listing may give up early.
     let first = lister.poll_transmit(now(passed)).unwrap();
     lister.handle_response(now(passed), first.id, &emulator.handle(now(passed), &first.request));
     let mut held = 0;
@@ -71,7 +70,7 @@ fn simulate(seed: u64) -> (usize, u64) {
             network.send(passed, transmit.id, transmit.request);
         }
         while lister.poll_event().is_some() {}
-        // A consumer that takes a part, and pauses.
+        // A consumer that takes some keys, and pauses.
         held += 1;
         if held % 3 != 0 || lister.poll_timeout().is_none() {
             for key in std::iter::from_fn(|| lister.poll_key()).take(random.size(1..2000)) {
@@ -96,7 +95,7 @@ fn simulate(seed: u64) -> (usize, u64) {
                 ever.insert(fresh.clone());
                 emulator.put_whole_vectors(BUCKET, INDEX, [Vector::new(&fresh).unwrap()]).unwrap();
             } else {
-                // Deleted and never put back.
+                // Keys that were deleted and never put back.
                 always.remove(&key);
                 delete(&mut emulator, passed, &key);
             }
@@ -104,15 +103,15 @@ fn simulate(seed: u64) -> (usize, u64) {
         let due = network.next_event().into_iter().chain(lister.poll_timeout()).min();
         passed = due.unwrap_or(passed).max(passed);
         while let Some(event) = network.poll(now(passed), &mut emulator) {
-            let NetworkEvent::Delivered { id, answer, .. } = event else { continue };
-            match answer {
+            let NetworkEvent::Delivered { id, result, .. } = event else { continue };
+            match result {
                 Ok(response) => lister.handle_response(now(passed), id, &response),
                 Err(failure) => lister.handle_failure(now(passed), id, failure),
             }
         }
         lister.handle_timeout(now(passed));
     }
-    panic!("seed {seed}: it goes on for ever, {lister:?}");
+    panic!("seed {seed}: the listing does not end, {lister:?}");
 }
 
 fn delete(emulator: &mut Emulator, passed: Duration, key: &str) {
@@ -120,12 +119,12 @@ fn delete(emulator: &mut Emulator, passed: Duration, key: &str) {
     use oss_delete_vectors::{DeleteVectors, KeyBatch};
     let mut request = DeleteVectors::new(&target(), KeyBatch::new([key]).unwrap()).to_request();
     Signer::new(&target(), credentials()).sign(&mut request, now(passed).wall);
-    // Over the rate limit it stays, which is as well.
+    // A throttled deletion is skipped.
     emulator.handle(now(passed), &request);
 }
 
 #[test]
-fn no_key_that_was_always_there_is_missed() {
+fn keys_that_exist_throughout_are_all_listed() {
     let (mut total, mut restarts) = (0, 0);
     for seed in 0..150 {
         let (keys, restarted) = simulate(seed);

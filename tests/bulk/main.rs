@@ -1,5 +1,5 @@
-//! `BulkDelete` driven by hand in virtual time: one behaviour per test, exact counts, no network
-//! and no sleep.
+//! `BulkDelete` in virtual time, driven by the tests themselves: one behaviour per test, exact
+//! counts, no network and no sleep.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! A run survives an outage: one probe at a time, with growing pauses, and no attempt counts.
+//! A run survives an outage: one probe at a time, with growing pauses, and no attempt is counted.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -7,20 +7,20 @@ use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, Rate, StopReason}
 use oss_delete_vectors::{Deleted, Key, Now, code};
 
 use crate::run::{
-    Answer, Call, Respond, Run, SECOND, credentials, deleted, error, key, lost, not_sent, page,
+    Call, Reply, Respond, Run, SECOND, credentials, deleted, error, key, lost, not_sent, page,
     service_error, start, target,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Down from the `from`th request on, and then until `until`.
-fn down(from: usize, until: Duration, answer: impl Fn() -> Answer) -> impl Fn(&Call<'_>) -> Answer {
-    move |call| if call.number >= from && call.at < until { answer() } else { deleted() }
+/// Down from request `from` on, until `until`.
+fn down(from: usize, until: Duration, reply: impl Fn() -> Reply) -> impl Fn(&Call<'_>) -> Reply {
+    move |call| if call.number >= from && call.at < until { reply() } else { deleted() }
 }
 
 #[test]
 fn two_hour_outage_loses_no_key() {
-    for answer in [
+    for reply in [
         not_sent,
         lost,
         || page(502),
@@ -28,20 +28,20 @@ fn two_hour_outage_loses_no_key() {
         || error(503, "ServiceUnavailable"),
         || error(500, code::INTERNAL_ERROR),
     ] {
-        let run = Run::new(BulkOptions::new(), down(20, 2 * HOUR, answer)).delete(100_000);
+        let run = Run::new(BulkOptions::new(), down(20, 2 * HOUR, reply)).delete(100_000);
         assert_eq!((run.outcomes(), run.stopped()), ([100_000, 0, 0, 0], None));
         assert_eq!(run.outages(), (1, 1));
-        // At most 20 s apart and 10 s in the mean: 720 of them, within a fifth.
+        // At most 20 s apart and 10 s on average: 720 probes, within a fifth.
         let probes = run.requests.len() - 200;
         assert!((576..864).contains(&probes), "{probes} probes");
         let after = run.requests.iter().map(|&(at, _)| at).find(|&at| at >= 2 * HOUR).unwrap();
-        assert!(after < 2 * HOUR + 20 * SECOND, "it took until {after:?} to notice");
+        assert!(after < 2 * HOUR + 20 * SECOND, "noticed only at {after:?}");
     }
 }
 
 #[test]
 fn silent_outage_costs_one_probe_per_deadline() {
-    let run = Run::new(BulkOptions::new(), down(20, 2 * HOUR, || Answer::Silence)).delete(100_000);
+    let run = Run::new(BulkOptions::new(), down(20, 2 * HOUR, || Reply::Silence)).delete(100_000);
     assert_eq!((run.outcomes(), run.stopped()), ([100_000, 0, 0, 0], None));
     let probes = run.requests.len() - 200;
     assert!((60..130).contains(&probes), "75 s and up to 20 s more each: {probes} probes");
@@ -52,7 +52,7 @@ fn probes_go_one_at_a_time() {
     let mut run = Run::new(BulkOptions::new().rate(Rate::Unlimited), down(100, 2 * HOUR, lost))
         .keys((0..).map(crate::run::key));
     run.until(|run| run.outages().0 == 1);
-    // What was in flight when it began ends first.
+    // Requests that were in flight at the start of the outage end first.
     run.until(|run| run.bulk.in_flight() == 0);
     let before = run.requests.len();
     while run.now < HOUR {
@@ -80,16 +80,16 @@ fn outage_limit_stops_the_run() {
 }
 
 #[test]
-fn one_failing_batch_is_no_outage() {
+fn one_failing_batch_is_not_an_outage() {
     let run = Run::new(BulkOptions::new(), |_| error(500, code::INTERNAL_ERROR)).delete(500);
     assert_eq!((run.requests.len(), run.outcomes()), (10, [0, 0, 500, 0]));
     assert_eq!(run.outages(), (0, 0));
 }
 
 #[test]
-fn an_outage_gives_back_the_attempts_it_cost() {
-    // With two attempts, a failure after the outage would be the last one of a batch that the
-    // outage cost one.
+fn attempts_during_an_outage_are_not_counted() {
+    // With two attempts, a failure after the outage would be the last attempt of a batch that lost
+    // one in the outage.
     let (lost_first, lost_again) = (Cell::new(None), Cell::new(false));
     let run = Run::new(BulkOptions::new().max_attempts(2), |call| {
         let first = call.positions.first();
@@ -135,7 +135,7 @@ fn batches_delayed_to_the_same_moment_are_all_kept() {
     let at = |time| Now::new(time, start());
     let sent: Vec<_> = std::iter::from_fn(|| bulk.poll_transmit(at(Duration::ZERO))).collect();
     assert_eq!(sent.len(), 3);
-    // No time is later than the end of the clock, so that both delays end there.
+    // Both delays end at the end of the clock.
     let late = at(Duration::MAX - Duration::from_nanos(1));
     bulk.handle_response(late, sent[0].id, &Deleted::new("id").to_response());
     let throttled = service_error(503, code::SLOW_DOWN).to_response();
@@ -147,16 +147,16 @@ fn batches_delayed_to_the_same_moment_are_all_kept() {
 }
 
 /// Failures that are not from OSS.
-const FOREIGN: [Respond; 6] =
-    [not_sent, lost, || page(401), || page(502), || page(500), || Answer::Silence];
+const NOT_FROM_OSS: [Respond; 6] =
+    [not_sent, lost, || page(401), || page(502), || page(500), || Reply::Silence];
 
 #[test]
 fn two_hour_outage_loses_none_of_the_last_keys() {
     for left in [1, 2, 7, 8, 9] {
         for concurrency in [1, 16] {
-            for answer in FOREIGN {
+            for reply in NOT_FROM_OSS {
                 let options = BulkOptions::new().concurrency(concurrency);
-                let run = Run::new(options, down(3, 2 * HOUR, answer)).delete(1500 + 500 * left);
+                let run = Run::new(options, down(3, 2 * HOUR, reply)).delete(1500 + 500 * left);
                 let context = format!("{left} at {concurrency}");
                 assert_eq!(
                     (run.outcomes(), run.stopped()),
@@ -168,7 +168,7 @@ fn two_hour_outage_loses_none_of_the_last_keys() {
                 assert!(run.now < 2 * HOUR + 110 * SECOND, "{context}: {:?}", run.now);
                 let options =
                     BulkOptions::new().concurrency(concurrency).outage_timeout(600 * SECOND);
-                let run = Run::new(options, down(3, 2 * HOUR, answer)).delete(1500 + 500 * left);
+                let run = Run::new(options, down(3, 2 * HOUR, reply)).delete(1500 + 500 * left);
                 assert!(
                     matches!(run.stopped(), Some(StopReason::Outage(_))),
                     "{context}: {:?}",
@@ -181,13 +181,13 @@ fn two_hour_outage_loses_none_of_the_last_keys() {
 }
 
 #[test]
-fn one_deletion_a_minute_is_no_outage() {
-    for answer in FOREIGN {
+fn one_deletion_per_minute_is_not_an_outage() {
+    for reply in NOT_FROM_OSS {
         for pause in [60 * SECOND, HOUR] {
             let next = Cell::new(Duration::ZERO);
             let service = |call: &Call<'_>| {
                 if call.at < next.get() {
-                    return answer();
+                    return reply();
                 }
                 next.set(call.at + pause);
                 deleted()
@@ -201,10 +201,10 @@ fn one_deletion_a_minute_is_no_outage() {
 #[test]
 fn failing_batch_ends_while_others_succeed() {
     for cursed in [1, 3, 7] {
-        for answer in [not_sent, lost, || page(405), || page(502)] {
+        for reply in [not_sent, lost, || page(405), || page(502)] {
             let is_cursed =
                 |call: &Call<'_>| (1000..1000 + 500 * cursed).contains(&call.positions.first());
-            let service = |call: &Call<'_>| if is_cursed(call) { answer() } else { deleted() };
+            let service = |call: &Call<'_>| if is_cursed(call) { reply() } else { deleted() };
             let options = BulkOptions::new().rate(Rate::from(
                 oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(5.0),
             ));
@@ -220,14 +220,14 @@ fn failing_batch_ends_while_others_succeed() {
 }
 
 #[test]
-fn few_failing_batches_are_no_outage() {
-    // The third and the fourth of twenty, which in the end are the last that are left.
+fn few_failing_batches_are_not_an_outage() {
+    // The third and the fourth of twenty batches. They are the last ones left.
     let is_cursed = |call: &Call<'_>| (1000..2000).contains(&call.positions.first());
     let service = |call: &Call<'_>| {
         if is_cursed(call) { error(500, code::INTERNAL_ERROR) } else { deleted() }
     };
     let run = Run::new(BulkOptions::new(), service).delete(10_000);
-    // Ten attempts each, and those that do not count because nothing else had got on.
+    // Ten attempts each, and attempts without other progress, which do not count.
     assert_eq!(run.outcomes(), [9000, 0, 1000, 0]);
     assert!((18 + 20..18 + 24).contains(&run.requests.len()), "{}", run.requests.len());
     assert_eq!(run.outages(), (0, 0));
@@ -251,7 +251,7 @@ fn failing_batch_does_not_prolong_an_outage() {
 
 #[test]
 fn transient_rejections_use_up_attempts() {
-    // Ten batches, the last that are left. OSS itself answers, so that their attempts count.
+    // Ten batches, the last ones left. Responses are from OSS, so the attempts count.
     let service =
         |call: &Call<'_>| if call.number == 0 { deleted() } else { error(409, "Unknown") };
     let run = Run::new(BulkOptions::new(), service).delete(5500);
@@ -260,7 +260,7 @@ fn transient_rejections_use_up_attempts() {
 }
 
 #[test]
-fn requests_in_flight_at_outage_start_are_no_probes() {
+fn requests_in_flight_at_outage_start_are_not_probes() {
     let options = BulkOptions::new().concurrency(64).rate(Rate::Unlimited);
     let service = |call: &Call<'_>| if (1..64).contains(&call.number) { lost() } else { deleted() };
     let run = Run::new(options, service).delete(50_000);
@@ -272,34 +272,33 @@ fn requests_in_flight_at_outage_start_are_no_probes() {
 #[test]
 fn outage_is_reported_after_a_minute_without_success() {
     let wait = |delay| {
-        Answer::Is(service_error(503, code::SLOW_DOWN).with_retry_after(delay).to_response())
+        Reply::Response(service_error(503, code::SLOW_DOWN).with_retry_after(delay).to_response())
     };
-    // What each response is, how many batches are left, and how long it takes until the first of
-    // them failed.
-    let cases: [(&str, &dyn Fn() -> Answer, u64, Duration); 5] = [
+    // The response, the number of batches left, and the time until the first of them fails.
+    let cases: [(&str, &dyn Fn() -> Reply, u64, Duration); 5] = [
         ("hold", &|| wait(HOUR), 20, Duration::ZERO),
         ("hold, two batches", &|| wait(Duration::MAX), 2, Duration::ZERO),
-        ("silence, two batches", &|| Answer::Silence, 2, 75 * SECOND),
+        ("silence, two batches", &|| Reply::Silence, 2, 75 * SECOND),
         ("page", &|| page(503), 2, Duration::ZERO),
         ("one of OSS", &|| error(500, code::INTERNAL_ERROR), 200, Duration::ZERO),
     ];
-    for (name, answer, left, fails_after) in cases {
-        let service = |call: &Call<'_>| if call.number > 0 { answer() } else { deleted() };
+    for (name, reply, left, fails_after) in cases {
+        let service = |call: &Call<'_>| if call.number > 0 { reply() } else { deleted() };
         let options = BulkOptions::new().concurrency(1).outage_timeout(4 * HOUR);
         let mut run = Run::new(options, service).keys((0..500 * (left + 1)).map(key));
         run.until(|run| run.outages().0 == 1);
         assert!(run.now <= fails_after + 61 * SECOND, "{name}: {:?}", run.now);
     }
-    // Before the first deletion too, where the service asked to wait.
+    // Also before the first deletion, if the service asks to wait.
     let mut run = Run::new(BulkOptions::new(), |_| wait(300 * SECOND)).keys((0..5000).map(key));
     run.until(|run| run.outages().0 == 1);
     assert!(run.now <= 61 * SECOND, "{:?}", run.now);
 }
 
 #[test]
-fn failing_batches_do_not_outrun_the_last_partial_one() {
-    // The full batches always fail. The last one is partial, still open, and must get its turn:
-    // while it is untried, the cause is unknown, and no attempt counts.
+fn failing_batches_do_not_starve_the_last_partial_one() {
+    // The full batches always fail. The last one is partial, still open, and must be sent: until
+    // then the cause is unknown, and no attempt counts.
     let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.keys {
         500 if call.number > 0 => error(500, code::INTERNAL_ERROR),
         _ => deleted(),

@@ -6,14 +6,14 @@ use std::time::Duration;
 use oss_delete_vectors::bulk::{BulkOptions, StopReason};
 use oss_delete_vectors::code;
 
-use crate::run::{Answer, Call, Run, SECOND, deleted, error, lost, not_sent};
+use crate::run::{Call, Reply, Run, SECOND, deleted, error, lost, not_sent};
 
 fn one() -> BulkOptions {
     BulkOptions::new().concurrency(1)
 }
 
 #[test]
-fn earlier_may_have_deleted_is_kept() {
+fn may_have_deleted_is_kept_from_earlier_attempts() {
     for first in [
         || error(500, code::INTERNAL_ERROR),
         lost,
@@ -48,7 +48,7 @@ fn rejected_and_unsent_requests_are_not_unconfirmed() {
 
 #[test]
 fn keys_are_unconfirmed_after_ten_attempts() {
-    // Another batch succeeds before the next failure, so that there is no outage.
+    // Another batch succeeds before the next failure, so that it is not an outage.
     let run = Run::new(one(), |call| {
         if call.positions.first() == 0 { error(500, code::INTERNAL_ERROR) } else { deleted() }
     })
@@ -70,7 +70,7 @@ fn keys_deleted_after_failures_count_as_deleted() {
 #[test]
 fn missing_response_ends_at_the_deadline() {
     let options = one().response_timeout(10 * SECOND).max_attempts(3);
-    let run = Run::new(options, |_| Answer::Silence).delete(500);
+    let run = Run::new(options, |_| Reply::Silence).delete(500);
     assert_eq!((run.requests.len(), run.outcomes()), (3, [0, 0, 500, 0]));
     let message = run.failed().next().unwrap().error.as_ref().unwrap().message().into_owned();
     assert_eq!(message, "no response, but the request may have arrived: timed out after 10s");
@@ -83,7 +83,7 @@ fn missing_response_ends_at_the_deadline() {
 #[test]
 fn response_after_the_deadline_is_ignored() {
     let options = one().response_timeout(SECOND).max_attempts(1);
-    let mut run = Run::new(options, |_| Answer::Silence).keys((0..3).map(crate::run::key));
+    let mut run = Run::new(options, |_| Reply::Silence).keys((0..3).map(crate::run::key));
     let id = run.bulk_transmit();
     run.now = 2 * SECOND;
     run.bulk.handle_timeout(run.client_now());
@@ -99,7 +99,7 @@ fn response_after_the_deadline_is_ignored() {
 
 #[test]
 fn response_to_an_earlier_attempt_is_ignored() {
-    let mut run = Run::new(one().response_timeout(SECOND), |_| Answer::Silence)
+    let mut run = Run::new(one().response_timeout(SECOND), |_| Reply::Silence)
         .keys((0..3).map(crate::run::key));
     let first = run.bulk_transmit();
     run.now = 2 * SECOND;
@@ -120,7 +120,7 @@ fn response_to_an_earlier_attempt_is_ignored() {
 
 #[test]
 fn longest_deadlines_do_not_overflow() {
-    // The longest times there are say never, and do not overflow.
+    // The largest durations mean "never", and must not overflow.
     let options = one()
         .response_timeout(Duration::MAX)
         .outage_timeout(Duration::MAX)
@@ -160,7 +160,7 @@ fn batch_with_the_fatal_response_gets_the_usual_outcome() {
 }
 
 #[test]
-fn batch_throttled_four_times_goes_behind_the_others() {
+fn batch_throttled_four_times_is_sent_last() {
     let sent = RefCell::new(Vec::new());
     let run = Run::new(BulkOptions::new().concurrency(1), |call| {
         let batch = call.positions.first() / 500;

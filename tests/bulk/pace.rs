@@ -1,5 +1,4 @@
-//! When requests go out: at once where nothing speaks against it, and no earlier than the service
-//! asks.
+//! The times of requests: at once if possible, and not before the service allows it.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions, Rate};
 use oss_delete_vectors::{Deleted, Key, Now, code};
 
 use crate::run::{
-    Answer, Call, LATENCY, Run, SECOND, credentials, deleted, error, key, service_error, start,
+    Call, LATENCY, Reply, Run, SECOND, credentials, deleted, error, key, service_error, start,
     target,
 };
 
@@ -43,16 +42,16 @@ fn flush_sends_a_partial_batch() {
     for number in 0..3 {
         bulk.push(Key::new(&key(number)).unwrap()).unwrap();
     }
-    assert!(bulk.poll_transmit(now).is_none(), "a batch that may still grow waits");
+    assert!(bulk.poll_transmit(now).is_none(), "an open batch must wait");
     bulk.flush();
     let transmit = bulk.poll_transmit(now).unwrap();
     assert_eq!(transmit.keys, 3);
     assert_eq!(transmit.positions, 0..3);
     bulk.flush();
-    assert!(bulk.poll_transmit(now).is_none(), "nothing was pushed since");
+    assert!(bulk.poll_transmit(now).is_none(), "nothing was pushed in the meantime");
 }
 
-/// Pushes keys `numbers` and flushes; how many keys the next request has, if one may go out.
+/// Pushes the keys `numbers` and flushes. Returns the number of keys in the next request, if any.
 fn push_and_flush(bulk: &mut BulkDelete, now: Now, numbers: Range<u64>) -> Option<usize> {
     for number in numbers {
         bulk.push(Key::new(&key(number)).unwrap()).unwrap();
@@ -62,7 +61,7 @@ fn push_and_flush(bulk: &mut BulkDelete, now: Now, numbers: Range<u64>) -> Optio
 }
 
 #[test]
-fn keys_join_a_batch_that_waits_for_its_slot() {
+fn keys_join_a_batch_that_waits_for_a_slot() {
     let options = BulkOptions::new().concurrency(1);
     let mut bulk = BulkDelete::new(&target(), credentials(), options).unwrap();
     let now = Now::new(SECOND, start());
@@ -71,7 +70,7 @@ fn keys_join_a_batch_that_waits_for_its_slot() {
     let first = bulk.poll_transmit(now).unwrap();
     assert_eq!(push_and_flush(&mut bulk, now, 1..3), None);
     assert_eq!(push_and_flush(&mut bulk, now, 3..9), None);
-    // Pushed, and not flushed: the batch is still open.
+    // Pushed but not flushed: the batch is still open.
     bulk.push(Key::new(&key(9)).unwrap()).unwrap();
     bulk.handle_response(now, first.id, &Deleted::new("id").to_response());
     let second = bulk.poll_transmit(now).unwrap();
@@ -110,12 +109,12 @@ fn end_of_time_does_not_overflow() {
             BulkDelete::new(&target(), credentials(), BulkOptions::new().rate(rate)).unwrap();
         bulk.push(Key::new("a").unwrap()).unwrap();
         bulk.finish();
-        for answer in [
+        for reply in [
             service_error(503, code::QPS_LIMIT_EXCEEDED).to_response(),
             Deleted::new("id").to_response(),
         ] {
-            let transmit = bulk.poll_transmit(end).expect("there is no later");
-            bulk.handle_response(end, transmit.id, &answer);
+            let transmit = bulk.poll_transmit(end).expect("a transmit at the end of time");
+            bulk.handle_response(end, transmit.id, &reply);
         }
         assert_eq!((bulk.report().deleted, bulk.is_finished()), (1, true));
     }
@@ -151,11 +150,11 @@ fn maximum_key_rate_is_never_exceeded() {
 }
 
 #[test]
-fn lost_response_is_given_up_early() {
-    // Throttled once, so that the window is one request; then one response in four is lost.
+fn lost_responses_time_out_early() {
+    // Throttled once, so that the window is one request. Then one response in four is lost.
     let run = Run::new(BulkOptions::new(), |call| match call.number {
         1 => error(503, code::QPS_LIMIT_EXCEEDED),
-        number if number % 4 == 3 => Answer::Silence,
+        number if number % 4 == 3 => Reply::Silence,
         _ => deleted(),
     })
     .delete(40 * 500);
@@ -170,11 +169,11 @@ fn unlimited_rate_is_bounded_by_concurrency() {
     assert_eq!(run.now, 10 * LATENCY);
 }
 
-/// The first answer asks to wait so many seconds; when the next request goes out.
+/// The first response asks to wait `seconds`. Returns the time of the second request.
 fn second_request_after(seconds: u64) -> Duration {
-    let answer = service_error(503, code::SLOW_DOWN).with_retry_after(Duration::from_secs(seconds));
+    let reply = service_error(503, code::SLOW_DOWN).with_retry_after(Duration::from_secs(seconds));
     let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.number {
-        0 => Answer::Is(answer.to_response()),
+        0 => Reply::Response(reply.to_response()),
         _ => deleted(),
     })
     .delete(500);
@@ -182,7 +181,7 @@ fn second_request_after(seconds: u64) -> Duration {
 }
 
 #[test]
-fn retry_after_is_honoured_up_to_five_minutes() {
+fn retry_after_is_followed_up_to_five_minutes() {
     for seconds in [7, 30, 300] {
         assert_eq!(second_request_after(seconds), LATENCY + Duration::from_secs(seconds));
     }
@@ -195,12 +194,12 @@ fn retry_after_is_honoured_up_to_five_minutes() {
 fn retry_after_applies_to_any_response() {
     for status in [503, 500, 429] {
         let mut response = service_error(status, "X").to_response();
-        // The answer's own date is 16:20:57.
+        // The date of the response is 16:20:57.
         response
             .headers_mut()
             .insert("retry-after", HeaderValue::from_static("Sat, 16 Dec 2023 16:21:37 GMT"));
         let run = Run::new(BulkOptions::new().concurrency(1), |call| match call.number {
-            0 => Answer::Is(response.clone()),
+            0 => Reply::Response(response.clone()),
             _ => deleted(),
         })
         .delete(500);
@@ -211,7 +210,7 @@ fn retry_after_applies_to_any_response() {
 #[test]
 fn qos_delay_does_not_delay_requests() {
     let held_back = Deleted::new("id").with_qos_delay(60 * SECOND).to_response();
-    let run = Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(held_back.clone()))
+    let run = Run::new(BulkOptions::new().concurrency(1), |_| Reply::Response(held_back.clone()))
         .delete(10 * 500);
     assert_eq!((run.requests.len(), run.now), (10, 10 * LATENCY));
 }
@@ -231,7 +230,7 @@ fn back_off_stays_within_its_cap() {
 #[test]
 fn rate_recovers_after_throttling_ends() {
     for minutes in [1, 10, 60] {
-        // A limit of 5 requests a second before and after, and refusals alone between.
+        // A limit of 5 requests per second before and after, and only throttling in between.
         let (from, until) = (60 * SECOND, 60 * SECOND + minutes * 60 * SECOND);
         let (mut tokens, mut filled_at) = (5.0_f64, Duration::ZERO);
         let service = |call: &Call<'_>| {
@@ -245,7 +244,7 @@ fn rate_recovers_after_throttling_ends() {
         };
         let run = Run::new(BulkOptions::new(), service).delete(300_000);
         assert_eq!(run.outcomes(), [300_000, 0, 0, 0]);
-        // 300 of the 600 batches are left, for a minute's work.
+        // 300 of the 600 batches are left, which take a minute.
         assert!(run.now < until + 90 * SECOND, "{minutes} min: {:?} after", run.now - until);
         let during: Vec<Duration> = run
             .requests
@@ -255,7 +254,7 @@ fn rate_recovers_after_throttling_ends() {
             .collect();
         assert!(
             during.windows(2).all(|pair| pair[1] - pair[0] <= 21 * SECOND),
-            "it asks at least every twenty seconds"
+            "it must send a request at least every twenty seconds"
         );
     }
 }

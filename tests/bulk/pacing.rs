@@ -1,5 +1,5 @@
-//! The pacer finds limits that are unknown to it and stays there: exact counts in virtual time, so
-//! that a change shows.
+//! The pacer finds unknown limits and keeps to them: exact counts in virtual time, so that every
+//! change is visible.
 
 #[path = "../../benches/pacing/service.rs"]
 mod service;
@@ -31,7 +31,7 @@ fn unknown_limit_is_found_and_kept() {
     }
 }
 
-/// Wall over ideal time, and the throttled part of the batches.
+/// The actual time relative to the ideal time, and the share of throttled batches.
 fn measure(world: &World, seed: u64) -> (f64, f64) {
     let outcome = world.run(seed);
     (outcome.wall() / world.ideal(), outcome.throttled as f64 / world.batches.len() as f64)
@@ -60,7 +60,7 @@ fn both_documented_limits_are_found_at_any_batch_size() {
 
 #[test]
 fn one_limit_is_remembered_while_the_other_binds() {
-    // Full batches at 10/s by their keys, then single keys at 100/s, in turns of 3 s.
+    // Full batches at 10/s, limited by keys, then single keys at 100/s, alternating every 3 s.
     let limits = Limits {
         requests: Bucket::new(100.0, 30.0),
         keys: Bucket::new(5000.0, 1500.0),
@@ -89,7 +89,7 @@ fn lost_responses_cost_little() {
 }
 
 #[test]
-fn changed_limit_is_found_within_ten_seconds() {
+fn changed_limits_are_found_within_ten_seconds() {
     for factor in [0.5, 2.0] {
         for latency in [0.005, 0.2] {
             let outcome = changing(50.0, 0.1, latency, factor).run(1);
@@ -108,7 +108,7 @@ fn clients_sharing_a_limit_lose_no_key() {
 }
 
 #[test]
-fn limit_in_flight_is_held_without_throttling() {
+fn limit_on_concurrency_is_kept_without_throttling() {
     let limits = Limits { keys_in_flight: 2500.0, service_time: 0.1, ..Limits::NONE };
     let (wall, throttled) = measure(&world(limits, 0.005, 16, vec![500; 3000]), 1);
     assert!(wall < 1.15 && throttled < 0.03, "{wall} of the ideal time, {throttled}");
@@ -128,7 +128,7 @@ fn clients_sharing_a_low_limit_get_their_share() {
 }
 
 #[test]
-fn failed_attempts_use_up_the_limit_as_well() {
+fn failed_attempts_count_towards_the_limit() {
     for (case, batches) in
         [("full", vec![500; 300]), ("1 to 500 keys", random_sizes(1..501, 150_000))]
     {

@@ -1,5 +1,5 @@
-//! The picture of pacing on the crate page is what a run really does under these limits, in virtual
-//! time.
+//! The picture of pacing on the crate page shows what a run really does under these limits, in
+//! virtual time.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use oss_delete_vectors::emulator::{Emulator, Faults, FaultyNetwork, NetworkEvent
 
 use crate::calls::{self, credentials, target};
 
-/// The second from which a limit holds, and its requests per second. The run does not know them.
+/// The second at which each limit starts, and its requests per second. The run does not know them.
 const LIMITS: [(usize, f64); 3] = [(0, 60.0), (20, 30.0), (40, 60.0)];
 
 const SECONDS: usize = 60;
@@ -35,7 +35,7 @@ fn crate_page_picture_matches_a_run() {
     assert!(documented.contains(&picture), "src/lib.rs should have this picture:\n\n{picture}");
 }
 
-/// A run that never ends, one key a request, with a round trip of 16 to 24 ms.
+/// An endless run with one key per request and a round trip of 16 to 24 ms.
 fn run() -> [Second; SECONDS] {
     let mut emulator = Emulator::with_vectors(&target(), credentials(), [""; 0]).unwrap();
     let mut network = FaultyNetwork::new(0, Faults::none())
@@ -56,15 +56,15 @@ fn run() -> [Second; SECONDS] {
             match event {
                 NetworkEvent::Arrived { status, .. } if status.is_success() => second.accepted += 1,
                 NetworkEvent::Arrived { .. } => second.throttled += 1,
-                NetworkEvent::Delivered { id, answer, .. } => {
-                    bulk.handle_response(now, id, &answer.unwrap());
+                NetworkEvent::Delivered { id, result, .. } => {
+                    bulk.handle_response(now, id, &result.unwrap());
                 }
                 _ => {}
             }
         }
         bulk.handle_timeout(now);
         loop {
-            // One key a request: the next is pushed when the last was sent.
+            // One key per request: the next key is pushed after the last one was sent.
             if !is_waiting && bulk.can_push() {
                 bulk.push(Key::new("doc-001").unwrap()).unwrap();
                 bulk.flush();
@@ -83,13 +83,13 @@ fn run() -> [Second; SECONDS] {
     seconds
 }
 
-/// A column for each second, a row for every ten requests.
+/// One column per second, one row per ten requests.
 fn draw(seconds: &[Second]) -> String {
     let mut picture =
         "requests/s: # accepted, x throttled; the limit is 60, from 20 s on 30, from 40 s on 60\n"
             .to_owned();
     for row in (1..=8).rev() {
-        // What fills half of a row is in it.
+        // A row is filled from half of its height on.
         let at = row * 10 - 5;
         let mark = |second: &Second| match (second.accepted, second.accepted + second.throttled) {
             (accepted, _) if accepted > at => '#',

@@ -1,4 +1,4 @@
-//! Positions, duplicates, back pressure, and options out of their range.
+//! Positions, duplicates, back pressure, and invalid options.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn now() -> Now {
 
 #[test]
 fn duplicates_within_a_batch_are_dropped_and_counted() {
-    // 250 keys, each twice in a row; then the same 250 once more, in the same batch.
+    // 250 keys, each twice in a row, and the same 250 keys once more in the same batch.
     let twice = (0..250).flat_map(|number| [number, number]);
     let run =
         Run::new(BulkOptions::new(), |_| deleted()).keys(twice.chain(0..250).map(key)).delete_all();
@@ -74,12 +74,12 @@ fn can_push_bounds_unsettled_keys() {
         assert!(!bulk.can_push() && !bulk.is_finished());
         let transmit = bulk.poll_transmit(now()).unwrap();
         bulk.handle_response(now(), transmit.id, &Deleted::new("id").to_response());
-        assert!(bulk.can_push(), "there is room again");
+        assert!(bulk.can_push(), "there must be room again");
     }
 }
 
 #[test]
-fn untaken_events_close_can_push() {
+fn pending_events_block_pushing() {
     let mut bulk = bulk(BulkOptions::new().rate(Rate::Unlimited));
     let mut sent = 0;
     (0..500).for_each(|number| assert!(push(&mut bulk, number)));
@@ -134,13 +134,13 @@ fn spurious_timeouts_change_nothing() {
         run.bulk.handle_timeout(run.client_now());
     }
     assert_eq!(run.bulk.report(), report);
-    // A time before the last one counts as the last one.
+    // A time before the last one is treated as the last one.
     run.bulk.handle_timeout(Now::new(Duration::ZERO, start()));
     assert_eq!(run.delete_all().outcomes(), [3000, 0, 0, 0]);
 }
 
 #[test]
-fn invalid_options_are_named() {
+fn invalid_options_are_rejected() {
     let options = BulkOptions::new;
     for (options, expected) in [
         (options().concurrency(0), r#"concurrency must be 1 to 10000, not "0""#),
@@ -200,7 +200,7 @@ fn invalid_options_are_named() {
 }
 
 #[test]
-fn keys_flushed_one_by_one_do_not_hold_back_a_batch() {
+fn single_flushed_keys_do_not_starve_a_full_batch() {
     let options = BulkOptions::new().concurrency(1);
     let mut bulk = BulkDelete::new(&target(), credentials(), options).unwrap();
     let throttled =
@@ -209,8 +209,8 @@ fn keys_flushed_one_by_one_do_not_hold_back_a_batch() {
     let mut push_one = |bulk: &mut BulkDelete| {
         next += u64::from(push(bulk, next));
     };
-    // Every 200 ms a response, and a new key that is flushed. For 100 seconds no batch of 500 keys
-    // is accepted.
+    // Every 200 ms, a response arrives and a new key is flushed. For 100 seconds no batch of 500
+    // keys is accepted.
     for round in 0..3000 {
         let at = Duration::from_millis(200 * round);
         let now = Now::new(at, start() + at);

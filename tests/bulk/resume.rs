@@ -1,4 +1,4 @@
-//! A run that ends anywhere and one that resumes its checkpoint equal one run.
+//! A run that ends at any point and one that resumes from its checkpoint are equal to one run.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,12 +7,12 @@ use std::rc::Rc;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, KeyOutcome, Rate};
 use oss_delete_vectors::{Endpoint, Target, code};
 
-use crate::run::{Answer, Call, Run, credentials, deleted, error, key, lost, not_sent, target};
+use crate::run::{Call, Reply, Run, credentials, deleted, error, key, lost, not_sent, target};
 
 fn resume<'a>(
     checkpoint: &Checkpoint,
     options: BulkOptions,
-    service: impl FnMut(&Call<'_>) -> Answer + 'a,
+    service: impl FnMut(&Call<'_>) -> Reply + 'a,
     count: u64,
 ) -> Run<'a> {
     let mut run = Run::new(BulkOptions::new(), service).keys((0..count).map(key));
@@ -20,7 +20,7 @@ fn resume<'a>(
     run
 }
 
-/// Through its text, as another process gets it.
+/// The checkpoint after a round trip through its text.
 fn saved(bulk: &BulkDelete) -> Checkpoint {
     let checkpoint = bulk.checkpoint();
     assert_eq!(checkpoint.to_string().parse::<Checkpoint>().unwrap(), checkpoint);
@@ -31,7 +31,7 @@ fn saved(bulk: &BulkDelete) -> Checkpoint {
 fn resumed_run_skips_settled_keys() {
     let mut first = Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |call| {
         match call.number {
-            1 => Answer::Silence,
+            1 => Reply::Silence,
             _ => deleted(),
         }
     })
@@ -69,7 +69,7 @@ fn batch_may_span_settled_positions() {
         .replace(r#""deleted":0"#, r#""deleted":1999858"#);
     let run =
         resume(&text.parse().unwrap(), BulkOptions::new(), |_| deleted(), 2_000_007).delete_all();
-    // 10..100, 300, 399..450; then those past a gap that no batch reaches over.
+    // 10..100, 300, 399..450. Then positions after a gap that no batch spans.
     assert_eq!(run.requests.iter().map(|&(_, keys)| keys).collect::<Vec<_>>(), [142, 7]);
     assert_eq!(
         (run.bulk.report().deleted, run.bulk.report().pushed, run.bulk.report().duplicates),
@@ -86,7 +86,7 @@ fn split_batch_with_gaps_settles_its_own_positions() {
         .replace(r#""rejected":0"#, r#""rejected":1"#);
     let bad = |call: &Call<'_>| {
         if call.request.body().windows(7).any(|part| part == b"\"doc-5\"") {
-            refused()
+            rejected()
         } else {
             deleted()
         }
@@ -103,7 +103,7 @@ fn split_batch_with_gaps_settles_its_own_positions() {
     assert_eq!(run.bulk.settled().prefix(), 10);
 }
 
-fn refused() -> Answer {
+fn rejected() -> Reply {
     error(400, code::VECTOR_INDEX_PARAMETER_INVALID)
 }
 
@@ -114,8 +114,8 @@ fn checkpoint_text() -> String {
 
 #[test]
 fn stopped_keys_are_resent_and_failed_keys_are_not() {
-    // The first batch fails for good, the second is deleted. Then everything is rejected, which
-    // interrupts the batch of that response and those that wait.
+    // The first batch fails permanently, and the second is deleted. Then all requests are rejected,
+    // which interrupts the batch of the response and the waiting ones.
     let mut first =
         Run::new(BulkOptions::new().concurrency(1).max_attempts(1).rate(Rate::Unlimited), |call| {
             match call.number {
@@ -148,15 +148,16 @@ fn stopped_keys_are_resent_and_failed_keys_are_not() {
 #[test]
 fn keys_rejected_before_the_first_success_are_resent() {
     let first_bad = |bad: u64| {
-        move |call: &Call<'_>| if call.positions.first() < bad { refused() } else { deleted() }
+        move |call: &Call<'_>| if call.positions.first() < bad { rejected() } else { deleted() }
     };
-    // Keys, how many of them are rejected, and what is settled and rejected in the checkpoint.
+    // The keys, how many of them are rejected, and how many are settled and rejected in the
+    // checkpoint.
     for (keys, bad, stops, settled, rejected) in [
-        // Eight rejected keys in a row stop the run: it was not the keys.
+        // Eight rejected keys in a row stop the run: the keys are not the cause.
         (500, 500, true, 0, 0),
-        // The run ends, and nothing was deleted.
+        // The run ends without a deletion.
         (3, 3, false, 0, 0),
-        // It was the keys, as the last one shows.
+        // The keys are the cause, as the last one shows.
         (4, 3, false, 4, 3),
     ] {
         let options = || BulkOptions::new().concurrency(1).rate(Rate::Unlimited);
@@ -187,7 +188,7 @@ fn keys_rejected_before_the_first_success_are_resent() {
 #[test]
 fn requests_in_flight_at_abort_are_resent_on_resume() {
     let mut first =
-        Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |_| Answer::Silence)
+        Run::new(BulkOptions::new().concurrency(4).rate(Rate::Unlimited), |_| Reply::Silence)
             .keys((0..4000).map(key));
     first.drain();
     first.bulk.abort();
@@ -196,10 +197,10 @@ fn requests_in_flight_at_abort_are_resent_on_resume() {
 }
 
 #[test]
-fn resumed_run_knows_that_the_target_is_right() {
+fn resumed_run_trusts_its_target() {
     let page = |call: &Call<'_>| {
         let page = http::Response::builder().status(302).body("{}".into()).unwrap();
-        if call.number == 0 { Answer::Is(page) } else { deleted() }
+        if call.number == 0 { Reply::Response(page) } else { deleted() }
     };
     let unproven =
         resume(&checkpoint_text().parse().unwrap(), BulkOptions::new().concurrency(1), page, 600)
@@ -213,8 +214,8 @@ fn resumed_run_knows_that_the_target_is_right() {
     assert_eq!((proven.requests.len(), proven.outcomes()), (2, [600, 0, 0, 0]));
 }
 
-/// However often, and wherever, a run is killed: at the end every key was deleted, none is counted
-/// twice, and what is sent twice was not covered by the checkpoint.
+/// A run that is killed any number of times at any point: in the end every key is deleted, no key
+/// is counted twice, and keys that are sent twice were not covered by the checkpoint.
 #[test]
 fn repeatedly_killed_run_deletes_every_key() {
     const KEYS: u64 = 30_000;
@@ -258,7 +259,7 @@ fn repeatedly_killed_run_deletes_every_key() {
         let saved_at = before + random.borrow_mut().below(1500) as u64;
         run.until(|run| run.bulk.report().deleted >= saved_at);
         run.take_events();
-        let told: u64 = run
+        let reported: u64 = run
             .events
             .iter()
             .map(
@@ -266,7 +267,7 @@ fn repeatedly_killed_run_deletes_every_key() {
             )
             .sum();
         checkpoint = saved(&run.bulk);
-        assert_eq!(checkpoint.report().deleted, before + told);
+        assert_eq!(checkpoint.report().deleted, before + reported);
         if run.bulk.is_finished() {
             let report = run.bulk.report();
             let mut covered = report;
@@ -274,7 +275,7 @@ fn repeatedly_killed_run_deletes_every_key() {
             assert_eq!(
                 checkpoint.report(),
                 covered,
-                "at the end there is nothing that it does not cover"
+                "at the end the checkpoint must cover everything"
             );
             assert_eq!(
                 (report.pushed, report.deleted + report.duplicates),
@@ -283,13 +284,13 @@ fn repeatedly_killed_run_deletes_every_key() {
             assert!(run.failed().all(|failed| failed.outcome != KeyOutcome::Rejected));
             break;
         }
-        // What comes after it is lost with the process.
+        // Later events are lost with the process.
         let killed_at = saved_at + random.borrow_mut().below(1000) as u64;
         run.until(|run| run.bulk.report().deleted >= killed_at);
         kills += 1;
     }
     assert!(kills > 10, "{kills}");
-    assert_eq!(executed.borrow().len() as u64, KEYS, "some key was never deleted");
+    assert_eq!(executed.borrow().len() as u64, KEYS, "a key was never deleted");
 }
 
 #[test]
@@ -314,18 +315,18 @@ fn checkpoint_is_for_one_index_at_one_service() {
     assert!(checkpoint.check_target(&target()).is_ok());
     assert!(
         checkpoint.check_target(&with("internal", "vectorindex1")).is_ok(),
-        "the same vectors by another way"
+        "the same index by another endpoint"
     );
     for (other, name) in [
         (with("internal", "other"), "examplebucket/other\""),
         (with("http://127.0.0.1:9000", "vectorindex1"), "examplebucket/vectorindex1 at 127.0.0…\""),
     ] {
-        let refused =
+        let rejected =
             BulkDelete::resume(&other, credentials(), BulkOptions::new(), &checkpoint).unwrap_err();
         let expected = format!(
             r#"target must be the one of the checkpoint, not "acs:ossvector:cn-hangzhou:1234567890123456:{name}"#
         );
-        assert_eq!(refused.to_string(), expected);
+        assert_eq!(rejected.to_string(), expected);
     }
 }
 
@@ -359,9 +360,9 @@ fn invalid_checkpoint_text_is_rejected() {
     ] {
         let bad = good.replacen(from, to, 1);
         assert_ne!(bad, good);
-        let refused = bad.parse::<Checkpoint>().unwrap_err();
+        let rejected = bad.parse::<Checkpoint>().unwrap_err();
         assert_eq!(
-            (refused.field(), refused.rule()),
+            (rejected.field(), rejected.rule()),
             ("checkpoint", "must be a line that a run wrote"),
             "{bad}"
         );
@@ -373,7 +374,7 @@ fn checkpoint_text_is_exact() {
     let service = |call: &Call<'_>| match call.number {
         0 => lost(),
         1 => error(503, code::QPS_LIMIT_EXCEEDED),
-        2 => Answer::Silence,
+        2 => Reply::Silence,
         _ => deleted(),
     };
     let options = BulkOptions::new().concurrency(4).rate(Rate::Unlimited).max_attempts(1);
@@ -414,10 +415,10 @@ fn unknown_checkpoint_version_is_named() {
         let text = checkpoint_text().replace(r#""version":1"#, &format!(r#""version":{version}"#));
         assert_eq!(text.parse::<Checkpoint>().unwrap_err().to_string(), refusal);
     }
-    let refused =
+    let rejected =
         checkpoint_text().replace(r#","version":1"#, "").parse::<Checkpoint>().unwrap_err();
-    assert_eq!(refused.to_string(), "checkpoint must be of version 1, and has none");
-    // What is no checkpoint at all has no version to talk about.
+    assert_eq!(rejected.to_string(), "checkpoint must be of version 1, and has none");
+    // Text that is not a checkpoint has no version.
     for text in ["1", "null", "[]", "\"\""] {
         assert_eq!(
             text.parse::<Checkpoint>().unwrap_err().rule(),

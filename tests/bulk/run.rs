@@ -10,15 +10,15 @@ use oss_delete_vectors::bulk::{
 };
 use oss_delete_vectors::{Credentials, Deleted, Key, Now, ServiceError, TransportError};
 
-/// The client's clock starts at this time.
+/// The initial time of the client's clock.
 pub(crate) use crate::calls::time as start;
 pub(crate) use crate::calls::{credentials, target};
 
-/// How long every answer takes.
+/// The latency of every response.
 pub(crate) const LATENCY: Duration = Duration::from_millis(10);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// What a service sees of a request.
+/// A request as the service sees it.
 pub(crate) struct Call<'a> {
     /// Counted from 0.
     pub(crate) number: usize,
@@ -28,22 +28,22 @@ pub(crate) struct Call<'a> {
     pub(crate) positions: Positions,
 }
 
-pub(crate) enum Answer {
-    Is(Response<Bytes>),
+pub(crate) enum Reply {
+    Response(Response<Bytes>),
     Failed(TransportError),
-    /// Nothing, ever.
+    /// No reply, ever.
     Silence,
 }
 
-/// A service that gives one answer to everything.
-pub(crate) type Respond = fn() -> Answer;
+/// A service with one reply for all requests.
+pub(crate) type Respond = fn() -> Reply;
 
-pub(crate) fn deleted() -> Answer {
-    Answer::Is(Deleted::new("id").to_response())
+pub(crate) fn deleted() -> Reply {
+    Reply::Response(Deleted::new("id").to_response())
 }
 
-pub(crate) fn error(status: u16, code: &str) -> Answer {
-    Answer::Is(service_error(status, code).to_response())
+pub(crate) fn error(status: u16, code: &str) -> Reply {
+    Reply::Response(service_error(status, code).to_response())
 }
 
 pub(crate) fn service_error(status: u16, code: &str) -> ServiceError {
@@ -52,14 +52,14 @@ pub(crate) fn service_error(status: u16, code: &str) -> ServiceError {
         .with_date(start())
 }
 
-/// Of something that is not OSS: no code, no request id.
-pub(crate) fn page(status: u16) -> Answer {
-    Answer::Is(Response::builder().status(status).body("<html>no</html>".into()).unwrap())
+/// A page that is not from OSS: no code, no request id.
+pub(crate) fn page(status: u16) -> Reply {
+    Reply::Response(Response::builder().status(status).body("<html>no</html>".into()).unwrap())
 }
 
-/// Of OSS, but the body with the code is lost.
-pub(crate) fn codeless(status: u16) -> Answer {
-    Answer::Is(
+/// A response of OSS whose body with the code is lost.
+pub(crate) fn codeless(status: u16) -> Reply {
+    Reply::Response(
         Response::builder()
             .status(status)
             .header("x-oss-request-id", "id")
@@ -68,12 +68,12 @@ pub(crate) fn codeless(status: u16) -> Answer {
     )
 }
 
-pub(crate) fn not_sent() -> Answer {
-    Answer::Failed(TransportError::surely_not_sent("connection refused"))
+pub(crate) fn not_sent() -> Reply {
+    Reply::Failed(TransportError::surely_not_sent("connection refused"))
 }
 
-pub(crate) fn lost() -> Answer {
-    Answer::Failed(TransportError::may_have_arrived("connection reset"))
+pub(crate) fn lost() -> Reply {
+    Reply::Failed(TransportError::may_have_arrived("connection reset"))
 }
 
 pub(crate) fn key(number: u64) -> String {
@@ -85,26 +85,26 @@ pub(crate) struct Run<'a> {
     pub(crate) now: Duration,
     /// How far the client's clock is ahead.
     pub(crate) ahead: Duration,
-    service: Box<dyn FnMut(&Call<'_>) -> Answer + 'a>,
-    /// Asked for the `n`th time, from 0: credentials, and how long they take to come.
+    service: Box<dyn FnMut(&Call<'_>) -> Reply + 'a>,
+    /// For the `n`th renewal, counted from 0: the delay and the credentials.
     provider: Box<dyn FnMut(usize) -> Option<(Duration, Credentials)> + 'a>,
     source: Box<dyn Iterator<Item = String> + 'a>,
-    answers: BTreeMap<(Duration, TransmitId), Answer>,
+    replies: BTreeMap<(Duration, TransmitId), Reply>,
     renewals: BTreeMap<Duration, Credentials>,
-    /// When each request went out, and with how many keys.
+    /// The time of each request, and its number of keys.
     pub(crate) requests: Vec<(Duration, usize)>,
     pub(crate) events: Vec<(Duration, Event)>,
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(options: BulkOptions, service: impl FnMut(&Call<'_>) -> Answer + 'a) -> Self {
-        Self::as_whom(credentials(), options, service)
+    pub(crate) fn new(options: BulkOptions, service: impl FnMut(&Call<'_>) -> Reply + 'a) -> Self {
+        Self::with_credentials(credentials(), options, service)
     }
 
-    pub(crate) fn as_whom(
+    pub(crate) fn with_credentials(
         credentials: Credentials,
         options: BulkOptions,
-        service: impl FnMut(&Call<'_>) -> Answer + 'a,
+        service: impl FnMut(&Call<'_>) -> Reply + 'a,
     ) -> Self {
         Self {
             bulk: BulkDelete::new(&target(), credentials, options).unwrap(),
@@ -113,7 +113,7 @@ impl<'a> Run<'a> {
             service: Box::new(service),
             provider: Box::new(|_| None),
             source: Box::new(std::iter::empty()),
-            answers: BTreeMap::new(),
+            replies: BTreeMap::new(),
             renewals: BTreeMap::new(),
             requests: Vec::new(),
             events: Vec::new(),
@@ -128,20 +128,20 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Deletes keys `0..count`, to the end of the run.
+    /// Deletes keys `0..count`, and runs to the end.
     pub(crate) fn delete(mut self, count: u64) -> Self {
         self.source = Box::new((0..count).map(key));
         self.until(|_| false);
         self
     }
 
-    /// Goes on to the end of the run.
+    /// Runs to the end.
     pub(crate) fn delete_all(mut self) -> Self {
         self.until(|_| false);
         self
     }
 
-    /// Takes what there is to push, and the one transmit that comes of it, which goes nowhere.
+    /// Pushes all keys, and drops the only transmit that follows.
     pub(crate) fn bulk_transmit(&mut self) -> TransmitId {
         for key in self.source.by_ref() {
             self.bulk.push(Key::new(&key).unwrap()).unwrap();
@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
         transmit.id
     }
 
-    /// Goes on until `is_enough`, or to the end of the run.
+    /// Continues until `is_enough`, or to the end of the run.
     pub(crate) fn until(&mut self, mut is_enough: impl FnMut(&Self) -> bool) {
         for _ in 0..20_000 {
             self.drain();
@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
         Now::new(self.now, start() + self.now + self.ahead)
     }
 
-    /// Pushes, sends and takes events, until there is nothing more to do at this moment.
+    /// Pushes, sends and takes events until nothing is left to do at this moment.
     pub(crate) fn drain(&mut self) {
         loop {
             while self.bulk.can_push() {
@@ -204,10 +204,12 @@ impl<'a> Run<'a> {
             };
             self.requests.push((self.now, transmit.keys));
             match (self.service)(&call) {
-                Answer::Silence => {}
-                answer => assert!(
-                    self.answers.insert((self.now + LATENCY, transmit.id), answer).is_none()
-                ),
+                Reply::Silence => {}
+                reply => {
+                    assert!(
+                        self.replies.insert((self.now + LATENCY, transmit.id), reply).is_none()
+                    );
+                }
             }
         }
     }
@@ -226,21 +228,22 @@ impl<'a> Run<'a> {
         self.events.len() > before
     }
 
-    /// Moves on to what happens next, and lets it happen.
+    /// Advances to the next event, and handles it.
     pub(crate) fn step(&mut self) {
-        let answer = self.answers.first_key_value().map(|(&(at, _), _)| at);
+        let reply = self.replies.first_key_value().map(|(&(at, _), _)| at);
         let renewal = self.renewals.first_key_value().map(|(&at, _)| at);
-        let next = [answer, renewal, self.bulk.poll_timeout()].into_iter().flatten().min();
-        self.now = next
-            .unwrap_or_else(|| panic!("nothing happens any more: {:?}", self.bulk))
-            .max(self.now);
-        while let Some(entry) = self.answers.first_entry().filter(|entry| entry.key().0 <= self.now)
+        let next = [reply, renewal, self.bulk.poll_timeout()].into_iter().flatten().min();
+        self.now =
+            next.unwrap_or_else(|| panic!("there is no next event: {:?}", self.bulk)).max(self.now);
+        while let Some(entry) = self.replies.first_entry().filter(|entry| entry.key().0 <= self.now)
         {
-            let ((_, id), answer) = entry.remove_entry();
-            match answer {
-                Answer::Is(response) => self.bulk.handle_response(self.client_now(), id, &response),
-                Answer::Failed(failure) => self.bulk.handle_failure(self.client_now(), id, failure),
-                Answer::Silence => unreachable!("it is never kept"),
+            let ((_, id), reply) = entry.remove_entry();
+            match reply {
+                Reply::Response(response) => {
+                    self.bulk.handle_response(self.client_now(), id, &response);
+                }
+                Reply::Failed(failure) => self.bulk.handle_failure(self.client_now(), id, failure),
+                Reply::Silence => unreachable!("silence is not stored"),
             }
         }
         if let Some(entry) = self.renewals.first_entry().filter(|entry| *entry.key() <= self.now) {
@@ -251,7 +254,7 @@ impl<'a> Run<'a> {
         self.drain_at_once();
         assert!(
             self.bulk.poll_timeout().is_none_or(|at| at > self.now),
-            "the next timeout is not later"
+            "the next timeout does not advance"
         );
     }
 
@@ -274,14 +277,14 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// How many outages began, and how many ended.
+    /// The number of outages that began, and that ended.
     pub(crate) fn outages(&self) -> (usize, usize) {
         let began = self.count(|event| matches!(event, Event::OutageBegan { .. }));
         (began, self.count(|event| matches!(event, Event::OutageEnded { .. })))
     }
 
-    /// Keys by outcome: deleted, rejected, unconfirmed, not attempted. All of them, and as the
-    /// events told.
+    /// Keys by outcome: deleted, rejected, unconfirmed, not attempted. The report and the events
+    /// must agree.
     pub(crate) fn outcomes(&self) -> [u64; 4] {
         let report = self.bulk.report();
         let of = |outcome| {
@@ -290,9 +293,9 @@ impl<'a> Run<'a> {
                 .map(|failed| failed.keys.len() as u64)
                 .sum()
         };
-        let told: [u64; 3] =
+        let reported: [u64; 3] =
             [of(KeyOutcome::Rejected), of(KeyOutcome::Unconfirmed), of(KeyOutcome::NotAttempted)];
-        assert_eq!([report.rejected, report.unconfirmed, report.not_attempted], told);
+        assert_eq!([report.rejected, report.unconfirmed, report.not_attempted], reported);
         assert_eq!(report.pending(), 0);
         [report.deleted, report.rejected, report.unconfirmed, report.not_attempted]
     }

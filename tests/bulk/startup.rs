@@ -1,4 +1,4 @@
-//! Before the first deletion every kind of failure soon ends the run, with the reason.
+//! Before the first deletion, every kind of failure soon stops the run with the reason.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
 use oss_delete_vectors::code;
 
 use crate::run::{
-    Answer, Call, LATENCY, Respond, Run, SECOND, codeless, deleted, error, lost, not_sent, page,
+    Call, LATENCY, Reply, Respond, Run, SECOND, codeless, deleted, error, lost, not_sent, page,
     service_error,
 };
 
-/// What stops the run at once, since it is not from OSS.
+/// Responses that stop the run at once, because they are not from OSS.
 #[test]
 fn response_not_from_oss_stops_the_run_at_once() {
     for status in [
@@ -61,7 +61,7 @@ fn run_without_success_stops_after_ten_attempts() {
                 run.now
             );
             assert_eq!(run.outages(), (0, 0), "{name}");
-            assert_eq!(run.bulk.settled().len(), 0, "{name}: no key is given up");
+            assert_eq!(run.bulk.settled().len(), 0, "{name}: no key may be settled");
         }
     }
 }
@@ -100,10 +100,10 @@ fn initial_minute_of_throttling_stops_the_run() {
                 "{name} {rate:?}: {:?}",
                 run.now
             );
-            assert_eq!(run.bulk.settled().len(), 0, "{name}: no key is given up");
+            assert_eq!(run.bulk.settled().len(), 0, "{name}: no key may be settled");
         }
     }
-    // A limit that lets something through is no failure.
+    // A limit that accepts some requests is not a failure.
     let run = Run::new(BulkOptions::new(), |call| {
         if call.number == 8 { deleted() } else { error(503, code::SLOW_DOWN) }
     });
@@ -115,24 +115,25 @@ fn initial_minute_of_throttling_stops_the_run() {
 #[test]
 fn retry_after_extends_the_initial_minute() {
     let wait = service_error(503, code::SLOW_DOWN).with_retry_after(50 * SECOND);
-    let service =
-        |call: &Call<'_>| if call.number < 5 { Answer::Is(wait.to_response()) } else { deleted() };
+    let service = |call: &Call<'_>| {
+        if call.number < 5 { Reply::Response(wait.to_response()) } else { deleted() }
+    };
     let run = Run::new(BulkOptions::new().concurrency(1), service).delete(500);
     assert_eq!((run.outcomes(), run.requests.len()), ([500, 0, 0, 0], 6));
     assert!(run.now >= 250 * SECOND);
-    // For ever is an hour.
-    let run =
-        Run::new(BulkOptions::new().concurrency(1), |_| Answer::Is(wait.to_response())).delete(500);
+    // An endless Retry-After counts as an hour.
+    let run = Run::new(BulkOptions::new().concurrency(1), |_| Reply::Response(wait.to_response()))
+        .delete(500);
     assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))), "{:?}", run.stopped());
     assert!(run.now <= Duration::from_secs(3600 + 60 + 50), "{:?}", run.now);
 }
 
 #[test]
 fn hanging_request_can_extend_the_initial_minute() {
-    let run = Run::new(BulkOptions::new(), |_| Answer::Silence).delete(5000);
+    let run = Run::new(BulkOptions::new(), |_| Reply::Silence).delete(5000);
     assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))));
     assert_eq!((run.requests.len(), run.now), (2, 75 * SECOND));
-    // The other one of two may be the first success.
+    // The second of two requests may be the first success.
     let service = |call: &Call<'_>| if call.number == 0 { lost() } else { deleted() };
     let run = Run::new(BulkOptions::new(), service).delete(5000);
     assert_eq!((run.outcomes(), run.stopped()), ([5000, 0, 0, 0], None));
@@ -154,7 +155,7 @@ fn brief_failure_at_the_start_is_survived() {
 }
 
 #[test]
-fn outage_after_the_first_deletion_is_waited_out() {
+fn outage_after_the_first_deletion_is_survived() {
     let service = |call: &Call<'_>| match call.at.as_secs() {
         _ if call.number == 0 => deleted(),
         0..86_400 => page(502),

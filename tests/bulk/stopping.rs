@@ -18,7 +18,7 @@ fn missing_index_stops_after_two_requests() {
         Run::new(BulkOptions::new(), |_| error(404, code::NO_SUCH_VECTOR_INDEX)).delete(MILLION);
     let pushed = run.bulk.report().pushed;
     assert_eq!(run.requests.len(), 2);
-    assert!(pushed <= 50 * 500, "no more is taken than there is room for: {pushed}");
+    assert!(pushed <= 50 * 500, "no more keys may be taken than there is room for: {pushed}");
     assert_eq!(run.outcomes(), [0, 1000, 0, pushed - 1000]);
     let Some(StopReason::Rejected(error)) = run.stopped() else { panic!("{:?}", run.stopped()) };
     assert_eq!(error.code(), Some(code::NO_SUCH_VECTOR_INDEX));
@@ -31,8 +31,8 @@ fn missing_index_stops_after_two_requests() {
 fn wrong_index_name_stops_after_splitting_one_batch() {
     let run = Run::new(BulkOptions::new(), |_| error(400, code::VECTOR_INDEX_PARAMETER_INVALID))
         .delete(MILLION);
-    // Two at first; then 250, 125, 63, 32, 16, 8, 4, 2 and singles: 8 of them, with what has to be
-    // cut on the way.
+    // First two batches. Then 250, 125, 63, 32, 16, 8, 4, 2 and eight single keys, with the splits
+    // on the way.
     let sizes: Vec<usize> = run.requests.iter().map(|&(_, keys)| keys).collect();
     assert_eq!(
         sizes,
@@ -40,7 +40,7 @@ fn wrong_index_name_stops_after_splitting_one_batch() {
     );
     assert!(matches!(run.stopped(), Some(StopReason::KeysRejected(_))));
     let pushed = run.bulk.report().pushed;
-    // Both batches that were sent, and none that was not.
+    // Both sent batches, and no unsent one.
     assert_eq!(run.outcomes(), [0, 1000, 0, pushed - 1000]);
 }
 
@@ -54,9 +54,9 @@ fn unreachable_service_is_tried_three_times() {
 
 #[test]
 fn service_that_responded_once_is_not_unreachable() {
-    let answer = |number| if number == 0 { error(503, code::INTERNAL_ERROR) } else { not_sent() };
+    let reply = |number| if number == 0 { error(503, code::INTERNAL_ERROR) } else { not_sent() };
     let run =
-        Run::new(BulkOptions::new().concurrency(1), |call| answer(call.number)).delete(MILLION);
+        Run::new(BulkOptions::new().concurrency(1), |call| reply(call.number)).delete(MILLION);
     assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))), "{:?}", run.stopped());
     assert_eq!(run.requests.len(), 10);
 }
@@ -76,7 +76,7 @@ fn stop_waits_for_requests_in_flight() {
     assert_eq!(run.bulk.in_flight(), 4);
     run.bulk.stop();
     let pushed = run.bulk.report().pushed;
-    assert_eq!(run.bulk.report().pending(), 2000, "what was not sent has its outcome at once");
+    assert_eq!(run.bulk.report().pending(), 2000, "unsent keys must have their outcome at once");
     run.until(|_| false);
     assert_eq!(run.requests.len(), 4);
     assert_eq!(run.outcomes(), [500, 500, 500, pushed - 1500]);
@@ -129,14 +129,14 @@ fn fatal_response_keeps_earlier_deletions() {
 
 #[test]
 fn rejection_not_from_oss_leaves_keys_unconfirmed() {
-    // A page from something on the way says nothing of what the service did: it may have deleted.
+    // A page of a proxy says nothing about the service, which may have deleted keys.
     for (status, body) in
         [(404, "<html>"), (302, ""), (405, ""), (407, ""), (411, ""), (200, "<html>welcome</html>")]
     {
         let page = http::Response::builder().status(status).body(body.into()).unwrap();
         let page = Cell::new(Some(page));
         let run = Run::new(BulkOptions::new().concurrency(1), |_| {
-            crate::run::Answer::Is(page.take().unwrap())
+            crate::run::Reply::Response(page.take().unwrap())
         })
         .delete(600);
         assert!(matches!(run.stopped(), Some(StopReason::Rejected(_))), "{status}");

@@ -1,4 +1,4 @@
-//! Unlisted codes and endless rejections cost few keys, and end.
+//! Unlisted codes and endless rejections lose few keys, and end.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use oss_delete_vectors::bulk::{BulkOptions, Event, Rate, StopReason};
 use oss_delete_vectors::{DeleteVectors, code};
 
-use crate::run::{Answer, Call, Respond, Run, SECOND, codeless, deleted, error, key, page, target};
+use crate::run::{Call, Reply, Respond, Run, SECOND, codeless, deleted, error, key, page, target};
 
-/// Responds with `response` to what holds a key of `bad`.
+/// Responds with `response` to batches with a key of `bad`.
 fn rejecting(
     bad: impl IntoIterator<Item = u64>,
-    response: impl Fn() -> Answer,
-) -> impl Fn(&Call<'_>) -> Answer {
+    response: impl Fn() -> Reply,
+) -> impl Fn(&Call<'_>) -> Reply {
     let bad: BTreeSet<String> = bad.into_iter().map(key).collect();
     move |call| {
         let read = DeleteVectors::parse_request(&target(), call.request).unwrap();
@@ -50,8 +50,8 @@ fn two_seconds_of_unlisted_codes_lose_no_key() {
 
 #[test]
 fn limit_with_an_unlisted_code_is_found() {
-    // Five requests a second, by a code of the gateway, by a 503 of nginx, and by codes that are
-    // not listed.
+    // Five requests per second, throttled with a code of the gateway, with a 503 of nginx, and with
+    // unlisted codes.
     let responses: [(&str, Respond); 8] = [
         ("gateway", || error(400, "Throttling.User")),
         ("nginx", || page(503)),
@@ -91,8 +91,8 @@ fn limit_with_an_unlisted_code_is_found() {
 }
 
 #[test]
-fn key_with_an_unlisted_code_is_rejected_at_ten_attempts() {
-    // Without its code a 400 may be `RequestTimeout`, after which the key may be gone.
+fn keys_with_an_unlisted_code_are_rejected_after_ten_attempts() {
+    // Without its code, a 400 may be `RequestTimeout`, after which the key may be deleted.
     let responses: [(Respond, [u64; 4]); 3] = [
         (|| error(400, "Unheard"), [9_999, 1, 0, 0]),
         (|| codeless(400), [9_999, 0, 1, 0]),
@@ -104,8 +104,9 @@ fn key_with_an_unlisted_code_is_rejected_at_ten_attempts() {
             assert_eq!((run.outcomes(), run.stopped()), (expected, None), "{bad}");
             let failed = run.failed().next().unwrap();
             assert_eq!(failed.positions, bad..bad + 1);
-            // The batch twice (once if it is too large), seven or eight halves on the way to the
-            // key, ten times the key; and some that do not count, because nothing else had got on.
+            // The batch twice (once if it is too large), seven or eight halves until the key is
+            // alone, the key ten times, and some attempts that do not count because nothing else
+            // progressed.
             assert!((18..=26).contains(&failed.requests), "{}", failed.requests);
         }
     }
@@ -166,7 +167,8 @@ fn long_range_of_bad_keys_is_rejected_key_by_key() {
 
 #[test]
 fn bad_keys_in_every_batch_do_not_stop_the_run() {
-    // Eight in a row raise the doubt, and then every whole batch is rejected for one bad key.
+    // Eight in a row make the run suspicious. Then whole batches are rejected because of one bad
+    // key each.
     for concurrency in [1, 4, 16, 64] {
         for apart in [10, 100, 500] {
             let bad: BTreeSet<u64> =
@@ -210,7 +212,7 @@ fn last_keys_are_sent_while_others_fail() {
             batch if (1..=bad).contains(&batch) => error(500, code::INTERNAL_ERROR),
             _ => deleted(),
         };
-        // One request in ten seconds: back-offs are over before the next one goes out.
+        // One request in ten seconds: back-off ends before the next request.
         for (concurrency, rate) in [(1, 0.1), (3, 0.1), (1, 1000.0), (16, 1000.0)] {
             let rate = oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(rate);
             let options = BulkOptions::new().concurrency(concurrency).rate(rate);
@@ -226,13 +228,13 @@ fn last_keys_are_sent_while_others_fail() {
     }
 }
 
-/// Responses of a limit, and every kind of rate.
+/// Each response of a rate limit, with each kind of rate.
 fn limits() -> impl Iterator<Item = (Respond, Rate)> {
     let responses: [Respond; 3] =
         [|| error(503, code::QPS_LIMIT_EXCEEDED), || page(503), || error(400, "Throttling")];
     let rates = [
         Rate::from(oss_delete_vectors::bulk::Adaptive::new()),
-        // Below the limit, so that the limit is not measured.
+        // Below the limit, so that it is not measured.
         Rate::from(oss_delete_vectors::bulk::Adaptive::new().max_requests_per_second(6.6)),
         Rate::Fixed(5.0),
         Rate::Fixed(500.0),
@@ -261,7 +263,7 @@ fn limit_of_zero_is_an_outage() {
 }
 
 #[test]
-fn hours_of_throttling_cost_few_requests_and_no_key() {
+fn hours_of_throttling_lose_no_key() {
     let until = 6 * 3600 * SECOND;
     for (response, rate) in limits() {
         let is_wrong = |number, at| number >= 10 && at < until;
@@ -271,7 +273,7 @@ fn hours_of_throttling_cost_few_requests_and_no_key() {
         let run = Run::new(BulkOptions::new().rate(rate), service).delete(100_000);
         assert_eq!((run.outcomes(), run.stopped()), ([100_000, 0, 0, 0], None), "{rate:?}");
         assert_eq!(run.outages(), (1, 1), "{rate:?}");
-        // The first minute, and a request in ten seconds afterwards: 2160.
+        // The first minute, then one request in ten seconds: 2160.
         let wasted = run.requests.len() - 200;
         assert!(wasted < 600 + 2160 * 5 / 4, "{rate:?}: {wasted}");
         assert!(run.now < until + 60 * SECOND, "{rate:?}: {:?}", run.now);

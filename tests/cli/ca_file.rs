@@ -2,7 +2,7 @@
 
 use crate::certificates::Authority;
 use crate::home::Home;
-use crate::program::{CREDENTIALS, PLACE, Run, TRANSPORTS, UNREACHED, USAGE, run};
+use crate::program::{CREDENTIALS, PLACE, Run, TRANSPORTS, UNREACHABLE, USAGE, run};
 
 fn delete(endpoint: &str, options: &[&str]) -> Run {
     let what = [
@@ -28,7 +28,7 @@ fn server_is_trusted_only_with_its_ca_file() {
         let trusted = delete(&url, &["--ca-file", &file, "--transport", transport]);
         assert_eq!((trusted.code, trusted.stderr.as_str()), (Some(0), ""), "{trusted:?}");
         let not_trusted = delete(&url, &["--transport", transport]);
-        assert_eq!(not_trusted.code, UNREACHED, "{not_trusted:?}");
+        assert_eq!(not_trusted.code, UNREACHABLE, "{not_trusted:?}");
         assert!(not_trusted.stderr.contains("note: nothing was deleted\n"), "{not_trusted:?}");
         assert!(
             not_trusted.stderr.contains(&format!("no connection to localhost:{}: ", peer.port())),
@@ -40,21 +40,21 @@ fn server_is_trusted_only_with_its_ca_file() {
 }
 
 #[test]
-fn a_file_that_holds_none_is_refused() {
-    let home = Home::new("a_file_that_holds_none_is_refused");
+fn a_file_without_a_certificate_is_rejected() {
+    let home = Home::new("a_file_without_a_certificate_is_rejected");
     let empty = home.write("empty.pem", "");
-    let refused = delete("http://127.0.0.1:1", &["--ca-file", &empty]);
-    assert_eq!((refused.code, refused.stdout.as_str()), (USAGE, ""));
+    let rejected = delete("http://127.0.0.1:1", &["--ca-file", &empty]);
+    assert_eq!((rejected.code, rejected.stdout.as_str()), (USAGE, ""));
     assert_eq!(
-        refused.stderr,
+        rejected.stderr,
         format!("error: --ca-file: {empty:?}: unusable root certificates: no certificate found\n")
     );
 
     let absent = home.file("absent.pem");
-    let refused = delete("http://127.0.0.1:1", &["--ca-file", &absent]);
-    assert_eq!((refused.code, refused.stdout.as_str()), (USAGE, ""));
+    let rejected = delete("http://127.0.0.1:1", &["--ca-file", &absent]);
+    assert_eq!((rejected.code, rejected.stdout.as_str()), (USAGE, ""));
     assert!(
-        refused.stderr.starts_with(&format!("error: --ca-file: cannot read {absent:?}: ")),
-        "{refused:?}"
+        rejected.stderr.starts_with(&format!("error: --ca-file: cannot read {absent:?}: ")),
+        "{rejected:?}"
     );
 }

@@ -1,5 +1,5 @@
-//! Where settings and credentials come from: the command line over the environment over a profile
-//! of `.ossutilconfig`.
+//! The sources of settings and credentials, in order of priority: the command line, the
+//! environment, a profile of `.ossutilconfig`.
 
 use oss_delete_vectors::emulator::Identity;
 
@@ -17,14 +17,14 @@ const WHAT: [&str; 7] = [
     "--force",
 ];
 
-/// Deletes a vector, with these options and this environment and what the file in `home` says.
+/// Deletes a vector with these options, this environment, and the file in `home`.
 fn delete(home: &Home, options: &[&str], environment: &[(&str, &str)]) -> Run {
     let environment: Vec<_> = environment.iter().copied().chain([home.variable()]).collect();
     run(WHAT.into_iter().chain(options.iter().copied()), &environment)
 }
 
 #[test]
-fn the_file_says_where_and_as_whom() {
+fn the_file_gives_the_target_and_the_credentials() {
     let service = Service::start();
     let home = Home::with_config(
         "config_file-whole",
@@ -43,7 +43,7 @@ fn the_file_says_where_and_as_whom() {
 }
 
 #[test]
-fn each_mode_takes_what_belongs_to_it() {
+fn each_mode_uses_its_own_settings() {
     let service = Service::start();
     let (id, with_token) = ("STS.ConformanceToken0001", "STS.ConformanceToken0002");
     let temporary = oss_delete_vectors::Credentials::new(with_token, SECRET)
@@ -137,8 +137,8 @@ fn flags_override_environment_overrides_file() {
             "file-id",
             true,
         ),
-        // Credentials are one group: the file's token does not go with the environment's pair, nor
-        // the other way round.
+        // Credentials are one group: a token from the file is not used with a pair from the
+        // environment, nor the other way round.
         (&[], &[id, secret], at("file.example", "11"), ACCESS_KEY_ID, false),
         (
             &[],
@@ -182,7 +182,7 @@ fn flags_override_environment_overrides_file() {
 }
 
 #[test]
-fn a_secret_is_what_stands_in_the_file() {
+fn secrets_are_read_verbatim() {
     for strange in [r##"a#b;c=d"e'f\n\\%=="##, "#begins", "\"quoted\"", "$HOME `x`"] {
         let secret = format!("{strange}{SECRET}{strange}");
         let service = Service::start();
@@ -198,7 +198,7 @@ fn a_secret_is_what_stands_in_the_file() {
 }
 
 #[test]
-fn without_a_file_it_is_as_if_it_were_empty() {
+fn a_missing_file_equals_an_empty_one() {
     let service = Service::start();
     let home = Home::new("config_file-none");
     let url = service.url();
@@ -299,7 +299,7 @@ fn invalid_file_is_reported_by_line_without_its_text() {
         (
             format!("[default]\n{pair}# x\naccessKeySecret={WRONG_SECRET}"),
             &[],
-            "FILE, line 5: access-key-secret again, which line 3 has already".to_owned(),
+            "FILE, line 5: access-key-secret is repeated; the first one is in line 3".to_owned(),
         ),
         (
             format!("[default]\n{pair}[Profile default]\n"),
@@ -361,7 +361,7 @@ fn invalid_file_is_reported_by_line_without_its_text() {
 }
 
 #[test]
-fn an_endpoint_of_the_file_is_refused_with_its_line() {
+fn errors_of_settings_in_the_file_have_a_line() {
     let home = Home::with_config(
         "config_file-endpoint",
         "[default]\nregion=r\naccount-id=1\nendpoint = ftp://x\n",
@@ -376,7 +376,7 @@ fn an_endpoint_of_the_file_is_refused_with_its_line() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_refused() {
+fn unreadable_files_are_rejected() {
     let service = Service::start();
     let home = Home::new("config_file-unreadable");
     let not_utf8 = home.write(
@@ -422,9 +422,9 @@ fn a_file_that_cannot_be_read_is_refused() {
 }
 
 #[test]
-fn a_rehearsal_looks_at_no_file() {
+fn emulator_runs_read_no_file() {
     let home =
-        Home::with_config("config_file-rehearsal", format!("no config file at all {WRONG_SECRET}"));
+        Home::with_config("config_file-rehearsal", format!("not a config file {WRONG_SECRET}"));
     let broken = home.file(".ossutilconfig");
     let environment = [("OSSUTIL_CONFIG_FILE", broken.as_str()), ("OSSUTIL_PROFILE", "prod")];
     for options in

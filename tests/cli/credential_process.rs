@@ -1,5 +1,5 @@
-//! Credentials that another program prints, named by `--credential-process` or by a profile whose
-//! mode is External.
+//! Credentials printed by another program, configured with `--credential-process` or by a profile
+//! with mode External.
 
 use std::io::Write;
 
@@ -15,7 +15,7 @@ use crate::program::{
 
 const ID: &str = "STS.ConformanceToken0001";
 
-/// A service that lets in who shows this token, and no one else.
+/// A service that accepts only this token.
 fn service() -> Service {
     let service = Service::start();
     let temporary = Credentials::new(ID, SECRET).unwrap().with_security_token(TOKEN).unwrap();
@@ -29,12 +29,12 @@ fn sts() -> String {
         .to_string()
 }
 
-/// A script that prints this.
+/// A script that prints `text`.
 fn prints(text: &str) -> String {
     format!("cat <<'END'\n{text}\nEND\n")
 }
 
-/// Deletes a vector at `endpoint`; an environment beside that of `home` comes in as it is.
+/// Deletes a vector at `endpoint`. The environment is added to that of `home`.
 fn delete(home: &Home, endpoint: &str, options: &[&str], environment: &[(&str, &str)]) -> Run {
     let what = [
         "--index-name",
@@ -51,7 +51,7 @@ fn delete(home: &Home, endpoint: &str, options: &[&str], environment: &[(&str, &
 }
 
 #[test]
-fn it_is_asked_before_the_environment_and_the_file() {
+fn it_overrides_the_environment_and_the_file() {
     let service = service();
     let home = Home::with_config(
         "process-first",
@@ -92,7 +92,7 @@ fn environment_overrides_an_external_profile() {
 }
 
 #[test]
-fn the_command_is_split_by_its_quotes_and_no_shell_sees_it() {
+fn the_command_is_split_at_quotes_without_a_shell() {
     let service = service();
     let home = Home::new("process-words");
     let script = format!(
@@ -108,7 +108,7 @@ fn the_command_is_split_by_its_quotes_and_no_shell_sees_it() {
 }
 
 #[test]
-fn it_speaks_on_stderr_and_hears_nothing() {
+fn its_stderr_is_passed_on_and_its_stdin_is_empty() {
     let service = service();
     let home = Home::new("process-stderr");
     let helper = home.write(
@@ -116,7 +116,7 @@ fn it_speaks_on_stderr_and_hears_nothing() {
         format!("echo 'asking someone' >&2\nread line && exit 9\n{}", prints(&sts())),
     );
     let (stdin, mut writer) = std::io::pipe().unwrap();
-    writer.write_all(b"meant for the program, not for its helper\n").unwrap();
+    writer.write_all(b"input of the program, not of its helper\n").unwrap();
     let (url, command) = (service.url(), format!("sh {helper}"));
     let options =
         ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--force", "--endpoint", &url];
@@ -128,7 +128,7 @@ fn it_speaks_on_stderr_and_hears_nothing() {
 }
 
 #[test]
-fn what_it_may_leave_out() {
+fn token_and_expiration_are_optional() {
     let service = service();
     let pair = Credentials::new("pair", SECRET).unwrap();
     service.emulator().add_identity(Identity::new(pair));
@@ -139,8 +139,8 @@ fn what_it_may_leave_out() {
         json!({"access_key_id": "pair", "access_key_secret": SECRET, "sts_token": "", "region_id": 7}),
         json!({"access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN}),
         json!({"mode": "ststoken", "access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN, "expiration": ""}),
-        // Any RFC 3339 time; and by a clock that is far ahead they have expired, which is the
-        // service's to say.
+        // Any RFC 3339 time. By a clock that is far ahead they have expired, but the service
+        // decides that.
         json!({"access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN, "expiration": "2999-12-01T20:00:00+08:00"}),
         json!({"access_key_id": ID, "access_key_secret": SECRET, "sts_token": TOKEN, "expiration": "2020-01-01T00:00:00Z"}),
     ] {
@@ -212,7 +212,7 @@ fn failed_program_is_reported_without_its_output() {
 }
 
 #[test]
-fn a_command_that_is_none_is_refused_with_its_origin() {
+fn invalid_commands_are_rejected_with_their_origin() {
     let service = Service::start();
     let home = Home::with_config(
         "process-none",
@@ -238,7 +238,7 @@ fn a_command_that_is_none_is_refused_with_its_origin() {
 }
 
 #[test]
-fn program_is_not_run_for_a_rehearsal() {
+fn program_is_not_started_for_the_emulator() {
     let home = Home::new("process-not-run");
     let command = format!("touch {}", home.file("was-run"));
     let rehearsal =

@@ -1,4 +1,4 @@
-//! `--dry-run`: the signed request on stdout, and nothing on the wire.
+//! `--dry-run`: prints the signed requests, and sends nothing.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,10 +14,10 @@ fn dry_run(options: &[&str], environment: &[(&str, &str)]) -> crate::program::Ru
     run(PLACE.into_iter().chain(["--dry-run"]).chain(options.iter().copied()), environment)
 }
 
-/// What was written before the disk was full is no total.
+/// No total if the disk was full before the end.
 #[cfg(target_os = "linux")]
 #[test]
-fn output_that_is_cut_short_has_no_total() {
+fn truncated_output_has_no_total() {
     let options = ["--dry-run", "--index-name", "i", "--keys", r#"["a"]"#];
     let mut command = crate::program::command(PLACE.into_iter().chain(options), &CREDENTIALS);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -27,9 +27,9 @@ fn output_that_is_cut_short_has_no_total() {
     assert!(run.code == USAGE && run.stderr.ends_with(last), "{run:?}");
 }
 
-/// The case `count/two` of the conformance cases: the signature is that of the official SDKs.
+/// The conformance case `count/two`. The signature is that of the official SDKs.
 #[test]
-fn the_line_is_what_the_official_sdks_sign() {
+fn the_line_equals_the_request_of_the_official_sdks() {
     let keys = r#"["key1","key2"]"#;
     let run = dry_run(
         &["--index-name", "exampleindex", "--keys", keys, "--signing-time", "1702743657"],
@@ -56,7 +56,7 @@ fn the_line_is_what_the_official_sdks_sign() {
 }
 
 #[test]
-fn the_line_holds_what_the_library_signs_with_a_security_token() {
+fn the_line_with_a_token_equals_the_request_of_the_library() {
     let environment = [CREDENTIALS[0], CREDENTIALS[1], ("OSS_SESSION_TOKEN", TOKEN)];
     let keys = ["doc-001", "ключ \"\\ \u{7f}😀"];
     let json = serde_json::to_string(&keys).unwrap();
@@ -81,7 +81,7 @@ fn the_line_holds_what_the_library_signs_with_a_security_token() {
 }
 
 #[test]
-fn every_request_of_many_keys_is_a_line() {
+fn every_request_is_a_line() {
     let keys: Vec<String> = (0..1100).map(|number| format!("doc-{number:04}")).collect();
     let file = File::new("dry-run", "txt", keys.join("\n"));
     let options = [
@@ -102,7 +102,7 @@ fn every_request_of_many_keys_is_a_line() {
         .iter()
         .map(|body| serde_json::from_str::<Value>(body.as_str().unwrap()).unwrap()["keys"].clone());
     let sent: Vec<Vec<String>> = sent.map(|keys| serde_json::from_value(keys).unwrap()).collect();
-    // The one that is given twice is left out of the batch that holds it.
+    // The duplicate key is left out of its batch.
     assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 101]);
     assert_eq!(
         (sent[0][0].as_str(), sent[0][1].as_str(), sent[0][2].as_str()),
@@ -113,7 +113,7 @@ fn every_request_of_many_keys_is_a_line() {
 }
 
 #[test]
-fn a_bad_line_ends_it_as_it_would_a_run() {
+fn a_bad_line_ends_it_like_a_run() {
     let file = File::new("dry-run-bad", "jsonl", "\"a\"\nb\n");
     let run = dry_run(&["--index-name", "vectorindex1", "--keys-from", file.path()], &CREDENTIALS);
     assert_eq!(run.code, USAGE, "{run:?}");
@@ -126,14 +126,14 @@ fn a_bad_line_ends_it_as_it_would_a_run() {
 }
 
 #[test]
-fn it_is_dated_now_unless_told_otherwise() {
+fn the_default_date_is_now() {
     let run = dry_run(&["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#], &CREDENTIALS);
     let date = httpdate::parse_http_date(run.json()["headers"]["date"].as_str().unwrap()).unwrap();
     assert!(SystemTime::now().duration_since(date).unwrap() < Duration::from_secs(60), "{date:?}");
 }
 
 #[test]
-fn nothing_is_sent_and_nothing_is_asked() {
+fn nothing_is_sent_and_no_question_is_asked() {
     let service = Service::start();
     let options =
         ["--index-name", "vectorindex1", "--keys", r#"["doc-001"]"#, "--endpoint", &service.url()];

@@ -1,4 +1,4 @@
-//! `--failed-keys` over several runs: a file belongs to one of them.
+//! `--failed-keys` over several runs. A file belongs to one of them.
 
 use std::fs;
 use std::io::Write;
@@ -14,10 +14,10 @@ use oss_delete_vectors::transports::Server;
 use oss_delete_vectors::{Deleted, Now, ServiceError, code};
 
 use crate::output_files::{delete, many};
-use crate::program::{CREDENTIALS, File, INCOMPLETE, PLACE, REFUSED, USAGE, command, finish, run};
+use crate::program::{CREDENTIALS, File, INCOMPLETE, PLACE, REJECTED, USAGE, command, finish, run};
 
 #[test]
-fn failed_keys_of_a_run_that_is_resumed_are_kept_together() {
+fn failed_keys_of_a_resumed_run_are_kept() {
     let (service, keys) = many("kept-together", 3000);
     service.emulator().reject_keys(["doc-00001"]);
     let checkpoint = File::none("kept-together", "checkpoint");
@@ -37,10 +37,10 @@ fn failed_keys_of_a_run_that_is_resumed_are_kept_together() {
     assert_eq!((without.code, shorter.code), (USAGE, USAGE));
 }
 
-/// Lines of a file that was removed are gone, those of one that was emptied as well.
+/// Lines of a removed or truncated file are lost.
 #[cfg(unix)]
 #[test]
-fn a_file_that_changes_under_the_run_is_reported() {
+fn files_changed_during_the_run_are_reported() {
     type Change = fn(&str);
     let changes: [(Change, &str); 4] = [
         (|path| fs::remove_file(path).unwrap(), "it was removed or renamed"),
@@ -58,13 +58,13 @@ fn a_file_that_changes_under_the_run_is_reported() {
                 fs::copy(path, format!("{path}.1")).unwrap();
                 fs::rename(format!("{path}.1"), path).unwrap();
             },
-            "another file has its name now",
+            "it was replaced by another file",
         ),
     ];
     for (change, reason) in changes {
         let (service, keys) = many("changes-under", 20_000);
         service.emulator().reject_keys(["doc-00001"]);
-        // So slow that the line is in the file before the last request.
+        // Slow, so that the line is in the file before the last request.
         service.emulator().set_rate_limit(Some(RateLimit::new(20.0, 1).unwrap()));
         let failed = File::none("changes-under", "jsonl");
         let (emulator, path, begun) = (service.shared(), failed.path().to_owned(), Instant::now());
@@ -102,7 +102,7 @@ fn a_file_that_changes_under_the_run_is_reported() {
 }
 
 #[test]
-fn a_run_that_is_resumed_cuts_off_only_what_a_run_wrote() {
+fn a_resumed_run_truncates_only_its_own_lines() {
     let (service, keys) = many("cuts-off", 3000);
     service.allow(0);
     let checkpoint = File::none("cuts-off", "checkpoint");
@@ -113,7 +113,7 @@ fn a_run_that_is_resumed_cuts_off_only_what_a_run_wrote() {
             &["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "--failed-keys", path],
         )
     };
-    assert_eq!(with(failed.path()).code, REFUSED);
+    assert_eq!(with(failed.path()).code, REJECTED);
     let cut_short = failed.read();
     assert!(cut_short.lines().count() > 0);
     service.allow(u64::MAX);
@@ -129,7 +129,7 @@ fn a_run_that_is_resumed_cuts_off_only_what_a_run_wrote() {
     ] {
         let other = File::new("cuts-off-other", "jsonl", foreign);
         let run = with(other.path());
-        let expected = "cannot be written: after 0 bytes of the checkpoint's run comes what no run wrote; name the file of that run";
+        let expected = "cannot be written: after 0 bytes of the checkpoint's run it has other content; name the file of that run";
         assert_eq!(run.stderr, format!("error: --failed-keys {}: {expected}\n", other.path()));
         assert_eq!(
             (run.code, other.read().as_str(), service.requests()),
@@ -137,11 +137,11 @@ fn a_run_that_is_resumed_cuts_off_only_what_a_run_wrote() {
         );
     }
     for ours in torn {
-        // It ends where it was killed, each time.
+        // The file of a killed run can end anywhere in a line.
         service.allow(0);
         fs::write(failed.path(), ours).unwrap();
         let run = with(failed.path());
-        assert_eq!(run.code, REFUSED, "{ours:?}: {run:?}");
+        assert_eq!(run.code, REJECTED, "{ours:?}: {run:?}");
         assert!(failed.read().starts_with("{\"key\":\"doc-"), "{ours:?}");
     }
     service.allow(u64::MAX);
@@ -154,7 +154,7 @@ fn a_run_that_is_resumed_cuts_off_only_what_a_run_wrote() {
 }
 
 #[test]
-fn what_is_covered_ends_with_a_line() {
+fn the_covered_part_ends_with_a_line() {
     let (service, keys) = many("ends-with-a-line", 3000);
     service.emulator().reject_keys(["doc-00001"]);
     let checkpoint = File::none("ends-with-a-line", "checkpoint");
@@ -175,7 +175,7 @@ fn what_is_covered_ends_with_a_line() {
 }
 
 #[test]
-fn lines_of_another_run_are_not_cut_off() {
+fn lines_of_another_run_are_not_truncated() {
     for rejects in [false, true] {
         let (service, keys) = many(&format!("another-run-{rejects}"), 3000);
         if rejects {
@@ -191,7 +191,7 @@ fn lines_of_another_run_are_not_cut_off() {
         };
         service.allow(if rejects { 25 } else { 3 });
         assert_ne!(with(&first).code, Some(0));
-        // After a kill it may be empty; or somebody makes room for the next job.
+        // After a kill the file may be empty, or somebody may have emptied it for the next job.
         fs::write(failed.path(), "").unwrap();
         service.allow(u64::MAX);
         service.emulator().reject_keys(["doc-00002"]);
@@ -199,7 +199,7 @@ fn lines_of_another_run_are_not_cut_off() {
         let (lines, requests) = (failed.read(), service.requests());
         assert!(!lines.is_empty());
         let resumed = with(&first);
-        let expected = "cannot be written: its lines are of another run than the checkpoint; name the file of that run";
+        let expected = "cannot be written: its lines are from another run than the checkpoint; name the file of that run";
         let expected = format!("error: --failed-keys {}: {expected}\n", failed.path());
         assert_eq!((resumed.code, resumed.stderr), (USAGE, expected));
         assert_eq!((failed.read(), service.requests()), (lines, requests));
@@ -207,7 +207,7 @@ fn lines_of_another_run_are_not_cut_off() {
 }
 
 #[test]
-fn keys_that_failed_before_the_file_was_named_are_reported() {
+fn keys_that_failed_before_the_file_was_given_are_reported() {
     let (service, keys) = many("named-later", 3000);
     service.emulator().reject_keys(["doc-00001", "doc-00002"]);
     let (checkpoint, failed) =
@@ -224,7 +224,7 @@ fn keys_that_failed_before_the_file_was_named_are_reported() {
 }
 
 #[test]
-fn a_failed_key_is_in_the_file_while_the_run_goes_on() {
+fn failed_keys_are_written_during_the_run() {
     let (_, keys) = many("goes-on-failed", 600);
     let failed = File::none("goes-on-failed", "jsonl");
     let is_free = Arc::new(AtomicBool::new(false));
@@ -263,7 +263,7 @@ fn a_failed_key_is_in_the_file_while_the_run_goes_on() {
     };
     while !is_listed() {
         std::thread::yield_now();
-        assert!(begun.elapsed() < Duration::from_secs(20), "it is not in the file");
+        assert!(begun.elapsed() < Duration::from_secs(20), "the key is not in the file");
     }
     is_free.store(true, Ordering::SeqCst);
     let run = finish(child);

@@ -1,9 +1,9 @@
-//! A home directory for one test, with the files that it puts there.
+//! A home directory for one test, with its files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Removed with the value.
+/// Removed on drop.
 pub(crate) struct Home(PathBuf);
 
 impl Home {
@@ -14,7 +14,7 @@ impl Home {
         Self(path)
     }
 
-    /// One whose `.ossutilconfig` holds this.
+    /// A home directory with this `.ossutilconfig`.
     pub(crate) fn with_config(test: &str, content: impl AsRef<[u8]>) -> Self {
         let home = Self::new(test);
         home.write(".ossutilconfig", content);
@@ -25,12 +25,12 @@ impl Home {
         self.0.to_str().unwrap()
     }
 
-    /// Where a file of this name is, or would be.
+    /// The path of a file in it, which need not exist.
     pub(crate) fn file(&self, name: &str) -> String {
         self.0.join(name).into_os_string().into_string().unwrap()
     }
 
-    /// The path of what was written.
+    /// Writes a file, and returns its path.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         fs::write(self.0.join(name), content).unwrap();
         self.file(name)
@@ -40,7 +40,7 @@ impl Home {
         Path::new(&self.file(name)).exists()
     }
 
-    /// The variable that says where it is.
+    /// The variable with the path of the directory.
     pub(crate) fn variable(&self) -> (&str, &str) {
         (if cfg!(windows) { "USERPROFILE" } else { "HOME" }, self.path())
     }

@@ -1,4 +1,4 @@
-//! A file that changes while it is read ends the run, and no piece of a line is sent as a key.
+//! A file that changes while it is read ends the run. No part of a line is sent as a key.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,8 @@ use oss_delete_vectors::{Deleted, Now};
 use serde_json::Value;
 
 use crate::program::{
-    CREDENTIALS, File, INCOMPLETE, Run, TRANSPORTS, against, command, credentials, finish, target,
+    CREDENTIALS, File, INCOMPLETE, Run, TRANSPORTS, command, credentials, finish, options_for,
+    target,
 };
 
 /// More than is read ahead of the first request.
@@ -29,8 +30,8 @@ fn file(test: &str) -> File {
     File::new(test, "txt", (0..KEYS).map(line).collect::<String>())
 }
 
-/// A run over the lines of `KEYS` keys, and the keys that were sent. `change` is called when the
-/// first request comes.
+/// Runs over a file with `KEYS` keys, and returns the keys that were sent. Calls `change` at the
+/// first request.
 fn run_while(
     file: &File,
     transport: &str,
@@ -52,7 +53,7 @@ fn run_while(
     })
     .unwrap();
     let url = server.url();
-    let base = against(&url).chain(["-j", "1"]);
+    let base = options_for(&url).chain(["-j", "1"]);
     let from =
         ["--keys-from", if from_stdin { "-" } else { file.path() }, "--transport", transport];
     let mut command = command(base.chain(from), &CREDENTIALS);
@@ -71,7 +72,7 @@ fn open(path: &str) -> fs::File {
 
 type Change = fn(&str);
 
-/// Each with what is said of it; the file has 1,600,000 bytes.
+/// Each change with its message. The file has 1,600,000 bytes.
 const CHANGES: [(Change, &str); 6] = [
     (|path| open(path).set_len(8).unwrap(), "its size was 1,600,000 bytes and is 8"),
     (
@@ -95,7 +96,7 @@ const CHANGES: [(Change, &str); 6] = [
             fs::write(format!("{path}.new"), "document-000000\n").unwrap();
             fs::rename(format!("{path}.new"), path).unwrap();
         },
-        "another file has its name now",
+        "it was replaced by another file",
     ),
     (|path| fs::remove_file(path).unwrap(), "it was removed or renamed"),
 ];
@@ -109,8 +110,9 @@ fn a_change_ends_the_run_and_no_torn_key_is_sent() {
             let expected = format!("error: {} changed while it was read: {reason}\n", file.path());
             assert!(run.stderr.starts_with(&expected), "{run:?}");
             assert!(
-                run.stderr
-                    .ends_with("help: try again with a file that does not change meanwhile\n"),
+                run.stderr.ends_with(
+                    "help: try again with a file that does not change in the meantime\n"
+                ),
                 "{run:?}"
             );
             assert_eq!(
@@ -127,7 +129,7 @@ fn a_change_ends_the_run_and_no_torn_key_is_sent() {
 }
 
 #[test]
-fn stdin_that_is_a_file_is_watched_too() {
+fn stdin_redirected_from_a_file_is_checked_too() {
     for transport in TRANSPORTS {
         let file = file(&format!("change-stdin-{transport}"));
         let (run, sent) = run_while(&file, transport, true, |path| open(path).set_len(8).unwrap());
@@ -142,14 +144,14 @@ fn stdin_that_is_a_file_is_watched_too() {
 }
 
 #[test]
-fn a_file_that_stays_as_it_is_is_read_to_its_end() {
+fn unchanged_files_are_read_to_the_end() {
     let file = file("no-change");
     let (run, sent) = run_while(&file, "hyper", false, |_| {});
     assert_eq!((run.code, sent.len(), run.stderr.as_str()), (Some(0), KEYS, ""), "{run:?}");
 }
 
 #[test]
-fn a_blank_line_does_not_keep_a_key_waiting() {
+fn a_blank_line_does_not_delay_a_key() {
     for (transport, lines) in TRANSPORTS
         .into_iter()
         .flat_map(|transport| ["doc-001\n\n", "doc-001\n\u{7f}\n"].map(|lines| (transport, lines)))
@@ -157,19 +159,19 @@ fn a_blank_line_does_not_keep_a_key_waiting() {
         let emulator = Arc::new(Mutex::new(
             Emulator::with_vectors(&target(), credentials(), ["doc-001"]).unwrap(),
         ));
-        let (answering, begun) = (Arc::clone(&emulator), Instant::now());
+        let (responding, begun) = (Arc::clone(&emulator), Instant::now());
         let (sender, receiver) = std::sync::mpsc::channel();
         let server =
             Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request: Request<Bytes>| {
                 let _ = sender.send(());
-                answering
+                responding
                     .lock()
                     .unwrap()
                     .handle(Now::new(begun.elapsed(), SystemTime::now()), &request)
             })
             .unwrap();
         let url = server.url();
-        let base = against(&url);
+        let base = options_for(&url);
         let from = ["--keys-from", "-", "--on-bad-key", "skip", "--transport", transport];
         let mut command = command(base.chain(from), &CREDENTIALS);
         let mut child = command

@@ -1,9 +1,9 @@
-//! Input that is no lines of keys, and text in other encodings: refused with the reason before
-//! anything is sent.
+//! Input that is not lines of keys, and text in other encodings: rejected with the reason before a
+//! request.
 
 use crate::home::Home;
 use crate::program::{
-    CREDENTIALS, File, PLACE, REFUSED, Run, Service, TRANSPORTS, USAGE, run, run_with_stdin,
+    CREDENTIALS, File, PLACE, REJECTED, Run, Service, TRANSPORTS, USAGE, run, run_with_stdin,
 };
 
 fn delete(service: &Service, options: &[&str], stdin: impl AsRef<[u8]>) -> Run {
@@ -24,7 +24,7 @@ fn utf16(text: &str) -> Vec<u8> {
 const OR_LINES: &str = "or add --keys-format lines if these are the keys themselves";
 
 #[test]
-fn what_is_plainly_not_keys_is_refused() {
+fn input_that_is_obviously_not_keys_is_rejected() {
     let service = Service::start();
     let later = format!("{}\"doc-001\"\n", "doc-002\n".repeat(1000));
     let jsonl = "add --keys-format jsonl, or --keys-format lines if these are the keys themselves";
@@ -117,7 +117,7 @@ fn what_is_plainly_not_keys_is_refused() {
 }
 
 #[test]
-fn an_option_settles_the_format() {
+fn options_select_the_format() {
     let keys =
         ["\"doc-001\"", "{\"id\":1}", "a\tb", "a,b", " a ", "key", "# x", "\r\ra", "\u{feff}b"];
     for transport in TRANSPORTS {
@@ -133,7 +133,7 @@ fn an_option_settles_the_format() {
 }
 
 #[test]
-fn binary_input_is_named_whatever_the_options() {
+fn binary_input_is_rejected_with_any_options() {
     let service = Service::start();
     let zeros = format!("{}\0\n", "doc-001\n".repeat(10));
     for (bytes, reason) in [
@@ -183,11 +183,11 @@ fn binary_input_is_named_whatever_the_options() {
 }
 
 #[test]
-fn skipping_ends_in_a_file_that_is_mostly_bad() {
+fn mostly_invalid_files_are_rejected_despite_skip() {
     for transport in TRANSPORTS {
         let service = Service::start();
         let options = ["--keys-from", "-", "--on-bad-key", "skip", "--transport", transport];
-        // Some encoding that is not UTF-8.
+        // An encoding that is not UTF-8.
         let run = delete(
             &service,
             &options,
@@ -202,7 +202,7 @@ fn skipping_ends_in_a_file_that_is_mostly_bad() {
         let run = delete(&service, &options, b"\xb5\xe7-1\n\xb5\xe7-2\n");
         assert!(run.stderr.contains("error: stdin: none of 2 lines holds a key\n"), "{run:?}");
         assert_eq!((run.code, run.counts()), (USAGE, [0; 6]), "{run:?}");
-        // What comes after the beginning can be binary too.
+        // Binary data can also follow later.
         let zero = format!("{}doc\0-002\n", "doc-001\n".repeat(20_000));
         let run = delete(&service, &options, zero);
         let expected =
@@ -212,7 +212,7 @@ fn skipping_ends_in_a_file_that_is_mostly_bad() {
 }
 
 #[test]
-fn failed_keys_are_taken_back_whatever_their_name() {
+fn failed_keys_files_are_recognized_by_content() {
     for transport in TRANSPORTS {
         let service = Service::start();
         let keys = ["doc-002", "\"quoted\"", "{\"key\":\"x\"}", "tab\tbed", "nul\0l", "line\nend"];
@@ -221,7 +221,7 @@ fn failed_keys_are_taken_back_whatever_their_name() {
         let array = serde_json::to_string(&keys).unwrap();
         let options = ["--keys", &array, "--failed-keys", failed.path(), "--transport", transport];
         let run = delete(&service, &options, "");
-        assert_eq!((run.code, run.counts()[1]), (REFUSED, keys.len() as u64), "{run:?}");
+        assert_eq!((run.code, run.counts()[1]), (REJECTED, keys.len() as u64), "{run:?}");
         for (from, stdin) in [(failed.path(), String::new()), ("-", failed.read())] {
             let service = Service::holding(keys.iter().map(|&key| key.to_owned()));
             let run = delete(&service, &["--keys-from", from, "--transport", transport], stdin);
@@ -243,7 +243,7 @@ fn failed_keys_are_taken_back_whatever_their_name() {
 }
 
 #[test]
-fn a_jsonl_file_of_plain_lines_is_refused() {
+fn a_jsonl_file_with_plain_lines_is_rejected() {
     let service = Service::start();
     let file = File::new("plain-lines", "jsonl", "doc-001\ndoc-002\n");
     let run = delete(&service, &["--keys-from", file.path()], "");
@@ -278,7 +278,7 @@ fn an_input_without_keys_is_reported() {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_part_of_any_text() {
+fn byte_order_marks_are_removed() {
     let home = Home::new("byte-order-marks");
     let authority = crate::certificates::Authority::new();
     let [id, secret] = CREDENTIALS.map(|(_, value)| value);
@@ -316,7 +316,7 @@ fn a_byte_order_mark_is_no_part_of_any_text() {
 }
 
 #[test]
-fn text_in_utf_16_is_named_wherever_it_comes_in() {
+fn utf_16_text_is_rejected_in_every_input() {
     let home = Home::new("utf-16");
     let service = Service::start();
     let url = service.url();

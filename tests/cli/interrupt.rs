@@ -1,4 +1,4 @@
-//! Ctrl-C: once to stop in order, twice to leave.
+//! Ctrl-C: once to stop, twice to abort.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read};
@@ -14,12 +14,12 @@ use oss_delete_vectors::{GetVectors, Operation, ServiceError, code};
 
 use crate::canary;
 use crate::program::{
-    CREDENTIALS, File, INTERRUPTED, Service, TRANSPORTS, against, command, finish, run,
+    CREDENTIALS, File, INTERRUPTED, Service, TRANSPORTS, command, finish, options_for, run,
 };
 use crate::service::real_time;
 
 fn spawn(endpoint: &str, options: &[&str]) -> (Child, BufReader<ChildStderr>) {
-    let base = against(endpoint);
+    let base = options_for(endpoint);
     let mut command = command(base.chain(options.iter().copied()), &CREDENTIALS);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -66,7 +66,7 @@ fn first_interrupt_stops_a_resumable_run() {
         interrupt(&child, signal);
         assert_eq!(
             line(&mut stderr),
-            "stopping: waiting for the requests in flight; once more to leave them\n"
+            "stopping: waiting for requests in flight; interrupt again to abort\n"
         );
         let stopped = finish(child);
         stopped.check_sum();
@@ -77,18 +77,18 @@ fn first_interrupt_stops_a_resumable_run() {
         );
         let gone = 20_000 - service.left() as u64;
         assert!((deleted..=deleted + unconfirmed).contains(&gone), "{gone}: {stopped:?}");
-        let mut told = String::new();
-        stderr.read_to_string(&mut told).unwrap();
-        canary::assert_not_in(&told);
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        canary::assert_not_in(&text);
         assert!(
-            told.starts_with("error: interrupted\n")
-                && told.ends_with("help: to go on, run the same command again\n"),
-            "{told}"
+            text.starts_with("error: interrupted\n")
+                && text.ends_with("help: to continue, run the same command again\n"),
+            "{text}"
         );
 
         service.emulator().set_rate_limit(None);
         let url = service.url();
-        let base = against(&url);
+        let base = options_for(&url);
         let resumed = run(base.chain(options), &CREDENTIALS);
         assert_eq!(
             (resumed.code, &resumed.counts()[..5]),
@@ -100,7 +100,7 @@ fn first_interrupt_stops_a_resumable_run() {
 }
 
 #[test]
-fn twice_it_waits_for_nothing() {
+fn second_interrupt_aborts_the_run() {
     for transport in TRANSPORTS {
         let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}", silent.local_addr().unwrap());
@@ -112,12 +112,33 @@ fn twice_it_waits_for_nothing() {
         interrupt(&child, "INT");
         assert!(line(&mut stderr).starts_with("stopping: "));
         interrupt(&child, "INT");
-        let left = finish(child);
-        assert_eq!((left.code, left.counts()), (INTERRUPTED, [0, 0, 2, 0, 0, 1]), "{left:?}");
+        let aborted = finish(child);
+        assert_eq!(
+            (aborted.code, aborted.counts()),
+            (INTERRUPTED, [0, 0, 2, 0, 0, 1]),
+            "{aborted:?}"
+        );
     }
 }
 
-/// Without an interrupt it would wait for minutes.
+#[test]
+fn interrupt_while_keys_are_counted_ends_the_program() {
+    for (transport, signal) in TRANSPORTS.into_iter().zip(["INT", "TERM"]) {
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let (child, mut stderr) =
+            spawn(&url, &["--prefix", "doc", "--dry-run", "--transport", transport]);
+        let (mut connection, _) = silent.accept().unwrap();
+        connection.read_exact(&mut [0; 16]).unwrap();
+        interrupt(&child, signal);
+        let run = finish(child);
+        assert_eq!((run.code, run.stdout.as_str()), (INTERRUPTED, ""), "{run:?}");
+        assert_eq!(line(&mut stderr), "error: interrupted\n");
+        assert_eq!(line(&mut stderr), "note: nothing was deleted\n");
+    }
+}
+
+/// Without an interrupt, the lookup would wait for minutes.
 #[test]
 fn a_lookup_is_interrupted_while_it_waits() {
     for transport in TRANSPORTS {

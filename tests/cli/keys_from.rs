@@ -1,4 +1,4 @@
-//! `--keys-from`: files and stdin, read as a stream.
+//! `--keys-from`: files and stdin, read as streams.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -7,12 +7,12 @@ use http::StatusCode;
 use oss_delete_vectors::{ServiceError, code};
 
 use crate::program::{
-    CREDENTIALS, File, INCOMPLETE, REFUSED, Run, Service, TRANSPORTS, USAGE, against, command,
-    finish, run, run_with_stdin,
+    CREDENTIALS, File, INCOMPLETE, REJECTED, Run, Service, TRANSPORTS, USAGE, command, finish,
+    options_for, run, run_with_stdin,
 };
 
 fn arguments<'a>(endpoint: &'a str, options: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
-    let base = against(endpoint);
+    let base = options_for(endpoint);
     base.chain(options.iter().copied())
 }
 
@@ -25,7 +25,7 @@ fn delete(service: &Service, options: &[&str], stdin: impl AsRef<[u8]>) -> Run {
     run
 }
 
-/// What helps against bad lines.
+/// The help for bad lines.
 const SKIP: &str = "with --on-bad-key skip, which skips such lines";
 
 fn lines(keys: std::ops::Range<usize>) -> String {
@@ -33,7 +33,7 @@ fn lines(keys: std::ops::Range<usize>) -> String {
 }
 
 #[test]
-fn several_inputs_at_once_in_every_form() {
+fn several_inputs_are_read_in_every_format() {
     let plain = File::new("plain", "txt", "\u{feff}doc-001\r\n\r\ndoc-002\r\n");
     let json = File::new("json", "jsonl", "\"doc-003\"\n{\"key\":\"doc-004\",\"vector\":[0.5]}\n");
     for transport in TRANSPORTS {
@@ -53,7 +53,8 @@ fn several_inputs_at_once_in_every_form() {
             .chain(["--keys", r#"["doc-006"]"#, "--keys", r#"["doc-007","doc-001"]"#])
             .collect();
         let run = delete(&service, &options, "doc-005\n");
-        // A slow input has its keys sent before the next one is read: the requests depend on time.
+        // Keys of a slow input are sent before the next input is read, so the number of requests
+        // depends on timing.
         assert_eq!((run.code, &run.counts()[..5]), (Some(0), &[7, 0, 0, 0, 1][..]), "{run:?}");
         assert_eq!(
             (&run.json()["keys_read"], &run.json()["input_complete"]),
@@ -64,7 +65,7 @@ fn several_inputs_at_once_in_every_form() {
 }
 
 #[test]
-fn stdin_is_json_if_an_option_says_so() {
+fn stdin_is_json_with_the_option() {
     let service = Service::start();
     let run = delete(
         &service,
@@ -91,14 +92,14 @@ fn any_number_of_keys_over_either_transport() {
 }
 
 #[test]
-fn no_keys_are_no_error_and_no_request() {
+fn no_keys_are_not_an_error_and_send_no_request() {
     let service = Service::start();
     let run = delete(&service, &["--keys-from", "-"], "\n\n");
     assert_eq!((run.code, run.counts(), service.requests()), (Some(0), [0; 6], 0), "{run:?}");
 }
 
 #[test]
-fn bad_line_stops_the_run_and_is_located() {
+fn bad_line_stops_the_run_and_is_reported() {
     for transport in TRANSPORTS {
         let service = Service::start();
         let file =
@@ -117,12 +118,12 @@ fn bad_line_stops_the_run_and_is_located() {
             (&run.json()["error"]["message"], &run.json()["input_complete"]),
             (&reason.into(), &false.into())
         );
-        assert_eq!(run.counts()[..3], [0, 0, 0], "what was read has its outcome: {run:?}");
+        assert_eq!(run.counts()[..3], [0, 0, 0], "keys that were read have an outcome: {run:?}");
     }
 }
 
 #[test]
-fn what_was_sent_before_a_bad_line_is_accounted_for() {
+fn keys_before_a_bad_line_are_accounted_for() {
     for transport in TRANSPORTS {
         let service = Service::holding((0..9000).map(|number| format!("doc-{number:05}")));
         let failed = File::none("before-bad-line", "jsonl");
@@ -150,7 +151,7 @@ fn what_was_sent_before_a_bad_line_is_accounted_for() {
         assert_eq!(
             failed.read().lines().count() as u64,
             not_attempted,
-            "every key that was read and not deleted is reported"
+            "every key that was read but not deleted is reported"
         );
     }
 }
@@ -168,7 +169,8 @@ fn resumed_run_can_skip_a_bad_line() {
     for _ in 0..2 {
         let run = delete(&service, &options, "");
         assert!(
-            run.stderr.ends_with(&format!("help: to go on, run the same command again {SKIP}\n")),
+            run.stderr
+                .ends_with(&format!("help: to continue, run the same command again {SKIP}\n")),
             "{run:?}"
         );
     }
@@ -191,9 +193,9 @@ fn bad_lines_may_be_skipped_and_are_counted() {
         (&run.json()["bad_lines"], &run.json()["input_complete"]),
         (&25.into(), &true.into())
     );
-    let told: Vec<&str> = run.stderr.lines().collect();
-    assert_eq!(told.len(), 21, "{run:?}");
-    for (number, line) in told[..20].iter().enumerate() {
+    let warnings: Vec<&str> = run.stderr.lines().collect();
+    assert_eq!(warnings.len(), 21, "{run:?}");
+    for (number, line) in warnings[..20].iter().enumerate() {
         assert!(
             line.starts_with(&format!(
                 "warning: skipped: stdin, line {}: key must be 1 to 1024 characters",
@@ -202,11 +204,11 @@ fn bad_lines_may_be_skipped_and_are_counted() {
             "{line}"
         );
     }
-    assert_eq!(told[20], "warning: further skipped lines are counted, and not reported");
+    assert_eq!(warnings[20], "warning: further skipped lines are counted, and not reported");
 }
 
 #[test]
-fn unreadable_inputs_are_refused_before_anything_is_sent() {
+fn unreadable_inputs_are_rejected_before_a_request() {
     let service = Service::start();
     let json = File::new("array", "json", "[\"doc-001\"]");
     let folder = env!("CARGO_TARGET_TMPDIR");
@@ -226,11 +228,11 @@ fn unreadable_inputs_are_refused_before_anything_is_sent() {
         ),
         (
             &["--keys-from", "-", "--keys-from", "-"],
-            "error: --keys-from -: this pipe is given twice, and can be read once\n",
+            "error: --keys-from -: this pipe is given twice, but can be read only once\n",
         ),
         (
             &["--keys-from", "-", "--keys", "-"],
-            "error: --keys: stdin is given twice, and can be read once\n",
+            "error: --keys: stdin is given twice, but can be read only once\n",
         ),
         (&["--keys-from", json.path()], &array),
         (
@@ -248,19 +250,19 @@ fn unreadable_inputs_are_refused_before_anything_is_sent() {
 /// Two readers of one pipe would each get pieces of its lines.
 #[cfg(unix)]
 #[test]
-fn a_pipe_given_twice_is_refused() {
+fn a_pipe_given_twice_is_rejected() {
     let service = Service::start();
     let keys = "doc-001\n".repeat(50_000);
     for paths in [["-", "/dev/stdin"], ["/dev/stdin", "-"], ["/dev/stdin", "/dev/fd/0"]] {
         let run = delete(&service, &["--keys-from", paths[0], "--keys-from", paths[1]], &keys);
         let expected = format!(
-            "error: --keys-from {}: this pipe is given twice, and can be read once\n",
+            "error: --keys-from {}: this pipe is given twice, but can be read only once\n",
             paths[1]
         );
         assert_eq!((run.code, run.stderr), (USAGE, expected), "{paths:?}");
     }
     assert_eq!(service.requests(), 0);
-    // Files and devices are read by each.
+    // Files and devices can be read twice.
     let file = File::new("twice", "txt", "doc-002\n");
     let options =
         ["--keys-from", file.path(), "--keys-from", "/dev/null", "--keys-from", "/dev/null"];
@@ -269,7 +271,7 @@ fn a_pipe_given_twice_is_refused() {
 }
 
 #[test]
-fn after_a_fatal_answer_the_rest_of_the_input_is_not_read() {
+fn input_is_not_read_after_a_fatal_response() {
     for transport in TRANSPORTS {
         let service = Service::start();
         let denial = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed");
@@ -283,7 +285,7 @@ fn after_a_fatal_answer_the_rest_of_the_input_is_not_read() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // It never ends: only the program can.
+        // The input is endless, so only the program can end it.
         let mut stdin = child.stdin.take().unwrap();
         let mut more = (0..).step_by(100);
         while stdin
@@ -294,7 +296,7 @@ fn after_a_fatal_answer_the_rest_of_the_input_is_not_read() {
         run.check_sum();
         assert_eq!(
             (run.code, run.counts()[0], &run.json()["input_complete"]),
-            (REFUSED, 0, &false.into()),
+            (REJECTED, 0, &false.into()),
             "{run:?}"
         );
         assert!(run.json()["keys_read"].as_u64().unwrap() <= 48 * 500, "{run:?}");

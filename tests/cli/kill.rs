@@ -1,7 +1,8 @@
-//! A million keys through a faulty network, killed again and again: all are gone in the end, and
-//! little is sent twice. And runs that only list their failed keys: what was reported failed a
+//! A million keys through a faulty network, with runs that are killed: in the end all keys are
+//! deleted, and few are sent twice. Also runs that only list failed keys: keys reported one second
+//! before the kill are in the file.
 //! second before the kill is in the file.
-//!
+//! `KILL_KEYS=10000000` deletes more keys. `--nocapture` prints the cost of each kill.
 //! `KILL_KEYS=10000000` makes it more. What each kill cost is printed with `--nocapture`.
 #![cfg(unix)]
 
@@ -24,15 +25,15 @@ use crate::random::Random;
 
 const KILLS: u64 = 5;
 const FAULTS: &str = "lost-response=0.01,server-error=0.02,connection-refused=0.01,truncated-response=0.01,repeated-request=0.01,page=0.01";
-/// The service's limit, and what the command line says on top.
+/// The service's limit, and that of the command line.
 const LIMIT: f64 = 600.0;
 const MAX_QPS: u64 = 400;
 const CONCURRENCY: u64 = 16;
 
-/// What may be unsettled at any moment, in keys: see `BulkDelete::can_push`.
+/// The maximum number of unsettled keys: see `BulkDelete::can_push`.
 const UNSETTLED: u64 = 500 * (2 * CONCURRENCY + 16 + 1);
 
-fn survive(test: &str, transport: &str, is_stdin: bool) {
+fn run_with_kills(test: &str, transport: &str, is_stdin: bool) {
     let count: u64 = env::var("KILL_KEYS")
         .map_or(1_000_000, |count| count.parse().expect("KILL_KEYS is a number"));
     let keys = File::new(
@@ -97,7 +98,7 @@ fn survive(test: &str, transport: &str, is_stdin: bool) {
         println!(
             "{test}: kill {kill} with {gone} gone and {covered} covered: {repeated} are sent again"
         );
-        // An interval is a second, and what the machine takes to write and to kill comes on top.
+        // The interval is one second. The system also needs time to write and to kill.
         let interval = saved_at.elapsed().unwrap().max(Duration::from_secs(1));
         let most = MAX_QPS as f64 * 500.0 * interval.as_secs_f64() + UNSETTLED as f64;
         assert!(
@@ -113,15 +114,15 @@ fn survive(test: &str, transport: &str, is_stdin: bool) {
 
 #[test]
 fn from_a_file() {
-    survive("kill-file", "hyper", false);
+    run_with_kills("kill-file", "hyper", false);
 }
 
 #[test]
 fn from_stdin() {
-    survive("kill-stdin", "ureq", true);
+    run_with_kills("kill-stdin", "ureq", true);
 }
 
-/// Without a checkpoint the file of failed keys is all that is left of a run that is killed.
+/// Without a checkpoint, only the file of failed keys is left of a killed run.
 #[test]
 fn failed_keys_outlive_a_kill() {
     let mut random = Random::new(7);
@@ -135,8 +136,8 @@ fn failed_keys_outlive_a_kill() {
         let failed = File::none(&name, "jsonl");
         let refused: Arc<Mutex<Vec<(Instant, String)>>> = Arc::default();
         let seen = Arc::clone(&refused);
-        // A batch is rejected as long as it holds a key that ends with 7; the first one is not, so
-        // that something is deleted.
+        // Batches are rejected while they contain a key that ends in 7. The first batch has none,
+        // so that keys are deleted.
         let handler = move |request: http::Request<bytes::Bytes>| {
             let body: Value = serde_json::from_slice(request.body()).unwrap();
             let keys: Vec<&str> =
@@ -196,7 +197,7 @@ fn failed_keys_outlive_a_kill() {
                 serde_json::from_str::<Value>(line).unwrap()["key"].as_str().unwrap().to_owned()
             })
             .collect();
-        // What the system took to write and to kill comes on top of the second.
+        // In addition to the second, the system needs time to write and to kill.
         let margin = Duration::from_secs(1).max(since_written) + Duration::from_millis(500);
         let refused = refused.lock().unwrap();
         let due = refused.iter().filter(|(at, _)| killed_at - *at > margin);

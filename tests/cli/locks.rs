@@ -1,5 +1,5 @@
-//! Two runs at once: the second one on the same output file ends before it sends anything, and says
-//! who uses the file.
+//! Two concurrent runs: the second one with the same output file ends before its first request, and
+//! reports which process uses the file.
 #![cfg(unix)]
 
 use std::fs;
@@ -74,14 +74,14 @@ impl Held {
 }
 
 #[test]
-fn the_second_run_says_who_uses_the_file_and_ends() {
+fn the_second_run_ends_and_reports_the_first() {
     for option in ["--checkpoint", "--failed-keys"] {
         let held = Held::new(&format!("held{option}"));
         let file = File::none(&format!("held{option}"), "out");
         let lock = format!("{}{LOCK}", file.path());
         let first = held.spawn(&[option, file.path()]);
         let before = fs::read_to_string(file.path()).unwrap();
-        // By another name as well.
+        // Also by another name.
         let link = File::none(&format!("held-link{option}"), "out");
         std::os::unix::fs::symlink(file.path(), link.path()).unwrap();
         for path in [file.path(), link.path()] {
@@ -100,12 +100,12 @@ fn the_second_run_says_who_uses_the_file_and_ends() {
         );
         held.is_free.store(1, Ordering::SeqCst);
         assert_eq!(finish(first).code, Some(0));
-        assert!(!fs::exists(&lock).unwrap(), "a run that ends leaves no lock");
+        assert!(!fs::exists(&lock).unwrap(), "a finished run must leave no lock");
         assert_eq!(held.run(&[option, file.path()]).code, Some(0));
     }
 }
 
-/// A hard link, and a link to a file that was not there yet.
+/// A hard link, and a link to a file that did not exist yet.
 #[test]
 fn a_file_with_two_names_is_locked() {
     let held = Held::new("two-names");
@@ -133,7 +133,7 @@ fn a_file_with_two_names_is_locked() {
 }
 
 #[test]
-fn lock_of_a_killed_run_blocks_no_other_run() {
+fn locks_of_killed_runs_do_not_block_others() {
     let held = Held::new("killed-holder");
     let checkpoint = File::none("killed-holder", "checkpoint");
     let lock = File::none("killed-holder", &format!("checkpoint{LOCK}"));
@@ -151,7 +151,7 @@ fn lock_of_a_killed_run_blocks_no_other_run() {
 }
 
 #[test]
-fn a_lock_is_taken_through_no_link() {
+fn locks_do_not_follow_links() {
     let held = Held::new("lock-link");
     held.is_free.store(1, Ordering::SeqCst);
     let checkpoint = File::none("lock-link", "checkpoint");
@@ -166,9 +166,9 @@ fn a_lock_is_taken_through_no_link() {
     );
 }
 
-/// Many at once, again and again: exactly one at a time gets the file, and none is torn.
+/// Many concurrent runs, repeatedly: exactly one at a time has the file, and no file is corrupted.
 #[test]
-fn runs_at_once_on_one_file_exclude_each_other() {
+fn concurrent_runs_exclude_each_other() {
     let held = Held::new("at-once");
     held.is_free.store(1, Ordering::SeqCst);
     let failed = File::none("at-once", "jsonl");

@@ -1,9 +1,11 @@
-//! `delete-vectors` as its users meet it: the built program, run with arguments, an environment and nothing on stdin.
+//! `delete-vectors` from the outside: the built program with arguments, an environment, and an
+//! empty stdin.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod ca_file;
+mod checkpoint_mismatch;
 mod config_file;
 #[cfg(unix)]
 mod credential_process;

@@ -1,5 +1,5 @@
-//! `--prefix`, `--filter` and `--all`: exactly the selected vectors are gone; a dry run deletes
-//! nothing; what makes no sense is refused by name.
+//! `--prefix`, `--filter` and `--all`: exactly the selected vectors are deleted, a dry run deletes
+//! nothing, and invalid combinations are rejected by name.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -40,7 +40,7 @@ fn with(service: &Service, options: &[&str]) -> Run {
 }
 
 #[test]
-fn exactly_the_selected_vectors_are_gone() {
+fn exactly_the_selected_vectors_are_deleted() {
     const TENANTS: &str = r#"{"tenant":{"$in":["t1","t4"]}}"#;
     let filter_file = File::new("filter", "json", TENANTS);
     let in_file = filter_file.argument();
@@ -75,7 +75,7 @@ fn exactly_the_selected_vectors_are_gone() {
 }
 
 #[test]
-fn the_text_says_what_the_last_listing_found() {
+fn the_summary_reports_the_last_listing() {
     let service = documents(30);
     let url = service.url();
     let options =
@@ -122,7 +122,7 @@ fn a_dry_run_counts_and_deletes_nothing() {
 }
 
 #[test]
-fn combinations_that_make_no_sense_are_refused_by_name() {
+fn invalid_combinations_are_rejected_by_name() {
     let service = documents(10);
     let keys = r#"["a"]"#;
     let file = File::new("refused", "txt", "a\n");
@@ -137,14 +137,14 @@ fn combinations_that_make_no_sense_are_refused_by_name() {
         (&["--prefix", "a", "--on-bad-key", "skip"], "--prefix cannot be used with --on-bad-key: no keys are read".into()),
         (
             &["--prefix", "a", "--checkpoint", "c"],
-            "--prefix cannot be used with --checkpoint: a listing starts over; to go on after an interruption, run the same command again".into(),
+            "--prefix cannot be used with --checkpoint: a listing starts over; to continue after an interruption, run the same command again".into(),
         ),
         (
             &["--prefix", "a", "--dry-run", "--signing-time", "1"],
             "--prefix cannot be used with --signing-time: the dry run lists the index now".into(),
         ),
-        (&["--keys", keys, "--segments", "4"], "--segments needs --prefix, --filter or --all: it is about listing the index".into()),
-        (&["--keys", keys, "--passes", "4"], "--passes needs --prefix, --filter or --all: it is about listing the index".into()),
+        (&["--keys", keys, "--segments", "4"], "--segments needs --prefix, --filter or --all: it applies to listing the index".into()),
+        (&["--keys", keys, "--passes", "4"], "--passes needs --prefix, --filter or --all: it applies to listing the index".into()),
         (&["--keys", keys, "--verify", "--dry-run"], "--verify cannot be used with --dry-run: a dry run deletes nothing".into()),
         (&["--keys-from", "-", "--verify"], "--verify cannot be used with --keys-from -: the keys are read twice; write them to a file".into()),
         (&["--prefix", ""], "--prefix: must be 1 to 1024 characters, not \"\"".into()),
@@ -247,14 +247,14 @@ fn a_killed_run_is_finished_by_another() {
         finish(child);
         let expected: BTreeSet<String> =
             (0..20_000).map(document).filter(|key| !key.starts_with("doc-1")).collect();
-        assert!(left(&service).len() > expected.len(), "it was killed in the middle");
+        assert!(left(&service).len() > expected.len(), "killed in the middle");
         let run = finish(spawn());
         assert_eq!((run.code, left(&service)), (Some(0), expected), "{run:?}");
     }
 }
 
 #[test]
-fn an_index_that_is_not_there_is_named() {
+fn a_missing_index_is_reported() {
     let service = documents(1);
     service.emulator().remove_index(BUCKET, INDEX);
     let run = with(&service, &["--all", "--force"]);

@@ -10,7 +10,7 @@ use oss_delete_vectors::transports::Server;
 
 use crate::program::{CREDENTIALS, File, PLACE, TRANSPORTS, command, finish};
 
-/// The most memory that the program held while it deleted so many keys, in KiB.
+/// The peak memory of the program while it deletes this many keys, in KiB.
 fn peak(keys: u32, transport: &str) -> u64 {
     let server =
         Server::start((Ipv4Addr::LOCALHOST, 0).into(), |_| Deleted::new("id").to_response())
@@ -30,8 +30,8 @@ fn peak(keys: u32, transport: &str) -> u64 {
         "--transport",
         transport,
     ];
-    // As many connections from the first second on: each takes threads and buffers, which the short
-    // run would not open under load.
+    // The same number of connections from the first second on. Each takes threads and buffers,
+    // which the short run might not need under load.
     let options = [&options[..], &["--concurrency", "2"]].concat();
     let paths = ["--keys-from", file.path(), "--checkpoint", checkpoint.path()];
     let mut command = command(PLACE.into_iter().chain(options).chain(paths), &CREDENTIALS);
@@ -43,7 +43,7 @@ fn peak(keys: u32, transport: &str) -> u64 {
 }
 
 #[test]
-fn three_million_keys_take_no_more_than_three_hundred_thousand() {
+fn memory_of_many_keys_equals_that_of_few() {
     for transport in TRANSPORTS {
         let (few, many) = (peak(300_000, transport), peak(3_000_000, transport));
         println!("{transport}: {few} KiB for 300,000 keys, {many} KiB for 3,000,000");

@@ -1,8 +1,8 @@
-//! By prefix, by filter and all, from an index of a million vectors: over both transports, in 1 and
-//! 16 segments, with faults. Exactly the right keys are gone, and memory is flat.
+//! By prefix, by filter, and all, from an index of a million vectors: over both transports, with 1
+//! and 16 segments, with faults. Exactly the selected keys are deleted, and memory stays constant.
 //!
-//! An ordinary run takes a million for two of the ways to delete all, and a tenth for the others.
-//! `MILLION=1` takes a million for each, which lasts eight minutes.
+//! By default, two cases of `--all` use a million vectors, and the others a tenth. `MILLION=1` uses
+//! a million in every case, which takes eight minutes.
 #![cfg(target_os = "linux")]
 
 use std::env;
@@ -50,7 +50,7 @@ fn delete(emulator: &Emulator, options: &[&str], is_left: impl Fn(usize) -> bool
     let more = ["--force", "--timeout", "3", "--concurrency", "8"];
     let arguments = PLACE.into_iter().chain(place).chain(more).chain(options.iter().copied());
     let mut peak = 0;
-    // A fault of the very first request may end the run, as a wrong endpoint does.
+    // A fault of the very first request may end the run, like a wrong endpoint.
     for attempt in 1.. {
         let mut command = command(arguments.clone(), &CREDENTIALS);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -66,7 +66,7 @@ fn delete(emulator: &Emulator, options: &[&str], is_left: impl Fn(usize) -> bool
     expected.sort_unstable();
     assert!(
         emulator.keys(BUCKET, INDEX).eq(expected.iter().map(String::as_str)),
-        "{options:?}: {:?} are left, and {} should be",
+        "{options:?}: {:?} are left instead of {}",
         emulator.len(BUCKET, INDEX),
         expected.len()
     );
@@ -74,7 +74,7 @@ fn delete(emulator: &Emulator, options: &[&str], is_left: impl Fn(usize) -> bool
 }
 
 #[test]
-fn exactly_the_right_keys_of_a_million_are_gone() {
+fn exactly_the_selected_keys_of_a_million_are_deleted() {
     let takes_all = env::var_os("MILLION").is_some();
     let (million, tenth) = (index(1_000_000), index(100_000));
     let few = index(50_000);

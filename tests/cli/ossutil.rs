@@ -1,4 +1,4 @@
-//! A script that was written for `ossutil vectors-api delete-vectors` runs unchanged.
+//! A script for `ossutil vectors-api delete-vectors` runs unchanged.
 
 #[cfg(unix)]
 use std::io::Write;
@@ -12,11 +12,11 @@ use crate::calls::{BUCKET, INDEX};
 use crate::canary::SECRET;
 use crate::home::Home;
 use crate::program::{
-    ACCESS_KEY_ID, CREDENTIALS, ClosedPort, INCOMPLETE, REFUSED, Run, Service, UNREACHED, USAGE,
+    ACCESS_KEY_ID, CREDENTIALS, ClosedPort, INCOMPLETE, REJECTED, Run, Service, UNREACHABLE, USAGE,
     finish, run, run_with_stdin,
 };
 
-/// The documented command, at the emulator.
+/// The documented command, with the emulator as endpoint.
 fn ossutil<'a>(service: &'a Service, options: &[&'a str]) -> Vec<String> {
     let documented = [
         "--bucket",
@@ -37,7 +37,7 @@ fn with(service: &Service, options: &[&str]) -> Run {
 }
 
 #[test]
-fn the_documented_command_deletes_and_is_not_asked_about() {
+fn the_documented_command_deletes_without_a_question() {
     for keys in [
         &["--keys", "doc-001,doc-002"][..],
         &["--keys", "doc-001", "--keys", "doc-002"],
@@ -58,7 +58,7 @@ fn the_documented_command_deletes_and_is_not_asked_about() {
         let options = ossutil(&service, &["--keys", "-", "-f"]);
         let run = run_with_stdin(options.iter().map(String::as_str), &CREDENTIALS, text);
         assert_eq!((run.code, service.left()), (Some(0), 7), "{run:?}");
-        // The command does not name these keys, and there is no terminal to ask on.
+        // The command does not contain these keys, and there is no terminal for the question.
         let service = Service::start();
         let run = with(&service, &["--keys", &file]);
         assert!(run.code == USAGE && service.left() == 9, "{run:?}");
@@ -66,7 +66,7 @@ fn the_documented_command_deletes_and_is_not_asked_about() {
 }
 
 #[test]
-fn the_options_of_ossutil_are_taken_or_refused_with_ours() {
+fn options_of_ossutil_are_accepted_or_rejected_with_help() {
     let home = Home::with_config(
         "ossutil-options",
         format!("[profile prod]\naccess-key-id={ACCESS_KEY_ID}\naccess-key-secret={SECRET}\n"),
@@ -127,9 +127,9 @@ fn exit_codes_are_those_of_ossutil() {
     assert_eq!(code(&["--no-such-option"]), USAGE);
     let denied = ServiceError::new(http::StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no");
     service.emulator().fail_next(denied, 0);
-    assert_eq!(code(&["--keys", "doc-002"]), REFUSED);
+    assert_eq!(code(&["--keys", "doc-002"]), REJECTED);
     service.emulator().reject_keys(["doc-003"]);
-    assert_eq!(code(&["--keys", "doc-003"]), REFUSED);
+    assert_eq!(code(&["--keys", "doc-003"]), REJECTED);
     assert_eq!(code(&["--keys", "doc-003,doc-004"]), INCOMPLETE);
     let closed = ClosedPort::new();
     let place = ["--keys", "a", "-f", "-e"].into_iter().map(str::to_owned).chain([closed.url()]);
@@ -137,7 +137,7 @@ fn exit_codes_are_those_of_ossutil() {
     arguments.truncate(8);
     arguments.extend(place);
     let unreached = run(arguments.iter().map(String::as_str), &CREDENTIALS);
-    assert_eq!(unreached.code, UNREACHED, "{unreached:?}");
+    assert_eq!(unreached.code, UNREACHABLE, "{unreached:?}");
 }
 
 /// Only the function on its first line is ours. Exit code 5 is in the tests of interrupts.

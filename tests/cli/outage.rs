@@ -1,4 +1,4 @@
-//! A run that waits reports it, with and without a terminal, and ends after its timeout.
+//! A waiting run reports it, with and without a terminal, and ends after its timeout.
 
 use std::process::Stdio;
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use oss_delete_vectors::{ServiceError, code};
 
-use crate::program::{CREDENTIALS, File, REFUSED, Service, command, finish};
+use crate::program::{CREDENTIALS, File, REJECTED, Service, command, finish};
 
 fn keys(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(|number| format!("doc-{number:05}"))
@@ -39,7 +39,7 @@ fn arguments<'a>(url: &'a str, path: &'a str, more: &[&'a str]) -> Vec<&'a str> 
 }
 
 #[test]
-fn an_outage_is_reported_and_given_up() {
+fn an_outage_is_reported_and_times_out() {
     let service = Service::holding(keys(10_000));
     service.emulator().fail_keys(keys(10_000).skip(500));
     let file = File::new("outage", "txt", keys(10_000).collect::<Vec<_>>().join("\n"));
@@ -52,7 +52,7 @@ fn an_outage_is_reported_and_given_up() {
             .spawn()
             .unwrap(),
     );
-    assert_eq!((run.code, run.json()["deleted"].as_u64()), (REFUSED, Some(500)), "{run:?}");
+    assert_eq!((run.code, run.json()["deleted"].as_u64()), (REJECTED, Some(500)), "{run:?}");
     assert!(run.stderr.starts_with("nothing deleted for 0:0"), "{run:?}");
     assert!(run.stderr.lines().next().unwrap().contains(": 500 InternalError: "), "{run:?}");
     assert!(run.json()["error"]["message"].as_str().unwrap().contains("always fails"), "{run:?}");

@@ -1,4 +1,4 @@
-//! What came of one attempt, in the report, on stderr and in the exit code.
+//! The outcome of one attempt, in the report, on stderr and in the exit code.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
@@ -11,8 +11,8 @@ use oss_delete_vectors::{ServiceError, code};
 use crate::canary::WRONG_SECRET;
 use crate::output_files::{delete as delete_keys, many};
 use crate::program::{
-    CREDENTIALS, ClosedPort, PLACE, REFUSED, Run, Service, TRANSPORTS, UNREACHED, checked, command,
-    run,
+    CREDENTIALS, ClosedPort, PLACE, REJECTED, Run, Service, TRANSPORTS, UNREACHABLE, checked,
+    command, run,
 };
 
 const KEYS: [&str; 4] =
@@ -74,7 +74,7 @@ fn rejected() {
     for transport in TRANSPORTS {
         service.emulator().fail_next(refusal.clone(), 0);
         let run = delete(&service.url(), transport);
-        assert_eq!((run.code, run.counts()), (REFUSED, [0, 3, 0, 0, 1, 1]), "{run:?}");
+        assert_eq!((run.code, run.counts()), (REJECTED, [0, 3, 0, 0, 1, 1]), "{run:?}");
         let (report, request_id) = (run.json(), format!("{:024X}", service.emulator().requests()));
         assert_eq!(report["request_id"], request_id);
         let expected = serde_json::json!({
@@ -96,18 +96,18 @@ fn rejected() {
     assert_eq!(
         (text.code, text.stdout.as_str()),
         (
-            REFUSED,
+            REJECTED,
             "Deleted 0 keys from vectorindex1, 3 rejected, 1 duplicate left out (1 request in 0:00)\n"
         )
     );
 }
 
 #[test]
-fn a_wrong_secret_is_rejected_and_not_shown() {
+fn a_wrong_secret_is_rejected_but_not_printed() {
     let service = Service::start();
     let wrong = [CREDENTIALS[0], ("OSS_ACCESS_KEY_SECRET", WRONG_SECRET)];
     let run = run(arguments(&service.url(), &["--output-format", "json"]), &wrong);
-    assert_eq!((run.code, run.counts()), (REFUSED, [0, 3, 0, 0, 1, 1]));
+    assert_eq!((run.code, run.counts()), (REJECTED, [0, 3, 0, 0, 1, 1]));
     assert_eq!(run.json()["error"]["code"], "SignatureDoesNotMatch");
 }
 
@@ -125,7 +125,7 @@ fn unconfirmed_after_a_5xx() {
             ),
             &CREDENTIALS,
         );
-        assert_eq!((run.code, run.counts()), (REFUSED, [0, 0, 3, 0, 1, 1]), "{run:?}");
+        assert_eq!((run.code, run.counts()), (REJECTED, [0, 0, 3, 0, 1, 1]), "{run:?}");
         let request_id = format!("{:024X}", service.emulator().requests());
         assert_eq!(
             run.stderr,
@@ -133,7 +133,7 @@ fn unconfirmed_after_a_5xx() {
                 "note: 3 keys may have been deleted, despite the errors\n\
                  note: keys that were not deleted, by their last error:\n\
                  \x20 3 keys: 500 InternalError: broken (request id {request_id})\n\
-                 help: send them again: what is gone already does no harm\n"
+                 help: send them again: deleting a key twice is harmless\n"
             ),
         );
         let expected = serde_json::json!([
@@ -144,7 +144,7 @@ fn unconfirmed_after_a_5xx() {
 }
 
 #[test]
-fn what_failed_once_is_sent_again() {
+fn failed_requests_are_retried() {
     let service = Service::start();
     let failure =
         ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
@@ -174,7 +174,7 @@ fn what_failed_once_is_sent_again() {
 }
 
 #[test]
-fn unconfirmed_without_an_answer() {
+fn unconfirmed_without_a_response() {
     let (silent, hangs_up) = (listen(), listen());
     let urls =
         [&silent, &hangs_up].map(|listener| format!("http://{}", listener.local_addr().unwrap()));
@@ -196,7 +196,7 @@ fn unconfirmed_without_an_answer() {
             let run = run(arguments(url, &options), &CREDENTIALS);
             assert_eq!(
                 (run.code, run.counts()),
-                (UNREACHED, [0, 0, 3, 0, 1, 1]),
+                (UNREACHABLE, [0, 0, 3, 0, 1, 1]),
                 "{transport} {run:?}"
             );
             assert!(
@@ -222,7 +222,7 @@ fn keys_are_not_attempted_without_a_server() {
         let run = delete(&port.url(), transport);
         assert_eq!(
             (run.code, run.counts()),
-            (UNREACHED, [0, 0, 0, 3, 1, 3]),
+            (UNREACHABLE, [0, 0, 0, 3, 1, 3]),
             "{transport} {run:?}"
         );
         assert!(
@@ -242,7 +242,7 @@ fn keys_are_not_attempted_without_a_server() {
 }
 
 #[test]
-fn the_servers_words_cannot_write_to_the_terminal() {
+fn messages_of_the_server_are_escaped() {
     let service = Service::start();
     let message = "\x1b]0;owned\x07\nDeleted 3 vectors";
     service
@@ -257,7 +257,7 @@ fn the_servers_words_cannot_write_to_the_terminal() {
 }
 
 #[test]
-fn a_reader_that_has_gone_away_is_no_error() {
+fn closed_output_is_not_an_error() {
     let service = Service::start();
     for (failure, expected) in
         [(None, 0), (Some(ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no")), 2)]
@@ -279,7 +279,7 @@ fn a_reader_that_has_gone_away_is_no_error() {
 }
 
 #[test]
-fn what_happens_is_told_to_those_who_ask() {
+fn verbose_runs_log_events() {
     let failure =
         ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
     for transport in TRANSPORTS {
@@ -311,7 +311,7 @@ fn verbose_runs_log_throttling_and_the_pace() {
     let [requests, throttled] =
         ["requests", "throttled"].map(|name| run.json()[name].as_u64().unwrap());
     let lines: Vec<&str> = run.stderr.lines().filter(|line| line.contains(" pace ")).collect();
-    // The last line may precede the last request, but no throttling.
+    // The last log line may precede the last request, but no throttling.
     let last = lines.last().unwrap_or(&"").rsplit_once(" pace ").map_or("", |(_, fields)| fields);
     let mut fields = last.split(' ').map(|field| field.split_once('=').unwrap());
     let logged = fields.next().unwrap();

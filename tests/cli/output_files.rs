@@ -1,14 +1,16 @@
-//! `--failed-keys` and `--checkpoint`: what is written down, what it is good for, and what happens where it cannot be.
+//! `--failed-keys` and `--checkpoint`: their content, how they are used, and errors when they are
+//! written.
 
 use serde_json::{Value, json};
 
 use crate::program::{
-    CREDENTIALS, File, INCOMPLETE, PLACE, REFUSED, Run, Service, TRANSPORTS, USAGE, against, run,
+    CREDENTIALS, File, INCOMPLETE, PLACE, REJECTED, Run, Service, TRANSPORTS, USAGE, options_for,
+    run,
 };
 
 pub(crate) fn delete(service: &Service, options: &[&str]) -> Run {
     let url = service.url();
-    let base = against(&url);
+    let base = options_for(&url);
     let run = run(base.chain(options.iter().copied()), &CREDENTIALS);
     if !run.stdout.is_empty() {
         run.check_sum();
@@ -16,7 +18,7 @@ pub(crate) fn delete(service: &Service, options: &[&str]) -> Run {
     run
 }
 
-/// An index of so many keys, and a file of them.
+/// An index with this many keys, and a file of them.
 pub(crate) fn many(test: &str, keys: usize) -> (Service, File) {
     let keys: Vec<String> = (0..keys).map(|number| format!("doc-{number:05}")).collect();
     let file = File::new(test, "txt", keys.join("\n"));
@@ -24,7 +26,7 @@ pub(crate) fn many(test: &str, keys: usize) -> (Service, File) {
 }
 
 #[test]
-fn failed_keys_are_told_with_the_reason_and_taken_back() {
+fn failed_keys_are_written_with_reasons_and_can_be_reused() {
     for transport in TRANSPORTS {
         let service = Service::start();
         service.emulator().reject_keys(["doc-002", "bad \u{9b}\"key\""]);
@@ -39,10 +41,10 @@ fn failed_keys_are_told_with_the_reason_and_taken_back() {
             (INCOMPLETE, &[2, 2, 0, 0, 0][..]),
             "{first:?}"
         );
-        let told = failed.read();
-        assert!(!told.contains('\u{9b}'), "{told:?}");
+        let text = failed.read();
+        assert!(!text.contains('\u{9b}'), "{text:?}");
         let mut lines: Vec<Value> =
-            told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         lines.sort_by_key(|line| line["key"].to_string());
         for (line, key) in lines.iter_mut().zip(["bad \u{9b}\"key\"", "doc-002"]) {
             let request_id = line["request_id"].take();
@@ -57,7 +59,7 @@ fn failed_keys_are_told_with_the_reason_and_taken_back() {
             assert!(!message.as_str().unwrap().is_empty());
         }
         assert_eq!(first.json()["errors"][0]["count"], 2);
-        assert!(told.starts_with("{\"key\":\""), "people read it from the left: {told}");
+        assert!(text.starts_with("{\"key\":\""), "the key must come first: {text}");
 
         let other = Service::start();
         let second = delete(&other, &["--keys-from", failed.path()]);
@@ -70,13 +72,13 @@ fn failed_keys_are_told_with_the_reason_and_taken_back() {
 }
 
 #[test]
-fn keys_that_were_never_sent_are_told_as_well() {
+fn keys_that_were_never_sent_are_written_too() {
     let (service, keys) = many("never-sent", 3000);
     service.allow(0);
     let failed = File::none("never-sent-failed", "jsonl");
     let run = delete(&service, &["--keys-from", keys.path(), "--failed-keys", failed.path()]);
     let [deleted, rejected, unconfirmed, not_attempted, ..] = run.counts();
-    assert_eq!((run.code, deleted, unconfirmed), (REFUSED, 0, 0), "{run:?}");
+    assert_eq!((run.code, deleted, unconfirmed), (REJECTED, 0, 0), "{run:?}");
     assert_eq!(failed.read().lines().count() as u64, rejected + not_attempted);
     assert_eq!(
         failed
@@ -90,7 +92,7 @@ fn keys_that_were_never_sent_are_told_as_well() {
 }
 
 #[test]
-fn a_file_of_failed_keys_that_holds_something_is_left_alone() {
+fn a_non_empty_file_of_failed_keys_is_not_overwritten() {
     let service = Service::start();
     let held = File::new("left-alone", "jsonl", "\"doc-001\"\n");
     let run = delete(&service, &["--keys", r#"["doc-001"]"#, "--failed-keys", held.path()]);
@@ -138,10 +140,10 @@ fn unwritable_files_fail_before_the_first_request() {
 }
 
 #[test]
-fn one_file_is_one_thing() {
+fn one_file_has_one_use() {
     let service = Service::start();
     let keys = File::new("one-thing", "jsonl", "\"doc-001\"\n");
-    let none = File::none("one-thing", "books");
+    let none = File::none("one-thing", "output");
     let dotted = none.path().replacen("/one-thing", "/./one-thing", 1);
     let keys_as_temporary = File::new("one-thing", "c.delete-vectors-tmp", "doc-001\n");
     let checkpoint = keys_as_temporary.path().trim_end_matches(".delete-vectors-tmp");
@@ -163,7 +165,7 @@ fn one_file_is_one_thing() {
     );
     assert!(!none.exists() && service.requests() == 0);
 
-    // Devices take whatever comes.
+    // Devices can be shared.
     let run = delete(
         &service,
         &["--keys-from", "/dev/null", "--failed-keys", "/dev/null", "--keys", r#"["doc-002"]"#],
@@ -171,10 +173,10 @@ fn one_file_is_one_thing() {
     assert_eq!((run.code, run.counts()[0]), (Some(0), 1), "{run:?}");
 }
 
-/// Each of the two has a position of its own, so one would write over the other.
+/// Each file has its own position, so one would overwrite the other.
 #[cfg(unix)]
 #[test]
-fn stdout_and_stderr_go_to_no_other_file_of_the_run() {
+fn stdout_and_stderr_share_no_file_of_the_run() {
     let service = Service::start();
     let url = service.url();
     for (option, content) in
@@ -214,14 +216,14 @@ fn stdout_and_stderr_go_to_no_other_file_of_the_run() {
     let run = delete(&service, &["--keys", r#"["doc-001"]"#, "--failed-keys", "-"]);
     assert_eq!(
         (run.code, run.stderr.as_str()),
-        (USAGE, "error: --failed-keys -: is no file; for stdout name /dev/stdout\n")
+        (USAGE, "error: --failed-keys -: is not a file; for stdout use /dev/stdout\n")
     );
     assert_eq!(service.requests(), 0);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_or_a_device_is_no_checkpoint() {
+fn checkpoints_are_regular_files() {
     let service = Service::start();
     let pipe = File::none("checkpoint-pipe", "fifo");
     assert!(std::process::Command::new("mkfifo").arg(pipe.path()).status().unwrap().success());
@@ -237,7 +239,7 @@ fn a_pipe_or_a_device_is_no_checkpoint() {
 
 #[cfg(unix)]
 #[test]
-fn a_checkpoint_is_written_through_no_link() {
+fn checkpoints_do_not_follow_links() {
     let service = Service::start();
     let checkpoint = File::none("through-link", "checkpoint");
     let precious = File::new("through-link", "txt", "precious");
@@ -249,8 +251,7 @@ fn a_checkpoint_is_written_through_no_link() {
     assert!(!std::path::Path::new(&link).exists());
 }
 
-/// Disks that are full, on systems that have one: `/dev/full`, and a shell's limit on the size of
-/// files.
+/// Full disks, on systems that simulate one: `/dev/full`, and the shell's limit on file size.
 #[cfg(target_os = "linux")]
 mod full {
     use std::process::{Command, Stdio};
@@ -258,10 +259,10 @@ mod full {
     use super::*;
     use crate::program::{command, finish};
 
-    /// Runs it where no file may be longer than `blocks` of 512 bytes.
+    /// Runs the command with a file size limit of `blocks` of 512 bytes.
     fn delete_in(blocks: u32, service: &Service, options: &[&str]) -> Run {
         let url = service.url();
-        let base = against(&url);
+        let base = options_for(&url);
         let inner = command(base.chain(options.iter().copied()), &[]);
         let mut shell = Command::new("sh");
         shell
@@ -324,7 +325,7 @@ mod full {
                 "{first:?}"
             );
             assert!(
-                first.stderr.contains("help: to go on, run the same command again\n"),
+                first.stderr.contains("help: to continue, run the same command again\n"),
                 "{first:?}"
             );
             first.check_sum();
@@ -336,28 +337,28 @@ mod full {
                 (INCOMPLETE, &[3750, 250, 0, 0, 0][..]),
                 "{second:?}"
             );
-            let mut told: Vec<String> =
+            let mut text: Vec<String> =
                 failed.read().lines().map(|line| line.chars().skip(8).take(9).collect()).collect();
-            told.sort();
+            text.sort();
             assert!(
-                told.iter().eq((0..4000)
+                text.iter().eq((0..4000)
                     .step_by(16)
                     .map(|number| format!("doc-{number:05}"))
                     .collect::<Vec<_>>()
                     .iter()),
-                "{told:?}"
+                "{text:?}"
             );
         }
     }
 
     #[test]
-    fn a_device_may_take_failed_keys_and_may_be_full() {
+    fn failed_keys_can_go_to_devices_even_full_ones() {
         let service = Service::start();
         service.emulator().reject_keys(["doc-002"]);
         let options = |path| ["--keys", r#"["doc-001","doc-002"]"#, "--failed-keys", path];
-        let told = delete(&service, &options("/dev/stderr"));
-        assert_eq!((told.code, &told.counts()[..2]), (INCOMPLETE, &[1, 1][..]), "{told:?}");
-        assert!(told.stderr.starts_with(r#"{"key":"doc-002","outcome":"rejected","#), "{told:?}");
+        let text = delete(&service, &options("/dev/stderr"));
+        assert_eq!((text.code, &text.counts()[..2]), (INCOMPLETE, &[1, 1][..]), "{text:?}");
+        assert!(text.stderr.starts_with(r#"{"key":"doc-002","outcome":"rejected","#), "{text:?}");
         let full = delete(&service, &options("/dev/full"));
         assert_eq!((full.code, &full.counts()[..2]), (INCOMPLETE, &[1, 1][..]), "{full:?}");
         assert!(

@@ -1,5 +1,5 @@
-//! Keys from a pipe that stays open: each is deleted as it comes, and each that was read is
-//! counted.
+//! Keys from a pipe that stays open: each key is deleted when it arrives, and each key that was
+//! read is counted.
 
 use std::io::Write;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -12,7 +12,7 @@ use oss_delete_vectors::{ServiceError, code};
 
 use crate::calls::{BUCKET, INDEX};
 use crate::program::{
-    CREDENTIALS, File, INTERRUPTED, PLACE, REFUSED, Service, TRANSPORTS, command, finish,
+    CREDENTIALS, File, INTERRUPTED, PLACE, REJECTED, Service, TRANSPORTS, command, finish,
 };
 
 fn spawn(service: &Service, options: &[&str]) -> (Child, ChildStdin) {
@@ -40,7 +40,7 @@ fn a_key_does_not_wait_for_the_next_line() {
                 &["--output-format", "json", "--transport", transport, "--on-bad-key", "skip"],
             );
             pipe.write_all(format!("doc-001\n{after}").as_bytes()).unwrap();
-            // For ever, where it waits for what comes next.
+            // Forever, if the program waits for the next line.
             while service.left() == 9 {
                 std::thread::yield_now();
             }
@@ -84,7 +84,7 @@ fn keys_that_were_read_are_counted_after_an_interrupt() {
                 counted.fetch_add(1, Ordering::SeqCst);
             }
         });
-        // The pipe and the reader's buffer have 64 KiB each: 9,392 keys or more were read by then.
+        // The pipe and the reader's buffer have 64 KiB each, so at least 9,392 keys were read.
         while service.left() == 30_000 || written.load(Ordering::SeqCst) < 22_500 {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
@@ -105,7 +105,7 @@ fn keys_that_were_read_are_counted_after_an_interrupt() {
         let [deleted, ..] = run.counts();
         assert!((9_392..=deleted + 13_000).contains(&read), "{run:?}");
         let left: Vec<String> = failed.read().lines().map(|line| line[8..17].to_owned()).collect();
-        // A batch that is throttled again and again goes behind others.
+        // A batch that is throttled repeatedly is sent after others.
         let expected: Vec<String> = (0..read)
             .map(|number| format!("doc-{number:05}"))
             .filter(|key| service.emulator().contains(BUCKET, INDEX, key))
@@ -119,7 +119,7 @@ fn keys_that_were_read_are_counted_after_an_interrupt() {
 }
 
 #[test]
-fn the_text_says_what_was_not_read() {
+fn the_summary_reports_unread_input() {
     let service = Service::start();
     let denied = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "not allowed");
     service.emulator().fail_next(denied, 0);
@@ -127,7 +127,7 @@ fn the_text_says_what_was_not_read() {
     pipe.write_all(b"doc-001\n").unwrap();
     let run = finish(child);
     drop(pipe);
-    assert_eq!(run.code, REFUSED, "{run:?}");
+    assert_eq!(run.code, REJECTED, "{run:?}");
     let expected = "Deleted 0 keys from vectorindex1, 1 rejected; the rest of the input was not read (1 request in 0:";
     assert!(run.stdout.starts_with(expected), "{run:?}");
     assert!(

@@ -1,12 +1,11 @@
-//! Profiles as ossutil has them: every mode, key and variable, with the request that results or the
-//! message.
+//! Profiles of ossutil: every mode, key and variable, with the resulting request or message.
 
 use std::io::Write;
 
 use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 use crate::home::Home;
 use crate::peer::{Peer, read_request};
-use crate::program::{PLACE, REFUSED, Run, Service, UNREACHED, USAGE, run};
+use crate::program::{PLACE, REJECTED, Run, Service, UNREACHABLE, USAGE, run};
 
 const WHAT: [&str; 5] = ["--index-name", "vectorindex1", "--keys", "doc-001", "--force"];
 const ROLE: &str = "acs:ram::1234567890123456:role/my-role";
@@ -17,7 +16,7 @@ fn delete(home: &Home, options: &[&str], environment: &[(&str, &str)]) -> Run {
     run(PLACE.into_iter().chain(WHAT).chain(options.iter().copied()), &environment)
 }
 
-/// The AccessKey id and the URL of a dry run, or what the program said.
+/// The AccessKey id and the URL of a dry run, or the output of the program.
 fn used(
     home: &Home,
     options: &[&str],
@@ -59,7 +58,7 @@ fn credentials_uri(id: &'static str) -> Peer {
 
 #[test]
 #[cfg(unix)]
-fn every_mode_finds_its_credentials() {
+fn every_mode_gets_its_credentials() {
     let uri = credentials_uri("uri-id");
     let url = format!("{}/creds", uri.url());
     let home = Home::new("profiles-modes");
@@ -207,7 +206,7 @@ fn alibaba_cloud_variables_come_after_those_of_ossutil() {
     assert_eq!(used(&home, &[], &[&general[..], &oss].concat()).unwrap()[0], "oss-id");
     let half = used(&home, &[], &general[..1]).unwrap_err();
     assert!(half.contains("ALIBABA_CLOUD_ACCESS_KEY_SECRET, with the rest"), "{half}");
-    // A pod's role goes before the file, and is not replaced by another source if it fails.
+    // A pod's role overrides the file, and is not replaced by another source if it fails.
     let oidc = [
         ("ALIBABA_CLOUD_ROLE_ARN", ROLE),
         ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "acs:ram::1:oidc-provider/p"),
@@ -223,7 +222,7 @@ fn alibaba_cloud_variables_come_after_those_of_ossutil() {
 }
 
 #[test]
-fn what_a_source_says_decides_the_exit_code() {
+fn errors_of_sources_decide_the_exit_code() {
     let respond = |text: &'static str| {
         Peer::start(move |mut stream| {
             while read_request(&mut stream).is_some() {
@@ -236,10 +235,10 @@ fn what_a_source_says_decides_the_exit_code() {
         format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\n\r\n{denied}", denied.len());
     let home = Home::new("profiles-exit");
     for (peer, code, expected) in [
-        (respond(denied.leak()), REFUSED, ": 403 Denied no\n"),
+        (respond(denied.leak()), REJECTED, ": 403 Denied no\n"),
         (
             respond("HTTP/1.1 302 Found\r\nlocation: http://h/\r\ncontent-length: 0\r\n\r\n"),
-            UNREACHED,
+            UNREACHABLE,
             ": 302, a redirect to http://h/, which is not followed\n",
         ),
         (
@@ -256,7 +255,7 @@ fn what_a_source_says_decides_the_exit_code() {
 }
 
 #[test]
-fn a_section_of_the_bucket_goes_before_the_profile() {
+fn bucket_sections_override_the_profile() {
     let home = Home::with_config(
         "profiles-bucket",
         format!(
@@ -271,12 +270,12 @@ fn a_section_of_the_bucket_goes_before_the_profile() {
         url(&["-e", "opt.example", "--addressing-style", "virtual"]),
         "https://examplebucket-1234567890123456.opt.example/?deleteVectors"
     );
-    let refused = used(&home, &["--addressing-style", "cname"], &[]).unwrap_err();
-    assert_eq!(refused, "error: --addressing-style: must be path or virtual, not \"cname\"");
+    let rejected = used(&home, &["--addressing-style", "cname"], &[]).unwrap_err();
+    assert_eq!(rejected, "error: --addressing-style: must be path or virtual, not \"cname\"");
 }
 
 #[test]
-fn keys_without_effect_are_named_and_numbers_are_checked() {
+fn ignored_keys_are_reported_and_numbers_checked() {
     let service = Service::start();
     let pair =
         format!("access-key-id={}\naccess-key-secret={SECRET}\n", crate::program::ACCESS_KEY_ID);
@@ -307,7 +306,7 @@ fn keys_without_effect_are_named_and_numbers_are_checked() {
     }
 }
 
-/// A proxy that remembers what it was asked for, and refuses.
+/// A proxy that records its requests and rejects them.
 fn proxy(expected: &'static str) -> Peer {
     Peer::start(move |mut stream| {
         let asked = String::from_utf8(read_request(&mut stream).unwrap_or_default()).unwrap();
@@ -333,7 +332,7 @@ fn roles_are_assumed_through_the_proxy_of_the_environment() {
         let place = proxy.url().replace("http://", "");
         let url = format!("http://user:hidden@{place}");
         let run = delete(&home, &[], &[("HTTPS_PROXY", &url)]);
-        assert_eq!((run.code, run.stdout.as_str()), (UNREACHED, ""), "{run:?}");
+        assert_eq!((run.code, run.stdout.as_str()), (UNREACHABLE, ""), "{run:?}");
         let through =
             format!("no connection to sts.aliyuncs.com:443 through the proxy http://{place}: ");
         assert!(run.stderr.contains(&through) && !run.stderr.contains("hidden"), "{run:?}");
@@ -342,7 +341,7 @@ fn roles_are_assumed_through_the_proxy_of_the_environment() {
 }
 
 #[test]
-fn requests_go_through_the_proxy_and_errors_name_it() {
+fn requests_use_the_proxy_and_errors_name_it() {
     let home = Home::new("profiles-proxy");
     let host = "examplebucket-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com:443";
     let proxy = proxy(host);
@@ -357,7 +356,7 @@ fn requests_go_through_the_proxy_and_errors_name_it() {
             let options = [options, &["--transport", transport]].concat();
             let environment = [environment, &crate::program::CREDENTIALS].concat();
             let run = delete(&home, &options, &environment);
-            assert_eq!(run.code, UNREACHED, "{run:?}");
+            assert_eq!(run.code, UNREACHABLE, "{run:?}");
             let through = format!("no connection to {host} through the proxy http://{place}: ");
             assert!(run.stderr.contains(&through) && !run.stderr.contains("hidden"), "{run:?}");
             let logged = format!("requests go through a proxy proxy=http://{place}\n");

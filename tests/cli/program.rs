@@ -1,4 +1,4 @@
-//! One run of the program, and the files of one test.
+//! One run of the program, and files for one test.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -15,20 +15,20 @@ pub(crate) const CREDENTIALS: [(&str, &str); 2] =
     [("OSS_ACCESS_KEY_ID", ACCESS_KEY_ID), ("OSS_ACCESS_KEY_SECRET", SECRET)];
 pub(crate) const TRANSPORTS: [&str; 2] = ["hyper", "ureq"];
 
-/// Names a place; the endpoint, the index and the keys are to be added.
+/// The target without its endpoint and index.
 pub(crate) const PLACE: [&str; 6] =
     ["--region", "cn-hangzhou", "--account-id", "1234567890123456", "--bucket", "examplebucket"];
 
-/// The options of a run against `endpoint` that asks no question and reports JSON.
-pub(crate) fn against(endpoint: &str) -> impl Iterator<Item = &str> {
+/// Options for a run against `endpoint` without a question and with a JSON report.
+pub(crate) fn options_for(endpoint: &str) -> impl Iterator<Item = &str> {
     let options = ["--index-name", "vectorindex1", "--force", "--output-format", "json"];
     PLACE.into_iter().chain(options).chain(["--endpoint", endpoint])
 }
 
-/// The exit codes, as README lists them.
+/// The exit codes, as listed in README.
 pub(crate) const USAGE: Option<i32> = Some(1);
-pub(crate) const REFUSED: Option<i32> = Some(2);
-pub(crate) const UNREACHED: Option<i32> = Some(3);
+pub(crate) const REJECTED: Option<i32> = Some(2);
+pub(crate) const UNREACHABLE: Option<i32> = Some(3);
 pub(crate) const INCOMPLETE: Option<i32> = Some(4);
 pub(crate) const INTERRUPTED: Option<i32> = Some(5);
 
@@ -46,7 +46,7 @@ impl Run {
             .unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Every key that was read is in one place.
+    /// Every key that was read has exactly one outcome.
     pub(crate) fn check_sum(&self) {
         let [deleted, rejected, unconfirmed, not_attempted, duplicates, _] = self.counts();
         let sum = deleted + rejected + unconfirmed + not_attempted + duplicates;
@@ -62,13 +62,13 @@ impl Run {
     }
 }
 
-/// The program with this environment and no other, without a terminal.
+/// The program with exactly this environment, without a terminal.
 pub(crate) fn command<'a>(
     arguments: impl IntoIterator<Item = &'a str>,
     environment: &[(&str, &str)],
 ) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_delete-vectors"));
-    // No test asks the metadata service of the host that it runs on.
+    // Tests never use the metadata service of their host.
     let environment = [("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")]
         .into_iter()
         .chain(environment.iter().copied());
@@ -84,7 +84,7 @@ pub(crate) fn run<'a>(
     checked(command(arguments, environment).output().unwrap())
 }
 
-/// Runs it to its end, with something to read.
+/// Runs the program to its end, with input.
 pub(crate) fn run_with_stdin<'a>(
     arguments: impl IntoIterator<Item = &'a str>,
     environment: &[(&str, &str)],
@@ -98,13 +98,13 @@ pub(crate) fn run_with_stdin<'a>(
         .spawn()
         .unwrap();
     let mut pipe = child.stdin.take().unwrap();
-    // It need not read all.
+    // The program need not read everything.
     let _ = pipe.write_all(stdin.as_ref());
     drop(pipe);
     finish(child)
 }
 
-/// Waits for its end.
+/// Waits for the end of the program.
 pub(crate) fn finish(child: Child) -> Run {
     checked(child.wait_with_output().unwrap())
 }
@@ -119,7 +119,7 @@ pub(crate) fn checked(Output { status, stdout, stderr }: Output) -> Run {
     run
 }
 
-/// An address without a listener: the port of a client, which is in use.
+/// An address without a listener: the local port of a client, which stays in use.
 pub(crate) struct ClosedPort(TcpStream);
 
 impl ClosedPort {
@@ -133,7 +133,7 @@ impl ClosedPort {
     }
 }
 
-/// A file for one test, removed with the value. No secret may be in one that a program wrote.
+/// A file for one test, removed on drop. Files that the program writes must not contain a secret.
 pub(crate) struct File {
     path: String,
     is_output: bool,
@@ -147,7 +147,7 @@ impl File {
         file
     }
 
-    /// The name of a file that is not there yet: the program writes it.
+    /// A name without a file, for output of the program.
     pub(crate) fn none(test: &str, ending: &str) -> Self {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("{test}.{}.{ending}", std::process::id()));
@@ -159,7 +159,7 @@ impl File {
         &self.path
     }
 
-    /// For `--keys`.
+    /// The argument for `--keys`.
     pub(crate) fn argument(&self) -> String {
         format!("file://{}", self.path)
     }

@@ -1,4 +1,4 @@
-//! `--emulator`: the main job, with no more than an index and keys.
+//! `--emulator`: deletes with an index and keys alone.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn rehearse(keys: &str, options: &[&str]) -> crate::program::Run {
 }
 
 #[test]
-fn three_vectors_are_deleted_over_either_transport() {
+fn three_vectors_are_deleted_over_each_transport() {
     for transport in TRANSPORTS {
         let text = rehearse(KEYS, &["--transport", transport]);
         assert_eq!(text.code, Some(0), "{text:?}");
@@ -57,7 +57,7 @@ fn a_key_given_twice_is_deleted_once() {
 }
 
 #[test]
-fn a_key_that_is_not_there_is_deleted_all_the_same() {
+fn keys_that_do_not_exist_count_as_deleted() {
     let run = rehearse(r#"["doc-001","never-was"]"#, &["--output-format", "json"]);
     assert_eq!((run.code, run.counts()), (Some(0), [2, 0, 0, 0, 0, 1]));
     assert_eq!(run.json()["emulator"]["vectors_after"], 998);
@@ -65,7 +65,7 @@ fn a_key_that_is_not_there_is_deleted_all_the_same() {
 
 #[test]
 fn requests_hold_500_unique_keys_of_any_length() {
-    // 1024 characters of four bytes, escaped: the most bytes that 500 keys can have.
+    // 1024 characters of four bytes, escaped: the longest possible 500 keys.
     let key = |number: usize| format!("\"{}{number:03}\"", r"\ud83d\ude00".repeat(1021));
     let json =
         |keys: std::ops::Range<usize>| format!("[{}]", keys.map(key).collect::<Vec<_>>().join(","));
@@ -80,7 +80,7 @@ fn requests_hold_500_unique_keys_of_any_length() {
 }
 
 #[test]
-fn a_rehearsal_depends_on_the_command_line_alone() {
+fn emulator_runs_depend_only_on_the_command_line() {
     let environment = [
         ("OSS_REGION", "No Region"),
         ("OSS_ENDPOINT", "oss://nowhere"),
@@ -122,7 +122,7 @@ fn emulator_rejects_an_invalid_index_name() {
 }
 
 #[test]
-fn keys_of_the_index_are_rehearsed_too() {
+fn emulator_runs_can_select_keys() {
     for transport in TRANSPORTS {
         let selected = ["--emulator", "--index-name", "vectorindex1", "--prefix", "doc-00"];
         let more = ["--verify", "--transport", transport];

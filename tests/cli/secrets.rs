@@ -1,5 +1,5 @@
-//! Runs with a token, at the highest level of logs, however they end: `program::checked` and `File`
-//! look for secrets in all that they say and write.
+//! Runs with a token and the most verbose logs, with every kind of end. `program::checked` and
+//! `File` search their output for secrets.
 
 use std::net::Ipv4Addr;
 
@@ -15,11 +15,11 @@ use crate::program::{CREDENTIALS, File, PLACE, Service, TRANSPORTS, credentials,
 const ENVIRONMENT: [(&str, &str); 3] =
     [CREDENTIALS[0], CREDENTIALS[1], ("OSS_SESSION_TOKEN", TOKEN)];
 
-/// Deletes three vectors, and gives what was said. No signature may be in it either.
+/// Deletes three vectors, and returns the output, which must not contain a signature.
 fn delete(endpoint: &str, transport: &str, environment: &[(&str, &str)]) -> String {
     let name = format!("secrets-{}", endpoint.rsplit(':').next().unwrap());
     let (checkpoint, failed) = (File::none(&name, "checkpoint"), File::none(&name, "jsonl"));
-    let what = [
+    let job = [
         "--index-name",
         "vectorindex1",
         "--keys",
@@ -27,7 +27,7 @@ fn delete(endpoint: &str, transport: &str, environment: &[(&str, &str)]) -> Stri
         "--force",
         "-vv",
     ];
-    let how = [
+    let behaviour = [
         "--endpoint",
         endpoint,
         "--transport",
@@ -38,8 +38,8 @@ fn delete(endpoint: &str, transport: &str, environment: &[(&str, &str)]) -> Stri
         "always",
     ];
     let outputs = ["--checkpoint", checkpoint.path(), "--failed-keys", failed.path()];
-    let said = run(PLACE.into_iter().chain(what).chain(how).chain(outputs), environment);
-    let text = said.stdout + &said.stderr;
+    let run = run(PLACE.into_iter().chain(job).chain(behaviour).chain(outputs), environment);
+    let text = run.stdout + &run.stderr;
     assert!(
         !text.as_bytes().windows(64).any(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
         "{text}"
@@ -48,7 +48,7 @@ fn delete(endpoint: &str, transport: &str, environment: &[(&str, &str)]) -> Stri
 }
 
 #[test]
-fn however_the_service_answers() {
+fn no_response_reveals_a_secret() {
     let error =
         |status, code| ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "refused");
     for transport in TRANSPORTS {
@@ -86,36 +86,36 @@ fn however_the_service_answers() {
             for failure in failures {
                 service.emulator().fail_next(failure, 0);
             }
-            let told = delete(&service.url(), transport, environment);
-            assert!(told.contains(expected), "{expected}: {told}");
+            let output = delete(&service.url(), transport, environment);
+            assert!(output.contains(expected), "{expected}: {output}");
         }
     }
 }
 
 #[test]
-fn when_the_answer_repeats_the_request() {
+fn echoed_requests_reveal_no_secret() {
     let repeat = |request: Request<Bytes>| {
         let token = request.headers()["x-oss-security-token"].to_str().unwrap();
         Response::builder().status(400).body(format!("header too long: {token}").into()).unwrap()
     };
     for transport in TRANSPORTS {
         let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), repeat).unwrap();
-        let told = delete(&server.url(), transport, &ENVIRONMENT);
-        assert!(told.contains("header too long: [security token]"), "{told}");
+        let output = delete(&server.url(), transport, &ENVIRONMENT);
+        assert!(output.contains("header too long: [security token]"), "{output}");
     }
 }
 
 #[test]
-fn where_the_environment_is_no_affair_of_what_is_asked() {
+fn help_and_man_page_reveal_no_secret() {
     for option in ["man", "bash", "elvish", "fish", "power-shell", "zsh"] {
         let generated = run(["--generate", option], &ENVIRONMENT);
         assert_eq!((generated.code, generated.stderr.as_str()), (Some(0), ""));
         assert!(!generated.stdout.contains(CREDENTIALS[0].1), "{option}");
     }
     for option in ["--help", "--version", "--no-such-option"] {
-        let said = run([option], &ENVIRONMENT);
+        let run = run([option], &ENVIRONMENT);
         assert!(
-            !said.stdout.contains(CREDENTIALS[0].1) && !said.stderr.contains(CREDENTIALS[0].1),
+            !run.stdout.contains(CREDENTIALS[0].1) && !run.stderr.contains(CREDENTIALS[0].1),
             "{option}"
         );
     }

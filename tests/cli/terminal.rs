@@ -1,5 +1,5 @@
-//! What is asked and shown on a terminal. `script`, which every Linux has, stands for one; `setsid`
-//! for a program without any.
+//! Questions and progress on a terminal. `script`, which every Linux has, provides a terminal;
+//! `setsid` removes it.
 #![cfg(target_os = "linux")]
 
 use std::io::Write;
@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use crate::program::{CREDENTIALS, File, INTERRUPTED, PLACE, Run, Service, USAGE, command, finish};
 
-/// Runs a line of shell on a terminal of its own, where `$program` is the program with a whole
-/// command; types `typed`.
+/// Runs a shell command on its own terminal, and types `typed`. `$program` stands for the program
+/// with its target options.
 fn on_terminal(service: &Service, line: &str, typed: &str) -> Run {
     let url = service.url();
     let inner =
@@ -26,7 +26,7 @@ fn on_terminal(service: &Service, line: &str, typed: &str) -> Run {
         script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(typed.as_bytes()).unwrap();
-    // Kept open: its end would end the terminal.
+    // Stays open, because its end would end the terminal.
     let run = finish(child);
     drop(stdin);
     run
@@ -56,7 +56,7 @@ fn a_yes_deletes_and_a_no_sends_nothing() {
 }
 
 #[test]
-fn the_terminal_is_asked_though_stdin_and_stdout_are_not_it() {
+fn the_question_uses_the_terminal_despite_redirection() {
     let service = Service::start();
     let line = r"printf 'doc-001\ndoc-002\n' | $program --keys-from - >/dev/null 2>&1";
     let run = on_terminal(&service, line, "y\n");
@@ -81,7 +81,7 @@ fn the_question_counts_the_keys_of_files() {
         file.path()
     );
     assert!(run.stdout.contains(&expected), "{run:?}");
-    // What would end the run is reported before the question.
+    // Errors that would end the run are reported before the question.
     let file = File::new("asked-bad", "txt", format!("doc-001\n{}\n", "x".repeat(1025)));
     let run = on_terminal(&service, &format!("$program --keys-from {}", file.path()), "");
     assert!(
@@ -89,7 +89,7 @@ fn the_question_counts_the_keys_of_files() {
             && !run.stdout.contains("[y/N]"),
         "{run:?}"
     );
-    // No keys, no question.
+    // Without keys there is no question.
     let file = File::new("asked-empty", "txt", "\n");
     let run = on_terminal(&service, &format!("$program --keys-from {}", file.path()), "");
     assert!(run.stdout.contains("holds no keys") && !run.stdout.contains("[y/N]"), "{run:?}");
@@ -97,7 +97,7 @@ fn the_question_counts_the_keys_of_files() {
 }
 
 #[test]
-fn a_bar_is_drawn_on_a_terminal_and_nowhere_else() {
+fn the_progress_bar_is_drawn_only_on_a_terminal() {
     let keys: Vec<String> = (0..3000).map(|number| format!("doc-{number:04}")).collect();
     let file = File::new("bar", "txt", keys.join("\n"));
     for (options, has_bar) in [
@@ -115,7 +115,7 @@ fn a_bar_is_drawn_on_a_terminal_and_nowhere_else() {
             (has_bar, has_bar),
             "{options}: {run:?}"
         );
-        // However long that took.
+        // The duration varies.
         assert!(
             run.stdout.contains(
                 "Deleted 3,000 keys from vectorindex1, confirmed by the service (6 requests in 0:"
@@ -126,7 +126,7 @@ fn a_bar_is_drawn_on_a_terminal_and_nowhere_else() {
 }
 
 #[test]
-fn without_a_terminal_only_force_deletes_what_is_not_named() {
+fn without_a_terminal_keys_from_files_need_force() {
     let service = Service::start();
     let url = service.url();
     let keys = File::new("without-a-terminal", "json", r#"["doc-001"]"#);
@@ -147,7 +147,7 @@ fn without_a_terminal_only_force_deletes_what_is_not_named() {
                 .unwrap(),
         )
     };
-    let expected = "error: deleting is irreversible, and there is no terminal to ask on: use --force not to be asked\n";
+    let expected = "error: deleting is irreversible, and there is no terminal for the question: use --force to skip it\n";
     for (what, keys) in
         [(&["--keys"][..], Some(&*argument)), (&["--all"], None), (&["--prefix", "doc"], None)]
     {
@@ -163,7 +163,7 @@ fn without_a_terminal_only_force_deletes_what_is_not_named() {
 }
 
 #[test]
-fn all_is_deleted_only_if_the_index_is_named() {
+fn all_is_deleted_only_after_typing_the_index_name() {
     let service = Service::start();
     let line = "$program --all";
     for no in ["y\n", "yes\n", "vectorindex\n", "\n"] {
@@ -195,7 +195,7 @@ fn a_prefix_is_confirmed_by_a_yes() {
     assert_eq!((run.code, service.left()), (Some(0), 0), "{run:?}");
 }
 
-/// A listing that fails is not a yes.
+/// If the listing fails, nothing is deleted.
 #[test]
 fn keys_that_cannot_be_counted_are_not_deleted() {
     let service = Service::start();

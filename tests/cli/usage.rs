@@ -1,12 +1,12 @@
-//! What is refused before anything is sent, and what is said about it. Every case exits with 2 and
-//! prints nothing on stdout.
+//! Invalid usage is rejected before a request. Every case exits with 1 and prints nothing on
+//! stdout.
 
 use crate::canary::SECRET;
 use crate::program::{ACCESS_KEY_ID, CREDENTIALS, File, PLACE, Service, USAGE, run};
 
-/// Runs a whole and forced command, `changes` being made to it: an option to set, or to leave out.
-/// Says what stderr was.
-fn refused(
+/// Runs a complete command with `--force` and with `changes`: options to set or to leave out.
+/// Returns stderr.
+fn rejected(
     service: &Service,
     changes: &[(&str, Option<&str>)],
     environment: &[(&str, &str)],
@@ -56,7 +56,7 @@ fn missing_settings_are_listed_with_their_sources() {
 }
 
 #[test]
-fn each_setting_that_is_missing_is_named() {
+fn each_missing_setting_is_named() {
     let service = Service::start();
     for (option, name) in [
         ("--index-name", "index name"),
@@ -65,12 +65,12 @@ fn each_setting_that_is_missing_is_named() {
         ("--account-id", "account id"),
         ("--bucket", "bucket"),
     ] {
-        let stderr = refused(&service, &[(option, None)], &CREDENTIALS);
+        let stderr = rejected(&service, &[(option, None)], &CREDENTIALS);
         assert_eq!(stderr.matches("\n  ").count(), 1, "{stderr}");
         assert!(stderr.contains(&format!("\n  {name} ")), "{stderr}");
     }
     let [id, secret] =
-        [&CREDENTIALS[..1], &CREDENTIALS[1..]].map(|half| refused(&service, &[], half));
+        [&CREDENTIALS[..1], &CREDENTIALS[1..]].map(|half| rejected(&service, &[], half));
     assert!(
         id.contains(
             "\n  access key secret  OSS_ACCESS_KEY_SECRET, with the rest of the credentials\n"
@@ -230,7 +230,7 @@ fn invalid_setting_is_reported_with_origin_and_rule() {
             "unexpected argument '--access-key-secret'",
         ),
     ] {
-        let stderr = refused(&service, &[(option, value)], environment);
+        let stderr = rejected(&service, &[(option, value)], environment);
         assert!(
             stderr.starts_with("error: ") && stderr.contains(expected),
             "{option} {value:?}: {stderr}"
@@ -239,7 +239,7 @@ fn invalid_setting_is_reported_with_origin_and_rule() {
 }
 
 #[test]
-fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
+fn invalid_keys_are_rejected_with_reason_and_position() {
     let service = Service::start();
     let too_large = File::new("too-large", "json", vec![b' '; 8 * 1024 * 1024 + 1]);
     let not_json = File::new("not-json", "json", "[\"doc-001\",\n \"doc-002\"");
@@ -275,11 +275,11 @@ fn keys_that_are_none_are_refused_with_the_reason_and_the_place() {
         (&too_large.argument(), "more than 8 MiB"),
         ("file:///no/such/file", "--keys: cannot read \"/no/such/file\": No such file"),
         ("file:///", "--keys: cannot read \"/\": "),
-        ("[]", "--keys: must hold one key or more, and is empty"),
+        ("[]", "--keys: must have at least one key"),
         (r#"["doc-001",""]"#, r#"--keys: [1]: key must be 1 to 1024 characters, not """#),
         (&long, "--keys: [1]: key must be 1 to 1024 characters"),
     ] {
-        let stderr = refused(&service, &[("--keys", Some(keys))], &CREDENTIALS);
+        let stderr = rejected(&service, &[("--keys", Some(keys))], &CREDENTIALS);
         assert!(stderr.contains(expected), "{keys}: {stderr}");
     }
 }
@@ -325,7 +325,7 @@ fn help_has_short_sections_and_no_environment_values() {
 
 #[cfg(unix)]
 #[test]
-fn a_variable_that_is_not_utf8_is_named_and_not_shown() {
+fn variables_that_are_not_utf8_are_named_but_not_printed() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 

@@ -1,4 +1,4 @@
-//! `--verify` and `--deleted-keys`: what is still there is found, and what was deleted has a receipt.
+//! `--verify` and `--deleted-keys`: remaining keys are found, and deleted keys have a receipt.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -21,7 +21,7 @@ fn with(url: &str, options: &[&str]) -> Run {
     run(all, &CREDENTIALS)
 }
 
-/// A proxy that confirms every `nth` deletion and forwards nothing of it.
+/// A proxy that confirms every `nth` deletion without forwarding it.
 fn lying_proxy(service: &Service, nth: u64) -> Server {
     let (emulator, seen) = (service.shared(), AtomicU64::new(0));
     Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |request| {
@@ -38,7 +38,7 @@ fn keys(test: &str, count: usize) -> File {
     File::new(test, "txt", (0..count).map(|number| format!("doc-{number}\n")).collect::<String>())
 }
 
-/// How many lines have each outcome.
+/// The number of lines per outcome.
 fn outcomes(file: &File) -> BTreeMap<String, usize> {
     let mut outcomes = BTreeMap::new();
     for line in file.read().lines() {
@@ -49,7 +49,7 @@ fn outcomes(file: &File) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn keys_that_are_gone_are_verified() {
+fn deleted_keys_are_verified() {
     for transport in TRANSPORTS {
         let service = Service::with_keys(1234);
         let keys = keys("verified", 1300);
@@ -62,7 +62,7 @@ fn keys_that_are_gone_are_verified() {
 }
 
 #[test]
-fn a_proxy_that_lies_is_found_out() {
+fn false_confirmations_are_detected() {
     for transport in TRANSPORTS {
         let service = Service::with_keys(2000);
         let proxy = lying_proxy(&service, 3);
@@ -82,14 +82,14 @@ fn a_proxy_that_lies_is_found_out() {
             "{run:?}"
         );
         assert_eq!(outcomes(&failed), BTreeMap::from([("present".to_owned(), left)]));
-        // The file is taken back, past the proxy.
+        // The file is used as input, without the proxy.
         let again = with(&service.url(), &["--keys-from", failed.path(), "--verify"]);
         assert_eq!((again.code, service.left()), (Some(0), 0), "{again:?}");
     }
 }
 
 #[test]
-fn a_listing_finds_out_a_proxy_that_lies() {
+fn a_listing_detects_false_confirmations() {
     for transport in TRANSPORTS {
         let service = Service::with_keys(700);
         let proxy = lying_proxy(&service, 1);
@@ -107,7 +107,7 @@ fn a_listing_finds_out_a_proxy_that_lies() {
 }
 
 #[test]
-fn unconfirmed_keys_that_are_gone_are_confirmed() {
+fn unconfirmed_keys_that_do_not_exist_are_confirmed() {
     let failure =
         ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "broken");
     for (deleted, code) in [(10, 0), (7, 4)] {
@@ -121,7 +121,7 @@ fn unconfirmed_keys_that_are_gone_are_confirmed() {
         assert_eq!((run.code, &run.json()["unconfirmed"]), (Some(code), &json!(10)), "{run:?}");
         let expected = json!({"keys": 10, "present": 10 - deleted, "confirmed": deleted});
         assert_eq!(run.json()["verified"], expected);
-        // Only what is still there is left in the file.
+        // Only remaining keys are left in the file.
         let expected: BTreeMap<_, _> = [("present".to_owned(), 10 - deleted)]
             .into_iter()
             .filter(|(_, keys)| *keys > 0)
@@ -159,7 +159,7 @@ fn rejected_keys_are_not_looked_up() {
 }
 
 #[test]
-fn a_verification_that_fails_is_reported() {
+fn failed_verifications_are_reported() {
     let service = Service::with_keys(10);
     let emulator = service.shared();
     let denied = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no GetVectors");
@@ -212,10 +212,10 @@ fn every_deleted_key_has_a_receipt() {
     }
 }
 
-/// What the checkpoint covers is in the receipt, once.
+/// Keys covered by the checkpoint are in the receipt exactly once.
 #[cfg(unix)]
 #[test]
-fn a_receipt_goes_on_after_a_kill() {
+fn receipts_continue_after_a_kill() {
     const COUNT: usize = 30_000;
     let service = Service::with_keys(COUNT);
     service.emulator().set_rate_limit(Some(RateLimit::new(20.0, 5).unwrap()));

@@ -1,4 +1,4 @@
-//! Private certificate authorities and the servers they vouch for.
+//! Private certificate authorities, and servers with their certificates.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig, ServerConnection, StreamOwned};
 
-use super::peer::{NO_CONTENT, Peer, answer_all};
+use super::peer::{NO_CONTENT, Peer, respond_to_all};
 
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -24,7 +24,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A server that presents a certificate for `name` and answers 204 to whatever comes.
+    /// A server with a certificate for `name`. It responds 204 to every request.
     pub(crate) fn serve(&self, name: &str) -> Peer {
         self.serve_with(&CertificateParams::new([name.to_owned()]).unwrap())
     }
@@ -36,8 +36,8 @@ impl Authority {
     }
 }
 
-/// A server that presents a certificate of `tests/fixtures/certificates`, and the authority that
-/// signed it, which *ring* cannot make: `p521` or `p256`, both with SHA-512.
+/// A server with a certificate from `tests/fixtures/certificates`, and the authority that signed
+/// it. *ring* cannot create these: `p521` or `p256`, both with SHA-512.
 pub(crate) fn serve_fixture(name: &str) -> (Peer, Vec<u8>) {
     let read =
         |file: String| std::fs::read(format!("tests/fixtures/certificates/{file}.pem")).unwrap();
@@ -55,7 +55,7 @@ fn serve(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> P
             .with_single_cert(vec![certificate], key)
             .unwrap();
     let config = Arc::new(config);
-    Peer::start(move |stream| answer_all(&mut accept(stream, &config), NO_CONTENT))
+    Peer::start(move |stream| respond_to_all(&mut accept(stream, &config), NO_CONTENT))
 }
 
 fn accept(stream: TcpStream, config: &Arc<ServerConfig>) -> impl Read + Write + use<> {

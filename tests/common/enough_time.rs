@@ -1,11 +1,11 @@
-//! Tests of real timeouts, on a machine that may be busy.
+//! Tests of real timeouts on a busy host.
 
 use std::time::Duration;
 
-/// Calls `attempt` with a short timeout, and with longer ones while it returns `None`: the timeout
-/// passed before what had to come first. So a test is quick where it can be, and fails for no
-/// reason of time.
+/// Calls `attempt` with a short timeout, and with longer ones as long as it returns `None`, which
+/// means that the timeout passed too early. So the test is fast on an idle host and does not fail
+/// on a slow one.
 pub(crate) fn with_enough_time<T>(mut attempt: impl FnMut(Duration) -> Option<T>) -> T {
     let timeouts = [50, 300, 3_000, 60_000].map(Duration::from_millis);
-    timeouts.into_iter().find_map(&mut attempt).expect("a minute is enough")
+    timeouts.into_iter().find_map(&mut attempt).expect("a minute must be enough")
 }

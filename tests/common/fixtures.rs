@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(crate) struct SigningCase {
     pub(crate) id: String,
     inputs: Value,
-    /// With the JSON of the SDK as the body.
+    /// With the SDK's JSON as the body.
     pub(crate) sdk: SignedBySdk,
     /// With compact JSON in raw UTF-8 as the body.
     pub(crate) compact: SignedBySdk,
@@ -164,7 +164,7 @@ pub(crate) struct ErrorCase {
     pub(crate) compare: Vec<String>,
 }
 
-/// How far the crate should follow a case.
+/// How closely the crate must match a case.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Level {
     Full,

@@ -1,5 +1,5 @@
-//! What the test binaries share: the calls, credentials and clock, the doubles of the service and
-//! of servers, the golden cases, and random numbers.
+//! Shared by the test binaries: calls, credentials and the clock, doubles of the service and of
+//! servers, the golden cases, and random numbers.
 #![allow(dead_code, reason = "each binary uses a part")]
 
 pub(crate) mod calls;

@@ -1,4 +1,4 @@
-//! A server that does exactly what a test says, byte by byte.
+//! A server whose bytes the test controls.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -18,7 +18,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Calls `serve` for each connection, on a thread of its own.
+    /// Calls `serve` for each connection, each on its own thread.
     pub(crate) fn start(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let addr = listener.local_addr().unwrap();
@@ -64,7 +64,7 @@ impl Drop for Peer {
     }
 }
 
-/// One request as it came; `None` when the client has closed the connection, or broken it off.
+/// Reads one request. Returns `None` if the client has closed or reset the connection.
 pub(crate) fn read_request(stream: &mut impl Read) -> Option<Vec<u8>> {
     let (mut request, length) = read_head(stream)?;
     let head = request.len();
@@ -73,7 +73,7 @@ pub(crate) fn read_request(stream: &mut impl Read) -> Option<Vec<u8>> {
     Some(request)
 }
 
-/// The head of a request with the empty line after it, and the length of its body.
+/// Reads a head with its final empty line. Returns it with the length of the body.
 pub(crate) fn read_head(stream: &mut impl Read) -> Option<(Vec<u8>, usize)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -90,12 +90,12 @@ pub(crate) fn read_head(stream: &mut impl Read) -> Option<(Vec<u8>, usize)> {
     Some((head, length))
 }
 
-/// Answers every request on the connection with the same bytes.
-pub(crate) fn answer_all(stream: &mut (impl Read + Write), answer: &[u8]) {
-    while read_request(stream).is_some() && stream.write_all(answer).is_ok() {}
+/// Responds to every request on the connection with the same bytes.
+pub(crate) fn respond_to_all(stream: &mut (impl Read + Write), response: &[u8]) {
+    while read_request(stream).is_some() && stream.write_all(response).is_ok() {}
 }
 
-/// Says nothing until the client goes.
+/// Reads until the client closes the connection, and sends nothing.
 pub(crate) fn wait_for_close(stream: &mut impl Read) {
     while stream.read(&mut [0; 1024]).is_ok_and(|n| n > 0) {}
 }

@@ -46,7 +46,7 @@ impl Random {
         Duration::from_millis(self.range(range))
     }
 
-    /// From `low` to `high`, each order of magnitude as likely as the next.
+    /// From `low` to `high`, with every order of magnitude equally likely.
     pub(crate) fn log(&mut self, low: f64, high: f64) -> f64 {
         low * (high / low).powf(self.fraction())
     }

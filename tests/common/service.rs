@@ -1,4 +1,4 @@
-//! The service that tests delete from: an emulator with one index, on a socket once a test asks for
+//! The service under test: an emulator with one index, and a server on a socket once a test needs
 //! its address.
 
 use std::net::Ipv4Addr;
@@ -24,11 +24,11 @@ pub(crate) struct Service {
     server: Arc<OnceLock<Server>>,
     /// The index, at the public endpoint.
     pub(crate) target: Target,
-    /// The number of vectors at first.
+    /// The initial number of vectors.
     keys: usize,
 }
 
-/// What responds to a request, without the server.
+/// Responds to requests, without the server.
 #[derive(Clone)]
 struct Backend {
     emulator: Arc<Mutex<Emulator>>,
@@ -53,7 +53,7 @@ impl Backend {
 }
 
 impl Service {
-    /// The index has vectors with `keys`, and `credentials` may delete them.
+    /// An index with vectors for `keys`, which `credentials` may delete.
     pub(crate) fn new<K: AsRef<str>>(
         credentials: Credentials,
         keys: impl IntoIterator<Item = K>,
@@ -77,17 +77,17 @@ impl Service {
         Self::new(credentials(), keys)
     }
 
-    /// Holds the first `count` of [`key`].
+    /// An index with the first `count` of [`key`].
     pub(crate) fn with_keys(count: usize) -> Self {
         Self::holding((0..count).map(key))
     }
 
-    /// Holds doc-001 to doc-009.
+    /// An index with doc-001 to doc-009.
     pub(crate) fn start() -> Self {
         Self::holding((1..=9).map(|number| format!("doc-{number:03}")))
     }
 
-    /// The server's clock, instead of the real time.
+    /// Replaces the server's clock, which is real time by default.
     pub(crate) fn clock(mut self, clock: fn() -> Now) -> Self {
         self.backend.clock = clock;
         self
@@ -103,7 +103,7 @@ impl Service {
         Self { network: Some(Arc::new(Mutex::new(network))), ..self }
     }
 
-    /// Lets this many more requests through.
+    /// Lets `count` more requests reach the emulator.
     pub(crate) fn allow(&self, requests: u64) {
         self.backend.quota.store(requests, Ordering::SeqCst);
     }
@@ -117,7 +117,7 @@ impl Service {
         self.backend.emulator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For another way to it.
+    /// Access to the emulator, for another server or network.
     pub(crate) fn shared(&self) -> Arc<Mutex<Emulator>> {
         Arc::clone(&self.backend.emulator)
     }
@@ -126,7 +126,7 @@ impl Service {
         self.network.as_ref().expect("behind a network").lock().unwrap()
     }
 
-    /// The server, started at the first call.
+    /// The server. The first call starts it.
     pub(crate) fn server(&self) -> &Server {
         self.server.get_or_init(|| {
             let (address, backend) = ((Ipv4Addr::LOCALHOST, 0).into(), self.backend.clone());
@@ -142,7 +142,7 @@ impl Service {
         })
     }
 
-    /// Stops the server, of which there must be no other clone.
+    /// Stops the server. There must be no other clone.
     pub(crate) fn shut_down(&mut self) {
         Arc::get_mut(&mut self.server)
             .expect("no other clone")
@@ -165,17 +165,17 @@ impl Service {
         target.endpoint(self.url().parse().unwrap()).build().unwrap()
     }
 
-    /// For requests that go to [`respond`](Self::respond).
+    /// The target for requests to [`respond`](Self::respond).
     pub(crate) fn bulk(&self, options: BulkOptions) -> BulkDelete {
         BulkDelete::new(&self.target, credentials(), options).unwrap()
     }
 
-    /// For requests that go to the server.
+    /// The target for requests to the server.
     pub(crate) fn served_bulk(&self, options: BulkOptions) -> BulkDelete {
         BulkDelete::new(&self.served_target(), credentials(), options).unwrap()
     }
 
-    /// The number of requests that the emulator has seen.
+    /// The number of requests that the emulator has handled.
     pub(crate) fn requests(&self) -> u64 {
         self.emulator().requests()
     }
@@ -185,12 +185,12 @@ impl Service {
         self.emulator().len(BUCKET, INDEX).unwrap()
     }
 
-    /// The number of vectors that are gone.
+    /// The number of deleted vectors.
     pub(crate) fn gone(&self) -> u64 {
         (self.keys - self.left()) as u64
     }
 
-    /// Asserts what is true of every run over unique keys of the index, at any time after it.
+    /// Asserts what holds for every run over unique keys of the index.
     pub(crate) fn check(&self, report: Report, case: &str) {
         assert_eq!(report.pending(), 0, "{case}: {report:?}");
         let gone = self.gone();
@@ -205,7 +205,7 @@ pub(crate) fn key(number: usize) -> String {
     format!("doc-{number}")
 }
 
-/// The clocks of the system.
+/// The system's clocks.
 pub(crate) fn real_time() -> Now {
     static START: OnceLock<Instant> = OnceLock::new();
     Now::new(START.get_or_init(Instant::now).elapsed(), SystemTime::now())

@@ -1,4 +1,4 @@
-//! Your own transports have the same errors as those of the crate, without any feature.
+//! A custom transport has the same errors as the transports of the crate, and needs no feature.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -9,15 +9,15 @@ use oss_delete_vectors::{
     AttemptError, DeleteVectors, Deleted, Operation, ServiceError, TransportError, code,
 };
 
-fn outcome(answer: Result<Response<Bytes>, TransportError>) -> Result<Deleted, AttemptError> {
-    Ok(DeleteVectors::parse_response(&answer?)?)
+fn outcome(result: Result<Response<Bytes>, TransportError>) -> Result<Deleted, AttemptError> {
+    Ok(DeleteVectors::parse_response(&result?)?)
 }
 
 #[test]
 fn call_error_reports_whether_keys_may_be_gone() {
     let timed_out = || io::Error::from(ErrorKind::TimedOut);
     let refused = |status, code| Ok(ServiceError::new(status, code, "m").to_response());
-    for (answer, text, may_have_deleted, is_retryable, is_throttling) in [
+    for (result, text, may_have_deleted, is_retryable, is_throttling) in [
         (
             Err(TransportError::surely_not_sent(timed_out())),
             "the request was not sent: timed out",
@@ -61,8 +61,8 @@ fn call_error_reports_whether_keys_may_be_gone() {
             false,
         ),
     ] {
-        let is_transport = answer.is_err();
-        let error = outcome(answer).unwrap_err();
+        let is_transport = result.is_err();
+        let error = outcome(result).unwrap_err();
         assert_eq!(
             (error.to_string().as_str(), error.may_have_deleted()),
             (text, may_have_deleted)

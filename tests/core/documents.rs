@@ -1,4 +1,4 @@
-//! Documents that repeat something agree: README in two languages, its figures, the features.
+//! Documents that repeat each other agree: README in both languages, its figures, and the features.
 
 use std::fmt::Debug;
 
@@ -8,7 +8,7 @@ const MANIFEST: &str = include_str!("../../Cargo.toml");
 const CRATE_PAGE: &str = include_str!("../../src/lib.rs");
 const BENCHMARKS: &str = include_str!("../../BENCHMARKS.md");
 
-/// What a translation does not change.
+/// The parts of a document that a translation must keep.
 #[derive(Default)]
 struct Markdown {
     headings: Vec<usize>,
@@ -76,7 +76,7 @@ fn figures(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Reports the first difference. The whole documents would be too long to read.
+/// Reports only the first difference, because the whole documents are too long.
 fn assert_same<T: PartialEq + Debug>(what: &str, english: &[T], chinese: &[T]) {
     for (number, (english, chinese)) in english.iter().zip(chinese).enumerate() {
         assert!(
@@ -92,7 +92,7 @@ fn assert_same<T: PartialEq + Debug>(what: &str, english: &[T], chinese: &[T]) {
 }
 
 #[test]
-fn both_languages_say_the_same() {
+fn both_languages_have_the_same_structure() {
     let (english, mut chinese) = (Markdown::parse(ENGLISH), Markdown::parse(CHINESE));
     assert_eq!(
         (english.links[0].as_str(), chinese.links[0].as_str()),
@@ -107,7 +107,7 @@ fn both_languages_say_the_same() {
     assert_same("table", &english.tables, &chinese.tables);
     assert!(
         english.blocks.len() > 5 && english.links.len() > 5 && english.tables.len() > 2,
-        "README was read"
+        "README must be parsed"
     );
 }
 
@@ -130,7 +130,7 @@ fn every_feature_is_in_both_tables() {
     let rows: Vec<&str> = rows.into_iter().take_while(|line| line.starts_with('|')).collect();
     assert!(
         rows.iter().all(|row| CRATE_PAGE.contains(&format!("//! {row}\n"))),
-        "src/lib.rs has other rows than README.md"
+        "the tables of src/lib.rs and README.md differ"
     );
 
     let mut documented: Vec<&str> = rows.iter().map(|row| row.split('`').nth(1).unwrap()).collect();

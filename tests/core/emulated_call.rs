@@ -214,8 +214,8 @@ fn planned_failure_deletes_some_keys_and_happens_once() {
 
     let mut wrong = signed(call(&["a", "b", "c"]));
     *wrong.body_mut() = Bytes::from_static(b"{}");
-    let refused = send(&mut emulator, &wrong).unwrap_err();
-    assert_eq!(refused.code(), code::INVALID_DIGEST, "the planned failure is not used up");
+    let rejected = send(&mut emulator, &wrong).unwrap_err();
+    assert_eq!(rejected.code(), code::INVALID_DIGEST, "the planned failure is not consumed");
 
     let request = signed(call(&["c", "b", "a"]));
     let error = send(&mut emulator, &request).unwrap_err();
@@ -314,18 +314,18 @@ fn same_requests_get_the_same_responses() {
 
 #[test]
 fn invalid_names_are_rejected() {
-    let refused = |bucket: &str, index_name: &str, key: &str| {
+    let rejected = |bucket: &str, index_name: &str, key: &str| {
         let mut emulator = Emulator::new(calls::REGION, calls::ACCOUNT_ID);
         emulator.put_vectors(bucket, index_name, [key]).unwrap_err().to_string()
     };
     let index_rule = "index name must be 1 to 63 letters and digits, the first a letter, not";
     for index_name in ["", "1a", "a-b", "é", &"i".repeat(64)] {
-        assert_eq!(refused(BUCKET, index_name, "a"), format!("{index_rule} {index_name:?}"));
+        assert_eq!(rejected(BUCKET, index_name, "a"), format!("{index_rule} {index_name:?}"));
     }
     let bucket_rule =
         "bucket must be 3 to 32 characters of a-z, 0-9 and '-', with no '-' at either end, not";
-    assert_eq!(refused("No_Such", INDEX, "a"), format!("{bucket_rule} \"No_Such\""));
-    assert_eq!(refused(BUCKET, INDEX, ""), r#"key must be 1 to 1024 characters, not """#);
+    assert_eq!(rejected("No_Such", INDEX, "a"), format!("{bucket_rule} \"No_Such\""));
+    assert_eq!(rejected(BUCKET, INDEX, ""), r#"key must be 1 to 1024 characters, not """#);
 
     let nameless = target().with_index_name(None).unwrap();
     let outcome = Emulator::with_vectors(&nameless, credentials(), ["a"]);

@@ -1,4 +1,4 @@
-//! The emulator's filters: a table of the grammar, and random filters against set algebra.
+//! The emulator's filters: a table of the grammar, and random filters compared with set operations.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -138,13 +138,13 @@ fn a_filter_without_a_condition_is_never_sent() {
 }
 
 #[test]
-fn a_filter_has_64_kib_at_most() {
+fn filters_are_limited_to_64_kib() {
     let mut emulator = emulator(&[json!({"a": "x"})]);
     let wide = |count: usize| {
         let values: Vec<String> = (0..count).map(|number| format!("{number:06}")).collect();
         json!({"a": {"$nin": values}}).to_string()
     };
-    // 9 bytes a value, and 16 around them.
+    // 9 bytes per value, and 16 bytes around them.
     let largest = wide(7280);
     assert!(largest.len() <= Filter::MAX_BYTES && wide(7281).len() + 9 > Filter::MAX_BYTES);
     assert_eq!(matching(&mut emulator, &largest).unwrap().len(), 2);
@@ -152,8 +152,8 @@ fn a_filter_has_64_kib_at_most() {
     assert_eq!(matching(&mut emulator, &deep).unwrap().len(), 1);
 }
 
-/// What a random filter matches, by sets of vectors: one for each comparison, joined as the filter
-/// joins them.
+/// The expected result of a random filter: a set of vectors for each comparison, combined as in the
+/// filter.
 struct Reference<'a> {
     metadata: &'a [Value],
 }
@@ -163,15 +163,15 @@ impl Reference<'_> {
         (0..self.metadata.len()).collect()
     }
 
-    fn having(&self, name: &str, test: impl Fn(&Value) -> bool) -> BTreeSet<usize> {
+    fn with_field(&self, name: &str, test: impl Fn(&Value) -> bool) -> BTreeSet<usize> {
         let has = |number: &usize| self.metadata[*number].get(name).is_some_and(&test);
         self.all().into_iter().filter(has).collect()
     }
 
-    /// By their text: `2020` and `2020.0` are not in the data of this test together.
+    /// Compares by text: the data has no two spellings of a number, such as `2020` and `2020.0`.
     fn equal(&self, name: &str, wanted: &Value) -> BTreeSet<usize> {
         let text = wanted.to_string();
-        self.having(name, |value| {
+        self.with_field(name, |value| {
             let whole = value.to_string();
             let members = value.as_array().map(|members| members.iter().map(Value::to_string));
             whole == text || members.is_some_and(|mut members| members.any(|member| member == text))
@@ -179,14 +179,16 @@ impl Reference<'_> {
     }
 
     fn between(&self, name: &str, low: f64, high: f64) -> BTreeSet<usize> {
-        self.having(name, |value| value.as_f64().is_some_and(|value| value >= low && value <= high))
+        self.with_field(name, |value| {
+            value.as_f64().is_some_and(|value| value >= low && value <= high)
+        })
     }
 
     fn without(&self, numbers: &BTreeSet<usize>) -> BTreeSet<usize> {
         &self.all() - numbers
     }
 
-    /// A filter and what it matches.
+    /// A random filter, and the vectors that it matches.
     fn draw(&self, random: &mut Random, depth: usize) -> (Value, BTreeSet<usize>) {
         if depth > 0 && random.chance(0.5) {
             let parts: Vec<_> =
@@ -229,7 +231,7 @@ impl Reference<'_> {
             }
             _ => {
                 let exists = random.chance(0.5);
-                let with = self.having(name, |_| true);
+                let with = self.with_field(name, |_| true);
                 (json!({"$exists": exists}), if exists { with } else { self.without(&with) })
             }
         };
@@ -246,7 +248,7 @@ fn value(random: &mut Random) -> Value {
 }
 
 #[test]
-fn random_filters_match_what_set_algebra_says() {
+fn random_filters_match_the_reference() {
     let mut random = Random::new(19);
     let metadata: Vec<Value> = (0..60)
         .map(|_| {
@@ -278,5 +280,5 @@ fn random_filters_match_what_set_algebra_says() {
         assert_eq!(matching(&mut emulator, &filter.to_string()).unwrap(), expected, "{filter}");
         found_some += usize::from(!expected.is_empty() && expected.len() < metadata.len());
     }
-    assert!(found_some > 1500, "{found_some} filters matched some and not all");
+    assert!(found_some > 1500, "{found_some} filters matched some vectors but not all");
 }

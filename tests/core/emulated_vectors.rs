@@ -1,4 +1,5 @@
-//! The emulator's PutVectors, GetVectors and ListVectors: pages, segments, tokens, late listings.
+//! The emulator's PutVectors, GetVectors and ListVectors: pages, segments, tokens, and stale
+//! listings.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -41,7 +42,7 @@ fn keys(page: &Listed) -> Vec<&str> {
     page.vectors().iter().map(Vector::key).collect()
 }
 
-/// All pages of a listing, which `call` begins.
+/// All pages of a listing that starts with `call`.
 fn list_all(emulator: &mut Emulator, call: &ListVectors) -> Vec<Listed> {
     let mut pages = vec![send(emulator, call).unwrap()];
     while let Some(token) = pages[pages.len() - 1].next_token() {
@@ -77,7 +78,7 @@ fn vectors_are_put_found_listed_and_deleted() {
 }
 
 #[test]
-fn pages_hold_what_was_asked_for() {
+fn pages_contain_the_requested_parts() {
     let mut emulator = holding(1234);
     for (asked, sizes) in [(None, vec![500, 500, 234]), (Some(1000), vec![1000, 234])] {
         let call = ListVectors::new(&target());
@@ -87,13 +88,13 @@ fn pages_hold_what_was_asked_for() {
         let all: Vec<&str> = pages.iter().flat_map(keys).collect();
         assert!(all.iter().copied().eq(emulator.keys(BUCKET, INDEX)));
     }
-    // No page follows one that ends with the last vector.
+    // There is no page after one that ends with the last vector.
     let exact = list_all(&mut emulator, &ListVectors::new(&target()).max_results(617).unwrap());
     assert_eq!(exact.iter().map(|page| page.vectors().len()).collect::<Vec<_>>(), [617, 617]);
 }
 
 #[test]
-fn segments_are_the_whole_index_in_parts() {
+fn segments_together_are_the_whole_index() {
     let mut emulator = holding(3000);
     for count in [1, 2, 7, 16] {
         let mut all = Vec::new();
@@ -110,7 +111,7 @@ fn segments_are_the_whole_index_in_parts() {
 }
 
 #[test]
-fn a_page_has_a_megabyte_at_most() {
+fn pages_are_limited_to_a_megabyte() {
     let mut emulator = holding(0);
     let wide = |number: usize| {
         Vector::new(&number.to_string()).unwrap().with_data(vec![0.123_456_78; 1024])
@@ -128,7 +129,7 @@ fn a_page_has_a_megabyte_at_most() {
 }
 
 #[test]
-fn a_page_can_be_empty_before_the_last() {
+fn pages_before_the_last_can_be_empty() {
     let mut emulator = holding(25_000);
     let last = Vector::new("z").unwrap().with_metadata(r#"{"t":1}"#).unwrap();
     emulator.put_whole_vectors(BUCKET, INDEX, [last]).unwrap();
@@ -138,20 +139,23 @@ fn a_page_can_be_empty_before_the_last() {
 }
 
 #[test]
-fn a_listing_sees_deletes_late_if_told_to() {
+fn listings_can_be_configured_to_be_stale() {
     let mut emulator = holding(10);
     emulator.set_listing_delay(Duration::from_secs(5));
     let gone = KeyBatch::new(["doc-00003", "doc-00007"]).unwrap();
     send(&mut emulator, &DeleteVectors::new(&target(), gone.clone())).unwrap();
     let get = GetVectors::new(&target(), gone).unwrap();
-    assert!(send(&mut emulator, &get).unwrap().vectors().is_empty(), "GetVectors sees it at once");
+    assert!(
+        send(&mut emulator, &get).unwrap().vectors().is_empty(),
+        "GetVectors sees the deletion at once"
+    );
     for (seconds, count) in [(0, 10), (4, 10), (5, 8), (60, 8)] {
         let call = ListVectors::new(&target());
         let page = send_at(&mut emulator, &call, Duration::from_secs(seconds)).unwrap();
         assert_eq!(page.vectors().len(), count, "after {seconds} s");
         assert!(keys(&page).is_sorted());
     }
-    // One that is put again is there once.
+    // A vector that is put again is listed once.
     send(&mut emulator, &DeleteVectors::new(&target(), KeyBatch::new(["doc-00001"]).unwrap()))
         .unwrap();
     let again = vec![Vector::new("doc-00001").unwrap().with_data([1.0])];

@@ -1,4 +1,4 @@
-//! Every recorded response is understood as well as by the official SDK, or better.
+//! Every recorded response is parsed at least as well as by the official SDK.
 
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
@@ -9,19 +9,19 @@ use http::Response;
 use oss_delete_vectors::{DeleteVectors, Deleted, Operation, ServiceError};
 use serde_json::{Value, json};
 
-/// What happens over several answers: for the engine that retries.
-const LEFT_TO_BULK: [&str; 4] = [
+/// Cases with several responses, which only a retry engine can handle.
+const EXCLUDED_FOR_BULK: [&str; 4] = [
     "sequence/503-500-then-204",
     "sequence/skew-then-204",
     "sequence/skew-behind-then-204",
     "sequence/skew-always",
 ];
 
-/// What happens where there is no answer: for the transports.
-const LEFT_TO_TRANSPORTS: [&str; 3] =
+/// Cases without a response, which only a transport can handle.
+const EXCLUDED_FOR_TRANSPORTS: [&str; 3] =
     ["transport/connect-refused", "transport/connect-timeout", "transport/tls-failure"];
 
-/// Answers that are good news.
+/// Responses that mean success.
 const SUCCESSES: [&str; 5] = [
     "success/204-no-date",
     "success/204-json-type",
@@ -31,7 +31,7 @@ const SUCCESSES: [&str; 5] = [
 ];
 
 #[test]
-fn cases_are_left_to_others_by_name_only() {
+fn cases_are_excluded_by_name_only() {
     let cases = error_cases();
     assert_eq!(cases.len(), 79);
     let of_category = |category: &str| -> Vec<String> {
@@ -41,22 +41,22 @@ fn cases_are_left_to_others_by_name_only() {
             .map(|case| case.id.clone())
             .collect()
     };
-    assert_eq!(of_category("sequence/"), LEFT_TO_BULK);
-    assert_eq!(of_category("transport/"), LEFT_TO_TRANSPORTS);
-    let unanswered: Vec<_> =
+    assert_eq!(of_category("sequence/"), EXCLUDED_FOR_BULK);
+    assert_eq!(of_category("transport/"), EXCLUDED_FOR_TRANSPORTS);
+    let without_response: Vec<_> =
         cases.iter().filter(|case| case.response.is_none()).map(|case| case.id.as_str()).collect();
-    assert_eq!(unanswered, LEFT_TO_TRANSPORTS);
+    assert_eq!(without_response, EXCLUDED_FOR_TRANSPORTS);
 }
 
 #[test]
-fn answers_mean_what_they_mean_to_the_sdk() {
+fn responses_mean_the_same_as_in_the_sdk() {
     let mut compared = BTreeMap::<String, usize>::new();
     let mut successes = Vec::new();
-    for (case, response) in answered(&[Level::Full, Level::NoMessage]) {
-        let answer = DeleteVectors::parse_response(&response);
+    for (case, response) in with_response(&[Level::Full, Level::NoMessage]) {
+        let result = DeleteVectors::parse_response(&response);
         for name in &case.compare {
-            // How often the SDK tried and how long it slept is no matter of one answer.
-            let Some(ours) = member(name, &response, &answer) else {
+            // A single response has no number of attempts and no sleep times.
+            let Some(ours) = member(name, &response, &result) else {
                 assert!(
                     matches!(name.as_str(), "attempts" | "sleeps"),
                     "{}: {name} is not compared",
@@ -67,9 +67,9 @@ fn answers_mean_what_they_mean_to_the_sdk() {
             assert_eq!(ours, case.expected[name], "{}: {name}", case.id);
             *compared.entry(name.clone()).or_default() += 1;
         }
-        match answer {
+        match result {
             Ok(_) => successes.push(case.id),
-            // Where the text is the SDK's own there is one of ours.
+            // Where the message is the SDK's own, this crate has its own.
             Err(error) => {
                 assert!(case.level == Level::Full || !error.message().is_empty(), "{}", case.id);
             }
@@ -90,15 +90,15 @@ fn answers_mean_what_they_mean_to_the_sdk() {
     assert_eq!(compared, expected.map(|(name, count)| (name.to_owned(), count)).into());
 }
 
-/// A member of `expected_sdk` as it is here, with `""` for what is missing; `None` for what one
-/// answer does not tell.
+/// The value that this crate has for a member of `expected_sdk`: `""` if it is missing, `None` if a
+/// single response cannot have it.
 fn member(
     name: &str,
     response: &Response<Bytes>,
-    answer: &Result<Deleted, ServiceError>,
+    result: &Result<Deleted, ServiceError>,
 ) -> Option<Value> {
-    let error = answer.as_ref().err();
-    let request_id = answer.as_ref().map_or_else(ServiceError::request_id, Deleted::request_id);
+    let error = result.as_ref().err();
+    let request_id = result.as_ref().map_or_else(ServiceError::request_id, Deleted::request_id);
     Some(match name {
         "outcome" => json!(if error.is_none() { "success" } else { "service_error" }),
         "status_code" => json!(error.map_or(response.status(), ServiceError::status).as_u16()),
@@ -116,8 +116,8 @@ fn member(
 const ID: Option<&str> = Some("657DCF19A1B2C3D4E5F60718");
 const NO_INDEX: &str = "The specified vector index does not exist.";
 
-/// Answers that the SDK trips over, with what they give here: status, code, message, request id,
-/// EC, whether it is worth a retry.
+/// Responses that the SDK does not parse correctly, with the expected status, code, message,
+/// request id, EC and whether to retry.
 type Quirk = (
     &'static str,
     u16,
@@ -156,8 +156,8 @@ const HTML_MESSAGE: &str =
     r#"the response is not an error document: the body is "<html>captive portal</html>""#;
 
 #[test]
-fn quirks_of_the_sdk_are_understood() {
-    let quirks = answered(&[Level::Quirk]);
+fn responses_that_the_sdk_misreads_are_parsed() {
+    let quirks = with_response(&[Level::Quirk]);
     assert_eq!(
         quirks.iter().map(|(case, _)| case.id.as_str()).collect::<Vec<_>>(),
         QUIRKS.map(|quirk| quirk.0)
@@ -176,7 +176,7 @@ fn quirks_of_the_sdk_are_understood() {
 }
 
 #[test]
-fn an_answer_without_a_document_says_what_it_is_instead() {
+fn responses_without_an_error_document_are_described() {
     for (id, message) in [
         ("gateway/empty-502", "the response is not an error document: the body is empty"),
         (
@@ -191,7 +191,7 @@ fn an_answer_without_a_document_says_what_it_is_instead() {
         ("error-type/v2-invalid", r#"the response is not an error document: the body is "oops""#),
     ] {
         let (_, response) =
-            answered(&[Level::NoMessage]).into_iter().find(|(case, _)| case.id == id).unwrap();
+            with_response(&[Level::NoMessage]).into_iter().find(|(case, _)| case.id == id).unwrap();
         assert_eq!(
             DeleteVectors::parse_response(&response).unwrap_err().message(),
             message,
@@ -200,10 +200,10 @@ fn an_answer_without_a_document_says_what_it_is_instead() {
     }
 }
 
-/// The cases of these levels that are one answer.
-fn answered(levels: &[Level]) -> Vec<(ErrorCase, Response<Bytes>)> {
+/// The cases of these levels that have a single response.
+fn with_response(levels: &[Level]) -> Vec<(ErrorCase, Response<Bytes>)> {
     let is_one_answer = |case: &ErrorCase| {
-        levels.contains(&case.level) && !LEFT_TO_BULK.contains(&case.id.as_str())
+        levels.contains(&case.level) && !EXCLUDED_FOR_BULK.contains(&case.id.as_str())
     };
     let cases = error_cases().into_iter().filter(is_one_answer);
     cases.filter_map(|mut case| case.response.take().map(|response| (case, response))).collect()

@@ -42,7 +42,7 @@ fn duplicates_are_dropped_like_in_a_naive_model() {
     );
 }
 
-/// Keys are concatenated in memory, but must not run into one another.
+/// Keys are concatenated in memory, but must stay separate.
 #[test]
 fn keys_with_common_prefixes_stay_apart() {
     let keys = ["a", "aa", "aaa", "é", "e\u{301}", "ab", "b", "\0", " ", "  ", "😀", "A"];

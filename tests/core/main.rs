@@ -1,10 +1,9 @@
-//! The core by hand: values, keys, signatures, one call and its response, the emulator, and the
-//! documents. No network, no clock.
+//! Tests of the core with fixed inputs: values, keys, signatures, calls and their responses, the
+//! emulator, and the documents. No network, no clock.
 
 #[path = "../common/mod.rs"]
 mod common;
 
-mod answer_judgement;
 mod call_error;
 mod credential_sources;
 mod documents;
@@ -23,6 +22,7 @@ mod key_batch;
 mod operations;
 mod parse_never_panics;
 mod reference_example;
+mod response_meaning;
 mod response_parsing;
 mod service_error_round_trip;
 mod sign_again;

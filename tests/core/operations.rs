@@ -1,4 +1,5 @@
-//! ListVectors, GetVectors and PutVectors on the wire: exact requests, and what a response means.
+//! ListVectors, GetVectors and PutVectors: the exact bytes of requests, and the meaning of
+//! responses.
 
 use http::{Request, Response, StatusCode};
 use oss_delete_vectors::{
@@ -9,7 +10,7 @@ use oss_delete_vectors::{
 use crate::calls::{target, with_token};
 use crate::canary::{SECRET, TOKEN};
 
-fn answer(status: u16, request_id: Option<&str>, body: &str) -> Response<String> {
+fn response(status: u16, request_id: Option<&str>, body: &str) -> Response<String> {
     let mut response = Response::new(body.to_owned());
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
     if let Some(id) = request_id {
@@ -19,11 +20,11 @@ fn answer(status: u16, request_id: Option<&str>, body: &str) -> Response<String>
 }
 
 fn list(body: &str) -> Result<Listed, ServiceError> {
-    ListVectors::parse_response(&answer(200, Some("id"), body))
+    ListVectors::parse_response(&response(200, Some("id"), body))
 }
 
 #[test]
-fn requests_have_these_bytes() {
+fn requests_have_exact_bytes() {
     let list = ListVectors::new(&target());
     let all = list.clone().max_results(7).unwrap().next_token("a\"b").segment(3, 16).unwrap();
     let all = all.return_data().return_metadata().filter(r#"{"a": 1}"#.parse().unwrap());
@@ -64,14 +65,14 @@ fn requests_have_these_bytes() {
     assert_eq!(
         ListVectors::parse_request(&target(), &all.to_request()),
         Ok({
-            // The space is gone: JSON that was read is written anew.
+            // The white space is removed, because parsed JSON is serialized again.
             all.clone().filter(r#"{"a":1}"#.parse().unwrap())
         })
     );
 }
 
 #[test]
-fn members_are_read_without_regard_to_case() {
+fn member_names_are_case_insensitive() {
     for body in [
         r#"{"nextToken":"t","vectors":[{"key":"a","data":{"float32":[1]},"metadata":{"K":"v"}}]}"#,
         r#"{"NextToken":"t","Vectors":[{"Key":"a","Data":{"Float32":[1]},"Metadata":{"K":"v"}}]}"#,
@@ -101,13 +102,13 @@ fn the_last_page_has_no_token_and_may_be_empty() {
 }
 
 #[test]
-fn metadata_may_speak_of_errors() {
+fn metadata_may_contain_error_members() {
     let body = r#"{"vectors":[{"key":"a","metadata":{"code":"E1","error":"x"}}]}"#;
     assert_eq!(list(body).unwrap().vectors().len(), 1);
 }
 
 #[test]
-fn what_is_not_a_page_is_an_error() {
+fn responses_that_are_not_pages_are_errors() {
     let page = r#"{"vectors":[]}"#;
     for (status, id, body) in [
         (200, None, page),
@@ -128,16 +129,16 @@ fn what_is_not_a_page_is_an_error() {
         (302, Some("id"), page),
         (503, Some("id"), page),
     ] {
-        let error = ListVectors::parse_response(&answer(status, id, body)).unwrap_err();
+        let error = ListVectors::parse_response(&response(status, id, body)).unwrap_err();
         assert_eq!(error.status(), status, "{body}");
         assert!(!error.may_have_deleted(), "{status} {body}: a listing deletes nothing");
-        let found = GetVectors::parse_response(&answer(status, id, body));
+        let found = GetVectors::parse_response(&response(status, id, body));
         assert!(found.is_err() || body.contains("nextToken"), "{status} {body}");
     }
 }
 
 #[test]
-fn advice_names_the_action_of_the_call() {
+fn advice_contains_the_action_of_the_call() {
     let denied = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no").to_response();
     let advice = |error: ServiceError| error.advice(&target()).unwrap().into_owned();
     let resource = "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket";
@@ -156,12 +157,12 @@ fn advice_names_the_action_of_the_call() {
 }
 
 #[test]
-fn no_secret_of_a_repeated_request_is_kept() {
+fn echoed_secrets_are_removed_from_errors() {
     for body in [
         format!(r#"{{"Error":{{"Code":"AccessDenied","Message":"{TOKEN} {SECRET}"}}}}"#),
         format!("<p>{TOKEN}{SECRET}</p>"),
     ] {
-        let response = answer(403, Some(TOKEN), &body);
+        let response = response(403, Some(TOKEN), &body);
         let credentials = with_token();
         for error in [
             ListVectors::parse_response_to(&credentials, &response).unwrap_err(),
@@ -171,7 +172,7 @@ fn no_secret_of_a_repeated_request_is_kept() {
             crate::canary::assert_not_in(&format!("{error} {error:?}"));
         }
     }
-    let page = answer(200, Some(TOKEN), r#"{"vectors":[]}"#);
+    let page = response(200, Some(TOKEN), r#"{"vectors":[]}"#);
     let page = ListVectors::parse_response_to(&with_token(), &page).unwrap();
     crate::canary::assert_not_in(&format!("{page:?}"));
 }
@@ -224,7 +225,7 @@ fn invalid_parameters_are_named() {
 }
 
 #[test]
-fn a_request_of_another_operation_is_named() {
+fn requests_of_other_operations_are_rejected() {
     let request = ListVectors::new(&target()).to_request();
     let error = GetVectors::parse_request(&target(), &request).unwrap_err();
     assert_eq!(error.to_string(), "the request is not POST ?getVectors");

@@ -15,7 +15,7 @@ use oss_delete_vectors::{
     Vector,
 };
 
-/// Pieces that parsers trip over.
+/// Fragments that are hard to parse.
 const PIECES: [&[u8]; 24] = [
     b"",
     b"\0",
@@ -43,7 +43,8 @@ const PIECES: [&[u8]; 24] = [
     b"9999999999999999999999",
 ];
 
-/// `text` with up to eight changes: a byte, a piece put in, a part left out, doubled or cut off.
+/// `text` with up to eight changes: a byte replaced, a fragment inserted, or a part removed,
+/// doubled or cut off.
 fn mutated(text: &[u8], random: &mut Random) -> Vec<u8> {
     let mut text = text.to_vec();
     for _ in 0..random.below(8) {
@@ -60,7 +61,7 @@ fn mutated(text: &[u8], random: &mut Random) -> Vec<u8> {
     text
 }
 
-/// Some of `headers` changed; a value that no header can have is left out.
+/// Changes some of `headers`. Drops invalid values.
 fn mutated_headers(headers: &HeaderMap, random: &mut Random) -> HeaderMap {
     let mut out = HeaderMap::new();
     for (name, value) in headers {
@@ -76,7 +77,7 @@ fn mutated_headers(headers: &HeaderMap, random: &mut Random) -> HeaderMap {
     out
 }
 
-/// Reads an answer twice, and sees that what was read holds together.
+/// Parses a response twice, and checks that the result is consistent.
 fn read_response(response: &Response<Vec<u8>>) -> String {
     let outcome = DeleteVectors::parse_response(response);
     assert_eq!(DeleteVectors::parse_response(response), outcome);
@@ -97,7 +98,8 @@ fn read_response(response: &Response<Vec<u8>>) -> String {
     assert!(!error.to_string().contains(char::is_control), "{error}");
     read_page(response);
     let _ = (error.advice(&target()), error.retry_after(time()));
-    // A server that forwards it says the same, except for a 204, which is always a success.
+    // A server that forwards the error sends the same one, except for a 204, which is always a
+    // success.
     if error.status() != StatusCode::NO_CONTENT {
         let again = DeleteVectors::parse_response(&error.to_response()).unwrap_err();
         assert_eq!(
@@ -113,7 +115,7 @@ fn read_response(response: &Response<Vec<u8>>) -> String {
     error.code().to_owned()
 }
 
-/// The same response to a listing, a lookup and a put: never a deletion.
+/// Parses the response as one to a listing, a lookup and a put. Never a deletion.
 fn read_page(response: &Response<Vec<u8>>) {
     let errors = [
         ListVectors::parse_response(response).err(),
@@ -129,7 +131,7 @@ fn read_page(response: &Response<Vec<u8>>) {
 }
 
 #[test]
-fn pages_changed_anyhow_are_read() {
+fn modified_pages_are_parsed() {
     let vectors = ["a", "b\"\u{e9}"].map(|key| {
         Vector::new(key).unwrap().with_data([0.5, -3e9]).with_metadata(r#"{"t":["x",1]}"#).unwrap()
     });
@@ -141,19 +143,19 @@ fn pages_changed_anyhow_are_read() {
         read_page(&response);
         if let Ok(page) = ListVectors::parse_response(&response) {
             read += 1;
-            // What was understood is written in a way that means the same.
+            // A parsed page survives a round trip.
             let again = ListVectors::parse_response(&page.to_response()).unwrap();
             assert_eq!((again.vectors(), again.next_token()), (page.vectors(), page.next_token()));
         }
     }
-    assert!((500..9500).contains(&read), "{read} pages were understood");
+    assert!((500..9500).contains(&read), "{read} pages were parsed");
 }
 
 #[test]
-fn answers_cut_anywhere_are_read() {
+fn truncated_responses_are_parsed() {
     for case in error_cases() {
         let Some(response) = case.response else { continue };
-        // Every place in the small ones; some places in the large ones.
+        // At every byte of the small ones, and at some bytes of the large ones.
         for end in (0..=response.body().len()).step_by(response.body().len() / 500 + 1) {
             read_response(&response.clone().map(|body| body[..end].to_vec()));
         }
@@ -161,7 +163,7 @@ fn answers_cut_anywhere_are_read() {
 }
 
 #[test]
-fn answers_changed_anyhow_are_read() {
+fn modified_responses_are_parsed() {
     let responses: Vec<_> = error_cases().into_iter().filter_map(|case| case.response).collect();
     let mut random = Random::new(2);
     let mut codes = BTreeMap::<String, u32>::new();
@@ -176,7 +178,7 @@ fn answers_changed_anyhow_are_read() {
         };
         *codes.entry(read_response(&response)).or_default() += 1;
     }
-    // The changes must leave something to be understood, or only the way out is tested.
+    // Most changes must leave the response parseable. Otherwise only the error path is tested.
     for code in
         ["deleted", "BadErrorResponse", "NoSuchVectorIndex", "QpsLimitExceeded", "AccessDenied"]
     {
@@ -185,7 +187,7 @@ fn answers_changed_anyhow_are_read() {
 }
 
 #[test]
-fn answers_of_random_bytes_are_read() {
+fn random_responses_are_parsed() {
     let mut random = Random::new(3);
     for _ in 0..5000 {
         let body: Vec<u8> =
@@ -215,9 +217,9 @@ fn answers_of_random_bytes_are_read() {
     }
 }
 
-/// Thousands of brackets must not become thousands of stack frames.
+/// Thousands of brackets must not cause recursion.
 #[test]
-fn deep_nesting_is_read_without_descending() {
+fn deep_nesting_is_parsed_without_recursion() {
     for (open, close) in
         [("[", "]"), ("{\"Error\":", "}"), ("<Error>", "</Error>"), ("<!--", "-->"), ("&", ";")]
     {
@@ -236,7 +238,7 @@ fn deep_nesting_is_read_without_descending() {
     }
 }
 
-/// The same body as a request of the other operations.
+/// Parses the same body as a request of the other operations.
 fn read_other_requests(request: &Request<Vec<u8>>) {
     let (parts, body) = request.clone().into_parts();
     let named = |name: &str| {
@@ -253,7 +255,7 @@ fn read_other_requests(request: &Request<Vec<u8>>) {
     let _ = PutVectors::parse_request(&target(), &named("putVectors"));
 }
 
-/// Reads a request twice; what it says, where it says something, is a call that can be made again.
+/// Parses a request twice. A valid one survives a round trip.
 fn read_request(request: &Request<Vec<u8>>) -> &'static str {
     read_other_requests(request);
     let outcome = DeleteVectors::parse_request(&target(), request);
@@ -273,7 +275,7 @@ fn read_request(request: &Request<Vec<u8>>) -> &'static str {
 }
 
 #[test]
-fn requests_changed_anyhow_are_read() {
+fn modified_requests_are_parsed() {
     let mut requests: Vec<Request<Bytes>> =
         signing_cases().into_iter().map(|case| case.compact.request).collect();
     requests.retain(|request| request.body().len() < 2000);
@@ -284,7 +286,7 @@ fn requests_changed_anyhow_are_read() {
         let mut request = Request::new(mutated(original.body(), &mut random));
         *request.method_mut() = original.method().clone();
         *request.headers_mut() = mutated_headers(original.headers(), &mut random);
-        // A digest that is wrong would hide what follows.
+        // A wrong digest would hide later errors.
         if random.below(4) > 0 {
             request.headers_mut().remove("content-md5");
         }
@@ -303,7 +305,7 @@ fn requests_changed_anyhow_are_read() {
 }
 
 #[test]
-fn authorizations_changed_anyhow_are_read() {
+fn modified_authorizations_are_parsed() {
     let mut requests: Vec<Request<Bytes>> =
         signing_cases().into_iter().map(|case| case.sdk.request).collect();
     requests.extend([signed(call(&["a"])), presigned(call(&["a"]), Duration::MAX)]);
@@ -324,8 +326,7 @@ fn authorizations_changed_anyhow_are_read() {
             Err(why) => why.to_string(),
             Ok(authorization) => {
                 let dated = authorization.check_date(time()).is_ok();
-                // No request was signed with this token: whatever was changed, nothing may be
-                // accepted.
+                // No request was signed with this token, so none may be accepted.
                 let why = authorization.verify(&request, &resource, &with_token()).unwrap_err();
                 format!("in time: {dated}, {why}")
             }

@@ -1,4 +1,4 @@
-//! Parts of a response: dates, waits, endpoints, and encoded bodies.
+//! Parts of a response: dates, delays, endpoints, and encoded bodies.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,7 +28,7 @@ fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Re
 const NOW: u64 = SINCE_1970.as_secs();
 
 #[test]
-fn the_time_of_the_document_counts_before_the_header() {
+fn the_date_in_the_body_overrides_the_header() {
     const WRONG: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
     const OTHER: &str = "Sat, 16 Dec 2023 10:00:00 GMT";
     for (date, server_time, expected) in [
@@ -65,7 +65,7 @@ fn the_time_of_the_document_counts_before_the_header() {
 }
 
 #[test]
-fn a_run_corrects_its_clock_by_the_document() {
+fn a_run_corrects_its_clock_by_the_date_in_the_body() {
     let skewed = response(
         403,
         &[("date", "Thu, 01 Jan 1970 00:00:00 GMT"), ("x-oss-request-id", "1")],
@@ -74,7 +74,7 @@ fn a_run_corrects_its_clock_by_the_document() {
     let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
     bulk.push(Key::new("a").unwrap()).unwrap();
     bulk.finish();
-    // A clock that is two hours behind.
+    // The client's clock is two hours behind.
     let now = Now::new(Duration::ZERO, at(NOW - 7200));
     let transmit = bulk.poll_transmit(now).unwrap();
     bulk.handle_response(now, transmit.id, &skewed);
@@ -117,10 +117,10 @@ fn retry_after_is_read_in_every_form() {
 }
 
 #[test]
-fn an_endpoint_that_access_denied_names_is_the_advice() {
+fn advice_contains_the_endpoint_from_access_denied() {
     let policy = "allow the action oss:DeleteVectors on acs:ossvector:cn-hangzhou:1234567890123456:examplebucket and \
                   acs:ossvector:cn-hangzhou:1234567890123456:examplebucket/*";
-    let there = "use the endpoint cn-shanghai.oss-vectors.aliyuncs.com, and the region of it: the bucket is there";
+    let there = "use the endpoint cn-shanghai.oss-vectors.aliyuncs.com and its region, because the bucket is there";
     for (endpoint, expected) in [
         ("cn-shanghai.oss-vectors.aliyuncs.com", there),
         ("https://CN-Shanghai.oss-vectors.aliyuncs.com/\u{1b}[2J", there),
@@ -151,8 +151,8 @@ fn an_endpoint_that_access_denied_names_is_the_advice() {
 }
 
 #[test]
-fn an_encoded_body_is_named_and_the_status_decides() {
-    // What gzip makes of an error document.
+fn encoded_bodies_are_classified_by_status() {
+    // An error document compressed with gzip.
     let gzip =
         b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xabV*.M.J-Q\xb2\xaa\xae\x05\0\xff\xff\xff\xff\x0b\0\0\0";
     for (status, headers) in [
@@ -169,7 +169,7 @@ fn an_encoded_body_is_named_and_the_status_decides() {
         );
         assert_eq!(error.is_retryable(), status == 503);
     }
-    // The header that stands in for a body does so here as well.
+    // The header that replaces a body is used here as well.
     let document = "PEVycm9yPjxDb2RlPkFjY2Vzc0RlbmllZDwvQ29kZT48L0Vycm9yPg==";
     let headers = [("content-encoding", "gzip"), ("x-oss-err", document)];
     assert_eq!(error(403, &headers, &gzip[..]).code(), code::ACCESS_DENIED);

@@ -22,7 +22,7 @@ fn fields(error: &ServiceError) -> BTreeMap<&str, &str> {
     error.fields().collect()
 }
 
-/// Text that JSON has to escape, and text that no header can hold.
+/// Text that JSON has to escape, and text that is invalid in a header.
 const TEXTS: [&str; 8] = [
     "m",
     "Too fast.",
@@ -35,19 +35,19 @@ const TEXTS: [&str; 8] = [
 ];
 
 #[test]
-fn everything_that_is_said_arrives() {
+fn all_fields_survive_a_round_trip() {
     for status in [400, 403, 404, 409, 413, 429, 500, 503, 599]
         .map(|status| StatusCode::from_u16(status).unwrap())
     {
         for text in TEXTS {
-            let said = ServiceError::new(status, code::QPS_LIMIT_EXCEEDED, text)
+            let sent = ServiceError::new(status, code::QPS_LIMIT_EXCEEDED, text)
                 .with_request_id(text)
                 .with_ec(text)
                 .with_field("HostId", text)
                 .with_field(text, "value")
                 .with_date(time())
                 .with_retry_after(Duration::from_secs(17));
-            let read = round_trip(&said);
+            let read = round_trip(&sent);
             assert_eq!(
                 (read.status(), read.code(), read.message()),
                 (status, code::QPS_LIMIT_EXCEEDED, text)
@@ -66,15 +66,15 @@ fn everything_that_is_said_arrives() {
             assert_eq!(fields(&read), expected);
             assert_eq!(
                 (read.is_retryable(), read.is_throttling()),
-                (said.is_retryable(), said.is_throttling())
+                (sent.is_retryable(), sent.is_throttling())
             );
-            assert_eq!(round_trip(&read), read, "what was read once is read again");
+            assert_eq!(round_trip(&read), read, "a parsed error survives another round trip");
         }
     }
 }
 
 #[test]
-fn what_is_not_said_is_not_read() {
+fn missing_fields_stay_missing() {
     let read = round_trip(&ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, ""));
     assert_eq!((read.code(), read.message()), (code::ACCESS_DENIED, ""));
     assert_eq!(
@@ -85,7 +85,7 @@ fn what_is_not_said_is_not_read() {
 }
 
 #[test]
-fn every_code_arrives() {
+fn all_codes_survive_a_round_trip() {
     for code in [
         code::INVALID_DIGEST,
         code::BAD_REQUEST,
@@ -120,7 +120,7 @@ fn every_code_arrives() {
 }
 
 #[test]
-fn dates_and_delays_are_whole_seconds_that_can_be_written() {
+fn dates_and_delays_are_limited_to_whole_seconds() {
     let error = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "m");
     for (date, written) in [
         (after(0), after(0)),
@@ -129,18 +129,18 @@ fn dates_and_delays_are_whole_seconds_that_can_be_written() {
         (after(253_402_300_799), after(253_402_300_799)),
         (after(253_402_300_800), after(253_402_300_799)),
     ] {
-        let said = error.clone().with_date(date);
-        assert_eq!(said.date(), Some(written));
-        // Sent, but not read: no server has such a time.
-        assert!(said.to_response().headers().contains_key("date"));
-        assert_eq!(round_trip(&said).date(), None);
+        let sent = error.clone().with_date(date);
+        assert_eq!(sent.date(), Some(written));
+        // Sent, but not parsed, because no server has such a time.
+        assert!(sent.to_response().headers().contains_key("date"));
+        assert_eq!(round_trip(&sent).date(), None);
     }
     for (delay, seconds) in
         [(Duration::ZERO, 0), (Duration::from_millis(1999), 1), (Duration::MAX, u64::MAX)]
     {
-        let said = error.clone().with_retry_after(delay);
-        assert_eq!(said.retry_after(DATE), Some(Duration::from_secs(seconds)));
-        assert_eq!(round_trip(&said).retry_after(DATE), Some(Duration::from_secs(seconds)));
+        let sent = error.clone().with_retry_after(delay);
+        assert_eq!(sent.retry_after(DATE), Some(Duration::from_secs(seconds)));
+        assert_eq!(round_trip(&sent).retry_after(DATE), Some(Duration::from_secs(seconds)));
     }
 }
 
@@ -175,13 +175,13 @@ fn retry_after_date_is_relative_to_the_response_date() {
 
 #[test]
 fn success_arrives_with_its_id_and_delay() {
-    for said in [
+    for sent in [
         Deleted::new("534B371674A4D890XXXX"),
         Deleted::new("r").with_qos_delay(Duration::from_millis(1234)),
     ] {
-        assert_eq!(DeleteVectors::parse_response(&said.to_response()), Ok(said));
+        assert_eq!(DeleteVectors::parse_response(&sent.to_response()), Ok(sent));
     }
-    // An id that no header can hold is left out, and without one nothing is confirmed.
+    // A request id that is invalid in a header is left out, and without one nothing is confirmed.
     let unwritable =
         DeleteVectors::parse_response(&Deleted::new("line\nbreak").to_response()).unwrap_err();
     assert_eq!((unwritable.status().as_u16(), unwritable.request_id()), (204, None));

@@ -25,7 +25,7 @@ const PRESIGN_LATER: Step = |signer, request| {
     );
 };
 
-/// A call with further parameters, one of them with an invalid escape and one without a name.
+/// A call with more parameters, one with an invalid escape and one without a name.
 fn request() -> Request<Bytes> {
     let mut request = call(&["doc-001"]);
     *request.uri_mut() = format!("{}&b=%7e+%zz&&=c", request.uri()).parse().unwrap();
@@ -88,7 +88,7 @@ fn presigning_removes_the_header_form_and_keeps_the_query() {
     assert_eq!(request.uri().query(), Some("deleteVectors&b=%7e+%zz&&=c"));
 }
 
-/// Servers decode names. A parameter that stayed would be a duplicate, or a second authorization.
+/// Servers decode names. A remaining parameter would be a duplicate, or a second authorization.
 #[test]
 fn escaped_signature_parameters_are_removed() {
     for name in ["x-oss-date", "x%2Doss-date", "%78%2doss%2Dsignature", "x-oss%2dexpires"] {

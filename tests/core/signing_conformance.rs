@@ -39,8 +39,8 @@ fn signer_writes_the_bytes_of_the_sdk() {
     }
 }
 
-/// A request is valid from 15 minutes before its date until it expires, and in the header form for
-/// 15 minutes, to the second.
+/// A request is valid from 15 minutes before its date. It ends when it expires, or in the header
+/// form 15 minutes after its date. Both limits are exact to the second.
 fn check_validity(authorization: &Authorization, id: &str) {
     let (second, tolerance) = (Duration::from_secs(1), Duration::from_secs(15 * 60));
     let (lasts, error) = match authorization.form() {

@@ -25,7 +25,7 @@ fn assert_shareable<T: Send + Sync + Unpin + 'static>() {}
 fn assert_error<T: Error + Send + Sync + Unpin + 'static>() {}
 
 #[test]
-fn values_and_signatures_go_between_threads() {
+fn values_and_signatures_are_send_and_sync() {
     assert_shareable::<Authorization>();
     assert_shareable::<AuthorizationForm>();
     assert_shareable::<Credentials>();
@@ -60,7 +60,7 @@ fn values_and_signatures_go_between_threads() {
 }
 
 #[test]
-fn runs_go_between_threads() {
+fn runs_are_send_and_sync() {
     assert_shareable::<BulkDelete>();
     assert_shareable::<BulkOptions>();
     assert_shareable::<Checkpoint>();
@@ -80,7 +80,7 @@ fn runs_go_between_threads() {
 }
 
 #[test]
-fn transports_go_between_threads() {
+fn transports_are_send() {
     fn assert_movable<T: Send + Unpin + 'static>() {}
     assert_movable::<KeyLister>();
     assert_movable::<ListedKeys<fn()>>();
@@ -118,7 +118,7 @@ fn transports_go_between_threads() {
 
 #[cfg(feature = "emulator")]
 #[test]
-fn the_emulator_goes_between_threads() {
+fn the_emulator_is_send_and_sync() {
     use oss_delete_vectors::emulator::{
         Emulator, Fault, Faults, FaultyNetwork, Identity, NetworkEvent, Outage, RateLimit,
     };
@@ -134,7 +134,7 @@ fn the_emulator_goes_between_threads() {
 
 #[cfg(feature = "hyper")]
 #[test]
-fn calls_of_the_asynchronous_transport_go_between_threads() {
+fn futures_of_the_asynchronous_transport_are_send() {
     use oss_delete_vectors::transports::{HyperTransport, TransportOptions};
 
     fn assert_send(_: &impl Send) {}

@@ -1,4 +1,4 @@
-//! Which values are valid, and the exact errors of those that are not.
+//! Valid values, and the exact errors of invalid ones.
 
 use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, target};
 use oss_delete_vectors::{Credentials, Endpoint, InvalidValue, Key, Target};
@@ -58,7 +58,7 @@ fn endpoints_become_uris() {
 }
 
 #[test]
-fn the_style_of_addresses_can_be_chosen() {
+fn the_address_style_can_be_chosen() {
     let uri = |endpoint: Endpoint| {
         let target =
             Target::builder().region(REGION).account_id(ACCOUNT_ID).bucket("examplebucket");
@@ -141,14 +141,14 @@ fn invalid_endpoints_are_rejected() {
     }
 }
 
-/// The value in an error: cut after 80 characters.
+/// The value as an error shows it: cut after 80 characters.
 fn shown(value: &str) -> String {
     let cut: String = value.chars().take(80).collect();
     if cut == value { cut } else { cut + "…" }
 }
 
 #[test]
-fn user_info_in_an_endpoint_is_not_repeated() {
+fn errors_do_not_repeat_user_info_of_an_endpoint() {
     let rule = "must be [http[s]://]host[:port], the host a DNS name or an IP address";
     for endpoint in ["https://user:password@h", "user@h", "ftp://user:password@h"] {
         assert_invalid(endpoint.parse::<Endpoint>(), "endpoint", rule, None);
@@ -235,7 +235,7 @@ fn bucket_and_account_share_one_label_of_the_host() {
 }
 
 #[test]
-fn an_arn_is_refused_as_one() {
+fn arns_are_rejected_with_an_explanation() {
     let rule = "must be the name alone, not an ARN: give its region, account id, bucket and index name each by itself";
     for arn in [
         "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket",

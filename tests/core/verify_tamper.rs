@@ -11,8 +11,8 @@ use oss_delete_vectors::signing::{Authorization, Resource, Signer, VerifyError};
 
 const TRACE: HeaderName = HeaderName::from_static("x-trace");
 
-/// A signed call with everything that can be signed: a parameter, a header that is signed for its
-/// prefix, an additional header and a security token.
+/// A signed call with everything that can be signed: a parameter, a header that is signed because
+/// of its prefix, an additional header and a security token.
 fn signed(form: Form) -> Request<Bytes> {
     let mut request = call(&["doc-001"]);
     *request.uri_mut() = format!("{}&a%2Fb=c%20d", request.uri()).parse().unwrap();
@@ -122,8 +122,8 @@ fn any_changed_byte_in_the_query_is_rejected() {
     }
 }
 
-/// Variants of `text` that differ in one byte, three per byte. None only changes the case of a
-/// letter, which would not change the meaning of an escape.
+/// Variants of `text` that differ in one byte, three per byte. None changes only the case of a
+/// letter, because that would not change the meaning of an escape.
 fn with_one_byte_changed(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..text.len()).flat_map(move |position| {
         let old = text[position];

@@ -1,5 +1,5 @@
-//! Everything that meets a socket, a thread or a runtime: the transports, the loops that drive a
-//! run over them, and the emulator as a server.
+//! Tests with sockets, threads and runtimes: the transports, the loops that drive a run over them,
+//! and the emulator as a server.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Deleting what a listing yields, over both transports: exactly the right keys are gone.
+//! Deletes the keys of a listing over both transports. Exactly the selected keys are deleted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use oss_delete_vectors::bulk::{BulkOptions, Event, StopReason};
 use oss_delete_vectors::emulator::{Emulator, FaultyNetwork};
 use oss_delete_vectors::transports::{
-    Cleared, HyperTransport, Matching, Run, RunError, RunErrorKind, StopHandle, TransportOptions,
-    UreqTransport, list_keys, stream_keys,
+    HyperTransport, Matching, MatchingReport, Run, RunError, RunErrorKind, StopHandle,
+    TransportOptions, UreqTransport, list_keys, stream_keys,
 };
 use oss_delete_vectors::{
     Deleted, KeyLister, Passes, Selection, ServiceError, TransportError, Vector, code,
@@ -33,7 +33,11 @@ fn options() -> TransportOptions {
     TransportOptions::new().timeout(Duration::from_secs(5))
 }
 
-fn clear(client: Client, service: &Service, selection: Selection) -> Result<Cleared, RunError> {
+fn clear(
+    client: Client,
+    service: &Service,
+    selection: Selection,
+) -> Result<MatchingReport, RunError> {
     let target = service.served_target();
     let bulk = BulkOptions::new();
     match client {
@@ -72,7 +76,7 @@ fn left(emulator: &Emulator) -> BTreeSet<String> {
     emulator.keys(BUCKET, INDEX).map(str::to_owned).collect()
 }
 
-/// What a selection leaves of so many documents.
+/// Whether a selection keeps a document.
 type Leaves = fn(usize) -> bool;
 
 fn selections() -> [(Selection, Leaves); 4] {
@@ -89,7 +93,7 @@ fn selections() -> [(Selection, Leaves); 4] {
 }
 
 #[test]
-fn exactly_the_selected_keys_are_gone() {
+fn exactly_the_selected_keys_are_deleted() {
     const COUNT: usize = 20_000;
     for client in CLIENTS {
         for segments in [1, 16] {
@@ -111,7 +115,7 @@ fn exactly_the_selected_keys_are_gone() {
 }
 
 #[test]
-fn faults_spare_no_key_and_cost_no_other() {
+fn faults_do_not_change_the_deleted_keys() {
     const COUNT: usize = 12_000;
     for client in CLIENTS {
         for segments in [1, 16] {
@@ -119,7 +123,7 @@ fn faults_spare_no_key_and_cost_no_other() {
                 .with_latency(Duration::from_millis(1), Duration::from_millis(2));
             let service = documents(COUNT).behind(network);
             let selection = Selection::all().prefix("doc-1").unwrap().segments(segments).unwrap();
-            // The network may fail the very first request for good, as a wrong endpoint does.
+            // The network may fail the very first request permanently, like a wrong endpoint.
             let mut cleared = clear(client, &service, selection.clone());
             for _ in 0..20 {
                 if cleared.is_ok() {
@@ -137,14 +141,14 @@ fn faults_spare_no_key_and_cost_no_other() {
 }
 
 #[test]
-fn a_listing_that_sees_deletes_late_takes_more_passes() {
+fn a_stale_listing_takes_more_passes() {
     for client in CLIENTS {
         let service = documents(2000);
         service.emulator().set_listing_delay(Duration::from_millis(700));
         let cleared = clear(client, &service, Selection::all()).unwrap();
         assert!(cleared.is_clear && cleared.passes >= 3, "{client:?}: {cleared:?}");
         assert_eq!(service.left(), 0);
-        assert!(cleared.report.deleted > 2000, "a key counts in each pass that lists it");
+        assert!(cleared.report.deleted > 2000, "a key is counted in each pass that lists it");
     }
 }
 
@@ -223,13 +227,13 @@ fn a_run_that_stops_ends_the_listing() {
                 run.run_async(keys, |request| transport.send(request), sleep).await
             }),
         };
-        let error = matching.cleared(outcome).unwrap_err();
+        let error = matching.report(outcome).unwrap_err();
         assert!(
             matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)),
             "{client:?}: {error}"
         );
         assert_eq!(error.report().pending(), 0);
-        assert!(service.left() < 30_000, "some were deleted");
+        assert!(service.left() < 30_000, "some keys are deleted");
     }
 }
 
@@ -244,7 +248,7 @@ impl oss_delete_vectors::transports::Observer for OnDeleted {
 }
 
 #[test]
-fn a_service_that_only_says_so_ends_after_the_last_pass() {
+fn false_confirmations_end_after_the_last_pass() {
     let service = documents(1000);
     let (target, options) = (service.served_target(), BulkOptions::new());
     let lister = KeyLister::new(&target, credentials(), Selection::all(), options.clone()).unwrap();
@@ -255,13 +259,13 @@ fn a_service_that_only_says_so_ends_after_the_last_pass() {
     let keys = matching.keys(list_keys(lister, move |request| lists.send(request)));
     let lies = |_| Ok::<_, TransportError>(Deleted::new("some id").to_response());
     let run = Run::new(&mut bulk).observer(matching.observer(())).stop_handle(&stop);
-    let cleared = matching.cleared(run.run_blocking(keys, lies)).unwrap();
+    let cleared = matching.report(run.run_blocking(keys, lies)).unwrap();
     assert_eq!((cleared.passes, cleared.is_clear, cleared.report.deleted), (3, false, 3000));
     assert_eq!(service.left(), 1000);
 }
 
 #[test]
-fn a_panic_of_the_transport_goes_on_in_the_caller() {
+fn panics_of_the_transport_propagate() {
     let service = documents(10);
     let lister = KeyLister::new(
         &service.served_target(),
@@ -328,7 +332,7 @@ fn credentials_are_renewed_while_listing() {
 }
 
 #[test]
-fn clients_delete_what_a_listing_yields() {
+fn clients_delete_the_keys_of_a_listing() {
     for client in CLIENTS {
         let service = documents(5000);
         let (target, options) = (service.served_target(), BulkOptions::new());

@@ -1,4 +1,4 @@
-//! The server on a socket: which requests reach the handler, and how the server stops.
+//! The server on a socket: the requests that reach the handler, and how the server stops.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -86,7 +86,8 @@ fn oversized_body_does_not_reach_the_handler() {
     let announced = format!("{head}content-length: {}\r\n\r\n", MAX_REQUEST_BODY + 1);
     assert!(exchange(server.addr(), announced).starts_with("HTTP/1.1 413 "));
 
-    // Rejected at the first byte too many. Nothing is left unread, so that the response arrives.
+    // Rejected at the first byte over the limit. Nothing is left unread, so that the response
+    // arrives.
     let size = MAX_REQUEST_BODY + 1;
     let chunked =
         format!("{head}transfer-encoding: chunked\r\n\r\n{size:x}\r\n{}", "x".repeat(size));

@@ -60,14 +60,14 @@ fn deliveries(mut network: FaultyNetwork<u64>, request: Request<Bytes>) -> Vec<(
     let mut delivered = Vec::new();
     while let Some(at) = network.next_event() {
         let now = Now::new(at, SystemTime::now());
-        if let Some(NetworkEvent::Delivered { answer, .. }) = network.poll(now, &mut emulator) {
-            delivered.push((at, answer.is_ok()));
+        if let Some(NetworkEvent::Delivered { result, .. }) = network.poll(now, &mut emulator) {
+            delivered.push((at, result.is_ok()));
         }
     }
     delivered
 }
 
-/// A network with a seed that makes the first request go as `wanted`.
+/// A network with a seed for which the first request goes as `wanted`.
 fn network_where(faults: &str, wanted: impl Fn(&[(Duration, bool)]) -> bool) -> FaultyNetwork<u64> {
     let request = request();
     let seed = (0..100_000)
@@ -93,7 +93,7 @@ fn seen(service: &Service, fault: Fault) -> (u64, usize, u64) {
 fn wait_until(service: &Service, wanted: impl Fn(&FaultyNetwork<u64>) -> bool) {
     let start = Instant::now();
     while !wanted(&service.network()) {
-        assert!(start.elapsed() < TEST_TIMEOUT, "it never happens");
+        assert!(start.elapsed() < TEST_TIMEOUT, "timed out");
         std::thread::yield_now();
     }
 }
@@ -113,7 +113,7 @@ fn exchange(server: &Server, request: &[u8]) -> String {
     response.split_inclusive("\r\n").filter(|line| !line.starts_with("date: ")).collect()
 }
 
-/// Reads the head of a response, and no more.
+/// Reads only the head of a response.
 fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(read_head(stream).unwrap().0).unwrap()
 }
@@ -146,14 +146,14 @@ fn connection_refused_closes_the_connection() {
 }
 
 #[test]
-fn lost_answer_is_executed_and_closes_the_connection() {
+fn lost_response_is_executed_and_closes_the_connection() {
     let service = start(network_where("lost-response=1", |delivered| delivered.len() == 1));
     assert_eq!(exchange(service.server(), &wire(&request(), "keep-alive")), "");
     assert_eq!(seen(&service, Fault::LostResponse), (1, 2, 1));
 }
 
 #[test]
-fn silent_lost_answer_blocks_only_its_connection() {
+fn silent_lost_response_blocks_only_its_connection() {
     let service = start(network_where("lost-response=1", <[_]>::is_empty));
     let mut silent = connect(service.server());
     silent.write_all(&wire(&request(), "keep-alive")).unwrap();
@@ -171,7 +171,7 @@ fn silent_lost_answer_blocks_only_its_connection() {
 }
 
 #[test]
-fn repeated_answer_is_sent_once() {
+fn repeated_response_is_sent_once() {
     let is_soon = |delivered: &[(Duration, bool)]| delivered[1].0 < Duration::from_millis(10);
     let service = start(network_where("repeated-response=1", is_soon));
     let mut stream = connect(service.server());

@@ -47,7 +47,7 @@ proptest! {
                     seen.clear();
                 }
             }
-            // A pause sends what there is; without one, the batch goes on to fill.
+            // A pause sends the open batch. Without one, it continues to fill.
             if pauses {
                 bulk.flush();
                 sent.extend(std::iter::from_fn(|| bulk.poll_transmit(now)));

@@ -1,20 +1,19 @@
-//! The pushed keys as the simulation counts them: which are duplicates, and which batch they are
-//! in.
+//! The pushed keys as the simulation counts them: the duplicates, and the batch of each key.
 
 use std::collections::HashSet;
 
 use oss_delete_vectors::bulk::Positions;
 
-/// Most unique keys of a batch.
-const FULL: usize = 500;
+/// The maximum number of unique keys in a batch.
+const BATCH_SIZE: usize = 500;
 
 pub(crate) struct Pushed {
-    /// By number of the key: as JSON, and as text.
+    /// By key number: as JSON and as text.
     texts: Vec<(String, String)>,
     /// By position.
     pub(crate) keys: Vec<usize>,
     pub(crate) is_original: Vec<bool>,
-    /// The batch that a position was pushed into, counted from 0.
+    /// The batch of each position, counted from 0.
     pub(crate) batch: Vec<usize>,
     filling: HashSet<usize>,
     is_flushed: bool,
@@ -25,7 +24,7 @@ pub(crate) struct Pushed {
 impl Pushed {
     pub(crate) fn new(keys: usize) -> Self {
         let text = |number: usize| match number % 50 {
-            // Keys that JSON has to escape, that are no ASCII, and that are long.
+            // Keys that JSON has to escape, non-ASCII keys, and long ones.
             7 => (format!("\\\"{number}\\n\\\\"), format!("\"{number}\n\\")),
             13 => (format!("键-{number}-🔑"), format!("键-{number}-🔑")),
             29 => (format!("{number}{}", "x".repeat(200)), format!("{number}{}", "x".repeat(200))),
@@ -57,20 +56,21 @@ impl Pushed {
         self.is_original.push(is_original);
         self.batch.push(self.batches);
         self.duplicates += u64::from(!is_original);
-        if self.filling.len() == FULL {
+        if self.filling.len() == BATCH_SIZE {
             self.end_batch();
         }
     }
 
-    /// The open batch may be sent, and takes keys until it is.
+    /// The open batch may be sent, and takes more keys until then.
     pub(crate) fn flush(&mut self) {
         self.is_flushed = !self.filling.is_empty();
     }
 
-    /// A request for `positions` goes out: if they are the open batch, it was flushed, and it ends.
+    /// A request for `positions` is sent. If they are the open batch, it was flushed, and is now
+    /// closed.
     pub(crate) fn sent(&mut self, positions: &Positions) {
         if self.batch[indexes(positions)[0]] == self.batches {
-            assert!(self.is_flushed, "{positions:?} is sent before it is full or flushed");
+            assert!(self.is_flushed, "{positions:?} was sent before it was full or flushed");
             self.end_batch();
         }
     }
@@ -83,7 +83,7 @@ impl Pushed {
         }
     }
 
-    /// Those of `positions` that a request for them names.
+    /// The positions in `positions` that are not duplicates.
     pub(crate) fn originals(&self, positions: &Positions) -> impl Iterator<Item = usize> + use<'_> {
         indexes(positions).into_iter().filter(|&position| self.is_original[position])
     }
@@ -100,7 +100,7 @@ impl Pushed {
         body
     }
 
-    /// Batches that are closed and hold one of `positions`.
+    /// The number of closed batches that contain one of `positions`.
     pub(crate) fn closed_batches(&self, positions: impl Iterator<Item = usize>) -> usize {
         let open = (!self.filling.is_empty()).then_some(self.batches);
         let mut count = 0;

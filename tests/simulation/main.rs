@@ -1,11 +1,13 @@
 //! A `BulkDelete` and the emulator over a faulty network, in virtual time: thousands of runs, each
-//! from its seed.
+//! determined by its seed.
 //!
 //! ```text
-//! cargo test --features emulator --test simulation                                          10,000 seeds
-//! SIMULATION_SEEDS=1000000 cargo test --release --features emulator --test simulation       a million; or a range, 5000..6000
-//! SIMULATION_SEED=123 cargo test --features emulator --test simulation -- --nocapture       one, with all that it does
+//! cargo test --features emulator --test simulation
 //! ```
+//!
+//! This runs 10,000 seeds. `SIMULATION_SEEDS=1000000` runs a million (add `--release`), and
+//! `SIMULATION_SEEDS=5000..6000` a range. `SIMULATION_SEED=123` with `-- --nocapture` runs one seed
+//! and prints its steps.
 //!
 //! After every step the report is compared with a model (`model`). After every run both are
 //! compared with the emulator, for every occurrence of a key.
@@ -41,16 +43,16 @@ use trace::Trace;
 use world::World;
 
 #[test]
-fn the_report_is_the_truth_whatever_happens() {
+fn the_report_is_correct_under_all_faults() {
     let one = env::var("SIMULATION_SEED")
         .ok()
         .map(|seed| seed.parse::<u64>().expect("SIMULATION_SEED is a number"));
     let seeds = env::var("SIMULATION_SEEDS").map_or(0..10_000, |seeds| range(&seeds));
     let tally = match one {
-        Some(seed) => run(seed, &strangers(), Trace::Printed).0,
+        Some(seed) => run(seed, &foreign_ids(), Trace::Printed).0,
         None => run_all(seeds.clone()),
     };
-    say(&format!("simulation:{tally}"));
+    print(&format!("simulation:{tally}"));
     if one.is_none() && seeds.end - seeds.start >= 10_000 {
         tally.assert_complete();
     }
@@ -58,18 +60,18 @@ fn the_report_is_the_truth_whatever_happens() {
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
-    let strangers = strangers();
-    let trace = |seed| run(seed, &strangers, Trace::hashed()).1.expect("it is hashed");
+    let foreign_ids = foreign_ids();
+    let trace = |seed| run(seed, &foreign_ids, Trace::hashed()).1.expect("a hashed trace");
     let traces: Vec<u64> = (0..200).map(trace).collect();
     assert_eq!((0..200).map(trace).collect::<Vec<_>>(), traces);
     let mut different = traces;
     different.sort_unstable();
     different.dedup();
-    assert!(different.len() > 190, "the seed decides");
+    assert!(different.len() > 190, "seeds must lead to different runs");
 }
 
 fn run_all(seeds: Range<u64>) -> Tally {
-    let strangers = strangers();
+    let foreign_ids = foreign_ids();
     let (next, has_failed) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     let total = Mutex::new(Tally::default());
     thread::scope(|scope| {
@@ -81,8 +83,8 @@ fn run_all(seeds: Range<u64>) -> Tally {
                     if seed >= seeds.end {
                         break;
                     }
-                    let _told = ToldOnPanic { seed, has_failed: &has_failed };
-                    tally.merge(run(seed, &strangers, Trace::Off).0);
+                    let _report = ReportOnPanic { seed, has_failed: &has_failed };
+                    tally.merge(run(seed, &foreign_ids, Trace::Off).0);
                 }
                 total.lock().unwrap().merge(tally);
             });
@@ -91,9 +93,9 @@ fn run_all(seeds: Range<u64>) -> Tally {
     total.into_inner().unwrap()
 }
 
-fn run(seed: u64, strangers: &[TransmitId], trace: Trace) -> (Tally, Option<u64>) {
+fn run(seed: u64, foreign_ids: &[TransmitId], trace: Trace) -> (Tally, Option<u64>) {
     let scenario = Scenario::new(seed);
-    let mut world = World::new(seed, &scenario, strangers, trace);
+    let mut world = World::new(seed, &scenario, foreign_ids, trace);
     world.run();
     (world.tally, world.trace.hash())
 }
@@ -108,8 +110,8 @@ fn range(seeds: &str) -> Range<u64> {
         .map_or_else(|| 0..number(seeds), |(start, end)| number(start)..number(end))
 }
 
-/// Ids of another run: some of them are never handed out in this one, others later.
-fn strangers() -> Vec<TransmitId> {
+/// Ids from another run. This run hands out some of them later and others never.
+fn foreign_ids() -> Vec<TransmitId> {
     let options = BulkOptions::new().concurrency(2000).rate(Rate::Unlimited);
     let mut bulk = BulkDelete::new(
         &calls::target(),
@@ -126,28 +128,28 @@ fn strangers() -> Vec<TransmitId> {
     (0..2000).map(transmit).collect()
 }
 
-/// Says which seed failed.
-struct ToldOnPanic<'a> {
+/// Prints the seed if its run panics.
+struct ReportOnPanic<'a> {
     seed: u64,
     has_failed: &'a AtomicBool,
 }
 
-impl Drop for ToldOnPanic<'_> {
+impl Drop for ReportOnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.has_failed.store(true, Ordering::Relaxed);
             let seed = self.seed;
             let replay =
                 "cargo test --features emulator --test simulation the_report -- --nocapture";
-            say(&format!(
+            print(&format!(
                 "simulation: seed {seed} failed; to replay it:\n  SIMULATION_SEED={seed} {replay}"
             ));
         }
     }
 }
 
-/// Prints to stderr, which is not captured: what was covered is part of the result.
-fn say(text: &str) {
+/// Prints to stderr, which is not captured, because the coverage is part of the result.
+fn print(text: &str) {
     let mut stderr = std::io::stderr();
     writeln!(stderr, "{text}").unwrap();
 }

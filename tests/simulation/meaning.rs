@@ -1,4 +1,4 @@
-//! What a response means: the table of the protocol, written a second time to compare the crate
+//! The meaning of responses: a second implementation of the protocol's table, to compare the crate
 //! with.
 
 use std::time::SystemTime;
@@ -15,20 +15,20 @@ pub(crate) enum Meaning {
         date: Option<SystemTime>,
     },
     Credentials,
-    /// For what is in the batch.
-    Refused,
-    /// Not by the service: stop before the first success, retry later.
-    Foreign,
-    /// Try again.
+    /// A problem of the keys in the batch.
+    Rejected,
+    /// Not from OSS: stop before the first success, retry later.
+    NotFromOss,
+    /// Retry.
     Failed,
     NotSent,
-    /// Nothing of the kind will ever work.
+    /// No request can succeed.
     Fatal,
 }
 
-/// What it means, and whether keys may be gone.
-pub(crate) fn meaning(answer: &Result<Response<Bytes>, TransportError>) -> (Meaning, bool) {
-    match answer {
+/// The meaning of a response, and whether it leaves it open that keys were deleted.
+pub(crate) fn meaning(response: &Result<Response<Bytes>, TransportError>) -> (Meaning, bool) {
+    match response {
         Err(failure) if *failure == TransportError::surely_not_sent("connection refused") => {
             (Meaning::NotSent, false)
         }
@@ -50,15 +50,15 @@ fn of_error(error: &ServiceError) -> (Meaning, bool) {
         code::QPS_LIMIT_EXCEEDED | code::SLOW_DOWN | "Throttling.User" => Meaning::Throttled,
         _ if status == 429 || (status == 503 && !has_code) => Meaning::Throttled,
         _ if status >= 500 || status == 408 => Meaning::Failed,
-        _ if !is_rejection => Meaning::Foreign,
+        _ if !is_rejection => Meaning::NotFromOss,
         code::REQUEST_TIMEOUT => return (Meaning::Failed, true),
-        // The code may have been that.
+        // The body may have had this code.
         _ if status == 400 && !has_code => return (Meaning::Failed, true),
         code::REQUEST_TIME_TOO_SKEWED => Meaning::Skewed { date: error.date() },
         code::SECURITY_TOKEN_EXPIRED
         | code::INVALID_SECURITY_TOKEN
         | code::INVALID_ACCESS_KEY_ID => Meaning::Credentials,
-        code::VECTOR_INDEX_PARAMETER_INVALID | code::MALFORMED_JSON => Meaning::Refused,
+        code::VECTOR_INDEX_PARAMETER_INVALID | code::MALFORMED_JSON => Meaning::Rejected,
         code::ACCESS_DENIED
         | code::SIGNATURE_DOES_NOT_MATCH
         | code::USER_DISABLE

@@ -1,5 +1,4 @@
-//! The simulation's own account of a run: what every position of push has been through, and what
-//! must be true of it.
+//! The simulation's own record of a run: the state of every pushed position, and the invariants.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,16 +15,16 @@ use crate::scenario::Scenario;
 
 pub(crate) struct Model {
     pub(crate) pushed: Pushed,
-    places: Vec<Place>,
-    /// All transmits there ever were.
+    places: Vec<State>,
+    /// All transmits so far.
     transmits: BTreeMap<TransmitId, Positions>,
-    /// Those without an answer, and when they were sent.
+    /// Transmits without a response, and when they were sent.
     pub(crate) in_flight: BTreeMap<TransmitId, Duration>,
-    /// Answered as deleted, and not told by an event yet.
+    /// First positions of batches with a successful response whose event has not been taken.
     deleted: BTreeSet<u64>,
-    /// Settled, start to end, as far as events told.
+    /// Settled ranges according to events: start to end.
     settled: BTreeMap<u64, u64>,
-    /// Rejected before anything was deleted: not settled until something is.
+    /// Rejected before the first deletion, which settles them.
     unproven: Vec<Positions>,
     /// The run reported that it stopped. Keys that fail from now on are interrupted, and not
     /// settled.
@@ -35,15 +34,15 @@ pub(crate) struct Model {
     retries: u64,
 }
 
-/// What a position has been through.
+/// The state of one position.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place {
+struct State {
     requests: u32,
     is_in_flight: bool,
     met_error: bool,
     was_rejected: bool,
     may_be_gone: bool,
-    /// By the emulator, in this run.
+    /// Deleted by the emulator, in this run.
     executed: bool,
     outcome: Option<Outcome>,
 }
@@ -54,7 +53,7 @@ enum Outcome {
     Failed(KeyOutcome),
 }
 
-/// Keys by outcome, as events told.
+/// Keys by outcome, according to events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) deleted: u64,
@@ -82,14 +81,14 @@ impl Model {
 
     pub(crate) fn push(&mut self, key: usize) {
         self.pushed.push(key);
-        self.places.push(Place::default());
+        self.places.push(State::default());
     }
 
     pub(crate) fn transmits(&self) -> usize {
         self.transmits.len()
     }
 
-    /// The `number`th transmit there ever was.
+    /// The `number`th transmit.
     pub(crate) fn transmit(&self, number: usize) -> Option<TransmitId> {
         self.transmits.keys().nth(number).copied()
     }
@@ -106,7 +105,7 @@ impl Model {
         let range = &transmit.positions;
         let places = indexes(range);
         assert!(
-            *places.last().expect("there is one") < self.places.len(),
+            *places.last().expect("at least one position") < self.places.len(),
             "{range:?} was not pushed"
         );
         assert!((1..=500).contains(&transmit.keys), "{} keys in a batch", transmit.keys);
@@ -115,27 +114,27 @@ impl Model {
         assert_eq!(
             transmit.to_request().body(),
             self.pushed.body(range).as_bytes(),
-            "the body is that of other keys"
+            "the body has other keys"
         );
         assert!(
             places.iter().all(|&place| self.pushed.batch[place] == self.pushed.batch[places[0]]),
-            "of two batches"
+            "{range:?} spans two batches"
         );
         assert!(
             self.transmits.last_key_value().is_none_or(|(&last, _)| last < transmit.id),
-            "ids rise"
+            "ids must increase"
         );
-        // Duplicates go where their key goes.
+        // Duplicates are in the same batch as their key.
         let keys: BTreeSet<usize> =
             self.pushed.originals(range).map(|place| self.pushed.keys[place]).collect();
         assert!(
             places.iter().all(|&place| keys.contains(&self.pushed.keys[place])),
-            "{range:?} has a duplicate of another batch"
+            "{range:?} has a duplicate of a key in another batch"
         );
         for place in places {
             let place = &mut self.places[place];
             assert!(!place.is_in_flight, "{range:?} is in flight twice");
-            assert_eq!(place.outcome, None, "{range:?} is sent after its outcome");
+            assert_eq!(place.outcome, None, "{range:?} was sent after its outcome");
             place.requests += 1;
             place.is_in_flight = true;
         }
@@ -149,8 +148,13 @@ impl Model {
         gone.into_iter().for_each(|position| self.places[position].executed = true);
     }
 
-    /// An attempt ended. `false` where it had ended before.
-    pub(crate) fn answered(&mut self, id: TransmitId, meaning: Meaning, may_be_gone: bool) -> bool {
+    /// An attempt ended. Returns `false` if it had ended before.
+    pub(crate) fn attempt_ended(
+        &mut self,
+        id: TransmitId,
+        meaning: Meaning,
+        may_be_gone: bool,
+    ) -> bool {
         if self.in_flight.remove(&id).is_none() {
             return false;
         }
@@ -169,7 +173,7 @@ impl Model {
         true
     }
 
-    /// Nothing more is waited for.
+    /// The run no longer waits for responses.
     pub(crate) fn aborted(&mut self) {
         for id in std::mem::take(&mut self.in_flight).into_keys() {
             for place in indexes(&self.transmits[&id]) {
@@ -179,13 +183,13 @@ impl Model {
         }
     }
 
-    /// What the machine tells. `is_stopping`: the run had been stopped before.
-    pub(crate) fn told(&mut self, event: &Event, scenario: &Scenario, is_stopping: bool) {
+    /// Handles an event. `is_stopping`: the run was stopped before.
+    pub(crate) fn handle_event(&mut self, event: &Event, scenario: &Scenario, is_stopping: bool) {
         match event {
             Event::Deleted { keys, positions: range, .. } => {
                 assert!(
                     self.deleted.remove(&range.first()),
-                    "{range:?} is reported deleted without such a response"
+                    "{range:?} is reported deleted without a successful response"
                 );
                 assert_eq!(*keys, self.pushed.originals(range).count());
                 self.counts.deleted += *keys as u64;
@@ -206,18 +210,18 @@ impl Model {
             .map(|position| self.pushed.text(self.pushed.keys[position]));
         assert!(
             texts.eq(keys.iter().map(Key::as_str)),
-            "{range:?} failed with other keys than were pushed"
+            "{range:?} failed with keys that were not pushed"
         );
         assert!(
             !self.deleted.contains(&range.first()),
-            "{range:?} was deleted and is reported {outcome}"
+            "{range:?} was deleted but is reported {outcome}"
         );
         for place in indexes(range) {
             let place = &self.places[place];
-            assert!(!place.is_in_flight, "{range:?} has its outcome in flight");
+            assert!(!place.is_in_flight, "{range:?} has an outcome but is in flight");
             let expected = match place {
-                Place { may_be_gone: true, .. } => KeyOutcome::Unconfirmed,
-                Place { was_rejected: true, .. } => KeyOutcome::Rejected,
+                State { may_be_gone: true, .. } => KeyOutcome::Unconfirmed,
+                State { was_rejected: true, .. } => KeyOutcome::Rejected,
                 _ => KeyOutcome::NotAttempted,
             };
             assert_eq!(*outcome, expected, "{range:?}: {place:?} {error:?}");
@@ -225,7 +229,7 @@ impl Model {
             assert_eq!(error.is_some(), place.met_error, "{range:?}");
         }
         if !is_stopping && *requests < scenario.max_attempts {
-            // Nothing but a rejection of this very key ends a batch before its attempts are spent.
+            // Before all attempts are used, a batch ends only if its single key is rejected.
             let position = self.pushed.originals(range).next().unwrap();
             let is_alone = keys.len() == 1 && scenario.poison.contains(&self.pushed.keys[position]);
             assert!(is_alone, "{range:?} is {outcome} after {requests} requests: {error:?}");
@@ -241,7 +245,7 @@ impl Model {
     fn settle(&mut self, range: &Positions, outcome: Outcome) {
         for place in indexes(range) {
             let place = &mut self.places[place];
-            assert_eq!(place.outcome, None, "{range:?} has a second outcome, {outcome:?}");
+            assert_eq!(place.outcome, None, "{range:?} has a second outcome: {outcome:?}");
             place.outcome = Some(outcome);
         }
         match outcome {
@@ -276,13 +280,13 @@ impl Model {
     /// Compares the report of the run with this model. All events must have been taken.
     pub(crate) fn check(&self, bulk: &BulkDelete, scenario: &Scenario) {
         let report = bulk.report();
-        let told = Counts {
+        let reported = Counts {
             deleted: report.deleted,
             rejected: report.rejected,
             unconfirmed: report.unconfirmed,
             not_attempted: report.not_attempted,
         };
-        assert_eq!(told, self.counts, "the report is not what events told");
+        assert_eq!(reported, self.counts, "the report differs from the events");
         assert_eq!(report.pushed, self.places.len() as u64);
         assert_eq!(report.duplicates, self.pushed.duplicates);
         assert_eq!(report.requests, self.transmits.len() as u64);
@@ -292,9 +296,9 @@ impl Model {
         assert_eq!(
             outcomes + report.duplicates + report.pending(),
             report.pushed,
-            "the sum does not hold"
+            "the outcomes do not add up"
         );
-        assert!(self.deleted.is_empty(), "deleted and not told: {:?}", self.deleted);
+        assert!(self.deleted.is_empty(), "deleted but not reported: {:?}", self.deleted);
         assert_eq!(bulk.in_flight(), self.in_flight.len());
         assert!(bulk.in_flight() <= scenario.concurrency, "{} in flight", bulk.in_flight());
 
@@ -306,7 +310,7 @@ impl Model {
         let ranges = self.settled.iter().skip(rest).map(|(&start, &end)| start..end);
         assert!(
             bulk.settled().ranges().eq(ranges),
-            "{:?} is settled, not {:?}",
+            "settled is {:?}, expected {:?}",
             bulk.settled(),
             self.settled
         );
@@ -321,14 +325,14 @@ impl Model {
             .map_or(0, |(_, &end)| end);
         let unsettled = (usize::try_from(prefix).unwrap()..self.places.len())
             .filter(|&position| self.places[position].outcome.is_none());
-        // One more than can_push lets in: what was being filled is flushed on top.
+        // One more than `can_push` allows, because a flush adds the open batch.
         let most = 2 * scenario.concurrency + 16 + 1;
         let batches = self.pushed.closed_batches(unsettled);
         assert!(batches <= most, "{batches} batches are unsettled");
     }
 
-    /// Compares the emulator with what was reported, after the end of the run and of all traffic.
-    pub(crate) fn check_truth(&self, emulator: &Emulator) {
+    /// Compares the emulator with the reported outcomes, after the run and all traffic have ended.
+    pub(crate) fn check_emulator(&self, emulator: &Emulator) {
         let mut executed = vec![false; self.pushed.texts().count()];
         for (position, place) in self.places.iter().enumerate() {
             let key = self.pushed.keys[position];
@@ -340,12 +344,12 @@ impl Model {
                     self.pushed.keys[before] == key && self.pushed.is_original[before]
                 };
                 let original =
-                    (0..position).rev().find(is_original).expect("it is a duplicate of something");
+                    (0..position).rev().find(is_original).expect("an earlier occurrence");
                 assert_eq!(self.pushed.batch[original], self.pushed.batch[position]);
                 assert_eq!(
                     self.places[original].outcome,
                     Some(outcome),
-                    "a duplicate at {position} of {original}"
+                    "the duplicate at {position} of {original}"
                 );
                 continue;
             }
@@ -353,12 +357,12 @@ impl Model {
             match outcome {
                 Outcome::Deleted => assert!(
                     place.executed,
-                    "{text} at {position} is reported deleted and was never executed"
+                    "{text} at {position} is reported deleted but was not deleted"
                 ),
                 Outcome::Failed(outcome @ (KeyOutcome::Rejected | KeyOutcome::NotAttempted)) => {
                     assert!(
                         !place.executed,
-                        "{text} at {position} is reported {outcome} and was deleted by this run"
+                        "{text} at {position} is reported {outcome} but was deleted by this run"
                     );
                 }
                 Outcome::Failed(KeyOutcome::Unconfirmed) => {}

@@ -1,4 +1,4 @@
-//! Credentials: those that the service accepts, and the provider.
+//! The credentials that the service accepts, and the provider of the client.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use oss_delete_vectors::emulator::{Emulator, Identity};
 use crate::canary::{SECRET, TOKEN};
 use crate::scenario::{Provider, Scenario, Token};
 
-pub(crate) struct People {
+pub(crate) struct Identities {
     token: Option<Token>,
     provider: Option<Provider>,
     wrong_left: u32,
@@ -25,7 +25,7 @@ pub(crate) enum Reply {
     Right,
 }
 
-impl People {
+impl Identities {
     pub(crate) fn new(scenario: &Scenario) -> Self {
         Self {
             token: scenario.token,
@@ -39,7 +39,7 @@ impl People {
         }
     }
 
-    /// New credentials that the service knows; `now` is its time.
+    /// Issues new credentials and registers them with the service. `now` is the service's time.
     pub(crate) fn issue(&mut self, now: SystemTime, emulator: &mut Emulator) -> Credentials {
         self.issued += 1;
         let pair = Credentials::new(format!("key{}", self.issued), SECRET).unwrap();
@@ -52,12 +52,12 @@ impl People {
             }
         };
         self.current = Some(known_to_service);
-        self.tell(emulator);
+        self.update(emulator);
         known_to_client
     }
 
     pub(crate) fn asked(&mut self, now: Duration) {
-        let delay = self.provider.expect("it was asked").delay;
+        let delay = self.provider.expect("there is a provider").delay;
         if self.reply_at.is_none() {
             self.reply_at = delay.map(|delay| now + delay);
         }
@@ -78,12 +78,12 @@ impl People {
 
     pub(crate) fn deny(&mut self, emulator: &mut Emulator) {
         self.is_denied = true;
-        self.tell(emulator);
+        self.update(emulator);
     }
 
     pub(crate) fn disable(&mut self, emulator: &mut Emulator) {
         self.is_disabled = true;
-        self.tell(emulator);
+        self.update(emulator);
     }
 
     /// The service rejects the credentials in use from now on.
@@ -93,7 +93,7 @@ impl People {
         }
     }
 
-    fn tell(&self, emulator: &mut Emulator) {
+    fn update(&self, emulator: &mut Emulator) {
         let Some(credentials) = self.current.clone() else { return };
         let identity = Identity::new(credentials);
         let identity = if self.is_denied { identity.allowed_on([""; 0]) } else { identity };

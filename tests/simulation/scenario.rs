@@ -1,4 +1,4 @@
-//! One run, drawn from its seed: its options, its keys, and everything that goes wrong.
+//! One run, determined by its seed: its options, its keys, and all its faults.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) struct Scenario {
     /// Keys whose requests are all rejected.
     pub(crate) poison: BTreeSet<usize>,
     /// Keys whose requests all fail.
-    pub(crate) cursed: BTreeSet<usize>,
+    pub(crate) failing: BTreeSet<usize>,
     pub(crate) source: Source,
     pub(crate) limit: Option<(f64, u32)>,
     pub(crate) faults: Faults,
@@ -33,15 +33,15 @@ pub(crate) struct Scenario {
     pub(crate) provider: Option<Provider>,
     pub(crate) script: Vec<(Trigger, Action)>,
     /// The probability that the driver does not take events for a while.
-    pub(crate) laziness: f64,
+    pub(crate) skip_events: f64,
     /// The maximum delay of the driver.
     pub(crate) lateness: Duration,
 }
 
-/// How keys come.
+/// The source of keys.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// Keys at a time, before a pause.
+    /// Keys between two pauses.
     pub(crate) chunk: usize,
     pub(crate) pause: Duration,
     /// The probability of a flush after each key.
@@ -60,9 +60,9 @@ pub(crate) struct Token {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Provider {
     pub(crate) timeout: Duration,
-    /// `None`: never.
+    /// `None`: the provider never responds.
     pub(crate) delay: Option<Duration>,
-    /// Credentials that the service rejects, before the right ones.
+    /// The number of rejected credentials before the accepted ones.
     pub(crate) wrong_first: u32,
 }
 
@@ -78,21 +78,21 @@ pub(crate) enum Action {
     Abort,
     Limit(Option<(f64, u32)>),
     RemoveIndex,
-    /// No permission any more.
+    /// Removes the permission.
     Deny,
     Disable,
     /// Forgets the AccessKey id in use.
     Revoke,
-    /// The client's clock jumps by so many seconds.
+    /// The client's clock jumps by this number of seconds.
     Jump(i64),
     Outage(Outage, Duration),
-    /// Credentials that were not asked for.
+    /// Hands over new credentials that were not requested.
     Rotate,
 }
 
-/// Clock differences in seconds. None, and no sum of three, comes near the 15 minutes that are let
-/// pass: what a proxy sends twice would else be refused once and executed once, and no client could
-/// know.
+/// Clock differences in seconds. None of them, and no sum of three, is close to the limit of 15
+/// minutes. Otherwise a request that a proxy sends twice could be rejected once and executed once,
+/// which no client can detect.
 const SMALL_JUMPS: [i64; 4] = [-240, -10, 10, 240];
 const LARGE_JUMPS: [i64; 6] = [-30 * 86_400, -86_400, -7200, 7200, 86_400, 365 * 86_400];
 
@@ -103,9 +103,9 @@ impl Scenario {
         let source = source(random);
         let (token, provider) = credentials(random);
         let poison = poison(random, &pushes);
-        let cursed = cursed(random, &pushes);
+        let failing = failing(random, &pushes);
         let faults = faults(random);
-        // Roughly: at least what full batches take.
+        // Roughly the minimum time for full batches.
         let requests = (pushes.len() as f64 * source.flush.max(0.002)).max(1.0);
         let script = script(random, requests);
         Self {
@@ -123,11 +123,11 @@ impl Scenario {
             limit: random.chance(0.5).then(|| limit(random)),
             latency: (random.millis(0..200), random.millis(0..200)),
             skew: if random.chance(0.1) { random.pick(&LARGE_JUMPS) } else { 0 },
-            laziness: if random.chance(0.1) { 0.7 } else { 0.0 },
+            skip_events: if random.chance(0.1) { 0.7 } else { 0.0 },
             lateness: if random.chance(0.3) { Duration::from_millis(50) } else { Duration::ZERO },
             pushes,
             poison,
-            cursed,
+            failing,
             source,
             faults,
             token,
@@ -166,7 +166,7 @@ impl IntoDuration for u64 {
     }
 }
 
-/// Keys by number, with duplicates: those of the very last key, and those of any before.
+/// Keys by number, with duplicates of the previous key and of any earlier key.
 fn pushes(random: &mut Random) -> Vec<usize> {
     let count = match random.size(0..20) {
         0..5 => random.size(0..10),
@@ -212,13 +212,13 @@ fn poison(random: &mut Random, pushes: &[usize]) -> BTreeSet<usize> {
             (0..random.size(1..4)).filter(|_| unique > 0).map(|_| random.size(0..unique)).collect()
         }
         8 => (0..unique).filter(|_| random.chance(0.02)).collect(),
-        // So many that it looks like the index.
+        // So many that the index itself seems to be the problem.
         _ => (0..unique.min(200)).collect(),
     }
 }
 
-/// So few that they do not fill all the room there is for batches: then it is an outage.
-fn cursed(random: &mut Random, pushes: &[usize]) -> BTreeSet<usize> {
+/// So few that they do not fill all open batches. Otherwise it would be an outage.
+fn failing(random: &mut Random, pushes: &[usize]) -> BTreeSet<usize> {
     let unique = pushes.iter().max().map_or(0, |last| last + 1);
     match random.size(0..10) {
         0 if unique > 0 => (0..random.size(1..12)).map(|_| random.size(0..unique)).collect(),
@@ -226,7 +226,7 @@ fn cursed(random: &mut Random, pushes: &[usize]) -> BTreeSet<usize> {
     }
 }
 
-/// What the way to the service, or the service itself, responds to everything for a while.
+/// What a proxy or the service responds to all requests for a while.
 pub(crate) fn outage(random: &mut Random) -> Outage {
     let status = |status: u16| StatusCode::from_u16(status).unwrap();
     match random.size(0..8) {

@@ -1,5 +1,5 @@
-//! When a run may stop before its end, and when it must: what led to it, kept by the simulation
-//! itself.
+//! When a run may stop before its end, and when it must. The simulation keeps its own record of the
+//! causes.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,42 +9,42 @@ use crate::meaning::Meaning;
 use crate::scenario::{Provider, Scenario};
 
 #[derive(Default)]
-pub(crate) struct Grounds {
-    /// The caller stopped it.
+pub(crate) struct StopCauses {
+    /// The caller stopped the run.
     pub(crate) is_requested: bool,
     had_response: bool,
     had_success: bool,
     last_success: Duration,
-    /// Requests sent since something got on, and when that was.
-    in_vain: (u64, Duration),
+    /// Requests since the last progress, and when that was.
+    without_progress: (u64, Duration),
     not_sent: u32,
     rejected_keys: u32,
-    /// Before the first success: attempts that failed, and when the first that failed or was
-    /// throttled was sent.
+    /// Before the first success: the number of failed attempts, and when the first attempt that
+    /// failed or was throttled was sent.
     failures: u32,
     first_failure: Option<Duration>,
-    /// Batches that failed, or that were rejected, since the last success.
-    refused_since: u32,
+    /// Batches that failed or were rejected since the last success.
+    rejected_batches: u32,
     fatal: bool,
     is_over: bool,
     clock: Generation,
     hopeless_clock: bool,
     credentials: Generation,
-    refused_credentials: u32,
-    credentials_refused_since: Option<Duration>,
-    /// When others came last.
+    rejected_credentials: u32,
+    credentials_rejected_since: Option<Duration>,
+    /// When the credentials were last replaced.
     credentials_since: Duration,
     hopeless_credentials: bool,
 }
 
-/// What is signed alike: with one correction of the clock, or with the same credentials.
+/// Requests with the same clock correction, or with the same credentials.
 #[derive(Default)]
 struct Generation {
     number: u32,
-    /// The first transmit of it; `None`: the next.
+    /// The first transmit of this generation. `None`: the next one.
     first: Option<TransmitId>,
     is_proven: bool,
-    is_refused: bool,
+    is_rejected: bool,
 }
 
 impl Generation {
@@ -61,24 +61,25 @@ impl Generation {
     }
 }
 
-/// Requests that may go out with nothing deleted, split or given up: in the minute until that is an
-/// outage, each batch on its own. Afterwards one in so many seconds at most; the mean is ten.
-const MOST_IN_VAIN: u64 = 3000;
+/// The maximum number of requests without progress: those of all batches in the first minute,
+/// before it counts as an outage. After that, one request per `MEAN_SECONDS`; the mean is one in
+/// ten seconds.
+const MAX_WITHOUT_PROGRESS: u64 = 3000;
 const MEAN_SECONDS: u64 = 5;
 
-impl Grounds {
+impl StopCauses {
     pub(crate) fn sent(&mut self, now: Duration, id: TransmitId) {
         self.clock.sent(id);
         self.credentials.sent(id);
-        self.in_vain.0 += 1;
-        let (sent, since) = self.in_vain;
-        let most = MOST_IN_VAIN + (now - since).as_secs() / MEAN_SECONDS;
-        assert!(sent <= most, "{sent} requests in vain in {:?}", now - since);
+        self.without_progress.0 += 1;
+        let (sent, since) = self.without_progress;
+        let most = MAX_WITHOUT_PROGRESS + (now - since).as_secs() / MEAN_SECONDS;
+        assert!(sent <= most, "{sent} requests without progress in {:?}", now - since);
     }
 
     /// A batch was deleted, split or given up.
-    pub(crate) fn got_on(&mut self, now: Duration) {
-        self.in_vain = (0, now);
+    pub(crate) fn progressed(&mut self, now: Duration) {
+        self.without_progress = (0, now);
     }
 
     pub(crate) fn renewed(&mut self, now: Duration) {
@@ -86,9 +87,8 @@ impl Grounds {
         self.credentials_since = now;
     }
 
-    /// An attempt with so many keys, sent at `sent_at`, ended before the run was stopped. Whether
-    /// the clock is to be corrected.
-    pub(crate) fn answered(
+    /// An attempt ended before the run was stopped. Returns whether the clock must be corrected.
+    pub(crate) fn handle_meaning(
         &mut self,
         now: Duration,
         sent_at: Duration,
@@ -103,31 +103,31 @@ impl Grounds {
             self.failures += u32::from(meaning != Meaning::Throttled);
             self.first_failure.get_or_insert(sent_at);
         }
-        if matches!(meaning, Meaning::Deleted | Meaning::Refused) {
-            self.got_on(now);
+        if matches!(meaning, Meaning::Deleted | Meaning::Rejected) {
+            self.progressed(now);
         }
         match meaning {
             Meaning::Deleted => {
-                self.refused_since = 0;
+                self.rejected_batches = 0;
                 self.had_success = true;
                 self.last_success = now;
                 self.clock.is_proven |= self.clock.holds(id);
                 if self.credentials.holds(id) {
-                    self.refused_credentials = 0;
-                    self.credentials_refused_since = None;
+                    self.rejected_credentials = 0;
+                    self.credentials_rejected_since = None;
                 }
             }
             Meaning::NotSent if !self.had_response => self.not_sent += 1,
-            Meaning::Refused if keys == 1 && !self.had_success => self.rejected_keys += 1,
-            Meaning::Refused => self.refused_since += 1,
+            Meaning::Rejected if keys == 1 && !self.had_success => self.rejected_keys += 1,
+            Meaning::Rejected => self.rejected_batches += 1,
             Meaning::Skewed { date } if self.clock.holds(id) => return self.skewed(date),
-            Meaning::Credentials if self.credentials.holds(id) && !self.credentials.is_refused => {
-                self.credentials.is_refused = true;
-                self.refused_credentials += 1;
+            Meaning::Credentials if self.credentials.holds(id) && !self.credentials.is_rejected => {
+                self.credentials.is_rejected = true;
+                self.rejected_credentials += 1;
                 self.hopeless_credentials = scenario.provider.is_none();
-                self.credentials_refused_since.get_or_insert(now);
+                self.credentials_rejected_since.get_or_insert(now);
             }
-            Meaning::Foreign if !self.had_success => self.fatal = true,
+            Meaning::NotFromOss if !self.had_success => self.fatal = true,
             Meaning::Fatal => self.fatal = true,
             _ => {}
         }
@@ -135,16 +135,16 @@ impl Grounds {
     }
 
     fn skewed(&mut self, date: Option<SystemTime>) -> bool {
-        let is_learnt = date.is_some() && (self.clock.number == 0 || self.clock.is_proven);
-        if is_learnt {
+        let is_corrected = date.is_some() && (self.clock.number == 0 || self.clock.is_proven);
+        if is_corrected {
             self.clock.next();
         } else {
             self.hopeless_clock = true;
         }
-        is_learnt
+        is_corrected
     }
 
-    /// Some answer came, whichever.
+    /// Any response arrived.
     pub(crate) fn had_response(&mut self) {
         self.had_response = true;
     }
@@ -156,16 +156,19 @@ impl Grounds {
         scenario: &Scenario,
     ) {
         let Some(reason) = stopped else {
-            // What was in flight when the first one failed counts for two; and so may the last one.
+            // Those in flight at the first failure count as two, so that there may be more failures.
             let most = 10 + u32::try_from(scenario.concurrency).unwrap();
             assert!(
                 self.had_success || self.failures < most,
-                "goes on after {} failures from the start",
+                "the run continues after {} failures without a success",
                 self.failures
             );
-            assert!(!self.is_requested, "stopped, and it goes on");
-            assert!(!self.fatal, "goes on after a fatal answer");
-            assert!(!self.hopeless_clock, "goes on with a clock that cannot be corrected");
+            assert!(!self.is_requested, "the run continues after stop()");
+            assert!(!self.fatal, "the run continues after a fatal response");
+            assert!(
+                !self.hopeless_clock,
+                "the run continues with a clock that cannot be corrected"
+            );
             return;
         };
         if self.is_over {
@@ -176,7 +179,7 @@ impl Grounds {
             StopReason::Requested => self.is_requested,
             StopReason::Rejected(_) => self.fatal,
             StopReason::Unreachable(_) => self.not_sent >= 3,
-            StopReason::KeysRejected(_) => self.rejected_keys >= 8 || self.refused_since >= 16,
+            StopReason::KeysRejected(_) => self.rejected_keys >= 8 || self.rejected_batches >= 16,
             StopReason::NoSuccess(_) => {
                 let is_late =
                     self.first_failure.is_some_and(|first| now >= first + Duration::from_secs(60));
@@ -185,11 +188,11 @@ impl Grounds {
             StopReason::Clock(_) => self.hopeless_clock,
             StopReason::Credentials(_) => {
                 let is_over = |provider: Provider| {
-                    self.credentials_refused_since
+                    self.credentials_rejected_since
                         .is_some_and(|since| now - since >= provider.timeout)
                 };
                 self.hopeless_credentials
-                    || (self.refused_credentials >= 2 && scenario.provider.is_some_and(is_over))
+                    || (self.rejected_credentials >= 2 && scenario.provider.is_some_and(is_over))
             }
             StopReason::CredentialsMissing => scenario
                 .provider
@@ -199,6 +202,6 @@ impl Grounds {
             }
             _ => false,
         };
-        assert!(is_justified, "nothing led to this: {reason}");
+        assert!(is_justified, "no cause for this stop: {reason}");
     }
 }

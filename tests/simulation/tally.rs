@@ -1,4 +1,4 @@
-//! Counts what happened in all runs, to check that everything did.
+//! Counts the events of all runs, to check that each kind occurred.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +40,7 @@ impl Tally {
             Event::Failed(_) => "failed",
             Event::Throttled { .. } => "throttled",
             Event::Retrying { .. } => "retrying",
-            Event::Split { .. } => "halved",
+            Event::Split { .. } => "split",
             Event::ClockCorrected => "clock corrected",
             Event::CredentialsNeeded => "credentials needed",
             Event::OutageBegan { .. } => "outage began",
@@ -55,10 +55,10 @@ impl Tally {
         let end = match stopped {
             None => "finished",
             Some(StopReason::Requested) => "requested",
-            Some(StopReason::Rejected(_)) => "refused",
+            Some(StopReason::Rejected(_)) => "rejected",
             Some(StopReason::Unreachable(_)) => "unreachable",
             Some(StopReason::NoSuccess(_)) => "no success",
-            Some(StopReason::KeysRejected(_)) => "keys refused",
+            Some(StopReason::KeysRejected(_)) => "keys rejected",
             Some(StopReason::Clock(_)) => "clock",
             Some(StopReason::Credentials(_)) => "credentials",
             Some(StopReason::CredentialsMissing) => "credentials missing",
@@ -86,14 +86,14 @@ impl Tally {
         }
     }
 
-    /// Every kind of fault, of outcome, of event and of end.
+    /// Every kind of fault, outcome, event and stop reason.
     pub(crate) fn assert_complete(&self) {
         let events = [
             "deleted",
             "failed",
             "throttled",
             "retrying",
-            "halved",
+            "split",
             "clock corrected",
             "credentials needed",
             "outage began",
@@ -103,9 +103,9 @@ impl Tally {
         let ends = [
             "finished",
             "requested",
-            "refused",
+            "rejected",
             "unreachable",
-            "keys refused",
+            "keys rejected",
             "clock",
             "credentials",
             "credentials missing",

@@ -11,11 +11,11 @@ pub(crate) enum Trace {
 
 impl Trace {
     pub(crate) fn hashed() -> Self {
-        // Its keys are fixed.
+        // `DefaultHasher::new` has fixed keys.
         Self::Hashed(DefaultHasher::new())
     }
 
-    /// `detail` is for the hash alone: too much to read.
+    /// `detail` is only hashed, because it is too long to print.
     pub(crate) fn step(
         &mut self,
         now: Duration,

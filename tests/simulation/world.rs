@@ -1,5 +1,5 @@
-//! One run in virtual time: the machine, the network, the service and everyone around them, and the
-//! loop that drives them.
+//! One run in virtual time: the state machine, the network, the service, the credentials provider,
+//! and the loop that drives them.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,22 +13,22 @@ use crate::calls::{BUCKET, INDEX, target, time};
 use crate::canary::WRONG_SECRET;
 use crate::meaning::{Meaning, meaning};
 use crate::model::Model;
-use crate::provider::{People, Reply};
+use crate::provider::{Identities, Reply};
 use crate::random::Random;
 use crate::scenario::{Action, Scenario, Trigger};
-use crate::stops::Grounds;
+use crate::stops::StopCauses;
 use crate::tally::Tally;
 use crate::trace::Trace;
 
 mod script;
 
-/// More than any run takes that comes to an end.
-const MOST_STEPS: u64 = 2_000_000;
-/// Longer than any run takes, with three outages of three days, keys that come one in five seconds
-/// and a request in ten.
-const LONGEST: Duration = Duration::from_secs(12 * 86_400);
-/// More than happens at one moment.
-const MOST_STEPS_AT_ONCE: u64 = 20_000;
+/// More steps than any run takes.
+const MAX_STEPS: u64 = 2_000_000;
+/// Longer than any run takes, with three outages of three days, one key in five seconds, and one
+/// request in ten.
+const MAX_TIME: Duration = Duration::from_secs(12 * 86_400);
+/// More steps than occur at one moment.
+const MAX_STEPS_AT_ONCE: u64 = 20_000;
 
 pub(crate) struct World<'a> {
     pub(crate) scenario: &'a Scenario,
@@ -36,17 +36,17 @@ pub(crate) struct World<'a> {
     network: FaultyNetwork<TransmitId>,
     pub(crate) emulator: Emulator,
     model: Model,
-    grounds: Grounds,
-    people: People,
+    stop_causes: StopCauses,
+    identities: Identities,
     random: Random,
     pub(crate) now: Duration,
-    /// The client's clock less the service's, in seconds.
+    /// The client's clock minus the service's, in seconds.
     skew: i64,
     next_push: usize,
     next_chunk: Duration,
     script: Vec<(Trigger, Action)>,
-    /// Ids that this run has not handed out yet, or never will.
-    strangers: &'a [TransmitId],
+    /// Ids that this run hands out later or never.
+    foreign_ids: &'a [TransmitId],
     has_undrained: bool,
     pub(crate) tally: Tally,
     pub(crate) trace: Trace,
@@ -56,35 +56,35 @@ impl<'a> World<'a> {
     pub(crate) fn new(
         seed: u64,
         scenario: &'a Scenario,
-        strangers: &'a [TransmitId],
+        foreign_ids: &'a [TransmitId],
         trace: Trace,
     ) -> Self {
         let keys = scenario.pushes.iter().max().map_or(0, |last| last + 1);
         let model = Model::new(keys);
         let mut emulator = Emulator::new("cn-hangzhou", "1234567890123456");
         emulator.put_vectors(BUCKET, INDEX, model.pushed.texts()).unwrap();
-        emulator.fail_keys(scenario.cursed.iter().map(|&key| model.pushed.text(key)));
+        emulator.fail_keys(scenario.failing.iter().map(|&key| model.pushed.text(key)));
         emulator.reject_keys(scenario.poison.iter().map(|&key| model.pushed.text(key)));
         emulator.set_rate_limit(
             scenario.limit.map(|(per_second, depth)| RateLimit::new(per_second, depth).unwrap()),
         );
-        let mut people = People::new(scenario);
-        let credentials = people.issue(time(), &mut emulator);
+        let mut identities = Identities::new(scenario);
+        let credentials = identities.issue(time(), &mut emulator);
         let (least, jitter) = scenario.latency;
         Self {
             bulk: BulkDelete::new(&target(), credentials, scenario.options(seed)).unwrap(),
             network: FaultyNetwork::new(seed, scenario.faults.clone()).with_latency(least, jitter),
             emulator,
             model,
-            grounds: Grounds::default(),
-            people,
+            stop_causes: StopCauses::default(),
+            identities,
             random: Random::new(seed ^ 0x5eed),
             now: Duration::ZERO,
             skew: scenario.skew,
             next_push: 0,
             next_chunk: Duration::ZERO,
             script: scenario.script.clone(),
-            strangers,
+            foreign_ids,
             has_undrained: false,
             tally: Tally::default(),
             trace,
@@ -92,14 +92,19 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Runs to the end and holds the truth against the report.
+    /// Runs to the end, and compares the report with the emulator.
     pub(crate) fn run(&mut self) {
         self.trace.note(self.now, || format!("{:?}", self.scenario));
         let (mut steps, mut steps_at_once) = (0, 0);
         loop {
             steps += 1;
-            assert!(steps < MOST_STEPS, "no end after {steps} steps: {:?}", self.bulk);
-            assert!(self.now < LONGEST, "no end after {:?}: {:?}", self.now, self.bulk);
+            assert!(steps < MAX_STEPS, "the run does not end after {steps} steps: {:?}", self.bulk);
+            assert!(
+                self.now < MAX_TIME,
+                "the run does not end after {:?}: {:?}",
+                self.now,
+                self.bulk
+            );
             self.push();
             self.drain();
             if self.bulk.is_finished() {
@@ -108,15 +113,15 @@ impl<'a> World<'a> {
             let before = self.now;
             self.wait();
             steps_at_once = if self.now == before { steps_at_once + 1 } else { 0 };
-            assert!(steps_at_once < MOST_STEPS_AT_ONCE, "time stands still: {:?}", self.bulk);
-            self.happen();
+            assert!(steps_at_once < MAX_STEPS_AT_ONCE, "time does not advance: {:?}", self.bulk);
+            self.handle_due();
         }
         self.drain_events(true);
         let report = self.bulk.report();
         self.end_network();
         assert_eq!(self.bulk.report(), report, "the report changes after the end");
         self.model.check(&self.bulk, self.scenario);
-        self.model.check_truth(&self.emulator);
+        self.model.check_emulator(&self.emulator);
         assert_eq!(report.pending(), 0);
         for &fault in Fault::ALL {
             self.tally.fault(fault, self.network.injected(fault));
@@ -137,7 +142,7 @@ impl<'a> World<'a> {
             let Some(&key) = self.scenario.pushes.get(self.next_push) else {
                 self.bulk.finish();
                 self.model.pushed.flush();
-                // Past the end: no second time.
+                // Past the end, so that `finish` is called once.
                 self.next_push += 1;
                 return;
             };
@@ -161,7 +166,7 @@ impl<'a> World<'a> {
     fn drain(&mut self) {
         loop {
             while let Some(transmit) = self.bulk.poll_transmit(self.client_now()) {
-                assert!(self.bulk.stopped().is_none(), "it sends after it has stopped");
+                assert!(self.bulk.stopped().is_none(), "a transmit after the stop");
                 self.trace.step(
                     self.now,
                     || {
@@ -179,18 +184,18 @@ impl<'a> World<'a> {
                     },
                 );
                 self.model.sent(self.now, &transmit);
-                self.grounds.sent(self.now, transmit.id);
+                self.stop_causes.sent(self.now, transmit.id);
                 self.network.send(self.now, transmit.id, transmit.to_request());
                 self.run_script();
             }
-            let is_lazy = self.random.chance(self.scenario.laziness);
+            let is_lazy = self.random.chance(self.scenario.skip_events);
             if !self.drain_events(!is_lazy) {
                 break;
             }
         }
     }
 
-    /// Whether there were any.
+    /// Returns whether there were any.
     fn drain_events(&mut self, all: bool) -> bool {
         let mut any = false;
         self.has_undrained = true;
@@ -202,21 +207,21 @@ impl<'a> World<'a> {
             any = true;
             self.trace.note(self.now, || format!("{event:?}"));
             self.tally.event(&event);
-            self.model.told(&event, self.scenario, self.bulk.stopped().is_some());
+            self.model.handle_event(&event, self.scenario, self.bulk.stopped().is_some());
             match event {
-                Event::CredentialsNeeded => self.people.asked(self.now),
-                Event::Failed(_) | Event::Split { .. } => self.grounds.got_on(self.now),
+                Event::CredentialsNeeded => self.identities.asked(self.now),
+                Event::Failed(_) | Event::Split { .. } => self.stop_causes.progressed(self.now),
                 _ => {}
             }
         }
         if !self.has_undrained {
             self.model.check(&self.bulk, self.scenario);
         }
-        self.grounds.check(self.now, self.bulk.stopped(), self.scenario);
+        self.stop_causes.check(self.now, self.bulk.stopped(), self.scenario);
         any
     }
 
-    /// Moves on to the next thing that happens.
+    /// Advances the time to the next event.
     fn wait(&mut self) {
         let chunk = (self.bulk.can_push() && self.next_push <= self.scenario.pushes.len())
             .then_some(self.next_chunk);
@@ -224,9 +229,14 @@ impl<'a> World<'a> {
             Trigger::Time(at) => Some(at),
             Trigger::Transmits(_) => None,
         });
-        let next = [self.network.next_event(), self.bulk.poll_timeout(), chunk, self.people.next()];
+        let next =
+            [self.network.next_event(), self.bulk.poll_timeout(), chunk, self.identities.next()];
         let Some(next) = next.into_iter().flatten().chain(script).min() else {
-            assert!(self.has_undrained, "nothing under way, and no end: {:?}", self.bulk);
+            assert!(
+                self.has_undrained,
+                "nothing is in flight, and the run does not end: {:?}",
+                self.bulk
+            );
             self.drain_events(true);
             return;
         };
@@ -234,22 +244,22 @@ impl<'a> World<'a> {
         self.now = self.now.max(next + if self.random.chance(0.2) { late } else { Duration::ZERO });
     }
 
-    fn happen(&mut self) {
+    fn handle_due(&mut self) {
         self.run_script();
         while let Some(event) =
             self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator)
         {
             self.network_event(event);
-            // A driver takes one at a time, or several at once.
+            // A driver takes one response at a time, or several.
             if self.random.chance(0.5) {
                 break;
             }
         }
-        if let Some(reply) = self.people.due(self.now) {
+        if let Some(reply) = self.identities.due(self.now) {
             self.reply(&reply);
         }
         if self.random.chance(0.02) {
-            self.hand_in_a_stranger();
+            self.deliver_unexpected();
         }
         if self.bulk.poll_timeout().is_some_and(|at| at <= self.now) || self.random.chance(0.05) {
             self.handle_timeout();
@@ -264,18 +274,18 @@ impl<'a> World<'a> {
                 });
                 self.model.arrived(id, executed);
             }
-            NetworkEvent::Delivered { id, answer, .. } => self.deliver(id, &answer),
-            _ => unreachable!("nothing else happens"),
+            NetworkEvent::Delivered { id, result, .. } => self.deliver(id, &result),
+            _ => unreachable!("there are no other events"),
         }
     }
 
-    fn deliver(&mut self, id: TransmitId, answer: &Result<Response<Bytes>, TransportError>) {
-        self.trace.note(self.now, || format!("{id:?} answered: {answer:?}"));
-        let (meaning, may_be_gone) = meaning(answer);
+    fn deliver(&mut self, id: TransmitId, result: &Result<Response<Bytes>, TransportError>) {
+        self.trace.note(self.now, || format!("{id:?} delivered: {result:?}"));
+        let (meaning, may_be_gone) = meaning(result);
         let before = (self.bulk.report(), self.bulk.stopped().is_some());
         let sent_at = self.model.in_flight.get(&id).copied();
-        let is_live = self.model.answered(id, meaning, may_be_gone);
-        match answer {
+        let is_live = self.model.attempt_ended(id, meaning, may_be_gone);
+        match result {
             Ok(response) => self.bulk.handle_response(self.client_now(), id, response),
             Err(failure) => self.bulk.handle_failure(self.client_now(), id, failure.clone()),
         }
@@ -283,17 +293,17 @@ impl<'a> World<'a> {
             assert_eq!(
                 (self.bulk.report(), self.bulk.stopped().is_some()),
                 before,
-                "a late answer was taken"
+                "a late response was counted"
             );
             return;
         }
         self.model.throttled += u64::from(meaning == Meaning::Throttled);
-        if answer.is_ok() {
-            self.grounds.had_response();
+        if result.is_ok() {
+            self.stop_causes.had_response();
         }
         if !before.1 {
-            let sent_at = sent_at.expect("it was in flight");
-            self.grounds.answered(
+            let sent_at = sent_at.expect("a transmit in flight");
+            self.stop_causes.handle_meaning(
                 self.now,
                 sent_at,
                 id,
@@ -308,7 +318,7 @@ impl<'a> World<'a> {
         let was_stopped = self.bulk.stopped().is_some();
         let skew = self.skew;
         self.bulk.handle_timeout(self.client_now());
-        // How early a request is given up follows the latency, within bounds.
+        // The response timeout adapts to the latency, within bounds.
         let most = self.scenario.response_timeout;
         let least = most.min(Duration::from_secs(3));
         for (id, sent_at) in self.model.in_flight.clone() {
@@ -317,10 +327,10 @@ impl<'a> World<'a> {
                 assert!(waited < most, "{id:?} is in flight after {waited:?}");
                 continue;
             }
-            assert!(waited >= least, "{id:?} is given up after {waited:?}");
-            self.model.answered(id, Meaning::Failed, true);
+            assert!(waited >= least, "{id:?} timed out after {waited:?}");
+            self.model.attempt_ended(id, Meaning::Failed, true);
             if !was_stopped {
-                self.grounds.answered(
+                self.stop_causes.handle_meaning(
                     self.now,
                     sent_at,
                     id,
@@ -331,12 +341,12 @@ impl<'a> World<'a> {
             }
         }
         self.drain();
-        // A jump of the clock would move the date.
+        // Skipped if the clock jumped, because a jump moves the date.
         if !self.has_undrained && !self.bulk.is_finished() && self.skew == skew {
             let next = self.bulk.poll_timeout();
             assert!(
                 next.is_none_or(|at| at > self.now),
-                "the next timeout is not later: {next:?} at {:?}",
+                "the next timeout does not advance: {next:?} at {:?}",
                 self.now
             );
         }
@@ -345,14 +355,14 @@ impl<'a> World<'a> {
     fn reply(&mut self, reply: &Reply) {
         let credentials = match reply {
             Reply::Wrong => Credentials::new("nobody", WRONG_SECRET).unwrap(),
-            Reply::Right => self.people.issue(self.service_time(), &mut self.emulator),
+            Reply::Right => self.identities.issue(self.service_time(), &mut self.emulator),
         };
         self.trace.note(self.now, || format!("handed in: {credentials:?}"));
-        self.grounds.renewed(self.now);
+        self.stop_causes.renewed(self.now);
         self.bulk.handle_credentials(self.client_now(), credentials);
     }
 
-    /// What is under way still arrives, and answers come too late.
+    /// Requests in flight still arrive, and their responses are too late.
     fn end_network(&mut self) {
         while let Some(at) = self.network.next_event() {
             self.now = self.now.max(at);
@@ -362,11 +372,8 @@ impl<'a> World<'a> {
                 self.network_event(event);
             }
         }
-        assert!(self.bulk.poll_event().is_none(), "there are events after the end");
-        assert!(
-            self.bulk.poll_transmit(self.client_now()).is_none(),
-            "there are transmits after the end"
-        );
+        assert!(self.bulk.poll_event().is_none(), "an event after the end");
+        assert!(self.bulk.poll_transmit(self.client_now()).is_none(), "a transmit after the end");
     }
 
     fn service_time(&self) -> SystemTime {

@@ -1,80 +1,61 @@
-//! One run that lives for days, through several processes.
+//! One run that lasts for days, in several processes.
+
+mod incidents;
 
 use std::collections::BTreeSet;
 use std::mem;
 use std::time::{Duration, SystemTime};
 
-use oss_delete_vectors::bulk::{
-    BulkDelete, BulkOptions, Checkpoint, Event, StopReason, TransmitId,
-};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Checkpoint, Event, TransmitId};
 use oss_delete_vectors::emulator::{
-    Emulator, Fault, Faults, FaultyNetwork, Identity, NetworkEvent, Outage, RateLimit,
+    Emulator, Fault, Faults, FaultyNetwork, Identity, NetworkEvent,
 };
 use oss_delete_vectors::{Credentials, Key, Now, Target};
 
-use crate::ALLOCATOR;
 use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, target, time};
 use crate::canary::SECRET;
 use crate::random::Random;
 use crate::tally::Tally;
+use incidents::Incident;
 
-/// Sat, 16 Dec 2023 16:20:57 GMT.
 const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Of every run; then its source of keys has come to its end.
-const LENGTH: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+/// The time for which keys are pushed.
+const PUSH_TIME: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// How long the service accepts credentials. The client knows every second expiration.
-const TOKEN: Duration = Duration::from_secs(60 * 60);
-/// A checkpoint is saved so often.
-const SAVED: Duration = Duration::from_secs(30);
-/// What the days may take on top of the most that the first of them took, in bytes. What grows with
-/// the keys or with the requests would take more: there are millions.
-const GROWTH: usize = 512 * 1024;
+const CREDENTIALS_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) struct Days {
     random: Random,
     now: Duration,
-    /// The client's clock less the service's, in seconds.
+    /// The client's clock minus the service's, in seconds.
     skew: i64,
     target: Target,
     emulator: Emulator,
-    /// The id of a request includes its process: responses to those of a dead one are dropped.
+    /// Request ids include the process: responses for a previous process are dropped.
     network: FaultyNetwork<(u32, TransmitId)>,
     bulk: BulkDelete,
     process: u32,
-    tokens: u32,
+    issued: u32,
     credentials: Credentials,
-    /// When credentials come after they were asked for; `None` if they never do.
+    /// When the requested credentials arrive; `None` if they never do.
     reply_at: Option<Duration>,
-    /// As on a disk.
+    /// The last checkpoint, as on a disk.
     saved: Checkpoint,
-    /// Keys that failed, by position of push, as in a file: those that no checkpoint covers are
-    /// sent again.
+    /// Push positions of failed keys, as in a file. Keys that no checkpoint covers are sent again.
     failed: BTreeSet<u64>,
     next_push: u64,
-    /// Keys that there ever were: a process that resumes pushes them again.
+    /// The number of different keys so far. A resumed process pushes them again.
     keys: u64,
     /// Keys until the next flush.
     batch: usize,
-    /// The last key that the run took, while its batch is open: more keys would join it.
+    /// The last key of an open batch, to which no more keys are added until it is sent.
     waiting: Option<u64>,
-    /// A key that the run took since the last flush. It passes those that a checkpoint covers.
+    /// A key that was pushed since the last flush and is not covered by the checkpoint.
     taken: Option<u64>,
     text: String,
-    happens: [(Happening, Duration); 6],
+    incidents: [(Incident, Duration); 6],
     first_day: usize,
-}
-
-/// What days bring, each again after a while.
-#[derive(Debug, Clone, Copy)]
-enum Happening {
-    Limit,
-    Outage,
-    Clock,
-    Kill,
-    Stop,
-    Saved,
 }
 
 impl Days {
@@ -84,19 +65,12 @@ impl Days {
         emulator.put_vectors(BUCKET, INDEX, [""; 0]).unwrap();
         let credentials = issue(&mut emulator, 0, time());
         let faults = Fault::ALL.iter().copied().filter(|&fault| fault != Fault::Outage);
-        // Outages have hours here.
+        // Outages are incidents here, and last for hours.
         let faults =
             faults.fold(Faults::none(), |faults, fault| faults.with(fault, 0.004).unwrap());
         let bulk = BulkDelete::new(&target, credentials.clone(), options(seed)).unwrap();
         let mut random = Random::new(seed ^ 0x50a4);
-        let happens = [
-            (Happening::Limit, Duration::ZERO),
-            (Happening::Outage, random.millis(3_600_000..20_000_000)),
-            (Happening::Clock, random.millis(3_600_000..20_000_000)),
-            (Happening::Kill, random.millis(3_600_000..40_000_000)),
-            (Happening::Stop, random.millis(3_600_000..40_000_000)),
-            (Happening::Saved, SAVED),
-        ];
+        let incidents = incidents::schedule(&mut random);
         Self {
             random,
             now: Duration::ZERO,
@@ -108,7 +82,7 @@ impl Days {
             saved: bulk.checkpoint(),
             bulk,
             process: 0,
-            tokens: 0,
+            issued: 0,
             credentials,
             reply_at: None,
             failed: BTreeSet::new(),
@@ -118,59 +92,28 @@ impl Days {
             waiting: None,
             taken: None,
             text: String::new(),
-            happens,
+            incidents,
             first_day: 0,
         }
     }
 
-    /// To the end of the keys, and then to the end of the run.
-    pub(crate) fn live(mut self, tally: &mut Tally) {
+    /// Runs until all keys are pushed and settled.
+    pub(crate) fn run(mut self, tally: &mut Tally) {
         loop {
             self.push();
             self.drain(tally);
             if self.bulk.is_finished() {
                 let Some(reason) = self.bulk.stopped().cloned() else { break };
-                self.look_after(&reason, tally);
+                self.restart(&reason, tally);
             }
             self.wait();
-            self.happen(tally);
+            self.handle_due(tally);
         }
         self.end(tally);
     }
 
-    /// Does what is to be done after each reason to stop, as people or their scripts would, and
-    /// begins another process.
-    fn look_after(&mut self, reason: &StopReason, tally: &mut Tally) {
-        self.save();
-        match reason {
-            StopReason::Requested => tally.add("stops", 1),
-            StopReason::CredentialsMissing => {
-                tally.add("no credentials came", 1);
-                self.later(10 * MINUTE);
-                self.credentials = self.issue(tally);
-            }
-            // A process that begins in an outage is the only one that stops for it.
-            StopReason::Unreachable(_) | StopReason::NoSuccess(_) => {
-                tally.add("begun in an outage", 1);
-                self.later(10 * MINUTE);
-            }
-            reason => panic!("it stopped after {:?}: {reason}", self.now),
-        }
-        self.begin(tally);
-    }
-
-    /// Lets time pass without a process. The network goes on.
-    fn later(&mut self, time: Duration) {
-        self.now += time;
-        while self
-            .network
-            .poll(Now::new(self.now, self.service_time()), &mut self.emulator)
-            .is_some()
-        {}
-    }
-
     fn end(mut self, tally: &mut Tally) {
-        // What is under way still arrives.
+        // Requests in flight still arrive.
         while let Some(at) = self.network.next_event() {
             self.now = self.now.max(at);
             while self
@@ -186,12 +129,12 @@ impl Days {
             (self.keys, self.keys, 0),
             "{report:?}"
         );
-        assert_eq!(self.failed.len() as u64, failed, "keys that failed and were not told");
+        assert_eq!(self.failed.len() as u64, failed, "failed keys that were not reported");
         let left = self.failed.iter().filter(|&&position| self.is_there(position)).count();
         assert_eq!(
             self.emulator.len(BUCKET, INDEX),
             Some(left),
-            "vectors are left that were not reported"
+            "vectors are left that were reported deleted"
         );
 
         for &fault in Fault::ALL {
@@ -211,14 +154,14 @@ impl Days {
         }
     }
 
-    /// Up to 10 keys for a request: it is requests and hours that the days are for.
+    /// Flushes after up to 10 keys, so that the run has many requests.
     fn push(&mut self) {
-        if self.now >= LENGTH && self.next_push == self.keys {
+        if self.now >= PUSH_TIME && self.next_push == self.keys {
             self.bulk.finish();
         }
         while self.waiting.is_none()
             && self.bulk.can_push()
-            && (self.now < LENGTH || self.next_push < self.keys)
+            && (self.now < PUSH_TIME || self.next_push < self.keys)
         {
             let key = self.key(self.next_push);
             if self.next_push == self.keys {
@@ -251,7 +194,7 @@ impl Days {
             }
             while let Some(event) = self.bulk.poll_event() {
                 any = true;
-                self.told(event, tally);
+                self.handle_event(event, tally);
             }
             if !any {
                 break;
@@ -259,16 +202,13 @@ impl Days {
         }
     }
 
-    fn told(&mut self, event: Event, tally: &mut Tally) {
+    fn handle_event(&mut self, event: Event, tally: &mut Tally) {
         match event {
             Event::Deleted { positions, .. } => {
-                // Those that failed before, and are settled, are no part of it.
+                // Settled keys that failed before are not included.
                 for position in positions.iter().filter(|position| !self.failed.contains(position))
                 {
-                    assert!(
-                        !self.is_there(position),
-                        "{position} is reported deleted, and is there"
-                    );
+                    assert!(!self.is_there(position), "{position} is reported deleted but exists");
                 }
             }
             Event::Failed(failed) => {
@@ -285,9 +225,12 @@ impl Days {
                 }
             }
             Event::CredentialsNeeded if self.reply_at.is_none() => {
-                // One in a dozen times no credentials come, for longer than the run waits.
-                let delay =
-                    if self.random.chance(0.08) { LENGTH } else { self.random.millis(0..60_000) };
+                // One time in twelve, credentials arrive only after the provider's timeout.
+                let delay = if self.random.chance(0.08) {
+                    PUSH_TIME
+                } else {
+                    self.random.millis(0..60_000)
+                };
                 self.reply_at = Some(self.now + delay);
             }
             Event::OutageBegan { .. } => tally.add("outages noticed", 1),
@@ -298,25 +241,19 @@ impl Days {
 
     fn wait(&mut self) {
         let next = [self.network.next_event(), self.bulk.poll_timeout(), self.reply_at];
-        let next = next.into_iter().flatten().chain(self.happens.map(|(_, at)| at)).min();
-        self.now = self.now.max(next.expect("days always bring something"));
-        assert!(self.now < 3 * LENGTH, "it does not end: {:?}", self.bulk.report());
+        let next = next.into_iter().flatten().chain(self.incidents.map(|(_, at)| at)).min();
+        self.now = self.now.max(next.expect("there is always a next event"));
+        assert!(self.now < 3 * PUSH_TIME, "the run does not end: {:?}", self.bulk.report());
     }
 
-    fn happen(&mut self, tally: &mut Tally) {
-        for index in 0..self.happens.len() {
-            let (what, at) = self.happens[index];
-            if at <= self.now {
-                let pause = self.act(what, tally);
-                self.happens[index].1 = self.now + pause;
-            }
-        }
+    fn handle_due(&mut self, tally: &mut Tally) {
+        self.cause_incidents(tally);
         while let Some(event) =
             self.network.poll(Now::new(self.now, self.service_time()), &mut self.emulator)
         {
-            let NetworkEvent::Delivered { id: (process, id), answer, .. } = event else { continue };
+            let NetworkEvent::Delivered { id: (process, id), result, .. } = event else { continue };
             if process == self.process {
-                match answer {
+                match result {
                     Ok(response) => self.bulk.handle_response(self.client_now(), id, &response),
                     Err(failure) => self.bulk.handle_failure(self.client_now(), id, failure),
                 }
@@ -329,89 +266,11 @@ impl Days {
         self.bulk.handle_timeout(self.client_now());
     }
 
-    /// Lets it happen, and says after which time it does again.
-    fn act(&mut self, what: Happening, tally: &mut Tally) -> Duration {
-        match what {
-            Happening::Limit => {
-                tally.add("limits moved", 1);
-                let per_second = self.random.log(0.5, 20.0);
-                self.emulator.set_rate_limit(Some(
-                    RateLimit::new(per_second, 1 + per_second as u32).unwrap(),
-                ));
-                self.random.millis(600_000..10_000_000)
-            }
-            Happening::Outage => {
-                let length = self.random.millis(600_000..4 * 3_600_000);
-                tally.add("outages", 1);
-                tally.add("hours of outages", length.as_secs() / HOUR.as_secs());
-                let outage =
-                    self.random.pick(&[Outage::Refused, Outage::Unavailable, Outage::Silent]);
-                self.network.begin_outage(outage, self.now + length);
-                length + self.random.millis(3_600_000..20_000_000)
-            }
-            Happening::Clock => {
-                tally.add("clocks set", 1);
-                self.skew =
-                    self.random.pick(&[0, 0, -120, 120, -7200, 7200, -86_400, 365 * 86_400]);
-                self.random.millis(3_600_000..20_000_000)
-            }
-            Happening::Kill => {
-                tally.add("kills", 1);
-                self.begin(tally);
-                self.random.millis(3_600_000..60_000_000)
-            }
-            Happening::Stop => {
-                self.bulk.stop();
-                self.random.millis(3_600_000..60_000_000)
-            }
-            Happening::Saved => {
-                self.save();
-                self.weigh(tally);
-                SAVED
-            }
-        }
-    }
-
-    /// Saves the checkpoint as text, and the failed keys that it covers.
-    fn save(&mut self) {
-        self.saved = self.bulk.checkpoint().to_string().parse().unwrap();
-    }
-
-    /// Another process, which knows what was saved and no more.
-    fn begin(&mut self, tally: &mut Tally) {
-        tally.add("processes", 1);
-        self.process += 1;
-        self.next_push = 0;
-        (self.waiting, self.taken) = (None, None);
-        self.reply_at = None;
-        let settled = self.saved.settled();
-        self.failed.retain(|&position| settled.contains(position));
-        let seed = u64::from(self.process);
-        self.bulk =
-            BulkDelete::resume(&self.target, self.credentials.clone(), options(seed), &self.saved)
-                .unwrap();
-    }
-
-    /// After a day there is nothing left that is still to grow.
-    fn weigh(&mut self, tally: &mut Tally) {
-        let heap = ALLOCATOR.allocated();
-        tally.most("bytes of the heap at most", heap as u64);
-        if self.now < DAY {
-            self.first_day = heap.max(self.first_day);
-        }
-        assert!(
-            heap < self.first_day + GROWTH,
-            "{heap} bytes after {:?}, {} on the first day",
-            self.now,
-            self.first_day
-        );
-    }
-
     fn issue(&mut self, tally: &mut Tally) -> Credentials {
-        tally.add("tokens", 1);
+        tally.add("credentials", 1);
         self.emulator.remove_identity(self.credentials.access_key_id());
-        self.tokens += 1;
-        issue(&mut self.emulator, self.tokens, time() + self.now)
+        self.issued += 1;
+        issue(&mut self.emulator, self.issued, time() + self.now)
     }
 
     fn key(&mut self, position: u64) -> String {
@@ -442,11 +301,11 @@ fn options(seed: u64) -> BulkOptions {
     BulkOptions::new().credentials_timeout(5 * MINUTE).seed(seed)
 }
 
-/// Credentials that the service takes for an hour from `now` on.
+/// Credentials that the service accepts for an hour from `now` on.
 fn issue(emulator: &mut Emulator, number: u32, now: SystemTime) -> Credentials {
     let pair = Credentials::new(format!("STS.{number}"), SECRET).unwrap();
     let pair = pair.with_security_token(format!("token-{number}")).unwrap();
-    let expiring = pair.clone().with_expiration(now + TOKEN);
+    let expiring = pair.clone().with_expiration(now + CREDENTIALS_LIFETIME);
     emulator.add_identity(Identity::new(expiring.clone()));
     if number.is_multiple_of(2) { expiring } else { pair }
 }

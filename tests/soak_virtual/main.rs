@@ -1,15 +1,15 @@
-//! Days of one run in virtual time, through whatever days bring: tokens that expire, limits that
-//! move, outages of hours, clocks that are set, processes that are killed, and every fault of the
-//! network all the while. A binary of its own, with one test, for its heap is counted.
+//! A run of several days in virtual time: credentials that expire, rate limits that change, outages
+//! of hours, clocks that are set, processes that are killed, and all network faults. A separate
+//! binary with one test, because its heap is measured.
 //!
 //! ```text
-//! cargo test --features emulator --test soak_virtual                                       one run of three days
-//! SOAK_SECONDS=3600 cargo test --release --features emulator --test soak_virtual           run after run, for an hour of real time
+//! cargo test --features emulator --test soak_virtual
 //! ```
 //!
-//! Each run has a seed, the first of them 0 or `SOAK_SEED`.
+//! This makes one run of three days. `SOAK_SECONDS=3600` repeats runs for an hour of real time (add
+//! `--release`). Each run has its own seed; the first one is 0 or `SOAK_SEED`.
 //!
-//! Every key that is reported deleted is looked for at once, those that are left at the end are
+//! Each key that is reported deleted is looked up at once, and those that are left at the end are
 //! looked up one by one.
 
 #[path = "../common/mod.rs"]
@@ -32,7 +32,7 @@ use tally::Tally;
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
 #[test]
-fn days_of_faults_lose_nothing_and_take_no_more_memory() {
+fn days_of_faults_lose_no_key_and_no_memory() {
     let number = |name: &str| {
         env::var(name)
             .map_or(0, |number| number.parse().unwrap_or_else(|_| panic!("{name} is a number")))
@@ -40,27 +40,28 @@ fn days_of_faults_lose_nothing_and_take_no_more_memory() {
     let (time, first) = (number("SOAK_SECONDS"), number("SOAK_SEED"));
     let (start, mut tally) = (Instant::now(), Tally::default());
     for seed in first.. {
-        let _told = ToldOnPanic { seed };
-        Days::new(seed).live(&mut tally);
+        let _report = ReportOnPanic { seed };
+        Days::new(seed).run(&mut tally);
         tally.add("runs", 1);
         if start.elapsed() >= Duration::from_secs(time) {
             break;
         }
     }
-    // Past the capturing of output: what was covered is part of the result.
+    // Written to stderr directly, which is not captured, because the coverage is part of the
+    // result.
     writeln!(std::io::stderr(), "soak in virtual time:{tally}").unwrap();
     tally.assert_complete();
 }
 
-/// Says which seed failed.
-struct ToldOnPanic {
+/// Prints the seed if its run panics.
+struct ReportOnPanic {
     seed: u64,
 }
 
-impl Drop for ToldOnPanic {
+impl Drop for ReportOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("soak in virtual time: SOAK_SEED={} fails", self.seed);
+            eprintln!("soak in virtual time: SOAK_SEED={} failed", self.seed);
         }
     }
 }

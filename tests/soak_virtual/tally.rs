@@ -1,4 +1,4 @@
-//! What the days brought, all together.
+//! Counts the events of all runs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ impl Tally {
         *most = count.max(*most);
     }
 
-    /// Everything that days can bring was there.
+    /// Asserts that every kind of event occurred.
     pub(crate) fn assert_complete(&self) {
         let faults =
             Fault::ALL.iter().copied().filter(|&fault| fault != Fault::Outage).map(Fault::as_str);
@@ -28,8 +28,8 @@ impl Tally {
             "clocks set",
             "kills",
             "stops",
-            "tokens",
-            "no credentials came",
+            "credentials",
+            "missing credentials",
             "days",
         ];
         for name in faults.chain(script) {

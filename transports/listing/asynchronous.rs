@@ -14,18 +14,18 @@ use crate::transports::client::{Alarm, Listener, Order};
 use crate::transports::{AsyncProvider, NoProvider, StopHandle, Timer};
 use crate::{KeyLister, ListError, ListEvent, ListTransmitId, TransportError};
 
-/// Keys that are handed out between two looks at what came in.
+/// The number of keys returned before responses are polled again.
 const KEYS_IN_A_ROW: u32 = 250;
 
-/// The longest wait. Timers overflow at some point.
+/// The longest wait, because timers overflow.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Lists the keys of `lister` in the task that polls the stream, over an asynchronous transport.
 /// `timer` is a function that sleeps, such as `tokio::time::sleep`, or a [`Timer`].
 ///
-/// The last item is the error if the listing stopped before its end: then keys are missing. As the
-/// source of a [`Run`](crate::transports::Run), which takes keys and not results, use
-/// [`Matching`](super::Matching).
+/// The last item is an error if the listing stopped before its end: then keys are missing. A
+/// [`Run`](crate::transports::Run) takes keys, not results: use [`Matching`](super::Matching) as
+/// its source.
 ///
 /// ```
 /// use oss_delete_vectors::bulk::BulkOptions;
@@ -97,7 +97,7 @@ impl<Fut: Future> Future for Sent<Fut> {
     }
 }
 
-// Nothing in it is pinned in place.
+// No field is pinned in place.
 impl<F, Fut, T: Timer, P: AsyncProvider> Unpin for StreamedKeys<F, Fut, T, P> {}
 
 impl<F, Fut, T: Timer, P: AsyncProvider> StreamedKeys<F, Fut, T, P> {
@@ -128,21 +128,21 @@ impl<F, Fut, T: Timer, P: AsyncProvider> StreamedKeys<F, Fut, T, P> {
         self
     }
 
-    /// Stops the listing from elsewhere, at once: it waits for no response. Keys that were listed
-    /// are still returned, and then the error, with
+    /// Stops the listing from elsewhere, at once, without waiting for responses. Listed keys are
+    /// still returned, and then the error with
     /// [`StopReason::Requested`](crate::bulk::StopReason::Requested).
     pub fn stop_handle(mut self, stop: &StopHandle) -> Self {
         self.stop = Some(stop.listen());
         self
     }
 
-    /// The state machine, to look at its report.
+    /// The state machine, for its report.
     #[must_use]
     pub fn lister(&self) -> &KeyLister {
         &self.lister
     }
 
-    /// Lists everything once more, from the beginning. Only after the end.
+    /// Lists everything again, from the beginning. Call it only after the end.
     pub(super) fn list_again(&mut self) {
         self.lister.list_again();
         self.has_ended = false;
@@ -157,7 +157,7 @@ where
     T: Timer,
     P: AsyncProvider,
 {
-    /// Sends what is to be sent, and reports events. Returns whether anything was sent.
+    /// Sends requests, and reports events. Returns whether anything was sent.
     fn drain(&mut self) -> bool {
         let mut has_sent = false;
         while let Some(transmit) = self.lister.poll_transmit(self.alarm.now()) {
@@ -176,7 +176,7 @@ where
         has_sent
     }
 
-    /// Takes what came in. Returns whether anything did.
+    /// Handles responses. Returns whether there were any.
     fn take(&mut self, context: &mut Context<'_>) -> bool {
         let mut has_input = false;
         if self.in_flight.len() > self.lister.in_flight() {
@@ -243,7 +243,7 @@ where
             }
             this.drain();
             let has_input = this.take(context);
-            // What is sent only now has to be polled once.
+            // New requests must be polled once.
             let has_sent = this.drain();
             if let Some(key) = this.lister.poll_key() {
                 return Poll::Ready(Some(Ok(key)));

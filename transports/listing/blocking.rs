@@ -1,4 +1,4 @@
-//! Lists keys on threads, over any transport that blocks.
+//! Lists keys on threads, over any blocking transport.
 #![expect(clippy::disallowed_types, reason = "an adapter whose concurrency is threads")]
 
 use std::any::Any;
@@ -20,18 +20,18 @@ use crate::{
     Credentials, KeyLister, ListError, ListEvent, ListTransmit, ListTransmitId, TransportError,
 };
 
-/// Keys that are handed out between two looks at what came in.
+/// The number of keys returned before responses are handled again.
 const KEYS_IN_A_ROW: u32 = 250;
 
-/// The longest wait. Waking once an hour costs nothing.
+/// The longest wait. Waking once per hour costs nothing.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// Lists the keys of `lister` over a transport that blocks, such as
-/// `move |request| transport.send(request)`. It is called by one thread for each segment.
+/// Lists the keys of `lister` over a blocking transport, such as
+/// `move |request| transport.send(request)`. One thread per segment calls it.
 ///
-/// The last item is the error if the listing stopped before its end: then keys are missing. As the
-/// source of a [`Run`](crate::transports::Run), which takes keys and not results, use
-/// [`Matching`](super::Matching).
+/// The last item is an error if the listing stopped before its end: then keys are missing. A
+/// [`Run`](crate::transports::Run) takes keys, not results: use [`Matching`](super::Matching) as
+/// its source.
 ///
 /// ```
 /// use oss_delete_vectors::bulk::BulkOptions;
@@ -74,7 +74,7 @@ pub struct ListedKeys<F, P = NoProvider> {
     send: Arc<F>,
     provider: Arc<Mutex<P>>,
     on_event: Option<Box<dyn FnMut(ListEvent) + Send>>,
-    /// Where threads get requests from, once there are any.
+    /// The queue of requests for the threads, once there are any.
     work: Option<(Sender<ListTransmit>, Queue)>,
     threads: usize,
     sender: Sender<Message>,
@@ -85,14 +85,14 @@ pub struct ListedKeys<F, P = NoProvider> {
     in_a_row: u32,
 }
 
-/// The end that the threads take from.
+/// The receiver that the threads share.
 type Queue = Arc<Mutex<Receiver<ListTransmit>>>;
 
 enum Message {
     Response(ListTransmitId, Result<Response<Bytes>, TransportError>),
     Credentials(Result<Credentials, BoxError>),
     Panicked(Box<dyn Any + Send>),
-    /// Look at the stop handle.
+    /// The stop handle has changed.
     Stopped,
 }
 
@@ -101,7 +101,7 @@ struct Bell(Sender<Message>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        // An error means that the listing is over.
+        // An error means that the listing has ended.
         let _ = self.0.send(Message::Stopped);
     }
 }
@@ -129,27 +129,27 @@ impl<F, P> ListedKeys<F, P> {
         }
     }
 
-    /// Reports each event to `on_event`, from the thread that asks for keys.
+    /// Reports each event to `on_event`, on the thread that iterates.
     pub fn on_event(mut self, on_event: impl FnMut(ListEvent) + Send + 'static) -> Self {
         self.on_event = Some(Box::new(on_event));
         self
     }
 
-    /// Stops the listing from elsewhere, at once: it waits for no response. Keys that were listed
-    /// are still returned, and then the error, with
+    /// Stops the listing from elsewhere, at once, without waiting for responses. Listed keys are
+    /// still returned, and then the error with
     /// [`StopReason::Requested`](crate::bulk::StopReason::Requested).
     pub fn stop_handle(mut self, stop: &StopHandle) -> Self {
         self.stop = Some(stop.listen());
         self
     }
 
-    /// The state machine, to look at its report.
+    /// The state machine, for its report.
     #[must_use]
     pub fn lister(&self) -> &KeyLister {
         &self.lister
     }
 
-    /// Lists everything once more, from the beginning. Only after the end.
+    /// Lists everything again, from the beginning. Call it only after the end.
     pub(super) fn list_again(&mut self) {
         self.lister.list_again();
         self.has_ended = false;
@@ -162,7 +162,7 @@ where
     X: Into<TransportError>,
     P: BlockingProvider,
 {
-    /// Sends what is to be sent, and reports events.
+    /// Sends requests, and reports events.
     fn drain(&mut self) {
         if let Some(stop) = &self.stop
             && stop.poll(&Waker::from(Arc::new(Bell(self.sender.clone())))) != Order::GoOn
@@ -188,7 +188,7 @@ where
         }
     }
 
-    /// Hands a request to a thread, and starts one if all are busy.
+    /// Passes a request to an idle thread, or starts a new one.
     fn dispatch(&mut self, transmit: ListTransmit) -> Result<(), (ListTransmitId, std::io::Error)> {
         let id = transmit.id;
         let (work, queue) = self.work.get_or_insert_with(|| {
@@ -213,12 +213,12 @@ where
             });
             match started {
                 Ok(_) => self.threads += 1,
-                // Another thread will be free.
+                // Another thread will take it.
                 Err(_) if self.threads > 0 => {}
                 Err(error) => return Err((id, error)),
             }
         }
-        work.send(transmit).expect("this value has the other end");
+        work.send(transmit).expect("this value holds the receiver");
         Ok(())
     }
 
@@ -233,10 +233,10 @@ where
                 Ok(credentials) => Message::Credentials(credentials.map_err(Into::into)),
                 Err(panic) => Message::Panicked(panic),
             };
-            // An error means that the listing is over.
+            // An error means that the listing has ended.
             let _ = inbox.send(message);
         };
-        // Without a thread it is asked again later.
+        // If no thread can start, the credentials are requested again later.
         self.is_asking = Builder::new().name("credentials".to_owned()).spawn(ask).is_ok();
     }
 

@@ -1,5 +1,5 @@
-//! `delete_matching` of the clients: what a listing yields, through the calls that all callers
-//! share.
+//! `delete_matching` of the clients: the keys of a listing are deleted with the calls that all
+//! callers share.
 
 use std::fmt;
 
@@ -22,14 +22,14 @@ use std::pin::Pin;
 #[cfg(feature = "async")]
 use std::task::{Context, Poll};
 
-/// What a client deleted of a selection.
+/// The result of `delete_matching` of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "vectors may be left: see `is_clear`"]
 #[non_exhaustive]
 pub struct ClearedKeys {
-    /// Keys that are gone. A key that several passes listed counts in each.
+    /// The number of deleted keys. A key that several passes listed counts in each.
     pub keys: u64,
-    /// How many times the index was listed, the last pass included.
+    /// The number of times the index was listed, including the last pass.
     pub passes: u32,
     /// Whether the last pass found nothing.
     pub is_clear: bool,
@@ -54,7 +54,7 @@ impl fmt::Display for MatchingError {
     }
 }
 
-/// The source is that of the error of the keys: all else is in the text.
+/// The source is that of the delete error. Everything else is in the text.
 impl std::error::Error for MatchingError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -64,7 +64,7 @@ impl std::error::Error for MatchingError {
     }
 }
 
-/// Passes until nothing is found, 10 at most.
+/// Passes until one finds nothing, at most 10.
 struct Sweep {
     passes: Passes,
     keys: u64,
@@ -75,7 +75,7 @@ impl Sweep {
         Self { passes: Passes::new(10), keys: 0 }
     }
 
-    /// A pass ended. How long to wait before the next one, or what became of all.
+    /// Ends a pass. Returns how long to wait before the next one, or the result.
     fn step(
         &mut self,
         deleted: Result<u64, DeleteError>,
@@ -101,12 +101,12 @@ impl Sweep {
 
 impl blocking::Client {
     /// Deletes the keys that `listed` yields, and lists again until a [pass](Passes) finds nothing,
-    /// 10 times at most. The keys share requests and pace with the other calls of the client.
+    /// at most 10 times. The keys share requests and pace with the other calls of the client.
     ///
     /// # Errors
     ///
-    /// [`MatchingError`]: the listing stopped, or keys were not deleted. Nothing more is listed
-    /// then; keys that were listed have their outcome.
+    /// [`MatchingError`]: the listing stopped, or keys were not deleted. Listing ends then; all
+    /// listed keys have an outcome.
     ///
     /// ```
     /// # #[cfg(feature = "emulator")] {
@@ -172,15 +172,15 @@ fn sleep(pause: std::time::Duration) {
 #[cfg(feature = "async")]
 impl Client {
     /// Deletes the keys that `listed` yields, and lists again until a [pass](Passes) finds nothing,
-    /// 10 times at most. The keys share requests and pace with the other calls of the client.
+    /// at most 10 times. The keys share requests and pace with the other calls of the client.
     /// `timer` waits between passes.
     ///
-    /// If its future is dropped, nothing more is listed; keys that were listed are still deleted.
+    /// If its future is dropped, listing ends; listed keys are still deleted.
     ///
     /// # Errors
     ///
-    /// [`MatchingError`]: the listing stopped, or keys were not deleted. Nothing more is listed
-    /// then; keys that were listed have their outcome.
+    /// [`MatchingError`]: the listing stopped, or keys were not deleted. Listing ends then; all
+    /// listed keys have an outcome.
     pub async fn delete_matching<F, Fut, X, T, P>(
         &self,
         mut listed: StreamedKeys<F, Fut, T, P>,
@@ -208,7 +208,7 @@ impl Client {
     }
 }
 
-/// The keys up to the error, which it keeps.
+/// The keys up to an error, which is stored.
 #[cfg(feature = "async")]
 struct UntilError<'a, S> {
     listed: &'a mut S,

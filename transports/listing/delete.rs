@@ -1,6 +1,6 @@
 //! `delete_matching` of the transports.
 
-use super::{Cleared, Matching};
+use super::{Matching, MatchingReport};
 use crate::bulk::{BulkDelete, BulkOptions};
 use crate::transports::client::new_bulk;
 #[cfg(feature = "hyper")]
@@ -10,7 +10,7 @@ use crate::transports::{Run, RunError, RunErrorKind, StopHandle};
 use crate::transports::{UreqTransport, list_keys};
 use crate::{Credentials, KeyLister, Selection, Target};
 
-/// What both transports need.
+/// The parts that both transports need.
 struct Parts {
     lister: KeyLister,
     bulk: BulkDelete,
@@ -38,12 +38,12 @@ impl Parts {
 #[cfg(feature = "ureq")]
 impl UreqTransport {
     /// Deletes every vector of `selection`, and blocks the thread until then. Lists the index and
-    /// deletes the keys that it finds at the same time, then lists again until a
-    /// [pass](crate::Passes) finds nothing.
+    /// deletes its keys at the same time, then lists again until a [pass](crate::Passes) finds
+    /// nothing.
     ///
     /// To delete everything, it is much faster to delete the index and create it again: one call
     /// each, with another SDK. After an interruption, call this again. For events, a way to stop or
-    /// other credentials, see [`Matching`].
+    /// renewed credentials, see [`Matching`].
     ///
     /// # Errors
     ///
@@ -79,25 +79,24 @@ impl UreqTransport {
         credentials: Credentials,
         selection: Selection,
         options: BulkOptions,
-    ) -> Result<Cleared, RunError> {
+    ) -> Result<MatchingReport, RunError> {
         let Parts { lister, mut bulk, stop, matching } =
             Parts::new(target, credentials, selection, options)?;
         let (lists, deletes) = (self.clone(), self.clone());
         let keys = matching.keys(list_keys(lister, move |request| lists.send(request)));
         let run = Run::new(&mut bulk).observer(matching.observer(())).stop_handle(&stop);
-        matching.cleared(run.run_blocking(keys, move |request| deletes.send(request)))
+        matching.report(run.run_blocking(keys, move |request| deletes.send(request)))
     }
 }
 
 #[cfg(feature = "hyper")]
 impl HyperTransport {
     /// Deletes every vector of `selection`, in the task that awaits it. Lists the index and deletes
-    /// the keys that it finds at the same time, then lists again until a [pass](crate::Passes)
-    /// finds nothing.
+    /// its keys at the same time, then lists again until a [pass](crate::Passes) finds nothing.
     ///
     /// To delete everything, it is much faster to delete the index and create it again: one call
     /// each, with another SDK. After an interruption, call this again. For events, a way to stop or
-    /// other credentials, see [`Matching`].
+    /// renewed credentials, see [`Matching`].
     ///
     /// # Errors
     ///
@@ -140,7 +139,7 @@ impl HyperTransport {
         credentials: Credentials,
         selection: Selection,
         options: BulkOptions,
-    ) -> Result<Cleared, RunError> {
+    ) -> Result<MatchingReport, RunError> {
         let Parts { lister, mut bulk, stop, matching } =
             Parts::new(target, credentials, selection, options)?;
         let sleep = tokio::time::sleep;
@@ -148,6 +147,6 @@ impl HyperTransport {
         let run = Run::new(&mut bulk).observer(matching.observer(())).stop_handle(&stop);
         let keys = matching.stream(listed, sleep);
         let outcome = run.run_async(keys, |request| self.send(request), sleep).await;
-        matching.cleared(outcome)
+        matching.report(outcome)
     }
 }

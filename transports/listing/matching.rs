@@ -1,4 +1,4 @@
-//! Deletes what a listing yields, and lists again until a pass finds nothing.
+//! Deletes the keys of a listing, and lists again until a pass finds nothing.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -28,10 +28,10 @@ use crate::{ListError, NextPass, Passes, TransportError};
 /// Makes a listing the source of a [`Run`](crate::transports::Run): keys are deleted while they are
 /// listed, then the index is listed again, until a [pass](Passes) finds nothing.
 ///
-/// Three parts share its state: the [`keys`](Self::keys) (or the `stream`), the run's
-/// [`observer`](Self::observer), by which it learns that the keys of a pass have their outcome, and
-/// the run's [`StopHandle`], by which a listing that fails stops the run. Make one for each run.
-/// The `delete_matching` of a transport does all that.
+/// Three parts share its state. The [`keys`](Self::keys) (or the `stream`) are the source. The
+/// run's [`observer`](Self::observer) learns when all keys of a pass have an outcome. The run's
+/// [`StopHandle`] stops the run if the listing fails. Create a new one for each run. The
+/// `delete_matching` methods of the transports do all that.
 ///
 /// ```
 /// # #[cfg(feature = "emulator")] {
@@ -62,7 +62,7 @@ use crate::{ListError, NextPass, Passes, TransportError};
 /// let matching = Matching::new(&stop);
 /// let keys = matching.keys(list_keys(lister, send.clone()));
 /// let outcome = Run::new(&mut bulk).observer(matching.observer(())).stop_handle(&stop).run_blocking(keys, send);
-/// let cleared = matching.cleared(outcome)?;
+/// let cleared = matching.report(outcome)?;
 /// assert_eq!((cleared.report.deleted, cleared.passes, cleared.is_clear), (10, 2, true));
 /// assert_eq!(emulator.lock().unwrap().len("examplebucket", "vectorindex1"), Some(2990));
 /// # }
@@ -82,28 +82,28 @@ struct Shared {
 struct State {
     passes: Passes,
     error: Option<ListError>,
-    /// The run is over.
+    /// The run has ended.
     is_closed: bool,
-    /// Of the stream that waits for outcomes.
+    /// The waker of a stream that waits for outcomes.
     waker: Option<Waker>,
 }
 
-/// What became of a selection.
+/// The result of [`Matching`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "vectors may be left: see `is_clear`"]
 #[non_exhaustive]
-pub struct Cleared {
+pub struct MatchingReport {
     /// The report of the run. A key that several passes listed counts in each.
     pub report: Report,
-    /// How often the index was listed, the last pass included.
+    /// The number of times the index was listed, including the last pass.
     pub passes: u32,
-    /// Whether the last pass found nothing. If `false`, keys could not be deleted, or new ones came
-    /// all the time, or listings see deletes very late.
+    /// Whether the last pass found nothing. If `false`, keys could not be deleted, new ones were
+    /// added all the time, or listings are very stale.
     pub is_clear: bool,
 }
 
 impl Matching {
-    /// For a run that has this handle, with 10 passes at most.
+    /// For a run with this handle, with at most 10 passes.
     #[must_use]
     pub fn new(stop: &StopHandle) -> Self {
         Self::with_passes(stop, Passes::new(10))
@@ -122,7 +122,7 @@ impl Matching {
         MatchingKeys { matching: self.clone(), listed: Some(listed) }
     }
 
-    /// The source of an asynchronous run. `timer` is that of the run.
+    /// The source of an asynchronous run. Pass the timer of the run.
     #[cfg(feature = "async")]
     pub fn stream<F, Fut, T: Timer, P: AsyncProvider, W: Timer>(
         &self,
@@ -132,18 +132,18 @@ impl Matching {
         MatchingStream { matching: self.clone(), listed, timer, pause: None, has_ended: false }
     }
 
-    /// The observer of the run. Passes everything on to `observer`.
+    /// The observer of the run. Passes all events and progress to `observer`.
     pub fn observer<O: Observer>(&self, observer: O) -> MatchingObserver<O> {
         MatchingObserver { shared: Arc::clone(&self.shared), observer }
     }
 
-    /// How the run ended, and the listing with it.
+    /// The result of the run and of the listing.
     ///
     /// # Errors
     ///
     /// [`RunError`]: with [`RunErrorKind::Listing`] if the listing stopped, otherwise that of the
     /// run.
-    pub fn cleared(&self, outcome: Result<Report, RunError>) -> Result<Cleared, RunError> {
+    pub fn report(&self, outcome: Result<Report, RunError>) -> Result<MatchingReport, RunError> {
         let state = self.shared.lock();
         let report = match &outcome {
             Ok(report) => *report,
@@ -153,28 +153,28 @@ impl Matching {
             return Err(RunError::new(RunErrorKind::Listing(error.clone()), report, None));
         }
         let (passes, is_clear) = (state.passes.pass(), state.passes.is_clear());
-        outcome.map(|report| Cleared { report, passes, is_clear })
+        outcome.map(|report| MatchingReport { report, passes, is_clear })
     }
 
-    /// The pass that goes on, counted from 1.
+    /// The current pass, counted from 1.
     #[must_use]
     pub fn pass(&self) -> u32 {
         self.shared.lock().passes.pass()
     }
 
-    /// Whether the last pass ended without a key.
+    /// Whether the last pass found no key.
     #[must_use]
     pub fn is_clear(&self) -> bool {
         self.shared.lock().passes.is_clear()
     }
 
-    /// Why the listing stopped before its end; `None` if it did not.
+    /// The error that stopped the listing; `None` if it did not stop.
     #[must_use]
     pub fn error(&self) -> Option<ListError> {
         self.shared.lock().error.clone()
     }
 
-    /// Stops the run before the source ends, so that it does not end as if all was listed.
+    /// Stops the run before the source ends, so that the run is not reported as complete.
     fn fail(&self, error: ListError) {
         self.shared.lock().error = Some(error);
         self.stop.stop();
@@ -186,7 +186,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the outcomes of a pass, and for the time to the next one. Returns whether there is
+    /// Waits for the outcomes of a pass, and until the next one starts. Returns whether there is
     /// one.
     fn wait_for_pass(&self) -> bool {
         let mut state = self.lock();
@@ -252,7 +252,7 @@ impl<O: Observer> Observer for MatchingObserver<O> {
     }
 }
 
-/// The run is over: a source that waits for outcomes ends.
+/// The run has ended: a source that waits for outcomes ends.
 impl<O> Drop for MatchingObserver<O> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
@@ -313,12 +313,12 @@ pub struct MatchingStream<F, Fut, T: Timer, P: AsyncProvider, W: Timer> {
     matching: Matching,
     listed: StreamedKeys<F, Fut, T, P>,
     timer: W,
-    /// Between two passes.
+    /// Waits between two passes.
     pause: Option<Pin<Box<W::Sleep>>>,
     has_ended: bool,
 }
 
-// Nothing in it is pinned in place.
+// No field is pinned in place.
 #[cfg(feature = "async")]
 impl<F, Fut, T: Timer, P: AsyncProvider, W: Timer> Unpin for MatchingStream<F, Fut, T, P, W> {}
 

@@ -23,7 +23,8 @@ pub(super) struct Share<'a> {
 }
 
 impl Share<'_> {
-    /// Grows the share to `bytes` in total. `false` if there are not enough left. Must not shrink.
+    /// Grows the share to `bytes` in total. Returns `false` if there are not enough left. Must not
+    /// shrink.
     pub(super) fn grow_to(&mut self, bytes: usize) -> bool {
         let left = self.memory.0.get().checked_sub(bytes - self.bytes);
         if let Some(left) = left {

@@ -25,7 +25,7 @@ impl fmt::Display for Disconnect {
 
 impl std::error::Error for Disconnect {}
 
-/// Calls `service` with a request that was read completely and within the limits.
+/// Calls `service` with a complete request within the limits.
 pub(super) async fn exchange<S>(
     request: Request<Incoming>,
     service: &S,
@@ -36,7 +36,7 @@ where
     S: AsyncFn(Request<Bytes>) -> Option<Response<Bytes>>,
 {
     let (head, body) = request.into_parts();
-    // Held until there is a response.
+    // Held until the response is ready.
     let mut share = memory.share();
     let response = match timeout(time_limit, read(body, &mut share)).await {
         Ok(Ok(body)) => service(Request::from_parts(head, body)).await.ok_or(Disconnect)?,
@@ -59,7 +59,7 @@ async fn read(body: Incoming, share: &mut Share<'_>) -> Result<Bytes, StatusCode
 }
 
 /// A response of the server itself. It closes the connection, because part of the request may still
-/// be under way.
+/// be in transit.
 pub(super) fn empty_response(status: StatusCode) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;

@@ -111,9 +111,9 @@ impl Driver {
         let now = self.clock.now();
         while let Some(event) = network.poll(now, &mut emulator) {
             // A client that has got a response, or has disconnected, is no longer waiting.
-            if let NetworkEvent::Delivered { id, answer } = event
+            if let NetworkEvent::Delivered { id, result } = event
                 && let Some(client) = self.waiting.remove(&id)
-                && let Ok(response) = answer
+                && let Ok(response) = result
             {
                 // An error means that the client has just disconnected.
                 let _ = client.send(response);

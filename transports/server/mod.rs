@@ -32,9 +32,9 @@ pub const MAX_REQUEST_BODY: usize = 16 * 1024 * 1024;
 /// An HTTP/1.1 server on its own thread, so that it serves blocking and asynchronous clients alike.
 ///
 /// The handler gets one request at a time. Its response is sent unchanged: the server adds the
-/// framing, but not even a `date`. If the handler panics, the client gets 500 and the server goes
-/// on. Request heads are limited to 32 KiB, bodies to [`MAX_REQUEST_BODY`]. [`ServerOptions`]
-/// limits the time that clients may take, and their number.
+/// framing, but not even a `date`. If the handler panics, the client gets 500 and the server
+/// continues. Request heads are limited to 32 KiB, bodies to [`MAX_REQUEST_BODY`].
+/// [`ServerOptions`] limits the number of clients and their timeouts.
 ///
 /// Dropping the server stops it at once, even during requests. [`shutdown`](Self::shutdown) lets
 /// them finish.
@@ -70,8 +70,8 @@ impl Server {
         ServerOptions::new().start(addr, handler)
     }
 
-    /// Serves `emulator` with the time of the system clock. It can be changed and inspected
-    /// meanwhile.
+    /// Serves `emulator` with the system's time. The emulator can be changed and inspected in the
+    /// meantime.
     ///
     /// # Errors
     ///
@@ -94,13 +94,13 @@ impl Server {
     }
 
     /// Serves `emulator` behind `network`, which delays requests and responses and injects its
-    /// faults. Its virtual time is the time since this call. Both can be changed and inspected
-    /// meanwhile. To lock both, lock the network first.
+    /// faults. Its virtual time is the time since this call. Both can be changed and inspected in
+    /// the meantime. To lock both, lock the network first.
     ///
-    /// Do not share the network with another server: the ids of the requests would clash. A
+    /// Do not share the network with another server, because the request ids would clash. A
     /// response goes to its client, unless that has disconnected or already got one. A failure
     /// closes the connection without a response. If there is neither, the connection stays open
-    /// until the client disconnects or the server stops. Whatever is then still under way is lost.
+    /// until the client disconnects or the server stops. Anything still in transit then is lost.
     ///
     /// One fault differs from a real network. A refused connection is accepted here, and closed
     /// once the request is read, so that a client must assume that the request may have arrived.

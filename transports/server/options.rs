@@ -13,7 +13,7 @@ use super::super::clock::Clock;
 use super::{Server, faulty, handler};
 use crate::emulator::{Emulator, FaultyNetwork};
 
-/// Limits of a [`Server`]: the time that clients may take, their number, and their memory.
+/// Limits of a [`Server`]: the number of clients, their timeouts, and their memory.
 ///
 /// ```
 /// use std::net::Ipv4Addr;
@@ -44,10 +44,10 @@ impl ServerOptions {
         }
     }
 
-    /// How long a client may take to send the head of a request, to send its body, and to read any
-    /// part of a response. Each has this limit; then the connection is closed. It also limits how
-    /// long a connection may be idle, so choose it longer than clients keep idle connections.
-    /// Default: 30 seconds. At most one day.
+    /// The maximum time to receive the head of a request, to receive its body, and to send any part
+    /// of a response. Each has this limit; then the connection is closed. It also limits how long a
+    /// connection may be idle, so set it longer than clients keep idle connections. Default: 30
+    /// seconds. At most one day.
     #[must_use]
     pub fn client_timeout(self, limit: Duration) -> Self {
         Self { client_timeout: limit.min(MAX_TIMEOUT), ..self }

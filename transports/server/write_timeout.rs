@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// A stream with a write timeout. hyper limits only the time to read, so that a client that sends
-/// requests and reads no responses would keep its connection for ever.
+/// A stream with a write timeout. hyper limits only reads, so a client that sends requests and
+/// reads no responses would keep its connection forever.
 pub(super) struct WriteTimeout {
     stream: TcpStream,
     limit: Duration,

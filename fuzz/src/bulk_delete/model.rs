@@ -9,37 +9,36 @@ use oss_delete_vectors::{Key, KeyBatch};
 
 #[derive(Default)]
 pub(super) struct Model {
-    /// The number of each key, by position: what is pushed, and pushed again by a run that is
-    /// resumed.
+    /// The number of each key, by position. A resumed run pushes the same keys again.
     input: Vec<u16>,
     positions: Vec<Position>,
-    /// How many were pushed in this run.
+    /// The number of keys pushed in this run.
     pub(super) pushed: usize,
-    /// Numbers of the keys in the open batch, and where it begins.
+    /// The keys of the open batch, and the position where it begins.
     filling: HashSet<u16>,
     closed: usize,
-    /// Responses of this run that confirmed a deletion, by where the request's keys stood.
+    /// Responses of this run that confirmed a deletion, by the positions of their keys.
     confirmed: HashSet<Positions>,
-    /// Of this run, except for what an earlier one settled.
+    /// The counts of this run, without those of earlier runs.
     report: Report,
-    /// What an earlier run settled.
+    /// The counts of keys that an earlier run settled.
     resumed: Report,
-    /// What is settled of the reported keys.
+    /// The counts of reported keys that are settled.
     settled: Report,
-    /// Rejected before anything was deleted: settled once something is.
+    /// Rejected before the first deletion, which settles them.
     unproven: Vec<Positions>,
     is_stopped: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Position {
-    /// An earlier run settled it.
-    is_passed_over: bool,
-    /// The first of its key in its batch.
+    /// Settled by an earlier run.
+    is_skipped: bool,
+    /// The first occurrence of its key in its batch.
     is_original: bool,
-    /// A request of this run that held it may have deleted.
+    /// A request of this run may have deleted it.
     may_be_gone: bool,
-    is_told: bool,
+    is_reported: bool,
     is_settled: bool,
 }
 
@@ -51,7 +50,7 @@ pub(super) fn text(number: u16) -> String {
 }
 
 impl Model {
-    /// The key to push next: that of the input, or a new one.
+    /// The next key to push: from the input, or a new one.
     pub(super) fn next_key(&mut self, new: u16) -> u16 {
         if self.pushed == self.input.len() {
             self.input.push(new);
@@ -60,14 +59,14 @@ impl Model {
         self.input[self.pushed]
     }
 
-    /// Whether a run that was resumed still reads what an earlier one read.
+    /// Whether a resumed run is still reading what an earlier run read.
     pub(super) fn is_behind(&self) -> bool {
         self.pushed < self.input.len()
     }
 
     pub(super) fn push(&mut self) {
         let position = &mut self.positions[self.pushed];
-        if !position.is_passed_over {
+        if !position.is_skipped {
             position.is_original = self.filling.insert(self.input[self.pushed]);
             self.report.pushed += 1;
             self.report.duplicates += u64::from(!position.is_original);
@@ -78,13 +77,13 @@ impl Model {
         }
     }
 
-    /// The open batch takes no more keys.
+    /// Closes the open batch.
     pub(super) fn close(&mut self) {
         self.filling.clear();
         self.closed = self.pushed;
     }
 
-    /// The keys that a batch at `range` has, each once.
+    /// The unique keys of a batch at `range`.
     pub(super) fn keys(&self, range: &Positions) -> Vec<String> {
         indexes(range)
             .filter(|&at| self.positions[at].is_original)
@@ -92,7 +91,7 @@ impl Model {
             .collect()
     }
 
-    /// A request for the keys at `range` goes out.
+    /// A request for the keys at `range` is sent.
     pub(super) fn send(&mut self, range: &Positions) {
         assert!(range.iter().all(|position| position < self.pushed as u64));
         self.report.requests += 1;
@@ -100,11 +99,11 @@ impl Model {
             self.close();
         }
         for at in indexes(range) {
-            assert!(!self.positions[at].is_told, "position {at} had its outcome");
+            assert!(!self.positions[at].is_reported, "position {at} already had an outcome");
         }
     }
 
-    /// The keys at `range` may be gone from here on.
+    /// The keys at `range` may be deleted from here on.
     pub(super) fn execute(&mut self, range: &Positions) {
         indexes(range).for_each(|at| self.positions[at].may_be_gone = true);
     }
@@ -116,11 +115,11 @@ impl Model {
     pub(super) fn take(&mut self, event: Event) {
         match event {
             Event::Deleted { keys, positions, .. } => {
-                assert!(self.confirmed.contains(&positions), "nothing confirmed {positions:?}");
+                assert!(self.confirmed.contains(&positions), "no response confirmed {positions:?}");
                 assert_eq!(keys, self.keys(&positions).len());
                 self.report.deleted += keys as u64;
                 self.settled.deleted += keys as u64;
-                self.tell(&positions, true);
+                self.report_once(&positions, true);
                 if !self.is_stopped {
                     for positions in std::mem::take(&mut self.unproven) {
                         self.settled.rejected += self.keys(&positions).len() as u64;
@@ -140,17 +139,17 @@ impl Model {
         let FailedKeys { keys, positions, outcome, error, requests, .. } = failed;
         assert!(
             keys.iter().map(Key::as_str).eq(self.keys(positions)),
-            "not the keys at {positions:?}"
+            "other keys than those at {positions:?}"
         );
         let may_be_gone = indexes(positions)
             .any(|at| self.positions[at].is_original && self.positions[at].may_be_gone);
         assert!(
             !may_be_gone || *outcome == KeyOutcome::Unconfirmed,
-            "{positions:?} may be gone, and are reported {outcome}"
+            "{positions:?} may be deleted, but are reported {outcome}"
         );
         assert!(*requests > 0 || (*outcome == KeyOutcome::NotAttempted && error.is_none()));
-        // With nothing deleted a rejection says nothing about the keys: a run that resumes this one
-        // sends them again.
+        // Before the first deletion, a rejection says nothing about the keys: a resumed run sends
+        // them again.
         let is_unproven = *outcome == KeyOutcome::Rejected && self.settled.deleted == 0;
         let is_settled = !self.is_stopped && !is_unproven;
         if is_unproven && !self.is_stopped {
@@ -166,21 +165,22 @@ impl Model {
             };
             *count += keys.len() as u64;
         }
-        self.tell(positions, is_settled);
+        self.report_once(positions, is_settled);
     }
 
-    fn tell(&mut self, range: &Positions, is_settled: bool) {
+    fn report_once(&mut self, range: &Positions, is_settled: bool) {
         for at in indexes(range) {
             let position = &mut self.positions[at];
-            assert!(!position.is_told, "{range:?} was reported twice");
-            position.is_told = true;
+            assert!(!position.is_reported, "{range:?} was reported twice");
+            position.is_reported = true;
             position.is_settled |= is_settled;
         }
     }
 
-    /// Compares the report and the settled positions with all events, which must have been taken.
+    /// Compares the report and the settled positions with the events, which must all have been
+    /// taken.
     pub(super) fn check(&self, bulk: &BulkDelete) {
-        let (report, told, before) = (bulk.report(), self.report, self.resumed);
+        let (report, counted, before) = (bulk.report(), self.report, self.resumed);
         let sums = |report: Report| {
             let Report { deleted, rejected, unconfirmed, not_attempted, .. } = report;
             [
@@ -193,13 +193,16 @@ impl Model {
                 report.requests,
             ]
         };
-        let expected: Vec<u64> =
-            sums(told).iter().zip(sums(before)).map(|(told, before)| told + before).collect();
+        let expected: Vec<u64> = sums(counted)
+            .iter()
+            .zip(sums(before))
+            .map(|(counted, before)| counted + before)
+            .collect();
         assert_eq!(sums(report).to_vec(), expected);
-        assert_eq!(report.retries, told.retries + before.retries);
+        assert_eq!(report.retries, counted.retries + before.retries);
         assert_eq!(bulk.position(), self.pushed as u64);
         let pending = (0..self.pushed)
-            .filter(|&at| self.positions[at].is_original && !self.positions[at].is_told)
+            .filter(|&at| self.positions[at].is_original && !self.positions[at].is_reported)
             .count();
         assert_eq!(report.pending(), pending as u64);
         for (at, position) in self.positions.iter().enumerate() {
@@ -207,19 +210,19 @@ impl Model {
         }
     }
 
-    /// At the end each key that was pushed has its outcome.
+    /// At the end every pushed key has an outcome.
     pub(super) fn check_end(&self, bulk: &BulkDelete) {
         self.check(bulk);
         assert_eq!(bulk.report().pending(), 0);
         for (at, position) in self.positions[..self.pushed].iter().enumerate() {
             assert!(
-                position.is_told || position.is_passed_over || !position.is_original,
+                position.is_reported || position.is_skipped || !position.is_original,
                 "position {at} was lost"
             );
         }
     }
 
-    /// The run is lost, and another one begins from its checkpoint. What that did not cover is
+    /// The run is lost, and another one resumes from its checkpoint. The state of other keys is
     /// unknown.
     pub(super) fn resume(&mut self, checkpoint: &Checkpoint) {
         let report = checkpoint.report();
@@ -235,7 +238,7 @@ impl Model {
         );
         for position in &mut self.positions {
             let is_settled = position.is_settled;
-            *position = Position { is_passed_over: is_settled, is_settled, ..Position::default() };
+            *position = Position { is_skipped: is_settled, is_settled, ..Position::default() };
         }
         (self.resumed, self.report) = (report, Report::default());
         (self.pushed, self.closed, self.is_stopped) = (0, 0, false);

@@ -1,4 +1,4 @@
-//! The input of a target as a script: what happens, byte by byte.
+//! The input of a target as a script: one step per byte.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ impl<'a> Script<'a> {
         byte
     }
 
-    /// One of some choices, which are 256 at most.
+    /// One of the choices. There are at most 256.
     pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[usize::from(self.byte()) % choices.len()]
     }
@@ -33,7 +33,7 @@ impl<'a> Script<'a> {
         self.byte() & 1 == 1
     }
 
-    /// From nothing to times that no run lasts.
+    /// From zero to times that are longer than any run.
     pub(super) fn duration(&mut self) -> Duration {
         const TIMES: [Duration; 16] = [
             Duration::ZERO,

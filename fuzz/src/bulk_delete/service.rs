@@ -1,4 +1,4 @@
-//! What a server may truthfully answer, by what it did with the request.
+//! Responses that a correct server may send, depending on what it did with the request.
 
 use http::header::{HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -6,14 +6,14 @@ use oss_delete_vectors::{Deleted, ServiceError, TransportError, code};
 
 use super::script::Script;
 
-/// What comes back of one request.
-pub(super) enum Answer {
+/// The result of one request.
+pub(super) enum Reply {
     Deletion(Response<Vec<u8>>),
     Other(Response<Vec<u8>>),
     TransportError(TransportError),
 }
 
-/// Answers that say nothing of whether the request was carried out.
+/// Responses that do not say whether the request was executed.
 const OPEN: [(u16, &str); 10] = [
     (500, code::INTERNAL_ERROR),
     (503, code::QPS_LIMIT_EXCEEDED),
@@ -27,8 +27,8 @@ const OPEN: [(u16, &str); 10] = [
     (511, code::ACCESS_DENIED),
 ];
 
-/// Answers that say that it was not.
-const REFUSALS: [(u16, &str); 16] = [
+/// Responses that say that the request was not executed.
+const REJECTIONS: [(u16, &str); 16] = [
     (400, code::VECTOR_INDEX_PARAMETER_INVALID),
     (400, code::MALFORMED_JSON),
     (400, code::INVALID_DIGEST),
@@ -47,18 +47,18 @@ const REFUSALS: [(u16, &str); 16] = [
     (429, code::QPS_LIMIT_EXCEEDED),
 ];
 
-impl Answer {
+impl Reply {
     pub(super) fn deletion() -> Self {
         Self::Deletion(Deleted::new("id").to_response().map(|body| body.to_vec()))
     }
 
-    /// To a request that was carried out, in part or in full.
+    /// The reply to a request that was executed, in part or in full.
     pub(super) fn to_executed(script: &mut Script<'_>) -> Self {
         match script.below(16) {
             0..=7 => Self::deletion(),
             8..=13 => {
                 let mut response = error(script.pick(&OPEN), script);
-                // With a request id it would be from OSS, and say that nothing was deleted.
+                // With a request id it would be from OSS, and mean that nothing was deleted.
                 if response.status() == StatusCode::NOT_FOUND {
                     response.headers_mut().remove("x-oss-request-id");
                 }
@@ -68,10 +68,10 @@ impl Answer {
         }
     }
 
-    /// To a request that was not.
+    /// The reply to a request that was not executed.
     pub(super) fn to_ignored(script: &mut Script<'_>) -> Self {
         match script.below(16) {
-            0..=7 => Self::Other(error(script.pick(&REFUSALS), script)),
+            0..=7 => Self::Other(error(script.pick(&REJECTIONS), script)),
             8..=11 => Self::Other(error(script.pick(&OPEN), script)),
             12 | 13 => Self::TransportError(TransportError::may_have_arrived(
                 "the connection broke\n\u{202e}",

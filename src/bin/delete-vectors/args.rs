@@ -1,20 +1,19 @@
 //! The command line.
 
+mod values;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, Command, CommandFactory, Parser, ValueEnum};
 
+use values::{attempts, concurrency, duration, keys_a_second, requests_a_second, unix_time};
+pub(crate) use values::{retries, seconds};
+
 use crate::exit::CODES;
 use crate::generate::Generated;
 use crate::key_lines::{Format as KeyFormat, Rules};
 use crate::matching::Selected;
-
-/// 9999-12-31T23:59:59Z, the last second that a date on the wire can express.
-const LAST_SECOND: u64 = 253_402_300_799;
-
-/// A year in seconds.
-const LONGEST_OUTAGE: u64 = 365 * 86_400;
 
 const NOTES: &str = r#"Credentials come from the first of these that is configured; sources are never mixed:
   --credential-process, a program that prints JSON as for ossutil or the Alibaba Cloud CLI
@@ -65,7 +64,7 @@ const RARE: &[&str] = &[
     "generate",
 ];
 
-/// The command line with what fits on one screen: for `-h`.
+/// The command line with only the most used options, for `-h`.
 pub(crate) fn brief() -> Command {
     let hide = |option: Arg| {
         let is_rare = RARE.contains(&option.get_id().as_str());
@@ -129,7 +128,7 @@ pub(crate) struct What {
     #[arg(long, value_name = "lines|jsonl", hide_possible_values = true)]
     pub(crate) keys_format: Option<KeyFormat>,
 
-    /// What to do with a line that holds no key
+    /// What to do with a line without a key
     #[arg(long, value_name = "fail|skip", hide_possible_values = true, default_value = "fail")]
     pub(crate) on_bad_key: OnBadKey,
 }
@@ -187,7 +186,7 @@ pub(crate) struct Place {
     )]
     pub(crate) proxy: Option<String>,
 
-    /// Refused, with what to do instead.
+    /// Rejected, with an alternative.
     #[arg(long, hide = true)]
     pub(crate) skip_verify_cert: bool,
 
@@ -357,105 +356,4 @@ pub(crate) enum When {
     Auto,
     Always,
     Never,
-}
-
-fn concurrency(text: &str) -> Result<usize, &'static str> {
-    let number = text.parse().ok();
-    number.filter(|number| (1..=10_000).contains(number)).ok_or("must be 1 to 10000")
-}
-
-fn attempts(text: &str) -> Result<u32, &'static str> {
-    text.parse().ok().filter(|&number| number > 0).ok_or("must be a whole number, at least 1")
-}
-
-/// One less than the number of attempts.
-pub(crate) fn retries(text: &str) -> Result<u32, &'static str> {
-    text.parse().ok().filter(|&number| number < u32::MAX).ok_or("must be a whole number")
-}
-
-fn requests_a_second(text: &str) -> Result<f64, &'static str> {
-    text.parse()
-        .ok()
-        .filter(|number| (0.001..=1e6).contains(number))
-        .ok_or("must be 0.001 to 1000000")
-}
-
-fn keys_a_second(text: &str) -> Result<f64, &'static str> {
-    text.parse()
-        .ok()
-        .filter(|number| (0.001..=1e9).contains(number))
-        .ok_or("must be 0.001 to 1000000000")
-}
-
-fn unix_time(text: &str) -> Result<u64, &'static str> {
-    let seconds = text.parse().ok();
-    seconds
-        .filter(|&seconds| seconds <= LAST_SECOND)
-        .ok_or("must be whole seconds since 1970, 0 to 253402300799")
-}
-
-pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
-    match text.parse() {
-        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
-        _ => Err("must be a whole number of seconds, 1 to 86400"),
-    }
-}
-
-/// Seconds, or a number with a unit.
-fn duration(text: &str) -> Result<Duration, &'static str> {
-    let (number, unit) = match text.as_bytes().last() {
-        Some(b's') => (&text[..text.len() - 1], 1),
-        Some(b'm') => (&text[..text.len() - 1], 60),
-        Some(b'h') => (&text[..text.len() - 1], 3600),
-        Some(b'd') => (&text[..text.len() - 1], 86_400),
-        _ => (text, 1),
-    };
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds =
-        number.parse().ok().filter(|_| is_number).and_then(|number: u64| number.checked_mul(unit));
-    match seconds {
-        Some(seconds @ 1..=LONGEST_OUTAGE) => Ok(Duration::from_secs(seconds)),
-        _ => Err(
-            "must be a whole number of seconds, or of minutes, hours or days such as 30m, 2h or 1d, from 1s to 365d",
-        ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_seconds_or_have_a_unit() {
-        let seconds = [
-            ("1", 1),
-            ("90", 90),
-            ("90s", 90),
-            ("30m", 1800),
-            ("2h", 7200),
-            ("1d", 86_400),
-            ("365d", LONGEST_OUTAGE),
-        ];
-        for (text, seconds) in seconds {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in [
-            "",
-            "0",
-            "m",
-            "-1",
-            "+1",
-            "1.5h",
-            "1 h",
-            "1w",
-            "1hh",
-            "366d",
-            "1H",
-            "99999999999999999999d",
-            "5\u{661}m",
-            "never",
-        ] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 }

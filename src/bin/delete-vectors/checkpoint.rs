@@ -1,4 +1,5 @@
-//! `--checkpoint`: how far a run is, in a file that survives a crash of the run and of the system.
+//! `--checkpoint`: the progress of a run, in a file that survives crashes of the run and of the
+//! system.
 
 mod disk;
 
@@ -19,9 +20,10 @@ use crate::fingerprint::Mark;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Saved {
     pub(crate) run: Checkpoint,
-    /// At or past the last settled key: the keys that a run must have to resume this one.
+    /// At or after the last settled key. A run must have the same keys up to here to resume this
+    /// one.
     pub(crate) keys: Mark,
-    /// The options that the keys were read by, for messages.
+    /// The options that gave the keys, for messages.
     pub(crate) options: String,
     /// The file of failed keys; `None` if the run has none.
     pub(crate) failed_keys: Option<Covered>,
@@ -48,11 +50,11 @@ const VERSION: u64 = 2;
 const LONGEST: Duration = Duration::from_secs(1 << 32);
 
 impl Saved {
-    /// Reads the text of such a file.
+    /// Parses the text of a checkpoint file.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The reason why it is invalid.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let value: Option<Value> = serde_json::from_str(text).ok();
         let version = value.as_ref().and_then(|value| value.get("version")?.as_u64());
@@ -98,7 +100,7 @@ impl Saved {
             keys: Mark::from_json(value.get("keys")?)?,
             options: value.get("options")?.as_str()?.to_owned(),
             failed_keys: covered(value.get("failed_keys")?)?,
-            // Checkpoints of 0.1.0 have none.
+            // Checkpoints of 0.1.0 do not have it.
             deleted_keys: covered(value.get("deleted_keys").unwrap_or(&Value::Null))?,
             errors: Errors::from_json(value.get("errors")?)?,
             elapsed: Duration::try_from_secs_f64(value.get("elapsed_seconds")?.as_f64()?)
@@ -126,8 +128,8 @@ impl CheckpointFile {
         }
     }
 
-    /// What an earlier run saved; `None` if there is no such file, or an empty one, as `mktemp`
-    /// makes it.
+    /// Reads what an earlier run saved. `None` if there is no such file, or an empty one, as
+    /// `mktemp` creates it.
     pub(crate) fn load(&self) -> Result<Option<Saved>, CheckpointError> {
         // Reading a pipe could block forever, and a device would be replaced by a file.
         if fs::metadata(&self.place).is_ok_and(|place| !place.is_file() && !place.is_dir()) {
@@ -175,8 +177,8 @@ impl<D: Disk> CheckpointFile<D> {
         &self.path
     }
 
-    /// Until the rename the old file is as it was; the new one is complete on the disk before it
-    /// has the name.
+    /// The old file stays unchanged until the rename. The new file is complete on disk before it
+    /// gets the name.
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
         let temporary = temporary(&self.place);
         let mut file = self.disk.create(&temporary)?;
@@ -192,15 +194,15 @@ impl<D: Disk> CheckpointFile<D> {
     }
 }
 
-/// Where a checkpoint is written before it gets its name: next to it, and under a name that nothing
-/// else has.
+/// The path where a checkpoint is written before it gets its name: in the same folder, with a
+/// unique name.
 pub(crate) fn temporary(path: &Path) -> PathBuf {
     let mut name = path.to_owned().into_os_string();
     name.push(".delete-vectors-tmp");
     name.into()
 }
 
-/// What is wrong with the file.
+/// An error of the file.
 #[derive(Debug)]
 pub(crate) struct CheckpointError {
     path: PathBuf,
@@ -227,7 +229,7 @@ mod tests {
     const OLD: &[u8] = b"old checkpoint";
     const NEW: &[u8] = b"a new and longer checkpoint";
 
-    /// A file that holds `OLD`, on a disk where the `at`th operation from now on goes wrong.
+    /// A file that contains `OLD`, on a disk where operation `at` from now on fails.
     fn file(at: usize, is_fatal: bool) -> CheckpointFile<SimulatedDisk> {
         let mut file = CheckpointFile {
             path: "c".into(),
@@ -239,7 +241,7 @@ mod tests {
         file
     }
 
-    /// Whether writing succeeds where no operation goes wrong, and how many there are.
+    /// Whether writing succeeds without a failing operation, and the number of operations.
     fn operations() -> usize {
         let mut file = file(usize::MAX, false);
         file.replace(NEW).unwrap();
@@ -301,13 +303,13 @@ mod tests {
             let mut file = file(at, false);
             assert!(file.replace(NEW).is_err(), "{at}");
             let content = file.disk.read("/runs/checkpoint");
-            // Only the very last step, making the new name last, comes after the rename.
+            // Only the last step, which makes the new name durable, follows the rename.
             assert_eq!(
                 content,
                 Some(if at + 1 == operations { NEW } else { OLD }.to_vec()),
                 "{at}"
             );
-            // The files that it left do not hinder the next save.
+            // Its leftover files do not prevent the next save.
             file.replace(NEW).unwrap();
             assert_eq!(file.disk.read("/runs/checkpoint"), Some(NEW.to_vec()), "{at}");
         }
@@ -322,7 +324,7 @@ mod tests {
                 let is_done = file.replace(NEW).is_ok();
                 assert_eq!(is_done, at == operations);
                 let content =
-                    file.disk.after(crash, "/runs/checkpoint").expect("one of them is there");
+                    file.disk.after(crash, "/runs/checkpoint").expect("the old or the new file");
                 assert!(
                     content == NEW || (content == OLD && !is_done),
                     "{at} {crash:?}: {content:?}"
@@ -332,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_is_full_leaves_the_old_one() {
+    fn a_full_disk_leaves_the_old_checkpoint() {
         for room in 0..NEW.len() {
             let mut file = file(usize::MAX, false);
             file.disk.set_room(room);

@@ -44,7 +44,7 @@ const CONNECT_TIMEOUT: Setting = Setting::new("connect timeout").key("connect-ti
 const READ_TIMEOUT: Setting = Setting::new("read timeout").key("read-timeout");
 const RETRY_TIMES: Setting = Setting::new("retry times").key("retry-times");
 
-/// Where the STS of the default address is.
+/// The address of the public STS endpoint.
 const STS: &str = "https://sts.aliyuncs.com";
 
 pub(crate) struct Config {
@@ -52,7 +52,7 @@ pub(crate) struct Config {
     pub(crate) credentials: CredentialSource,
     pub(crate) transport: TransportOptions,
     pub(crate) proxy: Option<Proxy>,
-    /// Of each request.
+    /// The timeout of each request.
     pub(crate) timeout: Duration,
     pub(crate) max_attempts: u32,
     pub(crate) warnings: Vec<String>,
@@ -125,10 +125,10 @@ impl Config {
                 .endpoint(endpoint)
                 .build()
         });
-        let target = target.map_err(|invalid| lookup.refused(invalid))?;
+        let target = target.map_err(|invalid| lookup.invalid(invalid))?;
         let options = transport_options(place.ca_file.as_deref())?;
         let through = |uri: &Uri| {
-            // The emulator is in this process.
+            // The emulator runs in this process.
             if place.emulator {
                 Ok(None)
             } else {
@@ -155,10 +155,10 @@ impl Config {
     }
 }
 
-/// How long a call of STS may take.
+/// The timeout of a call of STS.
 const SOURCE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What options and the profile say in numbers.
+/// Numeric settings from options and the profile.
 struct Numbers {
     connect_timeout: Duration,
     timeout: Duration,
@@ -182,7 +182,7 @@ impl Numbers {
     }
 }
 
-/// A number in the profile, by the rule of the option.
+/// Parses a number of the profile, with the rule of the option.
 fn number<T>(
     lookup: &mut Lookup<'_>,
     setting: &Setting,

@@ -5,14 +5,14 @@ use std::io::{self, Write};
 
 use indicatif::ProgressBar;
 
-/// Where such lines go. Clones write to the same place.
+/// A destination of messages. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Console {
     bar: ProgressBar,
 }
 
 impl Console {
-    /// Lines and, hidden until it is drawn for the first time, a bar below them.
+    /// Lines, and below them a bar that is hidden until it is first drawn.
     pub(crate) fn new(bar: ProgressBar) -> Self {
         Self { bar }
     }
@@ -27,7 +27,7 @@ impl Console {
     }
 }
 
-/// A line that is not complete before `flush` tears the bar; logs come as whole lines.
+/// An incomplete line before `flush` would corrupt the bar. Logs are written as whole lines.
 impl Write for Console {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.bar.suspend(|| io::stderr().write(bytes))
@@ -38,7 +38,7 @@ impl Write for Console {
     }
 }
 
-/// A line for stderr, where there is no bar.
+/// Prints a line to stderr while there is no bar.
 pub(crate) fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -42,8 +42,8 @@ pub(crate) fn write_requests(
     Ok(bulk.report())
 }
 
-/// `{"method":..,"url":..,"headers":{..},"body":..}`, written by hand to keep this order: the body can
-/// be long and comes last.
+/// `{"method":..,"url":..,"headers":{..},"body":..}`. Written by hand to keep this order: the body
+/// can be long and comes last.
 fn to_json(request: &Request<Bytes>) -> String {
     let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes));
     let headers: Map<String, Value> = request

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::text::count;
 
-/// The maximum number of distinct kinds: a server may send any number of error codes.
-const MOST_KINDS: usize = 100;
+/// The maximum number of distinct kinds, because a server may send any number of error codes.
+const MAX_KINDS: usize = 100;
 
 /// The number of keys for each kind of last error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Errors {
-    kinds: BTreeMap<Kind, Met>,
+    kinds: BTreeMap<Kind, Seen>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +24,7 @@ struct Kind {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Met {
+struct Seen {
     keys: u64,
     /// The message of the latest error.
     message: String,
@@ -37,20 +37,20 @@ impl Errors {
             status: error.status().map(|status| status.as_u16()),
             code: error.code().map(str::to_owned),
         };
-        if self.kinds.len() >= MOST_KINDS && !self.kinds.contains_key(&kind) {
+        if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
             kind = Kind { status: None, code: Some("(others)".to_owned()) };
         }
-        let met = Met {
+        let met = Seen {
             keys: keys as u64,
             message: error.message().into_owned(),
             request_id: error.request_id().map(str::to_owned),
         };
         let keys = self.kinds.get(&kind).map_or(0, |met| met.keys);
         // The count of earlier runs comes from a file and may be any number.
-        self.kinds.insert(kind, Met { keys: keys.saturating_add(met.keys), ..met });
+        self.kinds.insert(kind, Seen { keys: keys.saturating_add(met.keys), ..met });
     }
 
-    /// Whether all of them are responses of the service, or none is. `None` if they differ, and if
+    /// Whether all of them are responses of the service, or none. `None` if they differ, or if
     /// there are none.
     pub(crate) fn have_response(&self) -> Option<bool> {
         let mut kinds = self.kinds.keys().map(|kind| kind.status.is_some());
@@ -59,7 +59,7 @@ impl Errors {
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let kinds = self.kinds.iter().map(|(Kind { status, code }, Met { keys, message, request_id })| {
+        let kinds = self.kinds.iter().map(|(Kind { status, code }, Seen { keys, message, request_id })| {
             json!({ "code": code, "status": status, "count": keys, "message": message, "request_id": request_id })
         });
         kinds.collect()
@@ -73,7 +73,7 @@ impl Errors {
                 Value::Null => None,
                 status => Some(u16::try_from(status.as_u64()?).ok()?),
             };
-            let met = Met {
+            let met = Seen {
                 keys: kind.get("count")?.as_u64()?,
                 message: text(kind.get("message")?)?,
                 request_id: text(kind.get("request_id")?),
@@ -85,7 +85,7 @@ impl Errors {
 
     /// A line for each kind.
     pub(crate) fn to_lines(&self) -> impl Iterator<Item = String> {
-        self.kinds.iter().map(|(Kind { status, code }, Met { keys, message, request_id })| {
+        self.kinds.iter().map(|(Kind { status, code }, Seen { keys, message, request_id })| {
             let status = status.map(|status| format!("{status} "));
             let code = code.as_ref().map(|code| format!("{}: ", code.escape_debug()));
             let request_id =
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_end_where_numbers_do() {
+    fn counts_saturate() {
         let target = Target::builder()
             .region("cn-hangzhou")
             .account_id("1234567890123456")

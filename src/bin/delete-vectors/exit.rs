@@ -1,4 +1,4 @@
-//! The exit codes: they tell a script what to do next, as those of ossutil do.
+//! The exit codes. Scripts decide by them what to do next. They equal those of ossutil.
 
 use std::process::ExitCode;
 
@@ -8,13 +8,13 @@ use oss_delete_vectors::{AttemptError, ListError};
 
 use crate::output_files::BoxError;
 
-/// Why the program ended.
+/// The reason why the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     Done = 0,
     Usage = 1,
-    Refused = 2,
-    Unreached = 3,
+    Rejected = 2,
+    Unreachable = 3,
     Incomplete = 4,
     Interrupted = 5,
 }
@@ -30,15 +30,15 @@ pub(crate) const CODES: &[(&str, &str)] = &[
 ];
 
 impl Exit {
-    /// The code of a run that stopped, or got nowhere, because of `error`.
+    /// The code of a run that stopped, or deleted nothing, because of `error`.
     pub(crate) fn because_of(error: &AttemptError) -> Self {
         match error {
-            AttemptError::Service(error) if error.is_from_oss() => Self::Refused,
-            AttemptError::Service(_) | AttemptError::Transport(_) => Self::Unreached,
+            AttemptError::Service(error) if error.is_from_oss() => Self::Rejected,
+            AttemptError::Service(_) | AttemptError::Transport(_) => Self::Unreachable,
         }
     }
 
-    /// The code of a listing that stopped, or got nowhere.
+    /// The code of a listing that stopped, or returned nothing.
     pub(crate) fn because_listing_stopped(error: &ListError) -> Self {
         match error.reason() {
             StopReason::FilterIgnored => Self::Usage,
@@ -46,13 +46,13 @@ impl Exit {
         }
     }
 
-    /// The code of an error before anything was sent: a service that gives credentials may have
-    /// refused, or be out of reach.
+    /// The code of an error before the first request. A credentials service may have rejected its
+    /// request, or be unreachable.
     pub(crate) fn without_run(error: &BoxError) -> Self {
         match error.downcast_ref::<SourceError>().map(SourceError::kind) {
-            Some(SourceErrorKind::Rejected { .. }) => Self::Refused,
+            Some(SourceErrorKind::Rejected { .. }) => Self::Rejected,
             Some(SourceErrorKind::Unreachable(_) | SourceErrorKind::Unexpected { .. }) => {
-                Self::Unreached
+                Self::Unreachable
             }
             _ => Self::Usage,
         }
@@ -79,8 +79,8 @@ mod tests {
         let exits = [
             Exit::Done,
             Exit::Usage,
-            Exit::Refused,
-            Exit::Unreached,
+            Exit::Rejected,
+            Exit::Unreachable,
             Exit::Incomplete,
             Exit::Interrupted,
         ];

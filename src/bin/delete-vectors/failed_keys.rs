@@ -1,8 +1,8 @@
-//! `--failed-keys`: every key that was read and not deleted, a line of JSON each, which
-//! `--keys-from` takes back. And `--deleted-keys`, the receipt: every key that was deleted.
+//! `--failed-keys`: every key that was read but not deleted, as a line of JSON, which `--keys-from`
+//! accepts. Also `--deleted-keys`, the receipt: every key that was deleted.
 //!
-//! A file belongs to one run, and each of its lines says which. A run that begins takes an empty
-//! file only, so that all lines of a file have the same run.
+//! A file belongs to one run, whose id is in each line. A new run accepts only an empty file, so
+//! that all lines of a file have the same run.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
@@ -20,35 +20,35 @@ use crate::key_lines::check_written;
 use crate::lock;
 use crate::text::{json_line, rfc3339};
 
-/// How every line begins.
-const BEGINNING: &[u8] = br#"{"key":""#;
+/// The beginning of each line.
+const LINE_START: &[u8] = br#"{"key":""#;
 
-/// Longer than any line: a key of 1,024 characters and the message of the service.
-const LONGEST_LINE: u64 = 1024 * 1024;
+/// Longer than any line with a key of 1,024 characters and the message of the service.
+const MAX_LINE: u64 = 1024 * 1024;
 
 pub(crate) struct FailedKeysFile {
-    /// The option that names it.
+    /// The option that gives the file.
     option: &'static str,
     path: PathBuf,
     file: BufWriter<File>,
-    /// Which run writes it.
+    /// The run that writes it.
     run: String,
-    /// How long it is, with what is still buffered.
+    /// The length, including buffered lines.
     bytes: u64,
-    /// Whether something was written that may not be on the disk.
+    /// Whether some lines may not be on disk.
     is_dirty: bool,
-    /// Whether it was not there before.
+    /// Whether this run created the file.
     is_new: bool,
-    /// Whether there is a disk below it.
+    /// Whether it is on a disk.
     is_file: bool,
-    /// The first write error. It is final: lines are missing from the file, even if later writes
-    /// would succeed.
+    /// The first write error. It is final, because lines are missing from the file even if later
+    /// writes would succeed.
     broken: Option<FailedKeysError>,
 }
 
 impl FailedKeysFile {
-    /// Opens the file of a run that begins. A file that is not empty is left alone: it may hold
-    /// what another run could not delete, or what this run is to read.
+    /// Opens the file of a new run. Rejects a file that is not empty, because it may contain keys
+    /// that another run could not delete, or the input of this run.
     pub(crate) fn create(option: &'static str, path: &Path) -> Result<Self, FailedKeysError> {
         let run = format!("{:016x}", RandomState::new().hash_one(()));
         let file = Self::open(option, path, run)?;
@@ -58,8 +58,8 @@ impl FailedKeysFile {
         Ok(file)
     }
 
-    /// Opens the file of a run that is resumed, and cuts off what the checkpoint does not cover:
-    /// those keys are sent again.
+    /// Opens the file of a resumed run, and truncates it after the part that the checkpoint covers,
+    /// because later keys are sent again.
     pub(crate) fn reopen(
         option: &'static str,
         path: &Path,
@@ -77,12 +77,12 @@ impl FailedKeysFile {
         let rest = file.line_at(*bytes).map_err(|error| file.error(error))?;
         if first == Line::Other || rest == Line::Other {
             return Err(file.error(
-                "its lines are of another run than the checkpoint; name the file of that run",
+                "its lines are from another run than the checkpoint; name the file of that run",
             ));
         }
         if rest == Line::Malformed {
             let reason = format!(
-                "after {bytes} bytes of the checkpoint's run comes what no run wrote; name the file of that run"
+                "after {bytes} bytes of the checkpoint's run it has other content; name the file of that run"
             );
             return Err(file.error(reason));
         }
@@ -95,7 +95,7 @@ impl FailedKeysFile {
     }
 
     /// The kind of the line that begins at `start`, after a complete line. A killed run may leave
-    /// an incomplete last line; a system crash may leave zeros.
+    /// an incomplete last line, and a system crash may leave zeros.
     fn line_at(&self, start: u64) -> io::Result<Line> {
         let mut file = BufReader::new(File::open(&self.path)?);
         if start > 0 {
@@ -107,10 +107,10 @@ impl FailedKeysFile {
             }
         }
         let mut line = Vec::new();
-        file.take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        file.take(MAX_LINE).read_until(b'\n', &mut line)?;
         let is_torn = || {
             let has_end = line.ends_with(b"\n");
-            let is_beginning = line.starts_with(BEGINNING) || BEGINNING.starts_with(&line);
+            let is_beginning = line.starts_with(LINE_START) || LINE_START.starts_with(&line);
             !has_end && (is_beginning || line.iter().all(|&byte| byte == 0))
         };
         Ok(match serde_json::from_slice::<Value>(&line) {
@@ -154,7 +154,7 @@ impl FailedKeysFile {
             is_file,
             broken: None,
         };
-        // Its lines are synced every second. That is useless if its name is lost in a crash.
+        // Its lines are synced every second, which has no use if its name is lost in a crash.
         if is_new && let Err(error) = sync_folder_of(path) {
             file.remove_if_unused();
             return Err(FailedKeysError::new(option, path, error));
@@ -162,7 +162,7 @@ impl FailedKeysFile {
         Ok(file)
     }
 
-    /// Removes the file if this run created it, and wrote nothing to it.
+    /// Removes the file if this run created it and wrote nothing.
     pub(crate) fn remove_if_unused(self) {
         if self.is_new && self.bytes == 0 {
             let _ = fs::remove_file(&self.path);
@@ -177,8 +177,8 @@ impl FailedKeysFile {
         self.bytes == 0
     }
 
-    /// `{"key":..,"outcome":..,"code":..,"message":..,"request_id":..,"run":..}` for each key; `null`
-    /// if there is no such thing.
+    /// Writes `{"key":..,"outcome":..,"code":..,"message":..,"request_id":..,"run":..}` for each
+    /// key, with `null` for missing values.
     pub(crate) fn write(&mut self, failed: &FailedKeys) -> Result<(), FailedKeysError> {
         let text = |text: Option<&str>| json_line(&Value::from(text));
         let error = failed.error.as_ref();
@@ -193,7 +193,7 @@ impl FailedKeysFile {
         self.write_lines(&failed.keys, &rest)
     }
 
-    /// `{"key":..,"outcome":"deleted","request_id":..,"time":..,"run":..}` for each key.
+    /// Writes `{"key":..,"outcome":"deleted","request_id":..,"time":..,"run":..}` for each key.
     pub(crate) fn write_deleted(
         &mut self,
         keys: &KeyBatch,
@@ -209,9 +209,9 @@ impl FailedKeysFile {
         self.write_lines(keys, &rest)
     }
 
-    /// A key that was to be deleted and is still there.
+    /// Writes a key that was deleted and still exists.
     pub(crate) fn write_present(&mut self, key: &str) -> Result<(), FailedKeysError> {
-        let keys = KeyBatch::from(Key::new(key).expect("the service had it"));
+        let keys = KeyBatch::from(Key::new(key).expect("a key from the service"));
         let rest = format!(
             r#""outcome":"present","code":null,"message":null,"request_id":null,"run":"{}"}}"#,
             self.run
@@ -230,11 +230,11 @@ impl FailedKeysFile {
         Ok(())
     }
 
-    /// Takes out the keys that were unconfirmed, once all of them were looked up: those that are
-    /// still there have another line.
+    /// Removes the unconfirmed keys after all of them were looked up. Those that still exist have
+    /// another line.
     ///
-    /// The rest is complete in a file beside this one before it is written over, so that a crash
-    /// loses no line.
+    /// The remaining lines are written to a second file before this one is overwritten, so that a
+    /// crash loses no line.
     pub(crate) fn drop_unconfirmed(&mut self) -> Result<(), FailedKeysError> {
         let flushed = self.file.flush();
         self.check(flushed)?;
@@ -273,7 +273,7 @@ impl FailedKeysFile {
         Ok(bytes)
     }
 
-    /// Returns when all lines are on the disk, where they can be found.
+    /// Returns when all lines are on disk, in the file of this name.
     pub(crate) fn sync(&mut self) -> Result<(), FailedKeysError> {
         if self.is_dirty {
             let synced = self
@@ -313,7 +313,7 @@ impl FailedKeysFile {
     }
 }
 
-/// Who wrote a line.
+/// The writer of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Line {
     /// This run, or there is no line.
@@ -324,7 +324,7 @@ enum Line {
     Malformed,
 }
 
-/// What is wrong with the file.
+/// An error of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct FailedKeysError(String);
 
@@ -351,7 +351,7 @@ mod tests {
 
     use super::*;
 
-    /// Keys of as many bytes as no buffer holds.
+    /// Keys with more bytes than any buffer.
     fn failed() -> FailedKeys {
         let target = Target::builder()
             .region("cn-hangzhou")
@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn lost_lines_are_not_reported_as_written() {
-        // A pipe whose reader comes and goes stands for a disk that is full for a while.
+        // A pipe whose reader comes and goes simulates a disk that is full for a while.
         let path = std::env::temp_dir().join(format!("failed-keys-{}", std::process::id()));
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         let reader = || OpenOptions::new().read(true).write(true).open(&path).unwrap();

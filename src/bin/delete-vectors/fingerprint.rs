@@ -1,8 +1,7 @@
-//! What ties a checkpoint to its keys: a running hash over the keys, in the order of their
-//! positions.
+//! Ties a checkpoint to its keys: a running hash over the keys in the order of their positions.
 //!
-//! It changes with everything that decides which key is at a position: the inputs, their order,
-//! their format, and the lines that are skipped.
+//! It changes with everything that decides the key of a position: the inputs, their order, their
+//! format, and the skipped lines.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -12,7 +11,7 @@ use oss_delete_vectors::bulk::Settled;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// How many keys lie between two marks.
+/// The number of keys between two marks.
 const STEP: u64 = 64;
 
 /// A position, and the hash of all keys before it.
@@ -42,11 +41,11 @@ impl Mark {
     }
 }
 
-/// The hash of the keys read so far, with marks on the way. It is shared: one thread reads keys,
-/// another one saves marks.
+/// The hash of the keys read so far, with marks. It is shared: one thread reads keys, another one
+/// saves marks.
 ///
-/// Marks before what is settled are dropped. The keys in memory are bounded, and so are the marks
-/// of those that are not settled.
+/// Marks before the settled positions are dropped. So the number of marks is bounded, because the
+/// number of unsettled keys is.
 #[derive(Default)]
 pub(crate) struct Fingerprint(Mutex<Option<Running>>);
 
@@ -54,7 +53,7 @@ struct Running {
     position: u64,
     hash: Sha256,
     marks: VecDeque<Mark>,
-    /// The end of the last settled range, when a mark was last asked for.
+    /// The end of the last settled range at the last call of `mark`.
     settled: u64,
 }
 
@@ -65,7 +64,7 @@ impl Running {
 }
 
 impl Fingerprint {
-    /// Hashes the keys from now on. Only a run with a checkpoint does so.
+    /// Starts hashing. Only runs with a checkpoint do.
     pub(crate) fn start(&self) {
         let mut running =
             Running { position: 0, hash: Sha256::new(), marks: VecDeque::new(), settled: 0 };
@@ -84,8 +83,8 @@ impl Fingerprint {
         }
     }
 
-    /// The first mark at or past `settled`, the end of the last settled range. The next call may
-    /// not ask for an earlier one.
+    /// The first mark at or after `settled`, the end of the last settled range. Later calls must
+    /// not pass a smaller one.
     pub(crate) fn mark(&self, settled: u64) -> Mark {
         let mut running = self.lock();
         let running = running.as_mut().expect("a run with a checkpoint started it");
@@ -112,17 +111,17 @@ pub(crate) fn end_of(settled: &Settled) -> u64 {
     settled.ranges().last().map_or(settled.prefix(), |range| range.end)
 }
 
-/// Keys that were read ahead to check them, for the run to take.
+/// Keys that were read ahead to compare them, for the run to take.
 ///
-/// Only keys that are not settled are kept, which are as many as a run has under way. The run skips
-/// settled positions whatever their key is. One settled key stands for all of them: if it were
-/// sent, it would be deleted once more and no more than that.
+/// Only unsettled keys are kept; their number is bounded by the run. The run skips settled
+/// positions with any key, so one settled key stands for all of them. If it were sent, it would
+/// only be deleted once more.
 #[derive(Default)]
 pub(crate) struct ReadAhead {
     settled: Settled,
     settled_key: Option<String>,
     unsettled: VecDeque<String>,
-    /// The positions that the run is still to take.
+    /// The positions that the run has not taken yet.
     position: u64,
     end: u64,
 }
@@ -132,7 +131,7 @@ impl ReadAhead {
         Self { settled, ..Self::default() }
     }
 
-    /// The number of keys that were added, taken or not.
+    /// The number of added keys, including those already taken.
     pub(crate) fn end(&self) -> u64 {
         self.end
     }
@@ -152,7 +151,7 @@ impl ReadAhead {
 
     pub(crate) fn pop(&mut self) -> Option<String> {
         if self.is_empty() {
-            // Free the ranges, which can be many after a long run.
+            // Frees the ranges, which can be many after a long run.
             mem::take(&mut self.settled);
             return None;
         }
@@ -179,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn every_difference_of_keys_or_order_shows() {
+    fn every_change_of_keys_or_order_is_detected() {
         let keys = of(&["ab", "c", "d"]);
         assert_eq!(keys, of(&["ab", "c", "d"]));
         for others in [
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_lies_at_or_past_what_is_settled() {
+    fn a_mark_is_at_or_after_the_settled_positions() {
         let fingerprint = Fingerprint::default();
         fingerprint.start();
         let keys: Vec<String> = (0..1000).map(|number| format!("doc-{number}")).collect();

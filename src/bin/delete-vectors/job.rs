@@ -44,10 +44,6 @@ pub(crate) enum JobKeys {
 
 type Outcome = Result<Report, RunError>;
 
-/// ctrlc does not report why it failed. It needs a thread.
-const NO_THREAD: &str =
-    "cannot handle signals: no thread can be started\nhelp: raise the limit of threads, ulimit -u";
-
 /// How a run ended.
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
@@ -82,14 +78,13 @@ impl Job<'_> {
             unwritten: None,
         };
         let renew = Provider::of(&credentials);
-        // The run has the handle before a signal can stop it: only later stops end a run.
-        let handle_signals =
-            || interrupts.stop(stop.clone(), console.clone()).map_err(|_| NO_THREAD);
+        // The run must have the handle first, because only later stops end it.
+        let start = || interrupts.start_run(stop.clone(), console.clone());
         let (outcome, unsent) = match keys {
             JobKeys::Given(keys) => {
                 let run = Run::new(&mut *bulk).observer(&mut output).progress_every(interval);
                 let run = run.stop_handle(&stop);
-                handle_signals()?;
+                start();
                 match renew {
                     None => drive(run, client, options, *keys)?,
                     Some(renew) => drive(run.credentials_provider(renew), client, options, *keys)?,
@@ -99,7 +94,7 @@ impl Job<'_> {
                 let observer = index.matching.observer(&mut output);
                 let run = Run::new(&mut *bulk).observer(observer).progress_every(interval);
                 let run = run.stop_handle(&stop);
-                handle_signals()?;
+                start();
                 let transport = (client, options);
                 let outcome = match renew.clone() {
                     None => matching::drive(run, transport, *index, renew, console.clone())?,
@@ -197,7 +192,7 @@ where
     })
 }
 
-/// Asks for credentials again, for either loop.
+/// Requests credentials again, for either loop.
 #[derive(Clone)]
 pub(crate) struct Provider(CredentialSource);
 

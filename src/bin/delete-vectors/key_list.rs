@@ -1,7 +1,7 @@
-//! The argument of `--keys`: a list as ossutil takes it, or a JSON array.
+//! The argument of `--keys`: a list as in ossutil, or a JSON array.
 //!
-//! A key may be any text, and deleting a key that does not exist is no error. So what could be
-//! meant in two ways is refused, with both.
+//! A key may be any text, and deleting a key that does not exist is not an error. So ambiguous
+//! input is rejected, with both readings.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use serde_json::json;
 
 use crate::text::json_line;
 
-/// Reads `doc-001,doc-002` or `["doc-001","doc-002"]`.
+/// Parses `doc-001,doc-002` or `["doc-001","doc-002"]`.
 pub(crate) fn parse(text: &str) -> Result<Vec<String>, String> {
     let trimmed = text.trim();
     let keys = match serde_json::from_str::<Vec<String>>(trimmed) {
         Ok(keys) => keys,
-        // What JSON looks like is not taken for keys.
+        // Text that looks like JSON is never split into keys.
         Err(error) if trimmed.starts_with(['[', '{', '"']) => {
             let list: Vec<&str> = trimmed.split(',').collect();
             return Err(format!(
@@ -27,7 +27,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<String>, String> {
         Err(_) => list(text.trim_end_matches(['\n', '\r']))?,
     };
     if keys.is_empty() {
-        return Err("must hold one key or more, and is empty".to_owned());
+        return Err("must have at least one key".to_owned());
     }
     for (position, key) in keys.iter().enumerate() {
         Key::new(key).map_err(|invalid| format!("[{position}]: {invalid}"))?;
@@ -35,8 +35,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<String>, String> {
     Ok(keys)
 }
 
-/// Refuses a single key of the command line that is also the name of a file.
-pub(crate) fn refuse_path(text: &str) -> Result<(), String> {
+/// Rejects a single key that is also the name of a file.
+pub(crate) fn reject_path(text: &str) -> Result<(), String> {
     if text.is_empty() || !Path::new(text).is_file() {
         return Ok(());
     }
@@ -47,7 +47,7 @@ pub(crate) fn refuse_path(text: &str) -> Result<(), String> {
     ))
 }
 
-/// Splits at commas. Spaces, line ends and empty places could be part of a key, or of the list.
+/// Splits at commas. Spaces, line ends and empty items could belong to a key or to the list.
 fn list(text: &str) -> Result<Vec<String>, String> {
     if text.contains(['\n', '\r']) {
         return Err("holds several lines: --keys-from reads one key per line".to_owned());
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_meant_in_two_ways_is_refused_with_both() {
+    fn ambiguous_input_is_rejected_with_both_readings() {
         for (text, expected) in [
             (
                 "a, b",
@@ -112,7 +112,7 @@ mod tests {
                 r#"has an empty key between its commas: leave the comma out, or, if it is part of a key, write '["a,"]'"#,
             ),
             ("a\nb", "holds several lines: --keys-from reads one key per line"),
-            ("[]", "must hold one key or more, and is empty"),
+            ("[]", "must have at least one key"),
             ("", "[0]: key must be 1 to 1024 characters, not \"\""),
             (r#"["a",""]"#, "[1]: key must be 1 to 1024 characters, not \"\""),
         ] {
@@ -125,15 +125,15 @@ mod tests {
             assert!(error.starts_with("not a JSON array of strings like "), "{text}: {error}");
             assert!(error.ends_with(&list), "{text}: {error}");
         }
-        // What garbles a terminal is escaped, as JSON may have it.
+        // Characters that could garble a terminal are escaped as in JSON.
         assert_eq!(
             parse("a\u{7f}\u{202e},,b").unwrap_err(),
             r#"has an empty key between its commas: leave the comma out, or, if it is part of a key, write '["a\u007f\u202e,,b"]'"#
         );
-        let error = refuse_path("Cargo.toml").unwrap_err();
+        let error = reject_path("Cargo.toml").unwrap_err();
         assert!(
             error.contains("--keys file://Cargo.toml") && error.contains(r#"'["Cargo.toml"]'"#)
         );
-        assert_eq!(refuse_path("no-such-file"), Ok(()));
+        assert_eq!(reject_path("no-such-file"), Ok(()));
     }
 }

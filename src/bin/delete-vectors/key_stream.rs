@@ -10,13 +10,13 @@ use futures_core::Stream;
 use oss_delete_vectors::KeyBatch;
 use tokio::sync::mpsc::{Receiver, channel};
 
-/// Keys that are read ahead: two batches.
+/// The number of keys read ahead: two batches.
 const KEYS_AHEAD: usize = 2 * KeyBatch::MAX_KEYS;
 
-/// The panic of the reader is an item of its own: a channel that merely closes looks like the end.
+/// A panic of the reader is a separate item, because a closed channel looks like the end.
 type Item = Result<String, Box<dyn Any + Send>>;
 
-/// The keys of an iterator that may block, each as soon as it is there.
+/// The keys of an iterator that may block. Each is returned as soon as it is available.
 pub(crate) struct KeyStream {
     receiver: Receiver<Item>,
     received: vec::IntoIter<Item>,
@@ -38,7 +38,7 @@ impl KeyStream {
         Ok(Self { receiver, received: Vec::new().into_iter() })
     }
 
-    /// Reads no more. The keys that were read and not taken.
+    /// Stops reading. Returns the keys that were read but not taken.
     pub(crate) fn close(mut self) -> Vec<String> {
         self.receiver.close();
         let rest = std::iter::from_fn(|| self.receiver.try_recv().ok());
@@ -99,12 +99,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_that_were_not_taken_come_back() {
+    async fn keys_that_were_not_taken_are_returned() {
         let (feed, fed) = sync_channel(0);
         let mut keys = KeyStream::read(fed.into_iter()).unwrap();
         (0..700).for_each(|number: u32| feed.send(number.to_string()).unwrap());
         assert_eq!(next(&mut keys).await.as_deref(), Some("0"));
-        // The send that comes back shows that the one before it was handed over.
+        // The failed send shows that the previous one was received.
         feed.send("700".to_owned()).unwrap();
         let rest = keys.close();
         assert_eq!(rest[..699], (1..700).map(|number: u32| number.to_string()).collect::<Vec<_>>());

@@ -1,5 +1,4 @@
-//! The iterator of keys that the run loops consume. A line without a key ends the run, or is
-//! skipped.
+//! The iterator of keys for the run loops. A line without a key ends the run, or is skipped.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,12 +37,12 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// How many keys were read.
+    /// The number of keys read.
     pub(crate) fn keys(&self) -> u64 {
         self.keys.load(Ordering::Acquire)
     }
 
-    /// How many lines were skipped.
+    /// The number of skipped lines.
     pub(crate) fn bad_lines(&self) -> u64 {
         self.bad_lines.load(Ordering::Relaxed)
     }
@@ -52,7 +51,7 @@ impl Reading {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the input has ended and held exactly this many keys.
+    /// Whether the input has ended and has exactly this many keys.
     pub(crate) fn is_complete(&self, taken: u64) -> bool {
         self.has_ended.load(Ordering::Acquire) && self.keys() == taken
     }
@@ -82,7 +81,7 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// What ended the input before the mark.
+    /// The error that ended the input before the mark.
     pub(crate) fn check(&mut self, mark: &Mark, settled: &Settled) -> Result<bool, InputError> {
         let mut read = ReadAhead::new(settled.clone());
         while read.end() < mark.position
@@ -94,7 +93,7 @@ impl Keys {
         self.reading.error().map_or(Ok(self.reading.fingerprint.is_at(mark)), Err)
     }
 
-    /// Counts a key, or reports why there is none.
+    /// Counts a key, or reports the line without one.
     fn take(&mut self, read: Result<String, InputError>) -> Option<String> {
         match read {
             Ok(key) => {
@@ -113,7 +112,7 @@ impl Keys {
             }
             Err(error) => {
                 *self.reading.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                // Stop before the iterator ends, so that waiting keys are not sent.
+                // Stops before the iterator ends, so that waiting keys are not sent.
                 self.stop.stop();
                 self.has_ended = true;
             }

@@ -1,8 +1,8 @@
-//! A lock for the whole run on a file that the run writes to: no two runs write to the same file.
+//! A lock on each output file during the whole run: no two runs write to the same file.
 //!
-//! The lock is on a file of its own next to it, because a checkpoint is replaced at each save. The
-//! file system releases the lock when the process ends in any way, so that the file of a killed run
-//! does not block the next one.
+//! The lock is on a separate file next to it, because a checkpoint is replaced at each save. The
+//! system releases the lock when the process ends in any way, so the file of a killed run does not
+//! block the next one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -15,8 +15,8 @@ use fs4::{FileExt, TryLockError};
 use crate::console::complain;
 use crate::paths;
 
-/// How the text in the file begins: who holds the lock.
-const BEGINNING: &str = "pid ";
+/// The beginning of the text in the lock file, which identifies its holder.
+const PREFIX: &str = "pid ";
 
 pub(crate) struct Lock {
     place: PathBuf,
@@ -25,11 +25,12 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Locks `path`. `None` if this is no file that could be locked: a device or a pipe, which
-    /// several runs may write to, or a file on a file system without locks, which is reported.
+    /// Locks `path`. `None` if it cannot be locked: a device or a pipe, which several runs may
+    /// write to, or a file on a file system without locks, which is reported.
     ///
     /// # Errors
     ///
+    /// If another run holds the lock.
     /// If another run holds the lock.
     pub(crate) fn take(option: &'static str, path: &Path) -> Result<Option<Self>, Held> {
         let Some(place) = paths::resolved(path).map(|path| place(&path)) else { return Ok(None) };
@@ -45,7 +46,7 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 Err(Held { option, path: path.to_owned(), holder: holder(&place) })
             }
-            // The folder is missing: the file itself cannot be opened either.
+            // The folder is missing, so that the file itself cannot be opened either.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(TryLockError::Error(error)) => {
                 let path = path.display();
@@ -57,7 +58,7 @@ impl Lock {
         }
     }
 
-    /// `None` if the file that was locked has lost its name: the run that held it has just ended.
+    /// `None` if the locked file has lost its name, because the run that held it has just ended.
     fn try_take(place: &Path) -> Result<Option<Self>, TryLockError> {
         if fs::symlink_metadata(place).is_ok_and(|metadata| metadata.is_symlink()) {
             fs::remove_file(place)?;
@@ -65,7 +66,7 @@ impl Lock {
         let mut options = OpenOptions::new();
         let mut file = match options.read(true).write(true).create(true).truncate(false).open(place)
         {
-            // It belongs to another user, and can still be locked.
+            // It belongs to another user, but can be locked.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 File::open(place).map_err(|_| error)?
             }
@@ -81,34 +82,34 @@ impl Lock {
         if !has_name(&file, place)? {
             return Ok(None);
         }
-        // Another program's content is left as it is. The lock holds without the text.
+        // The content of another program is not overwritten. The lock works without the text.
         let text = text(&mut file);
-        if text.is_empty() || text.starts_with(BEGINNING) {
+        if text.is_empty() || text.starts_with(PREFIX) {
             let since = httpdate::fmt_http_date(SystemTime::now());
             let _ = file.set_len(0).and_then(|()| io::Seek::rewind(&mut file));
-            let _ = write!(file, "{BEGINNING}{}, since {since}", process::id());
+            let _ = write!(file, "{PREFIX}{}, since {since}", process::id());
         }
         Ok(Some(Self { place: place.to_owned(), _file: file }))
     }
 }
 
 impl Drop for Lock {
-    /// Removes the name while the lock is held. A process that opened the file before sees that it
-    /// has no name, and tries again.
+    /// Removes the name while the lock is held. A process that has already opened the file sees
+    /// that it has no name, and tries again.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.place);
     }
 }
 
-/// Locks an open file itself, for as long as it is open: a hard link, or a link to a file that was
-/// not there yet, gives one file two names, each with a lock of its own. `false`: another run holds
-/// it.
+/// Locks an open file itself until it is closed. Needed for a hard link, or a link to a file that
+/// did not exist yet: then one file has two names, each with a separate lock file. Returns `false`
+/// if another run holds it.
 pub(crate) fn take_itself(file: &File) -> bool {
-    // Elsewhere a lock would keep people from reading the file.
+    // On other systems a lock would prevent reading the file.
     !cfg!(unix) || !matches!(FileExt::try_lock(file), Err(TryLockError::WouldBlock))
 }
 
-/// The file that is locked to lock `path`.
+/// The lock file of `path`.
 pub(crate) fn place(path: &Path) -> PathBuf {
     let mut name = path.to_owned().into_os_string();
     name.push(".delete-vectors-lock");
@@ -126,13 +127,13 @@ fn has_name(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Elsewhere a file that is open cannot lose its name to another one.
+/// On other systems an open file cannot lose its name.
 #[cfg(not(unix))]
 fn has_name(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// The text of the file, or as much of it as can be read.
+/// The text of the file, as far as it can be read.
 fn text(file: &mut File) -> String {
     let mut bytes = Vec::new();
     let _ = file.take(200).read_to_end(&mut bytes);
@@ -141,7 +142,7 @@ fn text(file: &mut File) -> String {
 
 fn holder(place: &Path) -> Option<String> {
     let text = text(&mut File::open(place).ok()?);
-    text.starts_with(BEGINNING).then_some(text)
+    text.starts_with(PREFIX).then_some(text)
 }
 
 /// Another run uses the file.
@@ -149,7 +150,7 @@ fn holder(place: &Path) -> Option<String> {
 pub(crate) struct Held {
     option: &'static str,
     path: PathBuf,
-    /// `pid 123, since ..`, if that can be known.
+    /// `pid 123, since ..`, if it is known.
     holder: Option<String>,
 }
 

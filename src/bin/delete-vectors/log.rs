@@ -12,13 +12,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::console::Console;
 
-/// Starts logging if `verbose` is above 0. Only this library logs: the logs of HTTP clients may
-/// hold a signature or a token.
+/// Starts logging if `verbose` is above 0. Only this library logs, because logs of HTTP clients may
+/// contain a signature or a token.
 pub(crate) fn start(verbose: u8, console: Console) {
     let (level, spans) = match verbose {
         0 => return,
         1 => (LevelFilter::INFO, FmtSpan::NONE),
-        // A request is a span, which is logged once it has its response.
+        // A request is a span, which is logged after its response.
         _ => (LevelFilter::TRACE, FmtSpan::CLOSE),
     };
     let lines = fmt::layer()
@@ -32,10 +32,10 @@ pub(crate) fn start(verbose: u8, console: Console) {
         .init();
 }
 
-/// How often the pace is logged at most. A run may be throttled several times a second.
+/// The minimum interval of logs of the pace. A run may be throttled several times per second.
 const PACE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Logs how often the run was throttled and the pace that it found.
+/// Logs the number of throttled requests and the current pace.
 #[derive(Default)]
 pub(crate) struct Pace {
     throttled: u64,

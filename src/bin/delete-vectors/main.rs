@@ -68,7 +68,7 @@ use summary::{Listing, Stopped, Summary};
 use text::count;
 use verify::Lookups;
 
-/// How long `BulkDelete` waits beyond the timeout of the transport, whose error says more.
+/// How much longer `BulkDelete` waits than the transport, whose error is more precise.
 const BEYOND_TIMEOUT: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
             }
             None => _ = error.print(),
         }
-        // `--help` and `--version` come as errors as well.
+        // `--help` and `--version` are errors in clap, too.
         if error.use_stderr() { Exit::Usage.now() } else { Exit::Done.now() }
     });
     run(&args).map_or_else(
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     )
 }
 
-/// Whether help was asked for with `--help`, and not with `-h`.
+/// Whether `--help` was given, not `-h`.
 fn wants_all() -> bool {
     std::env::args_os().any(|argument| argument == "--help")
 }
@@ -109,6 +109,7 @@ fn run(args: &Args) -> Result<Exit, BoxError> {
             "--skip-verify-cert: is not supported; --ca-file trusts a private authority".into()
         );
     }
+    let interrupts = Interrupts::handle()?;
     let config = Config::read(args, |name| std::env::var_os(name))?;
     for warning in &config.warnings {
         complain(format_args!("warning: {warning}"));
@@ -119,17 +120,18 @@ fn run(args: &Args) -> Result<Exit, BoxError> {
     let source = Source::open(&args.what.keys, &args.what.keys_from, args.what.rules())?;
     match (selection.as_ref(), args.how.dry_run) {
         (None, true) => dry_run(args, config, source),
-        (Some(selection), true) => count_matching(args, config, selection),
-        (selection, false) => delete(args, config, source, selection),
+        (Some(selection), true) => count_matching(args, config, selection, &interrupts),
+        (selection, false) => delete(args, config, source, selection, &interrupts),
     }
 }
 
-/// Deletes the keys of the source, or those of the index that are selected.
+/// Deletes the keys of the source, or the selected keys of the index.
 fn delete(
     args: &Args,
     config: Config,
     source: Source,
     selection: Option<&Selection>,
+    interrupts: &Interrupts,
 ) -> Result<Exit, BoxError> {
     let options = bulk_options(args, &config);
     let Config { target, credentials: credential_source, transport, proxy, .. } = config;
@@ -140,13 +142,13 @@ fn delete(
     let reading = Arc::new(Reading::default());
     let mut output_files = OutputFiles::open(&args.output_files, &args.what, Arc::clone(&reading))?;
     let mut bulk = output_files.new_run(target, credentials.clone(), options.clone())?;
-    // Without a terminal, keys that the command itself names are deleted without a question, as in
-    // a script that was written for ossutil.
+    // Without a terminal, keys on the command line are deleted without a question, because scripts
+    // for ossutil expect that.
     let is_named = selection.is_none()
         && args.what.keys_from.is_empty()
         && args.what.keys.iter().all(|keys| is_literal(keys));
     let is_asked =
-        !args.how.force && rehearsal.is_none() && (!is_named || question::can_be_asked());
+        !args.how.force && rehearsal.is_none() && (!is_named || question::has_terminal());
     let mut progress = Progress::new(progress_when(args), &source, Arc::clone(&reading));
     let console = progress.console();
     log::start(args.output.verbose, console.clone());
@@ -154,7 +156,6 @@ fn delete(
         tracing::info!(target: "oss_delete_vectors", %proxy, "requests go through a proxy");
     }
     let stop = StopHandle::new();
-    let interrupts = Interrupts::default();
     let lookups = Lookups {
         target,
         credentials: &credential_source,
@@ -162,24 +163,23 @@ fn delete(
         options: &transport,
         bulk_options: options,
         console: console.clone(),
-        interrupts: &interrupts,
+        interrupts,
         stop: stop.clone(),
     };
     let again = if args.how.verify && selection.is_none() {
         let again = source.again()?;
-        let reason =
-            "the keys are read twice, and one of the inputs can be read once; write it to a file";
+        let reason = "the keys are read twice, and one of the inputs can be read only once; write it to a file";
         Some(again.ok_or_else(|| format!("--verify: {reason}"))?)
     } else {
         None
     };
     let mut listing = None;
-    // Why the keys could not be counted for the question.
+    // The error, if keys could not be counted for the question.
     let mut unlisted = None;
     let (keys, is_confirmed) = match selection {
         None => {
             let survey = if is_asked { source.survey()? } else { None };
-            // Without keys there is nothing to confirm.
+            // Without keys there is no question.
             let is_asked = is_asked && survey.as_ref().is_none_or(|survey| survey.keys > 0);
             let question =
                 Question { target, source: &source, survey, resumed: output_files.resumed() };
@@ -194,7 +194,7 @@ fn delete(
             let matching = Matching::with_passes(&stop, Passes::new(args.selected.passes()));
             listing = Some(matching.clone());
             let lister = lookups.lister(selection.clone())?;
-            if is_asked && !question::can_be_asked() {
+            if is_asked && !question::has_terminal() {
                 return Err(question::QuestionError::NoTerminal.into());
             }
             let is_confirmed = if is_asked { lookups.is_confirmed(selection)? } else { Ok(true) };
@@ -220,7 +220,7 @@ fn delete(
             output_files: &mut output_files,
             progress: &mut progress,
             stop,
-            interrupts: &interrupts,
+            interrupts,
         };
         let Ended { outcome, unwritten, was_interrupted } = job.run()?;
         let unwritten = unwritten.map(|error| Stopped::Unwritten(error.to_string()));
@@ -291,7 +291,7 @@ fn delete(
     Ok(print(exit, |stdout| writeln!(stdout, "{text}")))
 }
 
-/// Whether an argument of `--keys` holds the keys themselves.
+/// Whether an argument of `--keys` contains the keys themselves.
 fn is_literal(keys: &str) -> bool {
     keys != "-" && !keys.starts_with("file://")
 }
@@ -300,8 +300,13 @@ fn progress_when(args: &Args) -> When {
     if args.output.quiet { When::Never } else { args.output.progress }
 }
 
-/// `--dry-run` of keys of the index: counts them, and deletes nothing.
-fn count_matching(args: &Args, config: Config, selection: &Selection) -> Result<Exit, BoxError> {
+/// `--dry-run` with keys of the index: counts them, and deletes nothing.
+fn count_matching(
+    args: &Args,
+    config: Config,
+    selection: &Selection,
+    interrupts: &Interrupts,
+) -> Result<Exit, BoxError> {
     let bulk_options = bulk_options(args, &config);
     let Config { target, credentials, transport, .. } = config;
     let pair = credentials.credentials()?;
@@ -318,7 +323,7 @@ fn count_matching(args: &Args, config: Config, selection: &Selection) -> Result<
         options: &transport,
         bulk_options,
         console,
-        interrupts: &Interrupts::default(),
+        interrupts,
         stop: StopHandle::new(),
     };
     let counted = match lookups.count(selection, true)? {
@@ -366,7 +371,7 @@ fn bulk_options(args: &Args, config: &Config) -> BulkOptions {
         .rate(rate(args))
         .max_attempts(config.max_attempts)
         .response_timeout(config.timeout + BEYOND_TIMEOUT)
-        // Runs that share a limit must not have the same jitter.
+        // Concurrent runs under one limit must not have the same jitter.
         .seed(RandomState::new().hash_one(()));
     match args.how.give_up_after {
         Some(outage) => options.outage_timeout(outage),

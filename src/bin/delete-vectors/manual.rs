@@ -17,7 +17,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     (
         "keys_format",
-        "zcat keys.jsonl.gz | delete-vectors ... --keys-from - --keys-format jsonl; --keys-format lines takes any line",
+        "zcat keys.jsonl.gz | delete-vectors ... --keys-from - --keys-format jsonl; --keys-format lines accepts any line",
     ),
     (
         "on_bad_key",
@@ -25,7 +25,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     ("prefix", "--prefix doc-42#"),
     ("filter", r#"--filter '{"tenant":"acme"}', or --filter file://filter.json"#),
-    ("all", "--all, after which the name of the index has to be typed; or --all --force"),
+    ("all", "--all, which asks for the name of the index; or --all --force"),
     ("segments", "--all --segments 16"),
     ("passes", "--prefix doc-42# --passes 3"),
     ("region", "--region cn-hangzhou"),
@@ -43,7 +43,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("profile", "--profile prod, for the section [profile prod]"),
     ("config_file", "--config-file ./ossutilconfig"),
     ("credential_process", "--credential-process 'vault-credentials --role vectors'"),
-    ("force", "--force, in a script that has asked already"),
+    ("force", "--force, in a script"),
     ("dry_run", "--dry-run | jq .headers"),
     ("verify", "--keys-from keys.txt --verify --failed-keys failed.jsonl"),
     ("signing_time", "--dry-run --signing-time 1702743657"),
@@ -64,7 +64,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("deleted_keys", "--filter '{\"tenant\":\"acme\"}' --verify --deleted-keys receipt.jsonl"),
     ("output_format", "--output-format json | jq .deleted"),
     ("progress", "--progress always 2>progress.log"),
-    ("quiet", "--quiet, for a script that looks at the exit code"),
+    ("quiet", "--quiet, for a script that checks the exit code"),
     ("verbose", "--verbose, or -vv"),
     ("help", "--help, or -h for the most used options"),
     ("version", "--version, or -V"),
@@ -80,7 +80,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
         &[
             (
                 "Sources",
-                "The first of these that is configured: --credential-process; the variables below; OIDC; the profile; the platform. If it fails, no other is asked.",
+                "The first of these that is configured: --credential-process; the variables below; OIDC; the profile; the platform. If it fails, no other is tried.",
             ),
             (
                 "mode in a profile",
@@ -92,7 +92,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ),
             (
                 "Platform",
-                "ALIBABA_CLOUD_CREDENTIALS_URI, or the RAM role of the ECS instance, which is asked for last, within a second, and never through a proxy.",
+                "ALIBABA_CLOUD_CREDENTIALS_URI, or the RAM role of the ECS instance, which is tried last, for one second, and never through a proxy.",
             ),
         ],
     ),
@@ -110,19 +110,19 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ),
             (
                 "ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN, ALIBABA_CLOUD_OIDC_TOKEN_FILE, ALIBABA_CLOUD_ROLE_SESSION_NAME",
-                "A role by an OIDC token, as RRSA of ACK sets them.",
+                "A role with an OIDC token, as set by RRSA of ACK.",
             ),
             (
                 "ALIBABA_CLOUD_STS_REGION, ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED",
-                "Which STS assumes roles, and whether by the network of the region.",
+                "The region of STS, and whether to use its VPC endpoint.",
             ),
             (
                 "ALIBABA_CLOUD_ECS_METADATA, ALIBABA_CLOUD_ECS_METADATA_DISABLED, ALIBABA_CLOUD_IMDSV1_DISABLED",
-                "The role of the instance; true forbids to ask for one, or to ask without a token.",
+                "The role of the instance; true disables it, or requests without a token.",
             ),
             (
                 "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
-                "Proxies, as curl takes them; those in lower case go first.",
+                "Proxies, as for curl; lower-case names take precedence.",
             ),
             ("OSS_REGION", "Region, unless --region is given."),
             ("OSS_ENDPOINT", "Endpoint, unless --endpoint is given."),
@@ -140,7 +140,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ("--checkpoint PATH", "The progress of the run. Removed once every key is deleted."),
             (
                 "--failed-keys PATH",
-                "A line of JSON for each key that was read and not deleted; --keys-from reads it.",
+                "A line of JSON for each key that was read but not deleted; --keys-from reads it.",
             ),
             (
                 "--deleted-keys PATH",
@@ -158,7 +158,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ("unconfirmed", "May have been deleted; no response confirmed it."),
             ("not_attempted", "Never sent."),
             ("duplicates", "Repeats of a key in the same batch."),
-            ("bad_lines", "Lines that were skipped because they hold no key."),
+            ("bad_lines", "Lines that were skipped because they have no key."),
             (
                 "input_complete",
                 "Whether the input was read to its end. If not, the rest is in no count and no file.",

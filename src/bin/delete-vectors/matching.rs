@@ -1,4 +1,4 @@
-//! `--prefix`, `--filter`, `--all`: keys that are found by listing the index.
+//! `--prefix`, `--filter`, `--all`: keys from a listing of the index.
 
 mod question;
 
@@ -25,7 +25,7 @@ use crate::args::{Args, Client, OnBadKey};
 use crate::console::Console;
 use crate::text::clock;
 
-/// The options that select vectors of the index, instead of naming their keys.
+/// The options that select vectors of the index instead of giving their keys.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Keys")]
 pub(crate) struct Selected {
@@ -59,7 +59,7 @@ impl Selected {
         self.prefix.is_some() || self.filter.is_some() || self.all
     }
 
-    /// What is selected; `None` if nothing is.
+    /// The selection, if there is one.
     pub(crate) fn selection(&self) -> Result<Option<Selection>, String> {
         if !self.is_given() {
             return Ok(None);
@@ -115,23 +115,23 @@ fn read_filter(argument: &str) -> Result<Filter, String> {
     })
 }
 
-/// Checks that the options make sense together.
+/// Rejects options that cannot be combined.
 ///
 /// # Errors
 ///
-/// A combination that makes none, by name.
+/// A text that names the options.
 pub(crate) fn check(args: &Args) -> Result<(), String> {
     let Args { what, how, output_files, selected, .. } = args;
     let is_from_stdin = what.keys_from.iter().any(|path| path.as_os_str() == "-");
-    let refused = |option: &str, other: &str, reason: &str| {
+    let rejected = |option: &str, other: &str, reason: &str| {
         Err(format!("{option} cannot be used with {other}: {reason}"))
     };
     if how.verify && how.dry_run {
-        return refused("--verify", "--dry-run", "a dry run deletes nothing");
+        return rejected("--verify", "--dry-run", "a dry run deletes nothing");
     }
     if how.verify && is_from_stdin {
         let reason = "the keys are read twice; write them to a file";
-        return refused("--verify", "--keys-from -", reason);
+        return rejected("--verify", "--keys-from -", reason);
     }
     if !selected.is_given() {
         let given =
@@ -139,14 +139,14 @@ pub(crate) fn check(args: &Args) -> Result<(), String> {
         return match given.into_iter().find(|(_, is_given)| *is_given) {
             None => Ok(()),
             Some((option, _)) => Err(format!(
-                "{option} needs --prefix, --filter or --all: it is about listing the index"
+                "{option} needs --prefix, --filter or --all: it applies to listing the index"
             )),
         };
     }
     let name = selected.name();
     if selected.all && (selected.prefix.is_some() || selected.filter.is_some()) {
         let other = if selected.prefix.is_some() { "--prefix" } else { "--filter" };
-        return refused(name, other, "it selects every vector");
+        return rejected(name, other, "it selects every vector");
     }
     let other_keys = "keys come from the index or from you, not from both";
     for (other, is_given, reason) in [
@@ -157,24 +157,24 @@ pub(crate) fn check(args: &Args) -> Result<(), String> {
         (
             "--checkpoint",
             output_files.checkpoint.is_some(),
-            "a listing starts over; to go on after an interruption, run the same command again",
+            "a listing starts over; to continue after an interruption, run the same command again",
         ),
         ("--signing-time", how.signing_time.is_some(), "the dry run lists the index now"),
     ] {
         if is_given {
-            return refused(name, other, reason);
+            return rejected(name, other, reason);
         }
     }
     Ok(())
 }
 
-/// A listing that feeds a run.
+/// A listing that is the source of a run.
 pub(crate) struct Index {
     pub(crate) lister: KeyLister,
     pub(crate) matching: Matching,
 }
 
-/// Runs over a listing to the end. `renew` gives credentials to the listing, if they are renewed.
+/// Runs over a listing to the end. `renew` provides credentials to the listing if they expire.
 pub(crate) fn drive<O, P, Q>(
     run: Run<'_, O, P>,
     (client, options): (Client, &TransportOptions),
@@ -204,7 +204,7 @@ where
                     runtime.block_on(run.run_async(matching.stream(listed, sleep), send, sleep))
                 }
             };
-            // The run no longer needs a credential process that is still running.
+            // The run does not wait for a credential process that is still running.
             runtime.shutdown_background();
             outcome
         }
@@ -223,7 +223,7 @@ where
     })
 }
 
-/// Reports what makes a listing wait.
+/// Reports events that delay a listing.
 fn say(console: &Console, event: &ListEvent) {
     match event {
         ListEvent::OutageBegan { error, lasted, .. } => {
@@ -240,7 +240,7 @@ fn say(console: &Console, event: &ListEvent) {
     }
 }
 
-/// What to do about a listing that stopped.
+/// The advice for a listing that stopped.
 pub(crate) fn advice(error: &ListError, target: &Target) -> Option<String> {
     match error.reason() {
         StopReason::FilterIgnored => {
@@ -250,7 +250,7 @@ pub(crate) fn advice(error: &ListError, target: &Target) -> Option<String> {
     }
 }
 
-/// Takes the keys of a listing one by one, until `take` has enough or `stop` is used.
+/// Passes the keys of a listing to `take` until it returns `false` or `stop` is used.
 pub(crate) fn list(
     (client, options): (Client, &TransportOptions),
     lister: KeyLister,

@@ -1,5 +1,5 @@
-//! Reports an outage when it begins, every minute while it lasts, and when it ends. This does not
-//! depend on a terminal: a run that waits must report it.
+//! Reports an outage when it begins, every minute while it lasts, and when it ends, with or without
+//! a terminal.
 
 use std::time::{Duration, Instant};
 
@@ -39,13 +39,13 @@ impl OutageLines {
                 self.outage = None;
                 self.console.say(format_args!("deleting again after {}", clock(*lasted)));
             }
-            // The summary says why.
+            // The summary reports the error.
             Event::Stopped(_) => self.outage = None,
             _ => {}
         }
     }
 
-    /// Call this about every second.
+    /// To be called about once per second.
     pub(crate) fn show(&mut self) {
         let now = Instant::now();
         if let Some(outage) = self.outage.as_mut().filter(|outage| now - outage.told_at >= INTERVAL)
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_how_long_and_why() {
+    fn lines_report_duration_and_error() {
         let began = Instant::now();
         let outage = Outage {
             began,

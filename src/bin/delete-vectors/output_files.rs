@@ -1,4 +1,4 @@
-//! The output files of a run: keys that failed, why, and how far the run is.
+//! The output files of a run: failed keys with their errors, deleted keys, and the progress.
 
 use std::mem;
 use std::ops::Range;
@@ -26,7 +26,7 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// `keep`, so that each call writes.
 const INTERVAL: Duration = Duration::from_millis(900);
 
-/// From this number on, reading keys takes long enough to report it.
+/// From this number on, reading keys takes so long that it is reported.
 const MANY: u64 = 1_000_000;
 
 pub(crate) struct OutputFiles {
@@ -37,20 +37,20 @@ pub(crate) struct OutputFiles {
     /// The receipt.
     deleted_keys: Option<FailedKeysFile>,
     deleted_keys_path: Option<PathBuf>,
-    /// Where keys failed that are to be verified: unconfirmed ones, and others.
+    /// The positions of failed keys for `--verify`: unconfirmed ones, and others.
     failed_positions: Option<[Vec<Range<u64>>; 2]>,
     reading: Arc<Reading>,
-    /// The options that select the keys.
+    /// The options that give the keys.
     options: String,
     /// The errors of the keys in the file of failed keys.
     errors: Errors,
-    /// Keys that failed and are not in the file yet. Those that are not settled get there last: the
-    /// checkpoint does not cover them, and the run that resumes this one sends them.
+    /// Failed keys that are not in the file yet. Unsettled ones are written last, because the
+    /// checkpoint does not cover them, and a resumed run sends them again.
     failed: Vec<FailedKeys>,
     request_id: Option<String>,
     begun: Instant,
     saved_at: Option<Instant>,
-    /// Everything was written, and every key that was read has its final outcome.
+    /// Everything is written, and every key that was read has its final outcome.
     is_settled: bool,
     _locks: Vec<Lock>,
 }
@@ -82,8 +82,8 @@ impl OutputFiles {
         if let Some(Saved { run, failed_keys, .. }) = &resumed
             && run.settled().len() == 0
         {
-            // Nothing was done that another target or other keys could contradict, unless lines
-            // would be cut off.
+            // Ignored, because nothing settled can contradict another target or other keys. Not if
+            // lines would be truncated.
             let path = paths.failed_keys.as_ref().filter(|_| failed_keys.is_some());
             if path.and_then(|path| path.metadata().ok()).is_none_or(|metadata| metadata.len() == 0)
             {
@@ -134,7 +134,7 @@ impl OutputFiles {
         })
     }
 
-    /// The report of the run that this one resumes.
+    /// The report of the resumed run.
     pub(crate) fn resumed(&self) -> Option<Report> {
         self.resumed.as_ref().map(|saved| saved.run.report())
     }
@@ -156,15 +156,15 @@ impl OutputFiles {
         if run.check_target(target).is_err() {
             let this = BulkDelete::new(target, credentials, options)?.checkpoint();
             let (saved, this) = (run.target().escape_debug(), this.target().escape_debug());
-            return Err(self.refused(format_args!(
+            return Err(self.rejected(format_args!(
                 "the checkpoint is of {saved}, and this run deletes from {this}"
             )));
         }
         Ok(BulkDelete::resume(target, credentials, options, run)?)
     }
 
-    /// Reads the keys that the run of the checkpoint had, as far as it settled any, and compares
-    /// them.
+    /// Reads the keys again up to the last settled one, and compares them with those of the
+    /// checkpoint's run.
     ///
     /// # Errors
     ///
@@ -182,10 +182,10 @@ impl OutputFiles {
         }
         let (position, options) = (grouped(mark.position), options.escape_debug());
         Err(self
-            .refused(format_args!("the keys differ from those of its run before position {position} (that run had {options})")))
+            .rejected(format_args!("the keys differ from those of its run before position {position} (that run had {options})")))
     }
 
-    fn refused(&self, reason: impl std::fmt::Display) -> BoxError {
+    fn rejected(&self, reason: impl std::fmt::Display) -> BoxError {
         let path = self
             .checkpoint
             .as_ref()
@@ -195,8 +195,8 @@ impl OutputFiles {
         format!("--checkpoint {path}: {reason}\nhelp: {help}").into()
     }
 
-    /// Opens the output files and writes the first checkpoint, so that a full disk is found before
-    /// anything is sent.
+    /// Opens the output files and writes the first checkpoint, so that a full disk is detected
+    /// before the first request.
     pub(crate) fn begin(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         if let Some(path) = &self.failed_keys_path {
             let covered = self.resumed.as_ref().and_then(|saved| saved.failed_keys.as_ref());
@@ -246,7 +246,7 @@ impl OutputFiles {
         match event {
             Event::Deleted { batch, request_id, .. } => {
                 if let Some(file) = &mut self.deleted_keys {
-                    // An error is kept for the next save.
+                    // The error is kept until the next save.
                     let _ = file.write_deleted(&batch, request_id.as_deref(), SystemTime::now());
                 }
                 self.request_id = request_id;
@@ -263,19 +263,20 @@ impl OutputFiles {
         }
     }
 
-    /// Remembers where keys fail from now on, for [`failed_positions`](Self::failed_positions).
+    /// Records the positions of failed keys from now on, for
+    /// [`failed_positions`](Self::failed_positions).
     pub(crate) fn remember_failed_positions(&mut self) {
         self.failed_positions = Some(Default::default());
     }
 
-    /// Where keys failed that are unconfirmed, and where all others did.
+    /// The positions of unconfirmed keys, and of all other failed keys.
     pub(crate) fn failed_positions(&mut self) -> [Vec<Range<u64>>; 2] {
         self.failed_positions.take().unwrap_or_default().map(merged)
     }
 
-    /// Lists a key that is still there after the run.
+    /// Writes a key that still exists after the run.
     pub(crate) fn write_present(&mut self, key: &str) -> Result<(), BoxError> {
-        // After those that failed in the run.
+        // After the failed keys of the run.
         let failed = mem::take(&mut self.failed);
         self.write(failed)?;
         match &mut self.failed_keys {
@@ -284,7 +285,7 @@ impl OutputFiles {
         }
     }
 
-    /// Takes unconfirmed keys out of the file of failed keys, once all of them were looked up.
+    /// Removes unconfirmed keys from the file of failed keys, after all of them were looked up.
     pub(crate) fn drop_unconfirmed(&mut self) -> Result<(), BoxError> {
         let failed = mem::take(&mut self.failed);
         self.write(failed)?;
@@ -294,7 +295,7 @@ impl OutputFiles {
         }
     }
 
-    /// Writes the files if the last write is long enough ago.
+    /// Writes the files if the last write is old enough.
     pub(crate) fn keep(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         if self.saved_at.is_none_or(|at| at.elapsed() >= INTERVAL) {
             self.save(bulk)
@@ -303,8 +304,8 @@ impl OutputFiles {
         }
     }
 
-    /// Closes the files: keys that are not settled come last, and a checkpoint that is no
-    /// longer needed is removed.
+    /// Closes the files. Unsettled keys are written last, and a checkpoint that is no longer needed
+    /// is removed.
     pub(crate) fn end(&mut self, bulk: &BulkDelete, is_all_deleted: bool) -> Result<(), BoxError> {
         if !is_all_deleted {
             self.save(bulk)?;
@@ -329,15 +330,15 @@ impl OutputFiles {
         Ok(())
     }
 
-    /// What to do about keys that were not deleted; `None` if these files do not help.
+    /// The advice for keys that were not deleted; `None` if these files do not help.
     pub(crate) fn advice(&self, is_input_complete: bool) -> Option<String> {
-        let again = "what is gone already does no harm";
+        let again = "deleting a key twice is harmless";
         let checkpoint = self.checkpoint.as_ref().filter(|_| self.saved_at.is_some());
         let failed_keys =
             self.failed_keys.as_ref().filter(|file| self.is_settled && !file.is_empty());
         match (checkpoint, failed_keys) {
             (Some(_), _) if !self.is_settled || !is_input_complete => {
-                Some("to go on, run the same command again".to_owned())
+                Some("to continue, run the same command again".to_owned())
             }
             (_, Some(file)) => {
                 let (path, others) = (
@@ -367,20 +368,20 @@ impl OutputFiles {
         &self.errors
     }
 
-    /// The service's id of the latest request that deleted.
+    /// The request id of the latest deletion.
     pub(crate) fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// The time of this run and of the runs that it resumed.
+    /// The duration of this run and of the runs that it resumed.
     pub(crate) fn elapsed(&self) -> Duration {
         self.resumed.as_ref().map_or(Duration::ZERO, |saved| saved.elapsed) + self.begun.elapsed()
     }
 
-    /// Writes failed keys first: the checkpoint states that they are written.
+    /// Writes failed keys first, because the checkpoint covers them.
     fn save(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         self.saved_at = Some(Instant::now());
-        // Without a checkpoint no run resumes this one, and sends the others again.
+        // Without a checkpoint no run resumes this one and sends the other keys again.
         let is_final = |failed: &FailedKeys| {
             self.checkpoint.is_none() || bulk.settled().contains(failed.positions.first())
         };

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::args::Args;
 use crate::{checkpoint, lock};
 
-/// Checks that the files of the command line are different ones, however they are spelled.
+/// Checks that the files of the command line are different, with any spelling.
 ///
 /// # Errors
 ///
-/// If two options lead to the same file. The error names both.
+/// If two options have the same file. The error names both.
 pub(crate) fn check(args: &Args) -> Result<(), String> {
     let arrays = args
         .what
@@ -41,7 +41,7 @@ pub(crate) fn check(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
-/// `place` is where `written` writes to, itself or for a while.
+/// `place` is the path that `written` writes to, possibly only temporarily.
 fn differ(written: (&str, &Path), others: &[(&str, &Path)], place: &Path) -> Result<(), String> {
     let Some(place) = resolved(place) else { return Ok(()) };
     match others.iter().find(|(_, other)| resolved(other).as_ref() == Some(&place)) {
@@ -55,14 +55,14 @@ fn differ(written: (&str, &Path), others: &[(&str, &Path)], place: &Path) -> Res
     }
 }
 
-/// Checks that neither stdout nor stderr goes to the file: each has a position of its own, so that
-/// one writes over the other.
+/// Checks that neither stdout nor stderr is redirected to the file. Each has its own position, so
+/// one would overwrite the other.
 fn is_no_stream((option, path): (&str, &Path)) -> Result<(), String> {
     if path.as_os_str() == "-" {
-        // Of keys it is stdin.
+        // `-` means stdin for keys.
         let is_written = !option.starts_with("--keys");
         return if is_written {
-            Err(format!("{option} -: is no file; for stdout name /dev/stdout"))
+            Err(format!("{option} -: is not a file; for stdout use /dev/stdout"))
         } else {
             Ok(())
         };
@@ -108,8 +108,8 @@ fn is_same(_: &Metadata, _: &Metadata) -> bool {
     false
 }
 
-/// The file that a path leads to, which need not be there; `None` for devices and pipes, which
-/// several may write to, and for paths that lead nowhere.
+/// The resolved path of a file, which need not exist. `None` for devices and pipes, which can be
+/// shared, and for invalid paths.
 pub(crate) fn resolved(path: &Path) -> Option<PathBuf> {
     match fs::canonicalize(path) {
         Ok(path) => fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()).then_some(path),

@@ -15,23 +15,23 @@ use crate::keys::Reading;
 use crate::source::Source;
 use crate::text::{clock, grouped};
 
-/// How often a bar is drawn, and how often a line is written.
+/// How often the bar is drawn, and how often a line is written.
 const BAR_INTERVAL: Duration = Duration::from_millis(200);
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Rates are averages over this time.
+/// The time over which rates are averaged.
 const WINDOW: Duration = Duration::from_secs(10);
 
 const BAR: &str = "[{bar:24}] {percent:>3}%  {wide_msg}";
 const SPINNER: &str = "{spinner} {wide_msg}";
 
-/// A length that stands for all there is to read.
+/// The length of the bar for the whole input.
 const FULL: u64 = 10_000;
 
 pub(crate) struct Progress {
     look: Look,
     console: Console,
-    /// Bytes of all inputs, and how many were read.
+    /// The bytes of all inputs, and the bytes read.
     size: Option<u64>,
     bytes_read: Arc<AtomicU64>,
     reading: Arc<Reading>,
@@ -55,7 +55,7 @@ struct Sample {
 }
 
 impl Progress {
-    /// To be shown of a run over `source`, whose keys are counted in `reading`.
+    /// Shows a run over `source`. `reading` counts its keys.
     pub(crate) fn new(when: When, source: &Source, reading: Arc<Reading>) -> Self {
         let size = source.size();
         let look = match when {
@@ -92,7 +92,7 @@ impl Progress {
         self.console.clone()
     }
 
-    /// How often to observe `BulkDelete`, for the progress and for the checkpoint.
+    /// The interval of `Observer::progress`, for the progress and the checkpoint.
     pub(crate) fn interval(&self) -> Duration {
         if self.look == Look::Bar { BAR_INTERVAL } else { Duration::from_secs(1) }
     }
@@ -125,14 +125,14 @@ impl Progress {
         self.console.bar().finish_and_clear();
     }
 
-    /// Estimates how many bytes belong to settled keys. Keys are read ahead, so this is less than
-    /// the bytes that were read.
+    /// Estimates the bytes of settled keys. It is less than the bytes read, because keys are read
+    /// ahead.
     fn bytes_settled(&self, bulk: &BulkDelete) -> u64 {
         let share = bulk.settled().len() as f64 / self.reading.keys().max(1) as f64;
         (self.bytes_read.load(Ordering::Relaxed) as f64 * share.min(1.0)) as u64
     }
 
-    /// Keys a second, lately.
+    /// The recent rate in keys per second.
     fn rate(&self, now: Instant) -> f64 {
         let (first, last) = (self.samples[0], self.samples[self.samples.len() - 1]);
         let time = (now - first.at).as_secs_f64();
@@ -145,15 +145,15 @@ impl Progress {
     }
 }
 
-/// The time left for `size` bytes at the recent rate. `None` if nothing was settled: the estimate
-/// of settled bytes may even decrease while keys are read ahead.
+/// The time left for `size` bytes at the recent rate. `None` if no key was settled recently. The
+/// estimate of settled bytes can even decrease while keys are read ahead.
 fn time_left(size: u64, before: u64, after: u64, time: Duration) -> Option<Duration> {
     let settled = after.checked_sub(before)?;
     let seconds = size.saturating_sub(after) as f64 / settled as f64 * time.as_secs_f64();
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// Keys that have their outcome.
+/// The number of keys with an outcome.
 fn settled(report: &Report) -> u64 {
     report.pushed - report.pending()
 }
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_keys_rate_time_and_what_went_wrong() {
+    fn lines_show_keys_rate_time_and_problems() {
         let mut report = Report::default();
         (report.pushed, report.deleted, report.throttled, report.retries) = (5000, 4000, 12, 3);
         let minutes = Some(Duration::from_secs(600));
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_left_in_proportion_to_bytes() {
+    fn time_left_is_proportional_to_bytes() {
         let seconds = Duration::from_secs;
         assert_eq!(time_left(1000, 100, 200, seconds(2)), Some(seconds(16)));
         assert_eq!(time_left(1000, 900, 1100, seconds(2)), Some(seconds(0)));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_are_templates() {
+    fn templates_are_valid() {
         for template in [BAR, SPINNER] {
             ProgressStyle::with_template(template).unwrap();
         }

@@ -15,19 +15,19 @@ use crate::text::{count, grouped};
 pub(crate) struct Question<'a> {
     pub(crate) target: &'a Target,
     pub(crate) source: &'a Source,
-    /// The keys of the source, if they are known.
+    /// The keys of the source, if known.
     pub(crate) survey: Option<Survey>,
-    /// The report of the run that is resumed.
+    /// The report of the resumed run.
     pub(crate) resumed: Option<Report>,
 }
 
-/// Whether there is a terminal to ask on.
-pub(crate) fn can_be_asked() -> bool {
+/// Whether there is a terminal for the question.
+pub(crate) fn has_terminal() -> bool {
     terminal().is_ok()
 }
 
-/// Asks on the terminal whether to continue, even if stdin is redirected. Anything but a yes, or
-/// but `password` if there is one, is a no.
+/// Asks on the terminal whether to continue, even if stdin is redirected. The answer must be a yes,
+/// or `password` if there is one.
 pub(crate) fn is_confirmed(question: &str, password: Option<&str>) -> Result<bool, QuestionError> {
     let (input, output) = terminal().map_err(|_| QuestionError::NoTerminal)?;
     ask(question, password, BufReader::new(input), output).map_err(QuestionError::Io)
@@ -51,7 +51,7 @@ impl fmt::Display for Question<'_> {
                     None => {}
                 }
             }
-            // Of keys on the command line it would be known.
+            // Keys on the command line would be counted.
             None => write!(f, "Delete all keys in {}", names.escape_debug())?,
         }
         write!(
@@ -86,14 +86,14 @@ fn ask(
     })
 }
 
-/// The terminal that the program was started from.
+/// The controlling terminal of the program.
 fn terminal() -> io::Result<(File, File)> {
     let (input, output) =
         if cfg!(windows) { ("CONIN$", "CONOUT$") } else { ("/dev/tty", "/dev/tty") };
     Ok((File::open(input)?, File::options().write(true).open(output)?))
 }
 
-/// Why the prompt got no answer.
+/// The reason why the prompt got no answer.
 #[derive(Debug)]
 pub(crate) enum QuestionError {
     NoTerminal,
@@ -104,7 +104,7 @@ impl fmt::Display for QuestionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTerminal => {
-                f.write_str("deleting is irreversible, and there is no terminal to ask on: use --force not to be asked")
+                f.write_str("deleting is irreversible, and there is no terminal for the question: use --force to skip it")
             }
             Self::Io(error) => write!(f, "cannot ask whether to delete: {error}"),
         }
@@ -167,13 +167,13 @@ mod tests {
         let expected =
             format!("Delete 200,001 keys from {}, first .. doc-200000,{PLACE}", path.display());
         assert_eq!(question("vectorindex1", &source, None), expected);
-        // The survey takes nothing from the run.
+        // The survey does not consume keys of the run.
         assert_eq!(source.count(), 200_001);
         std::fs::remove_file(&path).unwrap();
     }
 
     #[test]
-    fn names_inputs_of_unknown_length_and_what_was_done() {
+    fn names_inputs_of_unknown_length_and_resumed_runs() {
         let null = Source::open(&[], &["/dev/null".into()], Rules::default()).unwrap();
         let mut report = Report::default();
         report.pushed = 1_234_567;
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_yes_is_a_yes() {
+    fn only_yes_confirms() {
         let answered = |answer: &str| ask("?", None, answer.as_bytes(), io::sink()).unwrap();
         for answer in ["y\n", "Y\n", "yes\r\n", " YES \n", "y"] {
             assert!(answered(answer), "{answer:?}");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_name_of_the_index_is_its_name() {
+    fn only_the_index_name_confirms_all() {
         let typed = |answer: &str| ask("?", Some("docs"), answer.as_bytes(), io::sink()).unwrap();
         assert!(typed("docs\n") && typed(" docs \r\n"));
         for answer in ["", "\n", "y\n", "yes\n", "Docs\n", "docs2\n"] {

@@ -9,10 +9,10 @@ use oss_delete_vectors::{Credentials, Target};
 
 use crate::output_files::BoxError;
 
-/// Vectors in the index at the start.
+/// The initial number of vectors in the index.
 const VECTORS: u64 = 999;
 
-/// An emulator that is served for as long as this lives.
+/// An emulator that is served until this is dropped.
 pub(crate) struct Rehearsal {
     emulator: Arc<Mutex<Emulator>>,
     target: Target,
@@ -20,7 +20,8 @@ pub(crate) struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Serves the bucket of `target`, its index holding doc-001 to doc-999, to `credentials`.
+    /// Serves the bucket of `target` with doc-001 to doc-999 in its index. `credentials` may delete
+    /// them.
     pub(crate) fn start(target: &Target, credentials: Credentials) -> Result<Self, BoxError> {
         let keys = (1..=VECTORS).map(|number| format!("doc-{number:03}"));
         let emulator = Arc::new(Mutex::new(Emulator::with_vectors(target, credentials, keys)?));
@@ -36,12 +37,12 @@ impl Rehearsal {
         Ok(Self { emulator, target, _server: server })
     }
 
-    /// The same index, at the emulator's address.
+    /// The same index at the emulator's address.
     pub(crate) fn target(&self) -> &Target {
         &self.target
     }
 
-    /// What has become of the index.
+    /// The number of vectors in the index, initially and now.
     pub(crate) fn vectors(&self) -> Vectors {
         let index_name = self.target.index_name().unwrap_or_default();
         let emulator = self.emulator.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +51,7 @@ impl Rehearsal {
     }
 }
 
-/// How many vectors the emulator's index held, and holds.
+/// The number of vectors in the emulator's index, before and now.
 pub(crate) struct Vectors {
     pub(crate) before: u64,
     pub(crate) after: u64,

@@ -11,28 +11,27 @@ use std::sync::atomic::AtomicU64;
 use std::{error, fmt, vec};
 
 use self::counted::Counted;
-use crate::key_lines::{BadLine, KeyInput, KeyLines, Refusal, Rules, input};
+use crate::key_lines::{BadLine, KeyInput, KeyLines, Rejection, Rules, input};
 use crate::{input_text, key_list};
 
-/// The maximum size of a JSON array, which is held in memory.
+/// The maximum size of a JSON array, which is read into memory.
 const LONGEST_ARRAY: u64 = 8 * 1024 * 1024;
 
 type Reader = BufReader<Counted<Box<dyn Read + Send>>>;
 
-/// The maximum number of bytes to read for the confirmation prompt, which shows the number of keys:
-/// some seconds of reading.
+/// The maximum number of bytes to count for the confirmation prompt. This takes some seconds.
 const LONGEST_SURVEY: u64 = 256 * 1024 * 1024;
 
-/// The name of an array on the command line. It is not shown: such an input has no name of its own.
+/// The name of an array on the command line. It is not shown, because such an input has no name.
 const ARGUMENT: &str = "--keys";
 
-/// All inputs, in the order of the command line: `--keys` before `--keys-from`. An iterator of
+/// All inputs in the order of the command line, `--keys` before `--keys-from`, as an iterator of
 /// keys.
 pub(crate) struct Source {
     inputs: VecDeque<(String, Input)>,
-    /// Some inputs are read as a stream.
+    /// Whether some inputs are streams.
     is_stream: bool,
-    /// Bytes in all inputs, if every size is known.
+    /// The bytes of all inputs, if every size is known.
     size: Option<u64>,
     read: Arc<AtomicU64>,
     skips_bad_lines: bool,
@@ -45,10 +44,10 @@ enum Input {
     Lines(KeyLines<Reader>),
 }
 
-/// All keys of inputs that can be read twice.
+/// The keys of all inputs, if they can be read twice.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
-    /// Duplicates among them.
+    /// The number of keys, including duplicates.
     pub(crate) keys: u64,
     /// The first key and the last one.
     pub(crate) ends: Option<(String, String)>,
@@ -65,8 +64,8 @@ impl Survey {
 }
 
 impl Source {
-    /// Opens all inputs. Reads JSON arrays completely and the beginning of the others. Input that
-    /// is clearly not lines of keys is rejected here.
+    /// Opens all inputs. Reads JSON arrays completely and the beginning of the others. Rejects
+    /// input that is obviously not lines of keys.
     pub(crate) fn open(
         arrays: &[String],
         paths: &[PathBuf],
@@ -83,7 +82,7 @@ impl Source {
         let stdin = |paths: &[PathBuf]| paths.iter().filter(|path| path.as_os_str() == "-").count();
         let lists = arrays.iter().filter(|list| *list == STDIN).count();
         if lists > 1 || (lists == 1 && stdin(paths) > 0) {
-            return Err(SourceError::new(LIST, "stdin is given twice, and can be read once"));
+            return Err(SourceError::new(LIST, "stdin is given twice, but can be read only once"));
         }
         for array in arrays {
             let (name, text) = read_list(array)?;
@@ -92,20 +91,20 @@ impl Source {
         }
         let mut pipes = Vec::new();
         for path in paths {
-            // Two readers of one pipe tear its lines between them.
+            // Two readers of one pipe would split its lines between them.
             if let Some(pipe) = input::pipe(path) {
                 if pipes.contains(&pipe) {
                     let option = format!("--keys-from {}", path.display());
                     return Err(SourceError::new(
                         &option,
-                        "this pipe is given twice, and can be read once",
+                        "this pipe is given twice, but can be read only once",
                     ));
                 }
                 pipes.push(pipe);
             }
-            let input = KeyInput::open(path, rules).map_err(|refusal| SourceError {
+            let input = KeyInput::open(path, rules).map_err(|rejection| SourceError {
                 input: format!("--keys-from {}", input::name(path)),
-                refusal,
+                rejection,
             })?;
             source.add(input);
         }
@@ -114,7 +113,7 @@ impl Source {
 
     fn add(&mut self, input: KeyInput) {
         let KeyInput { name, syntax, reader, file } = input;
-        // stdin has a size too if it is a file, but cannot be read twice.
+        // stdin has a size as well if it is a file, but cannot be read twice.
         let size = file.as_ref().filter(|file| file.has_name()).map(|file| file.size());
         let reader =
             BufReader::with_capacity(64 * 1024, Counted::new(reader, Arc::clone(&self.read)));
@@ -123,8 +122,8 @@ impl Source {
         self.inputs.push_back((name, Input::Lines(KeyLines::new(reader, syntax, file))));
     }
 
-    /// Reads all inputs once, in addition to the run, to find which keys they hold. `None` if
-    /// one of them can only be read once, or if they have more than 256 MiB together.
+    /// Reads all inputs once more to count their keys. `None` if one of them can only be read once,
+    /// or if they have more than 256 MiB together.
     ///
     /// # Errors
     ///
@@ -156,8 +155,8 @@ impl Source {
         Ok(Some(survey))
     }
 
-    /// The same inputs from their beginning, to read them once more. `None` if one of them can only
-    /// be read once.
+    /// The same inputs from their beginning, to read them again. `None` if one of them can only be
+    /// read once.
     ///
     /// # Errors
     ///
@@ -190,23 +189,23 @@ impl Source {
         Ok(Some(source))
     }
 
-    /// The number of bytes to read, if it is known in advance.
+    /// The number of bytes to read, if known in advance.
     pub(crate) fn size(&self) -> Option<u64> {
         self.size.filter(|_| self.is_stream)
     }
 
-    /// The live counter of the bytes that were read.
+    /// The live counter of bytes read.
     pub(crate) fn bytes_read(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.read)
     }
 
-    /// The names of all inputs that have one, for people.
+    /// The names of all inputs that have one, for messages.
     pub(crate) fn names(&self) -> String {
         let names = self.inputs.iter().map(|(name, _)| name.as_str());
         names.filter(|name| *name != ARGUMENT).collect::<Vec<_>>().join(", ")
     }
 
-    /// The names of inputs that ended without a key since this was last asked.
+    /// The names of inputs that ended without a key since the last call.
     pub(crate) fn take_empty(&mut self) -> Vec<String> {
         std::mem::take(&mut self.empty)
     }
@@ -234,16 +233,16 @@ impl Iterator for Source {
     }
 }
 
-/// What else to do about a line without a key.
+/// Additional advice for a line without a key.
 pub(crate) const SKIP: &str = "with --on-bad-key skip, which skips such lines";
 
 /// An error while an input is read, with its place: `keys.txt, line 7: not UTF-8`.
 #[derive(Debug, Clone)]
 pub(crate) struct InputError {
     pub(crate) text: String,
-    /// What to do about it, if there is more to do than to correct a line.
+    /// The advice, if it is more than to correct a line.
     pub(crate) help: Option<&'static str>,
-    /// A line is bad, and those after it can be read.
+    /// The line is invalid, but later lines can be read.
     pub(crate) can_go_on: bool,
 }
 
@@ -254,7 +253,7 @@ impl InputError {
     }
 }
 
-/// With the help on a line of its own.
+/// With the advice on its own line.
 impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
@@ -268,20 +267,19 @@ impl fmt::Display for InputError {
 
 impl error::Error for InputError {}
 
-/// The option, in errors.
+/// The option, for errors.
 const LIST: &str = "--keys";
 
-/// Stands for stdin, as in ossutil.
+/// Means stdin, as in ossutil.
 const STDIN: &str = "-";
 
-/// The name and the text of the argument of `--keys`: the keys, `file://PATH` of a file that holds
-/// them, or `-`.
+/// The name and the text of an argument of `--keys`: the keys, `file://PATH`, or `-`.
 fn read_list(argument: &str) -> Result<(String, String), SourceError> {
     let (name, read): (_, io::Result<Box<dyn Read>>) = match argument.strip_prefix("file://") {
         Some(path) => (path, File::open(path).map(|file| Box::new(file) as _)),
         None if argument == STDIN => ("stdin", Ok(Box::new(io::stdin()))),
         None => {
-            key_list::refuse_path(argument).map_err(|reason| SourceError::new(LIST, reason))?;
+            key_list::reject_path(argument).map_err(|reason| SourceError::new(LIST, reason))?;
             let text = input_text::without_mark(argument.as_bytes());
             return Ok((ARGUMENT.to_owned(), String::from_utf8_lossy(text).into_owned()));
         }
@@ -297,36 +295,36 @@ fn read_list(argument: &str) -> Result<(String, String), SourceError> {
     };
     let content =
         read().map_err(|error| SourceError::new(LIST, format!("cannot read {name:?}: {error}")))?;
-    let refused = |reason, help| SourceError {
+    let rejected = |reason, help| SourceError {
         input: LIST.to_owned(),
-        refusal: Refusal { line: None, reason, help },
+        rejection: Rejection { line: None, reason, help },
     };
     let content = input_text::checked(&content)
-        .map_err(|not_text| refused(format!("{name:?} {not_text}"), Some(not_text.help())))?;
+        .map_err(|not_text| rejected(format!("{name:?} {not_text}"), Some(not_text.help())))?;
     let text =
-        str::from_utf8(content).map_err(|_| refused(format!("{name:?} is not UTF-8"), None))?;
+        str::from_utf8(content).map_err(|_| rejected(format!("{name:?} is not UTF-8"), None))?;
     Ok((name.to_owned(), text.to_owned()))
 }
 
-/// An input that cannot be used, found before anything is sent.
+/// An input that cannot be used. Found before the first request.
 #[derive(Debug)]
 pub(crate) struct SourceError {
     input: String,
-    refusal: Refusal,
+    rejection: Rejection,
 }
 
 impl SourceError {
     fn new(input: &str, reason: impl fmt::Display) -> Self {
         Self {
             input: input.to_owned(),
-            refusal: Refusal { line: None, reason: reason.to_string(), help: None },
+            rejection: Rejection { line: None, reason: reason.to_string(), help: None },
         }
     }
 }
 
 impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.input, self.refusal)
+        write!(f, "{}{}", self.input, self.rejection)
     }
 }
 

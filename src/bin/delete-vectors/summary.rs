@@ -15,34 +15,34 @@ use crate::source::{InputError, SKIP};
 use crate::text::{clock, count, grouped, json_line};
 use crate::verify::{INTERRUPTED, Verified};
 
-/// The result of a run, and what is reported about it.
+/// The result of a run, and everything that is reported about it.
 pub(crate) struct Summary<'a> {
     pub(crate) target: &'a Target,
     pub(crate) report: Report,
     pub(crate) stopped: Option<Stopped>,
     /// Every key of the input was read.
     pub(crate) input_complete: bool,
-    /// Lines that were skipped.
+    /// The number of skipped lines.
     pub(crate) bad_lines: u64,
     pub(crate) output_files: &'a mut OutputFiles,
     pub(crate) elapsed: Duration,
     pub(crate) emulator: Option<Vectors>,
-    /// The listing that the keys came from.
+    /// The listing that is the source of the keys.
     pub(crate) index: Option<Listing>,
-    /// What became of `--verify`.
+    /// The result of `--verify`.
     pub(crate) verified: Option<Result<Verified, String>>,
 }
 
-/// How a listing ended that the keys came from.
+/// The end of a listing that is the source of the keys.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Listing {
-    /// How many times the index was listed.
+    /// The number of times the index was listed.
     pub(crate) passes: u32,
-    /// The last time it held no selected key.
+    /// Whether the last listing found no selected key.
     pub(crate) is_clear: bool,
 }
 
-/// Why a run stopped before its end.
+/// The reason why a run stopped before its end.
 pub(crate) enum Stopped {
     /// The user did not confirm the deletion.
     Declined,
@@ -52,9 +52,9 @@ pub(crate) enum Stopped {
     Unwritten(String),
     /// The input cannot be read any further.
     Unreadable(InputError),
-    /// A line that holds no key.
+    /// A line without a key.
     BadLine(InputError),
-    /// The listing that the keys come from.
+    /// The listing that is the source of the keys.
     Listing(ListError),
     Run(RunError),
 }
@@ -64,7 +64,7 @@ impl Stopped {
         if error.can_go_on { Self::BadLine(error) } else { Self::Unreadable(error) }
     }
 
-    /// Whether `error` has already been reported as the reason.
+    /// Whether `error` was already reported as the reason.
     pub(crate) fn is_because(&self, error: &str) -> bool {
         matches!(self, Self::Unwritten(reason) if reason == error)
     }
@@ -86,10 +86,10 @@ impl Summary<'_> {
             }
     }
 
-    /// What the run came to. `was_sent`: a request left.
+    /// The exit code. `was_sent`: a request was sent.
     ///
-    /// A run that stopped has the code of its reason, whatever it deleted before. One that went to
-    /// its end without a deletion has the code of its errors, if they agree.
+    /// A run that stopped has the code of its reason, even if it deleted keys. A run that ended
+    /// without a deletion has the code of its errors, if they agree.
     pub(crate) fn exit(&self, was_sent: bool) -> Exit {
         match &self.stopped {
             _ if self.is_all_deleted() => Exit::Done,
@@ -100,21 +100,21 @@ impl Summary<'_> {
             None if self.verified == Some(Err(INTERRUPTED.to_owned())) => Exit::Interrupted,
             None if self.verified.is_some() => Exit::Incomplete,
             None if self.report.deleted == 0 => match self.output_files.errors().have_response() {
-                Some(true) => Exit::Refused,
-                Some(false) => Exit::Unreached,
+                Some(true) => Exit::Rejected,
+                Some(false) => Exit::Unreachable,
                 None => Exit::Incomplete,
             },
             _ => Exit::Incomplete,
         }
     }
 
-    /// Writes what remains to the output files, and closes them.
+    /// Writes the rest to the output files, and closes them.
     pub(crate) fn close_output_files(&mut self, bulk: &BulkDelete) -> Result<(), BoxError> {
         let is_all_deleted = self.is_all_deleted();
         self.output_files.end(bulk, is_all_deleted)
     }
 
-    /// One or two lines.
+    /// The text of one or two lines.
     pub(crate) fn to_text(&self) -> String {
         let Report {
             deleted,
@@ -184,7 +184,7 @@ impl Summary<'_> {
         text
     }
 
-    /// One object on one line.
+    /// A JSON object on one line.
     pub(crate) fn to_json(&self) -> String {
         let Report {
             deleted,
@@ -236,7 +236,7 @@ impl Summary<'_> {
         json_line(&summary)
     }
 
-    /// Lines for stderr: what went wrong, the effect on the vectors, and what to do about it.
+    /// Lines for stderr: the problem, its effect on the vectors, and the advice.
     pub(crate) fn complaints(&self) -> Vec<String> {
         if matches!(self.stopped, Some(Stopped::Declined)) {
             return vec!["note: nothing was sent".to_owned()];
@@ -323,7 +323,7 @@ impl Summary<'_> {
         reason.attempt_error()
     }
 
-    /// What to do about the input that ended the run.
+    /// The advice for the input that ended the run.
     fn reading_help(&self) -> Option<&'static str> {
         match self.stopped.as_ref()? {
             Stopped::Unreadable(error) | Stopped::BadLine(error) => error.help,
@@ -350,7 +350,7 @@ impl Summary<'_> {
             None if self.reading_help().is_some() => self.reading_help().map(str::to_owned),
             None if matches!(self.stopped, Some(Stopped::BadLine(_))) => {
                 let how = if self.output_files.can_be_resumed() {
-                    "to go on, run the same command again"
+                    "to continue, run the same command again"
                 } else {
                     "correct it, or try again"
                 };
@@ -358,9 +358,9 @@ impl Summary<'_> {
             }
             None => {
                 if self.index.is_some() {
-                    return Some("to go on, run the same command again".to_owned());
+                    return Some("to continue, run the same command again".to_owned());
                 }
-                let again = "send them again: what is gone already does no harm";
+                let again = "send them again: deleting a key twice is harmless";
                 self.output_files
                     .advice(self.input_complete)
                     .or_else(|| (self.report.unconfirmed > 0).then(|| again.to_owned()))

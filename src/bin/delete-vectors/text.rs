@@ -34,11 +34,11 @@ pub(crate) fn clock(time: Duration) -> String {
     }
 }
 
-/// `2026-11-26T10:35:01Z`; years before 1970 as 1970.
+/// `2026-11-26T10:35:01Z`. Times before 1970 are shown as 1970.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March end with the leap day: 146,097 days are 400 years.
+    // With years that begin in March, the leap day is last. 146,097 days are 400 years.
     let day = days + 719_468;
     let (era, day) = (day / 146_097, day % 146_097);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
@@ -51,7 +51,7 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Formats `value` on one line, safe for a terminal: text of a server may hold C1 controls, line
+/// Formats `value` on one line, safe for a terminal. Text of a server may contain C1 controls, line
 /// separators and direction marks, which JSON does not escape. They occur only in strings, where
 /// `\uXXXX` means the same.
 pub(crate) fn json_line(value: &Value) -> String {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_as_many_parts_as_they_need() {
+    fn times_have_only_the_necessary_parts() {
         for (seconds, text) in
             [(7, "0:07"), (754, "12:34"), (3723, "1:02:03"), (9 * 86_400 + 7384, "9 d 02:03:04")]
         {

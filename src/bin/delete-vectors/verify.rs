@@ -1,4 +1,4 @@
-//! `--verify`: keys are looked up again after the run. And the listings beside the run.
+//! `--verify`: looks up keys again after the run. Also other listings before and after the run.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,13 +17,13 @@ use crate::output_files::{BoxError, OutputFiles};
 use crate::question;
 use crate::source::Source;
 
-/// Lookups at the same time.
+/// The number of concurrent lookups.
 const REQUESTS: u8 = 8;
 
-/// Why keys were not looked up: Ctrl-C.
+/// The reason if Ctrl-C ended a lookup.
 pub(crate) const INTERRUPTED: &str = "interrupted";
 
-/// What it takes to ask the service about keys.
+/// The parts of a lookup.
 pub(crate) struct Lookups<'a> {
     pub(crate) target: &'a Target,
     pub(crate) credentials: &'a CredentialSource,
@@ -35,14 +35,14 @@ pub(crate) struct Lookups<'a> {
     pub(crate) stop: StopHandle,
 }
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Verified {
-    /// Keys that were looked up.
+    /// The number of keys looked up.
     pub(crate) keys: u64,
-    /// Those of them that are still there.
+    /// The keys of these that still exist.
     pub(crate) present: u64,
-    /// Unconfirmed keys that are gone.
+    /// Unconfirmed keys that do not exist.
     pub(crate) confirmed: u64,
 }
 
@@ -58,13 +58,20 @@ impl Lookups<'_> {
         mut take: impl FnMut(String) -> bool,
     ) -> Result<Result<ListReport, ListError>, BoxError> {
         let renew = Provider::of(self.credentials);
-        let goes_on = |key| !self.interrupts.any() && take(key);
+        let take_unless_interrupted = |key| !self.interrupts.any() && take(key);
         let transport = (self.client, self.options);
-        let listed = matching::list(transport, lister, renew, &self.console, &self.stop, goes_on)?;
+        let listed = matching::list(
+            transport,
+            lister,
+            renew,
+            &self.console,
+            &self.stop,
+            take_unless_interrupted,
+        )?;
         if self.interrupts.any() { Err(INTERRUPTED.into()) } else { Ok(listed) }
     }
 
-    /// Counts what is selected, for a moment or to the end.
+    /// Counts the selected keys, for a moment or to the end.
     pub(crate) fn count(
         &self,
         selection: &Selection,
@@ -74,8 +81,8 @@ impl Lookups<'_> {
         Counted::count(is_all, |take| self.list(lister, take).map(|listed| listed.map(drop)))
     }
 
-    /// Counts for a moment, and asks whether to continue, even if nothing was found: the run may
-    /// find something.
+    /// Counts for a moment, and asks whether to continue. Also asks if nothing was found yet,
+    /// because the run may find keys.
     pub(crate) fn is_confirmed(
         &self,
         selection: &Selection,
@@ -88,20 +95,20 @@ impl Lookups<'_> {
         Ok(Ok(question::is_confirmed(&question.to_string(), question.password())?))
     }
 
-    /// Looks up the keys of a run that went to its end: first the unconfirmed ones, then the
-    /// deleted ones. Those that are still there are written to the file of failed keys.
+    /// Looks up the keys of a finished run: first the unconfirmed ones, then the deleted ones.
+    /// Those that still exist are written to the file of failed keys.
     pub(crate) fn verify(
         &self,
         source: Option<Source>,
         position: u64,
         output_files: &mut OutputFiles,
     ) -> Result<Verified, BoxError> {
-        let source = source.expect("it was checked before the run");
+        let source = source.expect("checked before the run");
         let [unconfirmed, others] = output_files.failed_positions();
         let failed = merged(unconfirmed.iter().chain(&others).cloned().collect());
         let mut verified = Verified::default();
         if !unconfirmed.is_empty() {
-            let again = source.again()?.expect("it was opened again before");
+            let again = source.again()?.expect("opened again before the run");
             let (keys, present) = self.look_up(again, In(unconfirmed, position), output_files)?;
             verified = Verified { keys, present, confirmed: keys - present };
         }
@@ -112,7 +119,7 @@ impl Lookups<'_> {
         Ok(verified)
     }
 
-    /// Lists once more what a run over a listing left, unless its last pass found nothing.
+    /// Lists again after a run over a listing, unless its last pass found nothing.
     pub(crate) fn verify_listing(
         &self,
         selection: &Selection,
@@ -135,7 +142,7 @@ impl Lookups<'_> {
         Ok(verified)
     }
 
-    /// How many keys were looked up, and how many of them are there.
+    /// Returns the number of keys looked up, and how many of them exist.
     fn look_up(
         &self,
         source: Source,
@@ -144,7 +151,7 @@ impl Lookups<'_> {
     ) -> Result<(u64, u64), BoxError> {
         let failure = Arc::new(Mutex::new(None));
         let failed = Arc::clone(&failure);
-        // What was skipped before is skipped again: a position counts the keys alone.
+        // Lines that the run skipped are skipped again, because positions count only keys.
         let read = source.filter(|key| !key.as_ref().is_err_and(|error| error.can_go_on));
         let chosen = read.enumerate().map_while(move |(position, key)| match key {
             Ok(key) => Some(positions.has(position as u64).then_some(key)),
@@ -177,10 +184,10 @@ trait Positions {
     fn has(&self, position: u64) -> bool;
 }
 
-/// These positions, before the end.
+/// The positions in these ranges, before the end.
 struct In(Vec<Range<u64>>, u64);
 
-/// All others, before the end.
+/// All other positions before the end.
 struct NotIn(Vec<Range<u64>>, u64);
 
 impl Positions for In {
@@ -200,7 +207,7 @@ fn has(ranges: &[Range<u64>], position: u64) -> bool {
     ranges.get(after).is_some_and(|range| range.start <= position)
 }
 
-/// In rising order, none touching the next.
+/// In ascending order, with touching ranges merged.
 pub(crate) fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     ranges.sort_unstable_by_key(|range| range.start);
     let mut merged: Vec<Range<u64>> = Vec::new();

@@ -1,4 +1,4 @@
-//! Detects the format of an input, from the option or else from its name and first lines.
+//! Detects the format of an input from the option, or from its name and first lines.
 
 use std::fmt;
 use std::path::Path;
@@ -9,30 +9,30 @@ use serde_json::Value;
 use super::unlike::Unlike;
 use crate::input_text;
 
-/// What a line holds.
+/// The format of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    // A key as it is.
+    // The line is the key.
     Lines,
     // A JSON string, or an object with the member `key`.
     Jsonl,
 }
 
-/// What the options say about lines.
+/// The options for lines.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rules {
     /// `None`: detected for each input.
     pub(crate) format: Option<Format>,
-    /// Lines that hold no key are left out, and do not end the run.
+    /// Whether lines without a key are skipped, and do not end the run.
     pub(crate) skips_bad_lines: bool,
 }
 
-/// How the lines of an input are read.
+/// How the lines of an input are parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Syntax {
-    /// A key as it is, whatever it looks like.
+    /// The line is the key, without checks.
     Given,
-    /// A key as it is, unless it looks like something else.
+    /// The line is the key, unless it looks like something else.
     Guessed,
     Json,
 }
@@ -41,12 +41,12 @@ pub(crate) enum Syntax {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample<'a> {
     pub(crate) bytes: &'a [u8],
-    /// There is no more.
+    /// Whether this is the whole input.
     pub(crate) is_all: bool,
 }
 
 impl<'a> Sample<'a> {
-    /// The complete lines that are UTF-8 and not blank, each with its number.
+    /// The complete UTF-8 lines that are not blank, each with its number.
     fn lines(self) -> impl Iterator<Item = (u64, &'a str)> + Clone {
         let Self { bytes, is_all } = self;
         let complete = if is_all {
@@ -62,8 +62,9 @@ impl<'a> Sample<'a> {
         (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty())
     }
 
-    /// Whether its complete lines say how it is read: one that is not blank, or two where the first
-    /// may be the first one of a table. Otherwise it would depend on the time at which lines come.
+    /// Whether its complete lines decide the format: one line that is not blank, or two if the
+    /// first one may be the heading of a table. Otherwise the format would depend on when lines
+    /// arrive.
     pub(crate) fn is_enough(self, rules: Rules) -> bool {
         let complete = self.bytes.iter().rposition(|&b| b == b'\n').unwrap_or(0);
         let has_line = !input_text::without_mark(&self.bytes[..complete]).trim_ascii().is_empty();
@@ -75,9 +76,9 @@ impl<'a> Sample<'a> {
 }
 
 impl Syntax {
-    /// Decides how an input is read. It is rejected before any key is returned.
-    pub(crate) fn of(sample: Sample<'_>, path: &Path, rules: Rules) -> Result<Self, Refusal> {
-        input_text::checked(sample.bytes).map_err(|not_text| Refusal {
+    /// Decides how an input is parsed. Rejects it before any key is returned.
+    pub(crate) fn of(sample: Sample<'_>, path: &Path, rules: Rules) -> Result<Self, Rejection> {
+        input_text::checked(sample.bytes).map_err(|not_text| Rejection {
             line: None,
             reason: not_text.to_string(),
             help: Some(not_text.help()),
@@ -91,7 +92,7 @@ impl Syntax {
                     let reason =
                         format!("is a line of --failed-keys ({}), not a key", excerpt(line));
                     let help = "leave out --keys-format lines: such files are recognised, and read as JSON Lines";
-                    return Err(Refusal::new(Some(number), reason, help));
+                    return Err(Rejection::new(Some(number), reason, help));
                 }
                 _ => Self::Given,
             },
@@ -100,21 +101,21 @@ impl Syntax {
         };
         match syntax {
             Self::Given => {}
-            Self::Guessed => refuse_unlike(sample, rules)?,
+            Self::Guessed => reject_unlike(sample, rules)?,
             Self::Json => {
                 if let Some((number, line)) = first.filter(|_| !rules.skips_bad_lines) {
-                    refuse_not_json(number, line)?;
+                    reject_not_json(number, line)?;
                 }
             }
         }
         Ok(syntax)
     }
 
-    /// By the ending of a file's name.
-    fn of_name(path: &Path) -> Result<Self, Refusal> {
+    /// By the file extension.
+    fn of_name(path: &Path) -> Result<Self, Rejection> {
         match path.extension().unwrap_or_default().to_ascii_lowercase().to_str() {
             Some("jsonl" | "ndjson") => Ok(Self::Json),
-            Some("json") => Err(Refusal::new(
+            Some("json") => Err(Rejection::new(
                 None,
                 "a .json file holds one array, not one key per line",
                 "give an array with --keys file://PATH; \
@@ -125,26 +126,26 @@ impl Syntax {
     }
 }
 
-/// Refuses lines that are no keys, as far as the sample goes. Where bad lines are left out, the
-/// first one counts, and all together.
-fn refuse_unlike(sample: Sample<'_>, rules: Rules) -> Result<(), Refusal> {
+/// Rejects lines that are not keys, in this sample. If bad lines are skipped, only the first line
+/// and all lines together are checked.
+fn reject_unlike(sample: Sample<'_>, rules: Rules) -> Result<(), Rejection> {
     let lines = sample.lines();
     let Some((first, line)) = lines.clone().next() else { return Ok(()) };
-    let refusal = |number, line, unlike| Refusal::unlike(number, line, unlike);
+    let rejection = |number, line, unlike| Rejection::unlike(number, line, unlike);
     if let Some(unlike) = Unlike::of_line(line).or_else(|| Unlike::of_first(line)) {
-        return Err(refusal(first, line, unlike));
+        return Err(rejection(first, line, unlike));
     }
     if let Some(unlike) = Unlike::of_lines(&lines.clone().map(|(_, line)| line), sample.is_all) {
-        return Err(refusal(first, line, unlike));
+        return Err(rejection(first, line, unlike));
     }
     let mut others = lines
         .filter(|_| !rules.skips_bad_lines)
         .filter_map(|(number, line)| Some((number, line, Unlike::of_line(line)?)));
-    others.next().map_or(Ok(()), |(number, line, unlike)| Err(refusal(number, line, unlike)))
+    others.next().map_or(Ok(()), |(number, line, unlike)| Err(rejection(number, line, unlike)))
 }
 
-/// Refuses a first line that shows that lines are not JSON, each by itself.
-fn refuse_not_json(number: u64, line: &str) -> Result<(), Refusal> {
+/// Rejects a first line that shows that lines are not separate JSON values.
+fn reject_not_json(number: u64, line: &str) -> Result<(), Rejection> {
     const JSON: &str = "write a JSON string, or an object with the member key, on each line: jq -c";
     let error = match serde_json::from_str::<Value>(line) {
         Ok(Value::Array(_)) => {
@@ -152,7 +153,7 @@ fn refuse_not_json(number: u64, line: &str) -> Result<(), Refusal> {
                 "looks like a JSON array ({}); expected JSON with one key per line",
                 excerpt(line)
             );
-            return Err(Refusal::new(Some(number), reason, &format!("{JSON} '.[]'")));
+            return Err(Rejection::new(Some(number), reason, &format!("{JSON} '.[]'")));
         }
         Ok(_) => return Ok(()),
         Err(error) => error,
@@ -161,10 +162,10 @@ fn refuse_not_json(number: u64, line: &str) -> Result<(), Refusal> {
     let is_like_json = line.trim_start().starts_with(['"', '{', '[']);
     let help =
         if is_like_json { JSON } else { "add --keys-format lines if each line is a key as it is" };
-    Err(Refusal::new(Some(number), reason, help))
+    Err(Rejection::new(Some(number), reason, help))
 }
 
-/// Whether this is a line of a file that `--failed-keys` wrote.
+/// Whether this is a line of a file written by `--failed-keys`.
 fn is_failed_key(line: &str) -> bool {
     line.trim_start().starts_with('{')
         && serde_json::from_str::<Value>(line).is_ok_and(|line| {
@@ -172,17 +173,17 @@ fn is_failed_key(line: &str) -> bool {
         })
 }
 
-/// Why an input cannot be used.
+/// The reason why an input cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// Counted from 1.
+pub(crate) struct Rejection {
+    /// The line, counted from 1.
     pub(crate) line: Option<u64>,
     pub(crate) reason: String,
-    /// What to do about it.
+    /// The advice.
     pub(crate) help: Option<String>,
 }
 
-impl Refusal {
+impl Rejection {
     fn new(line: Option<u64>, reason: impl Into<String>, help: &str) -> Self {
         Self { line, reason: reason.into(), help: Some(help.to_owned()) }
     }
@@ -192,9 +193,9 @@ impl Refusal {
     }
 }
 
-/// Displays what follows the name of the input: `, line 1: looks like ..` or `: is gzip data`, and
-/// the help on its own line.
-impl fmt::Display for Refusal {
+/// Displays the text after the name of the input, `, line 1: looks like ..` or `: is gzip data`,
+/// and the advice on its own line.
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
             write!(f, ", line {line}")?;
@@ -209,7 +210,7 @@ pub(super) fn looks_like(line: &str, unlike: Unlike) -> String {
     format!("looks like {} ({}); expected one key per line", unlike.name(), excerpt(line))
 }
 
-/// The beginning of a text, fit for a terminal.
+/// The beginning of a text, safe for a terminal.
 pub(crate) fn excerpt(text: &str) -> String {
     const LENGTH: usize = 40;
     let mut excerpt = String::new();
@@ -236,13 +237,13 @@ mod tests {
     ) -> Result<Syntax, String> {
         let sample = Sample { bytes: text.as_ref(), is_all: true };
         let rules = Rules { format, skips_bad_lines: false };
-        Syntax::of(sample, Path::new(path), rules).map_err(|refusal| refusal.to_string())
+        Syntax::of(sample, Path::new(path), rules).map_err(|rejection| rejection.to_string())
     }
 
     const FAILED: &str = "{\"key\":\"doc-1\",\"outcome\":\"rejected\",\"code\":null,\"message\":null,\"request_id\":null}\n";
 
     #[test]
-    fn name_and_content_decide_together() {
+    fn name_and_content_decide_the_format() {
         for (path, text, expected) in [
             ("a.txt", "doc-1\n", Syntax::Guessed),
             ("-", "\n\u{feff}\n", Syntax::Guessed),
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_settles_it() {
+    fn an_option_decides_the_format() {
         for text in ["\"doc-1\"", "{\"id\":1}", "a\tb", "a,b", " a", "key", "<html>", "[1]", "- a"]
         {
             assert!(syntax("-", text, None).is_err(), "{text}");
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_name_line_reason_and_option() {
+    fn rejections_have_line_reason_and_option() {
         let lines = Some(Format::Lines);
         for (path, text, format, expected) in [
             (
@@ -321,16 +322,16 @@ mod tests {
             assert_eq!(syntax(path, text, format).err().unwrap_or_default(), expected, "{path}");
         }
         for format in [None, lines, Some(Format::Jsonl)] {
-            let refused = syntax("keys.txt", b"\x1f\x8b\x08\0", format).unwrap_err();
+            let rejected = syntax("keys.txt", b"\x1f\x8b\x08\0", format).unwrap_err();
             assert_eq!(
-                refused,
+                rejected,
                 ": is gzip data; expected UTF-8 text\nhelp: unpack it first: gzip -dc"
             );
         }
     }
 
     #[test]
-    fn later_lines_are_looked_at_unless_bad_ones_are_skipped() {
+    fn later_lines_are_checked_unless_bad_ones_are_skipped() {
         let text = format!("{}\"doc-1\"\n", "doc-0\n".repeat(1000));
         assert!(
             syntax("-", &text, None).unwrap_err().starts_with(", line 1001: looks like JSON Lines")
@@ -341,13 +342,13 @@ mod tests {
         };
         assert_eq!(of(&text, true), Ok(Syntax::Guessed));
         assert!(of("\"doc-1\"\n", true).is_err(), "the first line is");
-        // A line that is not complete says nothing yet.
+        // An incomplete line is not checked.
         assert_eq!(of("doc-1\n\"do", false), Ok(Syntax::Guessed));
         assert_eq!(of("\"do", false), Ok(Syntax::Guessed));
     }
 
     #[test]
-    fn an_excerpt_is_short_and_fit_for_a_terminal() {
+    fn excerpts_are_short_and_safe_for_a_terminal() {
         assert_eq!(excerpt("\"a\" 'b' \u{1b}[m\u{202e}"), "\"a\" 'b' \\u{1b}[m\\u{202e}");
         assert_eq!(excerpt(&"x".repeat(41)), format!("{}…", "x".repeat(40)));
     }

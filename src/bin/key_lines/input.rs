@@ -1,34 +1,34 @@
-//! An input of keys: a file, a pipe or stdin, opened, looked at, and ready to be read.
+//! An input of keys: a file, a pipe or stdin, opened and with its format detected.
 
 use std::fs::{self, File};
 use std::io::{self, Cursor, IsTerminal, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::LONGEST_LINE;
-use super::format::{Refusal, Rules, Sample, Syntax};
+use super::MAX_LINE;
+use super::format::{Rejection, Rules, Sample, Syntax};
 use super::unchanged::{Unchanged, UnchangedReader};
 
-/// As many bytes are looked at before anything is given out; of a pipe, those that are there with
-/// its first line.
+/// The number of bytes examined before keys are returned. For a pipe, the bytes available with its
+/// first line.
 const SAMPLE: usize = 64 * 1024;
 
 /// An opened input that has not returned any key yet.
 pub(crate) struct KeyInput {
-    /// For people.
+    /// The name in messages.
     pub(crate) name: String,
     pub(crate) syntax: Syntax,
     pub(crate) reader: Box<dyn Read + Send>,
-    /// `None` of a pipe.
+    /// `None` for a pipe.
     pub(crate) file: Option<Arc<Unchanged>>,
 }
 
 impl KeyInput {
-    /// Opens `path`, or stdin for `-`, and looks at its beginning. Waits for the first line of a
+    /// Opens `path`, or stdin for `-`, and examines its beginning. Waits for the first line of a
     /// pipe.
-    pub(crate) fn open(path: &Path, rules: Rules) -> Result<Self, Refusal> {
+    pub(crate) fn open(path: &Path, rules: Rules) -> Result<Self, Rejection> {
         let (is_stdin, name) = (is_stdin(path), name(path));
-        let unreadable = |error: io::Error| Refusal {
+        let unreadable = |error: io::Error| Rejection {
             line: None,
             reason: format!("cannot be read: {error}"),
             help: None,
@@ -52,7 +52,7 @@ impl KeyInput {
                 None => (Box::new(file), None, true),
             }
         };
-        // Someone who types keys is asked first whether to delete them.
+        // Keys typed on a terminal are read after the confirmation.
         let is_typed = is_stdin && io::stdin().is_terminal();
         let (sample, is_all) = if is_typed {
             (Vec::new(), false)
@@ -65,7 +65,7 @@ impl KeyInput {
     }
 }
 
-/// The beginning of an input, and whether it is all. `waits`: reading may wait for more to come.
+/// The beginning of an input, and whether it is the whole input. `waits`: reading may block.
 fn look(reader: &mut dyn Read, waits: bool, rules: Rules) -> io::Result<(Vec<u8>, bool)> {
     let mut sample = Vec::new();
     loop {
@@ -79,9 +79,9 @@ fn look(reader: &mut dyn Read, waits: bool, rules: Rules) -> io::Result<(Vec<u8>
         };
         sample.truncate(before + count);
         let is_enough = waits || sample.len() >= SAMPLE;
-        // A line that is too long is refused later; so is one without an end.
+        // A line that is too long is rejected later, as is one without an end.
         let has_lines = || Sample { bytes: &sample, is_all: false }.is_enough(rules);
-        if count == 0 || (is_enough && (has_lines() || sample.len() > LONGEST_LINE)) {
+        if count == 0 || (is_enough && (has_lines() || sample.len() > MAX_LINE)) {
             return Ok((sample, count == 0));
         }
     }
@@ -91,7 +91,8 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// What an input is that can be read once only: stdin, and pipes. Equal for two paths of one.
+/// The identity of an input that can be read only once: stdin, and pipes. Equal for two paths of
+/// one pipe.
 #[cfg(unix)]
 pub(crate) fn pipe(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -109,7 +110,7 @@ pub(crate) fn pipe(path: &Path) -> Option<()> {
     is_stdin(path).then_some(())
 }
 
-/// The name of an input, for people.
+/// The name of an input, for messages.
 pub(crate) fn name(path: &Path) -> String {
     if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() }
 }
@@ -138,7 +139,7 @@ mod tests {
     use super::super::format::Format;
     use super::*;
 
-    /// Gives a chunk to each read, as a pipe does whose lines come one by one.
+    /// Returns one chunk per read, like a pipe whose lines arrive one by one.
     struct Chunks(VecDeque<&'static str>);
 
     impl Read for Chunks {
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_does_not_depend_on_when_lines_come() {
+    fn the_format_does_not_depend_on_timing() {
         let lines = Rules { format: Some(Format::Lines), ..Rules::default() };
         for (chunks, rules, sample, is_all) in [
             (&["doc-1\n", "doc-2\n"][..], Rules::default(), "doc-1\n", false),

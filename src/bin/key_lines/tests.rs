@@ -21,13 +21,13 @@ fn line_ends_and_blank_lines_are_left_out() {
         assert_eq!(keys("", syntax), [""; 0]);
         assert_eq!(keys("\u{feff}", syntax), [""; 0]);
     }
-    // With --keys-format lines all of a line is the key.
+    // With --keys-format lines, the whole line is the key.
     let text = "a\n\u{feff}b\n \"c\" \n\r\rd\r\r\ne\tf";
     assert_eq!(keys(text, Syntax::Given), ["a", "\u{feff}b", " \"c\" ", "\r\rd\r", "e\tf"]);
 }
 
 #[test]
-fn joined_files_have_marks_in_the_middle() {
+fn byte_order_marks_in_the_middle_are_handled() {
     assert_eq!(keys("\u{feff}a\n\u{feff}b\n", Syntax::Guessed), ["a", "b"]);
     assert_eq!(keys("\u{feff}\"a\"\n\u{feff}\"b\"\n", Syntax::Json), ["a", "b"]);
     let joined = read("a\u{feff}b\nc\n", Syntax::Guessed);
@@ -38,7 +38,7 @@ fn joined_files_have_marks_in_the_middle() {
 }
 
 #[test]
-fn a_line_unlike_a_key_is_bad_wherever_it_is() {
+fn lines_unlike_keys_are_bad_anywhere() {
     let text = format!("{}\"doc-1\"\nb\n", "a\n".repeat(1000));
     let read = read(&text, Syntax::Guessed);
     let reason =
@@ -48,7 +48,7 @@ fn a_line_unlike_a_key_is_bad_wherever_it_is() {
 }
 
 #[test]
-fn a_nul_byte_is_the_end() {
+fn a_nul_byte_ends_the_input() {
     for syntax in [Syntax::Given, Syntax::Guessed, Syntax::Json] {
         let read = read(
             "\"a\"\nb\0\n\"c\"\n".replace('"', if syntax == Syntax::Json { "\"" } else { "" }),
@@ -61,7 +61,7 @@ fn a_nul_byte_is_the_end() {
 }
 
 #[test]
-fn bad_lines_are_the_end_once_they_are_too_many() {
+fn too_many_bad_lines_end_the_input() {
     let bad = "\u{80}\n";
     for (good, bad_lines, expected) in [
         (0, 1, Some("none of 1 lines holds a key")),
@@ -90,7 +90,7 @@ fn json_lines_are_strings_or_objects_with_a_key() {
 #[test]
 fn bad_lines_have_a_number_and_the_rest_is_read() {
     let long = format!("{}\n", "k".repeat(1025));
-    let huge = format!("{}\nb\n", "k".repeat(LONGEST_LINE + 1));
+    let huge = format!("{}\nb\n", "k".repeat(MAX_LINE + 1));
     for (text, syntax, expected) in [
         (b"a\n\xff\xfe\nb\n".as_slice(), Syntax::Given, "line 2: not UTF-8 from byte 1 on"),
         (b"a\nab\xc3\nb", Syntax::Given, "line 2: not UTF-8 from byte 3 on"),
@@ -130,9 +130,9 @@ fn bad_lines_have_a_number_and_the_rest_is_read() {
 }
 
 #[test]
-fn the_longest_line_is_read_and_a_longer_one_is_not_cut() {
-    let line = format!("{{\"key\":\"a\",\"vector\":\"{}\"}}", "1".repeat(LONGEST_LINE - 23));
-    assert_eq!(line.len(), LONGEST_LINE);
+fn lines_over_the_maximum_are_rejected() {
+    let line = format!("{{\"key\":\"a\",\"vector\":\"{}\"}}", "1".repeat(MAX_LINE - 23));
+    assert_eq!(line.len(), MAX_LINE);
     for end in ["\n", "\r\n"] {
         assert_eq!(keys(format!("{line}{end}\"b\""), Syntax::Json), ["a", "b"]);
     }
@@ -147,11 +147,11 @@ fn the_longest_line_is_read_and_a_longer_one_is_not_cut() {
 }
 
 #[test]
-fn reading_that_breaks_off_is_the_end() {
+fn read_errors_end_the_input() {
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::Error::other("the disk is gone"))
+            Err(io::Error::other("the disk failed"))
         }
     }
     let broken = io::BufReader::new(b"a\nb\n".chain(Broken));
@@ -163,7 +163,7 @@ fn reading_that_breaks_off_is_the_end() {
         [
             Ok("a".to_owned()),
             Ok("b".to_owned()),
-            Err("cannot be read after line 2: the disk is gone".to_owned())
+            Err("cannot be read after line 2: the disk failed".to_owned())
         ]
     );
 }

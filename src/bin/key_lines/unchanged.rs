@@ -1,4 +1,4 @@
-//! Regular files that must not change while they are read: a change could split a line, or mix the
+//! Regular files that must not change while they are read. A change could split a line, or mix the
 //! keys of two versions.
 
 use std::fs::{File, Metadata};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use std::{error, fmt, fs};
 
-/// The metadata that identifies a file while it is read.
+/// The metadata that identifies an unchanged file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     size: u64,
@@ -42,7 +42,7 @@ impl Stamp {
         }
     }
 
-    /// Checks that the file of this name is the same.
+    /// Checks that the file with this name is the same.
     fn check_path(&self, path: &Path) -> io::Result<()> {
         match fs::metadata(path) {
             Ok(metadata) => self.check(&Self::new(&metadata)).map_err(io::Error::other),
@@ -54,19 +54,19 @@ impl Stamp {
     }
 }
 
-/// A regular file as it was when it was opened.
+/// A regular file in the state in which it was opened.
 #[derive(Debug)]
 pub(crate) struct Unchanged {
     file: File,
-    /// `None` of stdin, which has no name.
+    /// `None` for stdin, which has no name.
     path: Option<PathBuf>,
     stamp: Stamp,
-    /// Where reading begins: stdin may have been read before.
+    /// The initial position, because stdin may have been read before.
     start: u64,
 }
 
 impl Unchanged {
-    /// `None` if `file` is no regular file, and `path` is where it was opened.
+    /// `None` if `file` is not a regular file. `path` is its name.
     pub(crate) fn of(file: &File, path: Option<&Path>) -> io::Result<Option<Self>> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -87,17 +87,17 @@ impl Unchanged {
         self.path.is_some()
     }
 
-    /// Checks that neither the open file nor the one of this name is another by now.
+    /// Checks that neither the open file nor the one with this name has changed.
     ///
     /// # Errors
     ///
-    /// [`Changed`], as the inner error, or the error of a call of the system.
+    /// [`Changed`], as the inner error, or an error of the system.
     pub(crate) fn check(&self) -> io::Result<()> {
         self.stamp.check(&Stamp::new(&self.file.metadata()?)).map_err(io::Error::other)?;
         self.path.as_ref().map_or(Ok(()), |path| self.stamp.check_path(path))
     }
 
-    /// The same file, opened again; `None` of stdin.
+    /// The same file, opened again. `None` for stdin.
     pub(crate) fn again(&self) -> io::Result<Option<Self>> {
         let Some(path) = &self.path else { return Ok(None) };
         let again =
@@ -107,19 +107,19 @@ impl Unchanged {
     }
 }
 
-/// Checks that `path` still leads to `file`, and that it has the `size` bytes that were written to
-/// it, and no others.
+/// Checks that `path` still refers to `file`, and that the file has exactly the `size` bytes that
+/// were written.
 ///
 /// # Errors
 ///
-/// [`Changed`], as the inner error, or the error of a call of the system.
+/// [`Changed`], as the inner error, or an error of the system.
 pub(crate) fn check_written(file: &File, path: &Path, size: u64) -> io::Result<()> {
     let written = Stamp { size, ..Stamp::new(&file.metadata()?) };
     written.check_path(path)
 }
 
-/// Reads such a file. Returned data was read before any change, and the end is the true end of the
-/// file.
+/// Reads such a file. All returned data was read before any change, and its end is the true end of
+/// the file.
 pub(crate) struct UnchangedReader {
     file: Arc<Unchanged>,
     position: u64,
@@ -134,11 +134,11 @@ impl UnchangedReader {
 impl Read for UnchangedReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = (&self.file.file).read(buffer)?;
-        // After reading: before, there would be time for a change between the two.
+        // After reading, because a change could otherwise happen between the two.
         self.file.check()?;
         self.position += count as u64;
         let size = self.file.size();
-        // Files that the system makes up, such as those of /proc, have a size of 0.
+        // Virtual files, such as those of /proc, have a size of 0.
         if count == 0 && !buffer.is_empty() && self.position != size && size > 0 {
             return Err(io::Error::other(Changed::Size { before: size, after: self.position }));
         }
@@ -146,7 +146,7 @@ impl Read for UnchangedReader {
     }
 }
 
-/// How a file changed. Displays what follows *keys.txt changed while it was read*.
+/// How a file changed. Displays the text after *keys.txt changed while it was read*.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Changed {
     Size { before: u64, after: u64 },
@@ -162,7 +162,7 @@ impl fmt::Display for Changed {
                 write!(f, "its size was {} bytes and is {}", grouped(*before), grouped(*after))
             }
             Self::Time => f.write_str("it was written to"),
-            Self::Replaced => f.write_str("another file has its name now"),
+            Self::Replaced => f.write_str("it was replaced by another file"),
             Self::Removed => f.write_str("it was removed or renamed"),
         }
     }
@@ -185,7 +185,7 @@ mod tests {
     use super::super::{KeyInput, KeyLines, Rules};
     use super::*;
 
-    /// A file of its own for a test, removed with the value.
+    /// A temporary file for a test, removed on drop.
     struct Scratch(PathBuf);
 
     impl Scratch {
@@ -200,7 +200,7 @@ mod tests {
             File::options().write(true).open(&self.0).unwrap()
         }
 
-        /// What is read of it after `change`, and after `keys` keys.
+        /// The result of reading it after `change`, made after `keys` keys.
         fn read(&self, keys: usize, change: impl FnOnce(&Self)) -> Vec<Result<String, String>> {
             let KeyInput { syntax, reader, file, .. } =
                 KeyInput::open(&self.0, Rules::default()).unwrap();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_before_the_first_key_is_seen() {
+    fn changes_before_the_first_key_are_detected() {
         type Change = fn(&Scratch);
         let append: Change =
             |file| File::options().append(true).open(&file.0).unwrap().write_all(b"c\n").unwrap();
@@ -233,7 +233,7 @@ mod tests {
             (|file| file.open().set_len(3).unwrap(), "its size was 4 bytes and is 3"),
             (|file| fs::remove_file(&file.0).unwrap(), "it was removed or renamed"),
             (hour, "it was written to"),
-            (replace, "another file has its name now"),
+            (replace, "it was replaced by another file"),
         ] {
             if cfg!(not(unix)) && reason.starts_with("another") {
                 continue;
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_seen_within_as_many_keys_as_a_request_has() {
+    fn changes_are_detected_within_one_request() {
         let file = Scratch::new("within", &"doc\n".repeat(2000));
         let read = file.read(700, |file| file.open().set_len(1).unwrap());
         let reason = "changed while it was read: its size was 8,000 bytes and is 1".to_owned();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_needs_no_end_and_the_true_end_of_the_file() {
+    fn the_end_of_the_file_is_checked() {
         for change in [false, true] {
             let file = Scratch::new("last", "doc-1\ndoc-2");
             let read = file.read(1, |file| {

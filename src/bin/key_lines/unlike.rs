@@ -1,12 +1,12 @@
 //! Detects lines that are probably not keys: JSON, CSV, tables, lists, HTML.
 //!
 //! A key may be any text, so each of these may be a key. But the service confirms keys that do not
-//! exist: a line that is mistaken for a key is reported as deleted, and the vector that was meant
-//! stays. Overriding a rejection takes one option, so a doubtful line is rejected.
+//! exist: a line that is mistaken for a key is reported as deleted, and the intended vector
+//! remains. Overriding a rejection takes one option, so doubtful lines are rejected.
 
 use serde_json::Value;
 
-/// What a line looks like.
+/// The kinds of lines that are probably not keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unlike {
     JsonLines,
@@ -33,18 +33,19 @@ pub(crate) enum Unlike {
     Heading,
 }
 
-/// Names of a column or a member of keys.
+/// Headings of a column of keys, and names of the member with the key.
 const HEADINGS: [&str; 8] =
     ["key", "keys", "id", "ids", "vector_key", "vector_keys", "vectorkey", "vector_id"];
 
-/// What lies between the columns of a table: one of these, or blanks.
+/// Separators of the columns of a table, in addition to blanks.
 const SEPARATORS: [char; 3] = [',', ';', '|'];
 const WIDE: &str = "  ";
 
 impl Unlike {
-    /// What any line of an input looks like; `None`: a key. The line has no line end.
+    /// The kind of any line of an input; `None`: a key. The line is without its end.
     pub(crate) fn of_line(line: &str) -> Option<Self> {
-        // Bytes of control characters, of invisible ones and of marks, and of few others.
+        // First bytes of control characters, of invisible characters and of marks, and of few
+        // others.
         if line.bytes().any(|byte| matches!(byte, 0..0x20 | 0x7f | 0xc2 | 0xe2 | 0xef))
             && let Some(found) = line.trim().chars().find_map(Self::of_char)
         {
@@ -54,7 +55,7 @@ impl Unlike {
         Self::of_ends(text).or_else(|| (text.len() < line.len()).then_some(Self::Blank))
     }
 
-    /// What the first line of an input looks like.
+    /// The kind of the first line of an input.
     pub(crate) fn of_first(line: &str) -> Option<Self> {
         let is_markup =
             |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || "!?/".contains(c));
@@ -73,7 +74,7 @@ impl Unlike {
         if ["--- ", "@@ ", "diff "].iter().any(|start| line.starts_with(start)) {
             return Some(Self::Diff);
         }
-        // ls -l, curl -i.
+        // The output of `ls -l` and `curl -i`.
         if line.strip_prefix("total ").is_some_and(|rest| shape(rest) == "0")
             || line.starts_with("HTTP/")
         {
@@ -86,7 +87,7 @@ impl Unlike {
             .then_some(Self::Words)
     }
 
-    /// What lines look like together; `is_all` if there are no others.
+    /// The kind of several lines together. `is_all` if there are no others.
     pub(crate) fn of_lines<'a>(
         lines: &(impl Iterator<Item = &'a str> + Clone),
         is_all: bool,
@@ -112,7 +113,7 @@ impl Unlike {
             let columns = start.matches(separator).count();
             columns > 0 && lines.clone().all(|line| line.matches(separator).count() == columns)
         };
-        // One line of a pipe is not enough to say so.
+        // One line of a pipe is not enough to decide.
         if !is_all && first.next().is_none() {
             return None;
         }
@@ -137,7 +138,7 @@ impl Unlike {
             '\r' => Some(Self::CarriageReturn),
             '\u{feff}' => Some(Self::Mark),
             '\u{fffd}' => Some(Self::Damaged),
-            // Joiners are parts of words and of emoji.
+            // Joiners occur in words and emoji.
             '\u{ad}'
             | '\u{200b}'
             | '\u{200e}'
@@ -149,7 +150,7 @@ impl Unlike {
         }
     }
 
-    /// By how it begins and ends; blanks at its ends are left out.
+    /// By its beginning and end, without surrounding blanks.
     fn of_ends(text: &str) -> Option<Self> {
         let first = text.chars().next()?;
         let inner = text.trim_end_matches([',', ';', '\u{ff0c}', '\u{3001}', '\u{ff1b}', ' ']);
@@ -213,7 +214,7 @@ impl Unlike {
         }
     }
 
-    /// What to do about it.
+    /// The advice.
     pub(crate) fn help(self) -> &'static str {
         match self {
             Self::JsonLines => {
@@ -248,7 +249,7 @@ impl Unlike {
         }
     }
 
-    /// What it looks like, in words that fit behind *looks like*.
+    /// A phrase to follow *looks like*.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::JsonLines => "JSON Lines",
@@ -276,7 +277,7 @@ impl Unlike {
     }
 }
 
-/// `doc-17` is `a-0`.
+/// `doc-17` has the shape `a-0`.
 fn shape(word: &str) -> String {
     let mut shape = String::new();
     for c in word.chars() {

@@ -19,7 +19,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Checks the settings; `environment` gives the value of a variable.
+    /// Checks the settings. `environment` returns the value of a variable.
     pub(crate) fn read(
         args: &Args,
         environment: impl Fn(&str) -> Option<OsString>,
@@ -66,7 +66,7 @@ impl Config {
 pub(crate) enum ConfigError {
     Remote(SocketAddr),
     Missing(&'static [&'static str]),
-    /// A variable. Its value is not shown: it may be a secret.
+    /// A variable. Its value is not shown, because it may be a secret.
     NotUtf8(&'static str),
     Refused(InvalidValue),
 }
@@ -98,7 +98,7 @@ impl fmt::Display for ConfigError {
 
 impl error::Error for ConfigError {}
 
-/// Where a field of the library comes from.
+/// The option or variable of a field of the library.
 fn origin(field: &str) -> Option<&'static str> {
     Some(match field {
         "region" => "--region",

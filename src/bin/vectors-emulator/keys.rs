@@ -12,7 +12,7 @@ pub(crate) fn read(
 ) -> Result<impl Iterator<Item = Result<String, String>>, String> {
     let path = Path::new(path);
     let input = KeyInput::open(path, rules)
-        .map_err(|refusal| format!("--keys-from {}{refusal}", input::name(path)))?;
+        .map_err(|rejection| format!("--keys-from {}{rejection}", input::name(path)))?;
     let KeyInput { name, syntax, reader, file, .. } = input;
     let mut keys = KeyLines::new(BufReader::new(reader), syntax, file);
     let mut has_ended = false;

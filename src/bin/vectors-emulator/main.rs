@@ -7,7 +7,7 @@ mod config;
 mod generate;
 #[path = "../input_text.rs"]
 mod input_text;
-#[allow(dead_code, unused_imports, reason = "a part of it serves delete-vectors alone")]
+#[allow(dead_code, unused_imports, reason = "delete-vectors uses the rest")]
 #[path = "../key_lines.rs"]
 mod key_lines;
 mod keys;
@@ -31,21 +31,21 @@ use manual::MANUAL;
 use service::Service;
 
 /// The output could not be written.
-const UNHEARD: u8 = 1;
+const OUTPUT_ERROR: u8 = 1;
 /// Bad usage or configuration; nothing was served.
-const UNUSABLE: u8 = 2;
+const USAGE_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
     let args = Args::try_parse().unwrap_or_else(|error| match usage_error::invalid_value(&error) {
         Some(text) => {
             complain(format_args!("error: {text}"));
-            std::process::exit(UNUSABLE.into());
+            std::process::exit(USAGE_ERROR.into());
         }
         None => error.exit(),
     });
     run(&args).unwrap_or_else(|error| {
         complain(format_args!("error: {error}"));
-        ExitCode::from(UNUSABLE)
+        ExitCode::from(USAGE_ERROR)
     })
 }
 
@@ -55,7 +55,7 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         let mut text = Vec::new();
         generate::generate(what, Args::command(), &MANUAL, &mut text)?;
         return Ok(print(String::from_utf8(text)?.trim_end())
-            .map_or_else(|error| unheard(&error), |()| ExitCode::SUCCESS));
+            .map_or_else(|error| output_error(&error), |()| ExitCode::SUCCESS));
     }
     let Config { addr, target, credentials } = Config::read(args, |name| std::env::var_os(name))?;
     let mut emulator = service::emulator(&target, credentials, &args.vectors)?;
@@ -71,10 +71,10 @@ fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     .map_err(|_| "cannot handle signals: no thread can be started")?;
     let service = Service::start(addr, target, emulator, &args.fault_injection)?;
     if let Err(error) = print(&format!("listening on {}", service.url())) {
-        return Ok(unheard(&error));
+        return Ok(output_error(&error));
     }
     signalled.recv()?;
-    Ok(print(&service.end()).map_or_else(|error| unheard(&error), |()| ExitCode::SUCCESS))
+    Ok(print(&service.end()).map_or_else(|error| output_error(&error), |()| ExitCode::SUCCESS))
 }
 
 /// Prints a line to stdout. A closed pipe is not an error: the reader has what it needs.
@@ -86,9 +86,9 @@ fn print(line: &str) -> io::Result<()> {
     }
 }
 
-fn unheard(error: &io::Error) -> ExitCode {
+fn output_error(error: &io::Error) -> ExitCode {
     complain(format_args!("error: cannot write the output: {error}"));
-    ExitCode::from(UNHEARD)
+    ExitCode::from(OUTPUT_ERROR)
 }
 
 /// Prints a line to stderr. A failure is ignored: there is nowhere to report it.

@@ -59,13 +59,13 @@ pub(crate) fn emulator(
 /// How long a request counts as in flight.
 const IN_FLIGHT: Duration = Duration::from_millis(100);
 
-/// The burst is the allowance of one second, and at least one full batch.
+/// The burst allows one second's worth, and at least one full batch.
 pub(crate) fn rate_limit(fault_injection: &FaultInjection) -> Option<RateLimit> {
     let FaultInjection { max_qps, max_keys_per_second, max_keys_in_flight, .. } = *fault_injection;
     if max_qps.is_none() && max_keys_per_second.is_none() && max_keys_in_flight.is_none() {
         return None;
     }
-    // `as` saturates: a burst of 4 billion is as good as no limit.
+    // `as` saturates: a burst of 4 billion equals no limit.
     let depth = |per_second: f64, least: f64| per_second.max(least) as u32;
     let qps = max_qps.unwrap_or(f64::from(u32::MAX));
     let mut limit = RateLimit::new(qps, depth(qps, 1.0)).expect("the argument was checked");
@@ -141,10 +141,10 @@ impl Service {
 fn count(emulator: &Emulator, target: &Target) -> usize {
     emulator
         .len(target.bucket(), target.index_name().unwrap_or_default())
-        .expect("the index was made at the start")
+        .expect("the index exists")
 }
 
-/// The address cannot be served on.
+/// The address cannot be served.
 #[derive(Debug)]
 pub(crate) struct CannotServe {
     addr: SocketAddr,

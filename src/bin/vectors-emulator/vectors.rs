@@ -1,4 +1,4 @@
-//! Whole vectors, a JSON object on each line: `{"key":"doc-001","data":[0.5],"metadata":{"t":1}}`.
+//! Whole vectors, one JSON object per line: `{"key":"doc-001","data":[0.5],"metadata":{"t":1}}`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -33,7 +33,7 @@ fn parse(line: &str) -> Result<Option<Vector>, String> {
     }
     let mut vector: Value =
         serde_json::from_str(line).map_err(|error| format!("not JSON: {error}"))?;
-    // The type of the components, which the service has one of, can be left out.
+    // The component type can be left out, because the service has only one.
     if let Some(data) = vector.get_mut("data").filter(|data| data.is_array()) {
         *data = json!({ "float32": data.take() });
     }

@@ -1,4 +1,4 @@
-//! What each response, failure and timeout leads to.
+//! The effect of each response, failure and timeout.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,29 +15,29 @@ use crate::{
     Vector,
 };
 
-/// The longest `Retry-After` that is honoured.
-const LONGEST_HOLD: Duration = Duration::from_secs(300);
+/// The maximum `Retry-After`.
+const MAX_HOLD: Duration = Duration::from_secs(300);
 
-/// Time without a page that is an outage.
+/// The time without a page from which it is an outage.
 const OUTAGE: Duration = Duration::from_secs(60);
 
-/// Failures and throttled attempts since the last page.
+/// Failed and throttled attempts since the last page.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(super) struct Failures {
     since: Option<Duration>,
     error: Option<AttemptError>,
     is_reported: bool,
 }
 
-impl Trouble {
+impl Failures {
     pub(super) fn report_at(&self) -> Option<Duration> {
         self.since.filter(|_| !self.is_reported).map(|since| since.saturating_add(OUTAGE))
     }
 }
 
 impl KeyLister {
-    /// Takes the response to a transmit, whatever its status. Ignores unknown ids, and those that
-    /// had their response.
+    /// Handles the response to a transmit, with any status. Ignores unknown ids, and those that
+    /// already had a response.
     pub fn handle_response<B: AsRef<[u8]>>(
         &mut self,
         now: Now,
@@ -51,7 +51,7 @@ impl KeyLister {
             Work::Listing(_) => ListVectors::parse_response_to(&attempt.credentials, response),
             Work::Lookup(_) => {
                 let found = GetVectors::parse_response_to(&attempt.credentials, response);
-                // Whatever else the service returns was not asked for, and no key was twice.
+                // Keys that were not requested, or were returned before, are ignored.
                 let batch = self.segments[attempt.segment].batch.as_ref();
                 let mut asked: BTreeSet<&str> =
                     batch.into_iter().flatten().map(Key::as_str).collect();
@@ -65,7 +65,7 @@ impl KeyLister {
         let segment = &self.segments[attempt.segment];
         match parsed {
             Ok(page) if page.next_token().is_some_and(|next| segment.leads_back(next)) => {
-                let reason = "the token of the next page is that of a page before";
+                let reason = "the token of the next page is that of an earlier page";
                 let error = ServiceError::unreadable(Kind::ListVectors, response, reason);
                 self.reject(&attempt, error.into(), true);
             }
@@ -77,7 +77,7 @@ impl KeyLister {
         }
     }
 
-    /// Takes note that a transmit has no response. Ignores unknown ids, and those that had their
+    /// Handles a transmit without a response. Ignores unknown ids, and those that already had a
     /// response.
     pub fn handle_failure(&mut self, now: Now, id: ListTransmitId, error: TransportError) {
         self.observe(now);
@@ -88,13 +88,13 @@ impl KeyLister {
         self.fail(&attempt, error.into());
     }
 
-    /// Signs with `credentials` from now on, whether they were asked for or not.
+    /// Signs with `credentials` from now on, requested or not.
     pub fn handle_credentials(&mut self, now: Now, credentials: Credentials) {
         self.authority.renew(now.monotonic.max(self.now.monotonic), credentials);
         self.observe(now);
     }
 
-    /// Does what is due at `now`. Calling it too often does no harm.
+    /// Handles everything that is due at `now`. Extra calls are harmless.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         let now = self.now;
@@ -114,7 +114,7 @@ impl KeyLister {
         let is_over =
             |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now.monotonic);
         if is_over(self.startup_deadline()) {
-            let error = self.startup.error().expect("an attempt failed").clone();
+            let error = self.startup.error().expect("a failed attempt").clone();
             return self.stop_because(StopReason::NoSuccess(error));
         }
         if is_over(self.trouble.report_at())
@@ -136,7 +136,7 @@ impl KeyLister {
         Some(since?.saturating_add(self.options.outage_timeout?))
     }
 
-    /// What is in flight is awaited: it may be the first page.
+    /// Waits for requests in flight, because one may be the first page.
     pub(super) fn startup_deadline(&self) -> Option<Duration> {
         self.startup.deadline().filter(|_| self.in_flight.is_empty() && self.authority.is_valid())
     }
@@ -162,7 +162,7 @@ impl KeyLister {
             let lasted = self.now.monotonic.saturating_sub(since);
             self.events.push_back(ListEvent::OutageEnded { lasted });
         }
-        // Nothing is in flight beside the check: it is the first success.
+        // Only the check is in flight. It is the first success.
         if self.unproven.take().is_some() {
             return self.segments[attempt.segment].retry(self.now.monotonic);
         }
@@ -188,7 +188,7 @@ impl KeyLister {
             AttemptError::Transport(_) => (None, None),
         };
         if let Some(delay) = retry_after {
-            let delay = delay.min(LONGEST_HOLD);
+            let delay = delay.min(MAX_HOLD);
             self.held_until = self.held_until.max(now.saturating_add(delay));
             self.startup.hold(now, delay);
         }
@@ -232,7 +232,7 @@ impl KeyLister {
         }
     }
 
-    /// The same page again, after a back-off.
+    /// Requests the same page again, after a back-off.
     fn retry(&mut self, attempt: &InFlight, error: AttemptError) {
         let now = self.now.monotonic;
         if self.startup.failed(now, attempt.sent_at, &error, false) {
@@ -245,14 +245,14 @@ impl KeyLister {
         self.events.push_back(ListEvent::Retrying { error });
     }
 
-    /// The service rejects the page. That may be for its token, which lives for an unknown time:
-    /// then the segment is listed from its beginning. `is_clear`: no attempt with the same token
-    /// helps.
+    /// The service rejects the page. The reason may be its token, whose lifetime is unknown: then
+    /// the segment is listed from its beginning. `is_clear`: no attempt with the same token can
+    /// succeed.
     fn reject(&mut self, attempt: &InFlight, error: AttemptError, is_clear: bool) {
         let segment = &mut self.segments[attempt.segment];
         segment.rejections += 1;
         let is_first = segment.token().is_none();
-        // Something that passes is not worth a listing from the beginning.
+        // A temporary error does not justify a listing from the beginning.
         let is_over = if is_first {
             segment.rejections >= self.options.max_attempts
         } else {

@@ -2,30 +2,30 @@ use std::time::Duration;
 
 use crate::{AttemptError, ListError};
 
-/// What a listing reports.
+/// An event of a listing.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ListEvent {
-    /// The service wants fewer requests. The page is asked for again, after a back-off.
+    /// The service throttles. The page is requested again, after a back-off.
     Throttled,
-    /// A page will be asked for again.
+    /// A page will be requested again.
     #[non_exhaustive]
     Retrying {
-        /// What went wrong.
+        /// The error.
         error: AttemptError,
     },
     /// The service no longer accepts the token of a segment, which is listed from its beginning.
     #[non_exhaustive]
     Restarted {
-        /// What the service said.
+        /// The error response of the service.
         error: AttemptError,
     },
-    /// The service's clock differs from this one; requests are dated by it from now on.
+    /// The service's clock differs from this one. Requests are dated by it from now on.
     ClockCorrected,
-    /// Credentials have expired, are about to, or were rejected: hand others to
-    /// [`handle_credentials`](crate::KeyLister::handle_credentials). Asked again every 10 seconds.
+    /// Credentials have expired, are about to, or were rejected: pass new ones to
+    /// [`handle_credentials`](crate::KeyLister::handle_credentials). Repeated every 10 seconds.
     CredentialsNeeded,
-    /// No page has come for a minute, while attempts failed or were throttled.
+    /// No page arrived for a minute, while attempts failed or were throttled.
     #[non_exhaustive]
     OutageBegan {
         /// The last error.
@@ -33,34 +33,34 @@ pub enum ListEvent {
         /// Time since the first failure.
         lasted: Duration,
     },
-    /// A page came again.
+    /// A page arrived again.
     #[non_exhaustive]
     OutageEnded {
         /// Time since the first failure of the outage.
         lasted: Duration,
     },
-    /// No request will be sent any more.
+    /// No more requests will be sent.
     Stopped(ListError),
 }
 
-/// What a listing did so far.
+/// The counts of a listing so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListReport {
-    /// Keys in all pages, those without the prefix among them.
+    /// The keys in all pages, including those without the prefix.
     pub listed: u64,
-    /// Keys that were looked up. A key that is twice in one request counts once.
+    /// The keys looked up. A duplicate in one request counts once.
     pub looked_up: u64,
-    /// Keys that the selection has. A key that came twice counts twice.
+    /// The selected keys. A key that was listed twice counts twice.
     pub selected: u64,
-    /// Pages received.
+    /// The pages received.
     pub pages: u64,
-    /// Requests handed out. With a filter, one of them checks that the endpoint applies filters.
+    /// The requests sent. With a filter, one of them checks that the endpoint applies filters.
     pub requests: u64,
-    /// Requests that were throttled.
+    /// The throttled requests.
     pub throttled: u64,
-    /// Pages that were asked for again because an attempt failed.
+    /// The pages requested again after a failed attempt.
     pub retries: u64,
-    /// Segments that were listed from their beginning again.
+    /// The segments listed again from their beginning.
     pub restarts: u64,
 }

@@ -2,23 +2,23 @@ use std::time::Duration;
 
 use crate::KeyBatch;
 
-/// A part of the index, and how far its listing is; or keys that are looked up, batch by batch.
+/// A part of the index, and the progress of its listing; or keys to look up, batch by batch.
 #[derive(Debug)]
 pub(super) struct Segment {
     state: State,
-    /// Of the page to ask for; `None` for the first.
+    /// The token of the next page; `None` for the first.
     token: Option<String>,
-    /// The token of an earlier page: the first, second, fourth, eighth .. one. If tokens go round
-    /// in a circle, one of these is in it, and comes again.
+    /// The token of an earlier page: the first, second, fourth, eighth .. one. If tokens form a
+    /// circle, one of these is in it, and is returned again.
     mark: Option<String>,
-    /// The keys that are looked up.
+    /// The keys to look up.
     pub(super) batch: Option<KeyBatch>,
-    /// Pages since its beginning, and the most that it ever had.
+    /// The pages since the beginning, and the maximum so far.
     pages: u64,
     most_pages: u64,
-    /// Restarts since it was farther than ever.
+    /// Restarts since the maximum was reached.
     restarts: u32,
-    /// Attempts for this page that failed, that were throttled, and that were rejected.
+    /// Attempts for this page that failed, were throttled, or were rejected.
     pub(super) failures: u32,
     pub(super) throttled: u32,
     pub(super) rejections: u32,
@@ -26,7 +26,7 @@ pub(super) struct Segment {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// The next page is to be asked for at this time.
+    /// The next page can be requested at this time.
     Due(Duration),
     InFlight,
     Ended,
@@ -65,7 +65,7 @@ impl Segment {
         self.token.as_deref()
     }
 
-    /// Whether this token of the next page leads to a page that was there before.
+    /// Whether this token of the next page leads to an earlier page.
     pub(super) fn leads_back(&self, next: &str) -> bool {
         [&self.token, &self.mark].into_iter().flatten().any(|token| token == next)
     }
@@ -78,12 +78,12 @@ impl Segment {
         self.state = State::InFlight;
     }
 
-    /// There is nothing more to ask for.
+    /// There is nothing more to request.
     pub(super) fn end(&mut self) {
         self.state = State::Ended;
     }
 
-    /// The page came; `token` is that of the next one.
+    /// The page arrived. `token` is that of the next one.
     pub(super) fn advance(&mut self, token: Option<String>) {
         let was_lookup = self.batch.take().is_some();
         let has_more = was_lookup || token.is_some();
@@ -100,12 +100,12 @@ impl Segment {
         (self.failures, self.throttled, self.rejections) = (0, 0, 0);
     }
 
-    /// The page is asked for again at `due`.
+    /// The page is requested again at `due`.
     pub(super) fn retry(&mut self, due: Duration) {
         self.state = State::Due(due);
     }
 
-    /// The token is no good. How often that has been so since it was farther than ever.
+    /// The token is invalid. Returns how often that happened since the maximum was reached.
     pub(super) fn restart(&mut self) -> u32 {
         (self.token, self.mark) = (None, None);
         self.pages = 0;

@@ -1,6 +1,6 @@
-//! What a listing reports to `tracing`: its requests and its events. Nothing if the feature is off.
+//! The `tracing` output of a listing: its requests and events. Empty if the feature is off.
 //!
-//! Of keys and credentials it reports nothing. Errors are in the words of the service.
+//! It contains no keys and no credentials. Errors contain the texts of the service.
 
 #[cfg(not(feature = "tracing"))]
 pub(super) use self::off::{event, request};

@@ -22,14 +22,14 @@ fn an_abandoned_call_is_deleted_without_a_result() {
     let call = world.begin(keys(0..1200));
     world.calls.abandon(call);
     world.calls.close();
-    assert!(!world.calls.is_finished(), "its keys go on");
+    assert!(!world.calls.is_finished(), "its keys are still deleted");
     world.run();
     assert!(world.calls.is_finished() && world.finished.is_empty());
     assert!(!keys(0..1200).any(|key| world.is_there(&key)));
 }
 
 #[test]
-fn keys_of_an_abandoned_call_go_on_after_its_timeout() {
+fn keys_of_an_abandoned_call_outlive_its_timeout() {
     let mut world = World::new(BulkOptions::new().concurrency(1));
     let timeout = world.latency / 2;
     let call = world.begin_call(Call::new(keys(0..1200)).unwrap().timeout(timeout));
@@ -41,7 +41,7 @@ fn keys_of_an_abandoned_call_go_on_after_its_timeout() {
 }
 
 #[test]
-fn abort_gives_every_call_its_result() {
+fn abort_gives_every_call_a_result() {
     let mut world = World::new(BulkOptions::new().concurrency(1));
     world.begin(["doc-0"]);
     world.run();

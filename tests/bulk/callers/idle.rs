@@ -9,11 +9,11 @@ fn failing() -> Reply {
 }
 
 #[test]
-fn time_without_calls_is_no_outage() {
+fn time_without_calls_is_not_an_outage() {
     let mut world = World::new(BulkOptions::new());
     world.begin(["doc-0"]);
     world.run();
-    // A call ends with its last attempt, and no call follows for an hour.
+    // The call ends with its last attempt, and the next call begins an hour later.
     world.reply = Some(failing());
     let failed = world.begin(["doc-1"]);
     world.run();
@@ -38,7 +38,7 @@ fn time_without_calls_is_no_outage() {
 }
 
 #[test]
-fn time_without_calls_is_no_failed_start() {
+fn time_without_calls_is_not_a_failed_start() {
     let mut world = World::new(BulkOptions::new().max_attempts(2));
     world.reply = Some(failing());
     world.begin(["doc-0"]);
@@ -46,7 +46,7 @@ fn time_without_calls_is_no_failed_start() {
     let before = world.events.len();
     world.run_until(world.at + Duration::from_secs(3600));
     assert_eq!(world.events[before..], [], "nothing was sent");
-    // A failure is retried, as the first one of all.
+    // The failure is retried as if it were the first one.
     let mut reply = failing();
     let mut is_first = true;
     world.reply = Some(Box::new(

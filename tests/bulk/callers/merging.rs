@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_call_on_an_idle_client_leaves_at_once() {
+fn a_call_on_an_idle_client_is_sent_at_once() {
     let mut world = World::new(BulkOptions::new());
     let call = world.begin(["doc-1"]);
     assert_eq!(world.requests, [1]);
@@ -12,7 +12,7 @@ fn a_call_on_an_idle_client_leaves_at_once() {
 }
 
 #[test]
-fn calls_that_wait_share_a_request() {
+fn waiting_calls_share_a_request() {
     let mut world = World::new(BulkOptions::new().concurrency(1));
     let calls: Vec<CallId> =
         (0..101).map(|number| world.begin(keys(2 * number..2 * number + 2))).collect();
@@ -29,7 +29,7 @@ fn a_result_comes_with_the_last_key_of_its_call() {
     let small = world.begin(keys(5000..5003));
     let last = world.begin(keys(6000..6400));
     world.run();
-    // What is left of the huge call leaves with the small one.
+    // The rest of the huge call is sent together with the small one.
     assert_eq!(world.requests, [500, 500, 500, 103]);
     let at = |call| world.finished.iter().find(|(_, of, _)| *of == call).unwrap().0;
     let latencies = [huge, small, last].map(|call| at(call).as_millis() / 20);
@@ -59,7 +59,7 @@ fn two_huge_calls_take_turns() {
     let calls = [world.begin(keys(0..5000)), world.begin(keys(5000..10_000))];
     world.run();
     let ends = calls.map(|call| world.finished.iter().find(|(_, of, _)| *of == call).unwrap().0);
-    // The first one had two batches before the other one began.
+    // The first call sent two batches before the second one began.
     assert_eq!(ends, [17 * world.latency, 20 * world.latency]);
     assert_eq!(world.requests, [500; 20]);
 }
@@ -69,9 +69,9 @@ fn calls_wait_for_room() {
     let mut world = World::new(BulkOptions::new().concurrency(1));
     world.calls = world.calls.most_waiting_keys(1000);
     world.latency = seconds(1);
-    // Each of them takes room for 500 keys.
+    // Each of them reserves room for 500 keys.
     let calls: Vec<CallId> = (0..6).map(|n| world.begin(keys(600 * n..600 * n + 600))).collect();
-    // A call that is dropped while it waits for room was never begun.
+    // A call that is dropped while it waits for room never begins.
     world.calls.abandon(calls[5]);
     let metrics = world.metrics();
     assert_eq!((metrics.waiting_calls, metrics.waiting_keys), (5, 3000));

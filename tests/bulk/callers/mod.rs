@@ -1,4 +1,4 @@
-//! `Calls` in virtual time: which call gets which result, and with how many requests.
+//! `Calls` in virtual time: the result of each call, and the number of requests.
 
 mod ending;
 mod idle;
@@ -25,11 +25,11 @@ struct World {
     latency: Duration,
     at: Duration,
     in_flight: VecDeque<(Duration, TransmitId, Request<Bytes>)>,
-    /// Keys of each request.
+    /// The keys of each request.
     requests: Vec<usize>,
     finished: Vec<(Duration, CallId, Result<(), DeleteError>)>,
     events: Vec<Event>,
-    /// Takes the place of the service.
+    /// Replaces the service.
     reply: Option<Reply>,
 }
 
@@ -67,7 +67,7 @@ impl World {
         id
     }
 
-    /// Takes all that goes out.
+    /// Takes all transmits and results.
     fn drain(&mut self) {
         loop {
             while let Some(transmit) = self.calls.poll_transmit(self.now()) {
@@ -85,7 +85,8 @@ impl World {
         self.finished.extend(finished.map(|finished| (self.at, finished.id, finished.result)));
     }
 
-    /// Moves on to the next thing that happens, at `end` at the latest. Whether there is one.
+    /// Advances to the next event, or to `end` if that is earlier. Returns whether there is an
+    /// event.
     fn step(&mut self, end: Duration) -> bool {
         let due = self.in_flight.front().map(|&(due, ..)| due);
         let next = [due, self.calls.poll_timeout()].into_iter().flatten().min();
@@ -110,13 +111,13 @@ impl World {
         self.at = self.at.max(end);
     }
 
-    /// Until all calls have their results.
+    /// Runs until all calls have results.
     fn run(&mut self) {
         for _ in 0..1_000_000 {
             if self.metrics().waiting_calls == 0 && self.in_flight.is_empty() {
                 return;
             }
-            assert!(self.step(Duration::MAX), "nothing under way: {:?}", self.calls);
+            assert!(self.step(Duration::MAX), "nothing is in flight: {:?}", self.calls);
         }
         panic!("no end: {:?}", self.calls);
     }
@@ -129,8 +130,8 @@ impl World {
     #[track_caller]
     fn result(&self, id: CallId) -> Result<(), DeleteError> {
         let mut results = self.finished.iter().filter(|(_, of, _)| *of == id);
-        let (_, _, result) = results.next().expect("it has a result");
-        assert!(results.next().is_none(), "it has a second result");
+        let (_, _, result) = results.next().expect("a result");
+        assert!(results.next().is_none(), "a second result");
         result.clone()
     }
 

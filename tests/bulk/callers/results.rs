@@ -4,7 +4,7 @@ use oss_delete_vectors::{ServiceError, code};
 use super::*;
 
 #[test]
-fn a_rejected_key_fails_its_own_calls_only() {
+fn a_rejected_key_fails_only_its_own_calls() {
     let mut world = World::new(BulkOptions::new().concurrency(1));
     world.begin(["doc-0"]);
     world.emulator.reject_keys(["doc-2"]);
@@ -20,7 +20,7 @@ fn a_rejected_key_fails_its_own_calls_only() {
     let rejected = ("doc-2".to_owned(), KeyOutcome::Rejected);
     let (second, third) = (second.unwrap_err(), third.unwrap_err());
     assert_eq!(outcomes(&second), std::slice::from_ref(&rejected));
-    assert_eq!(outcomes(&third), [rejected.clone(), rejected], "as often as the call has it");
+    assert_eq!(outcomes(&third), [rejected.clone(), rejected], "once per occurrence in the call");
     assert_eq!(*second.kind(), DeleteErrorKind::NotDeleted);
     assert_eq!(second.attempt_error().unwrap().code(), Some("VectorIndexParameterInvalid"));
     assert!(!second.may_have_deleted() && !second.is_retryable());
@@ -30,7 +30,7 @@ fn a_rejected_key_fails_its_own_calls_only() {
 }
 
 #[test]
-fn a_key_that_two_calls_have_gives_both_the_same() {
+fn calls_with_the_same_key_get_the_same_outcome() {
     let mut world = World::new(BulkOptions::new().concurrency(1).max_attempts(1));
     world.begin(["doc-0"]);
     world.run();
@@ -46,7 +46,7 @@ fn a_key_that_two_calls_have_gives_both_the_same() {
 }
 
 #[test]
-fn an_invalid_key_is_found_before_anything_is_sent() {
+fn invalid_keys_are_rejected_before_a_request() {
     let long = "x".repeat(1025);
     for (keys, field) in [(["a", ""], "keys[1]"), ([long.as_str(), "b"], "keys[0]")] {
         let invalid = Call::new(keys).unwrap_err();
@@ -59,10 +59,10 @@ fn an_invalid_key_is_found_before_anything_is_sent() {
 }
 
 #[test]
-fn a_deadline_tells_what_may_still_be_deleted() {
+fn timeouts_report_keys_that_may_be_deleted() {
     let mut world = World::new(BulkOptions::new().concurrency(1));
     world.latency = seconds(10);
-    // Pushed are 500 keys that are in flight and 500 that wait; the rest never will be.
+    // 500 keys are in flight and 500 are pushed; the rest is never pushed.
     let call = world.begin_call(Call::new(keys(0..1200)).unwrap().timeout(seconds(5)));
     let other = world.begin(["doc-3000"]);
     world.run_until(seconds(5));
@@ -83,7 +83,7 @@ fn a_deadline_tells_what_may_still_be_deleted() {
 }
 
 #[test]
-fn a_throttled_call_waits_its_turn() {
+fn throttled_calls_wait() {
     let mut world = World::new(BulkOptions::new());
     let too_fast = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "too fast");
     world.emulator.fail_next(too_fast, 0);
@@ -95,7 +95,7 @@ fn a_throttled_call_waits_its_turn() {
 }
 
 #[test]
-fn metrics_tell_what_waits() {
+fn metrics_report_waiting_calls() {
     let mut world = World::new(BulkOptions::new().concurrency(1));
     world.latency = seconds(10);
     world.begin(keys(0..700));

@@ -11,14 +11,14 @@ fn denied() -> Reply {
 }
 
 #[test]
-fn a_stop_fails_what_waits_and_not_the_next_call() {
+fn a_stop_fails_waiting_calls_but_not_the_next_one() {
     let mut world = World::new(BulkOptions::new().concurrency(1));
     let before = world.begin(["doc-0"]);
     world.run();
     world.reply = Some(denied());
     let calls: Vec<CallId> = (1..1500).map(|number| world.begin([key(number)])).collect();
     world.step(Duration::MAX);
-    assert_eq!(world.requests.len(), 2, "one request finds out for all");
+    assert_eq!(world.requests.len(), 2, "one request is enough for all calls");
     for &call in &calls {
         let error = world.result(call).unwrap_err();
         let DeleteErrorKind::Stopped(StopReason::Rejected(reason)) = error.kind() else {
@@ -29,7 +29,7 @@ fn a_stop_fails_what_waits_and_not_the_next_call() {
     }
     let advice = world.result(calls[1000]).unwrap_err().advice(&target()).unwrap();
     assert!(advice.starts_with("allow the action oss:DeleteVectors"), "{advice}");
-    // Now it is allowed.
+    // Now the permission is there.
     world.reply = None;
     let after = world.begin(["doc-1"]);
     world.run();
@@ -38,7 +38,7 @@ fn a_stop_fails_what_waits_and_not_the_next_call() {
 }
 
 #[test]
-fn what_is_in_flight_at_a_stop_keeps_its_own_outcome() {
+fn requests_in_flight_at_a_stop_keep_their_outcome() {
     let mut world = World::new(BulkOptions::new().concurrency(4));
     for number in 0..100 {
         world.begin([key(19_000 + number)]);
@@ -51,14 +51,14 @@ fn what_is_in_flight_at_a_stop_keeps_its_own_outcome() {
     }));
     let calls: Vec<CallId> =
         (0..6).map(|number| world.begin(keys(500 * number..500 * number + 500))).collect();
-    // Begun after the stop, while requests of before are in flight.
+    // Begins after the stop, while earlier requests are in flight.
     let sent = world.in_flight.len();
     assert!(sent > 1, "{sent}");
     world.run();
     let results: Vec<_> = calls.iter().map(|&call| world.result(call)).collect();
     assert!(results[0].is_err());
     assert!(results[1..sent].iter().all(Result::is_ok), "{results:?}");
-    assert!(results[sent..].iter().all(Result::is_err), "they were not sent");
+    assert!(results[sent..].iter().all(Result::is_err), "they must not be sent");
     for error in results.into_iter().filter_map(Result::err) {
         for key in error.not_deleted() {
             assert!(world.is_there(key.key), "{key:?}");
@@ -67,7 +67,7 @@ fn what_is_in_flight_at_a_stop_keeps_its_own_outcome() {
 }
 
 #[test]
-fn a_late_failure_of_before_does_not_stop_what_comes_after() {
+fn late_failures_do_not_stop_later_calls() {
     let mut world = World::new(BulkOptions::new().concurrency(4));
     for number in 0..100 {
         world.begin([key(19_000 + number)]);
@@ -78,10 +78,10 @@ fn a_late_failure_of_before_does_not_stop_what_comes_after() {
     world.at += millis(5);
     let late = world.begin(keys(500..1000));
     assert_eq!(world.in_flight.len(), 2);
-    assert!(world.step(Duration::MAX), "the first one is denied");
+    assert!(world.step(Duration::MAX), "the first request is denied");
     let after = world.begin(["doc-3000"]);
     assert_eq!(world.in_flight.len(), 2);
-    assert!(world.step(Duration::MAX), "so is the second one");
+    assert!(world.step(Duration::MAX), "the second request is denied");
     world.reply = None;
     world.run();
     let error = world.result(late).unwrap_err();
@@ -101,7 +101,7 @@ fn an_outage_fails_the_calls_after_its_timeout() {
     let error = world.result(call).unwrap_err();
     assert!(error.is_retryable() && !error.may_have_deleted(), "{error:?}");
     assert!(world.at <= seconds(150), "{:?}", world.at);
-    // It goes on to fail, sooner: nothing was deleted since.
+    // Later calls fail earlier, because nothing was deleted since.
     let (again, begun) = (world.begin(["doc-1"]), world.at);
     world.run();
     let error = world.result(again).unwrap_err();
@@ -114,7 +114,7 @@ fn an_outage_fails_the_calls_after_its_timeout() {
 }
 
 #[test]
-fn the_pace_outlives_a_stop() {
+fn the_pace_is_kept_after_a_stop() {
     let mut world = World::new(BulkOptions::new());
     world
         .emulator
@@ -131,7 +131,7 @@ fn the_pace_outlives_a_stop() {
 }
 
 #[test]
-fn credentials_that_were_rejected_are_tried_by_the_next_call() {
+fn rejected_credentials_are_tried_by_the_next_call() {
     let mut world = World::new(BulkOptions::new());
     world.emulator.remove_identity(credentials().access_key_id());
     let call = world.begin(["doc-1"]);
@@ -145,7 +145,7 @@ fn credentials_that_were_rejected_are_tried_by_the_next_call() {
 }
 
 #[test]
-fn a_provider_that_fails_for_hours_stops_again_and_again() {
+fn a_failing_provider_stops_each_call() {
     let timeout = seconds(60);
     let mut world = World::new(BulkOptions::new().credentials_timeout(timeout));
     world.emulator.remove_identity(credentials().access_key_id());
@@ -172,21 +172,21 @@ fn a_provider_that_fails_for_hours_stops_again_and_again() {
     let call = world.begin(["doc-1"]);
     world.calls.handle_credentials(world.now(), credentials());
     world.run();
-    assert!(world.result(call).is_err(), "it was signed before the credentials came");
+    assert!(world.result(call).is_err(), "it was signed with the old credentials");
     let call = world.begin(["doc-1"]);
     world.run();
     assert_eq!(world.result(call), Ok(()));
 }
 
 #[test]
-fn a_restarted_run_remembers_no_stop() {
+fn a_restarted_run_is_not_stopped() {
     let mut bulk = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
     let deleted = Deleted::new("some id").to_response();
     for round in 0..1000 {
         let now = now(seconds(round));
         bulk.push(Key::new("a").unwrap()).unwrap();
         bulk.flush();
-        let transmit = bulk.poll_transmit(now).expect("a key waits");
+        let transmit = bulk.poll_transmit(now).expect("a waiting key");
         bulk.handle_response(now, transmit.id, &deleted);
         bulk.push(Key::new("b").unwrap()).unwrap();
         bulk.stop();

@@ -1,4 +1,4 @@
-//! How the program ends, even if its output is not read.
+//! How the program ends, also if its output is not read.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use super::program::{Program, credentials};
 
 #[test]
-fn either_signal_ends_it() {
+fn both_signals_end_it() {
     for signal in ["TERM", "INT"] {
         let program = Program::start(&[]);
         program.delete(credentials(), &["doc-001"]).unwrap();
@@ -16,7 +16,7 @@ fn either_signal_ends_it() {
 }
 
 #[test]
-fn a_request_under_way_is_answered_and_counted() {
+fn requests_in_progress_are_finished_and_counted() {
     let program = Program::start(&[]);
     let addr = program.url().strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(addr).unwrap();
@@ -34,14 +34,14 @@ fn a_request_under_way_is_answered_and_counted() {
         std::thread::yield_now();
     }
     stream.write_all(b"{}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 501 "), "{response}");
     assert_eq!(program.ended().tally()["requests"], 1);
 }
 
 #[test]
-fn idle_connections_do_not_keep_it() {
+fn idle_connections_do_not_delay_the_end() {
     let program = Program::start(&[]);
     let mut idle = TcpStream::connect(program.url().strip_prefix("http://").unwrap()).unwrap();
     idle.write_all(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").unwrap();
@@ -51,7 +51,7 @@ fn idle_connections_do_not_keep_it() {
 }
 
 #[test]
-fn a_reader_that_has_gone_away_is_no_error() {
+fn closed_output_is_not_an_error() {
     let mut program = Program::start(&[]);
     program.close_stdout();
     program.delete(credentials(), &["doc-001"]).unwrap();

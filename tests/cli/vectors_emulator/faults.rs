@@ -1,4 +1,4 @@
-//! `--faults`: what goes wrong is counted.
+//! `--faults`: injected faults are counted.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::program::{KeysFile, Program, credentials};
 
 #[test]
-fn every_fault_asked_for_is_counted() {
+fn every_configured_fault_is_counted() {
     let program = Program::start(&["--faults", "connection-refused=1,page=0.5,late-response=0"]);
     let failure = program.delete(credentials(), &["doc-001"]).unwrap_err();
     assert!(

@@ -1,4 +1,5 @@
-//! `vectors-emulator` as its users meet it: the built program, deleted from over a socket, and ended by a signal.
+//! `vectors-emulator` from the outside: the built program, used over a socket and ended by a
+//! signal.
 
 mod ending;
 mod faults;

@@ -1,4 +1,4 @@
-//! One run of the program, and a client of it.
+//! One run of the program, and a client for it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
@@ -14,17 +14,17 @@ use crate::canary;
 
 pub(crate) use crate::program::CREDENTIALS as KEY_PAIR;
 
-/// How a run ended. No secret is in any output.
+/// The end of a run. No output contains a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
-    /// Without the first line, where it was read before.
+    /// Without the first line if that was read before.
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Ended {
-    /// The tally of a run that ended well.
+    /// The tally of a successful run.
     pub(crate) fn tally(&self) -> Value {
         assert_eq!(
             (self.code, self.stderr.as_str(), self.stdout.lines().count()),
@@ -35,16 +35,16 @@ impl Ended {
     }
 }
 
-/// The program, killed with the value where it has not ended.
+/// The program. Killed on drop if it has not ended.
 pub(crate) struct Program {
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,
-    /// What the first line of stdout says; empty where there was none.
-    pub(crate) said: String,
+    /// The first line of stdout. Empty if there was none.
+    pub(crate) first_line: String,
 }
 
 impl Program {
-    /// Runs it with this environment and no other, until it serves or has ended.
+    /// Starts it with exactly this environment, and waits until it serves or has ended.
     pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)], stdin: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vectors-emulator"));
         command.args(arguments).env_clear().envs(environment.iter().copied());
@@ -54,28 +54,28 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // An error means that it has ended, or has no use for stdin.
+        // An error means that it has ended, or does not read stdin.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut said = String::new();
-        stdout.read_line(&mut said).unwrap();
-        Self { child, stdout: Some(stdout), said }
+        let mut first_line = String::new();
+        stdout.read_line(&mut first_line).unwrap();
+        Self { child, stdout: Some(stdout), first_line }
     }
 
-    /// Runs it with the key pair, until it serves.
+    /// Starts it with the key pair, and waits until it serves.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let program = Self::run(arguments, &KEY_PAIR, "");
-        if program.said.is_empty() {
+        if program.first_line.is_empty() {
             panic!("{:?}", program.ended());
         }
         program
     }
 
     pub(crate) fn url(&self) -> &str {
-        self.said.trim_end().strip_prefix("listening on ").unwrap()
+        self.first_line.trim_end().strip_prefix("listening on ").unwrap()
     }
 
-    /// The index that it serves where no option says otherwise.
+    /// The default index.
     pub(crate) fn target(&self) -> Target {
         let target = Target::builder()
             .region("cn-hangzhou")
@@ -85,7 +85,7 @@ impl Program {
         target.endpoint(self.url().parse().unwrap()).build().unwrap()
     }
 
-    /// One request.
+    /// Sends one request.
     pub(crate) fn delete(
         &self,
         credentials: Credentials,
@@ -106,7 +106,7 @@ impl Program {
         );
     }
 
-    /// Asks it to end, and says what it told.
+    /// Ends it with a signal, and returns its output.
     pub(crate) fn stop(self) -> Ended {
         self.signal("TERM");
         self.ended()
@@ -125,8 +125,8 @@ impl Program {
         }
         self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         let ended = Ended { code: self.child.wait().unwrap().code(), stdout, stderr };
-        for said in [&self.said, &ended.stdout, &ended.stderr] {
-            canary::assert_not_in(said);
+        for first_line in [&self.first_line, &ended.stdout, &ended.stderr] {
+            canary::assert_not_in(first_line);
         }
         ended
     }
@@ -140,7 +140,7 @@ impl Drop for Program {
     }
 }
 
-/// A file for one test, removed with the value.
+/// A file for one test, removed on drop.
 pub(crate) struct KeysFile(PathBuf);
 
 impl KeysFile {

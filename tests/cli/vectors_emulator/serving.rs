@@ -1,4 +1,4 @@
-//! What is deleted over the socket is what the tally says.
+//! Deletions over the socket, and the tally that reports them.
 
 use oss_delete_vectors::bulk::BulkOptions;
 use oss_delete_vectors::signing::Signer;
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::program::{KEY_PAIR, KeysFile, Program, credentials};
 use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 
-fn refusal(error: &AttemptError) -> (u16, &str) {
+fn error_of(error: &AttemptError) -> (u16, &str) {
     let AttemptError::Service(error) = error else { panic!("{error}") };
     (error.status().as_u16(), error.code())
 }
@@ -63,7 +63,7 @@ fn keys_come_from_lines_json_lines_and_stdin_together() {
 }
 
 #[test]
-fn another_place_is_served_under_its_names_alone() {
+fn another_index_is_served_only_under_its_names() {
     let place = [
         "--region",
         "cn-beijing",
@@ -76,7 +76,7 @@ fn another_place_is_served_under_its_names_alone() {
     ];
     let program = Program::start(&place);
     let refused = program.delete(credentials(), &["doc-001"]).unwrap_err();
-    assert_eq!(refusal(&refused), (403, code::SIGNATURE_DOES_NOT_MATCH));
+    assert_eq!(error_of(&refused), (403, code::SIGNATURE_DOES_NOT_MATCH));
     assert_eq!(
         program.stop().tally(),
         json!({ "requests": 1, "keys": 0, "deleted": 0, "remaining": 999 })
@@ -84,11 +84,11 @@ fn another_place_is_served_under_its_names_alone() {
 
     let program = Program::start(&["--index-name", "mineindex"]);
     let refused = program.delete(credentials(), &["doc-001"]).unwrap_err();
-    assert_eq!(refusal(&refused), (404, code::NO_SUCH_VECTOR_INDEX));
+    assert_eq!(error_of(&refused), (404, code::NO_SUCH_VECTOR_INDEX));
 }
 
 #[test]
-fn only_who_has_the_key_pair_and_the_token_deletes() {
+fn deleting_needs_the_key_pair_and_the_token() {
     let [id, secret] = KEY_PAIR;
     let program = Program::run(&[], &[id, secret, ("OSS_SESSION_TOKEN", TOKEN)], "");
     let wrong = Credentials::new(id.1, WRONG_SECRET).unwrap().with_security_token(TOKEN).unwrap();
@@ -99,7 +99,7 @@ fn only_who_has_the_key_pair_and_the_token_deletes() {
         (credentials(), code::INVALID_SECURITY_TOKEN),
     ] {
         let refused = program.delete(credentials, &["doc-001"]).unwrap_err();
-        assert_eq!(refusal(&refused), (403, expected));
+        assert_eq!(error_of(&refused), (403, expected));
     }
     program.delete(credentials().with_security_token(TOKEN).unwrap(), &["doc-001"]).unwrap();
     assert_eq!(
@@ -113,7 +113,7 @@ fn requests_over_the_limit_are_throttled() {
     let program = Program::start(&["--max-qps", "0.001"]);
     program.delete(credentials(), &["doc-001"]).unwrap();
     let refused = program.delete(credentials(), &["doc-002"]).unwrap_err();
-    assert_eq!(refusal(&refused), (503, code::QPS_LIMIT_EXCEEDED));
+    assert_eq!(error_of(&refused), (503, code::QPS_LIMIT_EXCEEDED));
     assert_eq!(
         program.stop().tally(),
         json!({ "requests": 2, "keys": 1, "deleted": 1, "remaining": 998 })
@@ -121,7 +121,7 @@ fn requests_over_the_limit_are_throttled() {
 }
 
 #[test]
-fn other_machines_are_served_where_that_is_asked_for() {
+fn other_hosts_are_served_with_an_option() {
     let program = Program::start(&["--listen", "0.0.0.0:0", "--allow-remote"]);
     assert!(program.url().starts_with("http://0.0.0.0:"), "{}", program.url());
     for loopback in ["127.0.0.2:0", "[::ffff:127.0.0.1]:0"] {
@@ -154,7 +154,7 @@ fn whole_vectors_come_from_json_lines() {
     assert_eq!((page.vectors()[0].key(), page.vectors()[0].data()), ("a", Some(&[0.5, 1.0][..])));
     assert_eq!(page.vectors().len(), 1);
     program.delete(credentials(), &["a", "c"]).unwrap();
-    assert_eq!(transport.call(&list, &signer).unwrap().vectors().len(), 3, "it lists late");
+    assert_eq!(transport.call(&list, &signer).unwrap().vectors().len(), 3, "the listing is stale");
     let get = GetVectors::new(&target, KeyBatch::new(["a", "b", "c"]).unwrap()).unwrap();
     assert_eq!(transport.call(&get, &signer).unwrap().vectors().len(), 1);
     assert_eq!(
@@ -164,7 +164,7 @@ fn whole_vectors_come_from_json_lines() {
 }
 
 #[test]
-fn a_line_that_is_no_vector_is_named() {
+fn lines_that_are_not_vectors_are_rejected() {
     let file = KeysFile::new("bad.jsonl", "{\"key\":\"a\"}\n{\"key\":\"b\",\"data\":[true]}\n");
     let ended = Program::run(&["--vectors-from", file.path()], &KEY_PAIR, "").ended();
     let expected = format!(

@@ -1,5 +1,5 @@
-//! What is refused before anything is served, and what is said about it. Every case exits with 2
-//! and prints nothing on stdout.
+//! Invalid usage is rejected before anything is served. Every case exits with 2 and prints nothing
+//! on stdout.
 
 use std::ffi::OsStr;
 use std::net::TcpListener;
@@ -11,10 +11,10 @@ use oss_delete_vectors::emulator::Fault;
 use super::program::{KEY_PAIR, KeysFile, Program};
 use crate::canary::{self, SECRET, TOKEN};
 
-/// What stderr says.
-fn refused(arguments: &[&str], environment: &[(&str, &str)], stdin: &str) -> String {
+/// Returns stderr.
+fn rejected(arguments: &[&str], environment: &[(&str, &str)], stdin: &str) -> String {
     let program = Program::run(arguments, environment, stdin);
-    assert_eq!(program.said, "", "{arguments:?} {environment:?}");
+    assert_eq!(program.first_line, "", "{arguments:?} {environment:?}");
     let ended = program.ended();
     assert_eq!(
         (ended.code, ended.stdout.as_str()),
@@ -25,7 +25,7 @@ fn refused(arguments: &[&str], environment: &[(&str, &str)], stdin: &str) -> Str
 }
 
 #[test]
-fn an_option_that_is_wrong_is_named_with_its_rule() {
+fn invalid_options_are_rejected_with_their_rule() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let in_use = listener.local_addr().unwrap().to_string();
     for (option, value, expected) in [
@@ -58,7 +58,7 @@ fn an_option_that_is_wrong_is_named_with_its_rule() {
         ("--seed", "1", "--faults"),
         ("--access-key-secret", "x", "unexpected argument '--access-key-secret'"),
     ] {
-        let stderr = refused(&[option, value], &KEY_PAIR, "");
+        let stderr = rejected(&[option, value], &KEY_PAIR, "");
         assert!(
             stderr.starts_with("error: ") && stderr.contains(expected),
             "{option} {value}: {stderr}"
@@ -74,9 +74,9 @@ fn the_man_page_and_completions_need_no_key_pair() {
         ("zsh", "#compdef vectors-emulator"),
     ] {
         let program = Program::run(&["--generate", what], &[], "");
-        let said = program.said.clone();
+        let first_line = program.first_line.clone();
         let ended = program.ended();
-        let stdout = said + &ended.stdout;
+        let stdout = first_line + &ended.stdout;
         assert!(
             ended.code == Some(0) && ended.stderr.is_empty() && stdout.contains(expected),
             "{what}: {stdout}"
@@ -85,7 +85,7 @@ fn the_man_page_and_completions_need_no_key_pair() {
 }
 
 #[test]
-fn invalid_key_pair_is_named_and_not_shown() {
+fn invalid_key_pairs_are_named_but_not_printed() {
     let [id, secret] = KEY_PAIR;
     let reason = "not set: the environment gives the AccessKey pair that clients sign with\n";
     let secret_with_line_break = format!("{SECRET}\n");
@@ -105,7 +105,7 @@ fn invalid_key_pair_is_named_and_not_shown() {
             "OSS_SESSION_TOKEN: must be ".to_owned(),
         ),
     ] {
-        let stderr = refused(&[], environment, "");
+        let stderr = rejected(&[], environment, "");
         assert!(stderr.starts_with(&format!("error: {expected}")), "{environment:?}: {stderr}");
     }
 
@@ -118,7 +118,7 @@ fn invalid_key_pair_is_named_and_not_shown() {
 }
 
 #[test]
-fn keys_that_are_none_are_named_with_file_and_line() {
+fn invalid_keys_are_rejected_with_file_and_line() {
     let long = "k".repeat(1025);
     for (name, content, line) in [
         ("long.txt", format!("a\n\n{long}\n").into_bytes(), 3),
@@ -129,7 +129,7 @@ fn keys_that_are_none_are_named_with_file_and_line() {
         ("nameless.ndjson", b"{\"id\":\"a\"}\n".to_vec(), 1),
     ] {
         let file = KeysFile::new(name, content);
-        let stderr = refused(&["--keys-from", file.path()], &KEY_PAIR, "");
+        let stderr = rejected(&["--keys-from", file.path()], &KEY_PAIR, "");
         assert!(
             stderr.starts_with(&format!("error: {}, line {line}: ", file.path())),
             "{name}: {stderr}"
@@ -158,20 +158,20 @@ fn keys_that_are_none_are_named_with_file_and_line() {
         ),
     ] {
         let file = KeysFile::new(name, content);
-        let stderr = refused(&["--keys-from", file.path()], &KEY_PAIR, "");
+        let stderr = rejected(&["--keys-from", file.path()], &KEY_PAIR, "");
         assert!(
             stderr.starts_with(&format!("error: --keys-from {}{expected}", file.path())),
             "{stderr}"
         );
     }
-    let stderr = refused(&["--keys-format", "lines"], &KEY_PAIR, "");
+    let stderr = rejected(&["--keys-format", "lines"], &KEY_PAIR, "");
     assert!(stderr.contains("--keys-from"), "{stderr}");
-    let stderr = refused(&["--keys-from", "-"], &KEY_PAIR, &long);
+    let stderr = rejected(&["--keys-from", "-"], &KEY_PAIR, &long);
     assert!(
         stderr.starts_with("error: stdin, line 1: key must be 1 to 1024 characters"),
         "{stderr}"
     );
-    let stderr = refused(&["--keys-from", "/no/such/file"], &KEY_PAIR, "");
+    let stderr = rejected(&["--keys-from", "/no/such/file"], &KEY_PAIR, "");
     assert!(
         stderr.starts_with("error: --keys-from /no/such/file: cannot be read: No such file"),
         "{stderr}"
@@ -179,7 +179,7 @@ fn keys_that_are_none_are_named_with_file_and_line() {
 }
 
 #[test]
-fn help_names_every_fault_and_no_values_of_the_environment() {
+fn help_lists_every_fault_and_no_environment_values() {
     let help = Command::new(env!("CARGO_BIN_EXE_vectors-emulator"))
         .arg("--help")
         .env_clear()

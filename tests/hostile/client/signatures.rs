@@ -1,4 +1,4 @@
-//! Forged, modified and replayed requests, and those signed for something else.
+//! Forged, modified and replayed requests, and requests that are signed for another resource.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use super::service::{Service, call, signed, target, text};
 use crate::calls::{ACCESS_KEY_ID, credentials};
 use crate::canary::{SECRET, WRONG_SECRET};
 
-/// A change to a valid request, and a part of its response: the beginning if it deletes.
+/// A change to a valid request, and a part of the expected response.
 type Trick = (&'static str, fn(String) -> String, &'static str);
 
 const TRICKS: &[Trick] = &[

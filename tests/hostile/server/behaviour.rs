@@ -1,4 +1,4 @@
-//! One way for a server to behave, and what both transports have to make of it.
+//! The behaviour of a hostile server, and the expected outcome of each transport.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -12,42 +12,45 @@ use crate::enough_time::with_enough_time;
 use crate::peer::Peer;
 use crate::{ALLOCATOR, HEAP};
 
-/// What a server can get rid of at most, in bytes, for no client can have read more than was
-/// written: a body at its limit, in chunks of one byte, which are six on the wire, and what the
-/// kernel holds for the two sockets, which is up to 10 MiB by its defaults, and as much again for
-/// safety. A third of what is there to take.
-const MOST_TAKEN: u64 = 32 * 1024 * 1024;
+/// The maximum number of bytes that a server can write: a body at its limit in one-byte chunks (six
+/// bytes each on the wire), the kernel's buffers of both sockets (up to 10 MiB by default), and as
+/// much again for safety. A third of what the server offers.
+const MAX_WRITTEN: u64 = 32 * 1024 * 1024;
 
-/// Ends a test that would hang otherwise; nothing is expected to take this long.
+/// Ends a test that would hang otherwise.
 const TEST_TIMEOUT: Duration = Duration::from_secs(300);
 
 pub(crate) struct Behaviour {
     name: &'static str,
-    answer: Answer,
+    action: Action,
     hyper: Expected,
     ureq: Expected,
 }
 
-/// What comes after the request was read. Then the connection stays open, until the client closes
-/// it.
+/// What the server does after it has read the request. The connection then stays open until the
+/// client closes it.
 #[derive(Clone, Copy)]
-enum Answer {
-    Says(&'static str),
-    Does(fn(&mut Wire)),
+enum Action {
+    Sends(&'static str),
+    Runs(fn(&mut Wire)),
 }
 
 impl Behaviour {
-    /// Of which both transports make the same.
-    pub(crate) const fn does(
+    /// Both transports have the same outcome.
+    pub(crate) const fn runs(
         name: &'static str,
         expected: Expected,
-        answer: fn(&mut Wire),
+        action: fn(&mut Wire),
     ) -> Self {
-        Self { name, answer: Answer::Does(answer), hyper: expected, ureq: expected }
+        Self { name, action: Action::Runs(action), hyper: expected, ureq: expected }
     }
 
-    pub(crate) const fn says(name: &'static str, expected: Expected, answer: &'static str) -> Self {
-        Self { name, answer: Answer::Says(answer), hyper: expected, ureq: expected }
+    pub(crate) const fn sends(
+        name: &'static str,
+        expected: Expected,
+        action: &'static str,
+    ) -> Self {
+        Self { name, action: Action::Sends(action), hyper: expected, ureq: expected }
     }
 
     pub(crate) const fn ureq(self, expected: Expected) -> Self {
@@ -57,94 +60,107 @@ impl Behaviour {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Expected {
-    /// This status, and this body.
-    Is(u16, &'static str),
-    /// No answer, and the request may have arrived.
-    NoAnswer,
-    /// No answer within the time that the call may take.
+    /// A response with this status and this body.
+    Response(u16, &'static str),
+    /// A failure; the request may have arrived.
+    NoResponse,
+    /// The timeout of the call.
     Timeout,
-    /// No answer, because time ran out or sooner.
-    GivenUp,
+    /// Any failure, the timeout included.
+    AnyFailure,
     BodyTooLarge,
 }
 
-/// Has every behaviour meet both transports.
+/// Checks each behaviour with both transports.
 pub(crate) fn check(behaviours: &[Behaviour]) {
     for behaviour in behaviours {
-        let Behaviour { name, answer, hyper, ureq } = *behaviour;
-        let ends_by_time = |expected| matches!(expected, Expected::Timeout | Expected::GivenUp);
+        let Behaviour { name, action, hyper, ureq } = *behaviour;
+        let ends_by_time = |expected| matches!(expected, Expected::Timeout | Expected::AnyFailure);
         for (transport, expected) in [("hyper", hyper), ("ureq", ureq)] {
             let case = format!("{name}, {transport}");
-            let met = |timeout| {
-                meet(
+            let observed = |timeout| {
+                observe(
                     &case,
-                    answer,
+                    action,
                     Carrier::named(transport, &TransportOptions::new().timeout(timeout)),
                 )
             };
             // The request must have left before the timeout.
-            let met = if ends_by_time(expected) {
-                with_enough_time(|timeout| Some(met(timeout)).filter(|met| met.requests > 0))
+            let observed = if ends_by_time(expected) {
+                with_enough_time(|timeout| {
+                    Some(observed(timeout)).filter(|observed| observed.requests > 0)
+                })
             } else {
-                met(TEST_TIMEOUT)
+                observed(TEST_TIMEOUT)
             };
-            judge(&case, expected, met.outcome);
-            assert_eq!((met.connections, met.requests), (1, 1), "{case}: sent once");
+            judge(&case, expected, observed.outcome);
+            assert_eq!(
+                (observed.connections, observed.requests),
+                (1, 1),
+                "{case}: must be sent once"
+            );
             if !ends_by_time(expected) {
-                assert!(met.taken < MOST_TAKEN, "{case}: {} bytes taken", met.taken);
+                assert!(
+                    observed.written < MAX_WRITTEN,
+                    "{case}: {} bytes written",
+                    observed.written
+                );
             }
             let heap = ALLOCATOR.max_allocated();
-            println!("{case}: {} bytes taken; the heap had {heap} at most so far", met.taken);
-            assert!(heap < HEAP, "{case}: the heap had {heap} bytes");
+            println!(
+                "{case}: {} bytes written; maximum heap so far: {heap} bytes",
+                observed.written
+            );
+            assert!(heap < HEAP, "{case}: the heap has {heap} bytes");
         }
     }
 }
 
-/// What became of one call, and what the server saw of it.
-struct Met {
+/// The outcome of one call, and what the server counted.
+struct Observed {
     outcome: Outcome,
     connections: usize,
     requests: u64,
-    taken: u64,
+    written: u64,
 }
 
-fn meet(case: &str, answer: Answer, carrier: Carrier) -> Met {
+fn observe(case: &str, action: Action, carrier: Carrier) -> Observed {
     let (sender, ended) = channel();
     let peer = Peer::start(move |stream| {
         let mut wire = Wire::new(stream);
         if wire.request() {
-            match answer {
-                Answer::Says(text) => {
-                    wire.say(text);
+            match action {
+                Action::Sends(text) => {
+                    wire.send(text);
                 }
-                Answer::Does(answer) => answer(&mut wire),
+                Action::Runs(action) => action(&mut wire),
             }
             wire.wait_for_close();
         }
-        let _ = sender.send((wire.requests, wire.taken));
+        let _ = sender.send((wire.requests, wire.written));
     });
-    // Without the extensions, which hold the connection of an upgrade.
+    // Clears the extensions, because they keep the connection of an upgrade open.
     let outcome = carrier.send(request(&peer.url())).map(|mut response| {
         response.extensions_mut().clear();
         response
     });
-    // Here at the latest the connection is closed, whatever the server still has to say.
+    // Closes the connection if it is still open.
     drop(carrier);
-    // No connection, if the timeout passed before it was made.
+    // There is no connection if the timeout passed before it was made.
     let is_connected =
         peer.connections() > 0 || !outcome.as_ref().is_err_and(TransportError::is_surely_not_sent);
-    let (requests, taken) = if is_connected {
+    let (requests, written) = if is_connected {
         ended
             .recv_timeout(TEST_TIMEOUT)
-            .unwrap_or_else(|_| panic!("{case}: the connection stays open"))
+            .unwrap_or_else(|_| panic!("{case}: the connection is still open"))
     } else {
         (0, 0)
     };
-    Met { outcome, connections: peer.connections(), requests, taken }
+    Observed { outcome, connections: peer.connections(), requests, written }
 }
 
 pub(crate) fn judge(case: &str, expected: Expected, outcome: Outcome) {
-    if let Expected::Is(status, body) = expected {
+    if let Expected::Response(status, body) = expected {
         let response = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_eq!(response.status(), status, "{case}");
         assert!(
@@ -156,7 +172,7 @@ pub(crate) fn judge(case: &str, expected: Expected, outcome: Outcome) {
     }
     let error = outcome.expect_err(case);
     assert!(!error.is_surely_not_sent(), "{case}: {error}");
-    if !matches!(expected, Expected::GivenUp) {
+    if !matches!(expected, Expected::AnyFailure) {
         assert_eq!(error.is_timeout(), matches!(expected, Expected::Timeout), "{case}: {error}");
     }
     assert_eq!(
@@ -169,7 +185,7 @@ pub(crate) fn judge(case: &str, expected: Expected, outcome: Outcome) {
         Expected::BodyTooLarge => format!("is over {MAX_RESPONSE_BODY} bytes: "),
         _ => ", but the request may have arrived: ".to_owned(),
     };
-    // It says what happened, in one line, and repeats neither the answer nor the request.
+    // One line about the failure, without the response or the request.
     assert!(
         text.contains(&beginning) && text.len() < 200 && !text.contains(['\r', '\n']),
         "{case}: {text}"

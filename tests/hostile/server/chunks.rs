@@ -1,9 +1,9 @@
 //! Bodies in chunks: endless, invalid and truncated.
 
-use super::behaviour::Expected::{BodyTooLarge, GivenUp, Is, NoAnswer};
+use super::behaviour::Expected::{AnyFailure, BodyTooLarge, NoResponse, Response};
 use super::behaviour::{Behaviour, check};
 
-/// An answer in these chunks.
+/// A response with these chunks.
 macro_rules! chunked {
     ($chunks:literal) => {
         concat!("HTTP/1.1 500 Internal Server Error\r\ntransfer-encoding: chunked\r\n\r\n", $chunks)
@@ -11,62 +11,66 @@ macro_rules! chunked {
 }
 
 #[test]
-fn endless_chunked_bodies_are_given_up() {
+fn endless_chunked_bodies_end_with_an_error() {
     check(&[
-        Behaviour::does("endless chunks", BodyTooLarge, |wire| {
-            wire.say(chunked!(""));
-            wire.say_for_ever("400\r\n".to_owned() + &"x".repeat(1024) + "\r\n");
+        Behaviour::runs("endless chunks", BodyTooLarge, |wire| {
+            wire.send(chunked!(""));
+            wire.send_endlessly("400\r\n".to_owned() + &"x".repeat(1024) + "\r\n");
         }),
-        Behaviour::does("endless chunks of a byte", BodyTooLarge, |wire| {
-            wire.say(chunked!(""));
-            wire.say_for_ever("1\r\nx\r\n");
+        Behaviour::runs("endless one-byte chunks", BodyTooLarge, |wire| {
+            wire.send(chunked!(""));
+            wire.send_endlessly("1\r\nx\r\n");
         }),
-        Behaviour::does("one endless chunk", BodyTooLarge, |wire| {
-            wire.say(chunked!("7fffffffffffffff\r\n"));
-            wire.say_for_ever("x");
+        Behaviour::runs("one endless chunk", BodyTooLarge, |wire| {
+            wire.send(chunked!("7fffffffffffffff\r\n"));
+            wire.send_endlessly("x");
         }),
-        // To hyper zeros are no part of a size, however many there are: time ends it.
-        Behaviour::does("endless chunk size", GivenUp, |wire| {
-            wire.say(chunked!(""));
-            wire.say_for_ever("0");
+        // hyper accepts any number of leading zeros, so the call times out.
+        Behaviour::runs("endless chunk size", AnyFailure, |wire| {
+            wire.send(chunked!(""));
+            wire.send_endlessly("0");
         }),
-        Behaviour::does("endless chunk extension", NoAnswer, |wire| {
-            wire.say(chunked!("1;"));
-            wire.say_for_ever("a=b;");
+        Behaviour::runs("endless chunk extension", NoResponse, |wire| {
+            wire.send(chunked!("1;"));
+            wire.send_endlessly("a=b;");
         }),
-        Behaviour::does("an extension for every chunk", NoAnswer, |wire| {
-            wire.say(chunked!(""));
-            wire.say_for_ever("1;a=".to_owned() + &"x".repeat(200) + "\r\nx\r\n");
+        Behaviour::runs("an extension in every chunk", NoResponse, |wire| {
+            wire.send(chunked!(""));
+            wire.send_endlessly("1;a=".to_owned() + &"x".repeat(200) + "\r\nx\r\n");
         }),
-        // ureq passes over trailers, however many there are: time ends it.
-        Behaviour::does("endless trailers", GivenUp, |wire| {
-            wire.say(chunked!("0\r\n"));
-            wire.say_for_ever("a: trailer\r\n");
+        // ureq skips any number of trailers, so the call times out.
+        Behaviour::runs("endless trailers", AnyFailure, |wire| {
+            wire.send(chunked!("0\r\n"));
+            wire.send_endlessly("a: trailer\r\n");
         }),
     ]);
 }
 
 #[test]
-fn chunks_that_make_no_sense_are_no_answer() {
+fn invalid_chunks_are_errors() {
     check(&[
-        Behaviour::says(
-            "chunk size that is no number",
-            NoAnswer,
+        Behaviour::sends(
+            "chunk size that is not a number",
+            NoResponse,
             chunked!("later\r\nx\r\n0\r\n\r\n"),
         ),
-        Behaviour::says("negative chunk size", NoAnswer, chunked!("-1\r\nx\r\n0\r\n\r\n")),
-        Behaviour::says("signed chunk size", NoAnswer, chunked!("+1\r\nx\r\n0\r\n\r\n"))
-            .ureq(Is(500, "x")),
-        Behaviour::says(
+        Behaviour::sends("negative chunk size", NoResponse, chunked!("-1\r\nx\r\n0\r\n\r\n")),
+        Behaviour::sends("signed chunk size", NoResponse, chunked!("+1\r\nx\r\n0\r\n\r\n"))
+            .ureq(Response(500, "x")),
+        Behaviour::sends(
             "chunk size beyond 64 bits",
-            NoAnswer,
+            NoResponse,
             chunked!("10000000000000001\r\nx\r\n0\r\n\r\n"),
         ),
-        Behaviour::says("no chunk size", NoAnswer, chunked!("\r\nx\r\n0\r\n\r\n")),
-        Behaviour::says("chunk longer than its size", NoAnswer, chunked!("1\r\nxxx\r\n0\r\n\r\n")),
-        Behaviour::says(
+        Behaviour::sends("missing chunk size", NoResponse, chunked!("\r\nx\r\n0\r\n\r\n")),
+        Behaviour::sends(
+            "chunk longer than its size",
+            NoResponse,
+            chunked!("1\r\nxxx\r\n0\r\n\r\n"),
+        ),
+        Behaviour::sends(
             "good chunks",
-            Is(500, "xy"),
+            Response(500, "xy"),
             chunked!("1\r\nx\r\n01;a=b\r\ny\r\n0\r\na: b\r\n\r\n"),
         ),
     ]);

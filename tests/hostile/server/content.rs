@@ -1,5 +1,4 @@
-//! Answers whose content is the trap: compressed ones, and headers that ask the client to do more
-//! than read.
+//! Compressed responses, and headers that ask the client to send more requests.
 
 use std::sync::mpsc::{Receiver, channel};
 
@@ -8,7 +7,7 @@ use oss_delete_vectors::{DeleteVectors, Operation};
 
 use super::wire::Wire;
 use crate::carrier::{Carrier, request};
-use crate::peer::{NO_CONTENT, Peer, answer_all, read_request};
+use crate::peer::{NO_CONTENT, Peer, read_request, respond_to_all};
 
 /// 80 MB of zeros in half a megabyte.
 fn bomb() -> Vec<u8> {
@@ -20,13 +19,13 @@ fn bomb() -> Vec<u8> {
     [head, &b"\x63"[..], &zeros, b"\0\0", b"\xc1\xd1\x66\x35", b"\x01\xc4\xeb\x04"].concat()
 }
 
-/// A server that gives every request the same answer, and the requests that it had.
-fn answering(answer: Vec<u8>) -> (Peer, Receiver<String>) {
+/// A server that sends every client the same response, and the requests that it received.
+fn responding(response: Vec<u8>) -> (Peer, Receiver<String>) {
     let (sender, received) = channel();
     let peer = Peer::start(move |mut stream| {
         while let Some(request) = read_request(&mut stream) {
             sender.send(String::from_utf8(request).unwrap().to_ascii_lowercase()).unwrap();
-            if !Wire::new(stream.try_clone().unwrap()).say(&answer) {
+            if !Wire::new(stream.try_clone().unwrap()).send(&response) {
                 return;
             }
         }
@@ -35,14 +34,14 @@ fn answering(answer: Vec<u8>) -> (Peer, Receiver<String>) {
 }
 
 #[test]
-fn a_compressed_body_stays_as_it_is_and_nobody_asks_for_one() {
+fn compression_is_not_requested_and_bodies_stay_compressed() {
     let bomb = bomb();
     for coding in ["gzip", "deflate", "br", "gzip, gzip, gzip"] {
         let head = format!(
             "HTTP/1.1 500 Error\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\n\r\n",
             bomb.len()
         );
-        let (peer, received) = answering([head.as_bytes(), &bomb].concat());
+        let (peer, received) = responding([head.as_bytes(), &bomb].concat());
         for carrier in Carrier::each(&TransportOptions::new()) {
             let case = format!("{coding}, {}", carrier.name());
             let response = carrier.send(request(&peer.url())).unwrap();
@@ -57,25 +56,26 @@ fn a_compressed_body_stays_as_it_is_and_nobody_asks_for_one() {
 }
 
 #[test]
-fn nothing_that_an_answer_asks_for_is_done() {
-    let elsewhere = Peer::start(|mut stream| answer_all(&mut stream, NO_CONTENT));
-    let there = elsewhere.url();
+fn headers_cause_no_further_requests() {
+    let other = Peer::start(|mut stream| respond_to_all(&mut stream, NO_CONTENT));
+    let other_url = other.url();
     for (status, headers) in [
         (401, "www-authenticate: Basic realm=\"x\"\r\nwww-authenticate: Digest realm=\"x\", nonce=\"y\"".to_owned()),
         (407, "proxy-authenticate: Basic realm=\"x\"".to_owned()),
         (417, "connection: close".to_owned()),
-        (421, format!("location: {there}")),
+        (421, format!("location: {other_url}")),
         (426, "upgrade: h2c\r\nconnection: upgrade".to_owned()),
-        (201, format!("location: {there}\r\ncontent-location: {there}")),
-        (300, format!("location: {there}")),
-        (305, format!("location: {there}")),
-        (200, format!("refresh: 0; url={there}\r\nlink: <{there}>; rel=preconnect")),
-        (503, format!("alt-svc: http/1.1=\"{}\"\r\nset-cookie: a=b; path=/", there.trim_start_matches("http://"))),
+        (201, format!("location: {other_url}\r\ncontent-location: {other_url}")),
+        (300, format!("location: {other_url}")),
+        (305, format!("location: {other_url}")),
+        (200, format!("refresh: 0; url={other_url}\r\nlink: <{other_url}>; rel=preconnect")),
+        (503, format!("alt-svc: http/1.1=\"{}\"\r\nset-cookie: a=b; path=/", other_url.trim_start_matches("http://"))),
     ] {
-        let (peer, received) = answering(format!("HTTP/1.1 {status} X\r\n{headers}\r\ncontent-length: 4\r\n\r\nbody").into());
+        let (peer, received) = responding(format!("HTTP/1.1 {status} X\r\n{headers}\r\ncontent-length: 4\r\n\r\nbody").into());
         for carrier in Carrier::each(&TransportOptions::new()) {
             let case = format!("{status}, {}", carrier.name());
-            // The second request would have the cookie, the credentials or the other host.
+            // A client that obeys would add the cookie or the credentials, or connect to the other
+            // host.
             for _ in 0..2 {
                 let response = carrier.send(request(&peer.url())).unwrap();
                 assert_eq!((response.status().as_u16(), &response.body()[..]), (status, &b"body"[..]), "{case}");
@@ -84,5 +84,5 @@ fn nothing_that_an_answer_asks_for_is_done() {
             assert!(received.try_recv().is_err(), "{case}: sent more than once");
         }
     }
-    assert_eq!(elsewhere.connections(), 0);
+    assert_eq!(other.connections(), 0);
 }

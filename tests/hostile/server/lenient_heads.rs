@@ -1,5 +1,5 @@
-//! Headers that are not well-formed, but that other clients accept: the response counts, and its
-//! good headers are read.
+//! Malformed headers that other clients accept: the response is valid, and its well-formed headers
+//! are read.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use crate::peer::{Peer, read_request};
 
 const FINAL: &str = "HTTP/1.1 204 No Content\r\nx-oss-request-id: 1\r\n\r\n";
 
-/// A head, the id that is read in it, and the value of the header `a`.
+/// A head, the request id in it, and the value of its header `a`.
 const HEADS: &[(&str, Option<&str>, Option<&str>)] = &[
     (
         "HTTP/1.1 204 No Content\r\na: b\r\n c\r\nx-oss-request-id: 1\r\n\r\n",
@@ -63,7 +63,7 @@ const HEADS: &[(&str, Option<&str>, Option<&str>)] = &[
     ),
 ];
 
-/// What comes of `head`, written in two parts that break at each of its bytes or in one.
+/// Sends `head` in two writes, split at `at`, and checks what the client reads.
 fn check(head: &str, at: usize, id: Option<&str>, header: Option<&str>) {
     for carrier in Carrier::each(&TransportOptions::new()) {
         let parts = [head[..at].to_owned(), head[at..].to_owned()];
@@ -75,7 +75,7 @@ fn check(head: &str, at: usize, id: Option<&str>, header: Option<&str>) {
                 }
             }
         });
-        // Twice, for the second one meets what the first has left.
+        // Twice, because the second response is read after what is left of the first.
         for _ in 0..2 {
             let response = carrier
                 .send(request(&peer.url()))
@@ -90,7 +90,7 @@ fn check(head: &str, at: usize, id: Option<&str>, header: Option<&str>) {
 }
 
 #[test]
-fn headers_that_others_accept_are_accepted() {
+fn headers_that_other_clients_accept_are_accepted() {
     for (head, id, header) in HEADS {
         check(head, 0, *id, *header);
     }
@@ -106,7 +106,7 @@ fn a_head_in_two_parts_is_read_as_one() {
 }
 
 #[test]
-fn the_length_of_a_body_counts_with_a_space_before_the_colon() {
+fn length_counts_with_a_space_before_the_colon() {
     for carrier in Carrier::each(&TransportOptions::new()) {
         let peer = Peer::start(|mut stream| {
             while read_request(&mut stream).is_some() {
@@ -122,7 +122,7 @@ fn the_length_of_a_body_counts_with_a_space_before_the_colon() {
                 carrier.name()
             );
         }
-        // hyper may open a second one before the first is idle.
+        // hyper may open a second connection before the first one is idle.
         assert!(peer.connections() == 1 || carrier.name() == "hyper", "{}", carrier.name());
     }
 }

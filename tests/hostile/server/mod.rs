@@ -1,5 +1,5 @@
-//! Servers that mean harm, or could not do worse if they did, and what both transports make of
-//! each: one outcome, no more bytes than they have a use for, and a bounded heap.
+//! Hostile servers. Both transports must return one outcome, read a bounded number of bytes, and
+//! use a bounded heap.
 
 mod behaviour;
 mod chunks;

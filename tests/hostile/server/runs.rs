@@ -1,5 +1,5 @@
-//! Runs over many keys against a service that answers, but not what anyone could want: they end, in
-//! virtual time, and account for every key.
+//! Runs against a service that sends hostile responses. They end, in virtual time, and account for
+//! every key.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::peer::{Peer, read_request};
 
 const KEYS: u64 = 1_500;
 
-/// A run of three batches to its end, over one transport after another, and how long it took.
+/// Runs three batches over each transport, and passes the time it took to `check`.
 fn each_run(
     options: &BulkOptions,
     peer: impl Fn() -> Peer,
@@ -43,7 +43,7 @@ fn each_run(
     }
 }
 
-/// Sends one request after another. Time passes only where the run waits.
+/// Sends one request at a time. Time passes only when the run waits.
 fn run(carrier: &Carrier, bulk: &mut BulkDelete) -> Duration {
     let mut passed = Duration::ZERO;
     for _ in 0..100_000 {
@@ -55,35 +55,36 @@ fn run(carrier: &Carrier, bulk: &mut BulkDelete) -> Duration {
         } else if bulk.is_finished() {
             return passed;
         } else {
-            passed = passed.max(bulk.poll_timeout().expect("someone must be awaited"));
+            passed = passed.max(bulk.poll_timeout().expect("the run waits for something"));
             bulk.handle_timeout(now(passed));
         }
         while bulk.poll_event().is_some() {}
     }
-    panic!("{}: no end: {bulk:?}", carrier.name());
+    panic!("{}: the run does not end: {bulk:?}", carrier.name());
 }
 
-/// Gives every request `answer`, and from the `last`th on `then`.
-fn changing(answer: &'static str, last: usize, then: &'static str) -> Peer {
+/// Responds to the first `first` requests with `response`, and to later ones with `then`.
+fn changing(response: &'static str, first: usize, then: &'static str) -> Peer {
     let requests = AtomicUsize::new(0);
     Peer::start(move |mut stream| {
         while read_request(&mut stream).is_some() {
-            let answer = if requests.fetch_add(1, Ordering::SeqCst) < last { answer } else { then };
-            if stream.write_all(answer.as_bytes()).is_err() {
+            let response =
+                if requests.fetch_add(1, Ordering::SeqCst) < first { response } else { then };
+            if stream.write_all(response.as_bytes()).is_err() {
                 return;
             }
         }
     })
 }
 
-/// Deletes with the first request, then throttles so many, then deletes again.
+/// Deletes with the first request, then throttles `throttles` times, then deletes again.
 fn throttling_after_the_first(throttled: &'static str, throttles: usize) -> Peer {
     let requests = AtomicUsize::new(0);
     Peer::start(move |mut stream| {
         while read_request(&mut stream).is_some() {
             let is_throttled = (1..=throttles).contains(&requests.fetch_add(1, Ordering::SeqCst));
-            let answer = if is_throttled { throttled } else { DELETED };
-            if stream.write_all(answer.as_bytes()).is_err() {
+            let response = if is_throttled { throttled } else { DELETED };
+            if stream.write_all(response.as_bytes()).is_err() {
                 return;
             }
         }
@@ -93,7 +94,7 @@ fn throttling_after_the_first(throttled: &'static str, throttles: usize) -> Peer
 const DELETED: &str = "HTTP/1.1 204 No Content\r\nx-oss-request-id: 1\r\n\r\n";
 
 #[test]
-fn a_run_outlives_thousands_of_throttles() {
+fn a_run_continues_after_thousands_of_throttles() {
     const THROTTLES: usize = 3_000;
     let throttled = "HTTP/1.1 503 Service Unavailable\r\nconnection: keep-alive\r\ncontent-length: 37\r\n\r\n\
                      {\"Error\":{\"Code\":\"QpsLimitExceeded\"}}";
@@ -112,8 +113,8 @@ fn a_run_outlives_thousands_of_throttles() {
 }
 
 #[test]
-fn a_wait_beyond_all_measure_is_not_waited() {
-    for (asked, least, most) in [
+fn huge_retry_after_values_are_limited() {
+    for (value, least, most) in [
         ("99999999999", 300, 301),
         ("99999999999999999999999999999999999999", 300, 301),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 300, 301),
@@ -123,7 +124,7 @@ fn a_wait_beyond_all_measure_is_not_waited() {
         ("NaN", 0, 60),
     ] {
         let throttled = format!(
-            "HTTP/1.1 429 Too Many Requests\r\nretry-after: {asked}\r\ncontent-length: 0\r\n\r\n"
+            "HTTP/1.1 429 Too Many Requests\r\nretry-after: {value}\r\ncontent-length: 0\r\n\r\n"
         )
         .leak();
         each_run(
@@ -133,16 +134,16 @@ fn a_wait_beyond_all_measure_is_not_waited() {
                 assert_eq!(
                     (bulk.report().deleted, bulk.report().throttled),
                     (KEYS, 1),
-                    "{name}: {asked}"
+                    "{name}: {value}"
                 );
-                assert!((least..=most).contains(&took.as_secs()), "{name}: {asked}: {took:?}");
+                assert!((least..=most).contains(&took.as_secs()), "{name}: {value}: {took:?}");
             },
         );
     }
 }
 
 #[test]
-fn a_time_of_day_beyond_all_measure_stops_the_run_or_nothing() {
+fn impossible_dates_stop_the_run_only_if_needed() {
     for (date, is_date) in [
         ("Mon, 01 Jan 0001 00:00:00 GMT", false),
         ("Fri, 31 Dec 9999 23:59:59 GMT", false),
@@ -173,7 +174,7 @@ fn a_time_of_day_beyond_all_measure_stops_the_run_or_nothing() {
                 );
             },
         );
-        // Of an answer that has no need of a date nothing is learnt.
+        // The date of a successful response has no effect.
         let late = DELETED.replace("\r\n\r\n", &format!("\r\ndate: {date}\r\n\r\n")).leak();
         each_run(
             &BulkOptions::new(),
@@ -190,22 +191,22 @@ fn a_time_of_day_beyond_all_measure_stops_the_run_or_nothing() {
 }
 
 #[test]
-fn connections_that_end_with_every_answer_cost_no_key() {
+fn connections_that_close_after_each_response_lose_no_key() {
     let closing = "HTTP/1.1 204 No Content\r\nx-oss-request-id: id\r\nconnection: close\r\n\r\n";
-    // Closed without a word of it as well, right after the answer.
-    for says_so in [true, false] {
+    // With `connection: close`, and without it.
+    for announces in [true, false] {
         let peer = || {
             Peer::start(move |mut stream| {
                 read_request(&mut stream);
-                let _ = stream.write_all(if says_so { closing } else { DELETED }.as_bytes());
+                let _ = stream.write_all(if announces { closing } else { DELETED }.as_bytes());
             })
         };
         each_run(
             &BulkOptions::new().back_off(Duration::from_millis(10), Duration::from_millis(10)),
             peer,
             |bulk, _, name| {
-                assert_eq!(bulk.report().deleted, KEYS, "{name}, {says_so}: {:?}", bulk.report());
-                if says_so {
+                assert_eq!(bulk.report().deleted, KEYS, "{name}, {announces}: {:?}", bulk.report());
+                if announces {
                     assert_eq!(bulk.report().requests, 3, "{name}");
                 }
             },
@@ -214,7 +215,7 @@ fn connections_that_end_with_every_answer_cost_no_key() {
 }
 
 #[test]
-fn no_answer_at_all_ends_with_every_key_unconfirmed() {
+fn without_a_response_every_key_is_unconfirmed() {
     for hostile in [
         "",
         "HTTP/1.1 204",
@@ -227,7 +228,7 @@ fn no_answer_at_all_ends_with_every_key_unconfirmed() {
                 let _ = stream.write_all(hostile.as_bytes());
             })
         };
-        // Ten attempts, for there was no success.
+        // Ten attempts, because no attempt succeeds.
         let options = BulkOptions::new().max_attempts(4).rate(Rate::Unlimited);
         each_run(&options, peer, |bulk, _, name| {
             assert_eq!(

@@ -1,4 +1,4 @@
-//! Stray responses on a connection that could be reused: no request takes one as its own.
+//! Unexpected responses on a connection that could be reused: no request takes one as its own.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,15 +9,15 @@ use std::sync::mpsc::channel;
 use oss_delete_vectors::transports::TransportOptions;
 
 use crate::carrier::{Carrier, request};
-use crate::peer::{NO_CONTENT, Peer, answer_all, read_request};
+use crate::peer::{NO_CONTENT, Peer, read_request, respond_to_all};
 
-/// Its first connection is `first`'s, who has read one request from it; every request on another is
-/// refused, which is what the second one must get.
+/// Reads one request from the first connection and passes it to `first`. Rejects all requests on
+/// later connections: the second request must get that response.
 fn peer(first: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Peer {
     let connections = AtomicUsize::new(0);
     Peer::start(move |mut stream| {
         if connections.fetch_add(1, Ordering::SeqCst) > 0 {
-            return answer_all(
+            return respond_to_all(
                 &mut stream,
                 b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied",
             );
@@ -27,8 +27,8 @@ fn peer(first: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Peer {
     })
 }
 
-/// A request there on the same transport.
-fn assert_the_next_is_refused(carrier: &Carrier, peer: &Peer, case: &str) {
+/// Sends another request over the same transport. It must be rejected.
+fn assert_next_is_rejected(carrier: &Carrier, peer: &Peer, case: &str) {
     let response = carrier.send(request(&peer.url())).unwrap();
     assert_eq!(
         (response.status().as_u16(), &response.body()[..]),
@@ -40,31 +40,31 @@ fn assert_the_next_is_refused(carrier: &Carrier, peer: &Peer, case: &str) {
 }
 
 #[test]
-fn what_follows_an_answer_is_no_answer_to_the_next_request() {
-    for answer in [
+fn bytes_after_a_response_are_not_the_next_response() {
+    for response in [
         "HTTP/1.1 204 No Content\r\n\r\n",
-        // A body after a response without one, and one that is longer than announced.
+        // A body that is not allowed, and one that is longer than announced.
         "HTTP/1.1 204 No Content\r\ncontent-length: 1000\r\n\r\n",
         "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 1\r\n\r\nx",
         "HTTP/1.1 500 Internal Server Error\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
     ] {
         for carrier in Carrier::each(&TransportOptions::new()) {
             let peer = peer(move |stream| {
-                // In one write, so that they are read at once.
-                stream.write_all(&[answer.as_bytes(), NO_CONTENT].concat()).unwrap();
+                // In one write, so that both are read at once.
+                stream.write_all(&[response.as_bytes(), NO_CONTENT].concat()).unwrap();
                 let _ = stream.read(&mut [0]);
             });
             carrier.send(request(&peer.url())).unwrap();
-            assert_the_next_is_refused(&carrier, &peer, answer);
+            assert_next_is_rejected(&carrier, &peer, response);
         }
     }
 }
 
 #[test]
-fn what_comes_between_two_requests_is_no_answer_to_the_second() {
+fn bytes_between_requests_are_not_the_next_response() {
     for carrier in Carrier::each(&TransportOptions::new()) {
         let (go_on, may_go_on) = channel::<()>();
-        let (sender, told) = channel();
+        let (sender, events) = channel();
         let may_go_on = Mutex::new(may_go_on);
         let peer = peer(move |stream| {
             stream.write_all(NO_CONTENT).unwrap();
@@ -76,12 +76,11 @@ fn what_comes_between_two_requests_is_no_answer_to_the_second() {
         });
         carrier.send(request(&peer.url())).unwrap();
         go_on.send(()).unwrap();
-        assert_eq!(told.recv(), Ok("sent"));
+        assert_eq!(events.recv(), Ok("sent"));
         if carrier.name() == "hyper" {
-            // It notices by itself, and closes the connection. ureq looks when it is about to use
-            // it.
-            assert_eq!(told.recv(), Ok("closed"));
+            // hyper notices by itself, and closes the connection. ureq checks before it reuses one.
+            assert_eq!(events.recv(), Ok("closed"));
         }
-        assert_the_next_is_refused(&carrier, &peer, "between");
+        assert_next_is_rejected(&carrier, &peer, "between");
     }
 }

@@ -94,13 +94,13 @@ fn waiting_threads_share_requests() {
 }
 
 #[test]
-fn a_panic_of_a_blocking_transport_is_a_failed_attempt() {
+fn a_panic_in_a_blocking_transport_is_a_failed_attempt() {
     let service = Service::with_keys(1);
     let panics = AtomicU32::new(0);
     let send = {
         let service = service.clone();
         move |request| {
-            assert!(panics.fetch_add(1, Ordering::SeqCst) > 0, "the first one");
+            assert!(panics.fetch_add(1, Ordering::SeqCst) > 0, "the first call panics");
             Sent::Ok(service.respond(real_time(), &request))
         }
     };
@@ -110,7 +110,7 @@ fn a_panic_of_a_blocking_transport_is_a_failed_attempt() {
 }
 
 #[test]
-fn a_panic_of_a_blocking_provider_is_its_error() {
+fn a_panic_in_a_blocking_provider_is_its_error() {
     let service = Service::with_keys(1);
     let respond = service.clone();
     let client =
@@ -121,7 +121,7 @@ fn a_panic_of_a_blocking_provider_is_its_error() {
             .unwrap();
     let error = client.delete(["doc-0"]).unwrap_err();
     assert_eq!(*error.kind(), DeleteErrorKind::Stopped(StopReason::CredentialsMissing));
-    let source = std::error::Error::source(&error).expect("the provider said why");
+    let source = std::error::Error::source(&error).expect("the error of the provider");
     assert_eq!(source.to_string(), "the credentials provider panicked: no STS");
 }
 

@@ -11,7 +11,7 @@ use super::*;
 use crate::calls::{BUCKET, INDEX};
 use crate::service::key;
 
-/// Polls at most so often; `None` if that was not enough, and the future is dropped.
+/// Polls at most this many times. Returns `None` and drops the future if that was not enough.
 struct AtMost<F>(Option<F>, usize);
 
 impl<F: Future + Unpin> Future for AtMost<F> {
@@ -23,7 +23,7 @@ impl<F: Future + Unpin> Future for AtMost<F> {
             return Poll::Ready(None);
         }
         self.1 -= 1;
-        let future = self.0.as_mut().expect("it was not dropped");
+        let future = self.0.as_mut().expect("a future that was not dropped");
         match Pin::new(future).poll(context) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending if self.1 == 0 => {
@@ -39,12 +39,12 @@ fn at_most<F: Future + Unpin>(polls: usize, future: F) -> AtMost<F> {
     AtMost(Some(future), polls)
 }
 
-const MOST_POLLS: usize = 1000;
+const MAX_POLLS: usize = 1000;
 
 #[test]
-fn a_call_that_is_dropped_is_deleted_all_the_same() {
+fn keys_of_a_dropped_call_are_deleted() {
     on_each_runtime(async |spawn| {
-        for polls in 0..MOST_POLLS {
+        for polls in 0..MAX_POLLS {
             let service = Service::with_keys(1300);
             let (client, driver) = client(&service);
             spawn(driver);
@@ -59,14 +59,14 @@ fn a_call_that_is_dropped_is_deleted_all_the_same() {
                 return;
             }
         }
-        panic!("it does not end");
+        panic!("the call does not end");
     });
 }
 
 #[test]
-fn a_dropped_driver_leaves_no_call_without_its_result() {
+fn a_dropped_driver_gives_every_call_a_result() {
     on_each_runtime(async |_| {
-        for polls in 0..MOST_POLLS {
+        for polls in 0..MAX_POLLS {
             let service = Service::with_keys(1300);
             let (client, driver) = client(&service);
             let calls = [
@@ -96,14 +96,14 @@ fn a_dropped_driver_leaves_no_call_without_its_result() {
                 return;
             }
         }
-        panic!("it does not end");
+        panic!("the call does not end");
     });
 }
 
 #[test]
-fn a_dropped_stream_leaves_what_it_took_to_be_deleted() {
+fn keys_taken_from_a_dropped_stream_are_deleted() {
     on_each_runtime(async |spawn| {
-        for polls in 0..MOST_POLLS {
+        for polls in 0..MAX_POLLS {
             let service = Service::with_keys(3000);
             let (client, driver) = client(&service);
             spawn(driver);
@@ -115,21 +115,21 @@ fn a_dropped_stream_leaves_what_it_took_to_be_deleted() {
             let ended = at_most(polls, Box::pin(client.delete_stream(stream::iter(keys)))).await;
             client.close().await;
             let taken = taken.into_inner() as u64;
-            // A part of a call that was not begun is not deleted.
+            // Keys of a call that has not begun are not deleted.
             assert!((taken.saturating_sub(499)..=taken).contains(&service.gone()), "{polls} polls");
             if let Some(result) = ended {
                 assert_eq!((result, service.gone()), (Ok(3000), 3000));
                 return;
             }
         }
-        panic!("it does not end");
+        panic!("the stream does not end");
     });
 }
 
 #[test]
-fn a_close_that_is_dropped_closes() {
+fn a_dropped_close_still_closes() {
     on_each_runtime(async |spawn| {
-        for polls in 1..MOST_POLLS {
+        for polls in 1..MAX_POLLS {
             let service = Service::with_keys(1300);
             let (client, driver) = client(&service);
             spawn(driver);
@@ -145,6 +145,6 @@ fn a_close_that_is_dropped_closes() {
                 return;
             }
         }
-        panic!("it does not end");
+        panic!("close does not end");
     });
 }

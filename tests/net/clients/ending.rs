@@ -1,4 +1,4 @@
-//! The end of a client, in order or not.
+//! The end of a client: closed, dropped, or by a panic.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +16,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn dropping_the_last_handle_lets_the_driver_drain() {
+fn the_driver_drains_after_the_last_handle_is_dropped() {
     block_on(async {
         let service = Service::with_keys(1200);
         let (client, driver) = client(&service);
@@ -47,22 +47,22 @@ fn a_runtime_that_shuts_down_fails_the_calls() {
     drop(runtime);
     let error = waiting.join().unwrap().unwrap_err();
     assert_eq!(*error.kind(), DeleteErrorKind::Closed);
-    assert!(error.may_have_deleted(), "it was in flight");
+    assert!(error.may_have_deleted(), "the request was in flight");
     let error = futures_lite::future::block_on(client.delete(["doc-3"])).unwrap_err();
     assert!(!error.may_have_deleted() && !error.is_retryable());
 }
 
 #[test]
-fn a_panic_of_the_transport_is_a_failed_attempt() {
+fn a_panic_in_the_transport_is_a_failed_attempt() {
     block_on(async {
         let service = Service::with_keys(9);
         let (respond, panics) = (send(&service), Arc::new(AtomicU32::new(0)));
         let send = move |request| {
             let count = panics.fetch_add(1, Ordering::SeqCst);
-            assert!(count != 0, "before the future");
+            assert!(count != 0, "panic before the future");
             let response = respond(request);
             async move {
-                assert!(count != 1, "in the future");
+                assert!(count != 1, "panic in the future");
                 response.await
             }
         };
@@ -74,7 +74,7 @@ fn a_panic_of_the_transport_is_a_failed_attempt() {
 }
 
 #[test]
-fn a_transport_that_always_panics_is_named() {
+fn the_message_of_a_transport_panic_is_reported() {
     block_on(async {
         let service = Service::with_keys(9);
         let send = async |_request| -> Sent { panic!("no socket") };
@@ -87,7 +87,7 @@ fn a_transport_that_always_panics_is_named() {
 }
 
 #[test]
-fn a_panic_of_on_event_ends_the_client() {
+fn a_panic_in_on_event_ends_the_client() {
     block_on(async {
         let service = Service::with_keys(9);
         let builder = builder(&service).on_event(|event| panic!("{event:?}"));
@@ -95,14 +95,14 @@ fn a_panic_of_on_event_ends_the_client() {
         let driver = tokio::spawn(driver);
         let results = [client.delete(["doc-1"]).await, client.delete(["doc-2"]).await];
         assert!(driver.await.unwrap_err().is_panic());
-        // The first one was settled by then.
+        // The first call was settled before.
         assert_eq!(results[0], Ok(()));
         assert_eq!(*results[1].as_ref().unwrap_err().kind(), DeleteErrorKind::Closed);
     });
 }
 
 #[test]
-fn a_stop_reaches_the_calls_and_not_the_client() {
+fn a_stop_ends_the_calls_but_not_the_client() {
     block_on(async {
         let service = Service::with_keys(9);
         let stops = Arc::new(AtomicU32::new(0));
@@ -126,7 +126,7 @@ fn a_stop_reaches_the_calls_and_not_the_client() {
 }
 
 #[test]
-fn the_provider_is_asked_and_its_error_told() {
+fn errors_of_the_provider_are_reported() {
     block_on(async {
         let service = Service::with_keys(9);
         let asked = Arc::new(AtomicU32::new(0));
@@ -150,13 +150,13 @@ fn the_provider_is_asked_and_its_error_told() {
         tokio::spawn(driver);
         let error: DeleteError = client.delete(["doc-1"]).await.unwrap_err();
         assert!(matches!(error.kind(), DeleteErrorKind::Stopped(StopReason::CredentialsMissing)));
-        let source = std::error::Error::source(&error).expect("the provider said why");
+        let source = std::error::Error::source(&error).expect("the error of the provider");
         assert_eq!(source.to_string(), "STS is down");
     });
 }
 
 #[test]
-fn a_deadline_ends_the_wait() {
+fn a_timeout_ends_the_call() {
     block_on(async {
         let service = Service::with_keys(9);
         let forever = |_request| std::future::pending::<Sent>();
@@ -177,7 +177,7 @@ fn a_deadline_ends_the_wait() {
 }
 
 #[test]
-fn invalid_keys_are_found_before_anything_is_sent() {
+fn invalid_keys_are_rejected_before_a_request() {
     block_on(async {
         let service = Service::with_keys(9);
         let (client, driver) = client(&service);
@@ -191,7 +191,7 @@ fn invalid_keys_are_found_before_anything_is_sent() {
 
 #[test]
 fn a_single_thread_runtime_needs_no_send() {
-    // A transport and a timer that are not `Send`.
+    // Neither the transport nor the timer is `Send`.
     let local = std::rc::Rc::new(());
     let send = move |_request| {
         let local = std::rc::Rc::clone(&local);

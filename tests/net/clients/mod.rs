@@ -1,4 +1,4 @@
-//! `Client` and `blocking::Client`: on every runtime, over sockets and without, dropped at every
+//! `Client` and `blocking::Client` on every runtime, with and without sockets, and dropped at every
 //! point.
 
 mod blocking;
@@ -38,7 +38,7 @@ fn options() -> BulkOptions {
     BulkOptions::new().back_off(Duration::from_millis(10), Duration::from_millis(10))
 }
 
-/// Responds after two turns of the runtime.
+/// Responds after two polls.
 fn send(
     service: &Service,
 ) -> impl Fn(Request<Bytes>) -> Pin<Box<dyn Future<Output = Sent> + Send>> + Send + 'static {

@@ -1,4 +1,4 @@
-//! Keys that come as a stream, or from an iterator that is too long to keep.
+//! Keys from a stream, or from an iterator that is too long to collect.
 
 use futures_lite::stream;
 use oss_delete_vectors::blocking;
@@ -22,10 +22,10 @@ fn delete_stream(
         (service, result)
     };
     let service = service();
-    let answers = service.clone();
+    let responses = service.clone();
     let client = blocking::Client::builder(&service.target, credentials())
         .options(options())
-        .with_transport(move |request| Sent::Ok(answers.respond(real_time(), &request)))
+        .with_transport(move |request| Sent::Ok(responses.respond(real_time(), &request)))
         .unwrap();
     let result = client.delete_stream(keys);
     client.close();
@@ -78,14 +78,14 @@ fn a_stop_ends_a_stream() {
     for (service, result) in delete_stream(service, (0..40_000).map(key)) {
         let error = result.unwrap_err();
         assert!(matches!(error.kind(), DeleteErrorKind::Stopped(_)), "{error:?}");
-        assert!(error.total() < 40_000, "it reads on");
+        assert!(error.total() < 40_000, "the stream is read to its end");
         let left = error.not_deleted().count();
         assert_eq!(service.gone() as usize, error.total() - left);
     }
 }
 
 #[test]
-fn a_stream_that_pauses_has_its_keys_sent() {
+fn keys_are_sent_while_a_stream_pauses() {
     let service = Service::with_keys(10);
     let (client, driver) = client(&service);
     let (keys, feed) = {

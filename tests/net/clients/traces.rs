@@ -1,4 +1,5 @@
-//! What a call tells to `tracing`: a span in that of its caller, followed by those of its requests.
+//! The spans of a call for `tracing`: one inside the caller's span, and one per request that
+//! follows from it.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use tracing::{Event, Metadata, Subscriber, info_span};
 use super::*;
 use crate::canary;
 
-/// Everything as text, for one thread.
+/// Records everything as text, on one thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<State>>);
 
@@ -74,7 +75,7 @@ fn index(span: &Id) -> usize {
 }
 
 #[test]
-fn the_span_of_a_request_follows_those_of_its_calls() {
+fn the_span_of_a_request_follows_from_its_calls() {
     let service = Service::with_keys(9);
     service.emulator().reject_keys(["doc-3"]);
     let log = Log::default();

@@ -1,4 +1,5 @@
-//! Long runs and odd clocks, in virtual time: what is given up is let go, and no time is too late.
+//! Long runs and extreme clocks, in virtual time: timed-out requests are dropped, and times near
+//! the end of the clock do not overflow.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -14,7 +15,7 @@ use crate::service::{Service, key};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Counts those that are alive.
+/// Counts its live instances.
 struct Alive(Rc<Cell<usize>>);
 
 impl Alive {
@@ -31,7 +32,7 @@ impl Drop for Alive {
 }
 
 #[test]
-fn requests_that_hang_for_a_month_are_let_go() {
+fn requests_that_hang_for_a_month_are_dropped() {
     let (service, time) = (Service::with_keys(0), VirtualTime::default());
     let mut bulk = service.bulk(BulkOptions::new().concurrency(4).outage_timeout(31 * DAY));
     let (alive, most, sent) = (Rc::new(Cell::new(0)), Cell::new(0), Cell::new(0));
@@ -64,7 +65,7 @@ fn requests_that_hang_for_a_month_are_let_go() {
     assert_eq!((most.get(), alive.get()), (4, 0));
 }
 
-/// Virtual time whose clock has `left` before its end.
+/// Virtual time whose clock ends in `left`.
 struct Late {
     time: VirtualTime,
     left: Duration,
@@ -84,12 +85,12 @@ impl Timer for Late {
 }
 
 #[test]
-fn a_clock_near_its_end_harms_nothing() {
+fn a_clock_near_its_end_does_not_overflow() {
     for left in [3600, 1800, 1].map(Duration::from_secs) {
         let (service, time) = (Service::with_keys(700), VirtualTime::default());
         let mut bulk = service.bulk(BulkOptions::new());
         let run = Run::new(&mut bulk);
-        let answer = |request| {
+        let response = |request| {
             std::future::ready(Ok::<_, TransportError>(service.respond(time.now(), &request)))
         };
         // A source that pauses with 200 keys in a batch.
@@ -104,8 +105,9 @@ fn a_clock_near_its_end_harms_nothing() {
             keys += 1;
             std::task::Poll::Ready((keys <= 700).then(|| key(keys - 1)))
         });
-        let report =
-            time.block_on(run.run_async(keys, answer, Late { time: time.clone(), left })).unwrap();
+        let report = time
+            .block_on(run.run_async(keys, response, Late { time: time.clone(), left }))
+            .unwrap();
         assert_eq!((report.deleted, service.gone()), (700, 700), "{left:?}: {report:?}");
     }
 }

@@ -28,15 +28,15 @@ pub(crate) async fn send(request: Request<Bytes>) -> Result<Response<Bytes>, Tra
     let exchange = async {
         stream.write_all(message.as_bytes()).await?;
         stream.write_all(&body).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await?;
+        Ok::<_, std::io::Error>(response)
     };
     parse(&exchange.await.map_err(TransportError::may_have_arrived)?)
 }
 
-fn parse(answer: &str) -> Result<Response<Bytes>, TransportError> {
-    let (head, body) = answer
+fn parse(response: &str) -> Result<Response<Bytes>, TransportError> {
+    let (head, body) = response
         .split_once("\r\n\r\n")
         .ok_or_else(|| TransportError::may_have_arrived("truncated"))?;
     let mut lines = head.lines();

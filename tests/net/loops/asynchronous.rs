@@ -1,5 +1,5 @@
-//! Only the asynchronous loop: it can be dropped, runs in virtual time, and polls only what was
-//! woken.
+//! The asynchronous loop alone: it can be dropped, runs in virtual time, and polls only woken
+//! futures.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -18,16 +18,16 @@ use oss_delete_vectors::{Credentials, Deleted, TransportError};
 
 use super::options;
 use super::virtual_time::VirtualTime;
-use super::ways::{ROUND_TRIP, answer_in_virtual_time};
+use super::ways::{ROUND_TRIP, respond_in_virtual_time};
 use crate::calls::ACCESS_KEY_ID;
 use crate::service::{Service, key};
 
-/// A source that is fed as the test goes on.
+/// A source to which the test adds keys.
 #[derive(Clone, Default)]
-struct Feed(Arc<Mutex<Fed>>);
+struct Feed(Arc<Mutex<FeedState>>);
 
 #[derive(Default)]
-struct Fed {
+struct FeedState {
     keys: VecDeque<String>,
     is_closed: bool,
     waker: Option<Waker>,
@@ -42,7 +42,7 @@ impl Feed {
         self.change(|fed| fed.is_closed = true);
     }
 
-    fn change(&self, change: impl FnOnce(&mut Fed)) {
+    fn change(&self, change: impl FnOnce(&mut FeedState)) {
         let mut fed = self.0.lock().unwrap();
         change(&mut fed);
         fed.waker.take().into_iter().for_each(Waker::wake);
@@ -70,14 +70,14 @@ fn one_key_takes_one_round_trip() {
     let (service, time) = (Service::with_keys(1), VirtualTime::default());
     let mut bulk = service.bulk(BulkOptions::new());
     let run = Run::new(&mut bulk);
-    let send = |request| answer_in_virtual_time(&service, &time, request);
+    let send = |request| respond_in_virtual_time(&service, &time, request);
     let report = time.block_on(run.run_async(stream_iter([key(0)]), send, time.clone())).unwrap();
     assert!(report.is_all_deleted());
     assert_eq!(time.now().monotonic, ROUND_TRIP);
 }
 
 #[test]
-fn a_slow_stream_has_its_keys_sent_in_part() {
+fn keys_of_a_slow_stream_are_sent_in_partial_batches() {
     let (service, time, feed) = (Service::with_keys(9), VirtualTime::default(), Feed::default());
     feed.put((0..3).map(key));
     let mut sent = 3;
@@ -92,24 +92,24 @@ fn a_slow_stream_has_its_keys_sent_in_part() {
             sent += 3;
         }
     });
-    let send = |request| answer_in_virtual_time(&service, &time, request);
+    let send = |request| respond_in_virtual_time(&service, &time, request);
     let report = time.block_on(run.run_async(feed.clone(), send, time.clone())).unwrap();
     assert_eq!((report.deleted, report.requests), (9, 3));
     assert_eq!(
         time.now().monotonic,
         3 * (ROUND_TRIP + Duration::from_millis(10)),
-        "a pause and a round trip each"
+        "a pause and a round trip for each key"
     );
 }
 
 #[test]
-fn where_requests_are_rare_batches_fill_while_they_wait() {
+fn batches_fill_while_requests_are_rare() {
     let (service, time, feed) = (Service::with_keys(2000), VirtualTime::default(), Feed::default());
     let mut bulk = service.bulk(BulkOptions::new().rate(Rate::Fixed(5.0)));
     let run = Run::new(&mut bulk);
-    let send = |request| answer_in_virtual_time(&service, &time, request);
+    let send = |request| respond_in_virtual_time(&service, &time, request);
     let mut run = pin!(run.run_async(feed.clone(), send, time.clone()));
-    // A hundred keys every 20 ms, for 400 ms: with a request at every pause there were twenty.
+    // A hundred keys every 20 ms, for 400 ms. Flushing at every pause would take twenty requests.
     let mut feeding = pin!(async {
         for round in 0..20 {
             feed.put((round * 100..round * 100 + 100).map(key));
@@ -133,7 +133,7 @@ fn dropped_run_has_an_exact_report_after_abort() {
         let (service, time) = (Service::with_keys(100_000), VirtualTime::default());
         let mut bulk = service.bulk(BulkOptions::new());
         let run = Run::new(&mut bulk);
-        let send = |request| answer_in_virtual_time(&service, &time, request);
+        let send = |request| respond_in_virtual_time(&service, &time, request);
         let mut run =
             Box::pin(run.run_async(stream_iter((0..100_000).map(key)), send, time.clone()));
         let mut end = pin!(time.sleep(Duration::from_millis(millis)));
@@ -165,10 +165,10 @@ fn abort_returns_at_once_and_stop_waits() {
             (Service::with_keys(100_000), VirtualTime::default(), StopHandle::new());
         let mut bulk = service.bulk(BulkOptions::new());
         let run = Run::new(&mut bulk).stop_handle(&stop);
-        let send = |request| answer_in_virtual_time(&service, &time, request);
+        let send = |request| respond_in_virtual_time(&service, &time, request);
         let mut run = pin!(run.run_async(stream_iter((0..100_000).map(key)), send, time.clone()));
-        // In the middle of the second round trip, when the requests have arrived and no answer is
-        // there.
+        // In the middle of the second round trip: the requests have arrived, but there is no
+        // response yet.
         let mut order = pin!(time.sleep(ROUND_TRIP * 3 / 2));
         let mut is_ordered = false;
         let error = time.block_on(poll_fn(|context| {
@@ -186,11 +186,11 @@ fn abort_returns_at_once_and_stop_waits() {
 }
 
 #[test]
-fn a_run_that_was_dropped_can_be_gone_on_with() {
+fn a_dropped_run_can_be_continued() {
     let (service, time) = (Service::with_keys(5000), VirtualTime::default());
     let mut bulk = service.bulk(BulkOptions::new());
     let mut keys = stream_iter((0..5000).map(key));
-    let send = |request| answer_in_virtual_time(&service, &time, request);
+    let send = |request| respond_in_virtual_time(&service, &time, request);
     {
         let mut run = pin!(Run::new(&mut bulk).run_async(&mut keys, send, time.clone()));
         let mut end = pin!(time.sleep(Duration::from_millis(50)));
@@ -201,18 +201,18 @@ fn a_run_that_was_dropped_can_be_gone_on_with() {
     }
     let report = time.block_on(Run::new(&mut bulk).run_async(keys, send, time.clone())).unwrap();
     assert_eq!((report.deleted, report.pushed, service.gone()), (5000, 5000, 5000));
-    assert!(report.retries > 0, "what was in flight is sent again");
+    assert!(report.retries > 0, "requests in flight must be sent again");
 }
 
 #[test]
-fn a_thousand_in_flight_are_polled_when_they_are_woken_only() {
+fn requests_in_flight_are_polled_only_when_woken() {
     let (service, time) = (Service::with_keys(0), VirtualTime::default());
     let mut bulk = service.bulk(BulkOptions::new().concurrency(1000).rate(Rate::Unlimited));
     let polls = Cell::new(0);
     let numbers = Cell::new(0);
     let send = |_request| {
         numbers.set(numbers.get() + 1);
-        // Each wakes alone.
+        // Each future wakes itself.
         let mut sleep =
             Box::pin(time.sleep(ROUND_TRIP + Duration::from_micros(numbers.get() % 1000)));
         let polls = &polls;
@@ -228,11 +228,11 @@ fn a_thousand_in_flight_are_polled_when_they_are_woken_only() {
     let run = Run::new(&mut bulk);
     let report = time.block_on(run.run_async(keys, send, time.clone())).unwrap();
     assert_eq!(report.requests, 2000);
-    assert_eq!(polls.get(), 2 * 2000, "once to be sent, once to be answered");
+    assert_eq!(polls.get(), 2 * 2000, "one poll to send, one to receive");
 }
 
 #[test]
-fn credentials_that_never_come_stop_the_run_in_time() {
+fn missing_credentials_stop_the_run_in_time() {
     let (service, time) = (Service::with_keys(10), VirtualTime::default());
     service.emulator().remove_identity(ACCESS_KEY_ID);
     let mut bulk = service.bulk(BulkOptions::new());
@@ -241,7 +241,7 @@ fn credentials_that_never_come_stop_the_run_in_time() {
         asked.set(asked.get() + 1);
         pending::<Result<Credentials, std::io::Error>>()
     });
-    let send = |request| answer_in_virtual_time(&service, &time, request);
+    let send = |request| respond_in_virtual_time(&service, &time, request);
     let error = time
         .block_on(run.run_async(stream_iter((0..10).map(key)), send, time.clone()))
         .unwrap_err();
@@ -254,7 +254,7 @@ fn credentials_that_never_come_stop_the_run_in_time() {
 }
 
 #[test]
-fn credentials_are_renewed_ahead_without_a_refusal() {
+fn credentials_are_renewed_before_a_rejection() {
     let (service, time, feed) = (Service::with_keys(2), VirtualTime::default(), Feed::default());
     let expiring =
         crate::calls::credentials().with_expiration(time.now().wall + Duration::from_secs(1000));
@@ -269,14 +269,14 @@ fn credentials_are_renewed_ahead_without_a_refusal() {
         feed.close();
         std::future::ready(Ok::<_, std::io::Error>(crate::calls::credentials()))
     });
-    let send = |request| answer_in_virtual_time(&service, &time, request);
+    let send = |request| respond_in_virtual_time(&service, &time, request);
     let report = time.block_on(run.run_async(feed.clone(), send, time.clone())).unwrap();
     assert_eq!((report.deleted, report.requests), (2, 2));
     assert_eq!(asked_at.get(), Duration::from_secs(700), "five minutes before they expire");
 }
 
 #[test]
-fn a_request_without_a_response_ends_by_its_deadline() {
+fn requests_without_a_response_time_out() {
     let (service, time) = (Service::with_keys(0), VirtualTime::default());
     let mut bulk = service.bulk(options().max_attempts(1));
     let run = Run::new(&mut bulk);
@@ -293,15 +293,18 @@ fn a_pending_run_is_stopped_from_another_thread() {
         let stop = StopHandle::new();
         let elsewhere = stop.clone();
         let mut bulk = service.bulk(options());
-        let answers = async |_request| {
+        let responses = async |_request| {
             let elsewhere = elsewhere.clone();
             std::thread::spawn(move || orders(&elsewhere));
             Ok::<_, TransportError>(Deleted::new("id").to_response())
         };
         let feed = Feed::default();
         feed.put([key(0)]);
-        let run =
-            Run::new(&mut bulk).stop_handle(&stop).run_async(feed, answers, async_io::Timer::after);
+        let run = Run::new(&mut bulk).stop_handle(&stop).run_async(
+            feed,
+            responses,
+            async_io::Timer::after,
+        );
         let error = async_io::block_on(run).unwrap_err();
         assert!(matches!(error.kind(), RunErrorKind::Stopped(StopReason::Requested)), "{error}");
         assert_eq!(error.report().pending(), 0);
@@ -309,7 +312,7 @@ fn a_pending_run_is_stopped_from_another_thread() {
 }
 
 #[test]
-fn a_panic_comes_out_and_the_report_is_exact_after_abort() {
+fn panics_propagate_and_the_report_is_exact_after_abort() {
     let (service, time) = (Service::with_keys(1200), VirtualTime::default());
     let mut bulk = service.bulk(BulkOptions::new());
     let send =
@@ -322,21 +325,21 @@ fn a_panic_comes_out_and_the_report_is_exact_after_abort() {
     service.check(bulk.report(), "the transport");
 }
 
-/// A waker whose drop uses the stop handle.
-struct Asks(StopHandle);
+/// A waker that uses the stop handle in its `Drop`.
+struct UsesHandleOnDrop(StopHandle);
 
-impl std::task::Wake for Asks {
+impl std::task::Wake for UsesHandleOnDrop {
     fn wake(self: Arc<Self>) {}
 }
 
-impl Drop for Asks {
+impl Drop for UsesHandleOnDrop {
     fn drop(&mut self) {
         let _ = format!("{:?}", self.0);
     }
 }
 
 #[test]
-fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
+fn dropped_wakers_may_use_the_stop_handle() {
     type End = fn(&StopHandle);
     let ends = [
         ("replaced", (|_| {}) as End),
@@ -358,9 +361,9 @@ fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
             let run = Run::new(&mut bulk).stop_handle(&stop);
             let mut run = Box::pin(run.run_async(stream_iter([key(0)]), send, |_| pending::<()>()));
             for _ in 0..2 {
-                let waker = Waker::from(Arc::new(Asks(stop.clone())));
+                let waker = Waker::from(Arc::new(UsesHandleOnDrop(stop.clone())));
                 assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-                // All other wakers are dropped: the handle has the last one.
+                // All other wakers are dropped. The handle has the last one.
                 request.lock().unwrap().take().unwrap().wake();
             }
             end(&stop);
@@ -374,7 +377,7 @@ fn a_waker_may_use_the_stop_handle_when_it_is_dropped() {
 }
 
 #[test]
-fn the_future_can_go_to_another_thread() {
+fn the_future_is_send() {
     let service = Service::with_keys(0);
     let mut bulk = service.bulk(options());
     let send =

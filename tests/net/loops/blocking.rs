@@ -1,4 +1,4 @@
-//! Only threads: they can block for ever, panic elsewhere, and outlive the run.
+//! The blocking loop alone: threads can block forever, panic, and outlive the run.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -23,14 +23,14 @@ fn send(
 }
 
 #[test]
-fn a_stopped_run_does_not_wait_for_a_source_that_blocks() {
+fn a_stopped_run_does_not_wait_for_a_blocked_source() {
     for orders in [StopHandle::stop, StopHandle::abort] {
         let service = Service::with_keys(3);
         let (feed, source) = channel();
         (0..3).for_each(|number| feed.send(key(number)).unwrap());
         let stop = StopHandle::new();
         let mut bulk = service.bulk(options());
-        // The partial batch leaves, its response comes, and the source stays open.
+        // The partial batch is sent, its response arrives, and the source stays open.
         let run = Run::new(&mut bulk).stop_handle(&stop).on_event(|_| orders(&stop));
         let error = run.run_blocking(source, send(&service)).unwrap_err();
         assert_eq!((error.report().deleted, service.gone()), (3, 3));
@@ -39,10 +39,10 @@ fn a_stopped_run_does_not_wait_for_a_source_that_blocks() {
 }
 
 #[test]
-fn as_many_requests_are_in_flight_as_there_may_be() {
+fn all_allowed_requests_are_in_flight() {
     let service = Service::with_keys(0);
     let mut bulk = service.bulk(options().concurrency(8).rate(Rate::Unlimited));
-    // No thread continues before all eight are here.
+    // No thread continues before all eight have arrived.
     let barrier = Barrier::new(8);
     let send = move |_| {
         barrier.wait();
@@ -58,17 +58,17 @@ fn an_aborted_run_does_not_wait_for_requests() {
     // Ends a run that would wait.
     let mut bulk = service.bulk(options().max_attempts(1).response_timeout(Duration::from_secs(5)));
     let stop = StopHandle::new();
-    let (never, answers) = channel::<()>();
-    let answers = Mutex::new(answers);
+    let (never, responses) = channel::<()>();
+    let responses = Mutex::new(responses);
     let from_send = stop.clone();
     let send = move |_| {
         from_send.abort();
-        let _ = answers.lock().unwrap().recv();
+        let _ = responses.lock().unwrap().recv();
         Err(TransportError::may_have_arrived("the test is over"))
     };
     let on_event = |event| {
         if let Event::Failed(failed) = event {
-            assert_eq!(failed.error, None, "there was no time for one");
+            assert_eq!(failed.error, None, "there is no error yet");
         }
     };
     let run = Run::new(&mut bulk).stop_handle(&stop).on_event(on_event);
@@ -78,7 +78,7 @@ fn an_aborted_run_does_not_wait_for_requests() {
 }
 
 #[test]
-fn credentials_that_never_come_stop_the_run() {
+fn missing_credentials_stop_the_run() {
     let service = Service::with_keys(10);
     service.emulator().remove_identity(ACCESS_KEY_ID);
     let mut bulk = service.bulk(options().credentials_timeout(Duration::from_millis(20)));
@@ -96,13 +96,13 @@ fn credentials_that_never_come_stop_the_run() {
 }
 
 #[test]
-fn nothing_outlives_a_run_that_came_to_its_end() {
+fn nothing_outlives_a_finished_run() {
     let service = Service::with_keys(5000);
     let held = Arc::new(());
     let (by_keys, by_send) = (Arc::clone(&held), Arc::clone(&held));
-    let answer = send(&service);
+    let response = send(&service);
     let keys = (0..5000).map(move |number| (&by_keys, key(number)).1);
-    let send = move |request| (&by_send, answer(request)).1;
+    let send = move |request| (&by_send, response(request)).1;
     let report = Run::new(&mut service.bulk(options())).run_blocking(keys, send).unwrap();
     assert_eq!(report.deleted, 5000);
     assert_eq!(Arc::strong_count(&held), 1);

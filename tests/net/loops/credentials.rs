@@ -1,4 +1,4 @@
-//! Credentials that expire: renewed, never coming, and a provider that fails.
+//! Credentials that expire: renewed, missing, and with a provider that fails.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::canary::{WRONG_SECRET, WRONG_TOKEN};
 use crate::enough_time::with_enough_time;
 use crate::service::{Service, key};
 
-/// A service that takes the run's credentials no longer, and others.
+/// A service that no longer accepts the run's credentials, and accepts others.
 fn expired(keys: usize) -> Service {
     let service = Service::with_keys(keys);
     service.emulator().add_identity(Identity::new(credentials().with_expiration(UNIX_EPOCH)));
@@ -30,7 +30,7 @@ fn renewed() -> Credentials {
 }
 
 #[test]
-fn expired_credentials_are_renewed_once_and_nothing_is_lost() {
+fn expired_credentials_are_renewed_once() {
     for way in Way::all() {
         let service = expired(3000);
         let asked = Arc::new(AtomicU32::new(0));
@@ -46,7 +46,7 @@ fn expired_credentials_are_renewed_once_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_provider_that_fails_stops_the_run_and_says_why() {
+fn errors_of_the_provider_stop_the_run() {
     for way in Way::all() {
         let error = with_enough_time(|timeout| {
             let job =

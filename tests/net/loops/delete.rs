@@ -1,4 +1,4 @@
-//! The short way in, over both transports.
+//! The shortest API of both transports.
 
 use oss_delete_vectors::bulk::{BulkOptions, Report};
 use oss_delete_vectors::transports::{RunError, RunErrorKind, TransportOptions};

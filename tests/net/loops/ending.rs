@@ -1,4 +1,4 @@
-//! A run ends before its source: by a stop, a bad key, or a service that cannot be reached.
+//! A run ends before its source: by a stop, an invalid key, or an unreachable service.
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -38,7 +38,7 @@ fn stop_waits_for_requests_in_flight() {
 }
 
 #[test]
-fn a_source_without_end_can_be_left() {
+fn an_endless_source_can_be_stopped() {
     for way in Way::all() {
         for orders in [StopHandle::stop, StopHandle::abort] {
             let service = Service::with_keys(0);
@@ -70,7 +70,7 @@ fn a_stop_does_not_reach_later_runs() {
 fn a_stop_before_the_run_begins_sends_nothing() {
     for orders in [StopHandle::stop, StopHandle::abort] {
         let (service, stop) = (Service::with_keys(10), StopHandle::new());
-        let send = |_| -> Result<_, TransportError> { panic!("nothing is sent") };
+        let send = |_| -> Result<_, TransportError> { panic!("nothing may be sent") };
         let mut bulk = service.bulk(options());
         let run = Run::new(&mut bulk).stop_handle(&stop);
         orders(&stop);
@@ -84,8 +84,9 @@ fn a_stop_before_the_run_begins_sends_nothing() {
 
             let time = super::virtual_time::VirtualTime::default();
             let mut bulk = service.bulk(options());
-            let send =
-                |_| -> std::future::Ready<Result<_, TransportError>> { panic!("nothing is sent") };
+            let send = |_| -> std::future::Ready<Result<_, TransportError>> {
+                panic!("nothing may be sent")
+            };
             let run = Run::new(&mut bulk).stop_handle(&stop);
             let run = run.run_async(stream_iter((0..10).map(key)), send, time.clone());
             // The future is not polled yet.
@@ -101,7 +102,7 @@ fn a_stop_before_the_run_begins_sends_nothing() {
 }
 
 #[test]
-fn one_handle_stops_every_run_that_has_it() {
+fn one_handle_stops_all_its_runs() {
     let (service, stop) = (Service::with_keys(10), StopHandle::new());
     let [mut first, mut second, mut third] = [(); 3].map(|()| service.bulk(options()));
     let [first, second] = [&mut first, &mut second].map(|bulk| Run::new(bulk).stop_handle(&stop));
@@ -157,9 +158,9 @@ fn stop_from_the_source_discards_waiting_batches() {
 }
 
 #[test]
-fn keys_that_were_read_ahead_of_a_stop_are_not_attempted() {
+fn keys_read_ahead_of_a_stop_are_not_attempted() {
     let service = Service::with_keys(500);
-    // 9,000 keys are pushed at a concurrency of 1: the others are read ahead.
+    // 9,000 keys are pushed at a concurrency of 1. The others are read ahead.
     let (all_read, is_read) = channel();
     let (_open, never) = channel::<String>();
     let blocks = std::iter::from_fn(move || {
@@ -167,11 +168,11 @@ fn keys_that_were_read_ahead_of_a_stop_are_not_attempted() {
         never.recv().ok()
     });
     let stop = StopHandle::new();
-    let (stopping, is_read, answering) = (stop.clone(), Mutex::new(is_read), service.clone());
+    let (stopping, is_read, responding) = (stop.clone(), Mutex::new(is_read), service.clone());
     let send = move |request| {
         is_read.lock().unwrap().recv().unwrap();
         stopping.stop();
-        Ok::<_, TransportError>(answering.respond(real_time(), &request))
+        Ok::<_, TransportError>(responding.respond(real_time(), &request))
     };
     let mut unsent = Vec::new();
     let mut bulk = service.bulk(options().concurrency(1));
@@ -197,11 +198,12 @@ fn keys_that_were_read_ahead_of_a_stop_are_not_attempted() {
 }
 
 #[test]
-fn what_is_deleted_before_a_stop_is_not_all() {
+fn a_stop_after_all_current_keys_is_an_error() {
     for way in Way::all() {
         let service = Service::with_keys(500);
         let stop = StopHandle::new();
-        // An endless source whose keys are the same 500: nothing but its end is missing.
+        // An endless source that repeats 500 keys. All of them are deleted, but the source has not
+        // ended.
         let keys = (0..).map(|number| key(number % 500));
         let stops = |event| {
             if matches!(event, Event::Deleted { .. }) {
@@ -256,7 +258,7 @@ async fn unreachable_service_is_tried_three_times() {
     }
 }
 
-/// All its keys would be skipped, and count as deleted.
+/// All its keys would be skipped, and counted as deleted.
 #[test]
 fn source_shorter_than_the_settled_keys_is_rejected() {
     let service = Service::with_keys(0);
@@ -287,7 +289,7 @@ fn source_shorter_than_the_settled_keys_is_rejected() {
         }
     }
 
-    // Settled out of order: what lies behind counts as well.
+    // Settled out of order: positions after a gap count as well.
     let mut gaps = service.bulk(options());
     for number in 0..1200 {
         gaps.push(Key::new(&key(number)).unwrap()).unwrap();

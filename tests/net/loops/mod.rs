@@ -1,5 +1,5 @@
-//! Both loops, each in every way that it can be run: with threads, in virtual time, on two
-//! runtimes, over sockets and without.
+//! Both loops, each in every variant: with threads, in virtual time, on two runtimes, with and
+//! without sockets.
 
 mod ages;
 mod async_io_transport;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use oss_delete_vectors::bulk::BulkOptions;
 
-/// Back-off that does not keep tests waiting.
+/// A short back-off, so that tests do not wait.
 fn options() -> BulkOptions {
     BulkOptions::new().back_off(Duration::from_millis(10), Duration::from_millis(10))
 }

@@ -1,4 +1,4 @@
-//! What becomes of the keys: deleted, found to be bad, throttled and not lost, out of reach.
+//! The outcomes of keys: deleted, rejected, throttled but not lost, unreachable.
 
 use oss_delete_vectors::bulk::{BulkOptions, Event, KeyOutcome, StopReason};
 use oss_delete_vectors::emulator::RateLimit;
@@ -9,7 +9,7 @@ use super::ways::{Job, Way};
 use crate::service::{Service, key};
 
 #[test]
-fn all_keys_are_gone_and_counted_whatever_came_twice() {
+fn keys_are_deleted_and_counted_despite_duplicates() {
     for way in Way::all() {
         let service = Service::with_keys(5000);
         let keys = (0..5000).flat_map(|number| [key(number), key(number / 10 * 10)]);
@@ -28,9 +28,9 @@ fn all_keys_are_gone_and_counted_whatever_came_twice() {
     }
 }
 
-/// The source is read ahead to its end long before the machine takes the last key.
+/// The source is read to its end long before the last key is pushed.
 #[test]
-fn keys_that_were_read_ahead_are_not_lost_at_the_end() {
+fn keys_read_ahead_are_not_lost_at_the_end() {
     for way in Way::all() {
         let service = Service::with_keys(20_000);
         let report =
@@ -62,7 +62,7 @@ fn no_keys_send_no_request() {
 }
 
 #[test]
-fn bad_keys_are_found_and_others_are_deleted() {
+fn bad_keys_are_rejected_and_others_deleted() {
     for way in Way::all() {
         let service = Service::with_keys(2000);
         service.emulator().reject_keys(["bad-650", "bad-1350"]);

@@ -1,4 +1,4 @@
-//! An observer looks at the `BulkDelete` at intervals, and once more at the end.
+//! An observer sees the `BulkDelete` at intervals, and once at the end.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use oss_delete_vectors::transports::{Observer, Run};
 use super::options;
 use crate::service::{Service, key, real_time};
 
-/// Keeps state for both, without a `RefCell`.
+/// Both methods share state without a `RefCell`.
 #[derive(Default)]
 struct Seen {
     deleted: u64,
-    /// Finished, deleted by the report, by the events, and by the checkpoint.
+    /// Finished, and deleted according to the report, the events and the checkpoint.
     progress: Vec<(bool, u64, u64, u64)>,
 }
 
@@ -34,8 +34,9 @@ impl Observer for Seen {
 fn progress_at_the_end_follows_all_events() {
     for interval in [None, Some(Duration::from_secs(3600))] {
         let service = Service::with_keys(1200);
-        let answering = service.clone();
-        let send = move |request| Ok::<_, TransportError>(answering.respond(real_time(), &request));
+        let responding = service.clone();
+        let send =
+            move |request| Ok::<_, TransportError>(responding.respond(real_time(), &request));
         let mut seen = Seen::default();
         let mut bulk = service.bulk(options());
         let run = Run::new(&mut bulk).observer(&mut seen);
@@ -49,7 +50,7 @@ fn progress_at_the_end_follows_all_events() {
 }
 
 #[test]
-fn progress_comes_in_the_interval_that_is_set() {
+fn progress_is_reported_at_the_configured_interval() {
     use oss_delete_vectors::transports::{StopHandle, stream_iter};
 
     use super::virtual_time::VirtualTime;
@@ -90,7 +91,7 @@ fn progress_comes_in_the_interval_that_is_set() {
         .observer(&mut third)
         .progress_every(Duration::from_secs(10));
     time.block_on(run.run_async(keys, send, time.clone())).unwrap_err();
-    // The first request is in flight from 0 to 25 s, the second from a back-off of at most 0.2 s
-    // later on.
+    // The first request is in flight from 0 to 25 s. The second one starts after a back-off of at
+    // most 0.2 s.
     assert_eq!(third.seen, [(10, 1, 1), (20, 1, 1), (30, 2, 1), (30, 2, 0)]);
 }

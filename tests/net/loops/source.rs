@@ -1,4 +1,4 @@
-//! Sources that pause: what they gave is sent all the same, in as few requests as will do.
+//! Sources that pause: their keys are sent without more keys, in as few requests as possible.
 
 use std::sync::mpsc::channel;
 
@@ -10,14 +10,14 @@ use super::options;
 use crate::service::{Service, key, real_time};
 
 #[test]
-fn a_slow_iterator_has_its_keys_sent_in_part() {
+fn keys_of_a_slow_iterator_are_sent_in_partial_batches() {
     let service = Service::with_keys(9);
     let (feed, source) = channel();
     (0..3).for_each(|number| feed.send(key(number)).unwrap());
     let mut feed = Some(feed);
     let mut sent = 3;
-    // The next keys come only once the last were deleted: waiting for 500 of them would be for
-    // ever.
+    // The next keys arrive only after the last ones were deleted. Waiting for 500 keys would never
+    // end.
     let on_event = |event| {
         let Event::Deleted { keys, .. } = event else { panic!("{event:?}") };
         assert_eq!(keys, 3);
@@ -28,9 +28,9 @@ fn a_slow_iterator_has_its_keys_sent_in_part() {
             sent += 3;
         }
     };
-    let answering = service.clone();
+    let responding = service.clone();
     let send = move |request| {
-        Ok::<_, oss_delete_vectors::TransportError>(answering.respond(real_time(), &request))
+        Ok::<_, oss_delete_vectors::TransportError>(responding.respond(real_time(), &request))
     };
     let report = Run::new(&mut service.bulk(options()))
         .on_event(on_event)
@@ -40,7 +40,7 @@ fn a_slow_iterator_has_its_keys_sent_in_part() {
 }
 
 #[test]
-fn a_batch_that_would_only_wait_is_left_to_fill() {
+fn a_batch_that_must_wait_is_not_flushed() {
     let service = Service::with_keys(0);
     let now = real_time();
     let mut bulk = service.bulk(options().concurrency(1));
@@ -48,17 +48,17 @@ fn a_batch_that_would_only_wait_is_left_to_fill() {
         bulk.push(Key::new("doc").unwrap()).unwrap();
         bulk.wants_flush()
     };
-    assert!(!bulk.wants_flush(), "there is nothing to flush");
+    assert!(!bulk.wants_flush(), "nothing to flush");
     assert!(wants_flush(&mut bulk));
     bulk.flush();
-    assert!(!bulk.wants_flush() && !wants_flush(&mut bulk), "it was flushed, and waits to be sent");
+    assert!(!bulk.wants_flush() && !wants_flush(&mut bulk), "a flushed batch waits to be sent");
     let first = bulk.poll_transmit(now).unwrap();
     assert!(!bulk.wants_flush(), "all keys were sent");
-    assert!(wants_flush(&mut bulk), "the next batch was not flushed");
+    assert!(wants_flush(&mut bulk), "the next batch is not flushed");
     bulk.flush();
     assert!(
         bulk.poll_transmit(now).is_none() && !wants_flush(&mut bulk),
-        "the second one waits for the first"
+        "the second batch waits for the first"
     );
     bulk.handle_response(now, first.id, &Deleted::new("id").to_response());
     assert!(bulk.poll_transmit(now).is_some() && !bulk.wants_flush());

@@ -1,5 +1,5 @@
-//! Threads run out, or hang: requests wait inside the state machine, and the run goes on with those
-//! that there are.
+//! Too few threads, and threads that hang: requests wait inside the state machine, and the run
+//! continues with the remaining threads.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,12 +16,13 @@ use crate::service::{Service, key};
 
 const CHILD: &str = "LOOPS_FEW_THREADS";
 
-/// Whether this is a process that has room for a few threads. If not, runs `test` in one.
+/// Returns whether this process can start only a few threads. If not, runs `test` in such a
+/// process.
 fn has_few_threads(test: &str) -> bool {
     if std::env::var_os(CHILD).is_some() {
         return true;
     }
-    // A limit on threads does not hold for root. One on memory does, and each thread takes 1 GiB.
+    // Root has no limit on threads, but on memory, and each thread takes 1 GiB.
     let script = r#"ulimit -v 8388608 && exec "$0" --exact "$1" --nocapture"#;
     let mut command = Command::new("sh");
     command
@@ -38,11 +39,11 @@ fn has_few_threads(test: &str) -> bool {
     false
 }
 
-/// Stops the run when it has as many threads as it can have: by then it tried several times to
-/// start more.
+/// Stops the run at the fifth progress report. By then it has as many threads as possible, and has
+/// failed several times to start another one.
 struct StopAtFifth<'a> {
     stop: &'a StopHandle,
-    looks: u32,
+    reports: u32,
     hold: Option<Sender<()>>,
 }
 
@@ -50,8 +51,8 @@ impl Observer for StopAtFifth<'_> {
     fn event(&mut self, _: Event) {}
 
     fn progress(&mut self, _: &BulkDelete) {
-        self.looks += 1;
-        if self.looks == 5 {
+        self.reports += 1;
+        if self.reports == 5 {
             self.stop.stop();
             self.hold = None;
         }
@@ -59,8 +60,8 @@ impl Observer for StopAtFifth<'_> {
 }
 
 #[test]
-fn requests_that_got_no_thread_are_not_sent_after_a_stop() {
-    if !has_few_threads("requests_that_got_no_thread_are_not_sent_after_a_stop") {
+fn requests_without_a_thread_are_not_sent_after_a_stop() {
+    if !has_few_threads("requests_without_a_thread_are_not_sent_after_a_stop") {
         return;
     }
     let service = Service::with_keys(0);
@@ -73,7 +74,7 @@ fn requests_that_got_no_thread_are_not_sent_after_a_stop() {
         let _ = held.lock().unwrap().recv();
         Ok::<_, TransportError>(Deleted::new("id").to_response())
     };
-    let mut fifth = StopAtFifth { stop: &stop, looks: 0, hold: Some(hold) };
+    let mut fifth = StopAtFifth { stop: &stop, reports: 0, hold: Some(hold) };
     let run = Run::new(&mut bulk)
         .stop_handle(&stop)
         .observer(&mut fifth)
@@ -88,12 +89,12 @@ fn requests_that_got_no_thread_are_not_sent_after_a_stop() {
 }
 
 #[test]
-fn with_few_threads_ureq_looks_names_up_and_deletes() {
+fn ureq_resolves_names_and_deletes_with_few_threads() {
     use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION};
     use oss_delete_vectors::Target;
     use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
 
-    if !has_few_threads("with_few_threads_ureq_looks_names_up_and_deletes") {
+    if !has_few_threads("ureq_resolves_names_and_deletes_with_few_threads") {
         return;
     }
     let service = Service::with_keys(50_000);
@@ -108,7 +109,7 @@ fn with_few_threads_ureq_looks_names_up_and_deletes() {
     let mut bulk =
         BulkDelete::new(&target.build().unwrap(), crate::calls::credentials(), options).unwrap();
     let transport = UreqTransport::new(&TransportOptions::new());
-    // The first connections are made when there are no threads left.
+    // The first connections are made when no more threads can start.
     let most = Arc::new(std::sync::Barrier::new(3));
     let waiting = AtomicU64::new(0);
     let send = move |request| {
@@ -119,17 +120,17 @@ fn with_few_threads_ureq_looks_names_up_and_deletes() {
     };
     let report = Run::new(&mut bulk).run_blocking((0..50_000).map(key), send).unwrap();
     assert_eq!((report.deleted, service.gone()), (50_000, 50_000));
-    // More, if no thread was left for a lookup: it is tried again.
+    // More requests if a lookup could not start a thread and is retried.
     assert!(report.requests >= 100, "{report:?}");
 }
 
-/// Lets time pass, and stops the run once it is out of threads.
-struct Impatient<'a> {
+/// Advances the time, and stops the run when it is out of threads.
+struct StopWithoutThreads<'a> {
     stop: &'a StopHandle,
     time: &'a AtomicU64,
 }
 
-impl Observer for Impatient<'_> {
+impl Observer for StopWithoutThreads<'_> {
     fn event(&mut self, event: Event) {
         if let Event::Retrying { error, .. } = event
             && error.message().contains("calls timed out and do not return")
@@ -144,7 +145,7 @@ impl Observer for Impatient<'_> {
 }
 
 #[test]
-fn calls_that_hang_take_no_more_than_64_threads() {
+fn hanging_calls_use_at_most_64_threads() {
     let service = Service::with_keys(0);
     let mut bulk = service.bulk(options().concurrency(4).rate(Rate::Unlimited));
     let (stop, calls, time) =
@@ -157,21 +158,21 @@ fn calls_that_hang_take_no_more_than_64_threads() {
             return Ok::<_, TransportError>(Deleted::new("id").to_response());
         }
         calling.fetch_add(1, Ordering::SeqCst);
-        // Past the timeout of the request.
+        // After the timeout of the request.
         passing.fetch_add(100, Ordering::SeqCst);
         let _ = held.lock().unwrap().recv();
         Err(TransportError::may_have_arrived("the test is over"))
     };
     let clock = || Now::new(Duration::from_secs(time.load(Ordering::SeqCst)), SystemTime::now());
-    let mut impatient = Impatient { stop: &stop, time: &time };
+    let mut observer = StopWithoutThreads { stop: &stop, time: &time };
     let run = Run::new(&mut bulk)
         .stop_handle(&stop)
-        .observer(&mut impatient)
+        .observer(&mut observer)
         .progress_every(Duration::from_millis(1));
     let report =
         run.run_blocking_with_clock((0..100_000).map(key), send, clock).unwrap_err().report();
-    // 64 that hang, up to 4 that were in flight with the last of them, the first, and the one that
-    // failed.
+    // 64 that hang, up to 4 that were in flight together with the last of them, the first one, and
+    // the one that failed.
     assert!((66..=70).contains(&report.requests) && report.pending() == 0, "{report:?}");
     assert!(calls.load(Ordering::SeqCst) <= 68, "{calls:?}");
     drop(hold);

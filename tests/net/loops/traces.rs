@@ -1,5 +1,5 @@
-//! What a run tells to `tracing`: a span for each request with its outcome, what is done while it
-//! is sent inside it, no secret.
+//! The spans of a run for `tracing`: one per request with its outcome, which contains what happens
+//! while it is sent, and no secret.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
@@ -15,12 +15,12 @@ use tracing::{Event, Metadata, Subscriber};
 
 use super::options;
 use super::virtual_time::VirtualTime;
-use super::ways::answer_in_virtual_time;
+use super::ways::respond_in_virtual_time;
 use crate::calls::ACCESS_KEY_ID;
 use crate::canary::{self, WRONG_SECRET, WRONG_TOKEN};
 use crate::service::{Service, key};
 
-/// Everything as text, for one thread.
+/// Records everything as text, on one thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<State>>);
 
@@ -101,9 +101,9 @@ fn run_logs_requests_and_events_without_secrets() {
     let run =
         run.credentials_provider(|| std::future::ready(Ok::<_, std::io::Error>(renewed.clone())));
     let send = async |request| {
-        let answer = answer_in_virtual_time(&service, &time, request).await;
+        let response = respond_in_virtual_time(&service, &time, request).await;
         tracing::debug!(target: "test", "carried");
-        answer
+        response
     };
     let run = run.run_async(stream_iter((0..2000).map(key)), send, time.clone());
     let report = with_default(log.clone(), || time.block_on(run)).unwrap();
@@ -124,15 +124,15 @@ fn run_logs_requests_and_events_without_secrets() {
         spans.iter().any(|span| span.contains(" status=503 code=\"QpsLimitExceeded\"")),
         "{spans:#?}"
     );
-    let told = |text: &str| events.iter().filter(|event| event.contains(text)).count();
+    let count = |text: &str| events.iter().filter(|event| event.contains(text)).count();
     assert_eq!(
-        told("inside: message=carried"),
+        count("inside: message=carried"),
         requests,
-        "what a transport logs belongs to its request"
+        "logs of a transport must be inside its request"
     );
-    assert_eq!((told("credentials needed"), told("will be sent again")), (1, 1), "{events:#?}");
-    assert_eq!(told("outside: message=throttled"), usize::try_from(report.throttled).unwrap());
-    assert_eq!(told("message=deleted"), 4);
+    assert_eq!((count("credentials needed"), count("will be sent again")), (1, 1), "{events:#?}");
+    assert_eq!(count("outside: message=throttled"), usize::try_from(report.throttled).unwrap());
+    assert_eq!(count("message=deleted"), 4);
     let everything = format!("{spans:?}{events:?}");
     canary::assert_not_in(&everything);
     assert!(!everything.contains("Signature"), "{everything}");

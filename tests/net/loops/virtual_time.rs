@@ -1,5 +1,5 @@
-//! An executor whose time passes only when there is nothing else to do: tests of it are exact, and
-//! take no time.
+//! An executor whose time advances only when nothing else can run. Its tests are exact, and take no
+//! time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ impl VirtualTime {
 
     /// # Panics
     ///
-    /// When nothing would ever happen again, or too much does.
+    /// When no future can ever continue, or too many steps are needed.
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         let woken = Arc::new(Woken(AtomicBool::new(true)));
@@ -57,11 +57,11 @@ impl VirtualTime {
                 }
             }
             let next = self.0.sleepers.borrow_mut().pop_first();
-            let ((due, _), sleeper) = next.expect("someone must be awaited");
+            let ((due, _), sleeper) = next.expect("the run waits for something");
             self.0.now.set(due.max(self.0.now.get()));
             sleeper.wake();
         }
-        panic!("it does not come to its end");
+        panic!("the run does not end");
     }
 }
 

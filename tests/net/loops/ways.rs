@@ -1,4 +1,4 @@
-//! The ways to run: every scenario goes through all of them.
+//! The variants of a run. Every scenario is tested with all of them.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(crate) enum Way {
     Hyper,
 }
 
-/// What a run is given.
+/// The input of a run.
 pub(crate) struct Job<'a> {
     pub(crate) keys: Box<dyn Iterator<Item = String> + Send>,
     pub(crate) on_event: Box<dyn FnMut(Event) + 'a>,
@@ -43,7 +43,7 @@ impl<'a> Job<'a> {
             keys: Box::new(keys.into_iter()),
             on_event: Box::new(drop),
             stop: StopHandle::new(),
-            provider: Box::new(|| Err("the provider was asked".to_owned())),
+            provider: Box::new(|| Err("the provider was called".to_owned())),
         }
     }
 
@@ -63,7 +63,7 @@ impl<'a> Job<'a> {
     }
 }
 
-/// From request to answer and back: what virtual time takes for a round trip.
+/// The time of a round trip in virtual time.
 pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(40);
 
 impl Way {
@@ -78,7 +78,7 @@ impl Way {
         ]
     }
 
-    /// Runs a new `BulkDelete` over the service. A run that hangs is aborted in the end.
+    /// Runs a new `BulkDelete` over the service. Aborts a run that hangs.
     pub(crate) fn run(self, service: &Service, options: &BulkOptions, job: Job<'_>) -> Outcome {
         let stop = job.stop.clone();
         let (done, is_done) = channel::<()>();
@@ -119,7 +119,7 @@ impl Way {
             }
             Self::VirtualTime => {
                 let time = VirtualTime::default();
-                let send = |request| answer_in_virtual_time(&service, &time, request);
+                let send = |request| respond_in_virtual_time(&service, &time, request);
                 let run = run(&mut bulk, on_event, &stop).credentials_provider(ready(provider));
                 time.block_on(run.run_async(stream_iter(keys), send, time.clone()))
             }
@@ -159,8 +159,8 @@ fn run<'a, F: FnMut(Event)>(
     Run::new(bulk).on_event(on_event).stop_handle(stop)
 }
 
-/// Arrives, and is answered, half a round trip later each.
-pub(crate) async fn answer_in_virtual_time(
+/// The request arrives after half a round trip, and the response after another half.
+pub(crate) async fn respond_in_virtual_time(
     service: &Service,
     time: &VirtualTime,
     request: Request<Bytes>,

@@ -1,5 +1,4 @@
-//! The served emulator over both transports: success, and every error that the service is known
-//! for.
+//! The served emulator over both transports: success, and every known error of the service.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,91 +16,97 @@ use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
 use crate::carrier::Carrier;
 use crate::service::Service;
 
-/// What goes wrong: on the service's side before the call, and with the request on its way.
+/// A change of the service before the call, and a change of the request.
 struct Scenario {
     set_up: fn(&mut Emulator),
     request: fn(Request<Bytes>, &Target) -> Request<Bytes>,
     status: u16,
     /// Empty for success.
     code: &'static str,
-    /// Of the two vectors that the index holds.
+    /// The number of vectors left, out of two.
     vectors_left: usize,
 }
 
 const SCENARIOS: &[Scenario] = &[
-    Scenario { status: 204, code: "", vectors_left: 1, ..REFUSED },
+    Scenario { status: 204, code: "", vectors_left: 1, ..DEFAULT },
     Scenario {
         request: |request, _| with_method(request, "PUT"),
         status: 405,
         code: code::METHOD_NOT_ALLOWED,
-        ..REFUSED
+        ..DEFAULT
     },
-    Scenario { request: |request, _| request, code: code::ACCESS_DENIED, ..REFUSED },
+    Scenario { request: |request, _| request, code: code::ACCESS_DENIED, ..DEFAULT },
     Scenario {
         request: |request, target| signed_at(request, target, -901),
         code: code::REQUEST_TIME_TOO_SKEWED,
-        ..REFUSED
+        ..DEFAULT
     },
-    Scenario { set_up: |emulator| forget(emulator), code: code::INVALID_ACCESS_KEY_ID, ..REFUSED },
     Scenario {
-        set_up: |emulator| admit(emulator, WRONG_SECRET, None),
+        set_up: |emulator| remove_identity(emulator),
+        code: code::INVALID_ACCESS_KEY_ID,
+        ..DEFAULT
+    },
+    Scenario {
+        set_up: |emulator| add_identity(emulator, WRONG_SECRET, None),
         code: code::SIGNATURE_DOES_NOT_MATCH,
-        ..REFUSED
+        ..DEFAULT
     },
     Scenario {
-        set_up: |emulator| admit(emulator, SECRET, Some(TOKEN)),
+        set_up: |emulator| add_identity(emulator, SECRET, Some(TOKEN)),
         code: code::INVALID_SECURITY_TOKEN,
-        ..REFUSED
+        ..DEFAULT
     },
-    Scenario { set_up: |emulator| expire(emulator), code: code::SECURITY_TOKEN_EXPIRED, ..REFUSED },
+    Scenario { set_up: |emulator| expire(emulator), code: code::SECURITY_TOKEN_EXPIRED, ..DEFAULT },
     Scenario {
         set_up: |emulator| emulator.add_identity(Identity::new(credentials()).disabled()),
         code: code::USER_DISABLE,
-        ..REFUSED
+        ..DEFAULT
     },
     Scenario {
         request: |_, target| {
             signed_now(
-                call(&elsewhere(target, "nosuchbucket", "index")),
-                &elsewhere(target, "nosuchbucket", "i"),
+                call(&with_names(target, "nosuchbucket", "index")),
+                &with_names(target, "nosuchbucket", "i"),
             )
         },
         status: 404,
         code: code::NO_SUCH_BUCKET,
-        ..REFUSED
+        ..DEFAULT
     },
     Scenario {
         set_up: |emulator| {
             emulator.add_identity(Identity::new(credentials()).allowed_on(["other"]));
         },
         code: code::ACCESS_DENIED,
-        ..REFUSED
+        ..DEFAULT
     },
     Scenario {
         request: |request, target| signed_now(request, target).map(|_| Bytes::from_static(b"{}")),
         status: 400,
         code: code::INVALID_DIGEST,
-        ..REFUSED
+        ..DEFAULT
     },
     Scenario {
         request: |request, target| signed_now(with_body(request, "{"), target),
         status: 400,
         code: code::MALFORMED_JSON,
-        ..REFUSED
+        ..DEFAULT
     },
     Scenario {
         request: |_, target| {
-            signed_now(call(&elsewhere(target, "examplebucket", "no-name")), target)
+            signed_now(call(&with_names(target, "examplebucket", "no-name")), target)
         },
         status: 400,
         code: code::VECTOR_INDEX_PARAMETER_INVALID,
-        ..REFUSED
+        ..DEFAULT
     },
     Scenario {
-        request: |_, target| signed_now(call(&elsewhere(target, "examplebucket", "other")), target),
+        request: |_, target| {
+            signed_now(call(&with_names(target, "examplebucket", "other")), target)
+        },
         status: 404,
         code: code::NO_SUCH_VECTOR_INDEX,
-        ..REFUSED
+        ..DEFAULT
     },
     Scenario {
         set_up: |emulator| {
@@ -114,7 +119,7 @@ const SCENARIOS: &[Scenario] = &[
         status: 500,
         code: code::INTERNAL_ERROR,
         vectors_left: 1,
-        ..REFUSED
+        ..DEFAULT
     },
     Scenario {
         set_up: |emulator| {
@@ -127,11 +132,11 @@ const SCENARIOS: &[Scenario] = &[
         },
         status: 503,
         code: code::QPS_LIMIT_EXCEEDED,
-        ..REFUSED
+        ..DEFAULT
     },
 ];
 
-const REFUSED: Scenario = Scenario {
+const DEFAULT: Scenario = Scenario {
     set_up: |_| (),
     request: |request, target| signed_now(request, target),
     status: 403,
@@ -140,7 +145,7 @@ const REFUSED: Scenario = Scenario {
 };
 
 #[test]
-fn every_answer_of_the_service_comes_back_whole() {
+fn every_response_arrives_unchanged() {
     for carrier in Carrier::each(&TransportOptions::new()) {
         for scenario in SCENARIOS {
             let service = Service::holding(["a", "b"]);
@@ -166,7 +171,7 @@ fn every_answer_of_the_service_comes_back_whole() {
 }
 
 #[test]
-fn one_batch_is_deleted_or_says_why_not() {
+fn one_batch_is_deleted_or_fails_with_a_reason() {
     for carrier in Carrier::each(&TransportOptions::new()) {
         let mut service = Service::holding(["a", "b"]);
         let target = service.served_target();
@@ -175,12 +180,12 @@ fn one_batch_is_deleted_or_says_why_not() {
         carrier.delete_vectors(&call, &signer).unwrap();
         assert_eq!(service.left(), 1);
 
-        forget(&mut service.emulator());
-        let refused = carrier.delete_vectors(&call, &signer).unwrap_err();
+        remove_identity(&mut service.emulator());
+        let rejected = carrier.delete_vectors(&call, &signer).unwrap_err();
         assert!(
-            !refused.may_have_deleted()
-                && refused.to_string().starts_with("403 InvalidAccessKeyId"),
-            "{refused}"
+            !rejected.may_have_deleted()
+                && rejected.to_string().starts_with("403 InvalidAccessKeyId"),
+            "{rejected}"
         );
 
         service.shut_down();
@@ -190,7 +195,7 @@ fn one_batch_is_deleted_or_says_why_not() {
     }
 }
 
-fn elsewhere(target: &Target, bucket: &str, index_name: &str) -> Target {
+fn with_names(target: &Target, bucket: &str, index_name: &str) -> Target {
     let builder = Target::builder()
         .region(target.region())
         .account_id(target.account_id())
@@ -224,13 +229,13 @@ fn with_method(mut request: Request<Bytes>, method: &str) -> Request<Bytes> {
     request
 }
 
-/// The digest goes with the old body.
+/// Without the digest, which is that of the old body.
 fn with_body(mut request: Request<Bytes>, body: &'static str) -> Request<Bytes> {
     request.headers_mut().remove("content-md5");
     request.map(|_| Bytes::from_static(body.as_bytes()))
 }
 
-fn admit(emulator: &mut Emulator, secret: &str, token: Option<&str>) {
+fn add_identity(emulator: &mut Emulator, secret: &str, token: Option<&str>) {
     let credentials = Credentials::new(ACCESS_KEY_ID, secret).unwrap();
     let credentials = credentials.with_security_token(token.unwrap_or_default()).unwrap();
     emulator.add_identity(Identity::new(credentials));
@@ -240,6 +245,6 @@ fn expire(emulator: &mut Emulator) {
     emulator.add_identity(Identity::new(credentials().with_expiration(SystemTime::UNIX_EPOCH)));
 }
 
-fn forget(emulator: &mut Emulator) {
+fn remove_identity(emulator: &mut Emulator) {
     assert!(emulator.remove_identity(ACCESS_KEY_ID));
 }

@@ -1,4 +1,4 @@
-//! The result of one call: the response unchanged, or an error that says whether the request may
+//! The result of one call: the unchanged response, or an error that reports whether the request may
 //! have arrived.
 
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use crate::carrier::{Carrier, Outcome, request};
 use crate::enough_time::with_enough_time;
 use crate::peer::{NO_CONTENT, Peer, read_head, read_request, wait_for_close};
 
-/// One way for a server to behave, and what both transports have to make of it.
+/// The behaviour of a server, and the expected outcome of both transports.
 struct Scenario {
     name: &'static str,
     serve: fn(TcpStream),
@@ -22,27 +22,27 @@ struct Scenario {
 
 #[derive(Clone, Copy)]
 enum Expected {
-    Answer(u16, &'static str),
-    AnswerOf(usize),
+    Response(u16, &'static str),
+    BodyOf(usize),
     MayHaveArrived,
     Timeout,
     BodyTooLarge,
-    /// No answer; whether the request left depends on who was faster.
-    NoAnswer,
+    /// A failure. Whether the request was sent depends on timing.
+    Failure,
 }
 
 const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "success",
         serve: |stream| reply(stream, NO_CONTENT),
-        expected: Expected::Answer(204, ""),
+        expected: Expected::Response(204, ""),
     },
     Scenario {
         name: "forbidden",
         serve: |stream| {
             reply(stream, b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied");
         },
-        expected: Expected::Answer(403, "denied"),
+        expected: Expected::Response(403, "denied"),
     },
     Scenario {
         name: "not found, in chunks",
@@ -50,19 +50,19 @@ const SCENARIOS: &[Scenario] = &[
             let head = "HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n";
             reply(stream, format!("{head}3\r\nno \r\n5\r\nindex\r\n0\r\n\r\n").as_bytes());
         },
-        expected: Expected::Answer(404, "no index"),
+        expected: Expected::Response(404, "no index"),
     },
     Scenario {
         name: "unavailable, until the connection closes",
         serve: |stream| {
             reply(stream, b"HTTP/1.1 503 Slow Down\r\nconnection: close\r\n\r\nlater");
         },
-        expected: Expected::Answer(503, "later"),
+        expected: Expected::Response(503, "later"),
     },
     Scenario {
         name: "body of exactly the limit",
         serve: |stream| reply(stream, &body_of(MAX_RESPONSE_BODY)),
-        expected: Expected::AnswerOf(MAX_RESPONSE_BODY),
+        expected: Expected::BodyOf(MAX_RESPONSE_BODY),
     },
     Scenario {
         name: "body over the limit",
@@ -105,14 +105,14 @@ const SCENARIOS: &[Scenario] = &[
         serve: |mut stream| {
             let (_, length) = read_head(&mut stream).unwrap();
             stream.read_exact(&mut vec![0; length - 1]).unwrap();
-            // To close with a byte unread is to reset; waiting for it makes sure that it is there.
+            // Closing with an unread byte resets the connection. Waits until that byte has arrived.
             stream.peek(&mut [0]).unwrap();
         },
         expected: Expected::MayHaveArrived,
     },
-    Scenario { name: "closed before the request", serve: drop, expected: Expected::NoAnswer },
+    Scenario { name: "closed before the request", serve: drop, expected: Expected::Failure },
     Scenario {
-        name: "stalled answer",
+        name: "stalled response",
         serve: |mut stream| wait_for_close(&mut stream),
         expected: Expected::Timeout,
     },
@@ -152,7 +152,7 @@ fn every_scenario_ends_as_expected() {
 
 fn check(case: &str, expected: Expected, outcome: Outcome) {
     match expected {
-        Expected::Answer(status, body) => {
+        Expected::Response(status, body) => {
             let response = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
             assert_eq!(
                 (response.status().as_u16(), &response.body()[..]),
@@ -160,11 +160,11 @@ fn check(case: &str, expected: Expected, outcome: Outcome) {
                 "{case}"
             );
         }
-        Expected::AnswerOf(length) => {
+        Expected::BodyOf(length) => {
             let response = outcome.unwrap_or_else(|error| panic!("{case}: {error}"));
             assert_eq!(response.body().len(), length, "{case}");
         }
-        Expected::NoAnswer => assert!(outcome.is_err(), "{case}: {outcome:?}"),
+        Expected::Failure => assert!(outcome.is_err(), "{case}: {outcome:?}"),
         Expected::MayHaveArrived | Expected::Timeout | Expected::BodyTooLarge => {
             let error = outcome.expect_err(case);
             assert!(!error.is_surely_not_sent(), "{case}: {error}");
@@ -177,7 +177,7 @@ fn check(case: &str, expected: Expected, outcome: Outcome) {
 }
 
 #[test]
-fn time_without_end_is_no_trouble() {
+fn infinite_timeouts_do_not_overflow() {
     let options = TransportOptions::new().connect_timeout(Duration::MAX).timeout(Duration::MAX);
     let peer = Peer::start(|stream| reply(stream, NO_CONTENT));
     for carrier in Carrier::each(&options) {
@@ -203,7 +203,8 @@ fn a_refused_connection_is_surely_not_sent() {
 
 #[test]
 fn an_unknown_host_is_surely_not_sent() {
-    // Reserved for this by RFC 2606. A resolver that does not answer ends in the time to connect.
+    // Reserved for tests by RFC 2606. If the resolver does not respond, the connect timeout ends
+    // the call.
     let options = TransportOptions::new().connect_timeout(Duration::from_secs(2));
     for carrier in Carrier::each(&options) {
         let error = carrier.send(request("http://nonexistent.invalid")).unwrap_err();
@@ -217,7 +218,7 @@ fn an_unknown_host_is_surely_not_sent() {
 }
 
 #[test]
-fn a_timeout_names_its_limit_and_the_peer() {
+fn timeouts_report_their_duration_and_the_peer() {
     let limit = Duration::from_millis(300);
     let peer = Peer::start(|mut stream| wait_for_close(&mut stream));
     let at = format!("127.0.0.1:{}", peer.port());
@@ -237,7 +238,7 @@ fn a_timeout_names_its_limit_and_the_peer() {
 }
 
 #[test]
-fn what_no_transport_can_send_to_is_surely_not_sent() {
+fn impossible_uris_are_surely_not_sent() {
     for carrier in Carrier::each(&TransportOptions::new()) {
         for url in ["", "ftp://127.0.0.1"] {
             let error = carrier.send(request(url)).unwrap_err();
@@ -246,14 +247,14 @@ fn what_no_transport_can_send_to_is_surely_not_sent() {
     }
 }
 
-fn reply(mut stream: TcpStream, answer: &[u8]) {
+fn reply(mut stream: TcpStream, response: &[u8]) {
     read_request(&mut stream).expect("a whole request");
-    // The client may have seen enough before all is written.
-    let _ = stream.write_all(answer);
+    // The client may close before everything is written.
+    let _ = stream.write_all(response);
 }
 
 fn body_of(length: usize) -> Vec<u8> {
-    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
-    answer.resize(answer.len() + length, b'x');
-    answer
+    let mut response = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+    response.resize(response.len() + length, b'x');
+    response
 }

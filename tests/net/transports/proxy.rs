@@ -1,4 +1,4 @@
-//! Proxies of both transports: what is said to them, and what their errors say.
+//! Both transports through proxies: the requests to a proxy, and the errors.
 
 use std::io::{Read, Write, copy};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -9,13 +9,13 @@ use oss_delete_vectors::transports::{Proxy, TransportOptions};
 
 use crate::carrier::{Carrier, request};
 use crate::certificates::Authority;
-use crate::peer::{NO_CONTENT, Peer, answer_all, read_request};
+use crate::peer::{NO_CONTENT, Peer, read_request, respond_to_all};
 
-fn through(url: &str) -> TransportOptions {
+fn options(url: &str) -> TransportOptions {
     TransportOptions::new().proxy(Proxy::parse(url).unwrap())
 }
 
-/// An HTTP proxy that answers in the place of the host, or for this port forwards to it.
+/// An HTTP proxy that responds instead of the host, or forwards to this port.
 fn connect_proxy(expected: &'static [&'static str], forward: Option<u16>) -> Peer {
     Peer::start(move |mut stream| {
         let Some(connect) = read_request(&mut stream) else { return };
@@ -26,7 +26,7 @@ fn connect_proxy(expected: &'static [&'static str], forward: Option<u16>) -> Pee
         }
         stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
         match forward {
-            None => answer_all(&mut stream, NO_CONTENT),
+            None => respond_to_all(&mut stream, NO_CONTENT),
             Some(port) => forward_to(port, stream),
         }
     })
@@ -47,13 +47,13 @@ fn forward_to(port: u16, mut client: TcpStream) {
 #[test]
 fn a_tunnel_carries_requests_and_resolves_the_host() {
     let proxy = connect_proxy(&["connect b-1.vectors.invalid:80 http/1.1\r\n"], None);
-    for carrier in Carrier::each(&through(&proxy.url())) {
+    for carrier in Carrier::each(&options(&proxy.url())) {
         let before = proxy.connections();
         for _ in 0..8 {
             let response = carrier.send(request("http://b-1.vectors.invalid")).unwrap();
             assert_eq!(response.status(), 204, "{}", carrier.name());
         }
-        // hyper's pool may get a connection back a moment after the next request asked for one.
+        // hyper's pool may get a connection back shortly after the next request needs one.
         let made = proxy.connections() - before;
         assert!((1..8).contains(&made), "{}: {made}", carrier.name());
     }
@@ -64,7 +64,7 @@ fn tls_goes_through_a_tunnel_to_the_host() {
     let authority = Authority::new();
     let server = authority.serve("b-1.vectors.test");
     let proxy = connect_proxy(&["connect b-1.vectors.test:443 http/1.1\r\n"], Some(server.port()));
-    let options = through(&proxy.url()).extra_roots(authority.pem().as_bytes()).unwrap();
+    let options = options(&proxy.url()).extra_roots(authority.pem().as_bytes()).unwrap();
     for carrier in Carrier::each(&options) {
         let response = carrier.send(request("https://b-1.vectors.test")).unwrap();
         assert_eq!(response.status(), 204, "{}", carrier.name());
@@ -72,45 +72,45 @@ fn tls_goes_through_a_tunnel_to_the_host() {
 }
 
 #[test]
-fn user_and_password_are_decoded_and_sent_to_the_proxy_alone() {
+fn user_and_password_are_sent_only_to_the_proxy() {
     // "user name:p@ss:word" in base64.
     let proxy =
         connect_proxy(&["\r\nproxy-authorization: basic dxnlcibuyw1lonbac3m6d29yza==\r\n"], None);
     let place = proxy.url().replace("http://", "");
-    for carrier in Carrier::each(&through(&format!("user%20name:p%40ss:word@{place}"))) {
+    for carrier in Carrier::each(&options(&format!("user%20name:p%40ss:word@{place}"))) {
         let response = carrier.send(request("http://b-1.vectors.invalid:81"));
         assert_eq!(response.unwrap().status(), 204, "{}", carrier.name());
     }
 }
 
 #[test]
-fn a_proxy_that_refuses_is_surely_not_sent() {
+fn rejections_by_a_proxy_are_surely_not_sent() {
     let proxy = connect_proxy(&["proxy-authorization: never"], None);
     let place = proxy.url().replace("http://", "");
     for url in [proxy.url(), format!("http://user:hidden@{place}")] {
-        for carrier in Carrier::each(&through(&url)) {
+        for carrier in Carrier::each(&options(&url)) {
             let error = carrier.send(request("http://b-1.vectors.invalid")).unwrap_err();
             let text = error.to_string();
             assert!(error.is_surely_not_sent() && text.contains("407"), "{text}");
-            let through = format!("b-1.vectors.invalid:80 through the proxy http://{place}: ");
-            assert!(text.contains(&through) && !text.contains("hidden"), "{text}");
+            let options = format!("b-1.vectors.invalid:80 through the proxy http://{place}: ");
+            assert!(text.contains(&options) && !text.contains("hidden"), "{text}");
         }
     }
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_surely_not_sent() {
-    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+fn an_unreachable_proxy_is_surely_not_sent() {
+    let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     for scheme in ["http", "socks5"] {
-        for carrier in Carrier::each(&through(&format!("{scheme}://user:hidden@{gone}"))) {
+        for carrier in Carrier::each(&options(&format!("{scheme}://user:hidden@{unused}"))) {
             let error = carrier.send(request("http://b-1.vectors.invalid")).unwrap_err();
             let text = error.to_string();
             let is_clear = text.contains("refused") || text.ends_with("cannot be reached");
             assert!(error.is_surely_not_sent() && is_clear, "{text}");
-            let through = format!(
-                "no connection to b-1.vectors.invalid:80 through the proxy {scheme}://{gone}: "
+            let options = format!(
+                "no connection to b-1.vectors.invalid:80 through the proxy {scheme}://{unused}: "
             );
-            assert!(text.contains(&through) && !text.contains("hidden"), "{text}");
+            assert!(text.contains(&options) && !text.contains("hidden"), "{text}");
         }
     }
 }
@@ -121,7 +121,7 @@ fn read<const N: usize>(stream: &mut TcpStream) -> [u8; N] {
     bytes
 }
 
-/// An address as SOCKS 5 has it: its type, its bytes and a port.
+/// An address in SOCKS 5: its type, its bytes and a port.
 fn address(kind: u8, bytes: &[u8], port: u8) -> Vec<u8> {
     [&[kind], bytes, &[0, port]].concat()
 }
@@ -132,8 +132,8 @@ fn name() -> Vec<u8> {
     address(3, &[&[NAME.len() as u8], NAME.as_bytes()].concat(), 80)
 }
 
-/// A SOCKS proxy that answers in the place of the host at `address`, and says that it connects from
-/// `bound`. It asks for user and password, or for none.
+/// A SOCKS proxy that responds instead of the host at `address`, and reports `bound` as its own
+/// address. Requires the user and password, if any.
 fn socks_proxy(
     user: Option<(&'static str, &'static str)>,
     address: Vec<u8>,
@@ -168,7 +168,7 @@ fn socks_proxy(
         stream.read_exact(&mut asked).unwrap();
         assert_eq!((&asked[..3], &asked[3..]), (&[5, 1, 0][..], &address[..]));
         stream.write_all(&[&[5, 0, 0], &bound[..]].concat()).unwrap();
-        answer_all(&mut stream, NO_CONTENT);
+        respond_to_all(&mut stream, NO_CONTENT);
     })
 }
 
@@ -183,13 +183,13 @@ fn a_socks_proxy_resolves_the_host() {
         format!("SOCKS5H://{open}/"),
         format!("socks5://user:hidden@{closed}"),
     ] {
-        for carrier in Carrier::each(&through(&url)) {
+        for carrier in Carrier::each(&options(&url)) {
             let response = carrier.send(request("http://b-1.vectors.invalid"));
             assert_eq!(response.unwrap().status(), 204, "{} {url}", carrier.name());
         }
     }
     for url in [format!("socks5://{closed}"), format!("socks5://user:secret@{closed}")] {
-        for carrier in Carrier::each(&through(&url)) {
+        for carrier in Carrier::each(&options(&url)) {
             let error = carrier.send(request("http://b-1.vectors.invalid")).unwrap_err();
             let text = error.to_string();
             assert!(error.is_surely_not_sent() && !text.contains("secret"), "{text}");
@@ -198,7 +198,7 @@ fn a_socks_proxy_resolves_the_host() {
 }
 
 #[test]
-fn a_socks_proxy_gets_ip_addresses_as_such() {
+fn a_socks_proxy_gets_ip_addresses() {
     let v6: std::net::Ipv6Addr = "2001:db8::1".parse().unwrap();
     let v6 = |port| address(4, &v6.octets(), port);
     for (host, asked, bound) in [
@@ -211,7 +211,7 @@ fn a_socks_proxy_gets_ip_addresses_as_such() {
             let proxy = socks_proxy(user, asked.clone(), bound.clone());
             let place =
                 proxy.url().replace("http://", if user.is_some() { "user:hidden@" } else { "" });
-            for carrier in Carrier::each(&through(&format!("socks5://{place}"))) {
+            for carrier in Carrier::each(&options(&format!("socks5://{place}"))) {
                 let response = carrier.send(request(host));
                 assert_eq!(response.unwrap().status(), 204, "{} {host}", carrier.name());
             }
@@ -221,10 +221,10 @@ fn a_socks_proxy_gets_ip_addresses_as_such() {
 }
 
 #[test]
-fn requests_to_this_host_go_around_the_proxy() {
+fn requests_to_local_services_bypass_the_proxy() {
     let proxy = connect_proxy(&[], None);
-    let host = Peer::start(|mut stream| answer_all(&mut stream, NO_CONTENT));
-    for carrier in Carrier::each(&through(&proxy.url())) {
+    let host = Peer::start(|mut stream| respond_to_all(&mut stream, NO_CONTENT));
+    for carrier in Carrier::each(&options(&proxy.url())) {
         let mut request = request(&host.url());
         request.extensions_mut().insert(Direct { timeout: Duration::from_secs(60) });
         assert_eq!(carrier.send(request).unwrap().status(), 204, "{}", carrier.name());

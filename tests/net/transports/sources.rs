@@ -1,5 +1,4 @@
-//! Credential sources over sockets, with both transports, against services that behave and that do
-//! not.
+//! Credential sources over sockets, with both transports and with correct and faulty services.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,16 +29,16 @@ fn keys() -> String {
     )
 }
 
-/// Answers each request as `answer` says to its head and body. `None`: never.
-fn serve(answer: impl Fn(&str) -> Option<(u16, String)> + Send + Sync + 'static) -> Peer {
+/// Passes each request to `respond`, and sends its response. `None`: never responds.
+fn serve(respond: impl Fn(&str) -> Option<(u16, String)> + Send + Sync + 'static) -> Peer {
     Peer::start(move |mut stream| {
         while let Some(request) = read_request(&mut stream) {
-            let Some((status, body)) = answer(str::from_utf8(&request).unwrap()) else {
+            let Some((status, body)) = respond(str::from_utf8(&request).unwrap()) else {
                 return wait_for_close(&mut stream);
             };
             let length = body.len();
             let head = format!(
-                "HTTP/1.1 {status} X\r\nlocation: /elsewhere\r\ncontent-length: {length}\r\n\r\n"
+                "HTTP/1.1 {status} X\r\nlocation: /other\r\ncontent-length: {length}\r\n\r\n"
             );
             if stream.write_all((head + &body).as_bytes()).is_err() {
                 return;
@@ -82,7 +81,7 @@ fn ecs(peer: &Peer) -> Source {
 }
 
 #[test]
-fn a_metadata_service_is_asked_directly_by_both_transports() {
+fn the_metadata_service_is_requested_without_a_proxy() {
     let service = metadata();
     let nowhere = Peer::start(drop);
     let proxy = Proxy::parse(&nowhere.url()).unwrap();
@@ -98,7 +97,7 @@ fn a_redirect_is_not_followed() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
     let service = serve(move |request| {
-        assert!(!request.contains("/elsewhere"), "{request}");
+        assert!(!request.contains("/other"), "{request}");
         counter.fetch_add(1, Ordering::SeqCst);
         Some((302, String::new()))
     });
@@ -106,19 +105,19 @@ fn a_redirect_is_not_followed() {
     for carrier in Carrier::each(&TransportOptions::new()) {
         for source in [ecs(&service), uri.clone().into()] {
             let error = ask(&carrier, &source).unwrap_err();
-            let expected = "302, a redirect to /elsewhere, which is not followed";
+            let expected = "302, a redirect to /other, which is not followed";
             assert!(error.to_string().ends_with(expected), "{error}");
         }
     }
-    // A token, then the role without one; and the URI once.
+    // A token, then the role without a token, and the URI once.
     assert_eq!(asked.load(Ordering::SeqCst), 2 * (2 + 1));
 }
 
-/// Answers each request with a whole response.
-fn serve_raw(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Peer {
+/// Sends the same bytes for each request.
+fn serve_raw(respond: impl Fn(&str) -> String + Send + Sync + 'static) -> Peer {
     Peer::start(move |mut stream| {
         while let Some(request) = read_request(&mut stream) {
-            let response = answer(str::from_utf8(&request).unwrap());
+            let response = respond(str::from_utf8(&request).unwrap());
             if stream.write_all(response.as_bytes()).is_err() {
                 return;
             }
@@ -131,7 +130,7 @@ fn response(status: u16, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}")
 }
 
-/// The metadata service, a credentials URI, and both calls of STS, all of them `peer`.
+/// The metadata service, a credentials URI and both STS calls, all served by `peer`.
 fn all_sources(peer: &Peer, token_file: &std::path::Path) -> [Source; 4] {
     let url = peer.url();
     std::fs::write(token_file, "an OIDC token").unwrap();
@@ -148,14 +147,14 @@ fn token_file(test: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn every_source_reports_what_its_service_does_wrong() {
-    let elsewhere = Peer::start(drop);
-    let to = format!("location: {}/creds?token=x\r\n", elsewhere.url());
-    let redirect = format!("302, a redirect to {}/creds, which is not followed", elsewhere.url());
+fn every_source_reports_faulty_responses() {
+    let other = Peer::start(drop);
+    let to = format!("location: {}/creds?token=x\r\n", other.url());
+    let redirect = format!("302, a redirect to {}/creds, which is not followed", other.url());
     let page = "200, a page of HTML, not a response of this service";
     let html = "content-type: text/html\r\n".to_owned();
     let expired = keys().replace("2999", "2020");
-    // Expected of the metadata service, and of the others.
+    // The errors of the metadata service, and of the others.
     for (status, headers, body, expected) in [
         (
             404,
@@ -194,7 +193,7 @@ fn every_source_reports_what_its_service_does_wrong() {
         }
         std::fs::remove_file(file).unwrap();
     }
-    assert_eq!(elsewhere.connections(), 0);
+    assert_eq!(other.connections(), 0);
 }
 
 #[test]
@@ -223,7 +222,7 @@ fn a_skewed_clock_is_corrected_by_the_date_of_sts() {
 }
 
 #[test]
-fn a_service_that_says_nothing_is_left_after_a_second() {
+fn a_silent_service_times_out_after_a_second() {
     let service = serve(|_| None);
     for carrier in Carrier::each(&TransportOptions::new()) {
         let error = ask(&carrier, &ecs(&service)).unwrap_err();
@@ -233,7 +232,7 @@ fn a_service_that_says_nothing_is_left_after_a_second() {
 }
 
 #[test]
-fn an_endless_response_is_not_kept() {
+fn endless_responses_are_not_buffered() {
     let service = serve(|_| Some((200, "x".repeat(MAX_RESPONSE_BODY + 1))));
     let uri = Source::from(CredentialsUri::new(&service.url()).unwrap());
     for carrier in Carrier::each(&TransportOptions::new()) {
@@ -244,7 +243,7 @@ fn an_endless_response_is_not_kept() {
 }
 
 #[test]
-fn sts_gets_the_token_that_is_in_the_file_now() {
+fn sts_gets_the_current_token_of_the_file() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let tokens = Arc::clone(&seen);
     let sts = serve(move |request| {
@@ -270,7 +269,7 @@ fn sts_gets_the_token_that_is_in_the_file_now() {
 }
 
 #[test]
-fn a_role_is_assumed_by_way_of_the_metadata_service() {
+fn a_role_is_assumed_with_the_metadata_service() {
     let (metadata, sts) = (
         metadata(),
         serve(|request| {
@@ -331,7 +330,7 @@ fn a_client_renews_its_credentials_from_a_source() {
         .unwrap();
     client.delete([key(0), key(1)]).unwrap();
     let carrier = Carrier::named("hyper", &TransportOptions::new());
-    let Carrier::Hyper(transport, tokio) = &carrier else { panic!("it is hyper") };
+    let Carrier::Hyper(transport, tokio) = &carrier else { panic!("the hyper transport") };
     tokio.block_on(async {
         let client = Client::builder(&service.served_target(), credentials())
             .credentials_provider(transport.provider(ecs(&metadata)))
@@ -343,7 +342,7 @@ fn a_client_renews_its_credentials_from_a_source() {
 }
 
 #[test]
-fn kept_credentials_outlive_an_outage_of_the_source() {
+fn cached_credentials_outlive_an_outage_of_the_source() {
     let is_down = Arc::new(AtomicUsize::new(0));
     let down = Arc::clone(&is_down);
     let soon = rfc3339(SystemTime::now() + Duration::from_secs(100));
@@ -363,7 +362,7 @@ fn kept_credentials_outlive_an_outage_of_the_source() {
     assert!(provider.credentials().is_err());
 }
 
-/// A time of this century in RFC 3339, by way of the date of a header.
+/// A time of this century in RFC 3339, converted from the `Date` header.
 fn rfc3339(time: SystemTime) -> String {
     let date = httpdate::fmt_http_date(time);
     let months =

@@ -1,4 +1,4 @@
-//! Whom a transport trusts, and that it says nothing to those it does not.
+//! The certificates that a transport trusts. Other servers get no request.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::certificates::{Authority, serve_fixture};
 use crate::peer::{Peer, wait_for_close};
 
 #[test]
-fn a_private_authority_is_trusted_when_it_is_added() {
+fn an_added_private_authority_is_trusted() {
     let authority = Authority::new();
-    // Added second, and beside a section that is no certificate.
+    // Added second, next to a PEM section that is not a certificate.
     let other = Authority::new();
     let pem = format!("{}\n{}", other.pem(), authority.pem());
     let options = TransportOptions::new().extra_roots(pem.as_bytes()).unwrap();
@@ -82,7 +82,7 @@ fn a_handshake_cut_off_is_surely_not_sent() {
 }
 
 #[test]
-fn roots_that_are_none_are_refused() {
+fn invalid_root_certificates_are_rejected() {
     let good = Authority::new().pem();
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let cut = &good[..good.len() / 2];
@@ -94,8 +94,7 @@ fn roots_that_are_none_are_refused() {
     assert!(TransportOptions::new().extra_roots(format!("{key}{good}").as_bytes()).is_ok());
 }
 
-/// The text of the error that a request to `peer` ends with, without the host and port that it
-/// names.
+/// The text of the error of a request to `peer`, without its host and port.
 fn error(carrier: &Carrier, peer: &Peer) -> String {
     let error = carrier.send(request(&format!("https://localhost:{}", peer.port()))).unwrap_err();
     assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());
@@ -154,7 +153,7 @@ fn a_certificate_that_is_not_valid_is_explained() {
     let (mut expired, mut early, mut of_authority) = (params(), params(), params());
     expired.not_after = date_time_ymd(2020, 1, 1);
     early.not_before = date_time_ymd(2100, 1, 1);
-    // As `openssl req -x509` makes it.
+    // As created by `openssl req -x509`.
     of_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     for (params, expected) in [
         (expired, "the server's certificate has expired, or the clock of this host is wrong"),
@@ -174,7 +173,7 @@ fn a_certificate_that_is_not_valid_is_explained() {
 }
 
 #[test]
-fn an_algorithm_that_is_not_supported_is_named() {
+fn unsupported_algorithms_are_reported() {
     for (fixture, key) in [("p521", "P-521"), ("p256", "P-256")] {
         let (peer, authority) = serve_fixture(fixture);
         for carrier in Carrier::each(&TransportOptions::new().extra_roots(&authority).unwrap()) {

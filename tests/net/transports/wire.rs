@@ -1,4 +1,4 @@
-//! What is signed is what is sent, byte for byte, and nothing is added.
+//! The signed request is sent byte for byte, and only two headers are added.
 
 use std::io::Write;
 use std::sync::mpsc::{Receiver, channel};
@@ -10,13 +10,13 @@ use oss_delete_vectors::transports::TransportOptions;
 use crate::carrier::{Carrier, request};
 use crate::peer::{NO_CONTENT, Peer, read_request};
 
-/// A server that keeps what it was sent.
-fn recorder(answer: &'static [u8]) -> (Peer, Receiver<Vec<u8>>) {
+/// A server that records its requests.
+fn recorder(response: &'static [u8]) -> (Peer, Receiver<Vec<u8>>) {
     let (sender, receiver) = channel();
     let peer = Peer::start(move |mut stream| {
         while let Some(request) = read_request(&mut stream) {
             sender.send(request).unwrap();
-            stream.write_all(answer).unwrap();
+            stream.write_all(response).unwrap();
         }
     });
     (peer, receiver)
@@ -56,9 +56,9 @@ fn only_host_and_content_length_are_added() {
 }
 
 #[test]
-fn what_the_request_brings_is_kept() {
+fn headers_and_target_of_the_request_are_kept() {
     let (peer, received) = recorder(NO_CONTENT);
-    // Encoded and not, with and without values, in an order of its own: a presigned target.
+    // With and without escapes, with and without values, not sorted: a presigned target.
     let target = "/b-1/?deleteVectors&x-oss-signature=ab%2Fc%3d&x-oss-expires=900&a=%7E~&empty=";
     for carrier in Carrier::each(&TransportOptions::new()) {
         let (mut head, body) = request(&peer.url()).into_parts();
@@ -79,7 +79,7 @@ fn what_the_request_brings_is_kept() {
 }
 
 #[test]
-fn the_user_agent_of_the_options_replaces_the_requests() {
+fn the_user_agent_of_the_options_replaces_that_of_requests() {
     let (peer, received) = recorder(NO_CONTENT);
     for carrier in
         Carrier::each(&TransportOptions::new().user_agent("purge/2.0 (nightly)").unwrap())
@@ -101,7 +101,7 @@ fn the_user_agent_of_the_options_replaces_the_requests() {
 }
 
 #[test]
-fn a_large_body_arrives_whole() {
+fn a_large_body_arrives_unchanged() {
     let (peer, received) = recorder(NO_CONTENT);
     let large: String = ('a'..='z').cycle().take(2 * 1024 * 1024).collect();
     for carrier in Carrier::each(&TransportOptions::new()) {
@@ -111,14 +111,14 @@ fn a_large_body_arrives_whole() {
 }
 
 #[test]
-fn a_redirect_is_an_answer_and_is_not_followed() {
+fn redirects_are_not_followed() {
     let (elsewhere, _) = recorder(NO_CONTENT);
     let target = elsewhere.url();
     for status in [301, 302, 303, 307, 308] {
-        let answer = format!(
+        let response = format!(
             "HTTP/1.1 {status} Moved\r\nlocation: {target}/?deleteVectors\r\ncontent-length: 4\r\n\r\nthen"
         );
-        let (peer, received) = recorder(answer.leak().as_bytes());
+        let (peer, received) = recorder(response.leak().as_bytes());
         for carrier in Carrier::each(&TransportOptions::new()) {
             let response = carrier.send(request(&peer.url())).unwrap();
             assert_eq!(response.status(), status, "{}", carrier.name());

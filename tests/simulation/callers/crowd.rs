@@ -1,4 +1,4 @@
-//! The callers of one seed, and everything that happens to them.
+//! The callers of one seed, and all events of their run.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,8 +13,8 @@ use crate::calls::{BUCKET, INDEX, credentials, target, time};
 use crate::random::Random;
 use crate::scenario::{faults, limit, outage};
 
-/// More than any seed takes.
-const MOST_STEPS: u64 = 5_000_000;
+/// More steps than any seed takes.
+const MAX_STEPS: u64 = 5_000_000;
 
 pub(super) struct Crowd {
     random: Random,
@@ -23,7 +23,7 @@ pub(super) struct Crowd {
     emulator: Emulator,
     truth: Truth,
     now: Duration,
-    /// Calls that are still to come.
+    /// Calls that have not begun yet.
     left: usize,
     next_call: Duration,
     mean_gap: f64,
@@ -31,9 +31,9 @@ pub(super) struct Crowd {
     bad_keys: f64,
     timeouts: f64,
     abandoned: f64,
-    /// What happens to the service, and when.
+    /// Events of the service, with their times.
     script: Vec<(Duration, Action)>,
-    /// When the provider answers, if there is one.
+    /// When the provider responds, if there is one.
     provider: Option<Duration>,
     asked: Option<Duration>,
     is_closed: bool,
@@ -62,7 +62,7 @@ impl Crowd {
             let (per_second, depth) = limit(&mut random);
             emulator.set_rate_limit(Some(RateLimit::new(per_second, depth).unwrap()));
         }
-        // Of the shared keys: some are rejected, some always fail.
+        // Some of the shared keys are rejected, and some always fail.
         let bad = random.pick(&[0.0, 0.0, 0.01, 0.1]);
         let shared = |random: &mut Random| -> Vec<String> {
             (0..SHARED_KEYS).filter(|_| random.chance(bad)).map(text).collect()
@@ -107,7 +107,7 @@ impl Crowd {
 
     pub(super) fn run(&mut self) {
         for step in 0.. {
-            assert!(step < MOST_STEPS, "no end: {:?}", self.calls);
+            assert!(step < MAX_STEPS, "no end: {:?}", self.calls);
             self.drain();
             if self.left == 0 && !self.is_closed && self.random.chance(0.01) {
                 self.close();
@@ -117,7 +117,7 @@ impl Crowd {
                 break;
             }
             self.wait();
-            self.happen();
+            self.handle_due();
         }
         let metrics = self.calls.metrics(self.client_now());
         assert_eq!((metrics.waiting_calls, metrics.waiting_keys), (0, 0));
@@ -146,7 +146,7 @@ impl Crowd {
         self.covered.keys += 1;
     }
 
-    /// Takes all that goes out.
+    /// Takes all transmits and results.
     fn drain(&mut self) {
         loop {
             while let Some(transmit) = self.calls.poll_transmit(self.client_now()) {
@@ -191,13 +191,17 @@ impl Crowd {
         let script = self.script.iter().map(|&(at, _)| at).min();
         let next = [self.network.next_event(), self.calls.poll_timeout(), call, script, self.asked];
         let Some(next) = next.into_iter().flatten().min() else {
-            assert!(!self.is_closed, "nothing under way, and no end: {:?}", self.calls);
+            assert!(
+                !self.is_closed,
+                "nothing is in flight, and the run does not end: {:?}",
+                self.calls
+            );
             return self.close();
         };
         self.now = self.now.max(next);
     }
 
-    fn happen(&mut self) {
+    fn handle_due(&mut self) {
         while self.left > 0 && self.next_call <= self.now {
             self.left -= 1;
             self.begin();
@@ -214,13 +218,13 @@ impl Crowd {
                 NetworkEvent::Arrived { id, executed, .. } => {
                     self.truth.arrived(id, executed, self.now);
                 }
-                NetworkEvent::Delivered { id, answer: Ok(response), .. } => {
+                NetworkEvent::Delivered { id, result: Ok(response), .. } => {
                     self.calls.handle_response(now, id, &response);
                 }
-                NetworkEvent::Delivered { id, answer: Err(failure), .. } => {
+                NetworkEvent::Delivered { id, result: Err(failure), .. } => {
                     self.calls.handle_failure(now, id, failure);
                 }
-                _ => unreachable!("nothing else happens"),
+                _ => unreachable!("there are no other events"),
             }
             if self.random.chance(0.3) {
                 break;
@@ -310,7 +314,7 @@ impl Crowd {
                 }
             }
         }
-        assert!(self.calls.poll_transmit(self.client_now()).is_none(), "it sends after its end");
+        assert!(self.calls.poll_transmit(self.client_now()).is_none(), "a transmit after the end");
         assert!(self.calls.poll_finished().is_none(), "a result after the end");
     }
 

@@ -1,11 +1,12 @@
-//! Random callers of one `Calls`, with every fault: each call gets exactly one result, and it is
-//! the truth of the emulator.
+//! Random callers of one `Calls`, with every fault. Each call gets exactly one result, which agrees
+//! with what the emulator deleted.
 //!
 //! ```text
-//! cargo test --features emulator --test simulation callers                                      300 seeds
-//! CALLERS_SEEDS=4000 cargo test --release --features emulator --test simulation callers         10 million calls
-//! CALLERS_SEED=123 cargo test --features emulator --test simulation callers                     one
+//! cargo test --features emulator --test simulation callers
 //! ```
+//!
+//! This runs 300 seeds. `CALLERS_SEEDS=4000` makes 10 million calls (add `--release`), and
+//! `CALLERS_SEED=123` runs one seed.
 
 mod crowd;
 mod truth;
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use self::crowd::Crowd;
-use crate::say;
+use crate::print;
 
 /// What was covered.
 #[derive(Debug, Default)]
@@ -50,20 +51,18 @@ impl Covered {
 }
 
 #[test]
-fn callers_each_get_one_true_result() {
-    let number = |name| {
-        env::var(name).ok().map(|text| text.parse::<u64>().expect("it is a number of a seed"))
-    };
+fn each_caller_gets_one_correct_result() {
+    let number = |name| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let seeds = match number("CALLERS_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("CALLERS_SEEDS").unwrap_or(300),
     };
     let covered = run_all(seeds.clone());
-    say(&format!("callers: {covered:?}"));
+    print(&format!("callers: {covered:?}"));
     if seeds.end - seeds.start >= 300 {
         let Covered { succeeded, not_deleted, stopped, timed_out, closed, abandoned, .. } = covered;
         for count in [succeeded, not_deleted, stopped, timed_out, closed, abandoned] {
-            assert!(count > 500, "a kind of result is rare: {covered:?}");
+            assert!(count > 500, "a kind of result is too rare: {covered:?}");
         }
     }
 }
@@ -91,7 +90,7 @@ fn run_all(seeds: Range<u64>) -> Covered {
                     if seed >= seeds.end {
                         break;
                     }
-                    let _told = Told { seed, has_failed: &has_failed };
+                    let _report = ReportOnPanic { seed, has_failed: &has_failed };
                     let mut crowd = Crowd::new(seed);
                     crowd.run();
                     total.lock().unwrap().merge(&crowd.covered);
@@ -102,17 +101,17 @@ fn run_all(seeds: Range<u64>) -> Covered {
     total.into_inner().unwrap()
 }
 
-/// Says which seed failed.
-struct Told<'a> {
+/// Prints the seed if its run panics.
+struct ReportOnPanic<'a> {
     seed: u64,
     has_failed: &'a AtomicBool,
 }
 
-impl Drop for Told<'_> {
+impl Drop for ReportOnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.has_failed.store(true, Ordering::Relaxed);
-            say(&format!("callers: CALLERS_SEED={} failed", self.seed));
+            print(&format!("callers: CALLERS_SEED={} failed", self.seed));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the emulator really did to each key, and what the calls were told.
+//! What the emulator did to each key, compared with the results of the calls.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,25 +8,25 @@ use http::Request;
 use oss_delete_vectors::bulk::{KeyOutcome, TransmitId};
 use oss_delete_vectors::calls::{Call, CallId, DeleteError, DeleteErrorKind};
 
-/// Keys of one call alone have numbers from here on; those below may be in any call.
+/// Numbers of keys that only one call has start here. Smaller ones may be in any call.
 pub(super) const SHARED_KEYS: u64 = 200;
 
 #[derive(Default)]
 pub(super) struct Truth {
     /// The keys of each request.
     requests: BTreeMap<TransmitId, Vec<u64>>,
-    /// When each key was deleted last.
+    /// When each key was last deleted.
     executed: BTreeMap<u64, Duration>,
-    pub(super) calls: BTreeMap<CallId, Begun>,
-    /// Keys of one call reported rejected or not attempted.
+    pub(super) calls: BTreeMap<CallId, CallRecord>,
+    /// Keys of one call that were reported rejected or not attempted.
     untouched: Vec<(CallId, u64, KeyOutcome)>,
 }
 
-pub(super) struct Begun {
+pub(super) struct CallRecord {
     keys: Vec<u64>,
     at: Duration,
     pub(super) deadline: Option<Duration>,
-    /// Deleting stopped while it waited.
+    /// Deletion stopped while the call waited.
     pub(super) saw_stop: bool,
     pub(super) is_abandoned: bool,
     pub(super) result: Option<Result<(), DeleteError>>,
@@ -37,7 +37,7 @@ pub(super) fn text(key: u64) -> String {
 }
 
 fn number(text: &str) -> u64 {
-    text[1..].parse().expect("it is a key of this test")
+    text[1..].parse().expect("a key of this test")
 }
 
 impl Truth {
@@ -49,9 +49,9 @@ impl Truth {
         timeout: Option<Duration>,
     ) {
         let deadline = timeout.map(|timeout| at + timeout);
-        let begun =
-            Begun { keys, at, deadline, saw_stop: false, is_abandoned: false, result: None };
-        assert!(self.calls.insert(id, begun).is_none(), "{id:?} is begun twice");
+        let record =
+            CallRecord { keys, at, deadline, saw_stop: false, is_abandoned: false, result: None };
+        assert!(self.calls.insert(id, record).is_none(), "{id:?} has begun twice");
     }
 
     pub(super) fn call(keys: &[u64], timeout: Option<Duration>) -> Call {
@@ -83,8 +83,8 @@ impl Truth {
         now: Duration,
         is_closed: bool,
     ) {
-        let call = self.calls.get_mut(&id).expect("it was begun");
-        assert!(call.result.is_none(), "{id:?} has a second result, {result:?}");
+        let call = self.calls.get_mut(&id).expect("a call that has begun");
+        assert!(call.result.is_none(), "{id:?} has a second result: {result:?}");
         assert!(!call.is_abandoned, "{id:?} was abandoned and has a result");
         let mut named = BTreeMap::new();
         if let Err(error) = &result {
@@ -101,21 +101,24 @@ impl Truth {
             let mut order = call.keys.iter();
             for key in error.not_deleted() {
                 let number = number(key.key);
-                assert!(order.any(|&of_call| of_call == number), "{number}: not in its order");
+                assert!(order.any(|&of_call| of_call == number), "{number} is out of order");
                 named.insert(number, key.outcome);
             }
             assert!(!named.is_empty(), "an error without a key");
         }
         for key in &call.keys {
             match named.get(key) {
-                // Deleted after the call began, or by a request on its way then, of the same key.
+                // Deleted after the call began, or by an earlier request that was still in flight.
                 None => {
                     let at = self.executed.get(key);
-                    assert!(at.is_some(), "{id:?}: {key} is reported gone and was never deleted");
+                    assert!(
+                        at.is_some(),
+                        "{id:?}: {key} is reported deleted but was never deleted"
+                    );
                     if *key < SHARED_KEYS {
                         assert!(
                             at.is_some_and(|&at| at >= call.at),
-                            "{id:?}: {key} was not deleted since"
+                            "{id:?}: {key} was not deleted after the call began"
                         );
                     }
                 }
@@ -127,11 +130,11 @@ impl Truth {
         call.result = Some(result);
     }
 
-    /// After everything has ended that was under way.
+    /// To be called after all calls and requests have ended.
     pub(super) fn check(&self) {
         for (id, key, outcome) in &self.untouched {
             let executed = self.executed.get(key);
-            assert!(executed.is_none(), "{id:?}: {key} is reported {outcome} and was deleted");
+            assert!(executed.is_none(), "{id:?}: {key} is reported {outcome} but was deleted");
         }
         for (id, call) in &self.calls {
             assert_eq!(call.result.is_some(), !call.is_abandoned, "{id:?} has no result");

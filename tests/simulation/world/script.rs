@@ -1,4 +1,4 @@
-//! Interventions: stops, changes of the surroundings, unexpected responses.
+//! Interventions: stops, changes of the service or the clock, and unexpected responses.
 
 use oss_delete_vectors::emulator::RateLimit;
 use oss_delete_vectors::{Deleted, ServiceError, TransportError, code};
@@ -42,15 +42,15 @@ impl World<'_> {
                 "index removed"
             }
             Action::Deny => {
-                self.people.deny(&mut self.emulator);
+                self.identities.deny(&mut self.emulator);
                 "denied"
             }
             Action::Disable => {
-                self.people.disable(&mut self.emulator);
+                self.identities.disable(&mut self.emulator);
                 "disabled"
             }
             Action::Revoke => {
-                self.people.revoke(&mut self.emulator);
+                self.identities.revoke(&mut self.emulator);
                 "revoked"
             }
             Action::Jump(seconds) => {
@@ -70,14 +70,14 @@ impl World<'_> {
     }
 
     fn stop(&mut self, at_once: bool) {
-        self.grounds.is_requested = true;
+        self.stop_causes.is_requested = true;
         self.model.pushed.end_batch();
         if at_once {
             self.bulk.abort();
             self.model.aborted();
             assert!(
                 self.bulk.is_finished() && self.bulk.report().pending() == 0,
-                "abort leaves something open"
+                "requests are in flight after abort"
             );
         } else {
             self.bulk.stop();
@@ -85,20 +85,20 @@ impl World<'_> {
         assert!(self.bulk.stopped().is_some());
     }
 
-    /// A response to an id that had one, or is unknown: it must have no effect.
-    pub(super) fn hand_in_a_stranger(&mut self) {
+    /// Delivers a response to an id that already had one, or is unknown. It must have no effect.
+    pub(super) fn deliver_unexpected(&mut self) {
         self.drain();
         let known = self.model.transmits();
         let id = if known > 0 && self.random.chance(0.7) {
             let number = self.random.size(0..known);
             self.model.transmit(number).unwrap()
         } else {
-            self.random.pick(self.strangers)
+            self.random.pick(self.foreign_ids)
         };
         if self.model.in_flight.contains_key(&id) {
             return;
         }
-        assert!(self.strangers.contains(&id) || self.model.knows(id));
+        assert!(self.foreign_ids.contains(&id) || self.model.knows(id));
         let before =
             (self.bulk.report(), self.bulk.settled().clone(), self.bulk.stopped().is_some());
         let now = self.client_now();
@@ -115,7 +115,7 @@ impl World<'_> {
         assert_eq!(
             (self.bulk.report(), self.bulk.settled().clone(), self.bulk.stopped().is_some()),
             before,
-            "a stranger counts"
+            "a response to an unknown id was counted"
         );
     }
 }

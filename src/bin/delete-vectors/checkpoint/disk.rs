@@ -1,10 +1,10 @@
-//! The file system, as far as a checkpoint needs it.
+//! The file system operations that a checkpoint needs.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The operations by which a file is replaced.
+/// The operations that replace a file.
 pub(crate) trait Disk {
     type File: Write;
 
@@ -29,7 +29,7 @@ impl Disk for FileSystem {
     type File = File;
 
     fn create(&mut self, path: &Path) -> io::Result<File> {
-        // An existing file may be a link to a file of someone else.
+        // An existing file may be a link to another user's file.
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => File::create_new(path),
@@ -49,10 +49,10 @@ impl Disk for FileSystem {
     }
 }
 
-/// Returns when the names in the folder of `path` are on the disk, as far as the file system can do
-/// that.
+/// Returns when the names in the folder of `path` are on disk, as far as the file system supports
+/// it.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    // Elsewhere a folder cannot be opened, and a rename lasts by itself.
+    // On other systems a folder cannot be opened, and a rename is durable by itself.
     if !cfg!(unix) {
         return Ok(());
     }
@@ -60,13 +60,13 @@ pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match File::open(folder) {
         Ok(folder) => folder.sync_all().or_else(unless_unsupported),
-        // A folder may be writable and not readable.
+        // A folder may be writable but not readable.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// File systems that cannot sync a folder (SMB, FUSE, WSL) say so in different ways: `EINVAL`,
+/// File systems that cannot sync a folder (SMB, FUSE, WSL) report different errors: `EINVAL`,
 /// `ENOTSUP`, `ENOSYS`, `EBADF`.
 fn unless_unsupported(error: io::Error) -> io::Result<()> {
     const EBADF: i32 = 9;
@@ -88,7 +88,7 @@ pub(super) mod simulated {
 
     #[derive(Default)]
     pub(crate) struct SimulatedDisk {
-        /// Names now, and names as they are on the disk.
+        /// The current names, and the names on disk.
         names: BTreeMap<String, usize>,
         synced_names: BTreeMap<String, usize>,
         state: Rc<RefCell<State>>,
@@ -98,9 +98,9 @@ pub(super) mod simulated {
     struct State {
         files: Vec<Contents>,
         operations: usize,
-        /// Which operation goes wrong, and whether all after it do.
+        /// The operation that fails, and whether all later ones fail too.
         failure: Option<(usize, bool)>,
-        /// Bytes that may still be written.
+        /// The number of bytes that can still be written.
         room: Option<usize>,
     }
 
@@ -110,12 +110,12 @@ pub(super) mod simulated {
         synced: Vec<u8>,
     }
 
-    /// What a crash leaves of what was not synced.
+    /// What a crash keeps of unsynced data.
     #[derive(Debug, Clone, Copy)]
     pub(crate) struct Crash {
-        /// Names as they were, or as they are.
+        /// The old or the new names.
         keeps_names: bool,
-        /// How much of what was written later, in quarters.
+        /// The part of later writes that is kept, in quarters.
         keeps_quarters: usize,
     }
 
@@ -146,7 +146,7 @@ pub(super) mod simulated {
             self.names.get(path).map(|&file| self.state.borrow().files[file].now.clone())
         }
 
-        /// What is there after a crash.
+        /// The state after a crash.
         pub(crate) fn after(&self, crash: Crash, path: &str) -> Option<Vec<u8>> {
             let names = if crash.keeps_names { &self.names } else { &self.synced_names };
             let state = self.state.borrow();
@@ -182,7 +182,7 @@ pub(super) mod simulated {
     }
 
     impl Write for SimulatedFile {
-        /// Takes a few bytes at a time.
+        /// Accepts a few bytes at a time.
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let mut state = self.state.borrow_mut();
             let mut count = bytes.len().min(5);
@@ -192,7 +192,7 @@ pub(super) mod simulated {
             }
             let outcome =
                 if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { state.operate() };
-            // A write that fails may have left a part of it.
+            // A failed write may have written some bytes.
             let written = if outcome.is_ok() { count } else { count / 2 };
             state.files[self.number].now.extend_from_slice(&bytes[..written]);
             outcome.map(|()| count)
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_that_cannot_be_synced_is_no_error() {
+    fn a_folder_that_cannot_be_synced_is_not_an_error() {
         let einval = File::open("/proc").unwrap().sync_all().unwrap_err();
         assert_eq!(
             einval.kind(),

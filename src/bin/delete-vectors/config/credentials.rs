@@ -18,7 +18,7 @@ use crate::output_files::BoxError;
 const PROCESS_COMMAND: Setting = Setting::new("process command").key("process-command");
 const CREDENTIAL_PROCESS: Setting = Setting::new("credential process").key("credential-process");
 const PROCESS_TIMEOUT: Setting = Setting::new("process timeout").key("credential-process-timeout");
-// The names of these are those of the library's errors.
+// These names equal the field names in the library's errors.
 const CREDENTIAL_URI: Setting = Setting::new("credentials URI").key("credential-uri");
 const ECS_ROLE: Setting = Setting::new("role name").key("ecs-role-name");
 const OIDC_PROVIDER: Setting = Setting::new("OIDC provider ARN").key("oidc-provider-arn");
@@ -28,21 +28,22 @@ const SESSION_NAME: Setting = Setting::new("role session name").key("role-sessio
 const EXTERNAL_ID: Setting = Setting::new("external id").key("external-id");
 const SOURCE_PROFILE: Setting = Setting::new("source profile").key("source-profile");
 
-/// Names a program that prints all three.
+/// Gives a program that prints all three.
 pub(super) const OPTION: &str = "--credential-process";
 
-/// How long a credential process of ossutil may take if its profile does not say so.
+/// The timeout of a credential process of ossutil if its profile does not set one.
 const PROCESS_LIMIT: Duration = Duration::from_secs(15);
 
-/// Where credentials come from for as long as the program runs.
+/// The source of the credentials, used while the program runs.
 #[derive(Clone)]
 pub(crate) struct CredentialSource {
     base: Base,
-    /// Assumed one after another, each with the credentials of the one before.
+    /// Roles to assume in order, each with the credentials of the previous one.
     roles: Vec<Role>,
-    /// Nothing is configured: the metadata service was the last resort. Where else was looked.
+    /// The places that were searched, if nothing is configured and only the metadata service is
+    /// left.
     guess: Option<String>,
-    /// How the sources of the library are asked.
+    /// How the requests of the library's sources are sent.
     options: TransportOptions,
 }
 
@@ -60,7 +61,7 @@ impl From<Base> for CredentialSource {
 }
 
 impl CredentialSource {
-    /// Returns credentials that are valid now, as far as is known here. May take a while.
+    /// Returns credentials that are valid now as far as this host knows. May take a while.
     pub(crate) fn credentials(&self) -> Result<Credentials, BoxError> {
         let given = match &self.base {
             Base::Fixed(credentials) => Ok(credentials.clone()),
@@ -68,7 +69,7 @@ impl CredentialSource {
             Base::Fetched(source) => Err(source.clone()),
         };
         let source = match given {
-            // Without a transport, which takes time to build.
+            // Without a transport, which is slow to build.
             Ok(credentials) if self.roles.is_empty() => return Ok(credentials),
             Ok(credentials) => credentials.into(),
             Err(source) => source,
@@ -81,7 +82,7 @@ impl CredentialSource {
         })
     }
 
-    /// Whether asking again can give others.
+    /// Whether another fetch can return different credentials.
     pub(crate) fn is_renewable(&self) -> bool {
         !matches!(self.base, Base::Fixed(_)) || !self.roles.is_empty()
     }
@@ -91,7 +92,7 @@ impl CredentialSource {
     }
 }
 
-/// Nothing is configured, and the metadata service gave nothing.
+/// Nothing is configured, and the metadata service returned nothing.
 #[derive(Debug)]
 struct NoCredentials {
     places: String,
@@ -101,13 +102,13 @@ struct NoCredentials {
 impl std::fmt::Display for NoCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "no credentials are configured; looked for in this order:\n  {}\n", self.places)?;
-        write!(f, "and at last {}", self.error)
+        write!(f, "and finally {}", self.error)
     }
 }
 
 impl std::error::Error for NoCredentials {}
 
-/// A role to be assumed.
+/// A role to assume.
 #[derive(Clone)]
 struct Role {
     arn: String,
@@ -129,8 +130,8 @@ impl Role {
     }
 }
 
-/// Looks in the command line, the environment, the profile, and on the platform. `None` if a part
-/// is missing.
+/// Searches the command line, the environment, the profile, and the platform. `None` if a part is
+/// missing.
 pub(super) fn find(
     lookup: &mut Lookup<'_>,
     command: Option<&str>,
@@ -144,7 +145,7 @@ pub(super) fn find(
             return fixed(group, lookup);
         }
     }
-    let invalid = |invalid| ConfigError::Refused { origin: None, invalid };
+    let invalid = |invalid| ConfigError::Invalid { origin: None, invalid };
     if !lookup.is_rehearsal() {
         let oidc = Fetched::oidc_from_environment(&|name| lookup.environment_text(name));
         if let Some(source) = oidc.map_err(invalid)? {
@@ -163,7 +164,7 @@ pub(super) fn find(
         .into_iter()
         .any(|name| lookup.environment_text(name).is_some_and(|value| !value.is_empty()));
     match platform.map_err(invalid)? {
-        // The list of what is missing is the better answer.
+        // The list of missing settings is the better error.
         Some(source) if is_named || !lookup.has_missing() => {
             let guess = (!is_named).then_some(places);
             Ok(Some(CredentialSource { guess, ..Base::Fetched(source).into() }))
@@ -175,8 +176,8 @@ pub(super) fn find(
     }
 }
 
-/// `None` if the profile says nothing of credentials; `Some(None)` if a part is missing. `seen` are
-/// the profiles that led here.
+/// `None` if the profile has no credentials; `Some(None)` if a part is missing. `seen` are the
+/// profiles that referred to this one.
 fn of_profile(
     lookup: &mut Lookup<'_>,
     seen: &mut Vec<String>,
@@ -245,11 +246,11 @@ fn fetched<S: Into<Fetched>>(
     lookup: &Lookup<'_>,
     source: Result<S, InvalidValue>,
 ) -> Result<CredentialSource, ConfigError> {
-    let source = source.map_err(|invalid| lookup.refused(invalid))?;
+    let source = source.map_err(|invalid| lookup.invalid(invalid))?;
     Ok(Base::Fetched(source.into()).into())
 }
 
-/// A role, assumed with the pair of the profile or with the credentials of another profile.
+/// A role that is assumed with the pair of the profile or with the credentials of another profile.
 fn ram_role(
     lookup: &mut Lookup<'_>,
     seen: &mut Vec<String>,
@@ -262,7 +263,7 @@ fn ram_role(
         sts_address: sts_address(&|name| lookup.environment_text(name)),
     };
     let example = Credentials::new("id", "secret").map(Fetched::from);
-    example.and_then(|base| role.over(base)).map_err(|invalid| lookup.refused(invalid))?;
+    example.and_then(|base| role.over(base)).map_err(|invalid| lookup.invalid(invalid))?;
     let base = if lookup.in_profile(&SOURCE_PROFILE).is_some() {
         of_source(lookup, seen)?.flatten()
     } else {
@@ -274,7 +275,7 @@ fn ram_role(
     }))
 }
 
-/// The credentials of the profile that this one names.
+/// The credentials of the profile that this one refers to.
 fn of_source(
     lookup: &mut Lookup<'_>,
     seen: &mut Vec<String>,
@@ -297,7 +298,7 @@ fn of_source(
     Ok(found)
 }
 
-/// A key that the mode asks for; missing if it is not there.
+/// A key that the mode requires. Reports it as missing if it is not set.
 fn required(lookup: &mut Lookup<'_>, setting: &Setting, mode: Mode) -> Option<String> {
     let found = lookup.in_profile(setting);
     if found.is_none() {

@@ -8,22 +8,22 @@ use oss_delete_vectors::transports::InvalidRoots;
 
 use super::ossutilconfig::SyntaxError;
 
-/// Names the place, and for a file the line. Shows no secret.
+/// Contains the origin, and the line for a file. Shows no secret.
 #[derive(Debug)]
 pub(crate) enum ConfigError {
     Missing(Vec<Missing>),
-    /// A variable or a file. Its value is not shown: it may be a secret.
+    /// A variable or a file. Its value is not shown, because it may be a secret.
     NotUtf8(String),
-    Refused {
+    Invalid {
         origin: Option<String>,
         invalid: InvalidValue,
     },
-    /// As `Refused`, of what the library does not know.
+    /// Like `Invalid`, for errors that are not from the library.
     Rule {
         origin: String,
         rule: String,
     },
-    /// No option or variable named the file where it is the one in the home directory.
+    /// `None` if no option or variable gave the file, so that it is the one in the home directory.
     Unreadable {
         origin: Option<&'static str>,
         path: PathBuf,
@@ -46,11 +46,11 @@ pub(crate) enum ConfigError {
     },
 }
 
-/// A setting that was not found in any place.
+/// A setting that was not found.
 #[derive(Debug)]
 pub(crate) struct Missing {
     pub(super) name: &'static str,
-    /// In the order in which they were looked at.
+    /// The places, in the order in which they were searched.
     pub(super) places: String,
 }
 
@@ -65,11 +65,11 @@ impl fmt::Display for ConfigError {
                 f.write_str("\n\nFor more information, try '--help'.")
             }
             Self::NotUtf8(place) => write!(f, "{place}: not UTF-8"),
-            Self::Refused { origin: Some(origin), invalid } => {
+            Self::Invalid { origin: Some(origin), invalid } => {
                 write!(f, "{origin}: {}", invalid.rule())?;
                 invalid.value().map_or(Ok(()), |value| write!(f, ", not {value:?}"))
             }
-            Self::Refused { origin: None, invalid } => invalid.fmt(f),
+            Self::Invalid { origin: None, invalid } => invalid.fmt(f),
             Self::Rule { origin, rule } => write!(f, "{origin}: {rule}"),
             Self::Unreadable { origin, path, error } => {
                 origin.map_or(Ok(()), |origin| write!(f, "{origin}: "))?;

@@ -13,15 +13,15 @@ use super::ossutilconfig::{Profile, Profiles};
 use super::wiped;
 use crate::input_text;
 
-/// In the home directory.
+/// The name in the home directory.
 const DEFAULT_NAME: &str = ".ossutilconfig";
 
 const DEFAULT_PROFILE: &str = "default";
 
-/// Where the home directory is named.
+/// The variable with the home directory.
 pub(super) const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
-/// The most that is read of a file: far more than one of settings or of certificates has.
+/// The maximum size of a file, far above that of settings or certificates.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// A value, and the option or variable that gave it.
@@ -30,14 +30,14 @@ pub(super) struct Named<T> {
     pub(super) origin: &'static str,
 }
 
-/// The content of a file; empty if there is no file.
+/// The content of a file. Empty if there is no file.
 pub(super) struct ConfigFile {
     path: PathBuf,
     content: Zeroizing<Vec<u8>>,
 }
 
 impl ConfigFile {
-    /// The named file, which must exist, or the optional one in the home directory.
+    /// The given file, which must exist, or the optional one in the home directory.
     pub(super) fn read(
         named: Option<Named<PathBuf>>,
         home: Option<OsString>,
@@ -68,7 +68,7 @@ impl ConfigFile {
             .map_err(|error| ConfigError::Syntax { path: self.path.clone(), error })
     }
 
-    /// The named profile, which must exist, or the optional default profile.
+    /// The given profile, which must exist, or the optional default profile.
     pub(super) fn profile<'a>(
         &'a self,
         profiles: &'a Profiles<'a>,
@@ -97,7 +97,7 @@ impl ConfigFile {
     }
 }
 
-/// Reads a file of text, without a byte order mark, if it is not larger than any such file is.
+/// Reads a text file without its byte order mark. Rejects files over the maximum size.
 pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut content = wiped::read_to_end(File::open(path)?.take(MAX_FILE + 1))?;
     if content.len() as u64 > MAX_FILE {
@@ -106,17 +106,17 @@ pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let text = input_text::checked(&content)
         .map_err(|not_text| io::Error::new(io::ErrorKind::InvalidData, not_text))?;
     let mark = content.len() - text.len();
-    // In place: a copy would not be wiped.
+    // In place, because a copy would not be wiped.
     content.drain(..mark);
     Ok(content)
 }
 
-/// Whether there is no such file; a home such as `/dev/null` has none either.
+/// Whether there is no such file, also if the home directory is not a folder, such as `/dev/null`.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// As the file has it.
+/// The heading as in the file.
 fn heading(name: &str) -> String {
     if name.eq_ignore_ascii_case(DEFAULT_PROFILE) {
         format!("[{DEFAULT_PROFILE}]")
@@ -125,19 +125,19 @@ fn heading(name: &str) -> String {
     }
 }
 
-/// A profile, which may be empty or missing. Displays as `[profile prod] of PATH`.
+/// A profile, which may be empty or missing. Displayed as `[profile prod] of PATH`.
 #[derive(Clone)]
 pub(super) struct FileProfile<'a> {
     path: &'a Path,
     heading: String,
     profile: Option<&'a Profile<'a>>,
-    /// What goes before it: the section of the bucket.
+    /// The section of the bucket, which overrides the profile.
     bucket: Option<&'a Profile<'a>>,
     profiles: &'a Profiles<'a>,
 }
 
 impl<'a> FileProfile<'a> {
-    /// The value of a key, and where it stands.
+    /// The value of a key, and its place.
     pub(super) fn get(&self, key: &str) -> Option<(&'a str, String)> {
         if let Some(bucket) = self.bucket
             && let Some(value) = bucket.get(key)
@@ -150,7 +150,7 @@ impl<'a> FileProfile<'a> {
         Some((value.text, format!("{key} in {self}, line {}", value.line)))
     }
 
-    /// The same, with what the file says of this bucket before it.
+    /// The same, but first in the section of the bucket.
     pub(super) fn with_bucket(self, name: Option<&str>) -> Self {
         let bucket = name.and_then(|name| self.profiles.bucket(name));
         Self { bucket, ..self }
@@ -172,7 +172,7 @@ impl<'a> FileProfile<'a> {
         }
     }
 
-    /// A line for each section with keys that have no effect.
+    /// A line for each section with ignored keys.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         let sections = self.profile.into_iter().chain(self.bucket);
         sections.filter(|section| !section.unsupported().is_empty()).map(|section| {

@@ -1,4 +1,4 @@
-//! An AccessKey pair and its token, all from one place.
+//! An AccessKey pair and its token, all from one source.
 
 use std::mem::take;
 
@@ -10,7 +10,7 @@ use super::error::ConfigError;
 use super::mode::Mode;
 use super::setting::{Lookup, Setting};
 
-/// A pair and its token. The names of the variables of ossutil go before those of all tools.
+/// The names of a pair and its token. The variables of ossutil override those of all tools.
 pub(super) struct Names {
     pub(super) id: Setting,
     pub(super) secret: Setting,
@@ -34,7 +34,7 @@ pub(super) const ALIBABA_CLOUD: Names = Names {
     token: Setting::new("security token").variable("ALIBABA_CLOUD_SECURITY_TOKEN"),
 };
 
-/// What one source has of the three.
+/// The values of the three that one source has.
 pub(super) struct Group {
     names: &'static Names,
     source: Origin,
@@ -50,7 +50,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// Where these would stand.
+    /// The places where these are expected.
     pub(super) fn place(self, lookup: &Lookup<'_>, settings: &[&Setting]) -> String {
         let names = |name: fn(&Setting) -> Option<&'static str>| {
             settings.iter().filter_map(|setting| name(setting)).collect::<Vec<_>>().join(" and ")
@@ -65,7 +65,7 @@ impl Origin {
 }
 
 impl Group {
-    /// Returns `None` if the environment has neither id nor secret; a token alone is ignored.
+    /// Returns `None` if the environment has neither id nor secret. A token alone is ignored.
     pub(super) fn in_environment(
         lookup: &mut Lookup<'_>,
         names: &'static Names,
@@ -107,7 +107,7 @@ impl Group {
                         credentials.with_security_token(take(&mut *token.unwrap_or_default()))
                     })
                     .map(Some)
-                    .map_err(|invalid| lookup.refused(invalid))
+                    .map_err(|invalid| lookup.invalid(invalid))
             }
             Self { id: None, secret: None, .. } if !needs_token => {
                 let pair = [&OSS.id, &OSS.secret];

@@ -8,7 +8,7 @@ const MODE: Setting = Setting::new("mode").key("mode");
 /// The mode that a profile declares.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// No mode: an AccessKey pair, and a token if there is one; else what the keys name.
+    /// No mode: an AccessKey pair with an optional token, or the source that other keys configure.
     Unsaid,
     AccessKey,
     Sts,
@@ -17,11 +17,11 @@ pub(super) enum Mode {
     Process,
     RamRole,
     Uri,
-    /// Of the Alibaba Cloud CLI.
+    /// A mode of the Alibaba Cloud CLI.
     External,
 }
 
-/// As ossutil, its users and the Alibaba Cloud CLI write them, in any case.
+/// The names that ossutil, its users and the Alibaba Cloud CLI use, in any case.
 const NAMES: [(&str, Mode); 10] = [
     ("AK", Mode::AccessKey),
     ("StsToken", Mode::Sts),
@@ -36,7 +36,7 @@ const NAMES: [(&str, Mode); 10] = [
 ];
 
 impl Mode {
-    /// As ossutil writes it.
+    /// The name in ossutil.
     pub(super) fn name(self) -> &'static str {
         NAMES.into_iter().find(|(_, mode)| *mode == self).map_or("not set", |(name, _)| name)
     }

@@ -1,8 +1,9 @@
-//! The text of an `.ossutilconfig`: INI, read strictly: an ambiguous secret is an error.
+//! Parses the text of an `.ossutilconfig`: INI, parsed strictly because an ambiguous secret is an
+//! error.
 
 use std::{error, fmt};
 
-/// The keys that are read; files may write them in any case, and with `_` or nothing for `-`.
+/// The supported keys. Files may use any case, and `_` or nothing instead of `-`.
 pub(crate) const KEYS: [&str; 22] = [
     "access-key-id",
     "access-key-secret",
@@ -28,8 +29,7 @@ pub(crate) const KEYS: [&str; 22] = [
     "retry-times",
 ];
 
-/// Keys of ossutil that have no effect here, each with the values that ask for nothing else than
-/// what happens anyway.
+/// Keys of ossutil that have no effect here, each with the values that match the behaviour anyway.
 const UNSUPPORTED: [(&str, &[&str]); 5] = [
     ("language", &["en"]),
     ("loglevel", &["off"]),
@@ -38,7 +38,7 @@ const UNSUPPORTED: [(&str, &[&str]); 5] = [
     ("skip-verify-cert", &["false"]),
 ];
 
-/// What a `[buckets NAME]` may say instead of the profile.
+/// Keys that a `[buckets NAME]` section can override.
 const BUCKET_KEYS: [&str; 3] = ["region", "endpoint", "addressing-style"];
 
 /// The sections `[default]`, also known as `[profile default]`, `[profile NAME]`, and
@@ -48,9 +48,9 @@ pub(crate) struct Profiles<'a>(Vec<Profile<'a>>);
 pub(crate) struct Profile<'a> {
     pub(crate) name: &'a str,
     is_bucket: bool,
-    /// Keys that have no effect, and their lines.
+    /// Keys without an effect, and their lines.
     unsupported: Vec<(&'static str, usize)>,
-    /// Of the heading, counted from 1, as all lines are.
+    /// The line of the heading, counted from 1, as all lines.
     line: usize,
     values: Vec<Value<'a>>,
 }
@@ -64,11 +64,11 @@ pub(crate) struct Value<'a> {
 }
 
 impl<'a> Profiles<'a> {
-    /// Reads lines that end in LF or CRLF. Lines that begin with `#` or `;` are comments. Values
-    /// are trimmed; double quotes around a value without others are left out, as the samples of
-    /// ossutil have them. Otherwise a value is what stands there, with backslashes, `#` and `=`.
+    /// Parses lines that end in LF or CRLF. Lines that begin with `#` or `;` are comments. Values
+    /// are trimmed. Double quotes around a value without other quotes are removed, as in the
+    /// samples of ossutil. Otherwise a value is taken verbatim, with backslashes, `#` and `=`.
     ///
-    /// Other sections and keys belong to ossutil, and are skipped whatever they hold.
+    /// Other sections and keys belong to ossutil, and are skipped with any content.
     pub(crate) fn parse(text: &'a str) -> Result<Self, SyntaxError> {
         let mut profiles: Vec<Profile<'a>> = Vec::new();
         let mut section = Section::None;
@@ -103,12 +103,12 @@ impl<'a> Profiles<'a> {
         Ok(Self(profiles))
     }
 
-    /// The profile of this name, in any case.
+    /// Finds the profile of this name, in any case.
     pub(crate) fn get(&self, name: &str) -> Option<&Profile<'a>> {
         find(&self.0, name, false)
     }
 
-    /// What the file says of a bucket.
+    /// Finds the section of a bucket.
     pub(crate) fn bucket(&self, name: &str) -> Option<&Profile<'a>> {
         find(&self.0, name, true)
     }
@@ -118,10 +118,10 @@ impl<'a> Profiles<'a> {
     }
 }
 
-/// Where a line stands.
+/// The section of a line.
 enum Section {
     None,
-    /// The last profile there is.
+    /// The last profile so far.
     Profile,
     Other,
 }
@@ -137,7 +137,7 @@ fn find<'p, 'a>(
     profiles.iter().find(is_it)
 }
 
-/// The name of a profile or of a bucket, and whether it is a bucket's. `None` for other sections.
+/// The name of a profile or of a bucket, and whether it is a bucket. `None` for other sections.
 fn section_name(heading: &str) -> Option<(&str, bool)> {
     let heading = heading.trim_ascii();
     if heading.eq_ignore_ascii_case("default") {
@@ -157,7 +157,8 @@ impl<'a> Profile<'a> {
     fn take(&mut self, line: usize, text: &'a str) -> Result<(), SyntaxError> {
         let (key, text) = text.split_once('=').ok_or(SyntaxError::Neither { line })?;
         let key = key.trim_ascii();
-        // `access-key-secret: abc=` is no pair: to read it as one would lose the secret silently.
+        // `access-key-secret: abc=` is not a pair. Parsing it as one would lose the secret
+        // silently.
         if key.is_empty()
             || !key
                 .bytes()
@@ -185,25 +186,25 @@ impl<'a> Profile<'a> {
         Ok(())
     }
 
-    /// The keys that have no effect, and their lines.
+    /// The keys without an effect, and their lines.
     pub(crate) fn unsupported(&self) -> &[(&'static str, usize)] {
         &self.unsupported
     }
 }
 
-/// A value without the double quotes around it. If there are quotes inside, all of them are part of
+/// Removes the double quotes around a value. If there are quotes inside, all of them are part of
 /// the value.
 fn unquoted(text: &str) -> &str {
     let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     inner.filter(|inner| !inner.contains('"')).unwrap_or(text)
 }
 
-/// What is compared of a key.
+/// The part of a key that is compared.
 fn letters(key: &str) -> impl Iterator<Item = u8> {
     key.bytes().filter(|byte| !matches!(byte, b'-' | b'_')).map(|byte| byte.to_ascii_lowercase())
 }
 
-/// An error and its line. The content of the line is not shown: it may be a secret.
+/// An error and its line. The content of the line is not shown, because it may be a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SyntaxError {
     Neither { line: usize },
@@ -221,7 +222,7 @@ impl fmt::Display for SyntaxError {
                 write!(f, "line {line}: the same profile as in line {first}")
             }
             Self::DoubledKey { key, line, first } => {
-                write!(f, "line {line}: {key} again, which line {first} has already")
+                write!(f, "line {line}: {key} is repeated; the first one is in line {first}")
             }
         }
     }
@@ -233,7 +234,7 @@ impl error::Error for SyntaxError {}
 mod tests {
     use super::*;
 
-    /// Each profile with its values, and the lines where they stand.
+    /// Each profile with its values and their lines.
     fn parsed(text: &str) -> Vec<String> {
         let Profiles(profiles) =
             Profiles::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_what_stands_there() {
+    fn values_are_verbatim() {
         for value in [
             "a#b", "#", "; c", "a=b=", "=", "\"a", "a\"", "\"a\"b\"", "'a'", r"a\n\\", "a b",
             "[a]", "%(x)s", "$X", "ключ",
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_read_is_passed_over() {
+    fn unknown_sections_and_keys_are_skipped() {
         let text = "[Credentials]\nregion=x\nregion=y\nno pair\n[default]\nlanguage=EN\nlanguage=CH\n[profile]\n[buckets a]\nregion=z\nmode=AK";
         assert_eq!(parsed(text), ["5:default", "9:a 10:region=z"]);
         let text =
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_meant_otherwise_is_refused_with_its_line() {
+    fn ambiguous_lines_are_rejected() {
         use SyntaxError::{DoubledKey, DoubledProfile, Neither, NoSection};
         for (text, expected) in [
             ("region=x", NoSection { line: 1 }),

@@ -15,19 +15,20 @@ use super::error::ConfigError;
 use super::wiped;
 use crate::input_text::{self, NotText};
 
-/// How long the program may take if nothing says so: it may have to ask someone for a password.
+/// The default timeout, long enough for a program that asks for a password.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The most that it may print.
+/// The maximum size of the output.
 const MAX_OUTPUT: usize = 64 * 1024;
 
-/// Between two looks at whether it has ended, once it has closed its output: commonly it has.
+/// The interval of checks for its exit after it has closed its output. It has usually exited by
+/// then.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A command, split into words once and never given to a shell.
+/// A command, split into words without a shell.
 #[derive(Clone)]
 pub(crate) struct CredentialProcess {
-    /// The option or the line that named it.
+    /// The option or the line that configured it.
     origin: String,
     program: String,
     arguments: Vec<String>,
@@ -45,7 +46,7 @@ impl CredentialProcess {
         Ok(Self { origin: origin.to_owned(), program, arguments: words.collect(), limit: LIMIT })
     }
 
-    /// Gives it this time.
+    /// Sets the timeout.
     pub(super) fn with_limit(self, limit: Duration) -> Self {
         Self { limit, ..self }
     }
@@ -70,10 +71,9 @@ impl CredentialProcess {
                 .spawn()
                 .map_err(|error| Failure::Start { program: self.program.clone(), error })?,
         );
-        let stdout = running.0.stdout.take().expect("it was asked for");
+        let stdout = running.0.stdout.take().expect("stdout is piped");
 
-        // A read has no deadline. If a child of the program keeps its output open, the thread
-        // stays.
+        // A read has no timeout. If a child of the program keeps the output open, the thread stays.
         let (sender, receiver) = mpsc::sync_channel(1);
         let stdout = stdout.take(MAX_OUTPUT as u64 + 1);
         thread::Builder::new()
@@ -113,21 +113,20 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both do nothing if the program has ended and was waited for.
+        // Both have no effect if the program has exited and was waited for.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Reads what it printed. The expiration is not checked: a wrong local clock would reject valid
+/// Parses the output. The expiration is not checked, because a wrong local clock would reject valid
 /// credentials. The service checks it.
 fn read(output: &[u8]) -> Result<Credentials, Failure> {
     let output = input_text::checked(output).map_err(Failure::NotText)?;
     Credentials::from_json(output).map_err(Failure::Refused)
 }
 
-/// Why a program did not return credentials. Shows neither its arguments nor anything that it
-/// printed.
+/// An error of the program. Shows neither its arguments nor its output.
 #[derive(Debug)]
 pub(crate) struct ProcessError {
     origin: String,
@@ -168,7 +167,7 @@ impl error::Error for ProcessError {}
 mod tests {
     use super::*;
 
-    /// What comes of a command that has a fifth of a second.
+    /// The error of a command with a timeout of 200 ms.
     fn error(command: &str) -> String {
         let process = CredentialProcess::new(command, "here").unwrap();
         CredentialProcess { limit: Duration::from_millis(200), ..process }
@@ -178,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_does_not_end_is_not_waited_for() {
+    fn a_program_that_does_not_end_times_out() {
         for command in ["tail -f /dev/null", "sh -c 'exec >/dev/null; exec tail -f /dev/null'"] {
             assert_eq!(error(command), "here: the program did not end within 200ms", "{command}");
         }
     }
 
     #[test]
-    fn what_was_started_is_gone_afterwards() {
+    fn a_started_program_is_killed_afterwards() {
         let child =
             Command::new("tail").args(["-f", "/dev/null"]).stdout(Stdio::null()).spawn().unwrap();
         let id = child.id().to_string();
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn any_rfc3339_time_is_an_expiration_even_a_past_one() {
+    fn expirations_may_be_in_the_past() {
         let expiration = std::time::UNIX_EPOCH + Duration::from_secs(1_788_436_800);
         for text in ["2026-09-03T12:00:00Z", "2026-09-03T20:00:00+08:00", "2026-09-03 12:00:00.5z"]
         {

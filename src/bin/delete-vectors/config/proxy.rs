@@ -1,4 +1,4 @@
-//! Which proxy to send through: `--proxy`, or the variables that curl honours.
+//! Selects the proxy: `--proxy`, or the variables that curl supports.
 
 use std::ffi::OsString;
 
@@ -22,7 +22,7 @@ pub(super) fn find(
         Some("none") => return Ok(None),
         Some(url) => return parse(url, OPTION).map(Some),
     }
-    // In a CGI program a request's header could set HTTP_PROXY.
+    // In a CGI program, a request header could set HTTP_PROXY.
     let is_cgi = environment("REQUEST_METHOD").is_some();
     let names: &[&'static str] = match uri.scheme_str() {
         Some("http") if is_cgi => &["http_proxy", "all_proxy", "ALL_PROXY"],
@@ -39,7 +39,7 @@ pub(super) fn find(
     };
     let Some((name, url)) = first(names)? else { return Ok(None) };
     let exceptions = first(&["no_proxy", "NO_PROXY"])?.map_or(String::new(), |(_, hosts)| hosts);
-    // It is asked about the exceptions alone: what it knows of proxies is less.
+    // Used only for the exceptions, because it supports fewer kinds of proxies.
     let matcher = Matcher::builder().all("http://proxy").no(exceptions).build();
     match matcher.intercept(uri) {
         Some(_) => parse(&url, name).map(Some),
@@ -49,7 +49,7 @@ pub(super) fn find(
 
 fn parse(url: &str, origin: &str) -> Result<Proxy, ConfigError> {
     Proxy::parse(url)
-        .map_err(|invalid| ConfigError::Refused { origin: Some(origin.to_owned()), invalid })
+        .map_err(|invalid| ConfigError::Invalid { origin: Some(origin.to_owned()), invalid })
 }
 
 #[cfg(test)]
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_honoured_as_curl_does() {
+    fn variables_work_as_in_curl() {
         let (https, http) = ("https://b-1.oss.example.com/", "http://b-1.oss.example.com/");
         for (variables, uri, expected) in [
             ("", https, "none"),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_no_proxy_is_honoured() {
+    fn every_form_of_no_proxy_works() {
         let host = "https://b-1.oss.example.com/";
         for (hosts, uri, is_direct) in [
             ("*", host, true),

@@ -8,16 +8,16 @@ use oss_delete_vectors::InvalidValue;
 use super::error::{ConfigError, Missing};
 use super::file::FileProfile;
 
-/// A setting, and its name in each source. A secret has no option: other users of the host can see
-/// command lines.
+/// A setting, and its name in each source. Secrets have no option, because other users of the host
+/// can see command lines.
 pub(super) struct Setting {
-    /// As the library's errors name the field.
+    /// The field name in the library's errors.
     pub(super) name: &'static str,
     option: Option<&'static str>,
     pub(super) variable: Option<&'static str>,
-    /// In a profile of the configuration file.
+    /// The key in a profile of the configuration file.
     pub(super) key: Option<&'static str>,
-    /// Stands in for it with `--emulator`.
+    /// The value with `--emulator` if none is given.
     example: Option<&'static str>,
 }
 
@@ -43,12 +43,12 @@ impl Setting {
     }
 }
 
-/// The sources of settings, with what was found and what is missing so far.
+/// The sources of settings, with the settings found and missing so far.
 pub(super) struct Lookup<'a> {
     environment: &'a dyn Fn(&str) -> Option<OsString>,
-    /// `None` with `--emulator`: a rehearsal depends on the command line alone.
+    /// `None` with `--emulator`, which depends only on the command line.
     profile: Option<FileProfile<'a>>,
-    /// The names of the settings found, and where each was.
+    /// The names of the settings found, and their origins.
     origins: Vec<(&'static str, String)>,
     missing: Vec<Missing>,
 }
@@ -119,19 +119,19 @@ impl<'a> Lookup<'a> {
         setting.example.filter(|_| self.is_rehearsal()).map(str::to_owned)
     }
 
-    /// The variable of this name, for the sources of the library. One that is not UTF-8 names
-    /// nothing that they could use.
+    /// The variable of this name, for the library's sources. `None` if it is not UTF-8, because
+    /// they could not use it.
     pub(super) fn environment_text(&self, name: &str) -> Option<String> {
         (self.environment)(name)?.into_string().ok()
     }
 
-    /// Looks into another profile until the result is given back to `restore`.
+    /// Switches to another profile until the result is passed to `restore`.
     pub(super) fn enter(
         &mut self,
         name: &str,
         origin: &str,
     ) -> Result<FileProfile<'a>, ConfigError> {
-        let current = self.profile.as_mut().expect("a key of a profile named it");
+        let current = self.profile.as_mut().expect("a key of a profile refers to it");
         let other = current.other(name, origin)?;
         Ok(std::mem::replace(current, other))
     }
@@ -148,12 +148,12 @@ impl<'a> Lookup<'a> {
         self.profile.is_none()
     }
 
-    /// Where `what`, a key or several, would stand in the profile.
+    /// The place of one or several keys in the profile.
     pub(super) fn place_in_profile(&self, what: impl Display) -> Option<String> {
         self.profile.as_ref().map(|profile| format!("{what} in {profile}"))
     }
 
-    /// Where the setting of this name was found.
+    /// The origin of the setting of this name.
     pub(super) fn origin(&self, name: &str) -> Option<&str> {
         self.origins
             .iter()
@@ -171,8 +171,8 @@ impl<'a> Lookup<'a> {
         ConfigError::Missing(self.missing)
     }
 
-    pub(super) fn refused(&self, invalid: InvalidValue) -> ConfigError {
-        ConfigError::Refused { origin: self.origin(invalid.field()).map(str::to_owned), invalid }
+    pub(super) fn invalid(&self, invalid: InvalidValue) -> ConfigError {
+        ConfigError::Invalid { origin: self.origin(invalid.field()).map(str::to_owned), invalid }
     }
 }
 

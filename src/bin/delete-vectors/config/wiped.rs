@@ -1,4 +1,4 @@
-//! Reads bytes that may hold a secret, and wipes every buffer that held them.
+//! Reads bytes that may contain a secret, and wipes all buffers that contained them.
 
 use std::io::{self, Read};
 
@@ -31,7 +31,7 @@ pub(super) fn read_to_end(mut reader: impl Read) -> io::Result<Zeroizing<Vec<u8>
 mod tests {
     use super::*;
 
-    /// Gives one byte at a time, and is interrupted before each.
+    /// Returns one byte at a time, and is interrupted before each.
     struct Slow<'a>(&'a [u8], bool);
 
     impl Read for Slow<'_> {
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_read_whatever_its_length() {
+    fn input_of_any_length_is_read() {
         for length in [0, 1, FIRST_BUFFER - 1, FIRST_BUFFER, FIRST_BUFFER + 1, 5 * FIRST_BUFFER] {
             let content: Vec<u8> = (0..length).map(|number| number as u8).collect();
             assert_eq!(*read_to_end(&content[..]).unwrap(), content);

@@ -1,4 +1,4 @@
-//! What is counted before keys of the index are deleted, and the question.
+//! Counts keys of the index before they are deleted, and asks for confirmation.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -8,19 +8,19 @@ use oss_delete_vectors::{ListError, Selection, Target};
 use crate::key_lines::excerpt;
 use crate::text::{clock, count, grouped};
 
-/// How long the keys are counted before the question is asked.
+/// How long keys are counted before the question.
 const SURVEY_TIME: Duration = Duration::from_secs(2);
 
-/// Keys that are shown.
+/// The number of keys in the question.
 const EXAMPLES: usize = 3;
 
-/// What a listing found, in all or so far.
+/// The keys that a listing found, completely or so far.
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
     pub(crate) keys: u64,
-    /// The first of them by their text.
+    /// The first keys in alphabetical order.
     pub(crate) examples: Vec<String>,
-    /// Every key was counted.
+    /// Whether all keys were counted.
     pub(crate) is_all: bool,
     pub(crate) elapsed: Duration,
 }
@@ -40,7 +40,7 @@ impl Counted {
                 counted.examples.insert(place, key);
                 counted.examples.truncate(EXAMPLES);
             }
-            // The clock is asked now and then.
+            // Checks the clock only sometimes.
             let is_over =
                 !is_all && counted.keys.is_multiple_of(100) && begun.elapsed() >= SURVEY_TIME;
             counted.is_all = !is_over;
@@ -56,8 +56,8 @@ impl Counted {
         format!("{}{more}", examples.collect::<Vec<_>>().join(", "))
     }
 
-    /// Keys a second that this way can delete: those that the service documents as its limit, or
-    /// fewer if the listing is slower.
+    /// The expected rate in keys per second: the documented limit of the service, or less if the
+    /// listing is slower.
     fn pace(&self) -> f64 {
         const DOCUMENTED: f64 = 2500.0;
         let listed = self.keys as f64 / self.elapsed.as_secs_f64().max(0.001);
@@ -73,7 +73,7 @@ pub(crate) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// What has to be typed; `None` is a yes.
+    /// The text to type. `None` means a yes.
     pub(crate) fn password(&self) -> Option<&str> {
         self.selection.is_all().then(|| self.target.index_name().unwrap_or_default())
     }
@@ -143,7 +143,7 @@ mod tests {
                          oss-vectors.aliyuncs.com)? ";
 
     #[test]
-    fn the_question_has_condition_count_and_time() {
+    fn the_question_shows_condition_count_and_time() {
         let prefix = Selection::all().prefix("doc-").unwrap();
         let expected = format!(
             "At 2,500 keys a second, 2 keys take 0:01, and a million 6:40.\n\
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn all_names_the_faster_way_and_wants_the_name() {
+    fn all_suggests_deleting_the_index_and_asks_for_its_name() {
         let text = question(&Selection::all(), 40_000, true);
         let expected = format!(
             "Deleting the index vectorindex1 and creating it again is one call each, and takes \

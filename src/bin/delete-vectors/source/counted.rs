@@ -1,10 +1,10 @@
-//! How many bytes of the inputs were read.
+//! Counts the bytes read from the inputs.
 
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A reader that counts what is read of it.
+/// A reader that counts its bytes.
 pub(super) struct Counted<R> {
     reader: R,
     read: Arc<AtomicU64>,

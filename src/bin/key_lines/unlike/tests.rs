@@ -1,9 +1,9 @@
-//! Which lines are keys, and which are not.
+//! Lines that are keys, and lines that are not.
 
 use super::*;
 
 #[test]
-fn lines_of_other_formats_are_recognised() {
+fn lines_of_other_formats_are_recognized() {
     for (line, unlike) in [
         (r#""doc-1""#, Unlike::JsonLines),
         (r#" "doc-1" "#, Unlike::JsonLines),
@@ -74,7 +74,7 @@ fn lines_of_other_formats_are_recognised() {
 }
 
 #[test]
-fn keys_are_keys() {
+fn plausible_keys_are_accepted() {
     for line in [
         "doc-1",
         "a,b",
@@ -120,7 +120,7 @@ fn keys_are_keys() {
 }
 
 #[test]
-fn first_lines_may_name_the_column_or_begin_a_page() {
+fn headings_and_pages_are_recognized() {
     for (line, unlike) in [
         ("key", Unlike::Heading),
         ("ID", Unlike::Heading),
@@ -148,7 +148,7 @@ fn first_lines_may_name_the_column_or_begin_a_page() {
 }
 
 #[test]
-fn lines_together_may_be_a_table_or_a_list() {
+fn tables_and_lists_are_recognized() {
     let of = |lines: &[&str], is_all| Unlike::of_lines(&lines.iter().copied(), is_all);
     for (lines, unlike) in [
         (&["doc-1,doc-2"][..], Some(Unlike::Commas)),
@@ -175,6 +175,6 @@ fn lines_together_may_be_a_table_or_a_list() {
     ] {
         assert_eq!(of(lines, true), unlike, "{lines:?}");
     }
-    assert_eq!(of(&["a,b"], false), None, "more may come");
+    assert_eq!(of(&["a,b"], false), None, "more lines may follow");
     assert_eq!(of(&["a,b", "c,d"], false), Some(Unlike::Commas));
 }

@@ -1,10 +1,11 @@
-//! What a response means for the keys: deleted, rejected or perhaps deleted; and whether to retry.
+//! The meaning of a response: whether keys are deleted, rejected or perhaps deleted, and whether to
+//! retry.
 
 use crate::calls::target;
 use http::{Response, StatusCode};
 use oss_delete_vectors::{DeleteVectors, Deleted, Operation, ServiceError, code};
 
-fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Deleted, ServiceError> {
+fn parse(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Deleted, ServiceError> {
     let builder =
         headers.iter().fold(Response::builder().status(status), |builder, (name, value)| {
             builder.header(*name, *value)
@@ -13,7 +14,7 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Deleted, 
 }
 
 #[test]
-fn only_the_service_can_say_that_keys_are_deleted() {
+fn only_oss_can_confirm_a_deletion() {
     let id = ("x-oss-request-id", "ID");
     for (status, headers, body, is_deleted) in [
         (204, &[id][..], "", true),
@@ -23,8 +24,8 @@ fn only_the_service_can_say_that_keys_are_deleted() {
         (200, &[id], "null", true),
         (202, &[id], r#"{"RequestId":"ID","Results":[{"Status":"ok"}]}"#, true),
         (204, &[("x-oss-request-id", ""), id], "", true),
-        // Something on the way says so. The official SDKs take a bare 204 for a deletion; nginx
-        // says it with `return 204;`.
+        // Not from OSS. The official SDKs accept a bare 204 as a deletion; nginx sends one for
+        // `return 204;`.
         (204, &[], "", false),
         (204, &[("x-oss-request-id", "")], "", false),
         (204, &[("date", "Sat, 16 Dec 2023 16:20:57 GMT"), ("server", "AliyunOSS")], "", false),
@@ -34,7 +35,7 @@ fn only_the_service_can_say_that_keys_are_deleted() {
         (202, &[], "{}", false),
         (200, &[id], "<html>", false),
         (200, &[id], "ok", false),
-        // The service says otherwise.
+        // An error from OSS.
         (204, &[id, ("x-oss-err", "")], "", false),
         (200, &[id], r#"{"Error":{"Code":"InternalError"}}"#, false),
         (200, &[id], r#"{"error":{}}"#, false),
@@ -55,7 +56,7 @@ fn only_the_service_can_say_that_keys_are_deleted() {
         (304, &[id], "", false),
         (100, &[id], "", false),
     ] {
-        let outcome = answer(status, headers, body);
+        let outcome = parse(status, headers, body);
         assert_eq!(outcome.is_ok(), is_deleted, "{status} {headers:?} {body}");
         let request_id =
             outcome.as_ref().map_or_else(ServiceError::request_id, Deleted::request_id);
@@ -68,59 +69,59 @@ fn only_the_service_can_say_that_keys_are_deleted() {
 }
 
 /// Retryable, throttling, may have deleted.
-type Judgement = (bool, bool, bool);
+type Classification = (bool, bool, bool);
 
 #[test]
-fn an_error_is_judged_by_status_and_code() {
-    let refused: Judgement = (false, false, false);
-    let refused_but_retryable = (true, false, false);
+fn errors_are_classified_by_status_and_code() {
+    let rejected: Classification = (false, false, false);
+    let rejected_but_retryable = (true, false, false);
     let throttled = (true, true, true);
     let broken = (true, false, true);
-    // Not the service's own, which may have done anything.
-    let foreign = (false, false, true);
+    // Not from OSS, so keys may be deleted.
+    let not_from_oss = (false, false, true);
     let throttled_and_rejected = (true, true, false);
     for (status, code, expected) in [
-        (100, code::BAD_ERROR_RESPONSE, foreign),
-        (200, code::BAD_ERROR_RESPONSE, foreign),
-        (302, code::BAD_ERROR_RESPONSE, foreign),
-        (302, "Anything", foreign),
-        (400, code::VECTOR_INDEX_PARAMETER_INVALID, refused),
-        (400, code::MALFORMED_JSON, refused),
-        (400, code::INVALID_DIGEST, refused_but_retryable),
-        (400, code::BAD_REQUEST, refused_but_retryable),
+        (100, code::BAD_ERROR_RESPONSE, not_from_oss),
+        (200, code::BAD_ERROR_RESPONSE, not_from_oss),
+        (302, code::BAD_ERROR_RESPONSE, not_from_oss),
+        (302, "Anything", not_from_oss),
+        (400, code::VECTOR_INDEX_PARAMETER_INVALID, rejected),
+        (400, code::MALFORMED_JSON, rejected),
+        (400, code::INVALID_DIGEST, rejected_but_retryable),
+        (400, code::BAD_REQUEST, rejected_but_retryable),
         (400, code::REQUEST_TIMEOUT, broken),
         (400, code::THROTTLING, throttled_and_rejected),
         (400, "Throttling.User", throttled_and_rejected),
         (429, "Throttling.Api", throttled_and_rejected),
         (503, "Throttling.Api", throttled),
         (200, "Throttling.User", throttled),
-        (400, "ThrottlingX", refused),
-        (400, "Unheard", refused),
-        (400, code::BAD_ERROR_RESPONSE, foreign),
-        (401, code::BAD_ERROR_RESPONSE, foreign),
-        (409, code::BAD_ERROR_RESPONSE, foreign),
-        (413, code::BAD_ERROR_RESPONSE, foreign),
-        (418, code::BAD_ERROR_RESPONSE, foreign),
+        (400, "ThrottlingX", rejected),
+        (400, "Unheard", rejected),
+        (400, code::BAD_ERROR_RESPONSE, not_from_oss),
+        (401, code::BAD_ERROR_RESPONSE, not_from_oss),
+        (409, code::BAD_ERROR_RESPONSE, not_from_oss),
+        (413, code::BAD_ERROR_RESPONSE, not_from_oss),
+        (418, code::BAD_ERROR_RESPONSE, not_from_oss),
         (429, code::BAD_ERROR_RESPONSE, throttled),
         (503, code::BAD_ERROR_RESPONSE, throttled),
-        (401, code::ACCESS_DENIED, refused_but_retryable),
-        (401, code::INVALID_ACCESS_KEY_ID, refused),
-        (403, code::ACCESS_DENIED, refused),
-        (403, code::SIGNATURE_DOES_NOT_MATCH, refused),
-        (403, code::REQUEST_TIME_TOO_SKEWED, refused_but_retryable),
-        (403, code::SECURITY_TOKEN_EXPIRED, refused),
+        (401, code::ACCESS_DENIED, rejected_but_retryable),
+        (401, code::INVALID_ACCESS_KEY_ID, rejected),
+        (403, code::ACCESS_DENIED, rejected),
+        (403, code::SIGNATURE_DOES_NOT_MATCH, rejected),
+        (403, code::REQUEST_TIME_TOO_SKEWED, rejected_but_retryable),
+        (403, code::SECURITY_TOKEN_EXPIRED, rejected),
         (403, code::SLOW_DOWN, (true, true, false)),
-        (404, code::NO_SUCH_VECTOR_INDEX, refused),
-        (404, code::BAD_ERROR_RESPONSE, foreign),
-        (405, code::METHOD_NOT_ALLOWED, foreign),
-        (406, code::BAD_ERROR_RESPONSE, foreign),
-        (407, code::BAD_ERROR_RESPONSE, foreign),
+        (404, code::NO_SUCH_VECTOR_INDEX, rejected),
+        (404, code::BAD_ERROR_RESPONSE, not_from_oss),
+        (405, code::METHOD_NOT_ALLOWED, not_from_oss),
+        (406, code::BAD_ERROR_RESPONSE, not_from_oss),
+        (407, code::BAD_ERROR_RESPONSE, not_from_oss),
         (408, code::BAD_ERROR_RESPONSE, broken),
-        (409, "Conflict", refused),
-        (411, code::BAD_ERROR_RESPONSE, foreign),
-        (413, code::ENTITY_TOO_LARGE, refused),
+        (409, "Conflict", rejected),
+        (411, code::BAD_ERROR_RESPONSE, not_from_oss),
+        (413, code::ENTITY_TOO_LARGE, rejected),
         (429, "Anything", (true, true, false)),
-        (499, "Anything", refused),
+        (499, "Anything", rejected),
         (500, code::INTERNAL_ERROR, broken),
         (502, code::BAD_ERROR_RESPONSE, broken),
         (503, "ServiceUnavailable", broken),
@@ -142,7 +143,7 @@ fn an_error_is_judged_by_status_and_code() {
 #[test]
 fn a_request_id_without_a_code_is_from_oss() {
     for (status, expected) in [
-        // It may be `RequestTimeout`. The official SDKs do not send it again.
+        // It may be `RequestTimeout`. The official SDKs do not retry it.
         (400, (false, false, true)),
         (401, (true, false, false)),
         (403, (false, false, false)),
@@ -153,25 +154,25 @@ fn a_request_id_without_a_code_is_from_oss() {
         (500, (true, false, true)),
         (503, (true, true, true)),
     ] {
-        let error = answer(status, &[("x-oss-request-id", "ID")], "").unwrap_err();
+        let error = parse(status, &[("x-oss-request-id", "ID")], "").unwrap_err();
         assert_eq!(
             (error.is_retryable(), error.is_throttling(), error.may_have_deleted()),
             expected,
             "{status}"
         );
         assert!(error.is_from_oss(), "{status}");
-        assert!(!answer(status, &[], "").unwrap_err().is_from_oss(), "{status}");
+        assert!(!parse(status, &[], "").unwrap_err().is_from_oss(), "{status}");
     }
     for status in [200, 302, 405, 407, 411] {
         assert!(
-            !answer(status, &[("x-oss-request-id", "ID")], "<html>").unwrap_err().is_from_oss(),
+            !parse(status, &[("x-oss-request-id", "ID")], "<html>").unwrap_err().is_from_oss(),
             "{status}"
         );
     }
 }
 
 #[test]
-fn an_error_is_shown_on_one_line() {
+fn errors_are_printed_on_one_line() {
     let error = ServiceError::new(StatusCode::FORBIDDEN, "Access\nDenied", "a\r\nb\u{1b}[31m é");
     for (error, shown) in [
         (error.clone(), r"403 Access\nDenied: a\r\nb\u{1b}[31m é"),
@@ -194,7 +195,7 @@ fn an_error_is_shown_on_one_line() {
 }
 
 #[test]
-fn an_error_says_what_to_do() {
+fn errors_give_advice() {
     let bucket = "acs:ossvector:cn-hangzhou:1234567890123456:examplebucket";
     let host = "examplebucket-1234567890123456.cn-hangzhou.oss-vectors.aliyuncs.com";
     for (status, code, advice) in [
