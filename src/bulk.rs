@@ -273,13 +273,17 @@ impl BulkDelete {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the option that is out of its range.
+    /// [`InvalidValue`] naming the option that is out of its range, or `index name` if `target` has
+    /// none.
     pub fn new(
         target: &Target,
         credentials: Credentials,
         options: BulkOptions,
     ) -> Result<Self, InvalidValue> {
         options.check()?;
+        if target.index_name().is_none() {
+            return Err(InvalidValue::without_value("index name", "must be set to delete vectors"));
+        }
         Ok(Self {
             target: Arc::new(target.clone()),
             now: Now::new(Duration::ZERO, UNIX_EPOCH),

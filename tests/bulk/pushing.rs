@@ -140,6 +140,13 @@ fn spurious_timeouts_change_nothing() {
 }
 
 #[test]
+fn a_target_without_an_index_is_rejected() {
+    let target = target().with_index_name(None).unwrap();
+    let invalid = BulkDelete::new(&target, credentials(), BulkOptions::new()).unwrap_err();
+    assert_eq!(invalid.to_string(), "index name must be set to delete vectors");
+}
+
+#[test]
 fn invalid_options_are_rejected() {
     let options = BulkOptions::new;
     for (options, expected) in [
