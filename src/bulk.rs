@@ -281,9 +281,7 @@ impl BulkDelete {
         options: BulkOptions,
     ) -> Result<Self, InvalidValue> {
         options.check()?;
-        if target.index_name().is_none() {
-            return Err(InvalidValue::without_value("index name", "must be set to delete vectors"));
-        }
+        target.check_index_name()?;
         Ok(Self {
             target: Arc::new(target.clone()),
             now: Now::new(Duration::ZERO, UNIX_EPOCH),

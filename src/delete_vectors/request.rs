@@ -29,7 +29,8 @@ pub struct DeleteVectors {
 }
 
 impl DeleteVectors {
-    /// A call that deletes `keys` from the index of `target`.
+    /// A call that deletes `keys` from the index of `target`. Without an index name, the body has
+    /// none either: the reference of the service does not say what that means.
     #[must_use]
     pub fn new(target: &Target, keys: KeyBatch) -> Self {
         Self { target: target.clone(), keys }
