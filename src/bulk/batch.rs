@@ -62,12 +62,15 @@ impl Content {
         if self.payload.get().is_none() {
             self.group.build(index_name);
         }
-        let alone = || {
-            let [payload] = Payload::of([to_json(index_name, &self.keys)]);
-            payload
-        };
-        let payload = self.payload.get_or_init(alone);
+        let payload = self.payload.get().expect("the group has built it");
         payload.clone().into_request(Kind::DeleteVectors, target)
+    }
+
+    fn build<const N: usize>(contents: [&Arc<Self>; N], index_name: Option<&str>) {
+        let payloads = Payload::of(contents.map(|content| to_json(index_name, &content.keys)));
+        for (content, payload) in contents.into_iter().zip(payloads) {
+            content.payload.get_or_init(|| payload);
+        }
     }
 
     /// Copies the keys if an attempt that was given up still holds them.
@@ -76,7 +79,8 @@ impl Content {
     }
 }
 
-/// Batches in a row. What is sent first builds the payloads of all, which takes half the time.
+/// Batches whose payloads are built at once, when the first of them is sent: three take half the
+/// time that they take one by one.
 #[derive(Debug, Default)]
 pub(super) struct Group(Mutex<Vec<Weak<Content>>>);
 
@@ -92,11 +96,11 @@ impl Group {
     fn build(&self, index_name: Option<&str>) {
         let mut members = self.lock();
         let contents: Vec<_> = members.drain(..).filter_map(|content| content.upgrade()).collect();
-        if let Ok(contents) = <[_; Self::SIZE]>::try_from(contents) {
-            let bodies = contents.each_ref().map(|content| to_json(index_name, &content.keys));
-            for (content, payload) in contents.iter().zip(Payload::of(bodies)) {
-                content.payload.get_or_init(|| payload);
-            }
+        match contents[..] {
+            [ref a, ref b, ref c] => Content::build([a, b, c], index_name),
+            [ref a, ref b] => Content::build([a, b], index_name),
+            [ref a] => Content::build([a], index_name),
+            _ => {}
         }
     }
 
@@ -286,8 +290,7 @@ impl Places {
     fn positions(&self) -> Positions {
         let ends = self.runs.iter().skip(1).map(|run| run.key).chain([self.keys]);
         let firsts = self.runs.iter().zip(ends).map(|(run, end)| run.offset..run.of(end));
-        let repeats =
-            self.repeats.iter().map(|repeat| repeat.offset..repeat.offset + repeat.count);
+        let repeats = self.repeats.iter().map(|repeat| repeat.offset..repeat.offset + repeat.count);
         let (mut firsts, mut repeats) = (firsts.peekable(), repeats.peekable());
         let merged = std::iter::from_fn(|| match (firsts.peek(), repeats.peek()) {
             (Some(first), Some(repeat)) if repeat.start < first.start => repeats.next(),
@@ -442,7 +445,10 @@ mod tests {
         assert!(!places.is_full_at(end - 1) && places.is_full_at(end));
         // Repeats of a key in a row take one entry.
         (8..30_000).for_each(|position| places.add_repeat(position, 0));
-        assert_eq!((places.repeats.len(), places.positions()), (1, Positions::collect(std::iter::once(7..30_000))));
+        assert_eq!(
+            (places.repeats.len(), places.positions()),
+            (1, Positions::collect(std::iter::once(7..30_000)))
+        );
         places.add(30_000);
         for position in 30_001.. {
             if places.is_full_at(position) {
@@ -473,7 +479,8 @@ mod tests {
         let mut places = Places::default();
         [3, 4, 6].into_iter().for_each(|position| places.add(position));
         places.add_repeat(7, 0);
-        let mut batch = Batch::new(KeyBatch::new(["a", "b", "c"]).unwrap(), places, &mut Arc::default());
+        let mut batch =
+            Batch::new(KeyBatch::new(["a", "b", "c"]).unwrap(), places, &mut Arc::default());
         (batch.attempts, batch.failures, batch.spent, batch.requests) = (2, 3, 1, 4);
         batch.may_have_deleted = true;
         let (first, second) = batch.split();

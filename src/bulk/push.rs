@@ -132,8 +132,9 @@ pub(super) struct Filling {
     keys: BatchBuilder,
     places: Places,
     is_flushed: bool,
-    /// The group of the batch before it.
-    group: Arc<Group>,
+    /// Those of the next batches, in turns: batches that are sent side by side are in different
+    /// groups, so that no thread waits for another one to build its payload.
+    groups: [Arc<Group>; 8],
 }
 
 impl Filling {
@@ -142,7 +143,7 @@ impl Filling {
             keys: BatchBuilder::with_capacity(0),
             places: Places::default(),
             is_flushed: false,
-            group: Arc::default(),
+            groups: Default::default(),
         }
     }
 
@@ -181,6 +182,7 @@ impl Filling {
     pub(super) fn take(&mut self) -> Option<Batch> {
         let keys = self.keys.take()?;
         self.is_flushed = false;
-        Some(Batch::new(keys, std::mem::take(&mut self.places), &mut self.group))
+        self.groups.rotate_left(1);
+        Some(Batch::new(keys, std::mem::take(&mut self.places), &mut self.groups[0]))
     }
 }

@@ -161,7 +161,9 @@ fn calls_that_hang_take_no_more_than_64_threads() {
         let _ = held.lock().unwrap().recv();
         Err(TransportError::may_have_arrived("the test is over"))
     };
-    let clock = || Now::new(Duration::from_secs(time.load(Ordering::SeqCst)), SystemTime::now());
+    let clocked = Arc::clone(&time);
+    let clock =
+        move || Now::new(Duration::from_secs(clocked.load(Ordering::SeqCst)), SystemTime::now());
     let mut impatient = Impatient { stop: &stop, time: &time };
     let run = Run::new(&mut bulk)
         .stop_handle(&stop)
