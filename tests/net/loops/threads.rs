@@ -126,10 +126,14 @@ fn with_few_threads_ureq_looks_names_up_and_deletes() {
 struct Impatient<'a> {
     stop: &'a StopHandle,
     time: &'a AtomicU64,
+    has_deleted: &'a AtomicBool,
 }
 
 impl Observer for Impatient<'_> {
     fn event(&mut self, event: Event) {
+        if matches!(event, Event::Deleted { .. }) {
+            self.has_deleted.store(true, Ordering::SeqCst);
+        }
         if let Event::Retrying { error, .. } = event
             && error.message().contains("calls timed out and do not return")
         {
@@ -151,11 +155,16 @@ fn calls_that_hang_take_no_more_than_64_threads() {
     let (hold, held) = channel::<()>();
     let (calling, passing, held) = (Arc::clone(&calls), Arc::clone(&time), Mutex::new(held));
     let is_first = AtomicBool::new(true);
+    let has_deleted = Arc::new(AtomicBool::new(false));
+    let first_is_over = Arc::clone(&has_deleted);
     let send = move |_| {
         if is_first.swap(false, Ordering::SeqCst) {
             return Ok::<_, TransportError>(Deleted::new("id").to_response());
         }
         calling.fetch_add(1, Ordering::SeqCst);
+        while !first_is_over.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
         // Past the timeout of the request.
         passing.fetch_add(100, Ordering::SeqCst);
         let _ = held.lock().unwrap().recv();
@@ -164,7 +173,7 @@ fn calls_that_hang_take_no_more_than_64_threads() {
     let clocked = Arc::clone(&time);
     let clock =
         move || Now::new(Duration::from_secs(clocked.load(Ordering::SeqCst)), SystemTime::now());
-    let mut impatient = Impatient { stop: &stop, time: &time };
+    let mut impatient = Impatient { stop: &stop, time: &time, has_deleted: &has_deleted };
     let run = Run::new(&mut bulk)
         .stop_handle(&stop)
         .observer(&mut impatient)
