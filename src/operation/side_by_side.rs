@@ -39,9 +39,7 @@ pub(super) fn md5<const N: usize>(bodies: [&[u8]; N]) -> [[u8; 16]; N] {
     let mut state = START.map(|word| [word; N]);
     let blocks = bodies.map(|body| body.as_chunks::<64>().0);
     let common = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or_default();
-    for number in 0..common {
-        mix(&mut state, sines, from_fn(|body| &blocks[body][number]));
-    }
+    (0..common).for_each(|number| mix(&mut state, sines, from_fn(|body| &blocks[body][number])));
     from_fn(|body| finish(state.map(|word| word[body]), bodies[body], 64 * common))
 }
 
