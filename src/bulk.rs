@@ -318,6 +318,13 @@ impl BulkDelete {
         })
     }
 
+    /// Moves the run out, for threads that share it. Leaves one without keys.
+    pub(crate) fn take_out(&mut self) -> Self {
+        let credentials = self.authority.signer().credentials().clone();
+        let empty = Self::new(&self.target, credentials, self.options.clone());
+        std::mem::replace(self, empty.expect("the options were checked"))
+    }
+
     /// Declares that the loop handles [`Event::CredentialsNeeded`] with
     /// [`handle_credentials`](Self::handle_credentials), within
     /// [`credentials_timeout`](BulkOptions::credentials_timeout), 300 seconds by default. For a
