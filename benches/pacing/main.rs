@@ -11,8 +11,8 @@ use std::cell::Cell;
 
 use service::{Bucket, Limits};
 use world::{
-    Outcome, World, alternating_sizes, changing, concurrency, documented, one_key_each,
-    random_sizes, seconds_to_hold, world,
+    Faults, LOST_AND_FAILED, Outcome, World, alternating_sizes, changing, concurrency, documented,
+    one_key_each, random_sizes, seconds_to_hold, world,
 };
 
 const SEEDS: u64 = 5;
@@ -37,6 +37,7 @@ fn main() {
     bench.in_flight();
     bench.shared();
     bench.faults();
+    bench.by_chance();
     bench.changes();
     bench.writer();
 }
@@ -301,7 +302,19 @@ impl Bench {
                 world(documented(2500.0, 1000.0), 0.02, 16, random_sizes(1..501, 150_000)),
             ),
         ] {
-            self.row(name, &World { faults: (0.05, 0.1), ..world }, (1.15, (0.04, 20.0)));
+            self.row(name, &World { faults: LOST_AND_FAILED, ..world }, (1.15, (0.04, 20.0)));
+        }
+    }
+
+    /// No goal is set. A run that takes 20 times as long is not waited for.
+    fn by_chance(&self) {
+        self.section("throttled at random, for another reason than the limit of 50/s, 20 ms");
+        for part in [0.02, 0.1, 0.3, 0.5] {
+            let world = one_key_each(50.0, 1.0, 0.02, 30.0);
+            let faults = Faults { throttled: part, ..Faults::default() };
+            let until = 20.0 * world.ideal();
+            let name = format!("{} %", 100.0 * part);
+            self.row(&name, &World { faults, until, ..world }, (f64::INFINITY, (2.0, 0.0)));
         }
     }
 

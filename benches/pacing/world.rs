@@ -25,11 +25,26 @@ pub(crate) struct World {
     pub(crate) change: Option<(f64, f64)>,
     /// A writer takes half of both rates from 30 s to 60 s, from 90 s to 120 s, and so on, in batches of so many keys.
     pub(crate) writer: Option<usize>,
-    /// Probabilities: the response is lost; the response is 500 and nothing is deleted.
-    pub(crate) faults: (f64, f64),
+    pub(crate) faults: Faults,
     /// The simulation ends at this time.
     pub(crate) until: f64,
 }
+
+/// Probabilities.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Faults {
+    /// The response is lost.
+    pub(crate) lost: f64,
+    /// The response is 500, or 503 with a code that is not listed. Nothing is deleted.
+    pub(crate) failed: f64,
+    pub(crate) unavailable: f64,
+    /// Throttled for another reason than the limits: it takes nothing of them.
+    pub(crate) throttled: f64,
+}
+
+/// 5 % of the responses are lost, and 10 % of the others are 500.
+pub(crate) const LOST_AND_FAILED: Faults =
+    Faults { lost: 0.05, failed: 0.1, unavailable: 0.0, throttled: 0.0 };
 
 /// What became of it.
 pub(crate) struct Outcome {
@@ -37,11 +52,16 @@ pub(crate) struct Outcome {
     pub(crate) accepted: Vec<(f64, usize, usize)>,
     pub(crate) throttled: usize,
     pub(crate) requests: usize,
+    /// Whether all was accepted before the end of the simulation.
+    is_complete: bool,
 }
 
 impl Outcome {
     /// Seconds until the last batch was accepted.
     pub(crate) fn wall(&self) -> f64 {
+        if !self.is_complete {
+            return f64::INFINITY;
+        }
         self.accepted.iter().map(|&(time, ..)| time).fold(0.0, f64::max)
     }
 
@@ -66,6 +86,7 @@ enum Answer {
     Deleted,
     Throttled,
     ServerError,
+    Unavailable,
     Lost,
 }
 
@@ -97,9 +118,11 @@ impl World {
     pub(crate) fn run(&self, seed: u64) -> Outcome {
         let mut simulation = Simulation::new(self, seed);
         simulation.run();
+        simulation.outcome.is_complete = true;
         for client in &simulation.clients {
             let report = client.bulk.report();
             let is_over = self.until < f64::INFINITY;
+            simulation.outcome.is_complete &= report.deleted == report.pushed;
             assert!(is_over || report.deleted == report.pushed, "no key may be lost: {report:?}");
         }
         simulation.outcome
@@ -108,9 +131,16 @@ impl World {
     /// The shortest time: all amounts over their rates, failed attempts included, less what a full bucket gives at once. Batches
     /// whose sizes come in turns, so that each limit binds for a while, take longer: as long as one after the other takes.
     pub(crate) fn ideal(&self) -> f64 {
-        let (lost, error) = self.faults;
-        let attempts = 1.0 / ((1.0 - lost) * (1.0 - error));
+        let Faults { lost, failed, unavailable, throttled } = self.faults;
+        let attempts = 1.0 / ((1.0 - lost) * (1.0 - failed - unavailable));
         let keys: usize = self.batches.iter().sum();
+        if self.limits.requests.rate.is_infinite()
+            && self.limits.keys.rate.is_infinite()
+            && self.limits.keys_in_flight.is_infinite()
+        {
+            let requests = self.batches.len() as f64 * attempts / (1.0 - throttled);
+            return requests * self.latency / self.concurrency as f64;
+        }
         let all_at_once =
             self.limits.ideal(self.batches.len() as f64 * attempts, keys as f64 * attempts);
         all_at_once.max(Service::new(self.limits).one_after_the_other(&self.batches))
@@ -146,7 +176,12 @@ impl<'a> Simulation<'a> {
             jitter: seed * 77 + 1,
             events: BinaryHeap::new(),
             number: 0,
-            outcome: Outcome { accepted: Vec::new(), throttled: 0, requests: 0 },
+            outcome: Outcome {
+                accepted: Vec::new(),
+                throttled: 0,
+                requests: 0,
+                is_complete: false,
+            },
         }
     }
 
@@ -202,15 +237,21 @@ impl<'a> Simulation<'a> {
     fn arrive(&mut self, time: u64, client: usize, id: TransmitId) {
         let (at, keys) = (time as f64 / 1e9, self.clients[client].keys[&id]);
         self.outcome.requests += 1;
-        if !self.service.admits(at, keys) {
+        let faults = self.world.faults;
+        let is_unlucky = faults.throttled > 0.0 && self.draw() < faults.throttled;
+        if is_unlucky || !self.service.admits(at, keys) {
             self.outcome.throttled += 1;
             return self.schedule(time, Step::Departure { client, id, answer: Answer::Throttled });
         }
-        let (lost, error) = self.world.faults;
-        let answer = if self.draw() < error {
+        let chance = self.draw();
+        let answer = if chance < faults.failed {
             Answer::ServerError
+        } else if chance < faults.failed + faults.unavailable {
+            Answer::Unavailable
+        } else if self.draw() < faults.lost {
+            Answer::Lost
         } else {
-            if self.draw() < lost { Answer::Lost } else { Answer::Deleted }
+            Answer::Deleted
         };
         if answer == Answer::Deleted {
             self.outcome.accepted.push((at, client, keys));
@@ -297,11 +338,12 @@ impl<'a> Simulation<'a> {
 }
 
 /// By [`Answer`]; a lost one has none.
-fn responses() -> [Response<Bytes>; 3] {
+fn responses() -> [Response<Bytes>; 4] {
     let error = |code| ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code, "m").to_response();
     let failed = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m")
         .to_response();
-    [Deleted::new("id").to_response(), error(code::QPS_LIMIT_EXCEEDED), failed]
+    let unavailable = error("ServiceUnavailable");
+    [Deleted::new("id").to_response(), error(code::QPS_LIMIT_EXCEEDED), failed, unavailable]
 }
 
 fn now(time: u64) -> Now {
@@ -317,7 +359,7 @@ pub(crate) fn world(
     concurrency: usize,
     batches: Vec<usize>,
 ) -> World {
-    let (change, writer, faults, until) = (None, None, (0.0, 0.0), f64::INFINITY);
+    let (change, writer, faults, until) = (None, None, Faults::default(), f64::INFINITY);
     World { limits, latency, clients: 1, concurrency, batches, change, writer, faults, until }
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Pacer {
     /// Keys of a batch, over a longer time.
     mean_size: f64,
     suspicion: f64,
+    /// Evidence that errors which name no limit come from one.
+    doubt: f64,
     /// Accepted requests when it opened again.
     opened_at: u64,
     /// When the round in opening ends; `None` after it.
@@ -103,6 +105,10 @@ const RECENT: usize = 256;
 const SHIFTED: f64 = 2.0;
 /// Evidence that the other amount is limited, in powers of `e` of the size of throttled batches.
 const SUSPICION: f64 = 3.0;
+/// Errors that name no limit and are taken for throttles from then on, less a part of one for each
+/// accepted request.
+const DOUBTFUL: f64 = 3.0;
+const DOUBT: f64 = 0.1;
 /// The longest `Retry-After` that is honoured.
 pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(300);
 
@@ -137,6 +143,7 @@ impl Pacer {
             recent: VecDeque::new(),
             mean_size: 0.0,
             suspicion: 0.0,
+            doubt: 0.0,
             opened_at: 0,
             round_end: Some(Duration::ZERO),
             meters: [meter(REQUESTS), meter(KEYS)],
@@ -209,9 +216,10 @@ impl Pacer {
         self.latency.overdue_after()
     }
 
-    /// After how long a request without a response is given up, `most` at most.
-    pub(super) fn response_timeout(&self, most: Duration) -> Duration {
-        self.latency.response_timeout(most)
+    /// After how long a request without a response is given up, `most` at most; sooner if it
+    /// `is_last`, so that the run waits for nothing else.
+    pub(super) fn response_timeout(&self, most: Duration, is_last: bool) -> Duration {
+        self.latency.response_timeout(most, is_last)
     }
 
     /// A request ended, or is overdue: it no longer fills the window.
@@ -231,6 +239,7 @@ impl Pacer {
         was_held_back: bool,
     ) {
         self.observe(keys);
+        self.doubt = (self.doubt - DOUBT).max(0.0);
         self.accepted += 1;
         let sent_at = now.saturating_sub(latency);
         let ends_blackout =
@@ -278,6 +287,25 @@ impl Pacer {
         self.recent.push_back((ticket, size));
         if self.recent.len() > RECENT {
             self.recent.pop_front();
+        }
+    }
+
+    /// A failed request whose error may come from a limit, because its code is not listed.
+    ///
+    /// A limit shows again and again where requests are sent faster than it. So the errors are
+    /// summed up (a CUSUM test): each counts 1, and each accepted request takes [`DOUBT`] back. The
+    /// sum rises if more than one in eleven fails in this way. At [`DOUBTFUL`] it is evidence; one
+    /// error among many accepted requests is none.
+    pub(super) fn maybe_throttled(
+        &mut self,
+        now: Duration,
+        latency: Duration,
+        ticket: Ticket,
+        keys: usize,
+    ) {
+        self.doubt = (self.doubt + 1.0).min(DOUBTFUL);
+        if self.doubt >= DOUBTFUL {
+            self.throttled(now, latency, ticket, keys);
         }
     }
 

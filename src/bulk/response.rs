@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 use super::outage::Circumstances;
 use super::pacer::LONGEST_HOLD;
 use super::{Batch, BulkDelete, Event, InFlight, Phase, StopReason, TransmitId};
-use crate::retry::{Correction, Verdict, decide, is_from_oss, slows_down};
+use crate::retry::{Correction, Slows, Verdict, decide, is_from_oss, slows_down};
 use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, Operation, TransportError};
 
 /// A batch that was throttled fewer times in a row is the next to go. Otherwise the others go first.
@@ -73,8 +73,10 @@ impl BulkDelete {
                 self.conclude_deleted(attempt, &deleted);
             }
             Err(error) => {
-                if slows_down(&error) {
-                    self.pacer.throttled(now, latency, attempt.ticket, keys);
+                match slows_down(&error) {
+                    Slows::No => {}
+                    Slows::Maybe => self.pacer.maybe_throttled(now, latency, attempt.ticket, keys),
+                    Slows::Yes => self.pacer.throttled(now, latency, attempt.ticket, keys),
                 }
                 self.conclude_failed(attempt, error);
             }

@@ -137,7 +137,10 @@ impl BulkDelete {
         // Ids ascend with time, so the first attempt is the oldest.
         let oldest = self.in_flight.values().next();
         let timed_out =
-            oldest.map(|attempt| attempt.sent_at.saturating_add(self.response_timeout()));
+            oldest.map(|attempt| attempt.sent_at.saturating_add(self.response_timeout(attempt)));
+        // Never in the past: the time may just have become shorter, because nothing else is left.
+        let timed_out = timed_out
+            .map(|time| time.max(self.now.monotonic.saturating_add(Duration::from_millis(1))));
         let overdue =
             self.next_overdue().filter(|_| !self.ready.is_empty() || self.filling.is_flushed());
         let transmit = match self.gate() {
@@ -161,13 +164,22 @@ impl BulkDelete {
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
         let now = self.now;
-        let timeout = self.response_timeout();
-        while let Some((&id, attempt)) = self.in_flight.first_key_value()
-            && attempt.sent_at.saturating_add(timeout) <= now.monotonic
-        {
-            self.pacer.gave_up();
-            let message = format!("timed out after {timeout:?}");
-            self.handle_failure(now, id, TransportError::may_have_arrived(message));
+        loop {
+            // All that are due, before one of them makes the time longer for the others.
+            let due = |(id, attempt): (&TransmitId, &InFlight)| {
+                let timeout = self.response_timeout(attempt);
+                let is_due = attempt.sent_at.saturating_add(timeout) <= now.monotonic;
+                is_due.then_some((*id, timeout))
+            };
+            let due: Vec<_> = self.in_flight.iter().map_while(due).collect();
+            if due.is_empty() {
+                break;
+            }
+            for (id, timeout) in due {
+                self.pacer.gave_up();
+                let message = format!("timed out after {timeout:?}");
+                self.handle_failure(now, id, TransportError::may_have_arrived(message));
+            }
         }
         if let Some(reason) = self.authority.overdue(now.monotonic) {
             self.stop_because(reason.into());
@@ -246,9 +258,16 @@ impl BulkDelete {
     }
 
     /// When to stop waiting for a response. Short if the latency is known, because a delete can be
-    /// sent again.
-    fn response_timeout(&self) -> Duration {
-        self.pacer.response_timeout(self.options.response_timeout)
+    /// sent again, and shortest if nothing else is left to send.
+    fn response_timeout(&self, attempt: &InFlight) -> Duration {
+        let is_last = matches!(self.phase, Phase::Finishing)
+            && !self.filling.is_flushed()
+            && self.ready.is_empty()
+            && self.delayed.is_empty()
+            && self.parked.is_empty()
+            // Its last attempt is not cut short.
+            && attempt.batch.attempts + 1 < self.options.max_attempts;
+        self.pacer.response_timeout(self.options.response_timeout, is_last)
     }
 
     /// When the next request is overdue.

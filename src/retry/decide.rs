@@ -70,17 +70,23 @@ pub(crate) fn decide(error: &AttemptError, history: History) -> Verdict {
     }
 }
 
-/// Whether the error may come from a limit, so that the pace has to fall.
-pub(crate) fn slows_down(error: &AttemptError) -> bool {
-    match error {
-        AttemptError::Transport(_) => false,
-        AttemptError::Service(error) => match error.meaning() {
-            Meaning::Throttled | Meaning::MaybeBadKeys | Meaning::NoCode | Meaning::Unknown => true,
-            // With an unlisted code. Other codes and statuses of this kind say what is wrong.
-            Meaning::Failed => error.status() == StatusCode::SERVICE_UNAVAILABLE,
-            Meaning::Passing => error.status() == StatusCode::CONFLICT,
-            _ => false,
-        },
+/// Whether the error comes from a limit, so that the pace has to fall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slows {
+    No,
+    Maybe,
+    Yes,
+}
+
+pub(crate) fn slows_down(error: &AttemptError) -> Slows {
+    let AttemptError::Service(error) = error else { return Slows::No };
+    match error.meaning() {
+        Meaning::Throttled => Slows::Yes,
+        Meaning::MaybeBadKeys | Meaning::NoCode | Meaning::Unknown => Slows::Maybe,
+        // With an unlisted code. Other codes and statuses of this kind say what is wrong.
+        Meaning::Failed if error.status() == StatusCode::SERVICE_UNAVAILABLE => Slows::Maybe,
+        Meaning::Passing if error.status() == StatusCode::CONFLICT => Slows::Maybe,
+        _ => Slows::No,
     }
 }
 
@@ -249,27 +255,27 @@ mod tests {
     #[test]
     fn what_may_come_from_a_limit_slows_down() {
         for (status, code, expected) in [
-            (429, code::BAD_ERROR_RESPONSE, true),
-            (400, code::THROTTLING, true),
-            (503, "Unheard", true),
-            (500, code::INTERNAL_ERROR, false),
-            (502, "Unheard", false),
-            (400, code::REQUEST_TIMEOUT, false),
-            (409, "Unheard", true),
-            (401, "Unheard", false),
-            (400, code::BAD_REQUEST, false),
-            (400, "Unheard", true),
-            (400, code::MALFORMED_JSON, false),
-            (404, code::BAD_ERROR_RESPONSE, true),
-            (404, "Unheard", true),
-            (404, code::NO_SUCH_BUCKET, false),
-            (302, "Unheard", false),
-            (403, code::REQUEST_TIME_TOO_SKEWED, false),
+            (429, code::BAD_ERROR_RESPONSE, Slows::Yes),
+            (400, code::THROTTLING, Slows::Yes),
+            (503, "Unheard", Slows::Maybe),
+            (500, code::INTERNAL_ERROR, Slows::No),
+            (502, "Unheard", Slows::No),
+            (400, code::REQUEST_TIMEOUT, Slows::No),
+            (409, "Unheard", Slows::Maybe),
+            (401, "Unheard", Slows::No),
+            (400, code::BAD_REQUEST, Slows::No),
+            (400, "Unheard", Slows::Maybe),
+            (400, code::MALFORMED_JSON, Slows::No),
+            (404, code::BAD_ERROR_RESPONSE, Slows::Maybe),
+            (404, "Unheard", Slows::Maybe),
+            (404, code::NO_SUCH_BUCKET, Slows::No),
+            (302, "Unheard", Slows::No),
+            (403, code::REQUEST_TIME_TOO_SKEWED, Slows::No),
         ] {
             let error = ServiceError::new(StatusCode::from_u16(status).unwrap(), code, "m");
             let error = AttemptError::from(error.with_request_id("id"));
             assert_eq!(slows_down(&error), expected, "{status} {code}");
         }
-        assert!(!slows_down(&TransportError::may_have_arrived("reset").into()));
+        assert_eq!(slows_down(&TransportError::may_have_arrived("reset").into()), Slows::No);
     }
 }

@@ -50,13 +50,14 @@ impl Latency {
         (self.mean > 0.0).then(|| self.longest(2.0).max(OVERDUE))
     }
 
-    /// After how long a request without a response is given up, `most` at most. Twice as long after
-    /// each one, until a response comes: the service may have become slower than it ever was.
-    pub(super) fn response_timeout(&self, most: Duration) -> Duration {
-        if self.mean == 0.0 {
-            return most;
-        }
-        self.longest(4.0).max(GIVEN_UP).saturating_mul(1 << self.given_up.min(16)).min(most)
+    /// After how long a request without a response is given up, `most` at most. If it `is_last`,
+    /// so that the run waits for it alone, as soon as it is overdue: sending it again costs nothing
+    /// then. Twice as long after each one, until a response comes: the service may have become
+    /// slower than it ever was.
+    pub(super) fn response_timeout(&self, most: Duration, is_last: bool) -> Duration {
+        let Some(overdue) = self.overdue_after() else { return most };
+        let usual = if is_last { overdue } else { self.longest(4.0).max(GIVEN_UP) };
+        usual.saturating_mul(1 << self.given_up.min(16)).min(most)
     }
 
     fn longest(&self, times: f64) -> Duration {
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn nothing_is_given_up_early_before_a_response() {
         let latency = Latency::default();
-        assert_eq!((latency.overdue_after(), latency.response_timeout(MOST)), (None, MOST));
+        assert_eq!((latency.overdue_after(), latency.response_timeout(MOST, false)), (None, MOST));
     }
 
     #[test]
@@ -94,7 +95,7 @@ mod tests {
                 }));
             }
             let (overdue_after, response_timeout) =
-                (latency.overdue_after().unwrap(), latency.response_timeout(MOST));
+                (latency.overdue_after().unwrap(), latency.response_timeout(MOST, false));
             assert!(
                 overdue_after.abs_diff(overdue) < overdue / 2,
                 "{millis} ms: {overdue_after:?}"
@@ -107,18 +108,33 @@ mod tests {
     }
 
     #[test]
+    fn the_last_response_is_given_up_once_overdue() {
+        let mut latency = Latency::default();
+        assert_eq!(latency.response_timeout(MOST, true), MOST);
+        latency.observe(Duration::from_millis(20));
+        assert_eq!(latency.response_timeout(MOST, true), OVERDUE);
+        latency.gave_up();
+        assert_eq!(latency.response_timeout(MOST, true), 2 * OVERDUE);
+        assert_eq!(latency.response_timeout(OVERDUE / 2, true), OVERDUE / 2);
+    }
+
+    #[test]
     fn a_service_that_became_slow_is_waited_for() {
         let mut latency = Latency::default();
         latency.observe(Duration::from_millis(20));
         let waits: Vec<Duration> = (0..6)
             .map(|_| {
-                let wait = latency.response_timeout(MOST);
+                let wait = latency.response_timeout(MOST, false);
                 latency.gave_up();
                 wait
             })
             .collect();
         assert_eq!(waits, [3, 6, 12, 24, 48, 75].map(seconds));
         latency.observe(seconds(30));
-        assert_eq!(latency.response_timeout(MOST), MOST, "and the slow response is learnt from");
+        assert_eq!(
+            latency.response_timeout(MOST, false),
+            MOST,
+            "and the slow response is learnt from"
+        );
     }
 }
