@@ -317,10 +317,16 @@ impl<'a> World<'a> {
     fn handle_timeout(&mut self) {
         let was_stopped = self.bulk.stopped().is_some();
         let skew = self.skew;
+        let report = self.bulk.report();
+        let failed = report.rejected + report.unconfirmed + report.not_attempted;
+        let settled = report.deleted + failed + report.duplicates;
+        let in_flight: usize = self.model.in_flight.keys().map(|&id| self.model.keys_of(id)).sum();
+        let is_at_the_end = report.pushed - settled == in_flight as u64;
         self.bulk.handle_timeout(self.client_now());
-        // The response timeout adapts to the latency, within bounds.
+        // The response timeout adapts to the latency, within bounds. It is shorter if nothing but
+        // the requests in flight is left.
         let most = self.scenario.response_timeout;
-        let least = most.min(Duration::from_secs(3));
+        let least = most.min(Duration::from_millis(if is_at_the_end { 500 } else { 3000 }));
         for (id, sent_at) in self.model.in_flight.clone() {
             let waited = self.now.saturating_sub(sent_at);
             if self.bulk.is_in_flight(id) {
