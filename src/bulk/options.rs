@@ -6,9 +6,12 @@ use crate::InvalidValue;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Rate {
-    /// Finds the service's limits and stays at them.
+    /// Finds the service's limits and stays at them. If one request in ten or more is throttled
+    /// whatever the pace, for example because others use up the limit, it becomes much too slow:
+    /// use a fixed rate then.
     Adaptive(Adaptive),
-    /// A fixed number of requests per second, 0.001 to 1,000,000.
+    /// A fixed number of requests per second, 0.001 to 1,000,000. Throttled batches wait with a
+    /// back-off, and the rate stays.
     Fixed(f64),
     /// As fast as responses come, limited only by the concurrency.
     Unlimited,
