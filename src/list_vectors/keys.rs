@@ -98,6 +98,9 @@ pub struct KeyLister {
     trouble: Failures,
     /// The time until which the service asked not to send requests.
     held_until: Duration,
+    /// The minimum time between two requests, and the time of the next one.
+    spacing: Duration,
+    spaced_until: Duration,
     report: ListReport,
 }
 
@@ -135,7 +138,8 @@ impl KeyLister {
     /// A listing of the index of `target`.
     ///
     /// Uses the back-off, the attempts, the timeouts and the seed of `options`. Rate and
-    /// concurrency have no effect: one request per segment is in flight.
+    /// concurrency have no effect: one request per segment is in flight, and
+    /// [`max_requests_per_second`](Self::max_requests_per_second) limits their rate.
     ///
     /// # Errors
     ///
@@ -237,9 +241,28 @@ impl KeyLister {
             back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),
             trouble: Failures::default(),
             held_until: Duration::ZERO,
+            spacing: Duration::ZERO,
+            spaced_until: Duration::ZERO,
             report: ListReport::default(),
             options,
         })
+    }
+
+    /// Sends at most this many requests per second, 0.001 to 1,000,000, evenly spaced: first ones
+    /// and repeated ones alike. Deletes that run at the same time are not counted: they have a
+    /// [maximum](crate::bulk::Adaptive::max_requests_per_second) of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] if it is out of its range.
+    pub fn max_requests_per_second(mut self, requests: f64) -> Result<Self, InvalidValue> {
+        if !(0.001..=1e6).contains(&requests) {
+            let rule = "must be 0.001 to 1000000";
+            let value = requests.to_string();
+            return Err(InvalidValue::new("maximum of requests per second", rule, &value));
+        }
+        self.spacing = Duration::from_secs_f64(requests.recip());
+        Ok(self)
     }
 
     /// Declares that [`ListEvent::CredentialsNeeded`] is followed by
@@ -292,6 +315,7 @@ impl KeyLister {
         let id = ListTransmitId(self.next_id);
         self.next_id += 1;
         self.report.requests += 1;
+        self.spaced_until = self.now.monotonic.saturating_add(self.spacing);
         trace::request(id.0, number);
         let attempt = InFlight {
             segment: number,
@@ -410,7 +434,7 @@ impl KeyLister {
             return None;
         }
         let due = self.segments.iter().filter_map(Segment::due).min()?;
-        Some(due.max(self.held_until).max(self.now.monotonic))
+        Some(due.max(self.held_until).max(self.spaced_until).max(self.now.monotonic))
     }
 
     /// Whether another page has room, in addition to waiting and requested pages.

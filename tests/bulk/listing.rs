@@ -92,6 +92,39 @@ fn all_keys_are_listed_once_in_any_number_of_segments() {
 }
 
 #[test]
+fn requests_are_spaced_by_the_maximum_rate() {
+    let limited = |lister: KeyLister| lister.max_requests_per_second(10.0).unwrap();
+    let keys = (0..2000).map(|number| format!("doc-{number:05}"));
+    let lookup = KeyLister::lookup(&target(), credentials(), keys, 8, BulkOptions::new());
+    let selection = Selection::all().segments(4).unwrap();
+    for (lister, requests) in [(lister(selection), 20), (lookup.unwrap(), 20)] {
+        let mut world = World::new(limited(lister), holding(20_000));
+        world.run();
+        assert_eq!(world.lister.report().requests, requests);
+        // The first one is sent at once.
+        assert_eq!(world.passed, Duration::from_millis(100) * (requests as u32 - 1));
+    }
+}
+
+#[test]
+fn retries_are_spaced_by_the_maximum_rate() {
+    let lister = lister(Selection::all().segments(1).unwrap());
+    let mut world = World::new(lister.max_requests_per_second(0.1).unwrap(), holding(10));
+    world.emulator.fail_next(error(500, code::INTERNAL_ERROR), 0);
+    world.run();
+    assert_eq!((world.passed, world.keys.len()), (Duration::from_secs(10), 10));
+}
+
+#[test]
+fn a_maximum_rate_outside_of_its_range_is_an_error() {
+    for requests in [0.0, -1.0, 0.0009, 1_000_001.0, f64::NAN, f64::INFINITY] {
+        let error = lister(Selection::all()).max_requests_per_second(requests).unwrap_err();
+        assert_eq!(error.field(), "maximum of requests per second");
+        assert_eq!(error.rule(), "must be 0.001 to 1000000");
+    }
+}
+
+#[test]
 fn prefix_and_filter_select() {
     let mut emulator = holding(0);
     let vectors = (0..5000).map(|number| {
