@@ -77,7 +77,9 @@ impl Summary<'_> {
         has_ended
             && match (&self.verified, self.index) {
                 (Some(Err(_)), _) => false,
-                (_, Some(index)) => index.is_clear,
+                // Another listing proves it as well as the last pass.
+                (Some(Ok(verified)), Some(index)) => index.is_clear || verified.present == 0,
+                (None, Some(index)) => index.is_clear,
                 // Unconfirmed keys were looked up as well.
                 (Some(Ok(verified)), None) => {
                     verified.present == 0 && rejected + not_attempted == 0
@@ -88,23 +90,30 @@ impl Summary<'_> {
 
     /// The exit code. `was_sent`: a request was sent.
     ///
-    /// A run that stopped has the code of its reason, even if it deleted keys. A run that ended
-    /// without a deletion has the code of its errors, if they agree.
+    /// If keys were deleted, or may have been, the code is that of an incomplete run, whatever ended
+    /// it. Otherwise it is that of the error that stopped the run, or of the errors of the keys, if
+    /// they agree.
     pub(crate) fn exit(&self, was_sent: bool) -> Exit {
+        let Report { deleted, unconfirmed, .. } = self.report;
         match &self.stopped {
             _ if self.is_all_deleted() => Exit::Done,
             Some(Stopped::Declined | Stopped::Interrupted) => Exit::Interrupted,
+            None if self.verified == Some(Err(INTERRUPTED.to_owned())) => Exit::Interrupted,
+            Some(Stopped::Unwritten(_) | Stopped::Unreadable(_) | Stopped::BadLine(_))
+                if !was_sent =>
+            {
+                Exit::Usage
+            }
+            _ if deleted + unconfirmed > 0 => Exit::Incomplete,
             Some(Stopped::Listing(error)) => Exit::because_listing_stopped(error),
             Some(Stopped::Run(_)) => self.last_error().map_or(Exit::Incomplete, Exit::because_of),
-            Some(_) if !was_sent => Exit::Usage,
-            None if self.verified == Some(Err(INTERRUPTED.to_owned())) => Exit::Interrupted,
+            Some(_) => Exit::Incomplete,
             None if self.verified.is_some() => Exit::Incomplete,
-            None if self.report.deleted == 0 => match self.output_files.errors().have_response() {
+            None => match self.output_files.errors().are_of_service() {
                 Some(true) => Exit::Rejected,
                 Some(false) => Exit::Unreachable,
                 None => Exit::Incomplete,
             },
-            _ => Exit::Incomplete,
         }
     }
 
@@ -148,16 +157,23 @@ impl Summary<'_> {
         }
         if let Some(Listing { passes, is_clear: true }) = self.index {
             let pass = if passes == 1 { "the only pass" } else { "the last pass" };
-            text += &format!("; {pass} found no key");
-        }
-        if let Some(Ok(Verified { keys, present, .. })) = &self.verified
-            && self.index.is_none()
-        {
+            text += &match self.verified {
+                None => format!("; {pass} found no key"),
+                Some(_) => format!("; verified: {pass} listed the index and found no key"),
+            };
+        } else if let Some(Ok(Verified { keys, present, .. })) = &self.verified {
+            let looked_up = match self.index {
+                Some(_) => "the index was listed again".to_owned(),
+                None => format!("{} looked up", count(*keys, "key")),
+            };
             let found = if *present == 0 { "none".to_owned() } else { grouped(*present) };
-            text += &format!("; {} looked up, {found} still there", count(*keys, "key"));
+            text += &format!("; verified: {looked_up}, {found} still there");
         }
         if !self.input_complete && !matches!(self.stopped, Some(Stopped::Declined)) {
-            text += "; the rest of the input was not read";
+            text += match self.index {
+                None => "; the rest of the input was not read",
+                Some(_) => "; the index was not listed to its end",
+            };
         }
         match self.output_files.request_id() {
             Some(request_id) if requests == 1 => {
@@ -227,8 +243,12 @@ impl Summary<'_> {
             summary["is_clear"] = is_clear.into();
         }
         if let Some(Ok(Verified { keys, present, confirmed })) = &self.verified {
-            summary["verified"] =
-                json!({ "keys": keys, "present": present, "confirmed": confirmed });
+            summary["verified"] = match self.index {
+                None => json!({
+                    "by": "look-up", "keys": keys, "present": present, "confirmed": confirmed,
+                }),
+                Some(_) => json!({ "by": "listing", "present": present }),
+            };
         }
         if let Some(Vectors { before, after }) = self.emulator {
             summary["emulator"] = json!({ "vectors_before": before, "vectors_after": after });
@@ -246,7 +266,23 @@ impl Summary<'_> {
         }
         let mut lines: Vec<String> =
             self.stopped_because().map(|reason| format!("error: {reason}")).into_iter().collect();
-        let Report { deleted, rejected, unconfirmed, .. } = self.report;
+        let Report { deleted, rejected, unconfirmed, not_attempted, .. } = self.report;
+        let failed = [
+            (rejected, "rejected"),
+            (unconfirmed, "unconfirmed"),
+            (not_attempted, "not attempted"),
+        ];
+        let failed: Vec<String> = failed
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| format!("{} {what}", grouped(number)))
+            .collect();
+        let is_present = matches!(self.verified, Some(Ok(Verified { present: 1.., .. })));
+        if self.stopped.is_none() && !is_present && !failed.is_empty() {
+            let keys = count(rejected + unconfirmed + not_attempted, "key");
+            let or_not = if unconfirmed > 0 { ", or not confirmed" } else { "" };
+            lines.push(format!("error: not deleted{or_not}: {keys}: {}", failed.join(", ")));
+        }
         if unconfirmed > 0 && !matches!(self.verified, Some(Ok(_))) {
             lines.push(format!(
                 "note: {} may have been deleted, despite the errors",
@@ -256,11 +292,17 @@ impl Summary<'_> {
             lines.push("note: nothing was deleted".to_owned());
         }
         if let (Some(Listing { passes, is_clear: false }), None) = (self.index, &self.stopped) {
-            let pass = match passes {
-                1 => "the only pass".to_owned(),
-                passes => format!("the last of {} passes", grouped(passes.into())),
-            };
-            lines.push(format!("error: {pass} still found keys"));
+            lines.push(match passes {
+                _ if self.is_unproven() => {
+                    "error: the only pass deleted all keys that it found, but no pass proves that \
+                     none is left"
+                        .to_owned()
+                }
+                1 => "error: the only pass still found keys".to_owned(),
+                passes => {
+                    format!("error: the last of {} passes still found keys", grouped(passes.into()))
+                }
+            });
         }
         match &self.verified {
             Some(Err(error)) => lines.push(format!("error: the keys were not verified: {error}")),
@@ -280,13 +322,25 @@ impl Summary<'_> {
         }
         if self.stopped.is_none() || rejected + unconfirmed > 0 {
             let errors: Vec<String> = self.output_files.errors().to_lines().collect();
-            if self.last_error().is_none() || errors.len() > 1 {
+            if (self.last_error().is_none() && !errors.is_empty()) || errors.len() > 1 {
                 lines.push("note: keys that were not deleted, by their last error:".to_owned());
                 lines.extend(errors);
             }
         }
+        if self.stopped.is_none()
+            && let Some(advice) = self.output_files.errors().advice(self.target)
+        {
+            lines.push(format!("help: {advice}"));
+        }
         lines.extend(self.advice().map(|advice| format!("help: {advice}")));
         lines
+    }
+
+    /// Whether the only pass deleted all that it found. Vectors may be left that it did not find.
+    fn is_unproven(&self) -> bool {
+        let Report { rejected, unconfirmed, not_attempted, .. } = self.report;
+        let has_one_pass = matches!(self.index, Some(Listing { passes: 1, is_clear: false }));
+        has_one_pass && rejected + unconfirmed + not_attempted == 0 && self.verified.is_none()
     }
 
     fn stopped_because(&self) -> Option<String> {
@@ -336,6 +390,15 @@ impl Summary<'_> {
             && let Some(advice) = matching::advice(error, self.target)
         {
             return Some(advice);
+        }
+        match &self.stopped {
+            // The reason holds its own advice.
+            Some(Stopped::Unwritten(reason)) if reason.contains("\nhelp: ") => return None,
+            None if self.is_unproven() => {
+                let how = "--verify, or --passes 2 or more";
+                return Some(format!("run the same command again, with {how}"));
+            }
+            _ => {}
         }
         match self.last_error() {
             Some(error)
