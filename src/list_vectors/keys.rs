@@ -278,7 +278,8 @@ impl KeyLister {
     pub fn poll_transmit(&mut self, now: Now) -> Option<ListTransmit> {
         self.observe(now);
         let (number, mut request) = loop {
-            self.next_due().filter(|&due| due <= self.now.monotonic)?;
+            self.next_turn().filter(|&due| due <= self.now.monotonic)?;
+            let is_spaced = self.spaced_until <= self.now.monotonic;
             let is_due =
                 |segment: &Segment| segment.due().is_some_and(|due| due <= self.now.monotonic);
             // The segment with the least progress, so that all end at about the same time.
@@ -286,6 +287,7 @@ impl KeyLister {
             let due = segments.filter(|(_, segment)| is_due(segment));
             let (number, segment) = due.min_by_key(|(_, segment)| segment.pages())?;
             match &mut self.work {
+                Work::Listing(_) if !is_spaced => return None,
                 Work::Listing(selection) => {
                     let index = u8::try_from(number).expect("16 segments at most");
                     let call = match &self.unproven {
@@ -305,6 +307,10 @@ impl KeyLister {
                         segment.end();
                         continue;
                     };
+                    // Only now, so that a lookup without more keys ends at once.
+                    if !is_spaced {
+                        return None;
+                    }
                     let call = GetVectors::new(&self.target, batch).expect("100 keys at most");
                     break (number, call.to_request());
                 }
@@ -424,6 +430,11 @@ impl KeyLister {
 
     /// The earliest time of the next request, unless something else must happen first.
     fn next_due(&self) -> Option<Duration> {
+        Some(self.next_turn()?.max(self.spaced_until))
+    }
+
+    /// The same at any rate.
+    fn next_turn(&self) -> Option<Duration> {
         let is_first = !self.history.had_success || self.authority.is_on_trial();
         if self.stopped.is_some()
             || !self.authority.is_valid()
@@ -434,7 +445,7 @@ impl KeyLister {
             return None;
         }
         let due = self.segments.iter().filter_map(Segment::due).min()?;
-        Some(due.max(self.held_until).max(self.spaced_until).max(self.now.monotonic))
+        Some(due.max(self.held_until).max(self.now.monotonic))
     }
 
     /// Whether another page has room, in addition to waiting and requested pages.

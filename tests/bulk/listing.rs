@@ -97,13 +97,25 @@ fn requests_are_spaced_by_the_maximum_rate() {
     let keys = (0..2000).map(|number| format!("doc-{number:05}"));
     let lookup = KeyLister::lookup(&target(), credentials(), keys, 8, BulkOptions::new());
     let selection = Selection::all().segments(4).unwrap();
-    for (lister, requests) in [(lister(selection), 20), (lookup.unwrap(), 20)] {
+    // The world polls an ended lookup once more.
+    for (lister, more) in [(lister(selection), 0), (lookup.unwrap(), 1)] {
         let mut world = World::new(limited(lister), holding(20_000));
         world.run();
-        assert_eq!(world.lister.report().requests, requests);
+        let requests = u32::try_from(world.lister.report().requests).unwrap();
+        assert!(requests >= 20, "{requests}");
         // The first one is sent at once.
-        assert_eq!(world.passed, Duration::from_millis(100) * (requests as u32 - 1));
+        assert_eq!(world.passed, Duration::from_millis(100) * (requests - 1 + more));
     }
+}
+
+#[test]
+fn a_lookup_at_a_maximum_rate_ends_with_its_last_response() {
+    let lookup = KeyLister::lookup(&target(), credentials(), ["doc-1"], 8, BulkOptions::new());
+    let mut lookup = lookup.unwrap().max_requests_per_second(0.001).unwrap();
+    let start = now(Duration::ZERO);
+    let transmit = lookup.poll_transmit(start).unwrap();
+    lookup.handle_response(start, transmit.id, &holding(0).handle(start, &transmit.request));
+    assert!(lookup.poll_transmit(start).is_none() && lookup.is_finished());
 }
 
 #[test]
