@@ -273,13 +273,15 @@ impl BulkDelete {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the option that is out of its range.
+    /// [`InvalidValue`] naming the option that is out of its range, or `index name` if `target` has
+    /// none.
     pub fn new(
         target: &Target,
         credentials: Credentials,
         options: BulkOptions,
     ) -> Result<Self, InvalidValue> {
         options.check()?;
+        target.check_index_name()?;
         Ok(Self {
             target: Arc::new(target.clone()),
             now: Now::new(Duration::ZERO, UNIX_EPOCH),
@@ -314,6 +316,13 @@ impl BulkDelete {
             epoch: 0,
             options,
         })
+    }
+
+    /// Moves the run out, for threads that share it. Leaves one without keys.
+    pub(crate) fn take_out(&mut self) -> Self {
+        let credentials = self.authority.signer().credentials().clone();
+        let empty = Self::new(&self.target, credentials, self.options.clone());
+        std::mem::replace(self, empty.expect("the options were checked"))
     }
 
     /// Declares that the loop handles [`Event::CredentialsNeeded`] with

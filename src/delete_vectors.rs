@@ -6,5 +6,5 @@ mod request;
 mod response;
 
 pub use request::DeleteVectors;
-pub(crate) use request::build as build_request;
+pub(crate) use request::to_json;
 pub use response::Deleted;

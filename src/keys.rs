@@ -161,6 +161,11 @@ impl KeyBatch {
         Keys { batch: self, left: 0..self.len() }
     }
 
+    /// Not a batch before it has a key.
+    fn for_keys(count: usize) -> Self {
+        Self { text: String::new(), ends: Vec::with_capacity(count), duplicates: 0 }
+    }
+
     /// Splits the batch: this one keeps the first `len` keys. Neither part may be empty.
     pub(crate) fn split_off(&mut self, len: usize) -> Self {
         let cut = self.ends[len - 1];
@@ -205,8 +210,7 @@ pub(crate) enum Inserted {
 
 impl BatchBuilder {
     pub(crate) fn with_capacity(keys: usize) -> Self {
-        let batch = KeyBatch { text: String::new(), ends: Vec::with_capacity(keys), duplicates: 0 };
-        Self { batch, seen: UniqueIndex::with_capacity(keys) }
+        Self { batch: KeyBatch::for_keys(keys), seen: UniqueIndex::with_capacity(keys) }
     }
 
     pub(crate) fn insert(&mut self, key: Key<'_>) -> Inserted {
@@ -241,8 +245,10 @@ impl BatchBuilder {
         if self.len() == 0 {
             return None;
         }
-        let size = self.len();
-        Some(std::mem::replace(self, Self::with_capacity(size)).batch)
+        self.seen.clear();
+        // The next batch is usually as large.
+        let next = KeyBatch::for_keys(self.len());
+        Some(std::mem::replace(&mut self.batch, next))
     }
 }
 

@@ -16,6 +16,7 @@ mod redact;
 mod request;
 mod response;
 mod service_error;
+mod side_by_side;
 mod xml;
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ pub(crate) use error_document::ErrorDocument;
 pub(crate) use meaning::Meaning;
 pub(crate) use redact::Secrets;
 pub use request::RequestError;
-pub(crate) use request::{Body, build, keys, read_body, write_string};
+pub(crate) use request::{Body, Payload, build, keys, read_body, write_string};
 pub(crate) use response::{
     Head, confirmation, document, insert_qos_delay, insert_request_id, member, write_document,
 };

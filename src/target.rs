@@ -83,11 +83,17 @@ impl Target {
         &self.bucket.name
     }
 
-    /// The index. `None` omits it from requests. The reference of the service allows that, but does
-    /// not say what it means.
+    /// The index. `None` omits it from a single request. The reference of the service allows that,
+    /// but does not say what it means, so a run, a client and a listing need an index.
     #[must_use]
     pub fn index_name(&self) -> Option<&str> {
         self.index_name.as_deref()
+    }
+
+    /// An error if there is no index name, because a run or a listing needs one.
+    pub(crate) fn check_index_name(&self) -> Result<(), InvalidValue> {
+        let missing = || InvalidValue::without_value("index name", "must be set");
+        self.index_name().map(|_| ()).ok_or_else(missing)
     }
 
     /// The endpoint of the service.

@@ -1,12 +1,13 @@
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 use http::Request;
 
 use super::KeyOutcome;
-use crate::delete_vectors::build_request;
+use crate::delete_vectors::to_json;
+use crate::operation::{Kind, Payload};
 use crate::{AttemptError, KeyBatch, Target};
 
 /// A batch from its last push to its outcome: its keys, their positions, and its attempts.
@@ -39,18 +40,37 @@ pub(super) struct Batch {
 #[derive(Debug)]
 pub(super) struct Content {
     keys: KeyBatch,
-    /// Unsigned. Built for the first attempt.
-    request: OnceLock<Request<Bytes>>,
+    /// Built for the first attempt.
+    payload: OnceLock<Payload>,
+    group: Arc<Group>,
 }
 
 impl Content {
-    fn new(keys: KeyBatch) -> Arc<Self> {
-        Arc::new(Self { keys, request: OnceLock::new() })
+    fn new(keys: KeyBatch, group: &mut Arc<Group>) -> Arc<Self> {
+        if !group.has_room() {
+            *group = Arc::default();
+        }
+        let content = Self { keys, payload: OnceLock::new(), group: Arc::clone(group) };
+        let content = Arc::new(content);
+        group.lock().push(Arc::downgrade(&content));
+        content
     }
 
     /// The request, still to be signed. The target is the same for all calls.
     pub(super) fn request(&self, target: &Target) -> Request<Bytes> {
-        self.request.get_or_init(|| build_request(target, &self.keys)).clone()
+        let index_name = target.index_name();
+        if self.payload.get().is_none() {
+            self.group.build(index_name);
+        }
+        let payload = self.payload.get().expect("the group has built it");
+        payload.clone().into_request(Kind::DeleteVectors, target)
+    }
+
+    fn build<const N: usize>(contents: [&Arc<Self>; N], index_name: Option<&str>) {
+        let payloads = Payload::of(contents.map(|content| to_json(index_name, &content.keys)));
+        for (content, payload) in contents.into_iter().zip(payloads) {
+            content.payload.get_or_init(|| payload);
+        }
     }
 
     /// Copies the keys if an attempt that was given up still holds them.
@@ -59,10 +79,41 @@ impl Content {
     }
 }
 
+/// Batches whose payloads are built at once, when the first of them is sent: three take half the
+/// time that they take one by one.
+#[derive(Debug, Default)]
+pub(super) struct Group(Mutex<Vec<Weak<Content>>>);
+
+impl Group {
+    const SIZE: usize = 3;
+
+    /// Whether another batch can join. Not while it is built.
+    fn has_room(&self) -> bool {
+        self.0.try_lock().is_ok_and(|members| members.len() < Self::SIZE)
+    }
+
+    /// Builds what is not built yet. Others that need one of these wait meanwhile.
+    fn build(&self, index_name: Option<&str>) {
+        let mut members = self.lock();
+        let contents: Vec<_> = members.drain(..).filter_map(|content| content.upgrade()).collect();
+        match contents[..] {
+            [ref a, ref b, ref c] => Content::build([a, b, c], index_name),
+            [ref a, ref b] => Content::build([a, b], index_name),
+            [ref a] => Content::build([a], index_name),
+            _ => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Content>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Batch {
-    pub(super) fn new(keys: KeyBatch, places: Places) -> Self {
+    /// Joins `group`, or begins another.
+    pub(super) fn new(keys: KeyBatch, places: Places, group: &mut Arc<Group>) -> Self {
         Self {
-            content: Content::new(keys),
+            content: Content::new(keys, group),
             origin: places.start(),
             places,
             attempts: 0,
@@ -133,14 +184,14 @@ impl Batch {
 
     /// Splits off the first `count` keys.
     pub(super) fn split_at(mut self, count: usize) -> (Self, Self) {
-        let mut keys = self.content.into_keys();
+        let (mut keys, mut group) = (self.content.into_keys(), Arc::default());
         let second = Self {
-            content: Content::new(keys.split_off(count)),
+            content: Content::new(keys.split_off(count), &mut group),
             places: self.places.split_off(count),
             last_error: self.last_error.clone(),
             ..self
         };
-        let first = Self { content: Content::new(keys), ..self };
+        let first = Self { content: Content::new(keys, &mut group), ..self };
         (first, second)
     }
 }
@@ -150,9 +201,24 @@ impl Batch {
 pub(super) struct Places {
     /// Offsets count from here.
     base: u64,
-    /// The first position of each key.
-    firsts: Vec<u32>,
+    /// The first positions of the keys, in ascending order. Usually one run.
+    runs: Vec<Run>,
+    keys: u16,
     repeats: Vec<Repeat>,
+}
+
+/// Keys whose first positions are in a row, up to the first key of the next run.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    key: u16,
+    offset: u32,
+}
+
+impl Run {
+    /// The offset of a key of this run.
+    fn of(self, key: u16) -> u32 {
+        self.offset + u32::from(key - self.key)
+    }
 }
 
 /// Further positions of a key, one or several in a row.
@@ -169,12 +235,8 @@ const MOST_POSITIONS: u64 = 1 << 20;
 const MOST_REPEATS: usize = 1 << 13;
 
 impl Places {
-    pub(super) fn with_capacity(keys: usize) -> Self {
-        Self { firsts: Vec::with_capacity(keys), ..Self::default() }
-    }
-
     fn start(&self) -> u64 {
-        self.base + u64::from(self.firsts[0])
+        self.base + u64::from(self.runs[0].offset)
     }
 
     /// Whether `position` cannot be added.
@@ -184,10 +246,14 @@ impl Places {
 
     /// Adds the first position of the next key.
     pub(super) fn add(&mut self, position: u64) {
-        if self.firsts.is_empty() {
+        if self.runs.is_empty() {
             self.base = position;
         }
-        self.firsts.push(self.offset(position));
+        let (key, offset) = (self.keys, self.offset(position));
+        if self.runs.last().is_none_or(|run| run.of(key) != offset) {
+            self.runs.push(Run { key, offset });
+        }
+        self.keys += 1;
     }
 
     /// Adds one more position of a key.
@@ -205,38 +271,34 @@ impl Places {
 
     /// Takes the positions of the keys from `half` on.
     fn split_off(&mut self, half: usize) -> Self {
-        let firsts = self.firsts.split_off(half);
         let half = u16::try_from(half).expect("a batch has at most 500 keys");
+        let mut runs = self.runs.split_off(self.runs.partition_point(|run| run.key < half));
+        if runs.first().is_none_or(|run| run.key > half)
+            && let Some(last) = self.runs.last()
+        {
+            runs.insert(0, Run { key: half, offset: last.of(half) });
+        }
+        runs.iter_mut().for_each(|run| run.key -= half);
         let (first, second) =
             self.repeats.iter().partition::<Vec<_>, _>(|repeat| repeat.key < half);
         self.repeats = first;
         let repeats = second.into_iter().map(|repeat| Repeat { key: repeat.key - half, ..repeat });
-        Self { base: self.base, firsts, repeats: repeats.collect() }
+        let keys = std::mem::replace(&mut self.keys, half) - half;
+        Self { base: self.base, runs, keys, repeats: repeats.collect() }
     }
 
     fn positions(&self) -> Positions {
-        let count = self.firsts.len() as u64
-            + self.repeats.iter().map(|repeat| u64::from(repeat.count)).sum::<u64>();
-        let last_first = self.firsts[self.firsts.len() - 1] + 1;
-        let end = self.base
-            + u64::from(
-                self.repeats.last().map_or(0, |last| last.offset + last.count).max(last_first),
-            );
-        if end - self.start() == count {
-            return Positions::one(self.start()..end);
-        }
-        let mut firsts = self.firsts.iter().copied().peekable();
-        let mut repeats = self
-            .repeats
-            .iter()
-            .flat_map(|repeat| repeat.offset..repeat.offset + repeat.count)
-            .peekable();
+        let ends = self.runs.iter().skip(1).map(|run| run.key).chain([self.keys]);
+        let firsts = self.runs.iter().zip(ends).map(|(run, end)| run.offset..run.of(end));
+        let repeats = self.repeats.iter().map(|repeat| repeat.offset..repeat.offset + repeat.count);
+        let (mut firsts, mut repeats) = (firsts.peekable(), repeats.peekable());
         let merged = std::iter::from_fn(|| match (firsts.peek(), repeats.peek()) {
-            (Some(first), Some(repeat)) if repeat < first => repeats.next(),
+            (Some(first), Some(repeat)) if repeat.start < first.start => repeats.next(),
             (None, _) => repeats.next(),
             _ => firsts.next(),
         });
-        Positions::collect(merged.map(|offset| self.base + u64::from(offset)))
+        let absolute = |offset: u32| self.base + u64::from(offset);
+        Positions::collect(merged.map(|range| absolute(range.start)..absolute(range.end)))
     }
 }
 
@@ -285,24 +347,23 @@ enum Ranges {
 }
 
 impl Positions {
-    pub(super) fn one(range: Range<u64>) -> Self {
-        Self(Ranges::One(range))
-    }
-
-    /// Collects positions that come in ascending order.
-    pub(super) fn collect(positions: impl Iterator<Item = u64>) -> Self {
-        let mut ranges: Vec<Range<u64>> = Vec::new();
-        for position in positions {
-            match ranges.last_mut() {
-                Some(last) if last.end == position => last.end += 1,
-                _ => ranges.push(position..position + 1),
+    /// Joins ranges that come in ascending order.
+    pub(super) fn collect(ranges: impl IntoIterator<Item = Range<u64>>) -> Self {
+        let mut ranges = ranges.into_iter();
+        let mut last = ranges.next().expect("there is a position");
+        let mut all = Vec::new();
+        for range in ranges {
+            if range.start == last.end {
+                last.end = range.end;
+            } else {
+                all.push(std::mem::replace(&mut last, range));
             }
         }
-        Self(if let [range] = &ranges[..] {
-            Ranges::One(range.clone())
-        } else {
-            Ranges::Many(ranges)
-        })
+        if all.is_empty() {
+            return Self(Ranges::One(last));
+        }
+        all.push(last);
+        Self(Ranges::Many(all))
     }
 
     /// The first position.
@@ -363,7 +424,7 @@ mod tests {
 
     #[test]
     fn gaps_are_left_out() {
-        let positions = Positions::collect([3, 4, 7, 8, 9, 20].into_iter());
+        let positions = Positions::collect([3..4, 4..5, 7..10, 20..21]);
         assert_eq!(positions.ranges().collect::<Vec<_>>(), [3..5, 7..10, 20..21]);
         assert_eq!(
             (positions.first(), positions.len(), format!("{positions:?}").as_str()),
@@ -371,9 +432,9 @@ mod tests {
         );
         let inside: Vec<u64> = (0..30).filter(|&position| positions.contains(position)).collect();
         assert_eq!(inside, positions.iter().collect::<Vec<_>>());
-        assert_eq!(Positions::collect(5..9), 5..9);
-        assert_eq!(Positions::collect(5..9), Positions::one(5..9));
-        assert_ne!(Positions::collect(5..9), 5..10);
+        let joined = Positions::collect([5..8, 8..9]);
+        assert_eq!(joined, Positions::collect(std::iter::once(5..9)));
+        assert!(joined == (5..9) && joined != (5..10));
     }
 
     #[test]
@@ -384,7 +445,10 @@ mod tests {
         assert!(!places.is_full_at(end - 1) && places.is_full_at(end));
         // Repeats of a key in a row take one entry.
         (8..30_000).for_each(|position| places.add_repeat(position, 0));
-        assert_eq!((places.repeats.len(), places.positions()), (1, Positions::one(7..30_000)));
+        assert_eq!(
+            (places.repeats.len(), places.positions()),
+            (1, Positions::collect(std::iter::once(7..30_000)))
+        );
         places.add(30_000);
         for position in 30_001.. {
             if places.is_full_at(position) {
@@ -415,7 +479,8 @@ mod tests {
         let mut places = Places::default();
         [3, 4, 6].into_iter().for_each(|position| places.add(position));
         places.add_repeat(7, 0);
-        let mut batch = Batch::new(KeyBatch::new(["a", "b", "c"]).unwrap(), places);
+        let mut batch =
+            Batch::new(KeyBatch::new(["a", "b", "c"]).unwrap(), places, &mut Arc::default());
         (batch.attempts, batch.failures, batch.spent, batch.requests) = (2, 3, 1, 4);
         batch.may_have_deleted = true;
         let (first, second) = batch.split();

@@ -1,6 +1,7 @@
 use std::fmt;
+use std::sync::Arc;
 
-use super::batch::Places;
+use super::batch::{Group, Places};
 use super::{Batch, BulkDelete, Phase};
 use crate::keys::{BatchBuilder, Inserted};
 use crate::{Key, KeyBatch};
@@ -77,14 +78,14 @@ impl BulkDelete {
         if self.settled_before.front().is_some_and(|range| range.start <= position) {
             return;
         }
-        if let Some(batch) = self.filling.take_before(position) {
-            self.enqueue(batch);
+        if self.filling.has_no_room_at(position) {
+            self.close();
         }
-        let (is_duplicate, batch) = self.filling.push(position, key);
+        let is_duplicate = self.filling.push(position, key);
         self.report.pushed += 1;
         self.report.duplicates += u64::from(is_duplicate);
-        if let Some(batch) = batch {
-            self.enqueue(batch);
+        if self.filling.len() == KeyBatch::MAX_KEYS {
+            self.close();
         }
     }
 
@@ -131,11 +132,19 @@ pub(super) struct Filling {
     keys: BatchBuilder,
     places: Places,
     is_flushed: bool,
+    /// Those of the next batches, in turns: batches that are sent side by side are in different
+    /// groups, so that no thread waits for another one to build its payload.
+    groups: [Arc<Group>; 8],
 }
 
 impl Filling {
     pub(super) fn new() -> Self {
-        Self { keys: BatchBuilder::with_capacity(0), places: Places::default(), is_flushed: false }
+        Self {
+            keys: BatchBuilder::with_capacity(0),
+            places: Places::default(),
+            is_flushed: false,
+            groups: Default::default(),
+        }
     }
 
     /// How many keys it has, without duplicates.
@@ -153,35 +162,27 @@ impl Filling {
         self.is_flushed
     }
 
-    /// Takes the batch as it is if `position` has no room in it.
-    pub(super) fn take_before(&mut self, position: u64) -> Option<Batch> {
-        if self.places.is_full_at(position) { self.take() } else { None }
+    /// Whether the batch has to be closed before the key at `position` is added.
+    pub(super) fn has_no_room_at(&self, position: u64) -> bool {
+        self.places.is_full_at(position)
     }
 
-    /// Adds the key at `position`. Returns whether it is a duplicate, and the batch if it is full.
-    pub(super) fn push(&mut self, position: u64, key: Key<'_>) -> (bool, Option<Batch>) {
-        let is_duplicate = match self.keys.insert(key) {
-            Inserted::New => {
-                self.places.add(position);
-                false
-            }
-            Inserted::Duplicate(of) => {
-                self.places.add_repeat(position, of);
-                true
-            }
-            Inserted::Full => unreachable!("a full batch was taken out"),
-        };
-        let is_full = self.len() == KeyBatch::MAX_KEYS;
-        (is_duplicate, if is_full { self.take() } else { None })
+    /// Adds the key at `position`. Returns whether it is a duplicate.
+    pub(super) fn push(&mut self, position: u64, key: Key<'_>) -> bool {
+        let inserted = self.keys.insert(key);
+        match inserted {
+            Inserted::New => self.places.add(position),
+            Inserted::Duplicate(of) => self.places.add_repeat(position, of),
+            Inserted::Full => unreachable!("a full batch was closed"),
+        }
+        inserted != Inserted::New
     }
 
     /// Takes the batch as it is, if it has a key.
     pub(super) fn take(&mut self) -> Option<Batch> {
         let keys = self.keys.take()?;
         self.is_flushed = false;
-        // The next batch is usually as large.
-        let next = Places::with_capacity(keys.len());
-        let places = std::mem::replace(&mut self.places, next);
-        Some(Batch::new(keys, places))
+        self.groups.rotate_left(1);
+        Some(Batch::new(keys, std::mem::take(&mut self.places), &mut self.groups[0]))
     }
 }

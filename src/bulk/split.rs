@@ -169,6 +169,8 @@ impl Doubt {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::batch::Places;
     use super::*;
     use crate::KeyBatch;
@@ -178,7 +180,7 @@ mod tests {
         let mut places = Places::default();
         (start..).take(keys).for_each(|position| places.add(position));
         let keys = (0..keys).map(|number| number.to_string());
-        Batch::new(KeyBatch::new(keys).unwrap(), places)
+        Batch::new(KeyBatch::new(keys).unwrap(), places, &mut Arc::default())
     }
 
     #[test]

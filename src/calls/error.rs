@@ -143,7 +143,8 @@ impl DeleteError {
         self.0.parts.iter().filter(|part| part.outcome == outcome).map(|part| part.keys.len()).sum()
     }
 
-    /// The number of keys in the call.
+    /// The number of keys in the call; 0 with [`InvalidKey`](DeleteErrorKind::InvalidKey), whose
+    /// field is the position of the key.
     #[must_use]
     pub fn total(&self) -> usize {
         self.0.total
@@ -216,11 +217,12 @@ impl DeleteError {
     }
 
     /// Sets the last error of the credentials provider as the source, if deleting stopped because
-    /// of missing credentials.
+    /// of missing credentials, or if the call timed out while the provider failed.
     #[must_use]
     pub fn with_provider_error(mut self, error: Arc<dyn Error + Send + Sync>) -> Self {
+        use DeleteErrorKind::{Stopped, TimedOut};
         use StopReason::{Credentials, CredentialsMissing};
-        if let DeleteErrorKind::Stopped(Credentials(_) | CredentialsMissing) = self.kind() {
+        if let Stopped(Credentials(_) | CredentialsMissing) | TimedOut(_) = self.kind() {
             self.0.provider.0 = Some(error);
         }
         self
@@ -296,7 +298,7 @@ impl fmt::Debug for DeleteError {
 }
 
 /// The source is the error of the credentials provider, if deleting stopped because of missing
-/// credentials. Everything else is in the text.
+/// credentials, or if the call timed out while the provider failed. Everything else is in the text.
 impl Error for DeleteError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         let error = self.0.provider.0.as_ref()?;

@@ -29,7 +29,8 @@ pub struct DeleteVectors {
 }
 
 impl DeleteVectors {
-    /// A call that deletes `keys` from the index of `target`.
+    /// A call that deletes `keys` from the index of `target`. Without an index name, the body has
+    /// none either: the reference of the service does not say what that means.
     #[must_use]
     pub fn new(target: &Target, keys: KeyBatch) -> Self {
         Self { target: target.clone(), keys }
@@ -54,7 +55,8 @@ impl DeleteVectors {
     /// the request shares its body. To send a request again, sign a clone again.
     #[must_use]
     pub fn to_request(&self) -> Request<Bytes> {
-        build(&self.target, &self.keys)
+        let body = to_json(self.target.index_name(), &self.keys);
+        operation::build(Kind::DeleteVectors, &self.target, body)
     }
 
     /// Parses a request to the bucket of `target`, as the service does. The index comes from the
@@ -87,12 +89,8 @@ impl Operation for DeleteVectors {
     }
 }
 
-/// The unsigned request that deletes `keys` from the index of `target`.
-pub(crate) fn build(target: &Target, keys: &KeyBatch) -> Request<Bytes> {
-    operation::build(Kind::DeleteVectors, target, to_json(target.index_name(), keys))
-}
-
-fn to_json(index_name: Option<&str>, keys: &KeyBatch) -> Vec<u8> {
+/// The JSON of a request that deletes `keys`.
+pub(crate) fn to_json(index_name: Option<&str>, keys: &KeyBatch) -> Vec<u8> {
     // The exact size if nothing is escaped, so that `Bytes` reuses the allocation.
     let name_len = index_name.map_or(0, |index_name| r#""indexName":"","#.len() + index_name.len());
     let keys_len = keys.text().len() + r#""","#.len() * keys.len() - 1;

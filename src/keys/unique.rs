@@ -9,32 +9,24 @@ use foldhash::fast::FixedState;
 /// to collide do little harm: a batch has at most 500, so that each costs a few hundred
 /// comparisons.
 pub(super) struct UniqueIndex {
-    /// The length is a power of two, and at least twice the number of keys.
-    slots: Vec<Slot>,
+    /// The position of a key plus 1, or 0 if the slot is free. Their number is a power of two.
+    slots: Vec<u16>,
     len: usize,
 }
 
-#[derive(Clone, Copy)]
-struct Slot {
-    /// The position of the key plus 1, or 0 if the slot is free.
-    key: u16,
-    /// Bits of the hash that do not select the slot. Keys with different tags need no comparison.
-    tag: u16,
-}
-
-const FREE: Slot = Slot { key: 0, tag: 0 };
-
-impl Slot {
-    fn of(position: usize, tag: u16) -> Self {
-        Self { key: u16::try_from(position + 1).expect("a batch has at most 500 keys"), tag }
-    }
-}
-
 impl UniqueIndex {
-    const MIN_SLOTS: usize = 8;
+    /// Slots for each key. So many that the first slot is nearly always free: what costs time is
+    /// the branch that is taken when it is not.
+    const SLOTS: usize = 8;
 
     pub(super) fn with_capacity(keys: usize) -> Self {
-        Self { slots: vec![FREE; (2 * keys).next_power_of_two().max(Self::MIN_SLOTS)], len: 0 }
+        Self { slots: vec![0; (Self::SLOTS * keys.max(1)).next_power_of_two()], len: 0 }
+    }
+
+    /// Forgets all keys, and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.slots.fill(0);
+        self.len = 0;
     }
 
     /// Adds `key` at the next position, unless it is already there: then returns its position.
@@ -44,45 +36,47 @@ impl UniqueIndex {
         key: &str,
         key_at: impl Fn(usize) -> &'a str,
     ) -> Option<u16> {
-        if 2 * (self.len + 1) > self.slots.len() {
+        if Self::SLOTS * (self.len + 1) > self.slots.len() {
             self.grow(&key_at);
         }
-        let (index, tag) = self.slot_for(key, &key_at);
-        if let Some(found) = self.slots[index].key.checked_sub(1) {
-            return Some(found);
+        let slot = self.slot_for(key, &key_at);
+        let found = self.slots[slot].checked_sub(1);
+        if found.is_none() {
+            self.fill(slot, self.len);
+            self.len += 1;
         }
-        self.slots[index] = Slot::of(self.len, tag);
-        self.len += 1;
-        None
+        found
     }
 
     /// The position of `key`, if it is there.
     pub(super) fn find<'a>(&self, key: &str, key_at: impl Fn(usize) -> &'a str) -> Option<u16> {
-        self.slots[self.slot_for(key, key_at).0].key.checked_sub(1)
+        self.slots[self.slot_for(key, key_at)].checked_sub(1)
     }
 
-    /// The slot that holds `key`, or the free slot for it, and the tag of `key`.
+    /// The slot that holds `key`, or the free slot for it.
     #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
-    fn slot_for<'a>(&self, key: &str, key_at: impl Fn(usize) -> &'a str) -> (usize, u16) {
+    fn slot_for<'a>(&self, key: &str, key_at: impl Fn(usize) -> &'a str) -> usize {
         let mut hasher = FixedState::default().build_hasher();
         hasher.write(key.as_bytes());
-        let hash = hasher.finish();
-        let (mut index, tag, mask) = (hash as usize, (hash >> 48) as u16, self.slots.len() - 1);
+        let (mut slot, mask) = (hasher.finish() as usize, self.slots.len() - 1);
         loop {
-            index &= mask;
-            let slot = self.slots[index];
-            match usize::from(slot.key).checked_sub(1) {
-                Some(position) if slot.tag != tag || key_at(position) != key => index += 1,
-                _ => return (index, tag),
+            slot &= mask;
+            match self.slots[slot].checked_sub(1) {
+                Some(position) if key_at(position.into()) != key => slot += 1,
+                _ => return slot,
             }
         }
     }
 
+    fn fill(&mut self, slot: usize, position: usize) {
+        self.slots[slot] = u16::try_from(position + 1).expect("a batch has at most 500 keys");
+    }
+
     fn grow<'a>(&mut self, key_at: impl Fn(usize) -> &'a str) {
-        self.slots = vec![FREE; 2 * self.slots.len()];
+        self.slots = vec![0; 2 * self.slots.len()];
         for position in 0..self.len {
-            let (index, tag) = self.slot_for(key_at(position), &key_at);
-            self.slots[index] = Slot::of(position, tag);
+            let slot = self.slot_for(key_at(position), &key_at);
+            self.fill(slot, position);
         }
     }
 }

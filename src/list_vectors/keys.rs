@@ -143,7 +143,8 @@ impl KeyLister {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] naming the option that is out of its range.
+    /// [`InvalidValue`] naming the option that is out of its range, or `index name` if `target` has
+    /// none.
     pub fn new(
         target: &Target,
         credentials: Credentials,
@@ -219,6 +220,7 @@ impl KeyLister {
         options: BulkOptions,
     ) -> Result<Self, InvalidValue> {
         options.check()?;
+        target.check_index_name()?;
         let unproven = match &work {
             Work::Listing(selection) => selection.filter.as_ref().map(Filter::contradiction),
             Work::Lookup(_) => None,

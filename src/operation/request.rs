@@ -7,27 +7,52 @@ use http::{Method, Request, StatusCode};
 use md5::{Digest, Md5};
 use serde_json::{Map, Value};
 
-use super::{Kind, ServiceError, code};
+use super::{Kind, ServiceError, code, side_by_side};
 use crate::{InvalidValue, Target};
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
+/// A JSON body and its MD5, which the requests of all attempts share.
+#[derive(Debug, Clone)]
+pub(crate) struct Payload {
+    body: Bytes,
+    md5: HeaderValue,
+}
+
+impl Payload {
+    /// The payloads of these bodies. Three take half the time that they take one by one.
+    pub(crate) fn of<const N: usize>(bodies: [Vec<u8>; N]) -> [Self; N] {
+        let mut digests = side_by_side::md5(bodies.each_ref().map(Vec::as_slice)).into_iter();
+        bodies.map(|body| {
+            let (digest, mut text) = (digests.next().expect("each body has one"), [0; 24]);
+            let md5 = Base64::encode(&digest, &mut text).expect("16 bytes are 24 characters");
+            let md5 = HeaderValue::from_str(md5).expect("base64 is ASCII");
+            Self { body: Bytes::from(body), md5 }
+        })
+    }
+
+    /// The unsigned request.
+    pub(crate) fn into_request(self, kind: Kind, target: &Target) -> Request<Bytes> {
+        let mut request = Request::new(self.body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = kind.uri(target);
+        let headers = request.headers_mut();
+        headers.reserve(8); // Includes the headers of the signature, to allocate once.
+        // In the order of the signature, which sorts them.
+        headers.insert(CONTENT_MD5, self.md5);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("oss-delete-vectors/", env!("CARGO_PKG_VERSION"))),
+        );
+        request
+    }
+}
+
 /// The unsigned request with this JSON body.
 pub(crate) fn build(kind: Kind, target: &Target, body: Vec<u8>) -> Request<Bytes> {
-    let mut md5 = [0; 24];
-    let md5 = Base64::encode(&Md5::digest(&body), &mut md5).expect("16 bytes are 24 characters");
-    let mut request = Request::new(Bytes::from(body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = kind.uri(target);
-    let headers = request.headers_mut();
-    headers.reserve(8); // Includes the headers of the signature, to allocate once.
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_MD5, HeaderValue::from_str(md5).expect("base64 is ASCII"));
-    headers.insert(
-        USER_AGENT,
-        HeaderValue::from_static(concat!("oss-delete-vectors/", env!("CARGO_PKG_VERSION"))),
-    );
-    request
+    let [payload] = Payload::of([body]);
+    payload.into_request(kind, target)
 }
 
 /// Appends a JSON string.

@@ -133,7 +133,14 @@ impl ServiceError {
         let message = document.message.unwrap_or_else(|| match &document.code {
             Some(_) => String::new(),
             None => {
-                format!("the response is not an error document: {}", shown(headers, body, secrets))
+                let what = if response.status().is_success()
+                    && text(headers, header::REQUEST_ID).is_none()
+                {
+                    "the response has no x-oss-request-id, so it is not from OSS"
+                } else {
+                    "the response is not an error document"
+                };
+                format!("{what}: {}", shown(headers, body, secrets))
             }
         });
         let code = document.code.or_else(|| text(headers, header::ERROR_TYPE));

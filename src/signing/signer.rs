@@ -115,8 +115,9 @@ impl Signer {
         }
         let headers = request.headers_mut();
         headers.insert(DATE, rfc1123);
-        headers.insert(OSS_DATE, iso8601);
+        // In the order of the signature, which sorts them.
         headers.insert(OSS_CONTENT_SHA256, HeaderValue::from_static(UNSIGNED_PAYLOAD));
+        headers.insert(OSS_DATE, iso8601);
         match &self.security_token {
             Some(token) => headers.insert(OSS_SECURITY_TOKEN, token.clone()),
             None => headers.remove(OSS_SECURITY_TOKEN),
@@ -295,8 +296,8 @@ impl fmt::Debug for Signature {
 
 /// `uri` without the parameters of the query form, the rest unchanged. `None` if it has none.
 fn without_query_form(uri: &Uri) -> Option<Uri> {
-    // The names may be escaped.
-    let query = uri.query().filter(|query| query.contains("x-oss-") || query.contains('%'))?;
+    // The names begin with `x-oss-`, and may be escaped.
+    let query = uri.query().filter(|query| query.contains(['-', '%']))?;
     let is_kept = |part: &&str| {
         parameters(part).all(|(name, _)| {
             name::QUERY_FORM.iter().all(|signed| signed.as_bytes() != name.as_ref())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use oss_delete_vectors::bulk::{Adaptive, BulkDelete, BulkOptions, Event, Rate, TransmitId};
-use oss_delete_vectors::{Deleted, Key, Now, ServiceError, code};
+use oss_delete_vectors::{Deleted, Key, KeyLister, Now, Selection, ServiceError, code};
 
 use crate::run::{Run, SECOND, credentials, deleted, key, start, target};
 
@@ -137,6 +137,17 @@ fn spurious_timeouts_change_nothing() {
     // A time before the last one is treated as the last one.
     run.bulk.handle_timeout(Now::new(Duration::ZERO, start()));
     assert_eq!(run.delete_all().outcomes(), [3000, 0, 0, 0]);
+}
+
+#[test]
+fn a_target_without_an_index_is_rejected() {
+    let target = target().with_index_name(None).unwrap();
+    let run = BulkDelete::new(&target, credentials(), BulkOptions::new()).map(drop);
+    let options = BulkOptions::new();
+    let listing = KeyLister::new(&target, credentials(), Selection::all(), options).map(drop);
+    for result in [run, listing] {
+        assert_eq!(result.unwrap_err().to_string(), "index name must be set");
+    }
 }
 
 #[test]

@@ -58,6 +58,13 @@ fn only_oss_can_confirm_a_deletion() {
     ] {
         let outcome = parse(status, headers, body);
         assert_eq!(outcome.is_ok(), is_deleted, "{status} {headers:?} {body}");
+        let is_without_id = headers.iter().all(|&(_, id)| id != "ID");
+        let names_the_id = outcome.as_ref().is_err_and(|error| {
+            error
+                .message()
+                .starts_with("the response has no x-oss-request-id, so it is not from OSS")
+        });
+        assert_eq!(names_the_id, is_without_id, "{status} {headers:?} {body}");
         let request_id =
             outcome.as_ref().map_or_else(ServiceError::request_id, Deleted::request_id);
         assert_eq!(

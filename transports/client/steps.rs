@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -27,10 +28,9 @@ pub(super) trait Sender {
 }
 
 /// The steps of a run that are the same for both loops; see `BulkDelete` for their order.
-pub(super) struct Steps<'a, O> {
-    bulk: &'a mut BulkDelete,
+pub(super) struct Steps<O> {
     observer: O,
-    listener: Option<Listener>,
+    listener: Option<Arc<Listener>>,
     progress_every: Option<Duration>,
     /// When the observer is to be shown the progress next.
     progress_at: Option<Duration>,
@@ -41,82 +41,82 @@ pub(super) struct Steps<'a, O> {
     credentials_error: Option<BoxError>,
 }
 
-impl<'a, O: Observer> Steps<'a, O> {
+impl<O: Observer> Steps<O> {
     /// What the run is made of, and the provider, which each loop asks in its own way.
-    pub(super) fn new<P>(run: Run<'a, O, P>) -> (Self, P) {
+    pub(super) fn new<P>(run: Run<'_, O, P>) -> (Self, &mut BulkDelete, P) {
         let Run { bulk, observer, provider, listener, progress_every } = run;
         let (progress_at, flush_at, kind, credentials_error) = (None, None, None, None);
-        (
-            Self {
-                bulk,
-                observer,
-                listener,
-                progress_every,
-                progress_at,
-                flush_at,
-                kind,
-                credentials_error,
-            },
-            provider,
-        )
+        let steps = Self {
+            observer,
+            listener: listener.map(Arc::new),
+            progress_every,
+            progress_at,
+            flush_at,
+            kind,
+            credentials_error,
+        };
+        (steps, bulk, provider)
+    }
+
+    /// The run's side of the stop handle.
+    pub(super) fn listener(&self) -> Option<Arc<Listener>> {
+        self.listener.clone()
     }
 
     /// Stops or aborts as the stop handle says; `waker` is woken when it says more.
-    pub(super) fn obey(&mut self, waker: &Waker) {
+    pub(super) fn obey(&mut self, bulk: &mut BulkDelete, waker: &Waker) {
         let Some(order) = self.listener.as_ref().map(|listener| listener.poll(waker)) else {
             return;
         };
-        if self.bulk.is_finished() {
+        if bulk.is_finished() {
             return;
         }
         match order {
             Order::GoOn => {}
-            Order::Stop => self.bulk.stop(),
-            Order::Abort => self.bulk.abort(),
+            Order::Stop => bulk.stop(),
+            Order::Abort => bulk.abort(),
         }
     }
 
-    pub(super) fn can_push(&self) -> bool {
-        self.bulk.can_push()
-    }
-
-    /// Takes a key from the source. Only if [`can_push`](Self::can_push).
-    pub(super) fn push(&mut self, key: &str) {
+    /// Takes a key from the source. Only if [`can_push`](BulkDelete::can_push).
+    pub(super) fn push(&mut self, bulk: &mut BulkDelete, key: &str) {
         match Key::new(key) {
-            Ok(key) => self.bulk.push(key).expect("can_push was asked before"),
+            Ok(key) => bulk.push(key).expect("can_push was asked before"),
             Err(invalid) => {
-                let position = self.bulk.position();
-                self.stop_over(RunErrorKind::BadKey { position, invalid });
+                let position = bulk.position();
+                self.stop_over(bulk, RunErrorKind::BadKey { position, invalid });
             }
         }
-        if self.flush_at.is_some() && !self.bulk.wants_flush() {
+        if self.flush_at.is_some() && !bulk.wants_flush() {
             self.flush_at = None;
         }
     }
 
-    /// The source is at its end.
-    pub(super) fn finish(&mut self) {
-        self.bulk.finish();
-    }
-
     /// Stops the run for a reason that is the loop's own.
-    pub(super) fn stop_over(&mut self, kind: RunErrorKind) {
+    pub(super) fn stop_over(&mut self, bulk: &mut BulkDelete, kind: RunErrorKind) {
         self.kind = Some(kind);
-        self.bulk.stop();
+        bulk.stop();
     }
 
     /// Sends all transmits and reports all events. Returns whether credentials are needed.
-    pub(super) fn drain(&mut self, now: impl Fn() -> Now, sender: &mut impl Sender) -> bool {
+    pub(super) fn drain(
+        &mut self,
+        bulk: &mut BulkDelete,
+        now: impl Fn() -> Now,
+        sender: &mut impl Sender,
+    ) -> bool {
         let mut needs_credentials = false;
         loop {
-            while self.bulk.wants_transmit(now())
-                && sender.is_ready(self.bulk.in_flight())
-                && let Some(transmit) = self.bulk.poll_transmit(now())
+            let mut at = now();
+            while bulk.wants_transmit(at)
+                && sender.is_ready(bulk.in_flight())
+                && let Some(transmit) = bulk.poll_transmit(at)
             {
                 sender.send(transmit);
+                at = now();
             }
             let mut had_event = false;
-            while let Some(event) = self.bulk.poll_event() {
+            while let Some(event) = bulk.poll_event() {
                 had_event = true;
                 needs_credentials |= matches!(event, Event::CredentialsNeeded);
                 self.observer.event(event);
@@ -125,28 +125,33 @@ impl<'a, O: Observer> Steps<'a, O> {
                 break;
             }
         }
-        self.show_progress(now().monotonic);
+        self.show_progress(bulk, now().monotonic);
         needs_credentials
     }
 
     /// Shows the progress if it is due; the first time after one interval.
-    fn show_progress(&mut self, now: Duration) {
+    fn show_progress(&mut self, bulk: &BulkDelete, now: Duration) {
         let Some(every) = self.progress_every else { return };
         if *self.progress_at.get_or_insert(now.saturating_add(every)) <= now {
             self.progress_at = Some(now.saturating_add(every));
-            self.observer.progress(self.bulk);
+            self.observer.progress(bulk);
         }
     }
 
     /// Flushes if the source has paused for long enough. Returns whether it did.
-    pub(super) fn flush_in_pause(&mut self, now: Duration, source_is_dry: bool) -> bool {
-        if !source_is_dry || !self.bulk.wants_flush() {
+    pub(super) fn flush_in_pause(
+        &mut self,
+        bulk: &mut BulkDelete,
+        now: Duration,
+        source_is_dry: bool,
+    ) -> bool {
+        if !source_is_dry || !bulk.wants_flush() {
             self.flush_at = None;
             return false;
         }
         let is_due = *self.flush_at.get_or_insert(now.saturating_add(PAUSE)) <= now;
         if is_due {
-            self.bulk.flush();
+            bulk.flush();
             self.flush_at = None;
         }
         is_due
@@ -157,54 +162,23 @@ impl<'a, O: Observer> Steps<'a, O> {
         self.flush_at.is_some()
     }
 
-    pub(super) fn is_finished(&self) -> bool {
-        self.bulk.is_finished()
-    }
-
     /// How long to wait for something to come in.
-    pub(super) fn longest_wait(&self, now: Duration) -> Duration {
+    pub(super) fn longest_wait(&self, bulk: &BulkDelete, now: Duration) -> Duration {
         let due =
-            [self.bulk.poll_timeout(), self.flush_at, self.progress_at].into_iter().flatten().min();
+            [bulk.poll_timeout(), self.flush_at, self.progress_at].into_iter().flatten().min();
         due.map_or(LONGEST_WAIT, |due| due.saturating_sub(now).min(LONGEST_WAIT))
-    }
-
-    /// Whether a request still waits for its response.
-    #[cfg(feature = "async")]
-    pub(super) fn is_in_flight(&self, id: TransmitId) -> bool {
-        self.bulk.is_in_flight(id)
-    }
-
-    /// How many requests still wait for their responses.
-    #[cfg(feature = "async")]
-    pub(super) fn in_flight(&self) -> usize {
-        self.bulk.in_flight()
-    }
-
-    pub(super) fn handle_timeout(&mut self, now: Now) {
-        self.bulk.handle_timeout(now);
-    }
-
-    pub(super) fn handle_response(
-        &mut self,
-        now: Now,
-        id: TransmitId,
-        response: Result<Response<Bytes>, TransportError>,
-    ) {
-        match response {
-            Ok(response) => self.bulk.handle_response(now, id, &response),
-            Err(failure) => self.bulk.handle_failure(now, id, failure),
-        }
     }
 
     pub(super) fn handle_credentials(
         &mut self,
+        bulk: &mut BulkDelete,
         now: Now,
         credentials: Result<Credentials, BoxError>,
     ) {
         match credentials {
             Ok(credentials) => {
                 self.credentials_error = None;
-                self.bulk.handle_credentials(now, credentials);
+                bulk.handle_credentials(now, credentials);
             }
             Err(error) => self.credentials_error = Some(error),
         }
@@ -212,29 +186,46 @@ impl<'a, O: Observer> Steps<'a, O> {
 
     /// Counts keys that were read ahead of a stop, each as not attempted, up to one that is
     /// invalid.
-    pub(super) fn push_unsent<K: AsRef<str>>(&mut self, keys: impl Iterator<Item = K>) {
-        if self.bulk.stopped().is_none() || matches!(self.kind, Some(RunErrorKind::BadKey { .. })) {
+    pub(super) fn push_unsent<K: AsRef<str>>(
+        &mut self,
+        bulk: &mut BulkDelete,
+        keys: impl Iterator<Item = K>,
+    ) {
+        if bulk.stopped().is_none() || matches!(self.kind, Some(RunErrorKind::BadKey { .. })) {
             return;
         }
         for key in keys {
             let Ok(key) = Key::new(key.as_ref()) else { break };
-            self.bulk.push_unsent(key).expect("the run has stopped");
+            bulk.push_unsent(key).expect("the run has stopped");
         }
-        self.bulk.finish();
-        while let Some(event) = self.bulk.poll_event() {
+        bulk.finish();
+        while let Some(event) = bulk.poll_event() {
             self.observer.event(event);
         }
     }
 
     /// How the run ended. Only if it is finished.
-    pub(super) fn end(mut self) -> Result<Report, RunError> {
-        self.observer.progress(self.bulk);
-        let report = self.bulk.report();
-        let stopped = || self.bulk.stopped().cloned().map(RunErrorKind::Stopped);
-        match self.kind.or_else(stopped).or_else(|| source_too_short(self.bulk)) {
+    pub(super) fn end(mut self, bulk: &BulkDelete) -> Result<Report, RunError> {
+        self.observer.progress(bulk);
+        let report = bulk.report();
+        let stopped = || bulk.stopped().cloned().map(RunErrorKind::Stopped);
+        match self.kind.or_else(stopped).or_else(|| source_too_short(bulk)) {
             None => Ok(report),
             Some(kind) => Err(RunError::new(kind, report, self.credentials_error)),
         }
+    }
+}
+
+/// Hands in what a transport returned.
+pub(super) fn handle_response(
+    bulk: &mut BulkDelete,
+    now: Now,
+    id: TransmitId,
+    response: Result<Response<Bytes>, TransportError>,
+) {
+    match response {
+        Ok(response) => bulk.handle_response(now, id, &response),
+        Err(failure) => bulk.handle_failure(now, id, failure),
     }
 }
 
@@ -282,31 +273,36 @@ mod tests {
     #[test]
     fn keys_are_flushed_after_a_pause_of_the_source() {
         let mut bulk = bulk();
-        let (mut steps, _) = Steps::new(Run::new(&mut bulk));
+        let (mut steps, bulk, _) = Steps::new(Run::new(&mut bulk));
         let at = |milliseconds| milliseconds * MILLISECOND;
-        assert!(!steps.flush_in_pause(at(0), true) && !steps.is_gathering(), "there is no key");
-        steps.push("a");
-        assert_eq!(steps.longest_wait(at(0)), LONGEST_WAIT);
+        assert!(
+            !steps.flush_in_pause(bulk, at(0), true) && !steps.is_gathering(),
+            "there is no key"
+        );
+        steps.push(bulk, "a");
+        assert_eq!(steps.longest_wait(bulk, at(0)), LONGEST_WAIT);
         // The pause begins when the loop first sees that the source is dry.
-        assert!(!steps.flush_in_pause(at(5), true) && steps.is_gathering());
-        assert_eq!(steps.longest_wait(at(7)), at(8));
-        assert!(!steps.flush_in_pause(at(14), true));
+        assert!(!steps.flush_in_pause(bulk, at(5), true) && steps.is_gathering());
+        assert_eq!(steps.longest_wait(bulk, at(7)), at(8));
+        assert!(!steps.flush_in_pause(bulk, at(14), true));
         // It begins again once keys came.
-        assert!(!steps.flush_in_pause(at(15), false) && !steps.is_gathering());
-        assert!(!steps.flush_in_pause(at(16), true) && !steps.flush_in_pause(at(25), true));
-        assert!(steps.flush_in_pause(at(26), true) && !steps.is_gathering());
-        assert!(!steps.flush_in_pause(at(27), true), "all keys are flushed");
+        assert!(!steps.flush_in_pause(bulk, at(15), false) && !steps.is_gathering());
+        assert!(
+            !steps.flush_in_pause(bulk, at(16), true) && !steps.flush_in_pause(bulk, at(25), true)
+        );
+        assert!(steps.flush_in_pause(bulk, at(26), true) && !steps.is_gathering());
+        assert!(!steps.flush_in_pause(bulk, at(27), true), "all keys are flushed");
     }
 
     #[test]
     fn a_full_batch_is_not_waited_for() {
         let mut bulk = bulk();
-        let (mut steps, _) = Steps::new(Run::new(&mut bulk));
-        steps.push("a");
-        assert!(!steps.flush_in_pause(Duration::ZERO, true));
+        let (mut steps, bulk, _) = Steps::new(Run::new(&mut bulk));
+        steps.push(bulk, "a");
+        assert!(!steps.flush_in_pause(bulk, Duration::ZERO, true));
         for number in 1..500 {
             assert!(steps.is_gathering(), "{number}");
-            steps.push(&number.to_string());
+            steps.push(bulk, &number.to_string());
         }
         assert!(!steps.is_gathering());
     }
@@ -314,14 +310,14 @@ mod tests {
     #[test]
     fn requests_are_sent_while_there_is_room() {
         let mut bulk = bulk();
-        let (mut steps, _) = Steps::new(Run::new(&mut bulk));
-        (0..1500).for_each(|number| steps.push(&number.to_string()));
+        let (mut steps, bulk, _) = Steps::new(Run::new(&mut bulk));
+        (0..1500).for_each(|number| steps.push(bulk, &number.to_string()));
         let now = || Now::new(Duration::ZERO, UNIX_EPOCH);
         for room in [0, 1, 1, 2] {
             let mut sender = Room(room, Vec::new());
-            let before = steps.bulk.in_flight();
-            assert!(!steps.drain(now, &mut sender));
-            assert_eq!((before + sender.1.len(), steps.bulk.in_flight()), (room, room));
+            let before = bulk.in_flight();
+            assert!(!steps.drain(bulk, now, &mut sender));
+            assert_eq!((before + sender.1.len(), bulk.in_flight()), (room, room));
         }
     }
 
@@ -340,11 +336,14 @@ mod tests {
 
         let (mut bulk, mut count) = (bulk(), Count::default());
         let run = Run::new(&mut bulk).observer(&mut count).progress_every(10 * MILLISECOND);
-        let (mut steps, _) = Steps::new(run);
+        let (mut steps, bulk, _) = Steps::new(run);
         for (now, shown, next) in [(0, 0, 10), (9, 0, 1), (10, 1, 10), (35, 2, 10), (44, 2, 1)] {
             let now = now * MILLISECOND;
-            steps.drain(|| Now::new(now, UNIX_EPOCH), &mut Room(0, Vec::new()));
-            assert_eq!((steps.observer.0, steps.longest_wait(now)), (shown, next * MILLISECOND));
+            steps.drain(bulk, || Now::new(now, UNIX_EPOCH), &mut Room(0, Vec::new()));
+            assert_eq!(
+                (steps.observer.0, steps.longest_wait(bulk, now)),
+                (shown, next * MILLISECOND)
+            );
         }
     }
 }

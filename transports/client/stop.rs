@@ -132,6 +132,12 @@ impl Listener {
         drop(old);
         order
     }
+
+    /// Whether the run is to stop.
+    pub(crate) fn has_order(&self) -> bool {
+        let shared = self.handle.lock();
+        shared.runs.get(&self.number).is_some_and(|run| run.order != Order::GoOn)
+    }
 }
 
 impl Drop for Listener {

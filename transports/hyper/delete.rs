@@ -4,7 +4,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use futures_util::future::Either;
 use http::Response;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
 use super::HyperTransport;
@@ -14,9 +16,9 @@ use crate::transports::{Run, RunError, stream_iter};
 use crate::{Credentials, Target, TransportError};
 
 impl HyperTransport {
-    /// Deletes any number of keys. Each request has a task of its own on the current runtime, so
-    /// that a runtime with several threads uses all of them. Dropped in the middle it begins no
-    /// request and aborts the tasks of those in flight.
+    /// Deletes any number of keys. On a runtime with several threads each request has a task of its
+    /// own, so that all threads are used. Dropped in the middle it begins no request, and drops
+    /// those in flight.
     ///
     #[doc = include_str!("../delete.md")]
     ///
@@ -92,25 +94,28 @@ impl HyperTransport {
         S: Stream<Item: AsRef<str>>,
     {
         let mut bulk = new_bulk(target, credentials, options)?;
-        let send = |transmit| self.spawn(transmit);
+        let send = |transmit| self.send_transmit(transmit);
         Run::new(&mut bulk).run_transmits(keys, send, tokio::time::sleep).await
     }
 }
 
 impl HyperTransport {
-    /// Builds and sends a request in a task of its own.
-    pub(in crate::transports) fn spawn(
+    /// Builds and sends a request. On a runtime with several threads it has a task of its own, so
+    /// that all threads hash and sign. On one thread that would only be a detour.
+    pub(in crate::transports) fn send_transmit(
         &self,
         transmit: Transmit,
     ) -> impl Future<Output = Result<Response<Bytes>, TransportError>> + use<> {
         let (span, transport) = (transmit.span.clone(), self.clone());
         let send = async move { transport.send(transmit.to_request()).await };
-        Spawned::new(InSpan::new(span, send))
+        match Handle::current().runtime_flavor() {
+            RuntimeFlavor::CurrentThread => Either::Left(send),
+            _ => Either::Right(Spawned::new(InSpan::new(span, send))),
+        }
     }
 }
 
-/// A request in a task of its own, so that a runtime with several threads hashes, signs and sends
-/// on all of them. Dropped with the run.
+/// A request in a task of its own. Dropped with the run.
 struct Spawned(JoinHandle<Result<Response<Bytes>, TransportError>>);
 
 impl Spawned {

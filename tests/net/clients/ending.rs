@@ -156,6 +156,23 @@ fn errors_of_the_provider_are_reported() {
 }
 
 #[test]
+fn a_timeout_reports_the_error_of_the_provider() {
+    block_on(async {
+        let service = Service::with_keys(9);
+        let unknown = Credentials::new("unknown", SECRET).unwrap();
+        let builder = Client::builder(&service.target, unknown)
+            .options(options())
+            .credentials_provider(|| async { Err::<Credentials, _>("STS is down") });
+        let (client, driver) = builder.with_transport(send(&service), tokio::time::sleep).unwrap();
+        tokio::spawn(driver);
+        let error = client.delete_within(Duration::from_secs(1), ["doc-1"]).await.unwrap_err();
+        assert_eq!(*error.kind(), DeleteErrorKind::TimedOut(Duration::from_secs(1)));
+        let source = std::error::Error::source(&error).expect("the error of the provider");
+        assert_eq!(source.to_string(), "STS is down");
+    });
+}
+
+#[test]
 fn a_timeout_ends_the_call() {
     block_on(async {
         let service = Service::with_keys(9);

@@ -128,10 +128,14 @@ fn ureq_resolves_names_and_deletes_with_few_threads() {
 struct StopWithoutThreads<'a> {
     stop: &'a StopHandle,
     time: &'a AtomicU64,
+    has_deleted: &'a AtomicBool,
 }
 
 impl Observer for StopWithoutThreads<'_> {
     fn event(&mut self, event: Event) {
+        if matches!(event, Event::Deleted { .. }) {
+            self.has_deleted.store(true, Ordering::SeqCst);
+        }
         if let Event::Retrying { error, .. } = event
             && error.message().contains("calls timed out and do not return")
         {
@@ -153,18 +157,25 @@ fn hanging_calls_use_at_most_64_threads() {
     let (hold, held) = channel::<()>();
     let (calling, passing, held) = (Arc::clone(&calls), Arc::clone(&time), Mutex::new(held));
     let is_first = AtomicBool::new(true);
+    let has_deleted = Arc::new(AtomicBool::new(false));
+    let first_is_over = Arc::clone(&has_deleted);
     let send = move |_| {
         if is_first.swap(false, Ordering::SeqCst) {
             return Ok::<_, TransportError>(Deleted::new("id").to_response());
         }
         calling.fetch_add(1, Ordering::SeqCst);
+        while !first_is_over.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
         // After the timeout of the request.
         passing.fetch_add(100, Ordering::SeqCst);
         let _ = held.lock().unwrap().recv();
         Err(TransportError::may_have_arrived("the test is over"))
     };
-    let clock = || Now::new(Duration::from_secs(time.load(Ordering::SeqCst)), SystemTime::now());
-    let mut observer = StopWithoutThreads { stop: &stop, time: &time };
+    let clocked = Arc::clone(&time);
+    let clock =
+        move || Now::new(Duration::from_secs(clocked.load(Ordering::SeqCst)), SystemTime::now());
+    let mut observer = StopWithoutThreads { stop: &stop, time: &time, has_deleted: &has_deleted };
     let run = Run::new(&mut bulk)
         .stop_handle(&stop)
         .observer(&mut observer)

@@ -18,9 +18,9 @@ pub(in crate::transports) use self::in_flight::InSpan;
 pub use self::stream_iter::{StreamIter, stream_iter};
 pub(in crate::transports) use self::timer::Alarm;
 pub use self::timer::Timer;
-use super::steps::Sender;
+use super::steps::{Sender, handle_response};
 use super::{AsyncProvider, Observer, Run, RunError, Steps};
-use crate::bulk::{Report, Transmit};
+use crate::bulk::{BulkDelete, Report, Transmit};
 use crate::{KeyBatch, TransportError};
 
 /// Keys that are taken from the source before requests have their turn: one batch.
@@ -101,10 +101,11 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
         X: Into<TransportError>,
         T: Timer,
     {
-        let (steps, provider) = Steps::new(self);
+        let (steps, bulk, provider) = Steps::new(self);
         let mut keys = pin!(keys);
         let mut task = Task {
             steps,
+            bulk,
             has_more_keys: true,
             requests: Requests { send, in_flight: InFlight::new() },
             alarm: Alarm::new(timer),
@@ -112,13 +113,14 @@ impl<O: Observer, P: AsyncProvider> Run<'_, O, P> {
             renewal: None,
         };
         poll_fn(|context| task.poll(keys.as_mut(), context)).await;
-        task.steps.end()
+        task.steps.end(task.bulk)
     }
 }
 
 /// Everything but the source of keys, which is the only part that has to stay in place.
 struct Task<'a, O, P: AsyncProvider, F, Fut, T: Timer> {
-    steps: Steps<'a, O>,
+    steps: Steps<O>,
+    bulk: &'a mut BulkDelete,
     has_more_keys: bool,
     requests: Requests<F, Fut>,
     alarm: Alarm<T>,
@@ -159,13 +161,14 @@ where
         context: &mut Context<'_>,
     ) -> Poll<()> {
         for _ in 0..ROUNDS_IN_A_ROW {
-            self.steps.obey(context.waker());
+            self.steps.obey(self.bulk, context.waker());
             let source_is_dry = self.take_keys(keys.as_mut(), context);
             self.drain();
-            if self.steps.is_finished() {
+            if self.bulk.is_finished() {
                 return Poll::Ready(());
             }
-            let has_input = self.steps.flush_in_pause(self.alarm.now().monotonic, source_is_dry)
+            let now = self.alarm.now().monotonic;
+            let has_input = self.steps.flush_in_pause(self.bulk, now, source_is_dry)
                 | self.take_responses(context)
                 | self.take_credentials(context)
                 | self.take_time(context);
@@ -178,7 +181,7 @@ where
     }
 
     fn wants_keys(&self) -> bool {
-        self.has_more_keys && self.steps.can_push()
+        self.has_more_keys && self.bulk.can_push()
     }
 
     /// Pushes what the source has, up to a batch. Returns whether the source has nothing now, and
@@ -193,13 +196,13 @@ where
                 return false;
             }
             match keys.as_mut().poll_next(context) {
-                Poll::Ready(Some(key)) => self.steps.push(key.as_ref()),
+                Poll::Ready(Some(key)) => self.steps.push(self.bulk, key.as_ref()),
                 Poll::Ready(None) => {
                     self.has_more_keys = false;
                     // A source that cannot go on stops the run before it ends. Then keys that wait
                     // are not sent.
-                    self.steps.obey(context.waker());
-                    self.steps.finish();
+                    self.steps.obey(self.bulk, context.waker());
+                    self.bulk.finish();
                 }
                 Poll::Pending => return true,
             }
@@ -208,7 +211,8 @@ where
     }
 
     fn drain(&mut self) {
-        let needs_credentials = self.steps.drain(|| self.alarm.now(), &mut self.requests);
+        let needs_credentials =
+            self.steps.drain(self.bulk, || self.alarm.now(), &mut self.requests);
         if needs_credentials && self.renewal.is_none() {
             self.renewal = Some(Box::pin(self.provider.provide()));
         }
@@ -217,15 +221,15 @@ where
     /// Takes responses, and drops requests that are no longer awaited: one whose `send` hangs would
     /// otherwise be held to the end of the run.
     fn take_responses(&mut self, context: &mut Context<'_>) -> bool {
-        let Self { steps, requests: Requests { in_flight, .. }, alarm, .. } = self;
+        let Self { bulk, requests: Requests { in_flight, .. }, alarm, .. } = self;
         // Before the poll: the requests that are kept have to be polled again to register the
         // waker.
-        if in_flight.len() > steps.in_flight() {
-            in_flight.retain(|id| steps.is_in_flight(id));
+        if in_flight.len() > bulk.in_flight() {
+            in_flight.retain(|id| bulk.is_in_flight(id));
         }
         let mut has_response = false;
         while let Poll::Ready(Some((id, response))) = in_flight.poll_next(context) {
-            steps.handle_response(alarm.now(), id, response.map_err(Into::into));
+            handle_response(bulk, alarm.now(), id, response.map_err(Into::into));
             has_response = true;
         }
         has_response
@@ -235,15 +239,16 @@ where
         let Some(renewal) = &mut self.renewal else { return false };
         let Poll::Ready(credentials) = renewal.as_mut().poll(context) else { return false };
         self.renewal = None;
-        self.steps.handle_credentials(self.alarm.now(), credentials.map_err(Into::into));
+        let credentials = credentials.map_err(Into::into);
+        self.steps.handle_credentials(self.bulk, self.alarm.now(), credentials);
         true
     }
 
     fn take_time(&mut self, context: &mut Context<'_>) -> bool {
         let now = self.alarm.now().monotonic;
-        let is_due = self.alarm.poll(context, now, self.steps.longest_wait(now));
+        let is_due = self.alarm.poll(context, now, self.steps.longest_wait(self.bulk, now));
         if is_due {
-            self.steps.handle_timeout(self.alarm.now());
+            self.bulk.handle_timeout(self.alarm.now());
         }
         is_due
     }

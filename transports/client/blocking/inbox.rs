@@ -4,15 +4,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Response;
-
 use crate::bulk::TransmitId;
 use crate::transports::BoxError;
 use crate::{Credentials, KeyBatch, TransportError};
 
-/// The most keys that are read ahead: two batches.
-const KEYS_AHEAD: usize = 2 * KeyBatch::MAX_KEYS;
+/// The most keys that are read ahead: eight batches, so that the reader rarely waits.
+const KEYS_AHEAD: usize = 8 * KeyBatch::MAX_KEYS;
+
+/// How long the run rests after it looked at responses. Threads that send need it only for events
+/// and for keys; if they are fast, waking it for each response would cost as much as sending.
+const REST: Duration = Duration::from_micros(500);
 
 /// More keys than there can be: the run waits for none, or does not wait.
 const NO_KEYS: usize = usize::MAX;
@@ -35,6 +36,11 @@ struct State<K> {
     messages: Vec<Message>,
     /// There is something for the run. Stays set until the run has looked.
     is_called: bool,
+    /// Responses were handed in. Stays set until the run has looked, and can wait for its rest.
+    has_news: bool,
+    /// The run looked at news just now, and rests in its next wait.
+    is_tired: bool,
+    rests: bool,
     /// How many keys the run waits for, or [`NO_KEYS`].
     keys_awaited: usize,
     reader_waits: bool,
@@ -43,12 +49,8 @@ struct State<K> {
 }
 
 pub(in super::super) enum Message {
-    Response {
-        id: TransmitId,
-        response: Result<Response<Bytes>, TransportError>,
-        /// The thread that it comes from, if there was one.
-        worker: Option<usize>,
-    },
+    /// There was no thread for it.
+    NotSent(TransmitId, TransportError),
     Credentials(Result<Credentials, BoxError>),
     /// A thread panicked with this.
     Panicked(Box<dyn Any + Send>),
@@ -70,6 +72,9 @@ impl<K> Inbox<K> {
             source_has_ended: false,
             messages: Vec::new(),
             is_called: false,
+            has_news: false,
+            is_tired: false,
+            rests: false,
             keys_awaited: NO_KEYS,
             reader_waits: false,
             is_closed: false,
@@ -93,9 +98,17 @@ impl<K> Inbox<K> {
         };
         let is_ended = wanted != KeysWanted::None && state.source_has_ended;
         state.is_called |= is_ended || state.keys.len() >= state.keys_awaited;
-        let waited = self.filled.wait_timeout_while(state, longest, |state| !state.is_called);
+        let rest = if state.is_tired { REST.min(longest) } else { Duration::ZERO };
+        state.rests = true;
+        let rested = self.filled.wait_timeout_while(state, rest, |state| !state.is_called);
+        let (mut state, _) = rested.unwrap_or_else(PoisonError::into_inner);
+        state.rests = false;
+        let longest = longest.saturating_sub(rest);
+        let is_quiet = |state: &mut State<K>| !state.is_called && !state.has_news;
+        let waited = self.filled.wait_timeout_while(state, longest, is_quiet);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.is_called = false;
+        state.is_tired = std::mem::take(&mut state.has_news);
         state.keys_awaited = NO_KEYS;
         if wanted != KeysWanted::None {
             std::mem::swap(&mut state.keys, keys);
@@ -144,6 +157,18 @@ impl<K> Inbox<K> {
         let mut state = self.lock();
         state.source_has_ended = true;
         self.call(state);
+    }
+
+    /// A response was handed in. `is_urgent`: no request was taken in its place.
+    pub(super) fn has_news(&self, is_urgent: bool) {
+        let mut state = self.lock();
+        let is_first = !std::mem::replace(&mut state.has_news, true);
+        if is_urgent {
+            self.call(state);
+        } else if is_first && !state.rests && !state.is_called {
+            drop(state);
+            self.filled.notify_one();
+        }
     }
 
     pub(in super::super) fn put(&self, message: Message) {
@@ -217,6 +242,23 @@ mod tests {
         assert!(inbox.has_keys(), "the end of the source is news");
         assert_eq!(take(&inbox, KeysWanted::Many, MINUTE), (VecDeque::new(), false));
         assert_eq!((inbox.close(), inbox.put_key(3)), (VecDeque::new(), false));
+    }
+
+    #[test]
+    fn news_are_looked_at_after_a_rest_and_what_is_urgent_at_once() {
+        let inbox = Inbox::new();
+        for is_tired in [false, true, true] {
+            assert_eq!(inbox.lock().is_tired, is_tired);
+            inbox.has_news(false);
+            take(&inbox, KeysWanted::None, MINUTE);
+            let state = inbox.lock();
+            assert!(!state.has_news && !state.rests, "it has looked");
+        }
+        inbox.has_news(true);
+        assert!(inbox.lock().is_called, "there is nothing to rest for");
+        take(&inbox, KeysWanted::None, MINUTE);
+        take(&inbox, KeysWanted::None, Duration::ZERO);
+        assert!(!inbox.lock().is_tired, "nothing came");
     }
 
     #[test]

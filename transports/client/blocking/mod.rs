@@ -1,6 +1,7 @@
 //! Runs a `BulkDelete` on threads, over any transport that blocks.
 
 mod inbox;
+mod machine;
 mod threads;
 
 use std::collections::VecDeque;
@@ -13,12 +14,17 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 pub(super) use self::inbox::{Inbox, KeysWanted, Message};
+use self::machine::Running;
+pub(super) use self::machine::{Machine, Shared};
 use self::threads::Reader;
 pub(super) use self::threads::{Renewer, Workers};
 use super::{BlockingProvider, Observer, Run, RunError, RunErrorKind, Steps};
 use crate::bulk::Report;
 use crate::transports::clock::system_now;
 use crate::{Now, TransportError};
+
+/// Keys that are pushed before the threads that send may have the state machine.
+const KEYS_IN_A_ROW: usize = 128;
 
 /// How soon to try again to start a thread, unless one becomes free before.
 pub(super) const THREAD_PAUSE: Duration = Duration::from_millis(100);
@@ -34,7 +40,7 @@ impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
     /// others. If no more threads can be started, requests are sent when one is free; if all hang,
     /// they fail as *surely not sent*.
     ///
-    /// The iterator is read on its own thread, at most 1,000 keys ahead, so that a slow one delays
+    /// The iterator is read on its own thread, at most 4,000 keys ahead, so that a slow one delays
     /// neither responses nor timers. When the run stops, keys that were read ahead count as [not
     /// attempted](crate::bulk::KeyOutcome::NotAttempted), up to one that is invalid. A key that the
     /// iterator gives later is not part of the run. The report's
@@ -75,52 +81,64 @@ impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
     /// # Panics
     ///
     /// As [`run_blocking`](Self::run_blocking), and with the panic of `clock`.
-    pub fn run_blocking_with_clock<K, F, X>(
+    pub fn run_blocking_with_clock<K, F, X, C>(
         self,
         keys: K,
         send: F,
-        clock: impl Fn() -> Now,
+        clock: C,
     ) -> Result<Report, RunError>
     where
+        C: Fn() -> Now + Clone + Send + 'static,
         K: IntoIterator<Item: AsRef<str> + Send + 'static, IntoIter: Send + 'static>,
         F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
         X: Into<TransportError>,
     {
-        let (mut steps, provider) = Steps::new(self);
+        let (mut steps, bulk, provider) = Steps::new(self);
+        let shared = Shared::new(Running { bulk: bulk.take_out(), stop: steps.listener() });
+        let _given_back = shared.when_over(|running| *bulk = running.bulk);
         let inbox = Arc::new(Inbox::new());
         let _closed_at_the_end = inbox.close_on_drop();
         let mut reader = Reader::new(keys.into_iter());
         let mut renewer = Renewer::new(provider);
-        let mut workers = Workers::new(send, Arc::clone(&inbox));
+        let mut workers = Workers::new(send, clock.clone(), &shared, &inbox);
         let waker = Waker::from(Arc::clone(&inbox));
         let mut keys = VecDeque::new();
         let mut has_more_keys = true;
 
         loop {
-            steps.obey(&waker);
-            while steps.can_push()
-                && let Some(key) = keys.pop_front()
-            {
-                steps.push(AsRef::as_ref(&key));
+            let mut state = shared.lock();
+            let (Running { bulk, .. }, idle) = state.parts();
+            steps.obey(bulk, &waker);
+            for _ in 0..KEYS_IN_A_ROW {
+                if bulk.can_push()
+                    && let Some(key) = keys.pop_front()
+                {
+                    steps.push(bulk, AsRef::as_ref(&key));
+                }
             }
             if keys.is_empty() && !has_more_keys {
-                steps.finish();
+                bulk.finish();
             }
-            if steps.drain(&clock, &mut workers) {
+            if steps.drain(bulk, &clock, &mut workers.with(idle)) {
                 renewer.ask(&inbox);
             }
-            if steps.is_finished() {
-                steps.push_unsent(keys.drain(..).chain(inbox.close()));
+            if bulk.is_finished() {
+                steps.push_unsent(bulk, keys.drain(..).chain(inbox.close()));
+                let ended = steps.end(bulk);
+                drop(state);
                 workers.join_idle();
-                return steps.end();
+                return ended;
             }
-
-            let wants_keys = has_more_keys && keys.is_empty() && steps.can_push();
-            if wants_keys && let Err(error) = reader.start(&inbox) {
-                steps.stop_over(RunErrorKind::Thread(error));
+            if !keys.is_empty() && bulk.can_push() {
                 continue;
             }
-            if steps.flush_in_pause(clock().monotonic, wants_keys && !inbox.has_keys()) {
+
+            let wants_keys = has_more_keys && keys.is_empty() && bulk.can_push();
+            if wants_keys && let Err(error) = reader.start(&inbox) {
+                steps.stop_over(bulk, RunErrorKind::Thread(error));
+                continue;
+            }
+            if steps.flush_in_pause(bulk, clock().monotonic, wants_keys && !inbox.has_keys()) {
                 continue;
             }
             let wanted = match wants_keys {
@@ -128,27 +146,26 @@ impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
                 true if steps.is_gathering() => KeysWanted::Many,
                 true => KeysWanted::Any,
             };
-            let longest = match steps.longest_wait(clock().monotonic) {
+            let longest = match steps.longest_wait(bulk, clock().monotonic) {
                 // A request is due that has no thread, so the wait is 0.
                 longest if workers.are_short() => longest.max(THREAD_PAUSE),
                 longest => longest,
             };
-            for message in inbox.wait(wanted, longest, &mut keys, &mut has_more_keys) {
+            drop(state);
+            let messages = inbox.wait(wanted, longest, &mut keys, &mut has_more_keys);
+            let mut state = shared.lock();
+            let (Running { bulk, .. }, _) = state.parts();
+            for message in messages {
                 match message {
-                    Message::Response { id, response, worker } => {
-                        if let Some(worker) = worker {
-                            workers.is_free(worker);
-                        }
-                        steps.handle_response(clock(), id, response);
-                    }
+                    Message::NotSent(id, error) => bulk.handle_failure(clock(), id, error),
                     Message::Credentials(credentials) => {
                         renewer.has_ended();
-                        steps.handle_credentials(clock(), credentials);
+                        steps.handle_credentials(bulk, clock(), credentials);
                     }
                     Message::Panicked(payload) => resume_unwind(payload),
                 }
             }
-            steps.handle_timeout(clock());
+            bulk.handle_timeout(clock());
         }
     }
 }

@@ -11,10 +11,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::inbox::{Inbox, Message};
-use crate::TransportError;
+use super::machine::{Machine, Shared};
 use crate::bulk::Transmit;
 use crate::transports::client::BlockingProvider;
 use crate::transports::client::steps::Sender;
+use crate::{Now, TransportError};
 
 /// The most threads that may be in calls of `send` that timed out: a thread cannot be cancelled.
 const MOST_HANGING: usize = 64;
@@ -66,13 +67,12 @@ where
 }
 
 /// The threads that send: as many as were in flight at once, and those that hang.
-pub(in super::super) struct Workers<F, K> {
+pub(in super::super) struct Workers<M, F, C, K> {
     send: Arc<F>,
+    clock: C,
+    machine: Arc<Shared<M>>,
     inbox: Arc<Inbox<K>>,
     workers: Vec<Worker>,
-    /// Which of them wait for a request. The last one to finish is the next to send: its caches are
-    /// warm.
-    idle: Vec<usize>,
     /// Why there was no thread for the last request.
     shortage: Option<Shortage>,
 }
@@ -89,19 +89,35 @@ enum Shortage {
     AllHang(usize),
 }
 
-impl<F, K, X> Workers<F, K>
+impl<M, F, C, K, X> Workers<M, F, C, K>
 where
+    M: Machine,
     F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
+    C: Fn() -> Now + Clone + Send + 'static,
     X: Into<TransportError>,
     K: Send + 'static,
 {
-    pub(in super::super) fn new(send: F, inbox: Arc<Inbox<K>>) -> Self {
-        Self { send: Arc::new(send), inbox, workers: Vec::new(), idle: Vec::new(), shortage: None }
+    pub(in super::super) fn new(
+        send: F,
+        clock: C,
+        machine: &Arc<Shared<M>>,
+        inbox: &Arc<Inbox<K>>,
+    ) -> Self {
+        let (machine, inbox) = (Arc::clone(machine), Arc::clone(inbox));
+        Self { send: Arc::new(send), clock, machine, inbox, workers: Vec::new(), shortage: None }
     }
 
     /// Whether there was no thread for the last request. There may be one later.
     pub(in super::super) fn are_short(&self) -> bool {
         self.shortage.is_some()
+    }
+
+    /// Sends with these threads that are `idle`, and others that it starts.
+    pub(in super::super) fn with<'a>(
+        &'a mut self,
+        idle: &'a mut Vec<usize>,
+    ) -> Sending<'a, M, F, C, K> {
+        Sending { workers: self, idle }
     }
 
     fn start(&mut self, in_flight: usize) -> Result<usize, Shortage> {
@@ -112,17 +128,22 @@ where
         if hanging >= MOST_HANGING {
             return Err(Shortage::AllHang(hanging));
         }
-        let send = Arc::clone(&self.send);
+        let (send, clock) = (Arc::clone(&self.send), self.clock.clone());
+        let machine = Arc::clone(&self.machine);
         let (queue, queued) = mpsc::channel::<Transmit>();
         let work = move |inbox: &Inbox<K>| {
-            for transmit in queued {
-                // Built here, so that threads hash and sign side by side.
-                let send = || send(transmit.to_request());
-                let response = transmit.span.in_scope(send).map_err(Into::into);
-                let id = transmit.id;
-                // Before the response: it lets the run take the keys back without a copy.
-                drop(transmit);
-                inbox.put(Message::Response { id, response, worker: Some(worker) });
+            for first in queued {
+                let mut next = Some(first);
+                while let Some(transmit) = next {
+                    // Built here, so that threads hash and sign side by side.
+                    let send = || send(transmit.to_request());
+                    let response = transmit.span.in_scope(send).map_err(Into::into);
+                    let id = transmit.id;
+                    // Before the response: it lets the run take the keys back without a copy.
+                    drop(transmit);
+                    next = machine.exchange(&clock, worker, id, response);
+                    inbox.has_news(next.is_none());
+                }
             }
         };
         let thread = start("send", &self.inbox, work).map_err(Shortage::System)?;
@@ -130,52 +151,56 @@ where
         Ok(worker)
     }
 
-    /// The call of `worker` has returned.
-    pub(in super::super) fn is_free(&mut self, worker: usize) {
-        self.idle.push(worker);
-    }
-
     /// Waits for the threads to end, unless one is still in a call.
     pub(in super::super) fn join_idle(self) {
-        if self.idle.len() == self.workers.len() {
+        if self.machine.lock().parts().1.len() == self.workers.len() {
             let threads: Vec<_> = self.workers.into_iter().map(|worker| worker.thread).collect();
             threads.into_iter().for_each(|thread| thread.join().expect("a panic was caught"));
         }
     }
 }
 
+/// See [`Workers::with`].
+pub(in super::super) struct Sending<'a, M, F, C, K> {
+    workers: &'a mut Workers<M, F, C, K>,
+    idle: &'a mut Vec<usize>,
+}
+
 /// No request is taken out of the `BulkDelete` before there is a thread for it: it would wait
 /// unsent while its timeout runs, and could leave after a stop.
-impl<F, K, X> Sender for Workers<F, K>
+impl<M, F, C, K, X> Sender for Sending<'_, M, F, C, K>
 where
+    M: Machine,
     F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
+    C: Fn() -> Now + Clone + Send + 'static,
     X: Into<TransportError>,
     K: Send + 'static,
 {
     fn is_ready(&mut self, in_flight: usize) -> bool {
-        self.shortage = None;
-        if self.idle.is_empty() {
-            match self.start(in_flight) {
-                Ok(worker) => self.idle.push(worker),
-                Err(shortage) => self.shortage = Some(shortage),
+        let Self { workers, idle } = self;
+        workers.shortage = None;
+        if idle.is_empty() {
+            match workers.start(in_flight) {
+                Ok(worker) => idle.push(worker),
+                Err(shortage) => workers.shortage = Some(shortage),
             }
         }
         // With nothing in flight no thread will become free: the request fails instead of waiting
         // for ever.
-        self.shortage.is_none() || in_flight == 0
+        workers.shortage.is_none() || in_flight == 0
     }
 
     fn send(&mut self, transmit: Transmit) {
-        let failure = match (self.idle.pop(), self.shortage.take()) {
-            (Some(worker), _) => return self.workers[worker].send(transmit),
+        let failure = match (self.idle.pop(), self.workers.shortage.take()) {
+            (Some(worker), _) => return self.workers.workers[worker].send(transmit),
             (None, Some(Shortage::AllHang(threads))) => {
                 format!("no thread to send from: {threads} calls timed out and do not return")
             }
             (None, Some(Shortage::System(error))) => format!("no thread to send from: {error}"),
             (None, None) => unreachable!("is_ready comes first"),
         };
-        let response = Err(TransportError::surely_not_sent(failure));
-        self.inbox.put(Message::Response { id: transmit.id, response, worker: None });
+        let error = TransportError::surely_not_sent(failure);
+        self.workers.inbox.put(Message::NotSent(transmit.id, error));
     }
 }
 

@@ -18,7 +18,7 @@ use crate::calls::{Call, DeleteError, Metrics};
 use crate::transports::BoxError;
 use crate::transports::client::BlockingProvider;
 use crate::transports::client::blocking::{
-    Inbox, KeysWanted, Message, Renewer, THREAD_PAUSE, Workers,
+    Inbox, KeysWanted, Machine, Message, Renewer, Shared, THREAD_PAUSE, Workers,
 };
 use crate::transports::clock::system_now;
 use crate::{Credentials, InvalidValue, Target, TransportError};
@@ -231,7 +231,7 @@ fn start(drive: impl FnOnce() + Send + 'static) -> Result<(), InvalidValue> {
 }
 
 /// Does the work of a client until it is closed and all calls have their results.
-fn drive<P, F, X>(mut steps: Steps, provider: P, send: F)
+fn drive<P, F, X>(steps: Steps, provider: P, send: F)
 where
     P: BlockingProvider,
     F: Fn(Request<Bytes>) -> Result<Response<Bytes>, X> + Send + Sync + 'static,
@@ -241,16 +241,21 @@ where
         let sent = catch_unwind(AssertUnwindSafe(|| send(request).map_err(Into::into)));
         sent.unwrap_or_else(|payload| Err::<Response<Bytes>, _>(panicked(&*payload)))
     };
+    let shared = Shared::new(steps);
+    let _ended = shared.when_over(drop);
     let inbox = Arc::new(Inbox::<String>::new());
     let mut renewer = Renewer::new(provider);
-    let mut workers = Workers::new(send, Arc::clone(&inbox));
+    let mut workers = Workers::new(send, system_now, &shared, &inbox);
     let waker = Waker::from(Arc::clone(&inbox));
     loop {
+        let mut state = shared.lock();
+        let (steps, idle) = state.parts();
         steps.take_orders(system_now(), &waker);
-        if steps.drain(system_now, &mut workers) {
+        if steps.drain(system_now, &mut workers.with(idle)) {
             renewer.ask(&inbox);
         }
         if steps.is_finished() {
+            drop(state);
             return workers.join_idle();
         }
         let longest = match steps.longest_wait(system_now().monotonic) {
@@ -258,14 +263,13 @@ where
             longest if workers.are_short() => longest.max(THREAD_PAUSE),
             longest => longest,
         };
-        for message in inbox.wait(KeysWanted::None, longest, &mut VecDeque::new(), &mut true) {
+        drop(state);
+        let messages = inbox.wait(KeysWanted::None, longest, &mut VecDeque::new(), &mut true);
+        let mut state = shared.lock();
+        let (steps, _) = state.parts();
+        for message in messages {
             match message {
-                Message::Response { id, response, worker } => {
-                    if let Some(worker) = worker {
-                        workers.is_free(worker);
-                    }
-                    steps.handle_response(system_now(), id, response);
-                }
+                Message::NotSent(id, error) => steps.handle_response(system_now(), id, Err(error)),
                 Message::Credentials(credentials) => {
                     renewer.has_ended();
                     steps.handle_credentials(system_now(), credentials);

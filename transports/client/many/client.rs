@@ -217,7 +217,7 @@ impl<P> ClientBuilder<Client, P> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
             InvalidValue::without_value("runtime", "must be a tokio runtime that this is called in")
         })?;
-        let send = move |transmit| transport.spawn(transmit);
+        let send = move |transmit| transport.send_transmit(transmit);
         let (client, driver) = self.with_transmits(send, tokio::time::sleep)?;
         runtime.spawn(driver);
         Ok(client)

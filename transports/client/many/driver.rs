@@ -10,6 +10,7 @@ use super::steps::Steps;
 use crate::TransportError;
 use crate::bulk::Transmit;
 use crate::transports::client::asynchronous::{Alarm, InFlight, Timer};
+use crate::transports::client::blocking::Machine;
 use crate::transports::client::credentials::AsyncProvider;
 use crate::transports::client::steps::Sender;
 

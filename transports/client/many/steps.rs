@@ -8,9 +8,10 @@ use bytes::Bytes;
 use http::Response;
 
 use super::shared::{Order, Shared, Slot};
-use crate::bulk::{Event, TransmitId};
+use crate::bulk::{Event, Transmit, TransmitId};
 use crate::calls::{CallId, Calls, DeleteError};
 use crate::transports::BoxError;
+use crate::transports::client::blocking::Machine;
 use crate::transports::client::steps::{LONGEST_WAIT, Sender};
 use crate::{Credentials, Now, TransportError};
 
@@ -128,18 +129,6 @@ impl Steps {
         self.calls.handle_timeout(now);
     }
 
-    pub(super) fn handle_response(
-        &mut self,
-        now: Now,
-        id: TransmitId,
-        response: Result<Response<Bytes>, TransportError>,
-    ) {
-        match response {
-            Ok(response) => self.calls.handle_response(now, id, &response),
-            Err(failure) => self.calls.handle_failure(now, id, failure),
-        }
-    }
-
     pub(super) fn handle_credentials(
         &mut self,
         now: Now,
@@ -152,6 +141,25 @@ impl Steps {
             }
             Err(error) => self.provider_error = Some(error.into()),
         }
+    }
+}
+
+impl Machine for Steps {
+    fn handle_response(
+        &mut self,
+        now: Now,
+        id: TransmitId,
+        response: Result<Response<Bytes>, TransportError>,
+    ) {
+        match response {
+            Ok(response) => self.calls.handle_response(now, id, &response),
+            Err(failure) => self.calls.handle_failure(now, id, failure),
+        }
+        self.give_results();
+    }
+
+    fn poll_transmit(&mut self, now: Now) -> Option<Transmit> {
+        self.calls.poll_transmit(now)
     }
 }
 
