@@ -137,6 +137,7 @@ mod tests {
             .region("cn-hangzhou")
             .account_id("1234567890123456")
             .bucket("examplebucket")
+            .index_name("vectorindex1")
             .build()
             .unwrap();
         let options = BulkOptions::new().max_attempts(1);
