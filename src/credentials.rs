@@ -72,7 +72,8 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] if one of them breaks its rule. The error never contains the secret.
+    /// [`InvalidValue`] if one of them breaks its rule. The error contains neither value, because
+    /// they may have been swapped.
     /// - `access_key_id`: printable ASCII without commas, not empty, and without spaces at the
     ///   ends;
     /// - `access_key_secret`: not empty, no control characters, and no white space at the ends. The
@@ -87,7 +88,8 @@ impl Credentials {
             // In the Authorization header, a comma ends the credential.
             let rule = "must be printable ASCII without commas and without spaces at the ends, \
                         at least one character";
-            return Err(InvalidValue::new("access key id", rule, id));
+            // Not the value: the id and the secret may have been swapped.
+            return Err(InvalidValue::without_value("access key id", rule));
         }
         if secret.is_empty()
             || secret.trim() != secret.as_str()

@@ -188,20 +188,23 @@ impl Faults {
 impl FromStr for Faults {
     type Err = InvalidValue;
 
-    /// Parses `name=probability`, joined by commas. The last one of the same name wins. Empty text
-    /// means no faults.
+    /// Parses `name=probability`, joined by commas. Empty text means no faults.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] with the field `faults` if a part has no `=`, `fault` if a name is unknown,
-    /// or `probability of {fault}` if that is not a number from 0 to 1.
+    /// [`InvalidValue`] with the field `faults` if a part has no `=` or repeats a name, `fault` if a
+    /// name is unknown, or `probability of {fault}` if that is not a number from 0 to 1.
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let pieces = text.split(',').map(str::trim).filter(|piece| !piece.is_empty());
+        let mut named = [false; Fault::COUNT];
         pieces.into_iter().try_fold(Self::none(), |faults, piece| {
             let (name, number) = piece.split_once('=').ok_or_else(|| {
                 InvalidValue::new("faults", "must be name=probability, joined by commas", piece)
             })?;
             let fault: Fault = name.trim().parse()?;
+            if std::mem::replace(&mut named[fault.index()], true) {
+                return Err(InvalidValue::new("faults", "must name each fault once", piece));
+            }
             let probability =
                 number.trim().parse().map_err(|_| invalid_probability(fault, number.trim()))?;
             faults.with(fault, probability)
@@ -249,6 +252,7 @@ mod tests {
     fn invalid_texts_are_rejected() {
         for (text, expected) in [
             ("lost", r#"faults must be name=probability, joined by commas, not "lost""#),
+            ("outage=0.1,outage=0.2", r#"faults must name each fault once, not "outage=0.2""#),
             ("page=", r#"probability of page must be a number from 0 to 1, not """#),
             ("page=1.5", r#"probability of page must be a number from 0 to 1, not "1.5""#),
             ("page=NaN", r#"probability of page must be a number from 0 to 1, not "NaN""#),

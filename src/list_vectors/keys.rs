@@ -98,6 +98,9 @@ pub struct KeyLister {
     trouble: Failures,
     /// The time until which the service asked not to send requests.
     held_until: Duration,
+    /// The minimum time between two requests, and the time of the next one.
+    spacing: Duration,
+    spaced_until: Duration,
     report: ListReport,
 }
 
@@ -135,7 +138,8 @@ impl KeyLister {
     /// A listing of the index of `target`.
     ///
     /// Uses the back-off, the attempts, the timeouts and the seed of `options`. Rate and
-    /// concurrency have no effect: one request per segment is in flight.
+    /// concurrency have no effect: one request per segment is in flight, and
+    /// [`max_requests_per_second`](Self::max_requests_per_second) limits their rate.
     ///
     /// # Errors
     ///
@@ -239,9 +243,28 @@ impl KeyLister {
             back_off: BackOff::new(options.back_off, options.seed.unwrap_or_default()),
             trouble: Failures::default(),
             held_until: Duration::ZERO,
+            spacing: Duration::ZERO,
+            spaced_until: Duration::ZERO,
             report: ListReport::default(),
             options,
         })
+    }
+
+    /// Sends at most this many requests per second, 0.001 to 1,000,000, evenly spaced: first ones
+    /// and repeated ones alike. Deletes that run at the same time are not counted: they have a
+    /// [maximum](crate::bulk::Adaptive::max_requests_per_second) of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] if it is out of its range.
+    pub fn max_requests_per_second(mut self, requests: f64) -> Result<Self, InvalidValue> {
+        if !(0.001..=1e6).contains(&requests) {
+            let rule = "must be 0.001 to 1000000";
+            let value = requests.to_string();
+            return Err(InvalidValue::new("maximum of requests per second", rule, &value));
+        }
+        self.spacing = Duration::from_secs_f64(requests.recip());
+        Ok(self)
     }
 
     /// Declares that [`ListEvent::CredentialsNeeded`] is followed by
@@ -257,7 +280,8 @@ impl KeyLister {
     pub fn poll_transmit(&mut self, now: Now) -> Option<ListTransmit> {
         self.observe(now);
         let (number, mut request) = loop {
-            self.next_due().filter(|&due| due <= self.now.monotonic)?;
+            self.next_turn().filter(|&due| due <= self.now.monotonic)?;
+            let is_spaced = self.spaced_until <= self.now.monotonic;
             let is_due =
                 |segment: &Segment| segment.due().is_some_and(|due| due <= self.now.monotonic);
             // The segment with the least progress, so that all end at about the same time.
@@ -265,6 +289,7 @@ impl KeyLister {
             let due = segments.filter(|(_, segment)| is_due(segment));
             let (number, segment) = due.min_by_key(|(_, segment)| segment.pages())?;
             match &mut self.work {
+                Work::Listing(_) if !is_spaced => return None,
                 Work::Listing(selection) => {
                     let index = u8::try_from(number).expect("16 segments at most");
                     let call = match &self.unproven {
@@ -284,6 +309,10 @@ impl KeyLister {
                         segment.end();
                         continue;
                     };
+                    // Only now, so that a lookup without more keys ends at once.
+                    if !is_spaced {
+                        return None;
+                    }
                     let call = GetVectors::new(&self.target, batch).expect("100 keys at most");
                     break (number, call.to_request());
                 }
@@ -294,6 +323,7 @@ impl KeyLister {
         let id = ListTransmitId(self.next_id);
         self.next_id += 1;
         self.report.requests += 1;
+        self.spaced_until = self.now.monotonic.saturating_add(self.spacing);
         trace::request(id.0, number);
         let attempt = InFlight {
             segment: number,
@@ -402,6 +432,11 @@ impl KeyLister {
 
     /// The earliest time of the next request, unless something else must happen first.
     fn next_due(&self) -> Option<Duration> {
+        Some(self.next_turn()?.max(self.spaced_until))
+    }
+
+    /// The same at any rate.
+    fn next_turn(&self) -> Option<Duration> {
         let is_first = !self.history.had_success || self.authority.is_on_trial();
         if self.stopped.is_some()
             || !self.authority.is_valid()

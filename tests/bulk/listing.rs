@@ -92,6 +92,51 @@ fn all_keys_are_listed_once_in_any_number_of_segments() {
 }
 
 #[test]
+fn requests_are_spaced_by_the_maximum_rate() {
+    let limited = |lister: KeyLister| lister.max_requests_per_second(10.0).unwrap();
+    let keys = (0..2000).map(|number| format!("doc-{number:05}"));
+    let lookup = KeyLister::lookup(&target(), credentials(), keys, 8, BulkOptions::new());
+    let selection = Selection::all().segments(4).unwrap();
+    // The world polls an ended lookup once more.
+    for (lister, more) in [(lister(selection), 0), (lookup.unwrap(), 1)] {
+        let mut world = World::new(limited(lister), holding(20_000));
+        world.run();
+        let requests = u32::try_from(world.lister.report().requests).unwrap();
+        assert!(requests >= 20, "{requests}");
+        // The first one is sent at once.
+        assert_eq!(world.passed, Duration::from_millis(100) * (requests - 1 + more));
+    }
+}
+
+#[test]
+fn a_lookup_at_a_maximum_rate_ends_with_its_last_response() {
+    let lookup = KeyLister::lookup(&target(), credentials(), ["doc-1"], 8, BulkOptions::new());
+    let mut lookup = lookup.unwrap().max_requests_per_second(0.001).unwrap();
+    let start = now(Duration::ZERO);
+    let transmit = lookup.poll_transmit(start).unwrap();
+    lookup.handle_response(start, transmit.id, &holding(0).handle(start, &transmit.request));
+    assert!(lookup.poll_transmit(start).is_none() && lookup.is_finished());
+}
+
+#[test]
+fn retries_are_spaced_by_the_maximum_rate() {
+    let lister = lister(Selection::all().segments(1).unwrap());
+    let mut world = World::new(lister.max_requests_per_second(0.1).unwrap(), holding(10));
+    world.emulator.fail_next(error(500, code::INTERNAL_ERROR), 0);
+    world.run();
+    assert_eq!((world.passed, world.keys.len()), (Duration::from_secs(10), 10));
+}
+
+#[test]
+fn a_maximum_rate_outside_of_its_range_is_an_error() {
+    for requests in [0.0, -1.0, 0.0009, 1_000_001.0, f64::NAN, f64::INFINITY] {
+        let error = lister(Selection::all()).max_requests_per_second(requests).unwrap_err();
+        assert_eq!(error.field(), "maximum of requests per second");
+        assert_eq!(error.rule(), "must be 0.001 to 1000000");
+    }
+}
+
+#[test]
 fn prefix_and_filter_select() {
     let mut emulator = holding(0);
     let vectors = (0..5000).map(|number| {

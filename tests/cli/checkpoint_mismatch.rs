@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::output_files::{delete, many};
 use crate::program::{
-    CREDENTIALS, File, REJECTED, Run, Service, USAGE, options_for, run_with_stdin,
+    CREDENTIALS, File, INCOMPLETE, Run, Service, USAGE, options_for, run_with_stdin,
 };
 
 /// Runs with the keys on stdin.
@@ -50,7 +50,7 @@ fn resume_with_changed_keys(
     let settled = u32::try_from(first.counts()[0]).unwrap();
     assert_eq!(
         (first.code, service.left()),
-        (REJECTED, 9000 - settled as usize),
+        (INCOMPLETE, 9000 - settled as usize),
         "{test}: {first:?}"
     );
     let saved = checkpoint.read();
@@ -213,7 +213,7 @@ fn a_checkpoint_of_another_target_is_rejected() {
     let checkpoint = File::none("another-target", "checkpoint");
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "-j", "1"];
     service.allow(2);
-    assert_eq!(delete(&service, &options).code, REJECTED);
+    assert_eq!(delete(&service, &options).code, INCOMPLETE);
     let (saved, requests) = (checkpoint.read(), service.requests());
     let other_service = Service::start();
     let run = delete(&other_service, &options);
@@ -240,7 +240,7 @@ fn a_file_that_is_not_a_checkpoint_is_not_changed() {
     let checkpoint = File::none("no-checkpoint", "checkpoint");
     let options = ["--keys-from", keys.path(), "--checkpoint", checkpoint.path(), "-j", "1"];
     service.allow(2);
-    assert_eq!(delete(&service, &options).code, REJECTED);
+    assert_eq!(delete(&service, &options).code, INCOMPLETE);
     let (saved, requests) = (checkpoint.read(), service.requests());
     let invalid = "is not a checkpoint of this program";
     let version =
@@ -250,6 +250,8 @@ fn a_file_that_is_not_a_checkpoint_is_not_changed() {
         ("nonsense", invalid),
         (&saved[..saved.len() / 2], invalid),
         (&saved.replace(r#""sha256":""#, r#""sha256":"x"#), invalid),
+        // More keys than were compared.
+        (&saved.replace(r#""prefix":"#, r#""prefix":9"#), invalid),
         (r#"{"version":1,"inputs":[]}"#, &version(1)),
         (&saved.replace(r#","version":2}"#, r#","version":3}"#), &version(3)),
     ] {

@@ -229,6 +229,7 @@ fn settings_missing_from_the_file_are_listed() {
             "  region             --region, OSS_REGION, region in [default] of FILE\n  \
              account id         --account-id, account-id in [default] of FILE\n  \
              credentials        --credential-process, OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, \
+             ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, \
              access-key-id and access-key-secret in [default] of FILE\n",
         ),
         (
@@ -315,7 +316,7 @@ fn invalid_file_is_reported_by_line_without_its_text() {
         (
             format!("[default]\n{pair}mode=Other"),
             &[],
-            format!("mode in [default] of FILE, line 4: {modes}"),
+            format!("mode in [default] of FILE, line 4: {modes}, not \"Other\""),
         ),
         (format!("[default]\n{pair}mode=External\nprocess-command='{WRONG_SECRET}"), &[], {
             "process-command in [default] of FILE, line 5: must be a program and its arguments, with every quote closed"

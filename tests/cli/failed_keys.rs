@@ -101,6 +101,64 @@ fn files_changed_during_the_run_are_reported() {
     }
 }
 
+/// Later lines must neither hide the change nor be written after a gap of zeros.
+#[cfg(unix)]
+#[test]
+fn changes_between_two_writes_are_reported() {
+    type Change = fn(&str);
+    let append = |path: &str| {
+        fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"x\n").unwrap();
+    };
+    let changes: [(Change, u64, &str); 3] = [
+        (|path| fs::write(path, "").unwrap(), 1, "its size was "),
+        (append, 1, "its size was "),
+        // Before the first line.
+        (|path| fs::remove_file(path).unwrap(), 0, "it was removed or renamed"),
+    ];
+    for (change, least, reason) in changes {
+        let (_, keys) = many("between-writes", 20_000);
+        let deleted = File::none("between-writes", "jsonl");
+        let path = deleted.path().to_owned();
+        let mut change = Some(change);
+        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |_| {
+            if fs::metadata(&path).is_ok_and(|file| file.len() >= least)
+                && let Some(change) = change.take()
+            {
+                change(&path);
+            }
+            Deleted::new("id").to_response()
+        });
+        let url = server.as_ref().unwrap().url();
+        let options = ["--keys-from", keys.path(), "--deleted-keys", deleted.path(), "--force"];
+        let place = PLACE.into_iter().chain(["--index-name", "vectorindex1", "--endpoint", &url]);
+        let run = run(place.chain(options).chain(["-j", "1"]), &CREDENTIALS);
+        let expected = format!(
+            "error: --deleted-keys {}: cannot be written: the file changed while the run wrote to it: {reason}",
+            deleted.path()
+        );
+        assert!(run.code != Some(0) && run.stderr.contains(&expected), "{reason}: {run:?}");
+        assert!(run.stderr.contains(" with another --deleted-keys, and "), "{run:?}");
+        assert!(!deleted.exists() || !deleted.read().contains('\0'), "{reason}");
+    }
+}
+
+/// A file without lines is checked at the end, too.
+#[cfg(unix)]
+#[test]
+fn a_removed_file_without_lines_is_reported() {
+    let failed = File::none("removed-empty", "jsonl");
+    let path = failed.path().to_owned();
+    let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |_| {
+        fs::remove_file(&path).unwrap();
+        Deleted::new("id").to_response()
+    });
+    let url = server.as_ref().unwrap().url();
+    let options = ["--keys", "doc-001", "--failed-keys", failed.path(), "--force"];
+    let place = PLACE.into_iter().chain(["--index-name", "vectorindex1", "--endpoint", &url]);
+    let run = run(place.chain(options), &CREDENTIALS);
+    assert!(run.code == USAGE && run.stderr.contains("it was removed or renamed"), "{run:?}");
+}
+
 #[test]
 fn a_resumed_run_truncates_only_its_own_lines() {
     let (service, keys) = many("cuts-off", 3000);

@@ -88,6 +88,57 @@ fn the_summary_reports_the_last_listing() {
     assert_eq!((again.code, again.stdout.as_str()), (Some(0), expected), "{again:?}");
 }
 
+/// The last pass is the verification.
+#[test]
+fn the_summary_reports_how_a_listing_was_verified() {
+    let service = documents(30);
+    let url = service.url();
+    let options = ["--index-name", "vectorindex1", "--endpoint", &url, "--force", "--verify"];
+    let text = |prefix: &'static str| {
+        run(PLACE.into_iter().chain(options).chain(["--prefix", prefix]), &CREDENTIALS)
+    };
+    let listed = text("doc-1#");
+    let expected = "; verified: the last pass listed the index and found no key (";
+    assert!(listed.code == Some(0) && listed.stdout.contains(expected), "{listed:?}");
+    let json = with(&service, &["--prefix", "doc-2#", "--force", "--verify"]);
+    assert_eq!(json.json()["verified"], json!({"by": "listing", "present": 0}), "{json:?}");
+}
+
+/// One pass deletes, but only another listing shows that nothing is left.
+#[test]
+fn one_pass_proves_nothing_without_another_listing() {
+    let service = documents(30);
+    let unproven = with(&service, &["--prefix", "doc-1#", "--force", "--passes", "1"]);
+    assert_eq!((unproven.code, service.left()), (Some(4), 20), "{unproven:?}");
+    assert_eq!(
+        unproven.stderr,
+        "error: the only pass deleted all keys that it found, but no pass proves that none is left\n\
+         help: run the same command again, with --verify, or --passes 2 or more\n"
+    );
+    let url = service.url();
+    let options = ["--index-name", "vectorindex1", "--endpoint", &url, "--force", "--verify"];
+    let more = ["--prefix", "doc-2#", "--passes", "1"];
+    let verified = run(PLACE.into_iter().chain(options).chain(more), &CREDENTIALS);
+    let expected = "; verified: the index was listed again, none still there (";
+    assert!(verified.code == Some(0) && verified.stdout.contains(expected), "{verified:?}");
+}
+
+/// The lower bound of the time, never an upper one.
+#[test]
+fn listings_and_lookups_keep_the_maximum_rate() {
+    let service = documents(3000);
+    let begun = std::time::Instant::now();
+    let run = with(&service, &["--all", "--dry-run", "--segments", "1", "--max-qps", "4"]);
+    assert_eq!((run.code, service.requests()), (Some(0), 3), "{run:?}");
+    assert!(begun.elapsed() >= Duration::from_millis(500), "three requests, 250 ms apart");
+    let keys: Vec<String> = (0..250).map(|number| format!("doc-{number}")).collect();
+    let keys = keys.join(",");
+    let begun = std::time::Instant::now();
+    let run = with(&service, &["--keys", &keys, "--force", "--verify", "--max-qps", "4"]);
+    assert_eq!((run.code, service.requests()), (Some(0), 3 + 1 + 3), "{run:?}");
+    assert!(begun.elapsed() >= Duration::from_millis(500), "three look-ups, 250 ms apart");
+}
+
 #[test]
 fn a_dry_run_counts_and_deletes_nothing() {
     for transport in TRANSPORTS {

@@ -6,13 +6,14 @@ use std::process::Stdio;
 
 use http::StatusCode;
 use oss_delete_vectors::emulator::RateLimit;
+use oss_delete_vectors::transports::Server;
 use oss_delete_vectors::{ServiceError, code};
 
 use crate::canary::WRONG_SECRET;
 use crate::output_files::{delete as delete_keys, many};
 use crate::program::{
-    CREDENTIALS, ClosedPort, PLACE, REJECTED, Run, Service, TRANSPORTS, UNREACHABLE, checked,
-    command, run,
+    CREDENTIALS, ClosedPort, INCOMPLETE, PLACE, REJECTED, Run, Service, TRANSPORTS, UNREACHABLE,
+    checked, command, run,
 };
 
 const KEYS: [&str; 4] =
@@ -125,12 +126,13 @@ fn unconfirmed_after_a_5xx() {
             ),
             &CREDENTIALS,
         );
-        assert_eq!((run.code, run.counts()), (REJECTED, [0, 0, 3, 0, 1, 1]), "{run:?}");
+        assert_eq!((run.code, run.counts()), (INCOMPLETE, [0, 0, 3, 0, 1, 1]), "{run:?}");
         let request_id = format!("{:024X}", service.emulator().requests());
         assert_eq!(
             run.stderr,
             format!(
-                "note: 3 keys may have been deleted, despite the errors\n\
+                "error: not deleted, or not confirmed: 3 keys: 3 unconfirmed\n\
+                 note: 3 keys may have been deleted, despite the errors\n\
                  note: keys that were not deleted, by their last error:\n\
                  \x20 3 keys: 500 InternalError: broken (request id {request_id})\n\
                  help: send them again: deleting a key twice is harmless\n"
@@ -196,7 +198,7 @@ fn unconfirmed_without_a_response() {
             let run = run(arguments(url, &options), &CREDENTIALS);
             assert_eq!(
                 (run.code, run.counts()),
-                (UNREACHABLE, [0, 0, 3, 0, 1, 1]),
+                (INCOMPLETE, [0, 0, 3, 0, 1, 1]),
                 "{transport} {run:?}"
             );
             assert!(
@@ -204,11 +206,69 @@ fn unconfirmed_without_a_response() {
                 "{run:?}"
             );
             assert!(
-                run.stderr.starts_with("note: 3 keys may have been deleted, despite the errors\n"),
+                run.stderr.contains("note: 3 keys may have been deleted, despite the errors\n"),
                 "{run:?}"
             );
         }
     }
+}
+
+/// A key without a deletion and without a doubt has the code of its error.
+#[test]
+fn the_code_of_failed_keys_is_that_of_their_errors() {
+    let page = |status: u16, request_id: Option<&str>| {
+        let page = http::Response::builder().status(status).header("content-type", "text/html");
+        let page = match request_id {
+            Some(id) => page.header("x-oss-request-id", id),
+            None => page,
+        };
+        page.body(bytes::Bytes::from_static(b"<html>a gateway</html>")).unwrap()
+    };
+    let denied = ServiceError::new(StatusCode::FORBIDDEN, code::ACCESS_DENIED, "no");
+    for (response, code, counts) in [
+        // May have been forwarded.
+        (page(502, None), INCOMPLETE, [0, 0, 3, 0]),
+        (page(500, Some("id")), INCOMPLETE, [0, 0, 3, 0]),
+        (page(404, None), INCOMPLETE, [0, 0, 3, 0]),
+        (denied.to_response(), REJECTED, [0, 3, 0, 0]),
+    ] {
+        let status = response.status();
+        let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), move |_| response.clone());
+        let url = server.as_ref().unwrap().url();
+        let options = ["--output-format", "json", "--max-attempts", "1"];
+        let run = run(arguments(&url, &options), &CREDENTIALS);
+        assert_eq!((run.code, &run.counts()[..4]), (code, &counts[..]), "{status}: {run:?}");
+        assert!(run.stderr.starts_with("error: "), "{run:?}");
+    }
+}
+
+/// A deletion beside the failures: some vectors are not deleted.
+#[test]
+fn a_run_that_deleted_and_stopped_is_incomplete() {
+    let (service, keys) = many("deleted-and-stopped", 3000);
+    service.allow(2);
+    let run = delete_keys(&service, &["--keys-from", keys.path(), "-j", "1"]);
+    assert_eq!((run.code, &run.json()["error"]["code"]), (INCOMPLETE, &"AccessDenied".into()));
+    assert!(run.counts()[0] > 0, "{run:?}");
+}
+
+/// The line of the error comes first, then the reason, then the advice.
+#[test]
+fn failures_of_single_keys_end_with_an_error_and_help() {
+    let port = ClosedPort::new();
+    let run = run(arguments(&port.url(), &["--max-attempts", "1"]), &CREDENTIALS);
+    assert_eq!(run.code, UNREACHABLE, "{run:?}");
+    let mut lines = run.stderr.lines();
+    assert!(lines.next().unwrap().starts_with("error: "), "{run:?}");
+    assert_eq!(lines.last(), Some("help: check the region, the endpoint and the network"));
+
+    let service = Service::start();
+    let url = service.url();
+    let options = ["--keys", "doc-001", "--index-name", "x y", "--force", "--endpoint", &url];
+    let invalid = crate::program::run(PLACE.into_iter().chain(options), &CREDENTIALS);
+    assert_eq!(invalid.code, REJECTED, "{invalid:?}");
+    assert!(invalid.stderr.starts_with("error: "), "{invalid:?}");
+    assert!(invalid.stderr.contains("not \"x y\""), "{invalid:?}");
 }
 
 fn listen() -> TcpListener {

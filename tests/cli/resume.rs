@@ -40,7 +40,7 @@ fn the_same_command_resumes_the_run() {
         let first = delete(&service, &options);
         assert_eq!(
             (first.code, &first.json()["error"]["code"]),
-            (REJECTED, &"AccessDenied".into()),
+            (INCOMPLETE, &"AccessDenied".into()),
             "{first:?}"
         );
         assert_eq!(first.json()["input_complete"], first.json()["keys_read"] == 5000, "{first:?}");

@@ -43,11 +43,12 @@ fn missing_settings_are_listed_with_their_sources() {
             nothing.stderr,
             "error: settings are missing; each was looked for in this order:\n\
              \x20 index name         --index-name\n\
-             \x20 keys               --keys, --keys-from\n\
+             \x20 keys               --keys, --keys-from, --prefix, --filter, --all\n\
              \x20 region             --region, OSS_REGION, region in [default] of ~/.ossutilconfig\n\
              \x20 account id         --account-id, account-id in [default] of ~/.ossutilconfig\n\
              \x20 bucket             --bucket\n\
              \x20 credentials        --credential-process, OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, \
+             ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, \
              access-key-id and access-key-secret in [default] of ~/.ossutilconfig\n\
              \n\
              For more information, try '--help'.\n",
@@ -227,7 +228,7 @@ fn invalid_setting_is_reported_with_origin_and_rule() {
             "--access-key-secret",
             Some("x"),
             &[id, secret],
-            "unexpected argument '--access-key-secret'",
+            "--access-key-secret: is not an option of this program\nhelp: the AccessKey comes from ",
         ),
     ] {
         let stderr = rejected(&service, &[(option, value)], environment);
@@ -235,6 +236,71 @@ fn invalid_setting_is_reported_with_origin_and_rule() {
             stderr.starts_with("error: ") && stderr.contains(expected),
             "{option} {value:?}: {stderr}"
         );
+    }
+}
+
+#[test]
+fn what_users_of_ossutil_type_gets_an_advice() {
+    let service = Service::start();
+    for (arguments, expected) in [
+        (
+            &["-i", SECRET][..],
+            "-i: is not an option of this program\nhelp: the AccessKey comes from ",
+        ),
+        (&["--sts-token=x"], "--sts-token: is not an option of this program\nhelp: the AccessKey "),
+        (&["-y"], "-y: is not an option of this program\nhelp: use --force\n"),
+        (
+            &["--loglevel", "debug"],
+            "--loglevel: is not an option of this program\nhelp: use --verb",
+        ),
+        (
+            &["vectors-api", "delete-vectors"],
+            "vectors-api: is not an argument of this program\nhelp: leave out the command",
+        ),
+        (&["--max-qps", "-1"], "--max-qps: must be 0.001 to 1000000, not \"-1\"\n"),
+        (&["--passes", "-1"], "--passes: must be 1 to 1000, not \"-1\"\n"),
+        (&["--give-up-after", "-1"], "--give-up-after: must be a whole number of seconds, "),
+    ] {
+        let run = run(arguments.iter().copied().chain(PLACE), &CREDENTIALS);
+        assert_eq!((run.code, run.stdout.as_str()), (USAGE, ""), "{run:?}");
+        assert!(run.stderr.starts_with(&format!("error: {expected}")), "{arguments:?}: {run:?}");
+    }
+    assert_eq!(service.requests(), 0);
+}
+
+/// The id and the secret may have been swapped.
+#[test]
+fn an_invalid_access_key_id_is_not_printed() {
+    let service = Service::start();
+    for name in ["OSS_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_ID"] {
+        let secret = name.replace("_ID", "_SECRET");
+        let value = format!("{SECRET}\n");
+        let stderr = rejected(&service, &[], &[(name, &value), (&secret, "id")]);
+        let expected =
+            format!("error: {name}: must be printable ASCII without commas and without ");
+        assert!(stderr.starts_with(&expected) && !stderr.contains(SECRET), "{stderr}");
+    }
+}
+
+/// A file of objects is a common mistake, and may be long.
+#[test]
+fn long_json_of_objects_gets_a_short_error() {
+    let service = Service::start();
+    let objects: Vec<String> =
+        (0..20_000).map(|n| format!(r#"{{"key":"doc-{n:05}","n":1}}"#)).collect();
+    let file = File::new("objects", "json", format!("[{}]", objects.join(",")));
+    let stderr = rejected(&service, &[("--keys", Some(&file.argument()))], &CREDENTIALS);
+    let expected = format!(
+        "error: --keys {}: [0]: must be a string, not {{\"key\":\"doc-00000\",\"n\":1}}\n\
+         help: jq -r '.[].key' prints the keys, and --keys-from - reads them\n",
+        file.argument()
+    );
+    assert_eq!(stderr, expected);
+    let long = "x".repeat(20_000);
+    for option in ["--concurrency", "--transport", "--prefix"] {
+        let changes = [(option, Some(long.as_str())), ("--keys", None)];
+        let stderr = rejected(&service, &changes, &CREDENTIALS);
+        assert!(stderr.len() < 400 && stderr.contains("xxx…"), "{stderr}");
     }
 }
 
@@ -266,7 +332,7 @@ fn invalid_keys_are_rejected_with_reason_and_position() {
             r#""doc-001""#,
             "invalid type: string \"doc-001\", expected a sequence at line 1 column 9",
         ),
-        (r#"["doc-001",2]"#, "invalid type: integer `2`, expected a string at line 1 column 12"),
+        (r#"["doc-001",2]"#, "--keys: [1]: must be a string, not 2\n"),
         (r#"["doc-001"] x"#, "trailing characters at line 1 column 13"),
         (r#"["\ud800"]"#, "at line 1 column"),
         (r#"{"keys":["doc-001"]}"#, "invalid type: map, expected a sequence"),

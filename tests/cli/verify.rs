@@ -56,7 +56,7 @@ fn deleted_keys_are_verified() {
         let options = ["--keys-from", keys.path(), "--verify", "--transport", transport];
         let run = with(&service.url(), &options);
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
-        let expected = json!({"keys": 1300, "present": 0, "confirmed": 0});
+        let expected = json!({"by": "look-up", "keys": 1300, "present": 0, "confirmed": 0});
         assert_eq!(run.json()["verified"], expected);
     }
 }
@@ -119,7 +119,8 @@ fn unconfirmed_keys_that_do_not_exist_are_confirmed() {
         let options: Vec<&str> = options.into_iter().chain(more).collect();
         let run = with(&service.url(), &options);
         assert_eq!((run.code, &run.json()["unconfirmed"]), (Some(code), &json!(10)), "{run:?}");
-        let expected = json!({"keys": 10, "present": 10 - deleted, "confirmed": deleted});
+        let expected =
+            json!({"by": "look-up", "keys": 10, "present": 10 - deleted, "confirmed": deleted});
         assert_eq!(run.json()["verified"], expected);
         // Only remaining keys are left in the file.
         let expected: BTreeMap<_, _> = [("present".to_owned(), 10 - deleted)]
@@ -142,7 +143,10 @@ fn a_key_given_twice_is_looked_up_once() {
         let options = ["--keys-from", keys.path(), "--verify", "--max-attempts", "1"];
         let run = with(&service.url(), &[&options[..], &["--transport", transport]].concat());
         assert_eq!(run.counts()[2..], [10, 0, 10, 1], "{run:?}");
-        assert_eq!(run.json()["verified"], json!({"keys": 10, "present": 3, "confirmed": 7}));
+        assert_eq!(
+            run.json()["verified"],
+            json!({"by": "look-up", "keys": 10, "present": 3, "confirmed": 7})
+        );
     }
 }
 
@@ -154,7 +158,10 @@ fn rejected_keys_are_not_looked_up() {
     let options = ["--keys-from", keys.path(), "--verify", "--failed-keys", failed.path()];
     let run = with(&service.url(), &options);
     assert_eq!((run.code, service.left()), (Some(4), 2), "{run:?}");
-    assert_eq!(run.json()["verified"], json!({"keys": 998, "present": 0, "confirmed": 0}));
+    assert_eq!(
+        run.json()["verified"],
+        json!({"by": "look-up", "keys": 998, "present": 0, "confirmed": 0})
+    );
     assert_eq!(outcomes(&failed), BTreeMap::from([("rejected".to_owned(), 2)]));
 }
 

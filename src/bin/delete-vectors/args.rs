@@ -241,39 +241,39 @@ pub(crate) struct How {
     pub(crate) verify: bool,
 
     /// Sign the dry run for this Unix time instead of now
-    #[arg(long, value_name = "UNIX", requires = "dry_run", value_parser = unix_time)]
+    #[arg(long, value_name = "UNIX", requires = "dry_run", allow_negative_numbers = true, value_parser = unix_time)]
     pub(crate) signing_time: Option<u64>,
 
     /// Maximum number of requests in flight
-    #[arg(long, short = 'j', visible_alias = "job", value_name = "N", default_value = "16", value_parser = concurrency)]
+    #[arg(long, short = 'j', visible_alias = "job", value_name = "N", default_value = "16", allow_negative_numbers = true, value_parser = concurrency)]
     pub(crate) concurrency: usize,
 
-    /// Maximum requests per second; the rate also adapts to the service's limits
-    #[arg(long, value_name = "N", value_parser = requests_a_second)]
+    /// Maximum requests per second, for deletes and for listings each
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = requests_a_second)]
     pub(crate) max_qps: Option<f64>,
 
-    /// Maximum keys per second
-    #[arg(long, value_name = "N", value_parser = keys_a_second)]
+    /// Maximum keys to delete per second
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = keys_a_second)]
     pub(crate) max_keys_per_second: Option<f64>,
 
     /// Maximum attempts for each batch of keys; default: 10
-    #[arg(long, value_name = "N", value_parser = attempts)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = attempts)]
     pub(crate) max_attempts: Option<u32>,
 
     /// The same, counted without the first attempt.
-    #[arg(long, value_name = "N", value_parser = retries, conflicts_with = "max_attempts", hide = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = retries, conflicts_with = "max_attempts", hide = true)]
     pub(crate) retry_times: Option<u32>,
 
     /// Stop after an outage of this length, such as 90, 30m, 2h or 1d; default: never
-    #[arg(long, visible_alias = "outage-timeout", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, visible_alias = "outage-timeout", value_name = "DURATION", allow_negative_numbers = true, value_parser = duration)]
     pub(crate) give_up_after: Option<Duration>,
 
     /// Timeout of each request; default: 60
-    #[arg(long, visible_alias = "read-timeout", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, visible_alias = "read-timeout", value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
 
     /// Time to connect; default: 10
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) connect_timeout: Option<Duration>,
 
     /// HTTP client

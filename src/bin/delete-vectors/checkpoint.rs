@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use self::disk::Disk;
 pub(crate) use self::disk::{FileSystem, sync_folder_of};
 use crate::errors::Errors;
-use crate::fingerprint::Mark;
+use crate::fingerprint::{Mark, end_of};
 
 /// The content of a checkpoint file.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,7 +95,7 @@ impl Saved {
                 bytes: file.get("bytes")?.as_u64()?,
             })),
         };
-        Some(Self {
+        let saved = Self {
             run: value.get("run")?.to_string().parse().ok()?,
             keys: Mark::from_json(value.get("keys")?)?,
             options: value.get("options")?.as_str()?.to_owned(),
@@ -106,7 +106,9 @@ impl Saved {
             elapsed: Duration::try_from_secs_f64(value.get("elapsed_seconds")?.as_f64()?)
                 .ok()
                 .filter(|&time| time <= LONGEST)?,
-        })
+        };
+        // Otherwise keys would count as settled that were not compared.
+        (end_of(saved.run.settled()) <= saved.keys.position).then_some(saved)
     }
 }
 

@@ -25,9 +25,10 @@ pub(crate) use self::error::ConfigError;
 use self::file::{ConfigFile, FileProfile, HOME, Named};
 use self::setting::{Lookup, Setting};
 use crate::args::{Args, How, Who, retries, seconds};
+use crate::usage_error::quoted;
 
 const INDEX_NAME: Setting = Setting::new("index name").option("--index-name");
-const KEYS: Setting = Setting::new("keys").option("--keys, --keys-from");
+const KEYS: Setting = Setting::new("keys").option("--keys, --keys-from, --prefix, --filter, --all");
 const REGION: Setting = Setting::new("region")
     .option("--region")
     .variable("OSS_REGION")
@@ -112,7 +113,7 @@ impl Config {
             Some(style) => {
                 return Err(ConfigError::Rule {
                     origin: lookup.origin(ADDRESSING_STYLE.name).unwrap_or_default().to_owned(),
-                    rule: format!("must be path or virtual, not {style:?}"),
+                    rule: format!("must be path or virtual, not {}", quoted(style)),
                 });
             }
         };
@@ -191,7 +192,7 @@ fn number<T>(
     let Some(text) = lookup.in_profile(setting) else { return Ok(None) };
     parse(&text).map(Some).map_err(|rule| ConfigError::Rule {
         origin: lookup.origin(setting.name).unwrap_or_default().to_owned(),
-        rule: format!("{rule}, not {text:?}"),
+        rule: format!("{rule}, not {}", quoted(&text)),
     })
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use oss_delete_vectors::AttemptError;
+use oss_delete_vectors::{AttemptError, Target, code};
 use serde_json::{Value, json};
 
-use crate::text::count;
+use crate::text::{count, printable};
 
 /// The maximum number of distinct kinds, because a server may send any number of error codes.
 const MAX_KINDS: usize = 100;
@@ -14,6 +14,8 @@ const MAX_KINDS: usize = 100;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Errors {
     kinds: BTreeMap<Kind, Seen>,
+    /// The latest error of this run.
+    last: Option<AttemptError>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +42,7 @@ impl Errors {
         if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
             kind = Kind { status: None, code: Some("(others)".to_owned()) };
         }
+        self.last = Some(error.clone());
         let met = Seen {
             keys: keys as u64,
             message: error.message().into_owned(),
@@ -50,12 +53,29 @@ impl Errors {
         self.kinds.insert(kind, Seen { keys: keys.saturating_add(met.keys), ..met });
     }
 
-    /// Whether all of them are responses of the service, or none. `None` if they differ, or if
+    /// Whether all of them are responses of the service, or none is. `None` if they differ, or if
     /// there are none.
-    pub(crate) fn have_response(&self) -> Option<bool> {
-        let mut kinds = self.kinds.keys().map(|kind| kind.status.is_some());
+    pub(crate) fn are_of_service(&self) -> Option<bool> {
+        // A page of a gateway has a status, but neither a code nor a request id.
+        let is_of_service = |(kind, seen): (&Kind, &Seen)| {
+            let is_named =
+                kind.code.as_deref().is_some_and(|code| code != code::BAD_ERROR_RESPONSE);
+            kind.status.is_some() && (is_named || seen.request_id.is_some())
+        };
+        let mut kinds = self.kinds.iter().map(is_of_service);
         let first = kinds.next()?;
         kinds.all(|kind| kind == first).then_some(first)
+    }
+
+    /// The advice, if all keys failed for one reason, and sending them again is not enough.
+    pub(crate) fn advice(&self, target: &Target) -> Option<String> {
+        let error = self.last.as_ref()?;
+        let is_from_oss = !matches!(error, AttemptError::Service(error) if !error.is_from_oss());
+        if is_from_oss && error.may_have_deleted() {
+            return None;
+        }
+        let advice = error.advice(target).filter(|_| self.kinds.len() == 1)?;
+        Some(advice.into_owned())
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -80,7 +100,7 @@ impl Errors {
             };
             Some((Kind { status, code: text(kind.get("code")?) }, met))
         });
-        Some(Self { kinds: kinds.collect::<Option<_>>()? })
+        Some(Self { kinds: kinds.collect::<Option<_>>()?, last: None })
     }
 
     /// A line for each kind.
@@ -95,7 +115,7 @@ impl Errors {
                 count(*keys, "key"),
                 status.unwrap_or_default(),
                 code.unwrap_or_default(),
-                message.escape_debug(),
+                printable(message),
                 request_id.unwrap_or_default(),
             )
         })
@@ -117,6 +137,7 @@ mod tests {
             .region("cn-hangzhou")
             .account_id("1234567890123456")
             .bucket("examplebucket")
+            .index_name("vectorindex1")
             .build()
             .unwrap();
         let options = BulkOptions::new().max_attempts(1);

@@ -23,8 +23,8 @@ pub(crate) enum Exit {
 pub(crate) const CODES: &[(&str, &str)] = &[
     ("0", "all vectors are deleted or did not exist"),
     ("1", "a parameter, the configuration or a local file is wrong"),
-    ("2", "the service rejected the request"),
-    ("3", "the service was not reached, or the response is not from it"),
+    ("2", "the service rejected the request, and nothing was deleted"),
+    ("3", "nothing was deleted: the service was not reached, or the response is not from it"),
     ("4", "some vectors are not deleted, or the deletion was not confirmed"),
     ("5", "interrupted, or not confirmed at the prompt"),
 ];

@@ -4,6 +4,8 @@
 //! A file belongs to one run, whose id is in each line. A new run accepts only an empty file, so
 //! that all lines of a file have the same run.
 
+mod guarded;
+
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -15,8 +17,8 @@ use oss_delete_vectors::bulk::FailedKeys;
 use oss_delete_vectors::{Key, KeyBatch};
 use serde_json::Value;
 
+use self::guarded::Guarded;
 use crate::checkpoint::{Covered, sync_folder_of, temporary};
-use crate::key_lines::check_written;
 use crate::lock;
 use crate::text::{json_line, rfc3339};
 
@@ -30,7 +32,7 @@ pub(crate) struct FailedKeysFile {
     /// The option that gives the file.
     option: &'static str,
     path: PathBuf,
-    file: BufWriter<File>,
+    file: BufWriter<Guarded>,
     /// The run that writes it.
     run: String,
     /// The length, including buffered lines.
@@ -39,8 +41,6 @@ pub(crate) struct FailedKeysFile {
     is_dirty: bool,
     /// Whether this run created the file.
     is_new: bool,
-    /// Whether it is on a disk.
-    is_file: bool,
     /// The first write error. It is final, because lines are missing from the file even if later
     /// writes would succeed.
     broken: Option<FailedKeysError>,
@@ -67,7 +67,7 @@ impl FailedKeysFile {
     ) -> Result<Self, FailedKeysError> {
         let Covered { run, bytes } = covered;
         let mut file = Self::open(option, path, run.clone())?;
-        if !file.is_file {
+        if !file.is_file() {
             return Ok(file);
         }
         if file.bytes < *bytes {
@@ -86,10 +86,7 @@ impl FailedKeysFile {
             );
             return Err(file.error(reason));
         }
-        let cut = |file: &mut File| {
-            file.set_len(*bytes).and_then(|()| file.seek(SeekFrom::Start(*bytes)))
-        };
-        cut(file.file.get_mut()).map_err(|error| file.error(error))?;
+        file.file.get_mut().truncate(*bytes).map_err(|error| file.error(error))?;
         file.bytes = *bytes;
         Ok(file)
     }
@@ -124,7 +121,9 @@ impl FailedKeysFile {
     fn open(option: &'static str, path: &Path, run: String) -> Result<Self, FailedKeysError> {
         let opened = || {
             let mut options = OpenOptions::new();
-            options.write(true);
+            // So that no gap of zeros can arise if another process truncates the file. Elsewhere a
+            // file that is only appended to cannot be truncated.
+            options.write(true).append(cfg!(unix));
             let (file, is_new) = match options.clone().create_new(true).open(path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     (options.create(true).open(path)?, false)
@@ -146,12 +145,11 @@ impl FailedKeysFile {
         let file = Self {
             option,
             path: path.to_owned(),
-            file: BufWriter::new(file),
+            file: BufWriter::new(Guarded::new(option, path, file, is_file.then_some(bytes))),
             run,
             bytes,
             is_dirty: false,
             is_new,
-            is_file,
             broken: None,
         };
         // Its lines are synced every second, which has no use if its name is lost in a crash.
@@ -167,6 +165,11 @@ impl FailedKeysFile {
         if self.is_new && self.bytes == 0 {
             let _ = fs::remove_file(&self.path);
         }
+    }
+
+    /// Whether it is on a disk.
+    fn is_file(&self) -> bool {
+        self.file.get_ref().size().is_some()
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -238,7 +241,7 @@ impl FailedKeysFile {
     pub(crate) fn drop_unconfirmed(&mut self) -> Result<(), FailedKeysError> {
         let flushed = self.file.flush();
         self.check(flushed)?;
-        if !self.is_file {
+        if !self.is_file() {
             return Ok(());
         }
         let rewritten = self.rewrite();
@@ -251,6 +254,7 @@ impl FailedKeysFile {
 
     /// Returns the new length.
     fn rewrite(&mut self) -> io::Result<u64> {
+        self.file.get_ref().check()?;
         let beside = temporary(&self.path);
         let mut rest = BufWriter::new(File::create(&beside)?);
         for line in BufReader::new(File::open(&self.path)?).split(b'\n') {
@@ -265,10 +269,9 @@ impl FailedKeysFile {
         rest.flush()?;
         rest.get_ref().sync_all()?;
         let file = self.file.get_mut();
-        file.set_len(0)?;
-        file.seek(SeekFrom::Start(0))?;
+        file.truncate(0)?;
         let bytes = io::copy(&mut File::open(&beside)?, file)?;
-        file.sync_all()?;
+        file.sync()?;
         fs::remove_file(&beside)?;
         Ok(bytes)
     }
@@ -276,24 +279,12 @@ impl FailedKeysFile {
     /// Returns when all lines are on disk, in the file of this name.
     pub(crate) fn sync(&mut self) -> Result<(), FailedKeysError> {
         if self.is_dirty {
-            let synced = self
-                .file
-                .flush()
-                .and_then(|()| if self.is_file { self.file.get_ref().sync_data() } else { Ok(()) });
+            let synced = self.file.flush().and_then(|()| self.file.get_ref().sync());
             self.check(synced)?;
             self.is_dirty = false;
         }
-        // A file that was removed or replaced has lost its lines. Without lines, nothing is lost.
-        if self.is_file && self.bytes > 0 {
-            let found = check_written(self.file.get_ref(), &self.path, self.bytes);
-            let help = "to list all keys again, run the same command with another --failed-keys";
-            self.check(found.map_err(|error| {
-                io::Error::other(format!(
-                    "the file changed while the run wrote to it: {error}\nhelp: {help}"
-                ))
-            }))?;
-        }
-        self.check(Ok(()))
+        let found = self.file.get_ref().check();
+        self.check(found)
     }
 
     /// The part of the file that a checkpoint covers if it is written now.

@@ -3,12 +3,14 @@
 //! A key may be any text, and deleting a key that does not exist is not an error. So ambiguous
 //! input is rejected, with both readings.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use oss_delete_vectors::Key;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::text::json_line;
+use crate::usage_error::{quoted, shortened};
 
 /// Parses `doc-001,doc-002` or `["doc-001","doc-002"]`.
 pub(crate) fn parse(text: &str) -> Result<Vec<String>, String> {
@@ -17,12 +19,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<String>, String> {
         Ok(keys) => keys,
         // Text that looks like JSON is never split into keys.
         Err(error) if trimmed.starts_with(['[', '{', '"']) => {
-            let list: Vec<&str> = trimmed.split(',').collect();
-            return Err(format!(
-                "not a JSON array of strings like '[\"doc-001\",\"doc-002\"]': {error}\n\
-                 help: if it is not JSON but a list of keys, write '{}'",
-                json_line(&json!(list))
-            ));
+            return Err(no_strings(trimmed, &error));
         }
         Err(_) => list(text.trim_end_matches(['\n', '\r']))?,
     };
@@ -33,6 +30,50 @@ pub(crate) fn parse(text: &str) -> Result<Vec<String>, String> {
         Key::new(key).map_err(|invalid| format!("[{position}]: {invalid}"))?;
     }
     Ok(keys)
+}
+
+/// The reason why JSON, or text that looks like it, is not an array of strings.
+fn no_strings(text: &str, error: &serde_json::Error) -> String {
+    let elements = match serde_json::from_str(text) {
+        Ok(Value::Array(elements)) => elements,
+        parsed => {
+            let error = error.to_string();
+            let error = shortened(&error);
+            let reason =
+                format!("not a JSON array of strings like '[\"doc-001\",\"doc-002\"]': {error}");
+            // A comma inside of a JSON value does not separate keys.
+            let list = match parsed {
+                Ok(_) => vec![text],
+                Err(_) => text.split(',').collect(),
+            };
+            return match as_json(&list) {
+                Some(json) => {
+                    format!("{reason}\nhelp: if it is not JSON but a list of keys, write '{json}'")
+                }
+                None => format!("{reason}\nhelp: write the keys as a JSON array of strings"),
+            };
+        }
+    };
+    let mut numbered = elements.iter().enumerate();
+    let (position, element) =
+        numbered.find(|(_, element)| !element.is_string()).expect("an element is not a string");
+    let reason = format!("[{position}]: must be a string, not {}", shortened(&json_line(element)));
+    if element.get("key").is_some_and(Value::is_string) {
+        format!("{reason}\nhelp: jq -r '.[].key' prints the keys, and --keys-from - reads them")
+    } else {
+        reason
+    }
+}
+
+/// The JSON of these keys, unless it is too long to be read.
+fn as_json(keys: &[&str]) -> Option<String> {
+    let json = json_line(&json!(keys));
+    matches!(shortened(&json), Cow::Borrowed(_)).then_some(json)
+}
+
+/// `write '["a,b"]'`, or what to write if that is too long to be read.
+fn write_as(keys: &[&str]) -> String {
+    as_json(keys).map_or("write a JSON array".to_owned(), |json| format!("write '{json}'"))
 }
 
 /// Rejects a single key that is also the name of a file.
@@ -60,8 +101,8 @@ fn list(text: &str) -> Result<Vec<String>, String> {
         }
         if key.is_empty() && keys.len() > 1 {
             return Err(format!(
-                "has an empty key between its commas: leave the comma out, or, if it is part of a key, write '{}'",
-                json_line(&json!([text]))
+                "has an empty key between its commas: leave the comma out, or, if it is part of a key, {}",
+                write_as(&[text])
             ));
         }
     }
@@ -69,8 +110,13 @@ fn list(text: &str) -> Result<Vec<String>, String> {
 }
 
 fn both(key: &str, trimmed: &str, what: &str) -> String {
-    let [exact, trimmed] = [key, trimmed].map(|key| json_line(&json!([key])));
-    format!("{key:?} {what}: write '{exact}' if they are part of the key, '{trimmed}' if not")
+    let quoted = quoted(key);
+    match (as_json(&[key]), as_json(&[trimmed])) {
+        (Some(exact), Some(trimmed)) => format!(
+            "{quoted} {what}: write '{exact}' if they are part of the key, '{trimmed}' if not"
+        ),
+        _ => format!("{quoted} {what}: remove them, or write a JSON array"),
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +135,22 @@ mod tests {
             (r#"[" a"]"#, &[" a"]),
         ] {
             assert_eq!(parse(text).unwrap(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_values_are_cut_in_errors() {
+        let long = "x".repeat(20_000);
+        for text in [
+            format!("[{{\"key\":\"{long}\"}}]"),
+            format!("[{long}]"),
+            format!("\"{long}\""),
+            format!("{{\"{long}\":1}}"),
+            format!("{long},,"),
+            format!(" {long},b"),
+        ] {
+            let error = parse(&text).unwrap_err();
+            assert!(error.len() < 500, "{error}");
         }
     }
 
@@ -118,9 +180,10 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err(), expected, "{text:?}");
         }
-        for text in ["[a,b]", r#""a","b""#, "{\"key\":\"a\"}", "[1,2]", "[\"a\""] {
+        for text in ["[a,b]", r#""a","b""#, "{\"key\":\"a\"}", "{\"a\":1,\"b\":2}", "[\"a\""] {
             let error = parse(text).unwrap_err();
-            let list = serde_json::json!(text.split(',').collect::<Vec<_>>());
+            let parts = if text.ends_with('}') { vec![text] } else { text.split(',').collect() };
+            let list = serde_json::json!(parts);
             let list = format!("\nhelp: if it is not JSON but a list of keys, write '{list}'");
             assert!(error.starts_with("not a JSON array of strings like "), "{text}: {error}");
             assert!(error.ends_with(&list), "{text}: {error}");
@@ -130,6 +193,17 @@ mod tests {
             parse("a\u{7f}\u{202e},,b").unwrap_err(),
             r#"has an empty key between its commas: leave the comma out, or, if it is part of a key, write '["a\u007f\u202e,,b"]'"#
         );
+        for (text, expected) in [
+            ("[1,2]", "[0]: must be a string, not 1"),
+            (r#"["a",null]"#, "[1]: must be a string, not null"),
+            (
+                r#"["a",{"key":"b","n":1}]"#,
+                "[1]: must be a string, not {\"key\":\"b\",\"n\":1}\n\
+                 help: jq -r '.[].key' prints the keys, and --keys-from - reads them",
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), expected, "{text}");
+        }
         let error = reject_path("Cargo.toml").unwrap_err();
         assert!(
             error.contains("--keys file://Cargo.toml") && error.contains(r#"'["Cargo.toml"]'"#)

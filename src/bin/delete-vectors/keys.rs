@@ -1,5 +1,6 @@
 //! The iterator of keys for the run loops. A line without a key ends the run, or is skipped.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +20,8 @@ pub(crate) struct Keys {
     source: Source,
     on_bad_key: OnBadKey,
     stop: StopHandle,
-    console: Console,
+    /// `None` with `--quiet`: skipped lines are only counted.
+    console: Option<Console>,
     reading: Arc<Reading>,
     read_ahead: ReadAhead,
     has_ended: bool,
@@ -62,7 +64,7 @@ impl Keys {
         source: Source,
         on_bad_key: OnBadKey,
         stop: StopHandle,
-        console: Console,
+        console: Option<Console>,
         reading: Arc<Reading>,
     ) -> Self {
         Self {
@@ -93,6 +95,12 @@ impl Keys {
         self.reading.error().map_or(Ok(self.reading.fingerprint.is_at(mark)), Err)
     }
 
+    fn say(&self, line: impl Display) {
+        if let Some(console) = &self.console {
+            console.say(line);
+        }
+    }
+
     /// Counts a key, or reports the line without one.
     fn take(&mut self, read: Result<String, InputError>) -> Option<String> {
         match read {
@@ -104,10 +112,9 @@ impl Keys {
             Err(error) if error.can_go_on && self.on_bad_key == OnBadKey::Skip => {
                 let before = self.reading.bad_lines.fetch_add(1, Ordering::Relaxed);
                 if before < BAD_LINES_REPORTED {
-                    self.console.say(format_args!("warning: skipped: {}", error.text));
+                    self.say(format_args!("warning: skipped: {}", error.text));
                 } else if before == BAD_LINES_REPORTED {
-                    self.console
-                        .say("warning: further skipped lines are counted, and not reported");
+                    self.say("warning: further skipped lines are counted, and not reported");
                 }
             }
             Err(error) => {
@@ -132,7 +139,7 @@ impl Iterator for Keys {
             let Some(read) = self.source.next() else {
                 self.has_ended = true;
                 for name in self.source.take_empty() {
-                    self.console.say(format_args!("warning: {name} holds no keys"));
+                    self.say(format_args!("warning: {name} holds no keys"));
                 }
                 self.reading.has_ended.store(true, Ordering::Release);
                 return None;

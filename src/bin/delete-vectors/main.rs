@@ -25,6 +25,7 @@ mod lock;
 mod log;
 mod manual;
 mod matching;
+mod ossutil;
 mod outage_lines;
 mod output_files;
 mod paths;
@@ -73,7 +74,7 @@ const BEYOND_TIMEOUT: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
     let args = Args::try_parse().unwrap_or_else(|error| {
-        match usage_error::invalid_value(&error) {
+        match usage_error::invalid_value(&error).or_else(|| ossutil::unknown(&error)) {
             Some(text) => complain(format_args!("error: {text}")),
             None if error.kind() == ErrorKind::DisplayHelp && !wants_all() => {
                 _ = args::brief().print_help();
@@ -162,6 +163,7 @@ fn delete(
         client: args.how.transport,
         options: &transport,
         bulk_options: options,
+        max_qps: args.how.max_qps,
         console: console.clone(),
         interrupts,
         stop: stop.clone(),
@@ -185,6 +187,7 @@ fn delete(
                 Question { target, source: &source, survey, resumed: output_files.resumed() };
             let question = question.to_string();
             let (stop, reading) = (stop.clone(), Arc::clone(&reading));
+            let console = (!args.output.quiet).then_some(console);
             let mut keys = Keys::new(source, args.what.on_bad_key, stop, console, reading);
             output_files.check_keys(&mut keys)?;
             let is_confirmed = !is_asked || question::is_confirmed(&question, None)?;
@@ -286,6 +289,10 @@ fn delete(
         Format::Json => summary.to_json(),
     };
     if args.output.quiet {
+        let skipped = count(reading.bad_lines(), "bad line");
+        if reading.bad_lines() > 0 {
+            complain(format_args!("warning: {skipped} skipped"));
+        }
         return Ok(exit);
     }
     Ok(print(exit, |stdout| writeln!(stdout, "{text}")))
@@ -322,6 +329,7 @@ fn count_matching(
         client: args.how.transport,
         options: &transport,
         bulk_options,
+        max_qps: args.how.max_qps,
         console,
         interrupts,
         stop: StopHandle::new(),
@@ -382,6 +390,9 @@ fn bulk_options(args: &Args, config: &Config) -> BulkOptions {
 fn dry_run(args: &Args, config: Config, source: Source) -> Result<Exit, BoxError> {
     let Config { target, credentials, .. } = config;
     let credentials = credentials.credentials()?;
+    let rehearsal =
+        args.place.emulator.then(|| Rehearsal::start(&target, credentials.clone())).transpose()?;
+    let target = rehearsal.as_ref().map_or(&target, Rehearsal::target);
     let time = args
         .how
         .signing_time
@@ -392,17 +403,13 @@ fn dry_run(args: &Args, config: Config, source: Source) -> Result<Exit, BoxError
     );
     let reading = Arc::new(Reading::default());
     let console = Progress::new(When::Never, &source, Arc::clone(&reading)).console();
+    let on_bad_key = args.what.on_bad_key;
     let keys =
-        Keys::new(source, args.what.on_bad_key, StopHandle::new(), console, Arc::clone(&reading));
+        Keys::new(source, on_bad_key, StopHandle::new(), Some(console), Arc::clone(&reading));
     let mut written = None;
     let exit = print(Exit::Done, |stdout| {
-        written = Some(dry_run::write_requests(
-            &target,
-            credentials,
-            time,
-            keys,
-            BufWriter::new(stdout),
-        )?);
+        written =
+            Some(dry_run::write_requests(target, credentials, time, keys, BufWriter::new(stdout))?);
         Ok(())
     });
     if let Some(error) = reading.error() {

@@ -27,7 +27,11 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("filter", r#"--filter '{"tenant":"acme"}', or --filter file://filter.json"#),
     ("all", "--all, which asks for the name of the index; or --all --force"),
     ("segments", "--all --segments 16"),
-    ("passes", "--prefix doc-42# --passes 3"),
+    (
+        "passes",
+        "--prefix doc-42# --passes 3; with 1, no later pass proves that nothing is left, unless \
+         --verify lists once more",
+    ),
     ("region", "--region cn-hangzhou"),
     ("account_id", "--account-id 1234567890123456"),
     ("bucket", "--bucket examplebucket"),
@@ -48,7 +52,11 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("verify", "--keys-from keys.txt --verify --failed-keys failed.jsonl"),
     ("signing_time", "--dry-run --signing-time 1702743657"),
     ("concurrency", "--concurrency 64, or -j 64"),
-    ("max_qps", "--max-qps 5, to leave the rest of the limit to others"),
+    (
+        "max_qps",
+        "--max-qps 5, to leave the rest of the limit to others; deletes never exceed it, nor do the \
+         listings and look-ups, but both together may",
+    ),
     (
         "max_keys_per_second",
         "--max-keys-per-second 1000, to leave the rest of the limit to a writer",
@@ -181,8 +189,9 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ),
             (
                 "verified",
-                "With --verify: keys looked up, those that are present, and unconfirmed ones that are \
-                 confirmed.",
+                "With --verify, by look-up: keys looked up, those that are present, and unconfirmed \
+                 ones that are confirmed. With --prefix, --filter or --all, by listing: keys that the \
+                 last pass, or another listing, found to be present.",
             ),
             ("emulator", "With --emulator: vectors_before, vectors_after."),
         ],

@@ -24,6 +24,7 @@ pub(crate) use self::question::{Counted, Question};
 use crate::args::{Args, Client, OnBadKey};
 use crate::console::Console;
 use crate::text::clock;
+use crate::usage_error::quoted;
 
 /// The options that select vectors of the index instead of giving their keys.
 #[derive(clap::Args)]
@@ -45,11 +46,11 @@ pub(crate) struct Selected {
     all: bool,
 
     /// Segments of the index to list at the same time; default: 4
-    #[arg(long, value_name = "N", value_parser = segments)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = segments)]
     segments: Option<u8>,
 
-    /// Maximum number of times to list the index; default: 10
-    #[arg(long, value_name = "N", value_parser = passes)]
+    /// Maximum times to list the index; default: 10; one gives no proof
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = passes)]
     passes: Option<u32>,
 }
 
@@ -66,7 +67,8 @@ impl Selected {
         }
         let mut selection = Selection::all();
         if let Some(prefix) = &self.prefix {
-            let invalid = |_| format!("--prefix: must be 1 to 1024 characters, not {prefix:?}");
+            let invalid =
+                |_| format!("--prefix: must be 1 to 1024 characters, not {}", quoted(prefix));
             selection = selection.prefix(prefix).map_err(invalid)?;
         }
         if let Some(filter) = &self.filter {

@@ -58,7 +58,11 @@ impl OutageLines {
 
 impl Outage {
     fn line(&self, now: Instant) -> String {
-        format!("nothing deleted for {}, still trying: {}", clock(now - self.began), self.error)
+        let lasted = now - self.began;
+        if lasted < Duration::from_secs(1) {
+            return format!("every request fails, still trying: {}", self.error);
+        }
+        format!("nothing deleted for {}, still trying: {}", clock(lasted), self.error)
     }
 }
 
@@ -74,6 +78,8 @@ mod tests {
             error: "connection refused (127.0.0.1:9000)".to_owned(),
             told_at: began,
         };
+        let line = outage.line(began + Duration::from_millis(999));
+        assert!(line.starts_with("every request fails, still trying: "), "{line}");
         let line = outage.line(began + Duration::from_secs(30));
         assert_eq!(
             line,

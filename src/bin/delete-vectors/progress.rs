@@ -13,7 +13,7 @@ use crate::args::When;
 use crate::console::Console;
 use crate::keys::Reading;
 use crate::source::Source;
-use crate::text::{clock, grouped};
+use crate::text::{clock, count, grouped};
 
 /// How often the bar is drawn, and how often a line is written.
 const BAR_INTERVAL: Duration = Duration::from_millis(200);
@@ -159,7 +159,8 @@ fn settled(report: &Report) -> u64 {
 }
 
 fn describe(report: &Report, rate: f64, time_left: Option<Duration>) -> String {
-    let mut text = format!("{} keys, {}/s", grouped(settled(report)), grouped(rate.round() as u64));
+    let keys = count(settled(report), "key");
+    let mut text = format!("{keys}, {}/s", grouped(rate.round() as u64));
     if let Some(time_left) = time_left {
         text += &format!(", ETA {}", clock(time_left));
     }
@@ -187,6 +188,9 @@ mod tests {
             describe(&report, 1234.4, minutes),
             "4,000 keys, 1,234/s, ETA 10:00, 12 throttled, 3 retried"
         );
+        (report.pushed, report.deleted) = (1, 1);
+        assert!(describe(&report, 1.0, None).starts_with("1 key, 1/s"));
+        (report.pushed, report.deleted) = (5000, 4000);
         (report.rejected, report.throttled, report.retries) = (7, 0, 0);
         assert_eq!(describe(&report, 0.0, None), "4,007 keys, 0/s, 7 failed");
     }

@@ -86,7 +86,8 @@ impl Source {
         }
         for array in arrays {
             let (name, text) = read_list(array)?;
-            let keys = key_list::parse(&text).map_err(|reason| SourceError::new(LIST, reason))?;
+            let option = if name == ARGUMENT { LIST } else { &format!("{LIST} {array}") };
+            let keys = key_list::parse(&text).map_err(|reason| SourceError::new(option, reason))?;
             source.inputs.push_back((name, Input::Array(keys.into_iter())));
         }
         let mut pipes = Vec::new();

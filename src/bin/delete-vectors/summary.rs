@@ -1,5 +1,7 @@
 //! The summary of a run, as text and as JSON.
 
+mod complaints;
+
 use std::time::Duration;
 
 use oss_delete_vectors::bulk::{BulkDelete, Report, StopReason};
@@ -8,10 +10,9 @@ use oss_delete_vectors::{AttemptError, ListError, Target};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::matching;
 use crate::output_files::{BoxError, OutputFiles};
 use crate::rehearsal::Vectors;
-use crate::source::{InputError, SKIP};
+use crate::source::InputError;
 use crate::text::{clock, count, grouped, json_line};
 use crate::verify::{INTERRUPTED, Verified};
 
@@ -77,7 +78,9 @@ impl Summary<'_> {
         has_ended
             && match (&self.verified, self.index) {
                 (Some(Err(_)), _) => false,
-                (_, Some(index)) => index.is_clear,
+                // Another listing proves it as well as the last pass.
+                (Some(Ok(verified)), Some(index)) => index.is_clear || verified.present == 0,
+                (None, Some(index)) => index.is_clear,
                 // Unconfirmed keys were looked up as well.
                 (Some(Ok(verified)), None) => {
                     verified.present == 0 && rejected + not_attempted == 0
@@ -88,23 +91,30 @@ impl Summary<'_> {
 
     /// The exit code. `was_sent`: a request was sent.
     ///
-    /// A run that stopped has the code of its reason, even if it deleted keys. A run that ended
-    /// without a deletion has the code of its errors, if they agree.
+    /// If keys were deleted, or may have been, the code is that of an incomplete run, whatever ended
+    /// it. Otherwise it is that of the error that stopped the run, or of the errors of the keys, if
+    /// they agree.
     pub(crate) fn exit(&self, was_sent: bool) -> Exit {
+        let Report { deleted, unconfirmed, .. } = self.report;
         match &self.stopped {
             _ if self.is_all_deleted() => Exit::Done,
             Some(Stopped::Declined | Stopped::Interrupted) => Exit::Interrupted,
+            None if self.verified == Some(Err(INTERRUPTED.to_owned())) => Exit::Interrupted,
+            Some(Stopped::Unwritten(_) | Stopped::Unreadable(_) | Stopped::BadLine(_))
+                if !was_sent =>
+            {
+                Exit::Usage
+            }
+            _ if deleted + unconfirmed > 0 => Exit::Incomplete,
             Some(Stopped::Listing(error)) => Exit::because_listing_stopped(error),
             Some(Stopped::Run(_)) => self.last_error().map_or(Exit::Incomplete, Exit::because_of),
-            Some(_) if !was_sent => Exit::Usage,
-            None if self.verified == Some(Err(INTERRUPTED.to_owned())) => Exit::Interrupted,
+            Some(_) => Exit::Incomplete,
             None if self.verified.is_some() => Exit::Incomplete,
-            None if self.report.deleted == 0 => match self.output_files.errors().have_response() {
+            None => match self.output_files.errors().are_of_service() {
                 Some(true) => Exit::Rejected,
                 Some(false) => Exit::Unreachable,
                 None => Exit::Incomplete,
             },
-            _ => Exit::Incomplete,
         }
     }
 
@@ -148,16 +158,23 @@ impl Summary<'_> {
         }
         if let Some(Listing { passes, is_clear: true }) = self.index {
             let pass = if passes == 1 { "the only pass" } else { "the last pass" };
-            text += &format!("; {pass} found no key");
-        }
-        if let Some(Ok(Verified { keys, present, .. })) = &self.verified
-            && self.index.is_none()
-        {
+            text += &match self.verified {
+                None => format!("; {pass} found no key"),
+                Some(_) => format!("; verified: {pass} listed the index and found no key"),
+            };
+        } else if let Some(Ok(Verified { keys, present, .. })) = &self.verified {
+            let looked_up = match self.index {
+                Some(_) => "the index was listed again".to_owned(),
+                None => format!("{} looked up", count(*keys, "key")),
+            };
             let found = if *present == 0 { "none".to_owned() } else { grouped(*present) };
-            text += &format!("; {} looked up, {found} still there", count(*keys, "key"));
+            text += &format!("; verified: {looked_up}, {found} still there");
         }
         if !self.input_complete && !matches!(self.stopped, Some(Stopped::Declined)) {
-            text += "; the rest of the input was not read";
+            text += match self.index {
+                None => "; the rest of the input was not read",
+                Some(_) => "; the index was not listed to its end",
+            };
         }
         match self.output_files.request_id() {
             Some(request_id) if requests == 1 => {
@@ -227,66 +244,17 @@ impl Summary<'_> {
             summary["is_clear"] = is_clear.into();
         }
         if let Some(Ok(Verified { keys, present, confirmed })) = &self.verified {
-            summary["verified"] =
-                json!({ "keys": keys, "present": present, "confirmed": confirmed });
+            summary["verified"] = match self.index {
+                None => json!({
+                    "by": "look-up", "keys": keys, "present": present, "confirmed": confirmed,
+                }),
+                Some(_) => json!({ "by": "listing", "present": present }),
+            };
         }
         if let Some(Vectors { before, after }) = self.emulator {
             summary["emulator"] = json!({ "vectors_before": before, "vectors_after": after });
         }
         json_line(&summary)
-    }
-
-    /// Lines for stderr: the problem, its effect on the vectors, and the advice.
-    pub(crate) fn complaints(&self) -> Vec<String> {
-        if matches!(self.stopped, Some(Stopped::Declined)) {
-            return vec!["note: nothing was sent".to_owned()];
-        }
-        if self.is_all_deleted() {
-            return Vec::new();
-        }
-        let mut lines: Vec<String> =
-            self.stopped_because().map(|reason| format!("error: {reason}")).into_iter().collect();
-        let Report { deleted, rejected, unconfirmed, .. } = self.report;
-        if unconfirmed > 0 && !matches!(self.verified, Some(Ok(_))) {
-            lines.push(format!(
-                "note: {} may have been deleted, despite the errors",
-                count(unconfirmed, "key")
-            ));
-        } else if deleted == 0 && unconfirmed == 0 {
-            lines.push("note: nothing was deleted".to_owned());
-        }
-        if let (Some(Listing { passes, is_clear: false }), None) = (self.index, &self.stopped) {
-            let pass = match passes {
-                1 => "the only pass".to_owned(),
-                passes => format!("the last of {} passes", grouped(passes.into())),
-            };
-            lines.push(format!("error: {pass} still found keys"));
-        }
-        match &self.verified {
-            Some(Err(error)) => lines.push(format!("error: the keys were not verified: {error}")),
-            Some(Ok(Verified { present: 1.., .. })) if self.index.is_some() => {}
-            Some(Ok(Verified { present: present @ 1.., .. })) => {
-                let verb = if *present == 1 { "is" } else { "are" };
-                lines.push(format!("error: {} {verb} still there", count(*present, "key")));
-            }
-            _ => {}
-        }
-        if !self.input_complete && self.index.is_none() {
-            let verb = if self.report.pushed == 1 { "was" } else { "were" };
-            let read = count(self.report.pushed, "key");
-            lines.push(format!(
-                "note: {read} {verb} read; the rest of the input was neither read nor sent"
-            ));
-        }
-        if self.stopped.is_none() || rejected + unconfirmed > 0 {
-            let errors: Vec<String> = self.output_files.errors().to_lines().collect();
-            if self.last_error().is_none() || errors.len() > 1 {
-                lines.push("note: keys that were not deleted, by their last error:".to_owned());
-                lines.extend(errors);
-            }
-        }
-        lines.extend(self.advice().map(|advice| format!("help: {advice}")));
-        lines
     }
 
     fn stopped_because(&self) -> Option<String> {
@@ -321,51 +289,6 @@ impl Summary<'_> {
         };
         let RunErrorKind::Stopped(reason) = error.kind() else { return None };
         reason.attempt_error()
-    }
-
-    /// The advice for the input that ended the run.
-    fn reading_help(&self) -> Option<&'static str> {
-        match self.stopped.as_ref()? {
-            Stopped::Unreadable(error) | Stopped::BadLine(error) => error.help,
-            _ => None,
-        }
-    }
-
-    fn advice(&self) -> Option<String> {
-        if let Some(Stopped::Listing(error)) = &self.stopped
-            && let Some(advice) = matching::advice(error, self.target)
-        {
-            return Some(advice);
-        }
-        match self.last_error() {
-            Some(error)
-                if error.status().is_none() && error.message().contains("UnknownIssuer") =>
-            {
-                Some(
-                    "give the certificate of the authority that signed it with --ca-file"
-                        .to_owned(),
-                )
-            }
-            Some(error) => error.advice(self.target).map(Into::into),
-            None if self.reading_help().is_some() => self.reading_help().map(str::to_owned),
-            None if matches!(self.stopped, Some(Stopped::BadLine(_))) => {
-                let how = if self.output_files.can_be_resumed() {
-                    "to continue, run the same command again"
-                } else {
-                    "correct it, or try again"
-                };
-                Some(format!("{how} {SKIP}"))
-            }
-            None => {
-                if self.index.is_some() {
-                    return Some("to continue, run the same command again".to_owned());
-                }
-                let again = "send them again: deleting a key twice is harmless";
-                self.output_files
-                    .advice(self.input_complete)
-                    .or_else(|| (self.report.unconfirmed > 0).then(|| again.to_owned()))
-            }
-        }
     }
 }
 

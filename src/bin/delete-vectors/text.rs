@@ -57,18 +57,28 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
 pub(crate) fn json_line(value: &Value) -> String {
     let mut line = String::new();
     for c in value.to_string().chars() {
-        match c {
-            '\u{7f}'..='\u{9f}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' => {
-                line += &format!("\\u{:04x}", u32::from(c));
-            }
-            c => line.push(c),
+        if is_unsafe(c) {
+            line += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            line.push(c);
         }
     }
     line
+}
+
+/// One line that is safe for a terminal. Quotes and backslashes stay: text that quotes a value has
+/// escaped them already.
+pub(crate) fn printable(text: &str) -> String {
+    let mut line = String::new();
+    for c in text.chars() {
+        if is_unsafe(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

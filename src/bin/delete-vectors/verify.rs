@@ -30,6 +30,8 @@ pub(crate) struct Lookups<'a> {
     pub(crate) client: Client,
     pub(crate) options: &'a TransportOptions,
     pub(crate) bulk_options: BulkOptions,
+    /// The maximum of requests per second.
+    pub(crate) max_qps: Option<f64>,
     pub(crate) console: Console,
     pub(crate) interrupts: &'a Interrupts,
     pub(crate) stop: StopHandle,
@@ -49,7 +51,15 @@ pub(crate) struct Verified {
 impl Lookups<'_> {
     pub(crate) fn lister(&self, selection: Selection) -> Result<KeyLister, BoxError> {
         let credentials = self.credentials.credentials()?;
-        Ok(KeyLister::new(self.target, credentials, selection, self.bulk_options.clone())?)
+        let options = self.bulk_options.clone();
+        self.limited(KeyLister::new(self.target, credentials, selection, options)?)
+    }
+
+    fn limited(&self, lister: KeyLister) -> Result<KeyLister, BoxError> {
+        match self.max_qps {
+            Some(requests) => Ok(lister.max_requests_per_second(requests)?),
+            None => Ok(lister),
+        }
     }
 
     fn list(
@@ -165,6 +175,7 @@ impl Lookups<'_> {
         let credentials = self.credentials.credentials()?;
         let options = self.bulk_options.clone();
         let lister = KeyLister::lookup(self.target, credentials, chosen, REQUESTS, options)?;
+        let lister = self.limited(lister)?;
         let (mut present, mut written) = (0, Ok(()));
         let listed = self.list(lister, |key| {
             present += 1;

@@ -107,19 +107,19 @@ pub(crate) struct Vectors {
 #[command(next_help_heading = "Fault injection")]
 pub(crate) struct FaultInjection {
     /// Maximum requests per second; the others are throttled
-    #[arg(long, value_name = "N", value_parser = a_second)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = a_second)]
     pub(crate) max_qps: Option<f64>,
 
     /// Maximum keys per second; bursts of at least 500 keys are allowed
-    #[arg(long, value_name = "N", value_parser = a_second)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = a_second)]
     pub(crate) max_keys_per_second: Option<f64>,
 
     /// Maximum keys in flight; each request counts for 100 ms
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = at_least_one)]
     pub(crate) max_keys_in_flight: Option<usize>,
 
     /// Listings return deleted vectors for this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) late_listing: Option<Duration>,
 
     /// Listings ignore filters, as those of an endpoint without filters do
@@ -131,7 +131,13 @@ pub(crate) struct FaultInjection {
     pub(crate) faults: Option<Faults>,
 
     /// Seed of the injected faults
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "faults")]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        default_value_t = 0,
+        requires = "faults"
+    )]
     pub(crate) seed: u64,
 }
 

@@ -9,11 +9,12 @@ use oss_delete_vectors::transports::{TransportOptions, UreqTransport};
 use oss_delete_vectors::{Credentials, InvalidValue};
 
 use super::error::ConfigError;
-use super::group::{ALIBABA_CLOUD, Group, OSS, Origin};
+use super::group::{ALIBABA_CLOUD, Group, Names, OSS, Origin};
 use super::mode::Mode;
 use super::process::CredentialProcess;
 use super::setting::{Lookup, Setting};
 use crate::output_files::BoxError;
+use crate::usage_error::quoted;
 
 const PROCESS_COMMAND: Setting = Setting::new("process command").key("process-command");
 const CREDENTIAL_PROCESS: Setting = Setting::new("credential process").key("credential-process");
@@ -156,9 +157,7 @@ pub(super) fn find(
         return Ok(source);
     }
     let keys = Origin::Profile(Mode::Unsaid);
-    let [variables, keys] =
-        [Origin::Environment, keys].map(|origin| origin.place(lookup, &[&OSS.id, &OSS.secret]));
-    let places = format!("{OPTION}, {variables}, {keys}");
+    let places = pair_places(lookup, keys);
     let platform = Fetched::platform_from_environment(&|name| lookup.environment_text(name));
     let is_named = ["ALIBABA_CLOUD_ECS_METADATA", "ALIBABA_CLOUD_CREDENTIALS_URI"]
         .into_iter()
@@ -174,6 +173,14 @@ pub(super) fn find(
             Ok(None)
         }
     }
+}
+
+/// The places where a pair is expected, the last one in the profile.
+pub(super) fn pair_places(lookup: &Lookup<'_>, profile: Origin) -> String {
+    let variables = |names: &Names| Origin::Environment.place(lookup, &[&names.id, &names.secret]);
+    let [oss, all] = [&OSS, &ALIBABA_CLOUD].map(variables);
+    let keys = profile.place(lookup, &[&OSS.id, &OSS.secret]);
+    format!("{OPTION}, {oss}, {all}, {keys}")
 }
 
 /// `None` if the profile has no credentials; `Some(None)` if a part is missing. `seen` are the
@@ -322,6 +329,6 @@ fn process_limit(lookup: &Lookup<'_>, text: &str) -> Result<Duration, ConfigErro
     let seconds = text.parse().ok().filter(|seconds| (1..=600).contains(seconds));
     seconds.map(Duration::from_secs).ok_or_else(|| ConfigError::Rule {
         origin: lookup.origin(PROCESS_TIMEOUT.name).unwrap_or_default().to_owned(),
-        rule: format!("must be 1 to 600 seconds, not {text:?}"),
+        rule: format!("must be 1 to 600 seconds, not {}", quoted(text)),
     })
 }

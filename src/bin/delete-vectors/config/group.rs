@@ -5,7 +5,7 @@ use std::mem::take;
 use oss_delete_vectors::Credentials;
 use zeroize::Zeroizing;
 
-use super::credentials::OPTION;
+use super::credentials::pair_places;
 use super::error::ConfigError;
 use super::mode::Mode;
 use super::setting::{Lookup, Setting};
@@ -110,10 +110,8 @@ impl Group {
                     .map_err(|invalid| lookup.invalid(invalid))
             }
             Self { id: None, secret: None, .. } if !needs_token => {
-                let pair = [&OSS.id, &OSS.secret];
-                let [variables, keys] =
-                    [Origin::Environment, self.source].map(|source| source.place(lookup, &pair));
-                lookup.missing("credentials", format!("{OPTION}, {variables}, {keys}"));
+                let places = pair_places(lookup, self.source);
+                lookup.missing("credentials", places);
                 Ok(None)
             }
             Self { names, source, id, secret, token } => {

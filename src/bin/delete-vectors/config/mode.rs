@@ -2,6 +2,7 @@
 
 use super::error::ConfigError;
 use super::setting::{Lookup, Setting};
+use crate::usage_error::quoted;
 
 const MODE: Setting = Setting::new("mode").key("mode");
 
@@ -45,13 +46,14 @@ impl Mode {
         let Some(text) = lookup.in_profile(&MODE) else { return Ok(Self::Unsaid) };
         let found = NAMES.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&text));
         let rule = if text.eq_ignore_ascii_case("Anonymous") {
-            "mode must not be Anonymous: the service takes signed requests only"
+            "mode must not be Anonymous: the service takes signed requests only".to_owned()
         } else {
-            "mode must be AK, StsToken, EcsRamRole, oidcRoleArn, Process, RamRoleArn, CredentialsURI or External"
+            let rule = "mode must be AK, StsToken, EcsRamRole, oidcRoleArn, Process, RamRoleArn, CredentialsURI or External";
+            format!("{rule}, not {}", quoted(&text))
         };
         found.map(|(_, mode)| mode).ok_or_else(|| ConfigError::Rule {
             origin: lookup.origin(MODE.name).unwrap_or_default().to_owned(),
-            rule: rule.to_owned(),
+            rule,
         })
     }
 }
