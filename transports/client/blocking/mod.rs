@@ -40,7 +40,7 @@ impl<O: Observer, P: BlockingProvider> Run<'_, O, P> {
     /// others. If no more threads can be started, requests are sent when one is free; if all hang,
     /// they fail as *surely not sent*.
     ///
-    /// The iterator is read on its own thread, at most 4,000 keys ahead, so that a slow one delays
+    /// The iterator is read on its own thread, at most 8,000 keys ahead, so that a slow one delays
     /// neither responses nor timers. When the run stops, keys that were read ahead count as [not
     /// attempted](crate::bulk::KeyOutcome::NotAttempted), up to one that is invalid. A key that the
     /// iterator gives later is not part of the run. The report's
