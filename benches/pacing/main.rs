@@ -1,8 +1,9 @@
-//! Pacing under limits that are unknown to the client: simulated in virtual time, deterministic, no sleep.
+//! Pacing under limits that are unknown to the client: simulated in virtual time, deterministic, no
+//! sleep.
 //!
 //! `cargo bench --bench pacing` prints the goals' rows: wall over ideal time, and throttled requests beside what is allowed.
-//! Medians of five seeds; the worst in brackets. `cargo bench --bench pacing -- WORDS` prints only the rows, and the sections, whose
-//! name has these words in it.
+//! Medians of five seeds; the worst in brackets. `cargo bench --bench pacing -- WORDS` prints only
+//! the rows, and the sections, whose name has these words in it.
 
 mod service;
 mod world;
@@ -48,7 +49,8 @@ struct Bench {
     is_section_wanted: Cell<bool>,
 }
 
-/// Wall over ideal time at most, and throttled requests at most: a part of the batches, and so many more.
+/// Wall over ideal time at most, and throttled requests at most: a part of the batches, and so many
+/// more.
 type Goal = (f64, (f64, f64));
 
 impl Bench {

@@ -1,4 +1,5 @@
-//! A service with hidden limits, a way to it, clients and a writer beside them, in virtual time: deterministic, no sleep.
+//! A service with hidden limits, a way to it, clients and a writer beside them, in virtual time:
+//! deterministic, no sleep.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -23,7 +24,8 @@ pub(crate) struct World {
     pub(crate) batches: Vec<usize>,
     /// At this time, the rates and depths are multiplied by the factor.
     pub(crate) change: Option<(f64, f64)>,
-    /// A writer takes half of both rates from 30 s to 60 s, from 90 s to 120 s, and so on, in batches of so many keys.
+    /// A writer takes half of both rates from 30 s to 60 s, from 90 s to 120 s, and so on, in
+    /// batches of so many keys.
     pub(crate) writer: Option<usize>,
     pub(crate) faults: Faults,
     /// The simulation ends at this time.
@@ -128,8 +130,9 @@ impl World {
         simulation.outcome
     }
 
-    /// The shortest time: all amounts over their rates, failed attempts included, less what a full bucket gives at once. Batches
-    /// whose sizes come in turns, so that each limit binds for a while, take longer: as long as one after the other takes.
+    /// The shortest time: all amounts over their rates, failed attempts included, less what a full
+    /// bucket gives at once. Batches whose sizes come in turns, so that each limit binds for a
+    /// while, take longer: as long as one after the other takes.
     pub(crate) fn ideal(&self) -> f64 {
         let Faults { lost, failed, unavailable, throttled } = self.faults;
         let attempts = 1.0 / ((1.0 - lost) * (1.0 - failed - unavailable));
@@ -260,7 +263,8 @@ impl<'a> Simulation<'a> {
         self.schedule(time + service_time as u64, Step::Departure { client, id, answer });
     }
 
-    /// The writer's next batch, as soon as there is room for it and not before half of the rate lets it.
+    /// The writer's next batch, as soon as there is room for it and not before half of the rate
+    /// lets it.
     fn write(&mut self, time: u64) {
         let (at, keys) = (time as f64 / 1e9, self.world.writer.expect("there is a writer"));
         let is_admitted = self.service.admits(at, keys);
@@ -363,7 +367,8 @@ pub(crate) fn world(
     World { limits, latency, clients: 1, concurrency, batches, change, writer, faults, until }
 }
 
-/// Requests alone are limited, `depth` seconds of them at once; as many batches as take `ideal` seconds.
+/// Requests alone are limited, `depth` seconds of them at once; as many batches as take `ideal`
+/// seconds.
 pub(crate) fn one_key_each(limit: f64, depth: f64, latency: f64, ideal: f64) -> World {
     let burst = (limit * depth).max(1.0);
     let limits = Limits { requests: Bucket::new(limit, burst), ..Limits::NONE };
@@ -402,7 +407,8 @@ pub(crate) fn alternating_sizes(full: usize, small: usize, times: usize) -> Vec<
     [vec![500; full], vec![5; small]].concat().repeat(times)
 }
 
-/// Seconds from `change` until `rate` batches a second are held for good, 90 % of them in every window, for a look of 20 s.
+/// Seconds from `change` until `rate` batches a second are held for good, 90 % of them in every
+/// window, for a look of 20 s.
 pub(crate) fn seconds_to_hold(outcome: &Outcome, change: f64, rate: f64) -> f64 {
     // Long enough that one batch more or less is no miss.
     let window = f64::max(2.0, 20.0 / rate).min(10.0);

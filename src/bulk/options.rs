@@ -162,8 +162,8 @@ impl BulkOptions {
 
     /// The timeout of a response, above 0; 75 s if not set. Once the latency is known, the timeout
     /// is four times the longest usual one, at least 3 s and at most this: a delete can be sent
-    /// again. At the end of a run, with nothing else to send, it is half of that and at least 0.5 s.
-    /// Make it longer than the timeout of the transport, whose error says more.
+    /// again. At the end of a run, with nothing else to send, it is half of that and at least 0.5
+    /// s. Make it longer than the timeout of the transport, whose error says more.
     /// [`Duration::MAX`] is no timeout.
     #[must_use]
     pub fn response_timeout(mut self, timeout: Duration) -> Self {

@@ -111,8 +111,9 @@ impl Outage {
     }
 
     /// An attempt that was sent at `sent_at` was throttled. If the outage has been reported, this
-    /// opens the circuit, at every rate. With a rate that does not adapt, each throttled batch waits
-    /// on its own; and an adaptive rate whose upper bound is low may not find that the limit fell.
+    /// opens the circuit, at every rate. With a rate that does not adapt, each throttled batch
+    /// waits on its own; and an adaptive rate whose upper bound is low may not find that the limit
+    /// fell.
     pub(super) fn throttled(
         &mut self,
         now: Duration,

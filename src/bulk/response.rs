@@ -8,7 +8,8 @@ use super::{Batch, BulkDelete, Event, InFlight, Phase, StopReason, TransmitId};
 use crate::retry::{Correction, Slows, Verdict, decide, is_from_oss, slows_down};
 use crate::{AttemptError, Credentials, DeleteVectors, Deleted, Now, Operation, TransportError};
 
-/// A batch that was throttled fewer times in a row is the next to go. Otherwise the others go first.
+/// A batch that was throttled fewer times in a row is the next to go. Otherwise the others go
+/// first.
 pub(super) const THROTTLED_FIRST: u32 = 4;
 
 impl BulkDelete {

@@ -13,8 +13,8 @@ impl BulkDelete {
     }
 
     /// Sends nothing more and waits for nothing. Keys in flight become
-    /// [unconfirmed](super::KeyOutcome::Unconfirmed), and the report is final. For a loop that is dropped
-    /// or cannot wait.
+    /// [unconfirmed](super::KeyOutcome::Unconfirmed), and the report is final. For a loop that is
+    /// dropped or cannot wait.
     pub fn abort(&mut self) {
         self.stop();
         while let Some((_, mut attempt)) = self.in_flight.pop_first() {
@@ -33,8 +33,8 @@ impl BulkDelete {
     ///
     /// The keys of before keep their outcomes. Requests that are in flight are awaited; if one of
     /// them fails, its keys fail, and are not sent again. All of these keys are
-    /// [settled](Self::settled) from now on: a run that resumes this one from a later checkpoint does
-    /// not send them, so push those again that are still to be deleted.
+    /// [settled](Self::settled) from now on: a run that resumes this one from a later checkpoint
+    /// does not send them, so push those again that are still to be deleted.
     ///
     /// ```
     /// use oss_delete_vectors::Key;

@@ -327,8 +327,8 @@ impl BulkDelete {
         })
     }
 
-    /// Whether this batch goes behind all others, because it may be the reason that nothing gets on.
-    /// Not for ever: a loop may flush new keys all the time.
+    /// Whether this batch goes behind all others, because it may be the reason that nothing gets
+    /// on. Not for ever: a loop may flush new keys all the time.
     fn goes_last(&self, batch: &Batch) -> bool {
         self.passed < MOST_PASSED
             && (batch.throttled >= THROTTLED_FIRST || !self.outage.is_fresh(batch))
@@ -362,8 +362,8 @@ impl BulkDelete {
         self.open().or_else(|| self.ready.len().checked_sub(1).map(Next::Ready))
     }
 
-    /// Takes the first key of `batch` as a probe. The rest goes to the front, so that the next probe
-    /// comes from another batch.
+    /// Takes the first key of `batch` as a probe. The rest goes to the front, so that the next
+    /// probe comes from another batch.
     fn split_off_probe(&mut self, batch: Batch) -> Batch {
         let probe = if batch.keys().len() > 1 {
             let (probe, rest) = batch.split_at(1);

@@ -192,8 +192,8 @@ impl FromStr for Faults {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] with the field `faults` if a part has no `=` or repeats a name, `fault` if a
-    /// name is unknown, or `probability of {fault}` if that is not a number from 0 to 1.
+    /// [`InvalidValue`] with the field `faults` if a part has no `=` or repeats a name, `fault` if
+    /// a name is unknown, or `probability of {fault}` if that is not a number from 0 to 1.
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let pieces = text.split(',').map(str::trim).filter(|piece| !piece.is_empty());
         let mut named = [false; Fault::COUNT];

@@ -100,8 +100,8 @@ fn keys_that_were_read_are_counted_after_an_interrupt() {
         run.check_sum();
         let json = run.json();
         assert_eq!((run.code, &json["input_complete"]), (INTERRUPTED, &false.into()), "{run:?}");
-        // At a concurrency of 1, 9,000 keys are pushed and not deleted. The others are read ahead: at
-        // most 4,000 wait for the run, and as many are being taken by it.
+        // At a concurrency of 1, 9,000 keys are pushed and not deleted. The others are read ahead:
+        // at most 4,000 wait for the run, and as many are being taken by it.
         let read = json["keys_read"].as_u64().unwrap();
         let [deleted, ..] = run.counts();
         assert!((9_392..=deleted + 17_000).contains(&read), "{run:?}");

@@ -156,7 +156,8 @@ impl StopCauses {
         scenario: &Scenario,
     ) {
         let Some(reason) = stopped else {
-            // Those in flight at the first failure count as two, so that there may be more failures.
+            // Those in flight at the first failure count as two, so that there may be more
+            // failures.
             let most = 10 + u32::try_from(scenario.concurrency).unwrap();
             assert!(
                 self.had_success || self.failures < most,

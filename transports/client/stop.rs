@@ -3,8 +3,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// Stops runs and listings from elsewhere: from another thread or task, from an [`Observer`](super::Observer),
-/// from a signal handler. Clones stop the same runs.
+/// Stops runs and listings from elsewhere: from another thread or task, from an
+/// [`Observer`](super::Observer), from a signal handler. Clones stop the same runs.
 ///
 /// A call stops the runs that have the handle at that moment: each [`Run`](super::Run) from its
 /// [`stop_handle`](super::Run::stop_handle) on, started or not. A run that gets the handle later is

@@ -16,9 +16,9 @@ pub(super) const MAX_HEAD: usize = 32 * 1024;
 /// A transport whose responses have heads that ureq's parser accepts.
 ///
 /// ureq uses its parser in strict mode: one folded header, one line without a colon, or a space
-/// before a colon makes a deletion unconfirmed. So a head that it rejects is parsed here by the same
-/// parser in lenient mode, and written again. Interim responses (1xx) are dropped, because ureq rejects a
-/// `100` with headers.
+/// before a colon makes a deletion unconfirmed. So a head that it rejects is parsed here by the
+/// same parser in lenient mode, and written again. Interim responses (1xx) are dropped, because
+/// ureq rejects a `100` with headers.
 #[derive(Debug)]
 pub(super) struct LenientHeads {
     inner: Box<dyn Transport>,

@@ -91,9 +91,9 @@ impl Summary<'_> {
 
     /// The exit code. `was_sent`: a request was sent.
     ///
-    /// If keys were deleted, or may have been, the code is that of an incomplete run, whatever ended
-    /// it. Otherwise it is that of the error that stopped the run, or of the errors of the keys, if
-    /// they agree.
+    /// If keys were deleted, or may have been, the code is that of an incomplete run, whatever
+    /// ended it. Otherwise it is that of the error that stopped the run, or of the errors of the
+    /// keys, if they agree.
     pub(crate) fn exit(&self, was_sent: bool) -> Exit {
         let Report { deleted, unconfirmed, .. } = self.report;
         match &self.stopped {

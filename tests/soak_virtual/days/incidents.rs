@@ -1,5 +1,5 @@
-//! The incidents of a run: rate limits and clocks change, the service fails, and processes are killed
-//! or stopped.
+//! The incidents of a run: rate limits and clocks change, the service fails, and processes are
+//! killed or stopped.
 
 use std::time::Duration;
 

@@ -94,8 +94,8 @@ impl<C, P> ClientBuilder<C, P> {
         self
     }
 
-    /// Calls wait for room while this many keys of other calls, or more, have no outcome; 100,000 if
-    /// not set. 0 is taken as 1. Each call counts with at most 500 keys.
+    /// Calls wait for room while this many keys of other calls, or more, have no outcome; 100,000
+    /// if not set. 0 is taken as 1. Each call counts with at most 500 keys.
     pub fn most_waiting_keys(mut self, keys: usize) -> Self {
         self.most_waiting_keys = keys;
         self

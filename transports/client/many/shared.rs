@@ -101,8 +101,8 @@ impl Handle {
         &self.0
     }
 
-    /// Whether this process is a fork of the one that has the driver. To be asked before the lock is
-    /// taken: some thread that is not here may have held it.
+    /// Whether this process is a fork of the one that has the driver. To be asked before the lock
+    /// is taken: some thread that is not here may have held it.
     fn is_forked(&self) -> bool {
         self.0.process.load(Ordering::Relaxed) != process()
     }

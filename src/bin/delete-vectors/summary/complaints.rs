@@ -1,4 +1,5 @@
-//! The lines for stderr at the end of a run: the problem, its effect on the vectors, and the advice.
+//! The lines for stderr at the end of a run: the problem, its effect on the vectors, and the
+//! advice.
 
 use oss_delete_vectors::bulk::Report;
 
