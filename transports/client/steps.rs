@@ -251,6 +251,7 @@ mod tests {
             .region("cn-hangzhou")
             .account_id("1234567890123456")
             .bucket("examplebucket")
+            .index_name("vectorindex1")
             .build()
             .unwrap();
         let credentials = Credentials::new("id", "secret").unwrap();
