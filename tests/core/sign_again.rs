@@ -75,7 +75,7 @@ fn presigning_removes_the_header_form_and_keeps_the_query() {
     SIGN(&signer, &mut request);
     PRESIGN(&signer, &mut request);
     let names: Vec<&str> = request.headers().keys().map(HeaderName::as_str).collect();
-    assert_eq!(names, ["content-type", "content-md5", "user-agent", "x-trace"]);
+    assert_eq!(names, ["content-md5", "content-type", "user-agent", "x-trace"]);
     let query = request.uri().query().unwrap();
     assert!(
         query.starts_with(

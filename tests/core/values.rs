@@ -315,7 +315,8 @@ fn access_key_id_must_be_header_text() {
     }
     let rule = "must be printable ASCII without commas and without spaces at the ends, at least one character";
     for id in ["", " a", "a ", "a,b", "é", "a\nb", "a\tb", "\u{7f}"] {
-        assert_invalid(Credentials::new(id, "s"), "access key id", rule, Some(id));
+        // The value may be the secret.
+        assert_invalid(Credentials::new(id, "s"), "access key id", rule, None);
     }
 }
 
