@@ -20,7 +20,7 @@ use std::task::Waker;
 /// use oss_delete_vectors::transports::{Run, RunErrorKind, StopHandle};
 /// # use oss_delete_vectors::{Credentials, Deleted, Target};
 /// # let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
-/// #     .bucket("examplebucket").build()?;
+/// #     .bucket("examplebucket").index_name("vectorindex1").build()?;
 /// # let credentials = Credentials::new("LTAI5tExample", "my-secret")?;
 /// # let send = |_request| Ok::<_, TransportError>(Deleted::new("some id").to_response());
 ///
