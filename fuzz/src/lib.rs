@@ -37,9 +37,11 @@ mod program {
     #[path = "config/ossutilconfig.rs"]
     pub(crate) mod ossutilconfig;
     pub(crate) mod text;
+    #[path = "../usage_error.rs"]
+    pub(crate) mod usage_error;
 }
 // At the same paths as in the program.
-use program::{errors, fingerprint, input_text, text};
+use program::{errors, fingerprint, input_text, text, usage_error};
 
 pub use bulk_delete::bulk_delete;
 pub use checkpoint_file::checkpoint_file;
