@@ -54,9 +54,9 @@ pub use self::metrics::Metrics;
 /// A loop drives it like a [`BulkDelete`]:
 ///
 /// 1. **begin** calls, and [`abandon`](Self::abandon) those whose caller is gone;
-/// 2. **send** what [`poll_transmit`](Self::poll_transmit) returns, until there is none;
+/// 2. **send** what [`poll_transmit`](Self::poll_transmit) returns, until it is `None`;
 /// 3. **take** what [`poll_event`](Self::poll_event) and [`poll_finished`](Self::poll_finished)
-///    return, until there is none;
+///    return, until it is `None`;
 /// 4. **end** here if [`is_finished`](Self::is_finished);
 /// 5. **wait** for a call, for a response, or for [`poll_timeout`](Self::poll_timeout);
 /// 6. **pass in** what arrived: [`handle_response`](Self::handle_response),
@@ -247,7 +247,7 @@ impl Calls {
         self.events.len() < MOST_EVENTS && self.bulk.wants_transmit(now)
     }
 
-    /// The next event of the [`BulkDelete`]. `None` if there is none. Its positions count the keys
+    /// The next event of the [`BulkDelete`]. `None` if no event waits. Its positions count the keys
     /// of all calls. After [`Event::Stopped`] it restarts.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
@@ -255,7 +255,7 @@ impl Calls {
         self.events.pop_front()
     }
 
-    /// The next call with its result. `None` if there is none.
+    /// The next call with its result. `None` if none has ended.
     #[must_use]
     pub fn poll_finished(&mut self) -> Option<Finished> {
         self.finished.pop_front()

@@ -291,8 +291,8 @@ impl Pacer {
     ///
     /// A limit shows again and again where requests are sent faster than it. So the errors are
     /// summed up (a CUSUM test): each counts 1, and each accepted request takes [`DOUBT`] back. The
-    /// sum rises if more than one in eleven fails in this way. At [`DOUBTFUL`] it is evidence; one
-    /// error among many accepted requests is none.
+    /// sum rises if more than one in eleven fails in this way. At [`DOUBTFUL`] it is evidence. One
+    /// error among many accepted requests does not count.
     pub(super) fn maybe_throttled(
         &mut self,
         now: Duration,

@@ -265,7 +265,7 @@ impl BulkDelete {
             && self.ready.is_empty()
             && self.delayed.is_empty()
             && self.parked.is_empty()
-            // Its last attempt is not cut short.
+            // The last attempt has the whole timeout.
             && attempt.batch.attempts + 1 < self.options.max_attempts;
         self.pacer.response_timeout(self.options.response_timeout, is_last)
     }

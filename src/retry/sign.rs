@@ -285,21 +285,20 @@ mod tests {
 
     use super::*;
 
+    fn target() -> Target {
+        let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456");
+        target.bucket("examplebucket").build().unwrap()
+    }
+
     #[test]
     fn renewal_is_not_overdue_before_expiry() {
-        let target = Target::builder()
-            .region("cn-hangzhou")
-            .account_id("1234567890123456")
-            .bucket("examplebucket")
-            .build()
-            .unwrap();
         let at =
             |seconds| (Duration::from_secs(seconds), UNIX_EPOCH + Duration::from_secs(seconds));
         let credentials = Credentials::new("id", "yourAccessKeySecretForTests0001")
             .unwrap()
             .with_expiration(at(400).1);
         let timeout = Some(Duration::from_secs(60));
-        let mut authority = Authority::new(&target, credentials.clone(), timeout);
+        let mut authority = Authority::new(&target(), credentials.clone(), timeout);
 
         let (mut now, mut wall) = at(0);
         for expected in [100, 110, 120, 130, 140, 150, 160, 170, 180] {
@@ -318,29 +317,23 @@ mod tests {
         assert_eq!(authority.overdue(at(460).0), Some(Overdue::Missing));
 
         // The expiration precedes the next request.
-        let mut authority = Authority::new(&target, credentials.clone(), timeout);
+        let mut authority = Authority::new(&target(), credentials.clone(), timeout);
         let (now, wall) = at(393);
         assert!(authority.poll(now, wall));
         assert_eq!(authority.next_poll(now, wall), Some(at(400).0));
 
         // Credentials that were never seen before their expiration are used.
-        let mut authority = Authority::new(&target, credentials, timeout);
+        let mut authority = Authority::new(&target(), credentials, timeout);
         let (now, wall) = at(400);
         assert!(authority.poll(now, wall) && authority.is_valid());
     }
 
     #[test]
     fn a_restart_gives_the_provider_its_timeout_again() {
-        let target = Target::builder()
-            .region("cn-hangzhou")
-            .account_id("1234567890123456")
-            .bucket("examplebucket")
-            .build()
-            .unwrap();
         let credentials = Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap();
         let credentials = credentials.with_expiration(UNIX_EPOCH + Duration::from_secs(400));
         let at = Duration::from_secs;
-        let mut authority = Authority::new(&target, credentials, Some(at(60)));
+        let mut authority = Authority::new(&target(), credentials, Some(at(60)));
         assert!(authority.poll(at(0), UNIX_EPOCH + at(350)));
         assert!(authority.poll(at(50), UNIX_EPOCH + at(400)));
         authority.restart(at(105));
