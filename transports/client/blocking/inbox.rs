@@ -11,9 +11,9 @@ use crate::{Credentials, KeyBatch, TransportError};
 /// The most keys that are read ahead: eight batches, so that the reader rarely waits.
 const KEYS_AHEAD: usize = 8 * KeyBatch::MAX_KEYS;
 
-/// How long the run rests after it looked at responses. Threads that send need it only for events
+/// How long the run pauses after it looked at responses. Threads that send need it only for events
 /// and for keys; if they are fast, waking it for each response would cost as much as sending.
-const REST: Duration = Duration::from_micros(500);
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// More keys than there can be: the run waits for none, or does not wait.
 const NO_KEYS: usize = usize::MAX;
@@ -36,11 +36,11 @@ struct State<K> {
     messages: Vec<Message>,
     /// There is something for the run. Stays set until the run has looked.
     is_called: bool,
-    /// Responses were handed in. Stays set until the run has looked, and can wait for its rest.
+    /// Responses were handed in. Stays set until the run has looked, and can wait for its pause.
     has_news: bool,
-    /// The run looked at news just now, and rests in its next wait.
-    is_tired: bool,
-    rests: bool,
+    /// The run looked at news just now, and pauses in its next wait.
+    pauses_next: bool,
+    is_pausing: bool,
     /// How many keys the run waits for, or [`NO_KEYS`].
     keys_awaited: usize,
     reader_waits: bool,
@@ -73,8 +73,8 @@ impl<K> Inbox<K> {
             messages: Vec::new(),
             is_called: false,
             has_news: false,
-            is_tired: false,
-            rests: false,
+            pauses_next: false,
+            is_pausing: false,
             keys_awaited: NO_KEYS,
             reader_waits: false,
             is_closed: false,
@@ -98,17 +98,17 @@ impl<K> Inbox<K> {
         };
         let is_ended = wanted != KeysWanted::None && state.source_has_ended;
         state.is_called |= is_ended || state.keys.len() >= state.keys_awaited;
-        let rest = if state.is_tired { REST.min(longest) } else { Duration::ZERO };
-        state.rests = true;
-        let rested = self.filled.wait_timeout_while(state, rest, |state| !state.is_called);
-        let (mut state, _) = rested.unwrap_or_else(PoisonError::into_inner);
-        state.rests = false;
-        let longest = longest.saturating_sub(rest);
+        let pause = if state.pauses_next { PAUSE.min(longest) } else { Duration::ZERO };
+        state.is_pausing = true;
+        let paused = self.filled.wait_timeout_while(state, pause, |state| !state.is_called);
+        let (mut state, _) = paused.unwrap_or_else(PoisonError::into_inner);
+        state.is_pausing = false;
+        let longest = longest.saturating_sub(pause);
         let is_quiet = |state: &mut State<K>| !state.is_called && !state.has_news;
         let waited = self.filled.wait_timeout_while(state, longest, is_quiet);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.is_called = false;
-        state.is_tired = std::mem::take(&mut state.has_news);
+        state.pauses_next = std::mem::take(&mut state.has_news);
         state.keys_awaited = NO_KEYS;
         if wanted != KeysWanted::None {
             std::mem::swap(&mut state.keys, keys);
@@ -165,7 +165,7 @@ impl<K> Inbox<K> {
         let is_first = !std::mem::replace(&mut state.has_news, true);
         if is_urgent {
             self.call(state);
-        } else if is_first && !state.rests && !state.is_called {
+        } else if is_first && !state.is_pausing && !state.is_called {
             drop(state);
             self.filled.notify_one();
         }
@@ -247,18 +247,18 @@ mod tests {
     #[test]
     fn news_are_looked_at_after_a_rest_and_what_is_urgent_at_once() {
         let inbox = Inbox::new();
-        for is_tired in [false, true, true] {
-            assert_eq!(inbox.lock().is_tired, is_tired);
+        for pauses_next in [false, true, true] {
+            assert_eq!(inbox.lock().pauses_next, pauses_next);
             inbox.has_news(false);
             take(&inbox, KeysWanted::None, MINUTE);
             let state = inbox.lock();
-            assert!(!state.has_news && !state.rests, "it has looked");
+            assert!(!state.has_news && !state.is_pausing, "it has looked");
         }
         inbox.has_news(true);
-        assert!(inbox.lock().is_called, "there is nothing to rest for");
+        assert!(inbox.lock().is_called, "there is nothing to pause for");
         take(&inbox, KeysWanted::None, MINUTE);
         take(&inbox, KeysWanted::None, Duration::ZERO);
-        assert!(!inbox.lock().is_tired, "nothing came");
+        assert!(!inbox.lock().pauses_next, "nothing came");
     }
 
     #[test]
