@@ -2,9 +2,10 @@
 //! sleep.
 //!
 //! `cargo bench --bench pacing` prints the goals' rows: wall over ideal time, and throttled requests beside what is allowed.
-//! Medians of five seeds; the worst in brackets. `cargo bench --bench pacing -- WORDS` prints only
+//! Medians of five seeds, or of 31 for several clients; the worst in brackets. `cargo bench --bench pacing -- WORDS` prints only
 //! the rows, and the sections, whose name has these words in it.
 
+mod drawn;
 mod service;
 mod world;
 
@@ -17,6 +18,8 @@ use world::{
 };
 
 const SEEDS: u64 = 5;
+const SEEDS_SHARED: u64 = 31;
+const DRAWN: u64 = 50;
 
 fn main() {
     let arguments: Vec<String> =
@@ -27,7 +30,8 @@ fn main() {
         is_section_wanted: Cell::new(true),
     };
     println!(
-        "one client unless noted, 20 % jitter; wall / ideal time: median (worst) of {SEEDS} seeds"
+        "one client unless noted, 20 % jitter; wall / ideal time: median (worst) of {SEEDS} seeds, of \
+         {SEEDS_SHARED} for several clients"
     );
     bench.requests_alone();
     bench.slow();
@@ -41,6 +45,7 @@ fn main() {
     bench.by_chance();
     bench.changes();
     bench.writer();
+    bench.drawn();
 }
 
 struct Bench {
@@ -384,6 +389,20 @@ impl Bench {
         }
     }
 
+    fn drawn(&self) {
+        self.section(
+            "drawn worlds: wall over ideal time, and throttled: of half, nine tenths, all",
+        );
+        for (kind, limits) in drawn::KINDS.iter().enumerate() {
+            for (mix, sizes) in drawn::MIXES.iter().enumerate() {
+                let name = format!("{limits}: {sizes}");
+                if self.wants(&name) {
+                    drawn::print(&name, kind, mix, if self.is_smoke { 1 } else { DRAWN });
+                }
+            }
+        }
+    }
+
     fn wants(&self, name: &str) -> bool {
         self.is_section_wanted.get()
             || self.word.as_ref().is_none_or(|word| name.contains(word.as_str()))
@@ -415,7 +434,9 @@ impl Bench {
     }
 
     fn outcomes(&self, world: &World) -> Vec<Outcome> {
-        (0..if self.is_smoke { 1 } else { SEEDS }).map(|seed| world.run(seed)).collect()
+        // What becomes of clients that share a limit depends on chance.
+        let seeds = if world.clients > 1 { SEEDS_SHARED } else { SEEDS };
+        (0..if self.is_smoke { 1 } else { seeds }).map(|seed| world.run(seed)).collect()
     }
 
     /// All of them, or the first in a smoke run.

@@ -73,6 +73,8 @@ struct Meter {
     limit: Option<Limit>,
     /// Keys of a batch when the limit was measured.
     measured_at: f64,
+    /// The largest such number at a throttled response, or at a test.
+    largest: f64,
     /// When the rate had let in all that was sent.
     paid_at: Option<Duration>,
     /// In flight at once: at most so much, unless it is a single request.
@@ -122,6 +124,7 @@ impl Pacer {
             cap: caps[amount],
             limit: None,
             measured_at: 0.0,
+            largest: 0.0,
             paid_at: None,
             window: FIRST_WINDOW[amount],
             in_flight: 0.0,
@@ -246,6 +249,7 @@ impl Pacer {
             return self.open_again(now);
         }
         let taken = self.taken(ticket);
+        self.test_larger_sizes();
         let (latency, deviation) = (self.latency.mean(), self.latency.deviation());
         let concurrency = self.concurrency as f64;
         let is_new_round = self.round_end.is_some_and(|end| now >= end);
@@ -334,6 +338,11 @@ impl Pacer {
         let mean_size = self.meters[KEYS].unit;
         let is_opening = self.round_end.take().is_some();
         let amount = size[blamed];
+        let other = &mut self.meters[1 - blamed];
+        if let Some(limit) = &mut other.limit {
+            let at = Conditions { unit: other.unit, latency, deviation };
+            limit.may_be_throttled(throttles[1 - blamed], at);
+        }
         let meter = &mut self.meters[blamed];
         if meter.limit.is_some()
             && meter.ceiling.throttled(now, sent_at, ticket.level[blamed], amount)
@@ -367,8 +376,10 @@ impl Pacer {
             };
             meter.limit = Some(Limit::believed(throttle, belief, amount));
             meter.measured_at = mean_size;
+            meter.largest = mean_size;
             true
         };
+        meter.largest = meter.largest.max(mean_size);
         meter.measured_at += (mean_size - meter.measured_at) / 8.0;
         if starts_anew {
             // Never back: a slot that was handed out is not handed out again.

@@ -82,6 +82,22 @@ fn request_limit_holds_for_mixed_sizes() {
 }
 
 #[test]
+fn limits_are_told_apart_while_sizes_change() {
+    let requests = |rate, depth| Limits { requests: Bucket::new(rate, depth), ..Limits::NONE };
+    for (case, limits, latency, batches) in [
+        ("500 requests/s", requests(500.0, 50.0), 0.2, alternating_sizes(1500, 1500, 5)),
+        ("240 requests/s", requests(240.0, 192.0), 0.114, alternating_sizes(264, 264, 14)),
+        ("2,500 keys/s", documented(500.0, 100.0), 0.005, alternating_sizes(25, 2500, 5)),
+    ] {
+        let concurrency = (1000.0 * latency) as usize + 16;
+        for seed in 0..3 {
+            let (wall, _) = measure(&world(limits, latency, concurrency, batches.clone()), seed);
+            assert!(wall < 1.3, "{case}, seed {seed}: {wall} of the ideal time");
+        }
+    }
+}
+
+#[test]
 fn lost_responses_cost_little() {
     let world = World { faults: LOST_AND_FAILED, ..one_key_each(50.0, 1.0, 0.02, 30.0) };
     let (wall, _) = measure(&world, 1);
@@ -125,6 +141,18 @@ fn clients_sharing_a_low_limit_get_their_share() {
         .collect();
     walls.sort_by(f64::total_cmp);
     assert!(walls[2] < 1.1 && walls[4] < 1.3, "of the ideal time: {walls:?}");
+}
+
+#[test]
+fn client_that_got_nothing_at_first_recovers() {
+    // In each of these runs, one of four clients had next to nothing accepted while the others
+    // worked.
+    for seed in [16, 17, 18] {
+        let world =
+            World { clients: 4, ..world(documented(2500.0, 1000.0), 0.02, 16, vec![500; 300]) };
+        let (wall, _) = measure(&world, seed);
+        assert!(wall < 2.2, "seed {seed}: {wall} of the ideal time");
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use super::{DOCUMENTED, KEYS, Pacer, REQUESTS, amounts};
 
 /// By how much the size of batches must have shifted to blame the other amount.
 const SHIFTED: f64 = 2.0;
+/// How many times as large batches test a limit on keys.
+const MUCH_LARGER: f64 = 8.0;
 /// Evidence that the other amount is limited, in powers of `e` of the size of throttled batches.
 const SUSPICION: f64 = 3.0;
 
@@ -14,21 +16,36 @@ impl Pacer {
     ///
     /// A limit was measured at batches of some size, and explains why such batches are throttled.
     /// If batches are much smaller now, more requests than ever are sent for the same keys: that
-    /// points to requests. If they are much larger, it points to keys. A wrong guess costs little:
-    /// both limits hold at the size they were measured at, and the wrong one grows later.
+    /// points to requests. If they are much larger, it points to keys. To find a second limit, the
+    /// throttled batch itself must be so small or large: after a change of sizes, the mean follows
+    /// late. A wrong guess costs little: both limits hold at the size they were measured at, and the
+    /// wrong one grows later.
     pub(super) fn blame(&mut self, throttles: [Throttle; 2], keys: usize) -> usize {
         let size = self.meters[KEYS].unit;
+        let own = as_f64(keys as u64);
         let known = |amount: usize| {
-            self.meters[amount].limit.is_some().then_some(self.meters[amount].measured_at)
+            self.meters[amount].limit.as_ref().map(|limit| (self.meters[amount].measured_at, limit))
         };
         match (known(REQUESTS), known(KEYS)) {
             (None, None) if size > DOCUMENTED[KEYS] / DOCUMENTED[REQUESTS] => KEYS,
-            (Some(small), Some(large)) if size * size > small * large => KEYS,
-            (None, None) | (Some(_), Some(_)) => REQUESTS,
-            (Some(small), None) if size > SHIFTED * small => KEYS,
-            (None, Some(large)) if size * SHIFTED < large => REQUESTS,
+            (None, None) => REQUESTS,
+            (Some(requests), Some(keys)) => nearer(size, requests, keys),
+            (Some((small, _)), None) if size.min(own) > SHIFTED * small => KEYS,
+            (None, Some((large, _))) if size.max(own) * SHIFTED < large => REQUESTS,
             (Some(_), None) => self.suspect(REQUESTS, throttles, keys),
             (None, Some(_)) => self.suspect(KEYS, throttles, keys),
+        }
+    }
+
+    /// A limit on keys that only ever throttled small batches may be one on requests. It lets in few
+    /// large ones, so that it would take long to find out: it is tested at once.
+    pub(super) fn test_larger_sizes(&mut self) {
+        let [requests, keys] = &mut self.meters;
+        if let (None, Some(limit)) = (&requests.limit, &mut keys.limit)
+            && keys.unit > MUCH_LARGER * keys.largest
+        {
+            keys.largest = keys.unit;
+            limit.grow_at_once();
         }
     }
 
@@ -60,5 +77,58 @@ impl Pacer {
             meter.measured_at = mean;
         }
         other
+    }
+}
+
+/// Of two limits, each with the size it was measured at, the one that was measured at the size
+/// nearer to `size`.
+///
+/// Where the size is far from both and between them, as just after a change of sizes, it says
+/// little. There the limit counts that lets in fewer batches of this size.
+fn nearer(size: f64, (small, requests): (f64, &Limit), (large, keys): (f64, &Limit)) -> usize {
+    let (nearer, measured_at) =
+        if size * size > small * large { (KEYS, large) } else { (REQUESTS, small) };
+    let is_between = small.min(large) < size && size < small.max(large);
+    let is_near = size < SHIFTED * measured_at && measured_at < SHIFTED * size;
+    if !is_between || is_near {
+        nearer
+    } else if keys.pace() < size * requests.pace() {
+        KEYS
+    } else {
+        REQUESTS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::evidence::Mark;
+    use super::*;
+
+    #[test]
+    fn throttles_are_blamed_on_the_limit_of_batches_like_these() {
+        let limit = |rate| {
+            let mark = Mark { sent_at: Duration::ZERO, order: 1.0, amount: 0.0 };
+            let throttle =
+                Throttle { at: Duration::ZERO, mark, accepted: 0.0, throttled: 1, other: 0.0 };
+            Limit::believed(throttle, Belief::of(rate, 1e9), 1.0)
+        };
+        // Sizes at which requests and keys were measured, their rates, and the size now.
+        for (small, large, requests, keys, size, blamed) in [
+            // Nearer to one, or beyond both: the nearer one, whatever binds.
+            (5.0, 500.0, 1000.0, 1e9, 400.0, KEYS),
+            (5.0, 500.0, 1e9, 10.0, 8.0, REQUESTS),
+            (100.0, 200.0, 1e9, 10.0, 5.0, REQUESTS),
+            (100.0, 200.0, 1000.0, 1e9, 500.0, KEYS),
+            // Far from both: the one that lets in fewer.
+            (5.0, 500.0, 500.0, 260_000.0, 100.0, REQUESTS),
+            (5.0, 500.0, 5000.0, 260_000.0, 100.0, KEYS),
+            (5.0, 500.0, 500.0, 5_000.0, 30.0, KEYS),
+        ] {
+            let (requests, keys) = (limit(requests), limit(keys));
+            let case = format!("{size} between {small} and {large}");
+            assert_eq!(nearer(size, (small, &requests), (large, &keys)), blamed, "{case}");
+        }
     }
 }

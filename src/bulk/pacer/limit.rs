@@ -84,7 +84,7 @@ pub(super) struct Limit {
     quiet_since: Mark,
     grown_at: Duration,
     has_grown: bool,
-    /// Nothing was accepted since the measurement began, so that only an upper bound is known.
+    /// Next to nothing was accepted since the measurement began, so that only an upper bound is known.
     is_lost: bool,
     is_shallow: bool,
     /// The part of its interval that a throttled request waits for.
@@ -114,6 +114,8 @@ const STEP: f64 = 5.0;
 const SHALLOW_STEP: f64 = 3.0;
 /// A surplus past which a throttle is news of a higher limit, and no accident.
 const GROWN: f64 = 0.1;
+/// Requests accepted in a run before a limit of less than one a second is trusted.
+const ROUGH: f64 = 20.0;
 /// What the belief in a proven pace is worth. Its surplus is the inverse of four times that.
 const PROVEN: f64 = 10.0;
 /// How unevenly timers fire, in seconds.
@@ -213,6 +215,15 @@ impl Limit {
         }
     }
 
+    /// The limit may be far higher: grows by the largest step.
+    pub(super) fn grow_at_once(&mut self) {
+        if self.surplus < MOST_SURPLUS {
+            self.proven = self.surplus;
+            self.surplus = MOST_SURPLUS;
+            self.has_grown = true;
+        }
+    }
+
     /// Learns next from what is sent at the new rate: half a round trip later all that is on its
     /// way is of it.
     fn learn_from(&mut self, mark: Mark, at: Conditions) {
@@ -235,7 +246,7 @@ impl Limit {
     /// Measures again. Whether the measurement had to begin anew, or still knows nothing.
     pub(super) fn throttled(&mut self, throttle: Throttle, amount: f64, at: Conditions) -> bool {
         self.grain = amount;
-        if self.has_grown && self.surplus > GROWN {
+        if self.is_growing() {
             self.end_growth(throttle, at);
             return false;
         }
@@ -292,13 +303,28 @@ impl Limit {
         if accepted > 0.0 {
             self.slowest = 2.0 * passed / accepted;
         }
-        self.surplus = (0.25 / (accepted + self.belief.trust))
+        // At less than a request a second, the first measurements are rough, and it takes minutes to
+        // correct one by steps: larger ones are tried.
+        let is_rough = self.measured < at.unit && throttle.accepted < ROUGH;
+        self.surplus = (if is_rough { 1.0 } else { 0.25 } / (accepted + self.belief.trust))
             .clamp(self.least_surplus(at.unit), MOST_SURPLUS);
         self.quiet_since = throttle.mark;
         self.grown_at = throttle.at;
         (self.has_grown, self.proven) = (false, 0.0);
-        self.is_lost = accepted < 0.5;
+        self.is_lost = accepted < if is_rough { 1.5 } else { 0.5 };
         fell || self.is_lost
+    }
+
+    /// A throttle that was blamed on the other limit may be one of this limit, if it has grown: that
+    /// ends the growth.
+    pub(super) fn may_be_throttled(&mut self, throttle: Throttle, at: Conditions) {
+        if self.is_growing() {
+            self.end_growth(throttle, at);
+        }
+    }
+
+    fn is_growing(&self) -> bool {
+        self.has_grown && self.surplus > GROWN
     }
 
     /// The limit lies between the paces of the last two steps: the measurement begins with the
