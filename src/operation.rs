@@ -28,7 +28,7 @@ pub(crate) use error_document::ErrorDocument;
 pub(crate) use meaning::Meaning;
 pub(crate) use redact::Secrets;
 pub use request::RequestError;
-pub(crate) use request::{Body, Payload, build, keys, read_body, write_string};
+pub(crate) use request::{Body, Payload, build, keys, members, read_body, write_string};
 pub(crate) use response::{
     Head, confirmation, document, insert_qos_delay, insert_request_id, member, write_document,
 };
@@ -122,38 +122,50 @@ mod header {
     pub(super) const REQUEST_ID: &str = "x-oss-request-id";
 }
 
-/// The operations by name.
-#[expect(clippy::enum_variant_names, reason = "the names of the service")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    DeleteVectors,
-    ListVectors,
-    GetVectors,
-    PutVectors,
+/// Defines the operations: name, and the parameter that names it on the wire.
+macro_rules! kinds {
+    ($($kind:ident = $sub_resource:literal,)*) => {
+        /// The operations by name.
+        #[expect(clippy::enum_variant_names, reason = "the names of the service")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Kind {
+            $($kind,)*
+        }
+
+        impl Kind {
+            #[cfg(feature = "emulator")]
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The parameter that names it on the wire.
+            pub(crate) fn sub_resource(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $sub_resource,)*
+                }
+            }
+
+            /// The action that access policies allow.
+            pub(crate) fn action(self) -> &'static str {
+                match self {
+                    $(Self::$kind => concat!("oss:", stringify!($kind)),)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    DeleteVectors = "deleteVectors",
+    ListVectors = "listVectors",
+    GetVectors = "getVectors",
+    PutVectors = "putVectors",
 }
 
 impl Kind {
-    #[cfg(feature = "emulator")]
-    pub(crate) const ALL: [Self; 4] =
-        [Self::DeleteVectors, Self::ListVectors, Self::GetVectors, Self::PutVectors];
-
-    /// The parameter that names it on the wire.
-    pub(crate) fn sub_resource(self) -> &'static str {
+    /// Whether a failed call may have deleted vectors.
+    pub(crate) fn deletes(self) -> bool {
         match self {
-            Self::DeleteVectors => "deleteVectors",
-            Self::ListVectors => "listVectors",
-            Self::GetVectors => "getVectors",
-            Self::PutVectors => "putVectors",
-        }
-    }
-
-    /// The action that access policies allow.
-    pub(crate) fn action(self) -> &'static str {
-        match self {
-            Self::DeleteVectors => "oss:DeleteVectors",
-            Self::ListVectors => "oss:ListVectors",
-            Self::GetVectors => "oss:GetVectors",
-            Self::PutVectors => "oss:PutVectors",
+            Self::DeleteVectors => true,
+            Self::ListVectors | Self::GetVectors | Self::PutVectors => false,
         }
     }
 

@@ -55,6 +55,12 @@ pub(crate) fn build(kind: Kind, target: &Target, body: Vec<u8>) -> Request<Bytes
     payload.into_request(kind, target)
 }
 
+/// The members of a body that begins with the index name of `target`.
+pub(crate) fn members(target: &Target) -> Map<String, Value> {
+    let index_name = target.index_name().map(|name| ("indexName".to_owned(), name.into()));
+    index_name.into_iter().collect()
+}
+
 /// Appends a JSON string.
 pub(crate) fn write_string(json: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(json, text).expect("a string is JSON");

@@ -72,7 +72,7 @@ impl ServiceError {
     /// nothing.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {
-        self.0.kind == Kind::DeleteVectors && self.may_have_executed()
+        self.0.kind.deletes() && self.may_have_executed()
     }
 
     fn may_have_executed(&self) -> bool {
@@ -171,7 +171,7 @@ impl ServiceError {
                 (Some(advice), _) => advice,
                 (None, Meaning::Throttled) => "send again, more slowly",
                 (None, Meaning::NotFromOss | Meaning::Failed)
-                    if !self.is_from_oss() && self.0.kind != Kind::DeleteVectors =>
+                    if !self.is_from_oss() && !self.0.kind.deletes() =>
                 {
                     "check the endpoint: the response is not from OSS"
                 }
