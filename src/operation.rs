@@ -49,8 +49,7 @@ pub use service_error::ServiceError;
 /// # Ok::<_, oss_delete_vectors::ServiceError>(())
 /// ```
 pub trait Operation: sealed::Sealed<Success = <Self as Operation>::Output> {
-    /// What the service returns if the call succeeds. Its documentation says which responses that
-    /// are.
+    /// The result of a successful call. Its documentation says which responses are a success.
     type Output;
 
     /// The unsigned request: `POST` with `content-type`, `content-md5`, `user-agent` and the JSON
@@ -96,7 +95,7 @@ pub trait Operation: sealed::Sealed<Success = <Self as Operation>::Output> {
     }
 }
 
-/// What each operation has for itself, and no other crate can implement.
+/// The part that differs between operations. Other crates cannot implement it.
 pub(crate) mod sealed {
     use super::{Kind, Response, Secrets, ServiceError};
 
@@ -105,7 +104,7 @@ pub(crate) mod sealed {
 
         type Success;
 
-        /// Parses a response. What is kept has no `secrets` in it.
+        /// Parses a response, and removes `secrets` from all that it keeps.
         fn parse<B: AsRef<[u8]>>(
             response: &Response<B>,
             secrets: &Secrets<'_>,
@@ -183,7 +182,7 @@ impl Kind {
         request.method() == Method::POST && self.is_named_by(request)
     }
 
-    /// Where requests go.
+    /// The URI of its requests.
     pub(crate) fn uri(self, target: &Target) -> http::Uri {
         if self == Self::DeleteVectors {
             return target.uri().clone();

@@ -274,7 +274,7 @@ impl KeyLister {
         self.authority.can_renew = true;
     }
 
-    /// The next request to send. `None` if there is none now. Signed as of `now`, so send it at
+    /// The next request to send. `None` if no request is due. Signed as of `now`, so send it at
     /// once.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Now) -> Option<ListTransmit> {
@@ -356,7 +356,7 @@ impl KeyLister {
         deadlines.into_iter().flatten().min()
     }
 
-    /// The next event. `None` if there is none.
+    /// The next event, if there is one.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<ListEvent> {
         let event = self.events.pop_front()?;
@@ -364,7 +364,7 @@ impl KeyLister {
         Some(event)
     }
 
-    /// The next selected key. `None` if there is none now.
+    /// The next selected key. `None` if no key is ready.
     #[must_use]
     pub fn poll_key(&mut self) -> Option<String> {
         self.keys.pop_front()

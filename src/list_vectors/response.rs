@@ -32,7 +32,7 @@ impl Listed {
         Self { vectors, next_token: None, request_id: Some(request_id.into()) }
     }
 
-    /// Declares that another page follows. An empty token means that there is none.
+    /// Declares that another page follows. An empty token means that this is the last page.
     #[must_use]
     pub fn with_next_token(mut self, token: impl Into<String>) -> Self {
         self.next_token = Some(token.into()).filter(|token| !token.is_empty());

@@ -3,7 +3,7 @@ use http::StatusCode;
 use crate::AttemptError;
 use crate::operation::Meaning;
 
-/// What the run has seen so far, as far as decisions depend on it.
+/// What a run has seen so far. Decisions depend on it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct History {
     /// A batch was deleted.
@@ -83,7 +83,7 @@ pub(crate) fn slows_down(error: &AttemptError) -> Slows {
     match error.meaning() {
         Meaning::Throttled => Slows::Yes,
         Meaning::MaybeBadKeys | Meaning::NoCode | Meaning::Unknown => Slows::Maybe,
-        // With an unlisted code. Other codes and statuses of this kind say what is wrong.
+        // An unlisted code may be that of a limit. The others of this kind name another cause.
         Meaning::Failed if error.status() == StatusCode::SERVICE_UNAVAILABLE => Slows::Maybe,
         Meaning::Passing if error.status() == StatusCode::CONFLICT => Slows::Maybe,
         Meaning::Failed
