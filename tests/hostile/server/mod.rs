@@ -1,4 +1,4 @@
-//! Hostile servers. Both transports must return one outcome, read a bounded number of bytes, and
+//! Hostile servers. Each transport must return the same outcome, read a bounded number of bytes, and
 //! use a bounded heap.
 
 mod behaviour;
