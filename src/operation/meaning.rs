@@ -34,9 +34,8 @@ impl Meaning {
     /// `code` is `None` if the response has none.
     pub(super) fn of(status: StatusCode, code: Option<&str>, has_request_id: bool) -> Self {
         match (status.as_u16(), code, code.and_then(code::meaning)) {
-            (_, _, Some(Self::Throttled)) => Self::Throttled,
-            // The responses of nginx for its own limits.
-            (429, ..) | (503, None, _) => Self::Throttled,
+            // nginx responds with 429, or 503 without a code, for its own limits.
+            (429, ..) | (503, None, _) | (_, _, Some(Self::Throttled)) => Self::Throttled,
             (408 | 500.., ..) => Self::Failed,
             _ if is_foreign(status) => Self::NotFromOss,
             (_, None, _) if !has_request_id => Self::NotFromOss,

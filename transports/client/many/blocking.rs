@@ -173,6 +173,7 @@ impl Client {
     /// The same as [`close`](Self::close), but waits for at most `timeout`. Returns whether all keys
     /// have their outcome. If not, the client stays closed and works on: close it again to wait
     /// longer.
+    #[must_use]
     pub fn close_within(&self, timeout: Duration) -> bool {
         self.handle.close();
         let deadline = system_now().monotonic.saturating_add(timeout);
