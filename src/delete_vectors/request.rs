@@ -28,8 +28,8 @@ pub struct DeleteVectors {
 }
 
 impl DeleteVectors {
-    /// A call that deletes `keys` from the index of `target`. If `target` has no index name, the body
-    /// has no `indexName`. The reference of the service does not say what that means.
+    /// A call that deletes `keys` from the index of `target`. If `target` has no index name, the
+    /// body has no `indexName`. The reference of the service does not say what that means.
     #[must_use]
     pub fn new(target: &Target, keys: KeyBatch) -> Self {
         Self { target: target.clone(), keys }

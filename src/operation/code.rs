@@ -51,8 +51,8 @@ codes! {
     /// 403: the security token has expired. Get new STS credentials.
     SECURITY_TOKEN_EXPIRED = "SecurityTokenExpired", WrongCredentials,
         Some("get new STS credentials");
-    /// 403: the signature does not match the request. Check the AccessKey secret, the region and the
-    /// account id.
+    /// 403: the signature does not match the request. Check the AccessKey secret, the region and
+    /// the account id.
     SIGNATURE_DOES_NOT_MATCH = "SignatureDoesNotMatch", Final,
         Some("check the AccessKey secret, the region and the account id");
     /// 403: the date of the request is more than 15 minutes off. Set the clock, and sign it again.
@@ -80,9 +80,9 @@ codes! {
     CPU_LIMIT_EXCEEDED = "CpuLimitExceeded", Throttled, None;
     /// 503: too many requests. Send it again, more slowly.
     SLOW_DOWN = "SlowDown", Throttled, None;
-    /// 400, 429 or 503 from the API gateway: too many requests. The same goes for `Throttling.User`,
-    /// `Throttling.Api` and every other code that begins with `Throttling.`. Send it again, more
-    /// slowly.
+    /// 400, 429 or 503 from the API gateway: too many requests. The same goes for
+    /// `Throttling.User`, `Throttling.Api` and every other code that begins with `Throttling.`.
+    /// Send it again, more slowly.
     THROTTLING = "Throttling", Throttled, None;
 }
 

@@ -110,7 +110,8 @@ impl Body {
         Ok(self.typed(name, "must be true or false", Value::as_bool)?.unwrap_or_default())
     }
 
-    /// A whole number. One above `i64::MAX` becomes `i64::MAX`: both are too large for any parameter.
+    /// A whole number. One above `i64::MAX` becomes `i64::MAX`, which is too large for any parameter
+    /// as well.
     pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, RequestError> {
         let whole = |value: &Value| {
             value

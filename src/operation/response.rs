@@ -31,8 +31,8 @@ pub(crate) fn confirmation<B: AsRef<[u8]>>(
     }
 }
 
-/// Parses a success with content: `read` gets its head and its JSON object. The members can have any
-/// names except those of an error.
+/// Parses a success with content: `read` gets its head and its JSON object. The members can have
+/// any names except those of an error.
 pub(crate) fn document<B: AsRef<[u8]>, T>(
     kind: Kind,
     response: &Response<B>,

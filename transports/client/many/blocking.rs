@@ -170,9 +170,9 @@ impl Client {
         block_on(|waker| self.handle.poll_end(waker));
     }
 
-    /// The same as [`close`](Self::close), but waits for at most `timeout`. Returns whether all keys
-    /// have their outcome. If not, the client stays closed and works on: close it again to wait
-    /// longer.
+    /// The same as [`close`](Self::close), but waits for at most `timeout`. Returns whether all
+    /// keys have their outcome. If not, the client stays closed and works on: close it again to
+    /// wait longer.
     #[must_use]
     pub fn close_within(&self, timeout: Duration) -> bool {
         self.handle.close();
