@@ -9,7 +9,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 use oss_delete_vectors::transports::Run;
 use oss_delete_vectors::{MAX_RESPONSE_BODY, TransportError};
@@ -81,11 +81,20 @@ fn config(request: &Request<Bytes>) -> Result<String, Box<dyn Error + Send + Syn
 /// Parses the output of curl. `None` if it is not HTTP.
 fn response(output: &[u8]) -> Option<Response<Bytes>> {
     let head_len = output.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let mut lines = str::from_utf8(&output[..head_len]).ok()?.lines();
-    let mut response = Response::builder().status(lines.next()?.split(' ').nth(1)?);
-    for line in lines {
-        let (name, value) = line.split_once(':')?;
-        response = response.header(name, value.trim());
+    let (head, body) = (String::from_utf8_lossy(&output[..head_len]), &output[head_len + 4..]);
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?;
+    if status.starts_with('1') && status != "101" {
+        // An interim response. The final one follows.
+        return response(body);
     }
-    response.body(Bytes::copy_from_slice(&output[head_len + 4..])).ok()
+    let mut response = Response::builder().status(status);
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        // A malformed header must not make a deletion unconfirmed.
+        if let (Ok(name), Ok(value)) = (name.trim().parse(), value.trim().parse()) {
+            let (name, value): (HeaderName, HeaderValue) = (name, value);
+            response = response.header(name, value);
+        }
+    }
+    response.body(Bytes::copy_from_slice(body)).ok()
 }

@@ -218,8 +218,8 @@ impl Calls {
         }
     }
 
-    /// The next request to send, as from [`BulkDelete::poll_transmit`]. `None` if there is none
-    /// now.
+    /// The next request to send, as from [`BulkDelete::poll_transmit`]. `None` if no request
+    /// is due.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Now) -> Option<Transmit> {
         self.prepare(now);

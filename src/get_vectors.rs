@@ -4,11 +4,11 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::list_vectors::{Return, vectors};
 use crate::operation::sealed::Sealed;
-use crate::operation::{self, Head, Kind, Operation, Secrets, document, read_body, write_document};
+use crate::operation::{self, Kind, Operation, Secrets, document, read_body, write_document};
 use crate::{InvalidValue, Key, KeyBatch, RequestError, ServiceError, Target, Vector};
 
 /// One `GetVectors` call: the vectors with these keys. The response has only keys with a vector.
@@ -78,10 +78,7 @@ impl GetVectors {
     /// body.
     #[must_use]
     pub fn to_request(&self) -> Request<Bytes> {
-        let mut body = Map::new();
-        if let Some(index_name) = self.target.index_name() {
-            body.insert("indexName".to_owned(), index_name.into());
-        }
+        let mut body = operation::members(&self.target);
         body.insert("keys".to_owned(), self.keys.iter().map(Key::as_str).collect());
         self.returns.write(&mut body);
         operation::build(Kind::GetVectors, &self.target, Value::Object(body).to_string().into())
@@ -116,12 +113,9 @@ impl Sealed for GetVectors {
         response: &Response<B>,
         secrets: &Secrets<'_>,
     ) -> Result<Found, ServiceError> {
-        let (Head { request_id, .. }, mut members) = document(Self::KIND, response, secrets)?;
-        let vectors = vectors(&mut members).map_err(|invalid| {
-            let reason = secrets.redact(invalid.to_string());
-            ServiceError::unreadable(Self::KIND, response, &reason)
-        })?;
-        Ok(Found { vectors, request_id })
+        document(Self::KIND, response, secrets, |head, mut members| {
+            Ok(Found { vectors: vectors(&mut members)?, request_id: head.request_id })
+        })
     }
 }
 

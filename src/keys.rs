@@ -1,4 +1,4 @@
-//! Keys and batches of keys: checked once, valid from then on.
+//! Keys and batches of keys: checked once, then always valid.
 
 mod iter;
 mod unique;
@@ -54,7 +54,7 @@ impl<'a> Key<'a> {
     }
 
     fn accepts(text: &str) -> bool {
-        // The number of bytes bounds the number of characters, so that few keys need counting.
+        // A character has 1 to 4 bytes, so that only few keys have to be counted.
         match text.len() {
             0 => false,
             1..=Self::MAX_CHARS => true,
@@ -161,7 +161,7 @@ impl KeyBatch {
         Keys { batch: self, left: 0..self.len() }
     }
 
-    /// Not a batch before it has a key.
+    /// An empty batch to fill. It is valid from its first key on.
     fn for_keys(count: usize) -> Self {
         Self { text: String::new(), ends: Vec::with_capacity(count), duplicates: 0 }
     }

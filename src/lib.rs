@@ -177,7 +177,7 @@
 //! | 1xx, 2xx, 3xx, 405, 407, 411 | any | yes | stop | retry | not from OSS, or not to this call: check the endpoint |
 //! | 413 | none, and no request id | yes | stop | retry, then split | not from OSS: check the proxy's limits |
 //! | 4xx | none, and no request id | yes | stop | retry | not from OSS: check the endpoint, and what is before it |
-//! | 4xx | `RequestTimeout` | yes | retry | retry | send it again |
+//! | 4xx | `RequestTimeout`, `InternalError` | yes | retry | retry | send it again |
 //! | 4xx | `RequestTimeTooSkewed` | no | sign again | sign again | set the clock |
 //! | 4xx | `SecurityTokenExpired`, `InvalidSecurityToken`, `InvalidAccessKeyId` | no | renew credentials | renew credentials | get other credentials |
 //! | 401, 409 | any | no | retry | retry | read the message |

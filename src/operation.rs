@@ -28,7 +28,7 @@ pub(crate) use error_document::ErrorDocument;
 pub(crate) use meaning::Meaning;
 pub(crate) use redact::Secrets;
 pub use request::RequestError;
-pub(crate) use request::{Body, Payload, build, keys, read_body, write_string};
+pub(crate) use request::{Body, Payload, build, keys, members, read_body, write_string};
 pub(crate) use response::{
     Head, confirmation, document, insert_qos_delay, insert_request_id, member, write_document,
 };
@@ -49,8 +49,7 @@ pub use service_error::ServiceError;
 /// # Ok::<_, oss_delete_vectors::ServiceError>(())
 /// ```
 pub trait Operation: sealed::Sealed<Success = <Self as Operation>::Output> {
-    /// What the service returns if the call succeeds. Its documentation says which responses that
-    /// are.
+    /// The result of a successful call. Its documentation says which responses are a success.
     type Output;
 
     /// The unsigned request: `POST` with `content-type`, `content-md5`, `user-agent` and the JSON
@@ -96,7 +95,7 @@ pub trait Operation: sealed::Sealed<Success = <Self as Operation>::Output> {
     }
 }
 
-/// What each operation has for itself, and no other crate can implement.
+/// The part that differs between operations. Other crates cannot implement it.
 pub(crate) mod sealed {
     use super::{Kind, Response, Secrets, ServiceError};
 
@@ -105,7 +104,7 @@ pub(crate) mod sealed {
 
         type Success;
 
-        /// Parses a response. What is kept has no `secrets` in it.
+        /// Parses a response, and removes `secrets` from all that it keeps.
         fn parse<B: AsRef<[u8]>>(
             response: &Response<B>,
             secrets: &Secrets<'_>,
@@ -122,38 +121,50 @@ mod header {
     pub(super) const REQUEST_ID: &str = "x-oss-request-id";
 }
 
-/// The operations by name.
-#[expect(clippy::enum_variant_names, reason = "the names of the service")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    DeleteVectors,
-    ListVectors,
-    GetVectors,
-    PutVectors,
+/// Defines the operations: name, and the parameter that names it on the wire.
+macro_rules! kinds {
+    ($($kind:ident = $sub_resource:literal,)*) => {
+        /// The operations by name.
+        #[expect(clippy::enum_variant_names, reason = "the names of the service")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Kind {
+            $($kind,)*
+        }
+
+        impl Kind {
+            #[cfg(feature = "emulator")]
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The parameter that names it on the wire.
+            pub(crate) fn sub_resource(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $sub_resource,)*
+                }
+            }
+
+            /// The action that access policies allow.
+            pub(crate) fn action(self) -> &'static str {
+                match self {
+                    $(Self::$kind => concat!("oss:", stringify!($kind)),)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    DeleteVectors = "deleteVectors",
+    ListVectors = "listVectors",
+    GetVectors = "getVectors",
+    PutVectors = "putVectors",
 }
 
 impl Kind {
-    #[cfg(feature = "emulator")]
-    pub(crate) const ALL: [Self; 4] =
-        [Self::DeleteVectors, Self::ListVectors, Self::GetVectors, Self::PutVectors];
-
-    /// The parameter that names it on the wire.
-    pub(crate) fn sub_resource(self) -> &'static str {
+    /// Whether a failed call may have deleted vectors.
+    pub(crate) fn deletes(self) -> bool {
         match self {
-            Self::DeleteVectors => "deleteVectors",
-            Self::ListVectors => "listVectors",
-            Self::GetVectors => "getVectors",
-            Self::PutVectors => "putVectors",
-        }
-    }
-
-    /// The action that access policies allow.
-    pub(crate) fn action(self) -> &'static str {
-        match self {
-            Self::DeleteVectors => "oss:DeleteVectors",
-            Self::ListVectors => "oss:ListVectors",
-            Self::GetVectors => "oss:GetVectors",
-            Self::PutVectors => "oss:PutVectors",
+            Self::DeleteVectors => true,
+            Self::ListVectors | Self::GetVectors | Self::PutVectors => false,
         }
     }
 
@@ -171,7 +182,7 @@ impl Kind {
         request.method() == Method::POST && self.is_named_by(request)
     }
 
-    /// Where requests go.
+    /// The URI of its requests.
     pub(crate) fn uri(self, target: &Target) -> http::Uri {
         if self == Self::DeleteVectors {
             return target.uri().clone();

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::operation::sealed::Sealed;
 use crate::operation::{
@@ -85,10 +85,7 @@ impl PutVectors {
     /// body.
     #[must_use]
     pub fn to_request(&self) -> Request<Bytes> {
-        let mut body = Map::new();
-        if let Some(index_name) = self.target.index_name() {
-            body.insert("indexName".to_owned(), index_name.into());
-        }
+        let mut body = operation::members(&self.target);
         body.insert("vectors".to_owned(), self.vectors.iter().map(Vector::to_json).collect());
         operation::build(Kind::PutVectors, &self.target, Value::Object(body).to_string().into())
     }

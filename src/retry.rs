@@ -1,4 +1,5 @@
-//! What becomes of an attempt, whatever it was for. A run and a listing both go by this.
+//! What follows from a failed attempt: slow down, retry, split, sign again or stop. Runs and
+//! listings share it.
 
 mod back_off;
 mod decide;

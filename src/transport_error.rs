@@ -24,7 +24,8 @@ pub const MAX_RESPONSE_BODY: usize = 4 * 1024 * 1024;
 /// # For transports
 ///
 /// Use [`surely_not_sent`](Self::surely_not_sent) only if no byte of the request can have left, and
-/// [`may_have_arrived`](Self::may_have_arrived) in all other cases.
+/// [`may_have_arrived`](Self::may_have_arrived) in all other cases. For a timeout, the source is an
+/// [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut).
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};

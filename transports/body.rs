@@ -9,7 +9,6 @@ use hyper::body::Incoming;
 ///
 /// Copies the chunks into one buffer. A list of chunks, as in `http_body_util`, takes a hundred
 /// times the memory of a body in one-byte chunks.
-/// times the memory of a body that arrives in chunks of one byte.
 pub(super) async fn read_whole<E>(
     mut body: Incoming,
     mut admit: impl FnMut(usize) -> Result<(), E>,

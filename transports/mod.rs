@@ -31,13 +31,24 @@
 //!   `host`, `content-length` and headers of the connection itself are added, and only if they are
 //!   missing: no `user-agent`, no `accept`.
 //! * **Any status is a response.** 403, 503 and 307 are returned with their bodies. No
-//!   redirect is followed: a signature is valid for one host and one target.
+//!   redirect is followed: a signature is valid for one host and one target. Only interim responses
+//!   (1xx, except 101) are skipped.
+//! * **Malformed headers are skipped**, and a folded one, or one with a space before its colon, is
+//!   read. Otherwise a deletion whose response has one would stay unconfirmed.
 //! * **One call, at most one arrival.** A request is never sent again once a byte of it may have
 //!   been sent. The caller decides about a retry, with a new signature.
 //! * **An error reports whether the request may have arrived**, see
-//!   [`TransportError`](crate::TransportError).
+//!   [`TransportError`](crate::TransportError). Without a connection it was surely not sent; once a
+//!   connection has taken it, it may have arrived.
 //! * **Time and memory are bounded**: a call ends within its timeouts, a body within
-//!   [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY).
+//!   [`MAX_RESPONSE_BODY`](crate::MAX_RESPONSE_BODY), and a head within some limit. A timeout is an
+//!   [`io::Error`](std::io::Error) of kind `TimedOut`; sockets of `std` report `WouldBlock`.
+//! * **A request marked [`Direct`](crate::credentials::Direct)**, from a credential source, is sent
+//!   without a proxy and within its own timeout.
+//!
+//! `tests/common/own_transport.rs` in the repository is such a transport, over a `TcpStream`. It
+//! runs the tests of this contract, and any other can run them in its place. `Server::start_faulty`
+//! tests a whole run over a transport.
 //!
 //! Both transports speak HTTP/1.1, reuse connections, and use rustls with the *ring* provider; the
 //! process-wide default provider is neither read nor set. Neither reads the environment: a proxy

@@ -4,7 +4,7 @@ use std::time::Duration;
 use std::{error, fmt, io};
 
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -100,19 +100,24 @@ impl TransportOptions {
         Self { proxy: Some(proxy), ..self }
     }
 
-    /// The same options without a proxy and with this timeout, for a marked request.
-    pub(super) fn direct(&self, direct: Direct) -> Self {
+    /// The peer of `request` as errors show it. If the request is marked as direct, also the options
+    /// to send it with instead of these.
+    pub(super) fn route<B>(
+        &self,
+        request: &Request<B>,
+    ) -> Result<(String, Option<Self>), TransportError> {
+        let peer = peer(request.uri())?;
+        Ok(match (request.extensions().get::<Direct>(), &self.proxy) {
+            (Some(&direct), _) => (peer, Some(self.direct(direct))),
+            (None, Some(proxy)) => (format!("{peer} through the proxy {proxy}"), None),
+            (None, None) => (peer, None),
+        })
+    }
+
+    fn direct(&self, direct: Direct) -> Self {
         let [connect_timeout, timeout] =
             [self.connect_timeout, self.timeout].map(|limit| limit.min(direct.timeout));
         Self { connect_timeout, timeout, proxy: None, ..self.clone() }
-    }
-
-    /// The peer as errors show it: with the proxy, if there is one.
-    pub(super) fn via(&self, peer: String) -> String {
-        match &self.proxy {
-            Some(proxy) => format!("{peer} through the proxy {proxy}"),
-            None => peer,
-        }
     }
 
     /// Replaces the `user-agent` of all requests. The default names this crate.
@@ -213,7 +218,7 @@ impl error::Error for InvalidRoots {}
 /// transports have the same error.
 ///
 /// Errors do not contain the rest of the URI, because a presigned one has a signature.
-pub(super) fn peer(uri: &Uri) -> Result<String, TransportError> {
+fn peer(uri: &Uri) -> Result<String, TransportError> {
     let port = match uri.scheme() {
         Some(scheme) if *scheme == Scheme::HTTP => Some(80),
         Some(scheme) if *scheme == Scheme::HTTPS => Some(443),

@@ -1,7 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::batch::{Group, Places};
+use super::batch::Group;
+use super::positions::Places;
 use super::{Batch, BulkDelete, Phase};
 use crate::keys::{BatchBuilder, Inserted};
 use crate::{Key, KeyBatch};

@@ -171,7 +171,7 @@ impl Doubt {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::batch::Places;
+    use super::super::positions::Places;
     use super::*;
     use crate::KeyBatch;
 

@@ -28,7 +28,7 @@ pub struct Metrics {
     pub waiting_calls: usize,
     /// The number of keys of these calls without an outcome.
     pub waiting_keys: usize,
-    /// How long the oldest of these calls has waited. `None` if there is none.
+    /// How long the oldest of these calls has waited. `None` if no call waits.
     pub oldest_call: Option<Duration>,
     /// The current rate, in requests and in keys per second.
     pub pace: Pace,

@@ -13,9 +13,8 @@ use crate::{KeyBatch, RequestError, Target};
 /// ```
 /// use oss_delete_vectors::{DeleteVectors, KeyBatch, Target};
 ///
-/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456").bucket("examplebucket")
-///     .index_name("vectorindex1")
-///     .build()?;
+/// let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456")
+///     .bucket("examplebucket").index_name("vectorindex1").build()?;
 /// let call = DeleteVectors::new(&target, KeyBatch::new(["doc-001", "doc-002"])?);
 /// let request = call.to_request();
 /// assert_eq!(request.body(), r#"{"indexName":"vectorindex1","keys":["doc-001","doc-002"]}"#);
@@ -29,8 +28,8 @@ pub struct DeleteVectors {
 }
 
 impl DeleteVectors {
-    /// A call that deletes `keys` from the index of `target`. Without an index name, the body has
-    /// none either: the reference of the service does not say what that means.
+    /// A call that deletes `keys` from the index of `target`. If `target` has no index name, the
+    /// body has no `indexName`. The reference of the service does not say what that means.
     #[must_use]
     pub fn new(target: &Target, keys: KeyBatch) -> Self {
         Self { target: target.clone(), keys }
@@ -103,7 +102,7 @@ pub(crate) fn to_json(index_name: Option<&str>, keys: &KeyBatch) -> Vec<u8> {
     }
     json.extend_from_slice(br#""keys":["#);
     if is_plain(keys.text()) {
-        // True for most batches, and much faster.
+        // Most batches need no escapes, and this is much faster.
         for (position, key) in keys.bytes().enumerate() {
             json.extend_from_slice(if position == 0 { br#"""# } else { br#"",""# });
             json.extend_from_slice(key);

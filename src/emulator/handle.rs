@@ -274,15 +274,15 @@ impl Emulator {
 
 /// The operation of a request.
 fn kind_of<B>(request: &Request<B>) -> Result<Kind, ServiceError> {
-    let mut named = Kind::ALL.into_iter().filter(|kind| kind.is_named_by(request));
+    let mut named = Kind::ALL.iter().copied().filter(|kind| kind.is_named_by(request));
     match (named.next(), named.next()) {
         (Some(kind), None) if kind.is_call(request) => Ok(kind),
         (Some(kind), None) => {
             Err(RequestError::OtherOperation { expected: kind.sub_resource() }.into())
         }
         _ => {
-            let message = "the emulator implements POST ?deleteVectors, ?listVectors, \
-                           ?getVectors and ?putVectors";
+            let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.sub_resource()).collect();
+            let message = format!("the emulator implements POST ?{}", names.join(", ?"));
             Err(ServiceError::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message))
         }
     }

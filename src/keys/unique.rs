@@ -9,14 +9,14 @@ use foldhash::fast::FixedState;
 /// to collide do little harm: a batch has at most 500, so that each costs a few hundred
 /// comparisons.
 pub(super) struct UniqueIndex {
-    /// The position of a key plus 1, or 0 if the slot is free. Their number is a power of two.
+    /// The position of a key plus 1, or 0 if the slot is free. The length is a power of two.
     slots: Vec<u16>,
     len: usize,
 }
 
 impl UniqueIndex {
-    /// Slots for each key. So many that the first slot is nearly always free: what costs time is
-    /// the branch that is taken when it is not.
+    /// Slots per key. With so many, the first slot is nearly always free, so that the branch is
+    /// predicted well.
     const SLOTS: usize = 8;
 
     pub(super) fn with_capacity(keys: usize) -> Self {
@@ -29,8 +29,8 @@ impl UniqueIndex {
         self.len = 0;
     }
 
-    /// Adds `key` at the next position, unless it is already there: then returns its position.
-    /// `key_at` returns earlier keys.
+    /// Adds `key` at the next position. If it was added before, returns its position instead.
+    /// `key_at` returns the key at a position.
     pub(super) fn insert<'a>(
         &mut self,
         key: &str,
@@ -48,7 +48,7 @@ impl UniqueIndex {
         found
     }
 
-    /// The position of `key`, if it is there.
+    /// The position of `key`, if it was added.
     pub(super) fn find<'a>(&self, key: &str, key_at: impl Fn(usize) -> &'a str) -> Option<u16> {
         self.slots[self.slot_for(key, key_at)].checked_sub(1)
     }

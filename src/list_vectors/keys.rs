@@ -4,17 +4,16 @@ mod attempts;
 mod report;
 mod segment;
 mod trace;
+mod transmit;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-use bytes::Bytes;
-use http::Request;
-
 use self::attempts::Failures;
 pub use self::report::{ListEvent, ListReport};
 use self::segment::Segment;
+pub use self::transmit::{ListTransmit, ListTransmitId};
 use super::{Filter, ListError, ListVectors, Selection};
 use crate::bulk::{BulkOptions, StopReason};
 use crate::retry::{Authority, BackOff, Clock, History, Startup};
@@ -118,20 +117,6 @@ struct InFlight {
     clock_generation: u32,
     credentials_generation: u32,
     credentials: Credentials,
-}
-
-/// Identifies an attempt of a listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ListTransmitId(u64);
-
-/// A request to send once.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ListTransmit {
-    /// To be passed with the response or the failure.
-    pub id: ListTransmitId,
-    /// Signed with the current time.
-    pub request: Request<Bytes>,
 }
 
 impl KeyLister {
@@ -274,68 +259,6 @@ impl KeyLister {
         self.authority.can_renew = true;
     }
 
-    /// The next request to send. `None` if there is none now. Signed as of `now`, so send it at
-    /// once.
-    #[must_use]
-    pub fn poll_transmit(&mut self, now: Now) -> Option<ListTransmit> {
-        self.observe(now);
-        let (number, mut request) = loop {
-            self.next_turn().filter(|&due| due <= self.now.monotonic)?;
-            let is_spaced = self.spaced_until <= self.now.monotonic;
-            let is_due =
-                |segment: &Segment| segment.due().is_some_and(|due| due <= self.now.monotonic);
-            // The segment with the least progress, so that all end at about the same time.
-            let segments = self.segments.iter_mut().enumerate();
-            let due = segments.filter(|(_, segment)| is_due(segment));
-            let (number, segment) = due.min_by_key(|(_, segment)| segment.pages())?;
-            match &mut self.work {
-                Work::Listing(_) if !is_spaced => return None,
-                Work::Listing(selection) => {
-                    let index = u8::try_from(number).expect("16 segments at most");
-                    let call = match &self.unproven {
-                        None => selection.page(&self.target, index, segment.token()),
-                        Some(filter) => {
-                            let call = ListVectors::new(&self.target).filter(filter.clone());
-                            call.max_results(1).expect("1 is valid")
-                        }
-                    };
-                    break (number, call.to_request());
-                }
-                Work::Lookup(batches) => {
-                    if segment.batch.is_none() {
-                        segment.batch = batches.next();
-                    }
-                    let Some(batch) = segment.batch.clone() else {
-                        segment.end();
-                        continue;
-                    };
-                    // Only now, so that a lookup without more keys ends at once.
-                    if !is_spaced {
-                        return None;
-                    }
-                    let call = GetVectors::new(&self.target, batch).expect("100 keys at most");
-                    break (number, call.to_request());
-                }
-            }
-        };
-        self.authority.signer().sign(&mut request, self.clock.service_time(now.wall));
-        self.segments[number].sent();
-        let id = ListTransmitId(self.next_id);
-        self.next_id += 1;
-        self.report.requests += 1;
-        self.spaced_until = self.now.monotonic.saturating_add(self.spacing);
-        trace::request(id.0, number);
-        let attempt = InFlight {
-            segment: number,
-            sent_at: self.now.monotonic,
-            clock_generation: self.clock.generation(),
-            credentials_generation: self.authority.generation(),
-            credentials: self.authority.signer().credentials().clone(),
-        };
-        self.in_flight.insert(id, attempt);
-        Some(ListTransmit { id, request })
-    }
-
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest, in monotonic time.
     /// `None` if only a response or a taken key can continue the listing.
     #[must_use]
@@ -356,7 +279,7 @@ impl KeyLister {
         deadlines.into_iter().flatten().min()
     }
 
-    /// The next event. `None` if there is none.
+    /// The next event, if there is one.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<ListEvent> {
         let event = self.events.pop_front()?;
@@ -364,7 +287,7 @@ impl KeyLister {
         Some(event)
     }
 
-    /// The next selected key. `None` if there is none now.
+    /// The next selected key. `None` if no key is ready.
     #[must_use]
     pub fn poll_key(&mut self) -> Option<String> {
         self.keys.pop_front()
@@ -428,35 +351,6 @@ impl KeyLister {
             self.stopped = Some(error);
             self.in_flight.clear();
         }
-    }
-
-    /// The earliest time of the next request, unless something else must happen first.
-    fn next_due(&self) -> Option<Duration> {
-        Some(self.next_turn()?.max(self.spaced_until))
-    }
-
-    /// The same at any rate.
-    fn next_turn(&self) -> Option<Duration> {
-        let is_first = !self.history.had_success || self.authority.is_on_trial();
-        if self.stopped.is_some()
-            || !self.authority.is_valid()
-            || self.startup.is_overdue(self.now.monotonic)
-            || !self.has_room()
-            || (is_first && !self.in_flight.is_empty())
-        {
-            return None;
-        }
-        let due = self.segments.iter().filter_map(Segment::due).min()?;
-        Some(due.max(self.held_until).max(self.now.monotonic))
-    }
-
-    /// Whether another page has room, in addition to waiting and requested pages.
-    fn has_room(&self) -> bool {
-        let page = match self.work {
-            Work::Listing(_) => usize::from(ListVectors::MAX_RESULTS),
-            Work::Lookup(_) => GetVectors::MAX_KEYS,
-        };
-        self.keys.len() + page * (self.in_flight.len() + 1) <= page * self.segments.len().max(2)
     }
 }
 

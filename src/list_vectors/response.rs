@@ -3,9 +3,9 @@ use http::Response;
 use serde_json::{Map, Value};
 
 use super::{ListVectors, Vector, vectors};
-use crate::ServiceError;
 use crate::operation::sealed::Sealed;
 use crate::operation::{Head, Kind, Secrets, document, member, write_document};
+use crate::{InvalidValue, ServiceError};
 
 /// A page of vectors. It may be empty although more pages follow. The response is a 2xx with
 /// `x-oss-request-id` and a JSON object that is not an error.
@@ -32,7 +32,7 @@ impl Listed {
         Self { vectors, next_token: None, request_id: Some(request_id.into()) }
     }
 
-    /// Declares that another page follows. An empty token means that there is none.
+    /// Declares that another page follows. An empty token means that this is the last page.
     #[must_use]
     pub fn with_next_token(mut self, token: impl Into<String>) -> Self {
         self.next_token = Some(token.into()).filter(|token| !token.is_empty());
@@ -84,24 +84,15 @@ impl Sealed for ListVectors {
         response: &Response<B>,
         secrets: &Secrets<'_>,
     ) -> Result<Listed, ServiceError> {
-        let (Head { request_id, .. }, mut members) = document(Self::KIND, response, secrets)?;
-        let next_token = match member(&members, "nextToken") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(token)) => Some(token.clone()).filter(|token| !token.is_empty()),
-            Some(_) => {
-                return Err(ServiceError::unreadable(
-                    Self::KIND,
-                    response,
-                    "nextToken must be a string",
-                ));
-            }
-        };
-        match vectors(&mut members) {
-            Ok(vectors) => Ok(Listed { vectors, next_token, request_id }),
-            Err(invalid) => {
-                let reason = secrets.redact(invalid.to_string());
-                Err(ServiceError::unreadable(Self::KIND, response, &reason))
-            }
-        }
+        document(Self::KIND, response, secrets, |Head { request_id, .. }, mut members| {
+            let next_token = match member(&members, "nextToken") {
+                None | Some(Value::Null) => None,
+                Some(Value::String(token)) => Some(token.clone()).filter(|token| !token.is_empty()),
+                Some(_) => {
+                    return Err(InvalidValue::without_value("nextToken", "must be a string"));
+                }
+            };
+            Ok(Listed { vectors: vectors(&mut members)?, next_token, request_id })
+        })
     }
 }

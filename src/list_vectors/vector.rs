@@ -66,7 +66,7 @@ impl Vector {
         self.data.as_deref()
     }
 
-    /// The metadata as JSON. `None` if there is none, or if it was not requested.
+    /// The metadata as JSON. `None` if the vector has no metadata, or if it was not requested.
     #[must_use]
     pub fn metadata(&self) -> Option<String> {
         self.metadata.as_ref().map(|metadata| Value::Object(metadata.clone()).to_string())

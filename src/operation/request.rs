@@ -20,7 +20,7 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// The payloads of these bodies. Three take half the time that they take one by one.
+    /// The payloads of these bodies. Three at once take half the time of three in turn.
     pub(crate) fn of<const N: usize>(bodies: [Vec<u8>; N]) -> [Self; N] {
         let mut digests = side_by_side::md5(bodies.each_ref().map(Vec::as_slice)).into_iter();
         bodies.map(|body| {
@@ -53,6 +53,12 @@ impl Payload {
 pub(crate) fn build(kind: Kind, target: &Target, body: Vec<u8>) -> Request<Bytes> {
     let [payload] = Payload::of([body]);
     payload.into_request(kind, target)
+}
+
+/// The members of a body that begins with the index name of `target`.
+pub(crate) fn members(target: &Target) -> Map<String, Value> {
+    let index_name = target.index_name().map(|name| ("indexName".to_owned(), name.into()));
+    index_name.into_iter().collect()
 }
 
 /// Appends a JSON string.
@@ -104,7 +110,8 @@ impl Body {
         Ok(self.typed(name, "must be true or false", Value::as_bool)?.unwrap_or_default())
     }
 
-    /// A whole number. One that is too large for any parameter is as good as the largest.
+    /// A whole number. One above `i64::MAX` becomes `i64::MAX`, which is too large for any parameter
+    /// as well.
     pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, RequestError> {
         let whole = |value: &Value| {
             value
@@ -114,7 +121,7 @@ impl Body {
         self.typed(name, "must be a whole number", whole)
     }
 
-    /// An array; empty where it is missing.
+    /// An array; empty if it is missing.
     pub(crate) fn array(&self, name: &str) -> Result<&[Value], RequestError> {
         let array = self.typed(name, "must be an array", Value::as_array)?;
         Ok(array.map(Vec::as_slice).unwrap_or_default())
@@ -172,7 +179,7 @@ impl fmt::Display for RequestError {
     }
 }
 
-/// Has no source: its own text includes the one of `InvalidParameter`.
+/// Has no source, because its text includes that of `InvalidParameter`.
 impl std::error::Error for RequestError {}
 
 /// The response of the service to such a request.

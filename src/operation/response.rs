@@ -9,7 +9,7 @@ use super::error_document::is_empty_or_without_error;
 pub(crate) use super::error_document::member;
 use super::redact::Secrets;
 use super::{Kind, ServiceError, header};
-use crate::time_text;
+use crate::{InvalidValue, time_text};
 
 /// The values in the headers of a success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,18 +31,22 @@ pub(crate) fn confirmation<B: AsRef<[u8]>>(
     }
 }
 
-/// The head and the JSON object of a success with content. Its members can have any names except
-/// those of an error.
-pub(crate) fn document<B: AsRef<[u8]>>(
+/// Parses a success with content: `read` gets its head and its JSON object. The members can have
+/// any names except those of an error.
+pub(crate) fn document<B: AsRef<[u8]>, T>(
     kind: Kind,
     response: &Response<B>,
     secrets: &Secrets<'_>,
-) -> Result<(Head, Map<String, Value>), ServiceError> {
+    read: impl FnOnce(Head, Map<String, Value>) -> Result<T, InvalidValue>,
+) -> Result<T, ServiceError> {
     if let Some(head) = head(response, secrets)
         && let Ok(Value::Object(members)) = serde_json::from_slice(response.body().as_ref())
         && is_silent(&members)
     {
-        return Ok((head, members));
+        return read(head, members).map_err(|invalid| {
+            let reason = secrets.redact(invalid.to_string());
+            ServiceError::unreadable(kind, response, &reason)
+        });
     }
     Err(ServiceError::parse(kind, response, secrets))
 }

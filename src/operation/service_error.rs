@@ -167,7 +167,7 @@ impl ServiceError {
         }))
     }
 
-    /// A success without the expected document.
+    /// A success without the expected document. `reason` has no secrets.
     pub(crate) fn unreadable<B>(kind: Kind, response: &Response<B>, reason: &str) -> Self {
         let message = format!("the response is not a list of vectors: {reason}");
         let mut error = Self::new(response.status(), code::BAD_ERROR_RESPONSE, message);

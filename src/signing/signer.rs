@@ -19,8 +19,8 @@ const OSS_CONTENT_SHA256: HeaderName = HeaderName::from_static(name::CONTENT_SHA
 const OSS_DATE: HeaderName = HeaderName::from_static(name::DATE);
 const OSS_SECURITY_TOKEN: HeaderName = HeaderName::from_static(name::SECURITY_TOKEN);
 
-/// The length of an `Authorization` header without the id, the scope and additional headers. With
-/// it the header is allocated once, at its exact size.
+/// The length of an `Authorization` header without the id, the scope and additional headers, to
+/// allocate it once, at its exact size.
 const AUTHORIZATION_LEN: usize = ALGORITHM.len() + " Credential=/,Signature=".len() + 64;
 
 /// Signs any `http::Request` for one resource with one pair of credentials, in the header or in the
@@ -51,8 +51,8 @@ pub struct Signer {
     stamp: Mutex<Option<Stamp>>,
 }
 
-/// Shared by all signatures of one second: the date in the formats of the headers, and the key of
-/// the day.
+/// The date in the formats of the headers, and the key of the day. All signatures of one second
+/// share it.
 #[derive(Clone)]
 struct Stamp {
     date: RequestDate,
@@ -148,9 +148,8 @@ impl Signer {
         signature
     }
 
-    /// Signs in the query (presigns), for a request that is sent by someone without the
-    /// credentials. It is valid from 15 minutes before `time` until `expires` after it, and can be
-    /// sent many times.
+    /// Signs in the query (presigns). A host without the credentials can send the request, many
+    /// times, from 15 minutes before `time` until `expires` after it.
     ///
     /// Writes the signature into the URI and removes `authorization`, `date`, `x-oss-date`,
     /// `x-oss-content-sha256` and `x-oss-security-token` from the headers. The other signed
@@ -294,7 +293,8 @@ impl fmt::Debug for Signature {
     }
 }
 
-/// `uri` without the parameters of the query form, the rest unchanged. `None` if it has none.
+/// `uri` without the parameters of the query form, and the rest unchanged. `None` if it has no such
+/// parameter.
 fn without_query_form(uri: &Uri) -> Option<Uri> {
     // The names begin with `x-oss-`, and may be escaped.
     let query = uri.query().filter(|query| query.contains(['-', '%']))?;

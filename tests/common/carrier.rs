@@ -1,4 +1,6 @@
-//! Both transports behind one blocking interface.
+//! The transports behind one blocking interface.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -12,19 +14,52 @@ use oss_delete_vectors::transports::TransportOptions;
 use oss_delete_vectors::transports::UreqTransport;
 use oss_delete_vectors::{AttemptError, DeleteVectors, Deleted};
 
+use super::own_transport;
+
 pub(crate) type Outcome = Result<Response<Bytes>, TransportError>;
 
+/// Any transport, for the tests of the contract in `transports`.
+pub(crate) struct AnyTransport {
+    name: &'static str,
+    send: Box<dyn Fn(Request<Bytes>) -> Outcome + Sync>,
+}
+
+impl AnyTransport {
+    pub(crate) const NAMES: [&str; 3] = ["hyper", "ureq", "own"];
+
+    pub(crate) fn all() -> [Self; 3] {
+        Self::NAMES.map(|name| Self::named(name, Duration::from_secs(60)))
+    }
+
+    pub(crate) fn named(name: &'static str, timeout: Duration) -> Self {
+        if name == "own" {
+            return Self {
+                name,
+                send: Box::new(move |request| own_transport::send(&request, timeout)),
+            };
+        }
+        let carrier = Carrier::named(name, &TransportOptions::new().timeout(timeout));
+        Self { name, send: Box::new(move |request| carrier.send(request)) }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn send(&self, request: Request<Bytes>) -> Outcome {
+        (self.send)(request)
+    }
+}
+
+/// A transport of the crate, for the tests of its options.
 pub(crate) enum Carrier {
     Hyper(Box<HyperTransport>, Tokio),
     Ureq(UreqTransport),
 }
 
 impl Carrier {
-    pub(crate) const NAMES: [&str; 2] = ["hyper", "ureq"];
-
-    /// Both transports.
     pub(crate) fn each(options: &TransportOptions) -> [Self; 2] {
-        Self::NAMES.map(|name| Self::named(name, options))
+        ["hyper", "ureq"].map(|name| Self::named(name, options))
     }
 
     pub(crate) fn named(name: &str, options: &TransportOptions) -> Self {

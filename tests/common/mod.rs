@@ -9,6 +9,8 @@ pub(crate) mod carrier;
 pub(crate) mod certificates;
 pub(crate) mod enough_time;
 pub(crate) mod fixtures;
+#[cfg(all(feature = "hyper", feature = "ureq"))]
+mod own_transport;
 pub(crate) mod peak_rss;
 pub(crate) mod peer;
 pub(crate) mod random;

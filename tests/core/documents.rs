@@ -145,3 +145,39 @@ fn every_feature_is_in_both_tables() {
     features.sort_unstable();
     assert_eq!(documented, features);
 }
+
+/// The emulator names all operations when it rejects another one.
+#[cfg(feature = "emulator")]
+#[test]
+fn every_operation_is_documented_and_tested() {
+    use crate::calls::{credentials, now, target};
+    use oss_delete_vectors::emulator::Emulator;
+    use oss_delete_vectors::{DeleteVectors, Operation};
+
+    let mut emulator = Emulator::with_vectors(&target(), credentials(), ["a"]).unwrap();
+    let request = http::Request::post("http://localhost/?other").body("").unwrap();
+    let response = emulator.handle(now(std::time::Duration::ZERO), &request);
+    let error = DeleteVectors::parse_response(&response).unwrap_err();
+    let names: Vec<&str> = error.message().split('?').skip(1).collect();
+    assert!(names.len() >= 4, "{error}");
+    for name in names {
+        let name = name.trim_end_matches(", ").to_lowercase();
+        // Only documentation has a backtick before a name.
+        for (file, text, before) in [
+            ("README.md", ENGLISH, ""),
+            ("README.zh-CN.md", CHINESE, ""),
+            ("src/lib.rs", CRATE_PAGE, "`"),
+            ("src/operation.rs", include_str!("../../src/operation.rs"), "`"),
+            ("src/emulator.rs", include_str!("../../src/emulator.rs"), "`"),
+            ("Emulator::handle", include_str!("../../src/emulator/handle.rs"), "`"),
+            ("--help", include_str!("../../src/bin/vectors-emulator/args.rs"), ""),
+            ("parse_never_panics", include_str!("parse_never_panics.rs"), ""),
+            ("thread_safety", include_str!("thread_safety.rs"), ""),
+        ] {
+            assert!(
+                text.to_lowercase().contains(&format!("{before}{name}")),
+                "{file} lacks {name}"
+            );
+        }
+    }
+}

@@ -85,36 +85,8 @@ fn missing_fields_stay_missing() {
 }
 
 #[test]
-fn all_codes_survive_a_round_trip() {
-    for code in [
-        code::INVALID_DIGEST,
-        code::BAD_REQUEST,
-        code::VECTOR_INDEX_PARAMETER_INVALID,
-        code::MALFORMED_JSON,
-        code::ACCESS_DENIED,
-        code::INVALID_ACCESS_KEY_ID,
-        code::INVALID_SECURITY_TOKEN,
-        code::SECURITY_TOKEN_EXPIRED,
-        code::SIGNATURE_DOES_NOT_MATCH,
-        code::REQUEST_TIME_TOO_SKEWED,
-        code::USER_DISABLE,
-        code::NO_SUCH_BUCKET,
-        code::NO_SUCH_VECTOR_INDEX,
-        code::METHOD_NOT_ALLOWED,
-        code::ENTITY_TOO_LARGE,
-        code::INTERNAL_ERROR,
-        code::QPS_LIMIT_EXCEEDED,
-        code::TOTAL_QPS_LIMIT_EXCEEDED,
-        code::META_OPERATION_QPS_LIMIT_EXCEEDED,
-        code::ACTIVE_REQUEST_LIMIT_EXCEEDED,
-        code::CPU_LIMIT_EXCEEDED,
-        code::SLOW_DOWN,
-        code::THROTTLING,
-        code::REQUEST_TIMEOUT,
-        code::BAD_ERROR_RESPONSE,
-        "SomethingNew",
-        "\"",
-    ] {
+fn any_code_survives_a_round_trip() {
+    for code in [code::ACCESS_DENIED, code::BAD_ERROR_RESPONSE, "SomethingNew", "\""] {
         assert_eq!(round_trip(&ServiceError::new(StatusCode::BAD_REQUEST, code, "m")).code(), code);
     }
 }

@@ -51,7 +51,7 @@ fn of_error(error: &ServiceError) -> (Meaning, bool) {
         _ if status == 429 || (status == 503 && !has_code) => Meaning::Throttled,
         _ if status >= 500 || status == 408 => Meaning::Failed,
         _ if !is_rejection => Meaning::NotFromOss,
-        code::REQUEST_TIMEOUT => return (Meaning::Failed, true),
+        code::REQUEST_TIMEOUT | code::INTERNAL_ERROR => return (Meaning::Failed, true),
         // The body may have had this code.
         _ if status == 400 && !has_code => return (Meaning::Failed, true),
         code::REQUEST_TIME_TOO_SKEWED => Meaning::Skewed { date: error.date() },

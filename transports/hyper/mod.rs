@@ -19,10 +19,10 @@ use tokio::time::timeout;
 
 use super::body::read_whole;
 use super::call::{outcome, signed};
-use super::options::{IDLE_TIMEOUT, MAX_IDLE, peer, timed_out};
+use super::options::{IDLE_TIMEOUT, MAX_IDLE, timed_out};
 use super::proxy::ProxyKind;
 use super::{SourceProvider, TransportOptions, tls};
-use crate::credentials::{Direct, Source};
+use crate::credentials::Source;
 use crate::signing::Signer;
 use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, Operation, TransportError};
 
@@ -174,12 +174,12 @@ impl HyperTransport {
     ///
     /// If it is awaited outside of a tokio runtime, or in one without IO or time enabled.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let peer = peer(request.uri())?;
-        if let Some(&direct) = request.extensions().get::<Direct>() {
-            let transport = Self::new(&self.options.direct(direct));
-            return transport.exchange(request).await.map_err(|error| error.with_peer(peer));
-        }
-        self.exchange(request).await.map_err(|error| error.with_peer(self.options.via(peer)))
+        let (peer, direct) = self.options.route(&request)?;
+        let response = match direct {
+            Some(options) => Self::new(&options).exchange(request).await,
+            None => self.exchange(request).await,
+        };
+        response.map_err(|error| error.with_peer(peer))
     }
 
     /// A provider of the credentials of `source`, over this transport.

@@ -17,10 +17,10 @@ use ureq::{Agent, ProxyProtocol};
 
 use self::connecting::{Connecting, LookupWhenConnecting, NotConnected};
 use super::call::{outcome, signed};
-use super::options::{IDLE_TIMEOUT, MAX_IDLE, peer, timed_out};
+use super::options::{IDLE_TIMEOUT, MAX_IDLE, timed_out};
 use super::proxy::{Proxy, ProxyKind};
 use super::{BoxError, SourceProvider, TransportOptions, tls};
-use crate::credentials::{Direct, Source};
+use crate::credentials::Source;
 use crate::signing::Signer;
 use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, Operation, TransportError};
 
@@ -131,12 +131,12 @@ impl UreqTransport {
     ///
     /// [`TransportError`]. Any status is a response, not an error.
     pub fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let peer = peer(request.uri())?;
-        if let Some(&direct) = request.extensions().get::<Direct>() {
-            let transport = Self::new(&self.options.direct(direct));
-            return transport.exchange(request).map_err(|error| error.with_peer(peer));
-        }
-        self.exchange(request).map_err(|error| error.with_peer(self.options.via(peer)))
+        let (peer, direct) = self.options.route(&request)?;
+        let response = match direct {
+            Some(options) => Self::new(&options).exchange(request),
+            None => self.exchange(request),
+        };
+        response.map_err(|error| error.with_peer(peer))
     }
 
     /// A provider of the credentials of `source`, over this transport.

@@ -53,8 +53,8 @@ impl Errors {
         self.kinds.insert(kind, Seen { keys: keys.saturating_add(met.keys), ..met });
     }
 
-    /// Whether all of them are responses of the service, or none is. `None` if they differ, or if
-    /// there are none.
+    /// Whether all errors are responses of the service, or all are not. `None` if they differ, or
+    /// without an error.
     pub(crate) fn are_of_service(&self) -> Option<bool> {
         // A page of a gateway has a status, but neither a code nor a request id.
         let is_of_service = |(kind, seen): (&Kind, &Seen)| {

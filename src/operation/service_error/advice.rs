@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::super::meaning::Meaning;
+use super::super::meaning::{self, Meaning};
 use super::super::{Kind, code};
 use super::ServiceError;
 use crate::signing::Resource;
@@ -30,7 +30,13 @@ impl ServiceError {
         match self.meaning() {
             Meaning::Throttled | Meaning::Failed | Meaning::WrongDate => true,
             Meaning::Passing => self.0.status != StatusCode::CONFLICT,
-            _ => false,
+            Meaning::NotFromOss
+            | Meaning::WrongCredentials
+            | Meaning::BadKeys
+            | Meaning::MaybeBadKeys
+            | Meaning::NoCode
+            | Meaning::Unknown
+            | Meaning::Final => false,
         }
     }
 
@@ -47,7 +53,7 @@ impl ServiceError {
     /// check the endpoint and the proxies.
     #[must_use]
     pub fn is_from_oss(&self) -> bool {
-        self.is_named() && !matches!(self.0.status.as_u16(), 100..400 | 405 | 407 | 411)
+        self.is_named() && !meaning::is_foreign(self.0.status)
     }
 
     /// The meaning for a call and for a run.
@@ -66,7 +72,7 @@ impl ServiceError {
     /// nothing.
     #[must_use]
     pub fn may_have_deleted(&self) -> bool {
-        self.0.kind == Kind::DeleteVectors && self.may_have_executed()
+        self.0.kind.deletes() && self.may_have_executed()
     }
 
     fn may_have_executed(&self) -> bool {
@@ -78,7 +84,13 @@ impl ServiceError {
                     || self.0.status == StatusCode::REQUEST_TIMEOUT
             }
             Meaning::MaybeBadKeys => self.may_be_request_timeout(),
-            _ => false,
+            Meaning::WrongDate
+            | Meaning::WrongCredentials
+            | Meaning::Passing
+            | Meaning::BadKeys
+            | Meaning::NoCode
+            | Meaning::Unknown
+            | Meaning::Final => false,
         }
     }
 
@@ -159,7 +171,7 @@ impl ServiceError {
                 (Some(advice), _) => advice,
                 (None, Meaning::Throttled) => "send again, more slowly",
                 (None, Meaning::NotFromOss | Meaning::Failed)
-                    if !self.is_from_oss() && self.0.kind != Kind::DeleteVectors =>
+                    if !self.is_from_oss() && !self.0.kind.deletes() =>
                 {
                     "check the endpoint: the response is not from OSS"
                 }

@@ -84,6 +84,12 @@ fn the_man_page_and_completions_need_no_key_pair() {
             ended.code == Some(0) && ended.stderr.is_empty() && stdout.contains(expected),
             "{what}: {stdout}"
         );
+        if what == "man" {
+            let manual = stdout.replace("\\-", "-");
+            for fault in Fault::ALL {
+                assert!(manual.contains(fault.as_str()), "{fault}");
+            }
+        }
     }
 }
 

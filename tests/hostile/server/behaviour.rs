@@ -1,13 +1,12 @@
-//! The behaviour of a hostile server, and the expected outcome of each transport.
+//! The behaviour of a hostile server, and the expected outcome.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use oss_delete_vectors::transports::TransportOptions;
 use oss_delete_vectors::{MAX_RESPONSE_BODY, TransportError};
 
 use super::wire::Wire;
-use crate::carrier::{Carrier, Outcome, request};
+use crate::carrier::{AnyTransport, Outcome, request};
 use crate::enough_time::with_enough_time;
 use crate::peer::Peer;
 use crate::{ALLOCATOR, HEAP};
@@ -23,7 +22,8 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(300);
 pub(crate) struct Behaviour {
     name: &'static str,
     action: Action,
-    hyper: Expected,
+    expected: Expected,
+    /// ureq may differ.
     ureq: Expected,
 }
 
@@ -36,13 +36,12 @@ enum Action {
 }
 
 impl Behaviour {
-    /// Both transports have the same outcome.
     pub(crate) const fn runs(
         name: &'static str,
         expected: Expected,
         action: fn(&mut Wire),
     ) -> Self {
-        Self { name, action: Action::Runs(action), hyper: expected, ureq: expected }
+        Self { name, action: Action::Runs(action), expected, ureq: expected }
     }
 
     pub(crate) const fn sends(
@@ -50,7 +49,7 @@ impl Behaviour {
         expected: Expected,
         action: &'static str,
     ) -> Self {
-        Self { name, action: Action::Sends(action), hyper: expected, ureq: expected }
+        Self { name, action: Action::Sends(action), expected, ureq: expected }
     }
 
     pub(crate) const fn ureq(self, expected: Expected) -> Self {
@@ -71,20 +70,16 @@ pub(crate) enum Expected {
     BodyTooLarge,
 }
 
-/// Checks each behaviour with both transports.
+/// Checks each behaviour with each transport.
 pub(crate) fn check(behaviours: &[Behaviour]) {
     for behaviour in behaviours {
-        let Behaviour { name, action, hyper, ureq } = *behaviour;
+        let Behaviour { name, action, expected, ureq } = *behaviour;
         let ends_by_time = |expected| matches!(expected, Expected::Timeout | Expected::AnyFailure);
-        for (transport, expected) in [("hyper", hyper), ("ureq", ureq)] {
+        for transport in AnyTransport::NAMES {
+            let expected = if transport == "ureq" { ureq } else { expected };
             let case = format!("{name}, {transport}");
-            let observed = |timeout| {
-                observe(
-                    &case,
-                    action,
-                    Carrier::named(transport, &TransportOptions::new().timeout(timeout)),
-                )
-            };
+            let observed =
+                |timeout| observe(&case, action, AnyTransport::named(transport, timeout));
             // The request must have left before the timeout.
             let observed = if ends_by_time(expected) {
                 with_enough_time(|timeout| {
@@ -124,7 +119,7 @@ struct Observed {
     written: u64,
 }
 
-fn observe(case: &str, action: Action, carrier: Carrier) -> Observed {
+fn observe(case: &str, action: Action, transport: AnyTransport) -> Observed {
     let (sender, ended) = channel();
     let peer = Peer::start(move |stream| {
         let mut wire = Wire::new(stream);
@@ -140,12 +135,12 @@ fn observe(case: &str, action: Action, carrier: Carrier) -> Observed {
         let _ = sender.send((wire.requests, wire.written));
     });
     // Clears the extensions, because they keep the connection of an upgrade open.
-    let outcome = carrier.send(request(&peer.url())).map(|mut response| {
+    let outcome = transport.send(request(&peer.url())).map(|mut response| {
         response.extensions_mut().clear();
         response
     });
     // Closes the connection if it is still open.
-    drop(carrier);
+    drop(transport);
     // There is no connection if the timeout passed before it was made.
     let is_connected =
         peer.connections() > 0 || !outcome.as_ref().is_err_and(TransportError::is_surely_not_sent);

@@ -2,11 +2,10 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
-use oss_delete_vectors::transports::TransportOptions;
 use oss_delete_vectors::{DeleteVectors, Operation};
 
 use super::wire::Wire;
-use crate::carrier::{Carrier, request};
+use crate::carrier::{AnyTransport, request};
 use crate::peer::{NO_CONTENT, Peer, read_request, respond_to_all};
 
 /// 80 MB of zeros in half a megabyte.
@@ -42,9 +41,9 @@ fn compression_is_not_requested_and_bodies_stay_compressed() {
             bomb.len()
         );
         let (peer, received) = responding([head.as_bytes(), &bomb].concat());
-        for carrier in Carrier::each(&TransportOptions::new()) {
-            let case = format!("{coding}, {}", carrier.name());
-            let response = carrier.send(request(&peer.url())).unwrap();
+        for transport in AnyTransport::all() {
+            let case = format!("{coding}, {}", transport.name());
+            let response = transport.send(request(&peer.url())).unwrap();
             assert!(response.body() == &bomb, "{case}: {} bytes", response.body().len());
             let error = DeleteVectors::parse_response(&response).unwrap_err();
             assert_eq!(error.code(), "BadErrorResponse", "{case}");
@@ -72,12 +71,12 @@ fn headers_cause_no_further_requests() {
         (503, format!("alt-svc: http/1.1=\"{}\"\r\nset-cookie: a=b; path=/", other_url.trim_start_matches("http://"))),
     ] {
         let (peer, received) = responding(format!("HTTP/1.1 {status} X\r\n{headers}\r\ncontent-length: 4\r\n\r\nbody").into());
-        for carrier in Carrier::each(&TransportOptions::new()) {
-            let case = format!("{status}, {}", carrier.name());
+        for transport in AnyTransport::all() {
+            let case = format!("{status}, {}", transport.name());
             // A client that obeys would add the cookie or the credentials, or connect to the other
             // host.
             for _ in 0..2 {
-                let response = carrier.send(request(&peer.url())).unwrap();
+                let response = transport.send(request(&peer.url())).unwrap();
                 assert_eq!((response.status().as_u16(), &response.body()[..]), (status, &b"body"[..]), "{case}");
             }
             assert_eq!(received.recv().unwrap(), received.recv().unwrap(), "{case}");

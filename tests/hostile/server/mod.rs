@@ -1,5 +1,5 @@
-//! Hostile servers. Both transports must return one outcome, read a bounded number of bytes, and
-//! use a bounded heap.
+//! Hostile servers. Each transport must return the same outcome, read a bounded number of bytes,
+//! and use a bounded heap.
 
 mod behaviour;
 mod chunks;

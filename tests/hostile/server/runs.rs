@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, StopReason};
-use oss_delete_vectors::transports::TransportOptions;
 use oss_delete_vectors::{Key, Target};
 
 use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, credentials, now};
-use crate::carrier::Carrier;
+use crate::carrier::AnyTransport;
 use crate::peer::{Peer, read_request};
 
 const KEYS: u64 = 1_500;
@@ -21,7 +20,7 @@ fn each_run(
     peer: impl Fn() -> Peer,
     check: impl Fn(&BulkDelete, Duration, &str),
 ) {
-    for carrier in Carrier::each(&TransportOptions::new()) {
+    for transport in AnyTransport::all() {
         let peer = peer();
         let target = Target::builder()
             .region(REGION)
@@ -34,21 +33,26 @@ fn each_run(
             bulk.push(Key::new(&format!("doc-{number}")).unwrap()).unwrap();
         }
         bulk.finish();
-        let took = run(&carrier, &mut bulk);
+        let took = run(&transport, &mut bulk);
         let report = bulk.report();
-        assert_eq!((report.pushed, report.pending()), (KEYS, 0), "{}: {report:?}", carrier.name());
+        assert_eq!(
+            (report.pushed, report.pending()),
+            (KEYS, 0),
+            "{}: {report:?}",
+            transport.name()
+        );
         let outcomes = report.deleted + report.rejected + report.unconfirmed + report.not_attempted;
-        assert_eq!(outcomes, KEYS, "{}: {report:?}", carrier.name());
-        check(&bulk, took, carrier.name());
+        assert_eq!(outcomes, KEYS, "{}: {report:?}", transport.name());
+        check(&bulk, took, transport.name());
     }
 }
 
 /// Sends one request at a time. Time passes only when the run waits.
-fn run(carrier: &Carrier, bulk: &mut BulkDelete) -> Duration {
+fn run(transport: &AnyTransport, bulk: &mut BulkDelete) -> Duration {
     let mut passed = Duration::ZERO;
     for _ in 0..100_000 {
         if let Some(transmit) = bulk.poll_transmit(now(passed)) {
-            match carrier.send(transmit.to_request()) {
+            match transport.send(transmit.to_request()) {
                 Ok(response) => bulk.handle_response(now(passed), transmit.id, &response),
                 Err(error) => bulk.handle_failure(now(passed), transmit.id, error),
             }
@@ -60,7 +64,7 @@ fn run(carrier: &Carrier, bulk: &mut BulkDelete) -> Duration {
         }
         while bulk.poll_event().is_some() {}
     }
-    panic!("{}: the run does not end: {bulk:?}", carrier.name());
+    panic!("{}: the run does not end: {bulk:?}", transport.name());
 }
 
 /// Responds to the first `first` requests with `response`, and to later ones with `then`.

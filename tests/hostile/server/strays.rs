@@ -6,9 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
-use oss_delete_vectors::transports::TransportOptions;
-
-use crate::carrier::{Carrier, request};
+use crate::carrier::{AnyTransport, request};
 use crate::peer::{NO_CONTENT, Peer, read_request, respond_to_all};
 
 /// Reads one request from the first connection and passes it to `first`. Rejects all requests on
@@ -28,15 +26,15 @@ fn peer(first: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Peer {
 }
 
 /// Sends another request over the same transport. It must be rejected.
-fn assert_next_is_rejected(carrier: &Carrier, peer: &Peer, case: &str) {
-    let response = carrier.send(request(&peer.url())).unwrap();
+fn assert_next_is_rejected(transport: &AnyTransport, peer: &Peer, case: &str) {
+    let response = transport.send(request(&peer.url())).unwrap();
     assert_eq!(
         (response.status().as_u16(), &response.body()[..]),
         (403, &b"denied"[..]),
         "{}: {case}",
-        carrier.name()
+        transport.name()
     );
-    assert_eq!(peer.connections(), 2, "{}: {case}", carrier.name());
+    assert_eq!(peer.connections(), 2, "{}: {case}", transport.name());
 }
 
 #[test]
@@ -48,21 +46,21 @@ fn bytes_after_a_response_are_not_the_next_response() {
         "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 1\r\n\r\nx",
         "HTTP/1.1 500 Internal Server Error\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
     ] {
-        for carrier in Carrier::each(&TransportOptions::new()) {
+        for transport in AnyTransport::all() {
             let peer = peer(move |stream| {
                 // In one write, so that both are read at once.
                 stream.write_all(&[response.as_bytes(), NO_CONTENT].concat()).unwrap();
                 let _ = stream.read(&mut [0]);
             });
-            carrier.send(request(&peer.url())).unwrap();
-            assert_next_is_rejected(&carrier, &peer, response);
+            transport.send(request(&peer.url())).unwrap();
+            assert_next_is_rejected(&transport, &peer, response);
         }
     }
 }
 
 #[test]
 fn bytes_between_requests_are_not_the_next_response() {
-    for carrier in Carrier::each(&TransportOptions::new()) {
+    for transport in AnyTransport::all() {
         let (go_on, may_go_on) = channel::<()>();
         let (sender, events) = channel();
         let may_go_on = Mutex::new(may_go_on);
@@ -74,13 +72,13 @@ fn bytes_between_requests_are_not_the_next_response() {
             let _ = stream.read(&mut [0]);
             let _ = sender.send("closed");
         });
-        carrier.send(request(&peer.url())).unwrap();
+        transport.send(request(&peer.url())).unwrap();
         go_on.send(()).unwrap();
         assert_eq!(events.recv(), Ok("sent"));
-        if carrier.name() == "hyper" {
+        if transport.name() == "hyper" {
             // hyper notices by itself, and closes the connection. ureq checks before it reuses one.
             assert_eq!(events.recv(), Ok("closed"));
         }
-        assert_next_is_rejected(&carrier, &peer, "between");
+        assert_next_is_rejected(&transport, &peer, "between");
     }
 }

@@ -137,6 +137,10 @@ fn a_blocking_deadline_ends_the_wait() {
     let client = blocking_builder(&service).with_transport(send).unwrap();
     let error = client.delete_within(Duration::from_millis(5), ["doc-1"]).unwrap_err();
     assert_eq!(*error.kind(), DeleteErrorKind::TimedOut(Duration::from_millis(5)));
+    // The request of that call is still in flight.
+    assert!(!client.close_within(Duration::from_millis(5)));
+    assert_eq!(*client.delete(["doc-2"]).unwrap_err().kind(), DeleteErrorKind::Closed);
     drop(hang);
+    assert!(client.close_within(Duration::MAX));
     client.close();
 }

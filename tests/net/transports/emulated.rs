@@ -13,7 +13,7 @@ use oss_delete_vectors::{
 
 use crate::calls::{ACCESS_KEY_ID, credentials};
 use crate::canary::{SECRET, TOKEN, WRONG_SECRET};
-use crate::carrier::Carrier;
+use crate::carrier::{AnyTransport, Carrier};
 use crate::service::Service;
 
 /// A change of the service before the call, and a change of the request.
@@ -146,14 +146,14 @@ const DEFAULT: Scenario = Scenario {
 
 #[test]
 fn every_response_arrives_unchanged() {
-    for carrier in Carrier::each(&TransportOptions::new()) {
+    for transport in AnyTransport::all() {
         for scenario in SCENARIOS {
             let service = Service::holding(["a", "b"]);
             let target = service.served_target();
             (scenario.set_up)(&mut service.emulator());
             let request = (scenario.request)(call(&target), &target);
-            let case = format!("{}: {} {}", carrier.name(), scenario.status, scenario.code);
-            let response = carrier.send(request).expect(&case);
+            let case = format!("{}: {} {}", transport.name(), scenario.status, scenario.code);
+            let response = transport.send(request).expect(&case);
             assert_eq!(response.status(), scenario.status, "{case}");
             match DeleteVectors::parse_response(&response) {
                 Ok(deleted) => {

@@ -1,4 +1,5 @@
-//! Both transports against real sockets: the same scenarios, and the same outcomes.
+//! The transports against real sockets: the same scenarios, and the same outcomes. Tests over
+//! `AnyTransport` are those of the contract; tests over `Carrier` are those of the options.
 
 mod emulated;
 mod outcomes;

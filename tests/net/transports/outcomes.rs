@@ -9,11 +9,11 @@ use oss_delete_vectors::MAX_RESPONSE_BODY;
 use oss_delete_vectors::TransportError;
 use oss_delete_vectors::transports::TransportOptions;
 
-use crate::carrier::{Carrier, Outcome, request};
+use crate::carrier::{AnyTransport, Carrier, Outcome, request};
 use crate::enough_time::with_enough_time;
 use crate::peer::{NO_CONTENT, Peer, read_head, read_request, wait_for_close};
 
-/// The behaviour of a server, and the expected outcome of both transports.
+/// The behaviour of a server, and the expected outcome.
 struct Scenario {
     name: &'static str,
     serve: fn(TcpStream),
@@ -130,11 +130,10 @@ const SCENARIOS: &[Scenario] = &[
 #[test]
 fn every_scenario_ends_as_expected() {
     for Scenario { name, serve, expected } in SCENARIOS {
-        for transport in Carrier::NAMES {
+        for transport in AnyTransport::NAMES {
             let outcome = |timeout| {
                 let peer = Peer::start(serve);
-                Carrier::named(transport, &TransportOptions::new().timeout(timeout))
-                    .send(request(&peer.url()))
+                AnyTransport::named(transport, timeout).send(request(&peer.url()))
             };
             let outcome = match expected {
                 // The request must have left before the timeout.
@@ -189,9 +188,9 @@ fn infinite_timeouts_do_not_overflow() {
 fn a_refused_connection_is_surely_not_sent() {
     // Bound and dropped: a port without a listener.
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    for carrier in Carrier::each(&TransportOptions::new()) {
-        let error = carrier.send(request(&format!("http://{free}"))).unwrap_err();
-        assert!(error.is_surely_not_sent() && !error.is_timeout(), "{}: {error}", carrier.name());
+    for transport in AnyTransport::all() {
+        let error = transport.send(request(&format!("http://{free}"))).unwrap_err();
+        assert!(error.is_surely_not_sent() && !error.is_timeout(), "{}: {error}", transport.name());
         let text = error.to_string();
         assert!(
             text.starts_with(&format!("the request was not sent: no connection to {free}: ")),
@@ -203,16 +202,14 @@ fn a_refused_connection_is_surely_not_sent() {
 
 #[test]
 fn an_unknown_host_is_surely_not_sent() {
-    // Reserved for tests by RFC 2606. If the resolver does not respond, the connect timeout ends
-    // the call.
-    let options = TransportOptions::new().connect_timeout(Duration::from_secs(2));
-    for carrier in Carrier::each(&options) {
-        let error = carrier.send(request("http://nonexistent.invalid")).unwrap_err();
-        assert!(error.is_surely_not_sent(), "{}: {error}", carrier.name());
+    // Reserved for tests by RFC 2606.
+    for transport in AnyTransport::all() {
+        let error = transport.send(request("http://nonexistent.invalid")).unwrap_err();
+        assert!(error.is_surely_not_sent(), "{}: {error}", transport.name());
         assert!(
             error.to_string().contains("no connection to nonexistent.invalid:80: "),
             "{}: {error}",
-            carrier.name()
+            transport.name()
         );
     }
 }
@@ -222,12 +219,13 @@ fn timeouts_report_their_duration_and_the_peer() {
     let limit = Duration::from_millis(300);
     let peer = Peer::start(|mut stream| wait_for_close(&mut stream));
     let at = format!("127.0.0.1:{}", peer.port());
-    for carrier in Carrier::each(&TransportOptions::new().timeout(limit)) {
-        let error = carrier.send(request(&peer.url())).unwrap_err().to_string();
+    for name in AnyTransport::NAMES {
+        let transport = AnyTransport::named(name, limit);
+        let error = transport.send(request(&peer.url())).unwrap_err().to_string();
         let expected = format!(
             "no response from {at}, but the request may have arrived: timed out after 300ms"
         );
-        assert_eq!(error, expected, "{}", carrier.name());
+        assert_eq!(error, expected, "{name}");
     }
     for carrier in Carrier::each(&TransportOptions::new().connect_timeout(limit)) {
         let error = carrier.send(request(&format!("https://{at}"))).unwrap_err().to_string();
@@ -239,10 +237,10 @@ fn timeouts_report_their_duration_and_the_peer() {
 
 #[test]
 fn impossible_uris_are_surely_not_sent() {
-    for carrier in Carrier::each(&TransportOptions::new()) {
+    for transport in AnyTransport::all() {
         for url in ["", "ftp://127.0.0.1"] {
-            let error = carrier.send(request(url)).unwrap_err();
-            assert!(error.is_surely_not_sent(), "{url}, {}: {error}", carrier.name());
+            let error = transport.send(request(url)).unwrap_err();
+            assert!(error.is_surely_not_sent(), "{url}, {}: {error}", transport.name());
         }
     }
 }

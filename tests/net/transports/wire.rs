@@ -7,7 +7,7 @@ use http::Request;
 use http::header::{HOST, USER_AGENT};
 use oss_delete_vectors::transports::TransportOptions;
 
-use crate::carrier::{Carrier, request};
+use crate::carrier::{AnyTransport, Carrier, request};
 use crate::peer::{NO_CONTENT, Peer, read_request};
 
 /// A server that records its requests.
@@ -36,10 +36,10 @@ fn parts(request: &[u8]) -> (String, Vec<String>, String) {
 #[test]
 fn only_host_and_content_length_are_added() {
     let (peer, received) = recorder(NO_CONTENT);
-    for carrier in Carrier::each(&TransportOptions::new()) {
-        carrier.send(request(&peer.url())).unwrap();
+    for transport in AnyTransport::all() {
+        transport.send(request(&peer.url())).unwrap();
         let (first, headers, body) = parts(&received.recv().unwrap());
-        assert_eq!(first, "POST /?deleteVectors HTTP/1.1", "{}", carrier.name());
+        assert_eq!(first, "POST /?deleteVectors HTTP/1.1", "{}", transport.name());
         let host = format!("host: 127.0.0.1:{}", peer.port());
         let expected = [
             "authorization: OSS4-HMAC-SHA256 Credential=ak/20231216/r/oss,Signature=00ff",
@@ -50,8 +50,8 @@ fn only_host_and_content_length_are_added() {
             &host,
             "x-oss-date: 20231216T162057Z",
         ];
-        assert_eq!(headers, expected, "{}", carrier.name());
-        assert_eq!(body, r#"{"indexName":"i","keys":["a","b"]}"#, "{}", carrier.name());
+        assert_eq!(headers, expected, "{}", transport.name());
+        assert_eq!(body, r#"{"indexName":"i","keys":["a","b"]}"#, "{}", transport.name());
     }
 }
 
@@ -60,20 +60,20 @@ fn headers_and_target_of_the_request_are_kept() {
     let (peer, received) = recorder(NO_CONTENT);
     // With and without escapes, with and without values, not sorted: a presigned target.
     let target = "/b-1/?deleteVectors&x-oss-signature=ab%2Fc%3d&x-oss-expires=900&a=%7E~&empty=";
-    for carrier in Carrier::each(&TransportOptions::new()) {
+    for transport in AnyTransport::all() {
         let (mut head, body) = request(&peer.url()).into_parts();
         head.uri = format!("{}{target}", peer.url()).parse().unwrap();
         head.headers.insert(HOST, "b-1.cn-x.oss-vectors.aliyuncs.com".parse().unwrap());
         head.headers.insert(USER_AGENT, "purge/1.0".parse().unwrap());
-        carrier.send(Request::from_parts(head, body)).unwrap();
+        transport.send(Request::from_parts(head, body)).unwrap();
         let (first, headers, _) = parts(&received.recv().unwrap());
-        assert_eq!(first, format!("POST {target} HTTP/1.1"), "{}", carrier.name());
+        assert_eq!(first, format!("POST {target} HTTP/1.1"), "{}", transport.name());
         for (name, line) in [
             ("host", "host: b-1.cn-x.oss-vectors.aliyuncs.com"),
             ("user-agent", "user-agent: purge/1.0"),
         ] {
             let sent: Vec<_> = headers.iter().filter(|header| header.starts_with(name)).collect();
-            assert_eq!(sent, [line], "{}", carrier.name());
+            assert_eq!(sent, [line], "{}", transport.name());
         }
     }
 }
@@ -104,9 +104,9 @@ fn the_user_agent_of_the_options_replaces_that_of_requests() {
 fn a_large_body_arrives_unchanged() {
     let (peer, received) = recorder(NO_CONTENT);
     let large: String = ('a'..='z').cycle().take(2 * 1024 * 1024).collect();
-    for carrier in Carrier::each(&TransportOptions::new()) {
-        carrier.send(request(&peer.url()).map(|_| large.clone().into())).unwrap();
-        assert!(parts(&received.recv().unwrap()).2 == large, "{}", carrier.name());
+    for transport in AnyTransport::all() {
+        transport.send(request(&peer.url()).map(|_| large.clone().into())).unwrap();
+        assert!(parts(&received.recv().unwrap()).2 == large, "{}", transport.name());
     }
 }
 
@@ -119,12 +119,12 @@ fn redirects_are_not_followed() {
             "HTTP/1.1 {status} Moved\r\nlocation: {target}/?deleteVectors\r\ncontent-length: 4\r\n\r\nthen"
         );
         let (peer, received) = recorder(response.leak().as_bytes());
-        for carrier in Carrier::each(&TransportOptions::new()) {
-            let response = carrier.send(request(&peer.url())).unwrap();
-            assert_eq!(response.status(), status, "{}", carrier.name());
-            assert_eq!(&response.body()[..], b"then", "{status}, {}", carrier.name());
+        for transport in AnyTransport::all() {
+            let response = transport.send(request(&peer.url())).unwrap();
+            assert_eq!(response.status(), status, "{}", transport.name());
+            assert_eq!(&response.body()[..], b"then", "{status}, {}", transport.name());
             received.recv().unwrap();
-            assert!(received.try_recv().is_err(), "{status}, {}", carrier.name());
+            assert!(received.try_recv().is_err(), "{status}, {}", transport.name());
         }
     }
     assert_eq!(elsewhere.connections(), 0);

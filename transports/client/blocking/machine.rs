@@ -66,7 +66,7 @@ impl<M: Machine> Shared<M> {
     }
 
     /// Hands in a response and takes the next request, so that no other thread has to be woken for
-    /// it. If there is none, `worker` is idle.
+    /// it. If no request is due, `worker` is idle.
     pub(super) fn exchange(
         &self,
         now: impl Fn() -> Now,

@@ -62,7 +62,8 @@ use crate::{Credentials, InvalidValue, Target, TransportError};
 ///
 /// # The end
 ///
-/// [`close`](Self::close) takes no more calls and waits for those that were begun. Dropping the
+/// [`close`](Self::close) takes no more calls and waits for those that were begun;
+/// [`close_within`](Self::close_within) does not wait for longer than a timeout. Dropping the
 /// last handle does not wait: the thread of the client ends when all calls that were begun have
 /// their results, or with the process. In a fork of the process every call ends with
 /// [`Closed`](crate::calls::DeleteErrorKind::Closed). A panic of the transport is a failure of its
@@ -167,6 +168,16 @@ impl Client {
     pub fn close(&self) {
         self.handle.close();
         block_on(|waker| self.handle.poll_end(waker));
+    }
+
+    /// The same as [`close`](Self::close), but waits for at most `timeout`. Returns whether all
+    /// keys have their outcome. If not, the client stays closed and works on: close it again to
+    /// wait longer.
+    #[must_use]
+    pub fn close_within(&self, timeout: Duration) -> bool {
+        self.handle.close();
+        let deadline = system_now().monotonic.saturating_add(timeout);
+        block_until(Some(deadline), |waker| self.handle.poll_end(waker)).is_some()
     }
 }
 
@@ -302,19 +313,27 @@ fn wait(slot: Arc<Slot>) -> Result<(), DeleteError> {
 }
 
 /// Blocks the thread until `poll` is ready.
-fn block_on<T>(mut poll: impl FnMut(&Waker) -> Poll<T>) -> T {
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    loop {
-        match poll(&waker) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => park(),
-        }
-    }
+fn block_on<T>(poll: impl FnMut(&Waker) -> Poll<T>) -> T {
+    block_until(None, poll).expect("without a deadline, only `poll` ends it")
 }
 
+/// Blocks the thread until `poll` is ready. `None` if `deadline` comes first.
 #[expect(clippy::disallowed_methods, reason = "an adapter whose callers are threads")]
-fn park() {
-    std::thread::park();
+fn block_until<T>(
+    deadline: Option<Duration>,
+    mut poll: impl FnMut(&Waker) -> Poll<T>,
+) -> Option<T> {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        if let Poll::Ready(value) = poll(&waker) {
+            return Some(value);
+        }
+        match deadline.map(|deadline| deadline.saturating_sub(system_now().monotonic)) {
+            None => std::thread::park(),
+            Some(Duration::ZERO) => return None,
+            Some(left) => std::thread::park_timeout(left),
+        }
+    }
 }
 
 struct Unpark(std::thread::Thread);

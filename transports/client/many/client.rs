@@ -172,7 +172,7 @@ impl Client {
     }
 
     /// Takes no more calls, of any clone, and waits for the results of those that were begun. If
-    /// its future is dropped after its first poll, the client stays closed.
+    /// its future is dropped after its first poll, such as by a timeout, the client stays closed.
     pub async fn close(&self) {
         self.handle.close();
         poll_fn(|context| self.handle.poll_end(context.waker())).await;

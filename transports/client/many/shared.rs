@@ -10,7 +10,7 @@ use crate::transports::clock::system_now;
 /// neither side waits while the other builds or signs a request.
 pub(super) struct Shared {
     state: Mutex<State>,
-    /// The process that has the driver. After a fork there is none in the child.
+    /// The process that has the driver. The child of a fork has no driver.
     process: AtomicU32,
 }
 
