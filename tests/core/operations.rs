@@ -225,6 +225,24 @@ fn invalid_parameters_are_named() {
 }
 
 #[test]
+fn operation_of_a_call_is_recognized() {
+    let request = |method: &str, uri: &str| Request::builder().method(method).uri(uri).body(());
+    for (method, uri, expected) in [
+        ("POST", "/?listVectors", [true, false]),
+        ("POST", "/bucket/?getVectors=&a=b", [false, true]),
+        ("POST", "/?a=b&getVectors", [false, true]),
+        ("POST", "/?deleteVectors", [false, false]),
+        ("POST", "/?listVectors=a", [false, false]),
+        ("POST", "/listVectors", [false, false]),
+        ("GET", "/?listVectors", [false, false]),
+    ] {
+        let request = request(method, uri).unwrap();
+        let is_call = [ListVectors::is_call(&request), GetVectors::is_call(&request)];
+        assert_eq!(is_call, expected, "{method} {uri}");
+    }
+}
+
+#[test]
 fn requests_of_other_operations_are_rejected() {
     let request = ListVectors::new(&target()).to_request();
     let error = GetVectors::parse_request(&target(), &request).unwrap_err();
