@@ -215,6 +215,48 @@ fn qos_delay_does_not_delay_requests() {
     assert_eq!((run.requests.len(), run.now), (10, 10 * LATENCY));
 }
 
+/// How many requests of a run are in flight at most, if the second one is throttled and the others
+/// get `reply`.
+fn most_in_flight(reply: fn() -> Reply) -> usize {
+    let run = Run::new(BulkOptions::new(), |call| match call.number {
+        1 => error(503, code::QPS_LIMIT_EXCEEDED),
+        _ => reply(),
+    })
+    .delete(200 * 500);
+    assert_eq!(run.outcomes(), [100_000, 0, 0, 0]);
+    let in_flight_at =
+        |time| run.requests.iter().filter(|&&(at, _)| at <= time && time < at + LATENCY).count();
+    run.requests[2..].iter().map(|&(at, _)| in_flight_at(at)).max().unwrap()
+}
+
+#[test]
+fn qos_delay_keeps_requests_in_flight_few() {
+    let held_back = || {
+        Reply::Response(Deleted::new("id").with_qos_delay(Duration::from_millis(1)).to_response())
+    };
+    assert!(2 * most_in_flight(held_back) < most_in_flight(deleted));
+}
+
+#[test]
+fn another_failure_resets_the_back_off_of_throttling() {
+    for seed in 0..20 {
+        let options = BulkOptions::new().concurrency(1).rate(Rate::Fixed(1000.0));
+        let options = options.back_off(SECOND, 1000 * SECOND).seed(seed);
+        let run = Run::new(options, |call| match call.number {
+            1..=4 | 6 => error(503, code::QPS_LIMIT_EXCEEDED),
+            5 => error(500, code::INTERNAL_ERROR),
+            _ => deleted(),
+        })
+        .delete(2 * 500);
+        assert_eq!((run.requests.len(), run.outcomes()), (8, [1000, 0, 0, 0]));
+        let waits: Vec<Duration> =
+            run.requests.windows(2).map(|pair| pair[1].0 - pair[0].0 - LATENCY).collect();
+        for (wait, most) in waits[1..].iter().zip([1, 2, 4, 8, 1, 1]) {
+            assert!(*wait <= most * SECOND, "{waits:?}");
+        }
+    }
+}
+
 #[test]
 fn back_off_stays_within_its_cap() {
     let options = BulkOptions::new().concurrency(1).back_off(SECOND, 4 * SECOND).max_attempts(6);
