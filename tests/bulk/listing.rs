@@ -277,7 +277,8 @@ fn rejected_requests_stop_the_listing() {
         (0..20).for_each(|_| emulator.fail_next(failure.clone(), 0));
         let mut world = World::new(lister(Selection::all()), emulator);
         world.run();
-        let code = world.stopped().attempt_error().and_then(|error| error.code());
+        let stopped = world.lister.stopped().expect("it stopped");
+        let code = stopped.attempt_error().and_then(|error| error.code());
         assert_eq!((code, world.lister.report().requests), (Some(failure.code()), times));
         let text = world.lister.stopped().unwrap().to_string();
         assert!(text.starts_with("the listing stopped: "), "{text}");
