@@ -253,6 +253,7 @@ mod tests {
             TOKEN.replace('+', " "),
             each(|c| format!("&#{};", u32::from(c))),
             each(|c| format!("&#x{:X};", u32::from(c))),
+            each(|c| format!("&#x{:013X};", u32::from(c))),
             each(|c| format!("&amp;amp;#{};", u32::from(c))),
             serde_json::json!(TOKEN).as_str().unwrap().replace('/', "\\/"),
             serde_json::json!(TOKEN).to_string(),

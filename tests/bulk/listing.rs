@@ -225,7 +225,12 @@ fn no_page_is_requested_while_keys_wait() {
     for (segments, most) in [(1_u8, 2000), (4, 4000), (16, 16_000)] {
         let mut lister = lister(Selection::all().segments(segments).unwrap());
         for _ in 0..100 {
+            let mut under_way = Vec::new();
             while let Some(transmit) = lister.poll_transmit(now(Duration::ZERO)) {
+                under_way.push(transmit);
+                assert!(lister.report().listed + 1000 * under_way.len() as u64 <= most);
+            }
+            for transmit in under_way {
                 let response = emulator.handle(now(Duration::ZERO), &transmit.request);
                 lister.handle_response(now(Duration::ZERO), transmit.id, &response);
             }
@@ -358,7 +363,9 @@ fn missing_responses_time_out() {
     let mut lister = lister(Selection::all());
     let lost = lister.poll_transmit(now(Duration::ZERO)).unwrap();
     assert_eq!(lister.poll_timeout(), Some(Duration::from_secs(75)));
+    assert!(lister.is_in_flight(lost.id));
     lister.handle_timeout(now(Duration::from_secs(75)));
+    assert!(!lister.is_in_flight(lost.id));
     let Some(ListEvent::Retrying { error, .. }) = lister.poll_event() else { panic!("{lister:?}") };
     assert!(error.to_string().contains("timed out after 75s"), "{error}");
     let late = Listed::new("id", vec![Vector::new("late").unwrap()]).to_response();
@@ -431,12 +438,15 @@ fn credentials_are_renewed_or_stop_the_listing() {
         assert_eq!(world.events.contains(&ListEvent::CredentialsNeeded), is_renewed);
         world.passed = Duration::from_secs(101);
         if is_renewed {
+            let transmit = world.lister.poll_transmit(now(world.passed));
+            assert!(transmit.is_none(), "the credentials have expired");
             world.emulator.add_identity(Identity::new(expiring(9999)));
             world.lister.handle_credentials(now(world.passed), expiring(9999));
         }
         world.run();
         assert_eq!(world.lister.stopped().is_none(), is_renewed);
         assert_eq!(world.keys.len() == 5000, is_renewed);
+        assert_eq!(world.lister.poll_timeout(), None, "it has ended");
     }
 }
 
