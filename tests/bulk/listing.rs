@@ -285,8 +285,49 @@ fn rejected_requests_stop_the_listing() {
         let stopped = world.lister.stopped().expect("it stopped");
         let code = stopped.attempt_error().and_then(|error| error.code());
         assert_eq!((code, world.lister.report().requests), (Some(failure.code()), times));
+        assert!(matches!(world.stopped(), StopReason::Rejected(_)), "{:?}", world.stopped());
         let text = world.lister.stopped().unwrap().to_string();
         assert!(text.starts_with("the listing stopped: "), "{text}");
+    }
+}
+
+#[test]
+fn page_rejected_for_an_unknown_reason_is_retried_first() {
+    for (rejections, retries, restarts) in [(2, 2, 0), (3, 2, 1), (5, 4, 1), (6, 5, 1)] {
+        let mut world = World::new(lister(Selection::all()), holding(3000));
+        world.turn();
+        (0..rejections).for_each(|_| world.emulator.fail_next(error(400, "SomethingNew"), 0));
+        // After a restart, the first page has no token, and is retried ten times.
+        world.run();
+        let report = world.lister.report();
+        assert_eq!((report.retries, report.restarts), (retries, restarts), "{rejections}");
+    }
+}
+
+#[test]
+fn back_off_of_a_page_grows_until_it_comes() {
+    let second = Duration::from_secs(1);
+    for failure in [error(503, code::QPS_LIMIT_EXCEEDED), error(500, code::INTERNAL_ERROR)] {
+        let mut longest = Duration::ZERO;
+        for seed in 0..20 {
+            let options = BulkOptions::new().back_off(second, 1000 * second).seed(seed);
+            let lister = KeyLister::new(&target(), credentials(), Selection::all(), options);
+            let mut world = World::new(lister.unwrap(), holding(5000));
+            world.turn();
+            for most in [1, 2, 4, 8, 0, 1] {
+                if most > 0 {
+                    world.emulator.fail_next(failure.clone(), 0);
+                }
+                world.turn();
+                let due = world.lister.poll_timeout().unwrap();
+                let wait = due.saturating_sub(world.passed);
+                assert!(wait <= most * second, "{wait:?}");
+                longest = longest.max(wait);
+                world.passed = due.max(world.passed);
+                world.lister.handle_timeout(now(world.passed));
+            }
+        }
+        assert!(longest > 4 * second, "{longest:?}");
     }
 }
 
@@ -302,14 +343,43 @@ fn failures_are_retried_and_stop_the_start() {
         assert_eq!(world.lister.report().retries, 9);
     }
     let mut lister = lister(Selection::all());
-    for _ in 0..3 {
+    let lost = || TransportError::may_have_arrived("connection reset");
+    let refused = || TransportError::surely_not_sent("connection refused");
+    for failure in [lost(), lost(), refused(), refused(), refused()] {
         let passed = lister.poll_timeout().unwrap_or_default();
-        let transmit = lister.poll_transmit(now(passed)).unwrap();
-        let refused = TransportError::surely_not_sent("connection refused");
-        lister.handle_failure(now(passed), transmit.id, refused);
+        let transmit =
+            lister.poll_transmit(now(passed)).expect("three are not sent before it stops");
+        lister.handle_failure(now(passed), transmit.id, failure);
     }
     let reason = lister.stopped().unwrap().reason();
     assert!(matches!(reason, StopReason::Unreachable(_)), "{reason:?}");
+}
+
+#[test]
+fn first_minute_waits_for_the_request_in_flight() {
+    let minute = Duration::from_secs(60);
+    for is_in_flight in [false, true] {
+        let mut lister = lister(Selection::all());
+        let send = |lister: &mut KeyLister| {
+            let passed = lister.poll_timeout().unwrap_or_default();
+            (passed, lister.poll_transmit(now(passed)).unwrap().id)
+        };
+        let lost = || TransportError::may_have_arrived("connection reset");
+        for _ in 0..2 {
+            let (passed, id) = send(&mut lister);
+            lister.handle_failure(now(passed), id, lost());
+        }
+        let sent = is_in_flight.then(|| send(&mut lister));
+        lister.handle_timeout(now(minute - Duration::from_millis(1)));
+        assert_eq!(lister.stopped(), None);
+        lister.handle_timeout(now(minute));
+        assert_eq!(lister.stopped().is_none(), is_in_flight);
+        if let Some((_, id)) = sent {
+            lister.handle_failure(now(minute), id, lost());
+        }
+        let reason = lister.stopped().unwrap().reason();
+        assert!(matches!(reason, StopReason::NoSuccess(_)), "{reason:?}");
+    }
 }
 
 #[test]
@@ -447,6 +517,8 @@ fn credentials_are_renewed_or_stop_the_listing() {
         assert_eq!(world.lister.stopped().is_none(), is_renewed);
         assert_eq!(world.keys.len() == 5000, is_renewed);
         assert_eq!(world.lister.poll_timeout(), None, "it has ended");
+        world.lister.handle_timeout(now(Duration::from_secs(99_999)));
+        assert_eq!(world.lister.poll_event(), None, "an ended listing needs no credentials");
     }
 }
 
@@ -473,4 +545,5 @@ fn a_lookup_yields_each_existing_key_once() {
     lookup.handle_response(now(Duration::ZERO), transmit.id, &found);
     let present: Vec<String> = std::iter::from_fn(|| lookup.poll_key()).collect();
     assert_eq!(present, ["doc-1"]);
+    assert_eq!((lookup.report().looked_up, lookup.report().selected), (2, 1));
 }
