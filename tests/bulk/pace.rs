@@ -237,6 +237,19 @@ fn qos_delay_keeps_requests_in_flight_few() {
     assert!(2 * most_in_flight(held_back) < most_in_flight(deleted));
 }
 
+/// A throttled response leaves room for one request at a time.
+#[test]
+fn lost_request_leaves_the_window_after_half_a_second() {
+    let run = Run::new(BulkOptions::new(), |call| match call.number {
+        1 => error(503, code::QPS_LIMIT_EXCEEDED),
+        2 => Reply::Silence,
+        _ => deleted(),
+    })
+    .delete(100 * 500);
+    assert_eq!(run.outcomes(), [50_000, 0, 0, 0]);
+    assert_eq!(run.requests[3].0 - run.requests[2].0, SECOND / 2);
+}
+
 #[test]
 fn another_failure_resets_the_back_off_of_throttling() {
     for seed in 0..20 {
