@@ -1,3 +1,5 @@
+use oss_delete_vectors::Deleted;
+
 use super::*;
 
 #[test]
@@ -80,6 +82,20 @@ fn calls_wait_for_room() {
     assert!(!world.finished.iter().any(|(_, of, _)| *of == calls[2]));
     let left: Vec<usize> = (0..3600).filter(|&number| world.is_there(&key(number))).collect();
     assert!(left.into_iter().eq(1200..1800));
+}
+
+#[test]
+fn waiting_events_hold_requests_back() {
+    let World { mut calls, .. } = World::new(BulkOptions::new());
+    let now = now(Duration::ZERO);
+    for number in 0..65 {
+        calls.begin(now, Call::new([key(number)]).unwrap());
+        assert_eq!(calls.wants_transmit(now), number < 64);
+        if let Some(transmit) = calls.poll_transmit(now) {
+            calls.handle_response(now, transmit.id, &Deleted::new("some id").to_response());
+        }
+    }
+    assert!(calls.poll_event().is_some() && calls.poll_transmit(now).is_some());
 }
 
 #[test]
