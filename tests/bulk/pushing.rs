@@ -78,6 +78,9 @@ fn settled_ranges_cover_finished_positions() {
 
 #[test]
 fn can_push_bounds_unsettled_keys() {
+    let failed = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m")
+        .with_request_id("id")
+        .to_response();
     for concurrency in [1, 16, 64] {
         let mut bulk = bulk(BulkOptions::new().concurrency(concurrency));
         let mut pushed = 0;
@@ -87,8 +90,13 @@ fn can_push_bounds_unsettled_keys() {
         assert_eq!(pushed, 500 * (2 * concurrency as u64 + 16));
         assert!(!bulk.can_push() && !bulk.is_finished());
         let transmit = bulk.poll_transmit(now()).unwrap();
+        assert!(!bulk.can_push(), "it is in flight");
         bulk.handle_response(now(), transmit.id, &Deleted::new("id").to_response());
         assert!(bulk.can_push(), "there must be room again");
+        (0..500).for_each(|number| assert!(push(&mut bulk, number)));
+        let transmit = bulk.poll_transmit(now()).unwrap();
+        bulk.handle_response(now(), transmit.id, &failed);
+        assert!(!bulk.can_push(), "it waits for its back-off");
     }
 }
 

@@ -208,7 +208,7 @@ impl<K: Send> Wake for Inbox<K> {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a reader and a run are threads")]
+#[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run and its reader")]
 mod tests {
     use std::sync::mpsc;
     use std::task::Waker;
