@@ -270,6 +270,33 @@ fn another_failure_resets_the_back_off_of_throttling() {
     }
 }
 
+/// The waits between the requests of a run, after its first one, over some seeds. `code` and its
+/// status are the response to requests with two keys, until `accepted`.
+fn longest_waits(status: u16, code: &str, accepted: usize) -> Vec<Duration> {
+    let mut longest = vec![Duration::ZERO; accepted - 1];
+    for seed in 0..20 {
+        let options = BulkOptions::new().concurrency(1).rate(Rate::Unlimited).seed(seed);
+        let mut run = Run::new(options.back_off(SECOND, 1000 * SECOND), |call| match call.number {
+            1.. if call.keys == 2 && call.number < accepted => error(status, code),
+            _ => deleted(),
+        });
+        run = run.keys((0..502).map(key)).delete_all();
+        assert_eq!(run.outcomes(), [502, 0, 0, 0]);
+        let waits = run.requests[1..].windows(2).map(|pair| pair[1].0 - pair[0].0 - LATENCY);
+        longest.iter_mut().zip(waits).for_each(|(longest, wait)| *longest = wait.max(*longest));
+    }
+    longest
+}
+
+#[test]
+fn back_off_doubles_with_each_failure_and_split() {
+    let failures = longest_waits(500, code::INTERNAL_ERROR, 5);
+    let split = longest_waits(400, "Unlisted", 9);
+    for (wait, most) in failures.iter().zip([1, 2, 4, 8]).chain(split.iter().zip([1, 2])) {
+        assert!(*wait > most * SECOND / 2 && *wait <= most * SECOND, "{failures:?} {split:?}");
+    }
+}
+
 #[test]
 fn back_off_stays_within_its_cap() {
     let options = BulkOptions::new().concurrency(1).back_off(SECOND, 4 * SECOND).max_attempts(6);
