@@ -305,3 +305,51 @@ impl Error for DeleteError {
         Some(&**error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::Call;
+
+    /// A call with three keys, of which the last two have these outcomes.
+    fn error(kind: DeleteErrorKind, names: [&str; 3], outcomes: [KeyOutcome; 2]) -> DeleteError {
+        let keys = Call::new(names).unwrap().keys;
+        let part = |(key, outcome)| Part { keys: key..key + 1, outcome, error: None };
+        DeleteError::new(kind, &keys, (1..).zip(outcomes).map(part).collect())
+    }
+
+    #[test]
+    fn merged_errors_have_all_keys_and_one_reason() {
+        use DeleteErrorKind::{Closed, NotDeleted};
+        use KeyOutcome::{NotAttempted, Rejected, Unconfirmed};
+        let first = |kind| error(kind, ["a", "b", "c"], [Rejected, Unconfirmed]);
+        let second = |kind| error(kind, ["d", "e", "f"], [Unconfirmed, NotAttempted]);
+        for (kinds, kind) in [
+            ([NotDeleted, NotDeleted], NotDeleted),
+            ([NotDeleted, Closed], Closed),
+            ([Closed, NotDeleted], Closed),
+        ] {
+            let [one, other] = kinds;
+            let merged = first(one).merge(second(other));
+            assert_eq!((merged.kind(), merged.total()), (&kind, 6));
+            assert_eq!(merged.is_about_keys(), kind == NotDeleted);
+            let keys: Vec<_> = merged.not_deleted().map(|key| (key.key, key.outcome)).collect();
+            let expected =
+                [("b", Rejected), ("c", Unconfirmed), ("e", Unconfirmed), ("f", NotAttempted)];
+            assert_eq!(keys, expected);
+        }
+    }
+
+    #[test]
+    fn error_of_a_provider_is_the_source_but_not_compared() {
+        let timed_out = DeleteErrorKind::TimedOut(Duration::from_secs(1));
+        for (kind, has_source) in [(timed_out, true), (DeleteErrorKind::Closed, false)] {
+            let error = || error(kind.clone(), ["a", "b", "c"], [KeyOutcome::NotAttempted; 2]);
+            let source: Box<dyn Error + Send + Sync> = "no role".into();
+            let with_source = error().with_provider_error(source.into());
+            let text = with_source.source().map(ToString::to_string);
+            assert_eq!(text.as_deref(), has_source.then_some("no role"));
+            assert!(with_source == error() && error().source().is_none());
+        }
+    }
+}

@@ -139,3 +139,33 @@ impl Pending {
         Err(DeleteError::new(kind, &self.keys, parts))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_is_the_reason_only_for_keys_that_fail_after_it() {
+        for (fails_before, fails_after, kind) in [
+            (false, false, None),
+            (true, false, Some(DeleteErrorKind::NotDeleted)),
+            (false, true, Some(DeleteErrorKind::Stopped(StopReason::Requested))),
+            (true, true, Some(DeleteErrorKind::Stopped(StopReason::Requested))),
+        ] {
+            let mut call = Pending::new(Call::new(["a", "b"]).unwrap(), Duration::ZERO);
+            let settle = |call: &mut Pending, keys: Range<usize>, fails| {
+                call.was_pushed(keys.start as u64);
+                match fails {
+                    true => call.failed(keys, KeyOutcome::Rejected, None),
+                    false => call.deleted(&keys),
+                }
+            };
+            settle(&mut call, 0..1, fails_before);
+            call.pushed = 2;
+            call.stopped(&StopReason::Requested);
+            settle(&mut call, 1..2, fails_after);
+            let result = call.result(End::Settled);
+            assert_eq!(result.err().map(|error| error.kind().clone()), kind);
+        }
+    }
+}

@@ -95,6 +95,10 @@ mod tests {
         }
         segments.add(15, a, 10);
         assert_eq!(segments.segments.len(), 3, "consecutive keys must be one segment");
+        let mut apart = Segments::default();
+        let parts = [(0, a, 0), (1, b, 1), (2, b, 3), (4, b, 5)];
+        parts.into_iter().for_each(|(position, call, key)| apart.add(position, call, key));
+        assert_eq!(apart.segments.len(), parts.len(), "another call, key or position");
         let take = |segments: &mut Segments, range| {
             let mut taken = Vec::new();
             segments.take(&range, |call, keys| taken.push((call, keys)));

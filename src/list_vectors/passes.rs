@@ -140,4 +140,17 @@ mod tests {
             (NextPass::End, false, 1)
         );
     }
+
+    #[test]
+    fn a_pass_without_a_key_ends_a_clear_index() {
+        let mut passes = Passes::new(10);
+        passes.listed(1);
+        passes.settled(1, 1);
+        assert_eq!(passes.next_pass(), NextPass::Again(Duration::ZERO));
+        assert!(!passes.is_clear());
+        assert_eq!(
+            (passes.next_pass(), passes.is_clear(), passes.pass()),
+            (NextPass::End, true, 2)
+        );
+    }
 }

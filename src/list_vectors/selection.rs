@@ -111,3 +111,42 @@ impl std::fmt::Display for Selection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selections_are_phrases_and_page_requests() {
+        let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456");
+        let target = target.bucket("examplebucket").index_name("i").build().unwrap();
+        let filter = || r#"{"a":1}"#.parse().unwrap();
+        let prefix = || Selection::all().prefix("doc-\"").unwrap();
+        for (selection, is_all, text, filter) in [
+            (Selection::all(), true, "all keys", ""),
+            (prefix(), false, r#"all keys that begin with "doc-\"""#, ""),
+            (
+                Selection::all().filter(filter()),
+                false,
+                r#"all keys whose metadata match {"a":1}"#,
+                r#","filter":{"a":1}"#,
+            ),
+            (
+                prefix().filter(filter()),
+                false,
+                r#"all keys that begin with "doc-\"" and whose metadata match {"a":1}"#,
+                r#","filter":{"a":1}"#,
+            ),
+        ] {
+            assert_eq!((selection.to_string().as_str(), selection.is_all()), (text, is_all));
+            let body = |selection: &Selection, segment, token| {
+                selection.page(&target, segment, token).to_request().into_body()
+            };
+            let first = r#"{"indexName":"i","maxResults":1000"#;
+            assert_eq!(body(&selection, 0, None), format!("{first}{filter}}}"));
+            let second = r#","nextToken":"t","segmentCount":2,"segmentIndex":1"#;
+            let selection = selection.segments(2).unwrap();
+            assert_eq!(body(&selection, 1, Some("t")), format!("{first}{second}{filter}}}"));
+        }
+    }
+}

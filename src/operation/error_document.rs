@@ -242,9 +242,13 @@ mod tests {
             http::HeaderName::from_static(header::ERR),
             base64.parse().unwrap(),
         )]);
-        for (body, code) in
-            [("", "a"), ("oops", "a"), ("\x1f\u{8b}", "a"), (r#"{"Code":"b"}"#, "b")]
-        {
+        for (body, code) in [
+            ("", "a"),
+            ("oops", "a"),
+            ("\x1f\u{8b}", "a"),
+            (r#"{"Error":{"Message":"m"}}"#, "a"),
+            (r#"{"Code":"b"}"#, "b"),
+        ] {
             assert_eq!(
                 ErrorDocument::parse(&headers, body.as_bytes()).code.as_deref(),
                 Some(code),
@@ -259,6 +263,7 @@ mod tests {
         assert_eq!(shown(b" \n"), "the body is empty");
         assert_eq!(shown(b"<h1>\n 502\x1b </h1>"), r#"the body is "<h1> 502\u{1b} </h1>""#);
         assert_eq!(shown(&[b'x'; 2000]).len(), 134);
+        assert_eq!(shown("😀 ".repeat(100).as_bytes()).chars().count(), 134);
     }
 
     #[test]

@@ -162,6 +162,21 @@ mod tests {
     }
 
     #[test]
+    fn entities_are_unescaped() {
+        for (text, expected) in [
+            ("&lt;&gt;&amp;&quot;&apos;", "<>&\"'"),
+            ("&#60;&#x3e;&#X3E;&#x1F600;", "<>>😀"),
+            ("&amp;lt;", "&lt;"),
+            ("&LT; &nbsp; &#; &#x; &;", "&LT; &nbsp; &#; &#x; &;"),
+            // The longest entity that is read, and one more digit.
+            ("&#x000000000003E;", ">"),
+            ("&#x0000000000003E;", "&#x0000000000003E;"),
+        ] {
+            assert_eq!(unescaped(text).unwrap(), expected);
+        }
+    }
+
+    #[test]
     fn children_before_a_break_in_xml_are_read() {
         let text = "<Error><Code>SlowDown</Code><Message>m</Message></Error>";
         for end in 0..=text.len() {
@@ -200,5 +215,11 @@ mod tests {
             assert_eq!(fields(text), [], "{text}");
         }
         assert_eq!(fields("<Error><Code>a</Codex></Code></Error>"), [], "an element with children");
+        for text in [
+            "<Error><Code>a</Code></Error><Message>m</Message>",
+            "<ErrorResponse><Error><Code>a</Code></Error></ErrorResponse><Message>m</Message>",
+        ] {
+            assert_eq!(fields(text), pairs(&[("Code", "a")]), "the root has ended");
+        }
     }
 }

@@ -284,6 +284,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+    use crate::TransportError;
 
     fn target() -> Target {
         let target = Target::builder().region("cn-hangzhou").account_id("1234567890123456");
@@ -322,10 +323,32 @@ mod tests {
         assert!(authority.poll(now, wall));
         assert_eq!(authority.next_poll(now, wall), Some(at(400).0));
 
-        // Credentials that were never seen before their expiration are used.
-        let mut authority = Authority::new(&target(), credentials, timeout);
+        // Credentials that were never seen before their expiration are used, first and new ones.
+        let mut authority = Authority::new(&target(), credentials.clone(), timeout);
         let (now, wall) = at(400);
         assert!(authority.poll(now, wall) && authority.is_valid());
+        let mut authority = Authority::new(&target(), credentials.clone(), timeout);
+        assert!(!authority.poll(at(0).0, at(0).1));
+        authority.renew(now, credentials);
+        assert!(!authority.poll(now, wall) && authority.is_valid());
+        assert!(authority.poll(at(410).0, at(410).1) && authority.is_valid());
+    }
+
+    /// Two requests of the first credentials are in flight, and the first of them is rejected.
+    #[test]
+    fn late_success_of_old_credentials_ends_no_trial() {
+        let credentials = Credentials::new("id", "yourAccessKeySecretForTests0001").unwrap();
+        let timeout = Some(Duration::from_secs(60));
+        let mut authority = Authority::new(&target(), credentials.clone(), timeout);
+        let error = TransportError::may_have_arrived("rejected").into();
+        let now = Now::new(Duration::ZERO, UNIX_EPOCH);
+        assert!(!authority.rejected(now, 0, &error) && !authority.is_valid());
+        authority.renew(now.monotonic, credentials);
+        assert!(authority.is_valid() && authority.is_on_trial());
+        authority.succeeded(0);
+        assert!(authority.is_on_trial());
+        authority.succeeded(1);
+        assert!(!authority.is_on_trial());
     }
 
     #[test]
@@ -339,6 +362,19 @@ mod tests {
         authority.restart(at(105));
         assert_eq!(authority.overdue(at(164)), None);
         assert_eq!(authority.overdue(at(165)), Some(Overdue::Missing));
+    }
+
+    #[test]
+    fn late_success_proves_no_correction_of_the_clock() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let mut clock = Clock::default();
+        assert_eq!(clock.rejected(0, at(100), Some(at(160))), Correction::Made);
+        assert_eq!(clock.rejected(0, at(100), Some(at(160))), Correction::MadeBefore);
+        clock.succeeded(0);
+        assert_eq!(clock.rejected(1, at(100), Some(at(130))), Correction::Useless);
+        clock.succeeded(1);
+        assert_eq!(clock.rejected(1, at(100), Some(at(130))), Correction::Made);
+        assert_eq!((clock.generation(), clock.service_time(at(100))), (2, at(130)));
     }
 
     #[test]

@@ -91,3 +91,15 @@ impl fmt::Display for Resource {
         f.write_str(&self.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_of_a_name_stay_in_the_canonical_uri() {
+        let resource = Resource::new("cn-hangzhou", "1", "a/b c/").unwrap();
+        assert_eq!(resource.to_string(), "acs:ossvector:cn-hangzhou:1:a/b c/");
+        assert_eq!(resource.canonical_uri(), b"/acs%3Aossvector%3Acn-hangzhou%3A1%3Aa/b%20c//");
+    }
+}

@@ -66,6 +66,24 @@ fn missing_credentials_stop_the_run() {
     assert_eq!(run.now, refused + 55 * SECOND);
 }
 
+/// The credentials expire after the end, or after a stop.
+#[test]
+fn ended_run_needs_no_credentials() {
+    for is_stopped in [false, true] {
+        let mut run = Run::with_credentials(until("id", 3600 * SECOND), renewing(), |_| deleted())
+            .provider(|_| None)
+            .keys((0..600).map(key));
+        run.until(|run| is_stopped && run.bulk.report().deleted > 0);
+        if is_stopped {
+            run.bulk.stop();
+            run.until(|_| false);
+        }
+        assert_eq!(run.bulk.poll_timeout(), None, "{is_stopped}");
+        run.bulk.handle_timeout(Now::new(7200 * SECOND, start() + 7200 * SECOND));
+        assert_eq!(run.bulk.poll_event(), None, "{is_stopped}");
+    }
+}
+
 #[test]
 fn late_credentials_continue_the_run() {
     let run = Run::with_credentials(pair("old"), renewing(), knowing(&["new"]))

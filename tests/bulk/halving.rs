@@ -143,6 +143,23 @@ fn single_keys_waiting_for_a_split_are_all_sent() {
     assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (6, [0, 5, 0, 0], None));
 }
 
+/// After eight rejected keys in a row, the next request is a probe of one key. Here each request
+/// has one anyway.
+#[test]
+fn probe_of_a_single_key_is_sent_as_it_is() {
+    let mut run = Run::new(BulkOptions::new().concurrency(1), rejecting(&[1, 2, 3, 4, 5, 6, 7, 8]));
+    for number in 0..11 {
+        run.bulk.push(oss_delete_vectors::Key::new(&key(number)).unwrap()).unwrap();
+        run.bulk.flush();
+        run.send();
+        run.step();
+    }
+    run.bulk.finish();
+    run.until(|_| false);
+    assert!(run.requests.iter().all(|&(_, keys)| keys == 1));
+    assert_eq!((run.requests.len(), run.outcomes(), run.stopped()), (11, [3, 8, 0, 0], None));
+}
+
 #[test]
 fn rejection_after_a_lost_response_is_unconfirmed() {
     let rejecting = rejecting(&[7]);

@@ -23,6 +23,7 @@ mod resume;
 mod run;
 mod startup;
 mod stopping;
+mod timeouts;
 mod unknown;
 
 use common::{calls, canary, fixtures, random};

@@ -307,3 +307,22 @@ fn failing_batches_do_not_starve_the_last_partial_one() {
     assert_eq!((run.outcomes()[0], run.bulk.report().pending()), (503, 0));
     assert_eq!(run.stopped(), None);
 }
+
+/// Whether the batch is the reason shows only once the response of the other one comes.
+#[test]
+fn attempts_do_not_count_while_another_batch_may_succeed() {
+    let (back_off, failures) = (Duration::from_millis(10), Cell::new(0));
+    let run = Run::new(
+        BulkOptions::new().concurrency(2).rate(Rate::Unlimited).back_off(back_off, back_off),
+        |call| match call.positions.first() {
+            500 if failures.get() < 15 => {
+                failures.set(failures.get() + 1);
+                error(500, code::INTERNAL_ERROR)
+            }
+            1000 if failures.get() < 15 => Reply::Silence,
+            _ => deleted(),
+        },
+    )
+    .delete(1500);
+    assert_eq!((run.requests.len(), run.outcomes()), (3 + 15 + 1, [1500, 0, 0, 0]));
+}

@@ -215,6 +215,88 @@ fn qos_delay_does_not_delay_requests() {
     assert_eq!((run.requests.len(), run.now), (10, 10 * LATENCY));
 }
 
+/// How many requests of a run are in flight at most, if the second one is throttled and the others
+/// get `reply`.
+fn most_in_flight(reply: fn() -> Reply) -> usize {
+    let run = Run::new(BulkOptions::new(), |call| match call.number {
+        1 => error(503, code::QPS_LIMIT_EXCEEDED),
+        _ => reply(),
+    })
+    .delete(200 * 500);
+    assert_eq!(run.outcomes(), [100_000, 0, 0, 0]);
+    let in_flight_at =
+        |time| run.requests.iter().filter(|&&(at, _)| at <= time && time < at + LATENCY).count();
+    run.requests[2..].iter().map(|&(at, _)| in_flight_at(at)).max().unwrap()
+}
+
+#[test]
+fn qos_delay_keeps_requests_in_flight_few() {
+    let held_back = || {
+        Reply::Response(Deleted::new("id").with_qos_delay(Duration::from_millis(1)).to_response())
+    };
+    assert!(2 * most_in_flight(held_back) < most_in_flight(deleted));
+}
+
+/// A throttled response leaves room for one request at a time.
+#[test]
+fn lost_request_leaves_the_window_after_half_a_second() {
+    let run = Run::new(BulkOptions::new(), |call| match call.number {
+        1 => error(503, code::QPS_LIMIT_EXCEEDED),
+        2 => Reply::Silence,
+        _ => deleted(),
+    })
+    .delete(100 * 500);
+    assert_eq!(run.outcomes(), [50_000, 0, 0, 0]);
+    assert_eq!(run.requests[3].0 - run.requests[2].0, SECOND / 2);
+}
+
+#[test]
+fn another_failure_resets_the_back_off_of_throttling() {
+    for seed in 0..20 {
+        let options = BulkOptions::new().concurrency(1).rate(Rate::Fixed(1000.0));
+        let options = options.back_off(SECOND, 1000 * SECOND).seed(seed);
+        let run = Run::new(options, |call| match call.number {
+            1..=4 | 6 => error(503, code::QPS_LIMIT_EXCEEDED),
+            5 => error(500, code::INTERNAL_ERROR),
+            _ => deleted(),
+        })
+        .delete(2 * 500);
+        assert_eq!((run.requests.len(), run.outcomes()), (8, [1000, 0, 0, 0]));
+        let waits: Vec<Duration> =
+            run.requests.windows(2).map(|pair| pair[1].0 - pair[0].0 - LATENCY).collect();
+        for (wait, most) in waits[1..].iter().zip([1, 2, 4, 8, 1, 1]) {
+            assert!(*wait <= most * SECOND, "{waits:?}");
+        }
+    }
+}
+
+/// The waits between the requests of a run, after its first one, over some seeds. `code` and its
+/// status are the response to requests with two keys, until `accepted`.
+fn longest_waits(status: u16, code: &str, accepted: usize) -> Vec<Duration> {
+    let mut longest = vec![Duration::ZERO; accepted - 1];
+    for seed in 0..20 {
+        let options = BulkOptions::new().concurrency(1).rate(Rate::Unlimited).seed(seed);
+        let mut run = Run::new(options.back_off(SECOND, 1000 * SECOND), |call| match call.number {
+            1.. if call.keys == 2 && call.number < accepted => error(status, code),
+            _ => deleted(),
+        });
+        run = run.keys((0..502).map(key)).delete_all();
+        assert_eq!(run.outcomes(), [502, 0, 0, 0]);
+        let waits = run.requests[1..].windows(2).map(|pair| pair[1].0 - pair[0].0 - LATENCY);
+        longest.iter_mut().zip(waits).for_each(|(longest, wait)| *longest = wait.max(*longest));
+    }
+    longest
+}
+
+#[test]
+fn back_off_doubles_with_each_failure_and_split() {
+    let failures = longest_waits(500, code::INTERNAL_ERROR, 5);
+    let split = longest_waits(400, "Unlisted", 9);
+    for (wait, most) in failures.iter().zip([1, 2, 4, 8]).chain(split.iter().zip([1, 2])) {
+        assert!(*wait > most * SECOND / 2 && *wait <= most * SECOND, "{failures:?} {split:?}");
+    }
+}
+
 #[test]
 fn back_off_stays_within_its_cap() {
     let options = BulkOptions::new().concurrency(1).back_off(SECOND, 4 * SECOND).max_attempts(6);

@@ -41,6 +41,20 @@ fn duplicates_in_another_batch_are_kept() {
     assert_eq!((run.requests.len(), report.deleted, report.duplicates), (2, 1000, 0));
 }
 
+/// Their positions take memory, so that a batch has at most 8,192 of them.
+#[test]
+fn batch_is_closed_when_it_has_too_many_duplicates() {
+    let most = 2 + 8192;
+    for (keys, requests) in [(most, 1), (most + 1, 2), (3 * most, 3)] {
+        let run = Run::new(BulkOptions::new(), |_| deleted())
+            .keys((0..keys).map(|position| key(position % 2)))
+            .delete_all();
+        let report = run.bulk.report();
+        assert_eq!((run.requests.len(), report.pushed), (requests, keys));
+        assert_eq!(report.deleted + report.duplicates, keys);
+    }
+}
+
 #[test]
 fn settled_ranges_cover_finished_positions() {
     let mut bulk = bulk(BulkOptions::new().rate(Rate::Unlimited));
@@ -64,6 +78,9 @@ fn settled_ranges_cover_finished_positions() {
 
 #[test]
 fn can_push_bounds_unsettled_keys() {
+    let failed = ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "m")
+        .with_request_id("id")
+        .to_response();
     for concurrency in [1, 16, 64] {
         let mut bulk = bulk(BulkOptions::new().concurrency(concurrency));
         let mut pushed = 0;
@@ -73,8 +90,13 @@ fn can_push_bounds_unsettled_keys() {
         assert_eq!(pushed, 500 * (2 * concurrency as u64 + 16));
         assert!(!bulk.can_push() && !bulk.is_finished());
         let transmit = bulk.poll_transmit(now()).unwrap();
+        assert!(!bulk.can_push(), "it is in flight");
         bulk.handle_response(now(), transmit.id, &Deleted::new("id").to_response());
         assert!(bulk.can_push(), "there must be room again");
+        (0..500).for_each(|number| assert!(push(&mut bulk, number)));
+        let transmit = bulk.poll_transmit(now()).unwrap();
+        bulk.handle_response(now(), transmit.id, &failed);
+        assert!(!bulk.can_push(), "it waits for its back-off");
     }
 }
 
@@ -105,6 +127,18 @@ fn push_fails_after_the_end() {
         finished.push(Key::new("late").unwrap()).unwrap_err().to_string(),
         "no key can be pushed now: drain transmits and events, and ask can_push",
     );
+}
+
+#[test]
+fn keys_read_before_a_stop_count_as_not_attempted() {
+    let mut bulk = bulk(BulkOptions::new());
+    let read = |bulk: &mut BulkDelete| bulk.push_unsent(Key::new("read").unwrap());
+    assert!(read(&mut bulk).is_err() && push(&mut bulk, 0));
+    bulk.stop();
+    assert!(!push(&mut bulk, 1) && read(&mut bulk).is_ok());
+    bulk.finish();
+    let report = bulk.report();
+    assert_eq!((report.pushed, report.not_attempted, bulk.is_finished()), (2, 2, true));
 }
 
 #[test]

@@ -133,6 +133,14 @@ fn hanging_request_can_extend_the_initial_minute() {
     let run = Run::new(BulkOptions::new(), |_| Reply::Silence).delete(5000);
     assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))));
     assert_eq!((run.requests.len(), run.now), (2, 75 * SECOND));
+    // After two attempts, the minute waits for the third one.
+    let service = |call: &Call<'_>| if call.number < 2 { lost() } else { Reply::Silence };
+    let run = Run::new(BulkOptions::new().concurrency(1), service).delete(5000);
+    assert!(matches!(run.stopped(), Some(StopReason::NoSuccess(_))));
+    assert_eq!((run.requests.len(), run.now), (3, run.requests[2].0 + 75 * SECOND));
+    let (stopped_at, _) =
+        run.events.iter().find(|(_, event)| matches!(event, Event::Stopped(_))).unwrap();
+    assert_eq!(*stopped_at, run.now);
     // The second of two requests may be the first success.
     let service = |call: &Call<'_>| if call.number == 0 { lost() } else { deleted() };
     let run = Run::new(BulkOptions::new(), service).delete(5000);

@@ -7,7 +7,8 @@ use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Event, KeyOutcome, Rate,
 use oss_delete_vectors::{Key, Now, code};
 
 use crate::run::{
-    Run, credentials, deleted, error, key, lost, not_sent, service_error, start, target,
+    Reply, Run, SECOND, credentials, deleted, error, key, lost, not_sent, service_error, start,
+    target,
 };
 
 const MILLION: u64 = 1_000_000;
@@ -82,6 +83,22 @@ fn stop_waits_for_requests_in_flight() {
     assert_eq!(run.outcomes(), [500, 500, 500, pushed - 1500]);
     assert_eq!(run.stopped(), Some(&StopReason::Requested));
     assert_eq!(run.bulk.poll_timeout(), None);
+}
+
+#[test]
+fn stopped_run_reports_no_outage() {
+    let options = BulkOptions::new().concurrency(2).rate(Rate::Unlimited);
+    let mut run = Run::new(options, |call| if call.number == 0 { lost() } else { Reply::Silence })
+        .keys((0..1000).map(key));
+    run.drain();
+    run.step();
+    run.bulk.stop();
+    assert_eq!(run.bulk.in_flight(), 1);
+    run.bulk.handle_timeout(Now::new(70 * SECOND, start() + 70 * SECOND));
+    run.take_events();
+    assert_eq!((run.bulk.in_flight(), run.outages()), (1, (0, 0)));
+    run.until(|_| false);
+    assert_eq!((run.outages(), run.stopped()), ((0, 0), Some(&StopReason::Requested)));
 }
 
 #[test]

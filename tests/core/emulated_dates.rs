@@ -120,4 +120,9 @@ fn clock_out_of_range_is_handled() {
     {
         assert_eq!(error_at(now, credentials(), &request).unwrap().0, "RequestTimeTooSkewed");
     }
+    // A clock before 1970 shows its beginning.
+    let now = UNIX_EPOCH - Duration::from_secs(86_400);
+    let mut request = call(&["doc-001"]);
+    Signer::new(&target(), credentials()).sign(&mut request, now);
+    assert_eq!(error_at(now, credentials(), &request), None);
 }

@@ -145,6 +145,7 @@ fn equal_batches_have_equal_hashes() {
 
 #[test]
 fn key_from_str_is_checked() {
-    assert_eq!(Key::try_from("doc-001"), Key::new("doc-001"));
+    let key = Key::try_from("doc-001").unwrap();
+    assert_eq!((key, AsRef::<str>::as_ref(&key)), (Key::new("doc-001").unwrap(), "doc-001"));
     assert_eq!(Key::try_from("").unwrap_err(), Key::new("").unwrap_err());
 }

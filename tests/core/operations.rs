@@ -3,8 +3,8 @@
 
 use http::{Request, Response, StatusCode};
 use oss_delete_vectors::{
-    Filter, GetVectors, InvalidValue, KeyBatch, ListVectors, Listed, Operation, PutVectors,
-    RequestError, ServiceError, Vector, code,
+    DeleteVectors, Filter, GetVectors, InvalidValue, KeyBatch, ListVectors, Listed, Operation,
+    PutVectors, RequestError, ServiceError, Vector, code,
 };
 
 use crate::calls::{target, with_token};
@@ -154,6 +154,19 @@ fn advice_contains_the_action_of_the_call() {
     let invalid = ServiceError::new(status, code::VECTOR_INDEX_PARAMETER_INVALID, "no");
     let error = ListVectors::parse_response(&invalid.to_response()).unwrap_err();
     assert_eq!(advice(error), "check the index name and the filter");
+    // Without a request id, a failure is not from OSS. With one, it is sent again.
+    for (id, of_list, of_delete) in [
+        (
+            None,
+            "check the endpoint: the response is not from OSS",
+            "check the endpoint: the response is not from OSS, and some keys may be deleted",
+        ),
+        (Some("id"), "send again", "send again: some keys may be deleted"),
+    ] {
+        let response = response(502, id, "");
+        assert_eq!(advice(ListVectors::parse_response(&response).unwrap_err()), of_list);
+        assert_eq!(advice(DeleteVectors::parse_response(&response).unwrap_err()), of_delete);
+    }
 }
 
 #[test]
@@ -184,6 +197,8 @@ fn invalid_parameters_are_named() {
     let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(Filter::MAX_BYTES - 7));
     let rule = r#"filter must be a JSON object with a condition, such as {"tenant":"acme"}, not "#;
     let filter = |json: &str| json.parse::<Filter>().map(drop);
+    let valid: Filter = r#"{"a": 1}"#.parse().unwrap();
+    assert_eq!(format!("{valid} {valid:?}"), r#"{"a": 1} Filter({"a": 1})"#);
     for (outcome, expected) in [
         (list().max_results(0).map(drop), r#"max results must be 1 to 1000, not "0""#.to_owned()),
         (list().max_results(1001).map(drop), r#"max results must be 1 to 1000, not "1001""#.into()),
@@ -222,6 +237,24 @@ fn invalid_parameters_are_named() {
         assert_eq!(error.to_string(), expected);
     }
     assert!(filter(&long.replacen("xx", "x", 1)).is_ok(), "64 KiB are allowed");
+}
+
+#[test]
+fn operation_of_a_call_is_recognized() {
+    let request = |method: &str, uri: &str| Request::builder().method(method).uri(uri).body(());
+    for (method, uri, expected) in [
+        ("POST", "/?listVectors", [true, false]),
+        ("POST", "/bucket/?getVectors=&a=b", [false, true]),
+        ("POST", "/?a=b&getVectors", [false, true]),
+        ("POST", "/?deleteVectors", [false, false]),
+        ("POST", "/?listVectors=a", [false, false]),
+        ("POST", "/listVectors", [false, false]),
+        ("GET", "/?listVectors", [false, false]),
+    ] {
+        let request = request(method, uri).unwrap();
+        let is_call = [ListVectors::is_call(&request), GetVectors::is_call(&request)];
+        assert_eq!(is_call, expected, "{method} {uri}");
+    }
 }
 
 #[test]

@@ -46,7 +46,8 @@ fn all_fields_survive_a_round_trip() {
                 .with_field("HostId", text)
                 .with_field(text, "value")
                 .with_date(time())
-                .with_retry_after(Duration::from_secs(17));
+                .with_retry_after(Duration::from_secs(17))
+                .with_qos_delay(Duration::from_millis(1234));
             let read = round_trip(&sent);
             assert_eq!(
                 (read.status(), read.code(), read.message()),
@@ -54,6 +55,7 @@ fn all_fields_survive_a_round_trip() {
             );
             assert_eq!((read.request_id(), read.ec()), (Some(text), Some(text)));
             assert_eq!(read.date(), Some(time()));
+            assert_eq!(read.qos_delay(), Some(Duration::from_millis(1234)));
             assert_eq!(read.retry_after(DATE), Some(Duration::from_secs(17)));
             let named = [
                 ("Code", code::QPS_LIMIT_EXCEEDED),
@@ -147,11 +149,14 @@ fn retry_after_date_is_relative_to_the_response_date() {
 
 #[test]
 fn success_arrives_with_its_id_and_delay() {
-    for sent in [
-        Deleted::new("534B371674A4D890XXXX"),
-        Deleted::new("r").with_qos_delay(Duration::from_millis(1234)),
+    let delay = Duration::from_millis(1234);
+    for (sent, delay) in [
+        (Deleted::new("534B371674A4D890XXXX"), None),
+        (Deleted::new("r").with_qos_delay(delay), Some(delay)),
     ] {
-        assert_eq!(DeleteVectors::parse_response(&sent.to_response()), Ok(sent));
+        let read = DeleteVectors::parse_response(&sent.to_response()).unwrap();
+        assert_eq!((read.request_id(), read.qos_delay()), (sent.request_id(), delay));
+        assert_eq!(read, sent);
     }
     // A request id that is invalid in a header is left out, and without one nothing is confirmed.
     let unwritable =

@@ -173,11 +173,13 @@ mod tests {
         handle.stop();
         assert_eq!(count.0.load(Ordering::Relaxed), 2, "both are woken");
         assert_eq!(first.poll(&waker), Order::Stop);
+        assert!(first.has_order() && second.has_order());
 
         // A later run is not stopped, and neither takes the place of another.
         drop(first);
         let third = handle.listen();
         assert_eq!((second.poll(&waker), third.poll(&waker)), (Order::Stop, Order::GoOn));
+        assert!(second.has_order() && !third.has_order());
         handle.abort();
         handle.stop();
         assert_eq!(count.0.load(Ordering::Relaxed), 4);

@@ -114,3 +114,47 @@ impl Segment {
         self.restarts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_and_restarts_begin_anew() {
+        let mut segment = Segment::default();
+        let fail = |segment: &mut Segment| {
+            (segment.failures, segment.throttled, segment.rejections) = (1, 2, 3);
+        };
+        let counts = |segment: &Segment| (segment.failures, segment.throttled, segment.rejections);
+        // Without another page than the last time, restarts are counted.
+        for (pages, restarts) in [(2, 1), (2, 2), (1, 3), (2, 4), (3, 1), (3, 2), (4, 1)] {
+            for page in 0..pages {
+                assert_eq!(segment.pages(), page);
+                fail(&mut segment);
+                segment.advance(Some(page.to_string()));
+                assert_eq!(counts(&segment), (0, 0, 0));
+            }
+            fail(&mut segment);
+            assert_eq!(segment.restart(), restarts);
+            assert_eq!((counts(&segment), segment.pages(), segment.token()), ((0, 0, 0), 0, None));
+        }
+        segment.advance(None);
+        assert!(segment.has_ended() && segment.due().is_none());
+    }
+
+    #[test]
+    fn a_token_of_a_marked_page_leads_back() {
+        let mut segment = Segment::default();
+        assert!(!segment.leads_back("1"));
+        // The pages 1, 2, 4 and 8 are marked, each until the next one.
+        for (page, marked) in [(1, 1), (2, 2), (3, 2), (4, 4), (5, 4), (6, 4), (7, 4), (8, 8)] {
+            segment.advance(Some(page.to_string()));
+            for earlier in 1..10 {
+                let leads_back = segment.leads_back(&earlier.to_string());
+                assert_eq!(leads_back, [page, marked].contains(&earlier), "{page} {earlier}");
+            }
+        }
+        segment.restart();
+        assert!(!segment.leads_back("8"));
+    }
+}

@@ -12,6 +12,7 @@ fn close_drains() {
     assert!(!world.calls.is_finished());
     world.run();
     assert!(calls.iter().all(|&call| world.result(call) == Ok(())) && world.calls.is_finished());
+    assert!(!World::new(BulkOptions::new()).calls.is_finished(), "it is not closed");
     assert!(world.is_there("doc-6000"));
     assert!(world.calls.poll_timeout().is_none());
 }
@@ -61,6 +62,18 @@ fn abort_gives_every_call_a_result() {
         }
     }
     assert!(world.calls.is_finished());
+}
+
+#[test]
+fn aborted_calls_need_no_credentials() {
+    let at = now(Duration::ZERO);
+    let expiring = credentials().with_expiration(at.wall + seconds(1000));
+    let mut calls = Calls::new(&target(), expiring, BulkOptions::new()).unwrap();
+    calls.enable_renewal();
+    calls.handle_timeout(at);
+    assert_eq!(calls.poll_timeout(), Some(seconds(700)));
+    calls.abort();
+    assert_eq!(calls.poll_timeout(), None);
 }
 
 #[test]

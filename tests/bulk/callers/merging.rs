@@ -1,3 +1,5 @@
+use oss_delete_vectors::Deleted;
+
 use super::*;
 
 #[test]
@@ -71,14 +73,29 @@ fn calls_wait_for_room() {
     world.latency = seconds(1);
     // Each of them reserves room for 500 keys.
     let calls: Vec<CallId> = (0..6).map(|n| world.begin(keys(600 * n..600 * n + 600))).collect();
-    // A call that is dropped while it waits for room never begins.
-    world.calls.abandon(calls[5]);
+    // A call that is dropped while it waits for room never begins. This one is the next.
+    world.calls.abandon(calls[2]);
     let metrics = world.metrics();
     assert_eq!((metrics.waiting_calls, metrics.waiting_keys), (5, 3000));
     world.run();
-    assert!(calls[..5].iter().all(|&call| world.result(call) == Ok(())));
-    assert!(!world.finished.iter().any(|(_, of, _)| *of == calls[5]));
-    assert!(world.is_there(&key(3000)) && !world.is_there(&key(2999)));
+    assert!([0, 1, 3, 4, 5].iter().all(|&number| world.result(calls[number]) == Ok(())));
+    assert!(!world.finished.iter().any(|(_, of, _)| *of == calls[2]));
+    let left: Vec<usize> = (0..3600).filter(|&number| world.is_there(&key(number))).collect();
+    assert!(left.into_iter().eq(1200..1800));
+}
+
+#[test]
+fn waiting_events_hold_requests_back() {
+    let World { mut calls, .. } = World::new(BulkOptions::new());
+    let now = now(Duration::ZERO);
+    for number in 0..65 {
+        calls.begin(now, Call::new([key(number)]).unwrap());
+        assert_eq!(calls.wants_transmit(now), number < 64);
+        if let Some(transmit) = calls.poll_transmit(now) {
+            calls.handle_response(now, transmit.id, &Deleted::new("some id").to_response());
+        }
+    }
+    assert!(calls.poll_event().is_some() && calls.poll_transmit(now).is_some());
 }
 
 #[test]

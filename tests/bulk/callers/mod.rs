@@ -70,7 +70,12 @@ impl World {
     /// Takes all transmits and results.
     fn drain(&mut self) {
         loop {
-            while let Some(transmit) = self.calls.poll_transmit(self.now()) {
+            loop {
+                let wants_transmit = self.calls.wants_transmit(self.now());
+                let transmit = self.calls.poll_transmit(self.now());
+                assert_eq!(transmit.is_some(), wants_transmit);
+                let Some(transmit) = transmit else { break };
+                assert!(self.calls.is_in_flight(transmit.id));
                 self.requests.push(transmit.keys);
                 let due = self.at + self.latency;
                 self.in_flight.push_back((due, transmit.id, transmit.to_request()));

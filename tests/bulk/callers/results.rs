@@ -56,6 +56,10 @@ fn invalid_keys_are_rejected_before_a_request() {
         assert_eq!(error.to_string(), invalid.to_string());
         assert!(!error.may_have_deleted() && !error.is_retryable());
     }
+    let mut call = Call::new([""; 0]).unwrap();
+    assert!(call.is_empty() && call.push("a").is_ok());
+    assert_eq!(call.push("").unwrap_err().field(), "keys[1]");
+    assert_eq!((call.len(), call.is_empty()), (1, false));
 }
 
 #[test]
@@ -105,9 +109,12 @@ fn metrics_report_waiting_calls() {
     let metrics = world.metrics();
     assert_eq!((metrics.calls, metrics.waiting_calls, metrics.waiting_keys), (2, 2, 703));
     assert_eq!((metrics.in_flight, metrics.requests), (1, 1));
+    let id = world.in_flight[0].1;
+    assert!(world.calls.is_in_flight(id));
     assert_eq!(metrics.oldest_call, Some(seconds(4)));
     world.run();
     let metrics = world.metrics();
     assert_eq!((metrics.waiting_calls, metrics.waiting_keys, metrics.oldest_call), (0, 0, None));
+    assert!(metrics.in_flight == 0 && !world.calls.is_in_flight(id));
     assert_eq!((metrics.deleted, metrics.keys, metrics.failed_calls), (703, 703, 0));
 }

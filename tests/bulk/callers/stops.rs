@@ -35,6 +35,8 @@ fn a_stop_fails_waiting_calls_but_not_the_next_one() {
     world.run();
     assert_eq!((world.result(before), world.result(after)), (Ok(()), Ok(())));
     assert!(world.is_there("doc-2"));
+    let metrics = world.metrics();
+    assert_eq!((metrics.calls, metrics.failed_calls, metrics.waiting_keys), (1501, 1499, 0));
 }
 
 #[test]

@@ -1,6 +1,33 @@
-//! The effect of failures on a listing.
+//! What becomes of a listing whose requests fail, are rejected, or get lost.
 
-use super::*;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use oss_delete_vectors::bulk::{BulkOptions, StopReason};
+use oss_delete_vectors::emulator::Identity;
+use oss_delete_vectors::{
+    Credentials, KeyLister, ListEvent, ListVectors, Listed, Selection, TransportError, Vector, code,
+};
+
+use super::{World, error, holding, lister};
+use crate::calls::{ACCESS_KEY_ID, credentials, now, target, time};
+use crate::canary::SECRET;
+
+#[test]
+fn an_expired_token_starts_the_segment_again() {
+    let mut emulator = holding(5000);
+    emulator.set_token_lifetime(Some(Duration::from_secs(10)));
+    let mut world = World::new(lister(Selection::all()), emulator);
+    world.turn();
+    world.passed = Duration::from_secs(11);
+    world.run();
+    let restarted = |event: &&ListEvent| matches!(event, ListEvent::Restarted { error, .. } if error.code() == Some("VectorIndexParameterInvalid"));
+    assert_eq!(world.events.iter().filter(restarted).count(), 1, "{:?}", world.events);
+    assert_eq!(world.lister.report().restarts, 1);
+    let unique: BTreeSet<_> = world.keys.iter().collect();
+    assert_eq!(unique.len(), 5000);
+    assert!(world.keys.len() > 5000, "the first pages must be listed again");
+}
 
 #[test]
 fn tokens_that_always_expire_stop_the_listing() {
@@ -25,10 +52,52 @@ fn rejected_requests_stop_the_listing() {
         (0..20).for_each(|_| emulator.fail_next(failure.clone(), 0));
         let mut world = World::new(lister(Selection::all()), emulator);
         world.run();
-        let code = world.stopped().attempt_error().and_then(|error| error.code());
+        let stopped = world.lister.stopped().expect("it stopped");
+        let code = stopped.attempt_error().and_then(|error| error.code());
         assert_eq!((code, world.lister.report().requests), (Some(failure.code()), times));
+        assert!(matches!(world.stopped(), StopReason::Rejected(_)), "{:?}", world.stopped());
         let text = world.lister.stopped().unwrap().to_string();
         assert!(text.starts_with("the listing stopped: "), "{text}");
+    }
+}
+
+#[test]
+fn page_rejected_for_an_unknown_reason_is_retried_first() {
+    for (rejections, retries, restarts) in [(2, 2, 0), (3, 2, 1), (5, 4, 1), (6, 5, 1)] {
+        let mut world = World::new(lister(Selection::all()), holding(3000));
+        world.turn();
+        (0..rejections).for_each(|_| world.emulator.fail_next(error(400, "SomethingNew"), 0));
+        // After a restart, the first page has no token, and is retried ten times.
+        world.run();
+        let report = world.lister.report();
+        assert_eq!((report.retries, report.restarts), (retries, restarts), "{rejections}");
+    }
+}
+
+#[test]
+fn back_off_of_a_page_grows_until_it_comes() {
+    let second = Duration::from_secs(1);
+    for failure in [error(503, code::QPS_LIMIT_EXCEEDED), error(500, code::INTERNAL_ERROR)] {
+        let mut longest = Duration::ZERO;
+        for seed in 0..20 {
+            let options = BulkOptions::new().back_off(second, 1000 * second).seed(seed);
+            let lister = KeyLister::new(&target(), credentials(), Selection::all(), options);
+            let mut world = World::new(lister.unwrap(), holding(5000));
+            world.turn();
+            for most in [1, 2, 4, 8, 0, 1] {
+                if most > 0 {
+                    world.emulator.fail_next(failure.clone(), 0);
+                }
+                world.turn();
+                let due = world.lister.poll_timeout().unwrap();
+                let wait = due.saturating_sub(world.passed);
+                assert!(wait <= most * second, "{wait:?}");
+                longest = longest.max(wait);
+                world.passed = due.max(world.passed);
+                world.lister.handle_timeout(now(world.passed));
+            }
+        }
+        assert!(longest > 4 * second, "{longest:?}");
     }
 }
 
@@ -44,14 +113,43 @@ fn failures_are_retried_and_stop_the_start() {
         assert_eq!(world.lister.report().retries, 9);
     }
     let mut lister = lister(Selection::all());
-    for _ in 0..3 {
+    let lost = || TransportError::may_have_arrived("connection reset");
+    let refused = || TransportError::surely_not_sent("connection refused");
+    for failure in [lost(), lost(), refused(), refused(), refused()] {
         let passed = lister.poll_timeout().unwrap_or_default();
-        let transmit = lister.poll_transmit(now(passed)).unwrap();
-        let refused = TransportError::surely_not_sent("connection refused");
-        lister.handle_failure(now(passed), transmit.id, refused);
+        let transmit =
+            lister.poll_transmit(now(passed)).expect("three are not sent before it stops");
+        lister.handle_failure(now(passed), transmit.id, failure);
     }
     let reason = lister.stopped().unwrap().reason();
     assert!(matches!(reason, StopReason::Unreachable(_)), "{reason:?}");
+}
+
+#[test]
+fn first_minute_waits_for_the_request_in_flight() {
+    let minute = Duration::from_secs(60);
+    for is_in_flight in [false, true] {
+        let mut lister = lister(Selection::all());
+        let send = |lister: &mut KeyLister| {
+            let passed = lister.poll_timeout().unwrap_or_default();
+            (passed, lister.poll_transmit(now(passed)).unwrap().id)
+        };
+        let lost = || TransportError::may_have_arrived("connection reset");
+        for _ in 0..2 {
+            let (passed, id) = send(&mut lister);
+            lister.handle_failure(now(passed), id, lost());
+        }
+        let sent = is_in_flight.then(|| send(&mut lister));
+        lister.handle_timeout(now(minute - Duration::from_millis(1)));
+        assert_eq!(lister.stopped(), None);
+        lister.handle_timeout(now(minute));
+        assert_eq!(lister.stopped().is_none(), is_in_flight);
+        if let Some((_, id)) = sent {
+            lister.handle_failure(now(minute), id, lost());
+        }
+        let reason = lister.stopped().unwrap().reason();
+        assert!(matches!(reason, StopReason::NoSuccess(_)), "{reason:?}");
+    }
 }
 
 #[test]
@@ -105,7 +203,9 @@ fn missing_responses_time_out() {
     let mut lister = lister(Selection::all());
     let lost = lister.poll_transmit(now(Duration::ZERO)).unwrap();
     assert_eq!(lister.poll_timeout(), Some(Duration::from_secs(75)));
+    assert!(lister.is_in_flight(lost.id));
     lister.handle_timeout(now(Duration::from_secs(75)));
+    assert!(!lister.is_in_flight(lost.id));
     let Some(ListEvent::Retrying { error, .. }) = lister.poll_event() else { panic!("{lister:?}") };
     assert!(error.to_string().contains("timed out after 75s"), "{error}");
     let late = Listed::new("id", vec![Vector::new("late").unwrap()]).to_response();
@@ -178,11 +278,16 @@ fn credentials_are_renewed_or_stop_the_listing() {
         assert_eq!(world.events.contains(&ListEvent::CredentialsNeeded), is_renewed);
         world.passed = Duration::from_secs(101);
         if is_renewed {
+            let transmit = world.lister.poll_transmit(now(world.passed));
+            assert!(transmit.is_none(), "the credentials have expired");
             world.emulator.add_identity(Identity::new(expiring(9999)));
             world.lister.handle_credentials(now(world.passed), expiring(9999));
         }
         world.run();
         assert_eq!(world.lister.stopped().is_none(), is_renewed);
         assert_eq!(world.keys.len() == 5000, is_renewed);
+        assert_eq!(world.lister.poll_timeout(), None, "it has ended");
+        world.lister.handle_timeout(now(Duration::from_secs(99_999)));
+        assert_eq!(world.lister.poll_event(), None, "an ended listing needs no credentials");
     }
 }

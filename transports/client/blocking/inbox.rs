@@ -208,7 +208,7 @@ impl<K: Send> Wake for Inbox<K> {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a reader and a run are threads")]
+#[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run and its reader")]
 mod tests {
     use std::sync::mpsc;
     use std::task::Waker;
@@ -223,6 +223,16 @@ mod tests {
         let (mut keys, mut has_more_keys) = (VecDeque::new(), true);
         inbox.wait(wanted, longest, &mut keys, &mut has_more_keys);
         (keys, has_more_keys)
+    }
+
+    /// A thread that waits for keys, and what it sends when it goes on.
+    fn wait_for_keys(inbox: &Arc<Inbox<u32>>) -> (thread::JoinHandle<()>, mpsc::Receiver<()>) {
+        let ((done, ends), inbox) = (mpsc::channel(), Arc::clone(inbox));
+        let run = thread::spawn(move || {
+            take(&inbox, KeysWanted::Any, 60 * MINUTE);
+            done.send(()).unwrap();
+        });
+        (run, ends)
     }
 
     fn credentials() -> Message {
@@ -241,11 +251,15 @@ mod tests {
         inbox.end_source();
         assert!(inbox.has_keys(), "the end of the source is news");
         assert_eq!(take(&inbox, KeysWanted::Many, MINUTE), (VecDeque::new(), false));
-        assert_eq!((inbox.close(), inbox.put_key(3)), (VecDeque::new(), false));
+        let nothing = VecDeque::new();
+        assert_eq!(
+            (inbox.close(), inbox.put_key(3), inbox.close()),
+            (nothing.clone(), false, nothing)
+        );
     }
 
     #[test]
-    fn news_are_looked_at_after_a_rest_and_what_is_urgent_at_once() {
+    fn news_waits_for_the_pause_unless_it_is_urgent() {
         let inbox = Inbox::new();
         for pauses_next in [false, true, true] {
             assert_eq!(inbox.lock().pauses_next, pauses_next);
@@ -257,6 +271,7 @@ mod tests {
         inbox.has_news(true);
         assert!(inbox.lock().is_called, "there is nothing to pause for");
         take(&inbox, KeysWanted::None, MINUTE);
+        assert!(!inbox.lock().is_called, "it has looked");
         take(&inbox, KeysWanted::None, Duration::ZERO);
         assert!(!inbox.lock().pauses_next, "nothing came");
     }
@@ -288,25 +303,37 @@ mod tests {
 
     #[test]
     fn a_waiting_run_is_woken_by_all_that_comes_in() {
-        let puts: [fn(&Arc<Inbox<u32>>); 4] = [
+        let puts: [fn(&Arc<Inbox<u32>>); 6] = [
             |inbox| inbox.put(credentials()),
             |inbox| assert!(inbox.put_key(1)),
             |inbox| inbox.end_source(),
+            |inbox| inbox.has_news(false),
+            |inbox| inbox.has_news(true),
             |inbox| Waker::from(Arc::clone(inbox)).wake(),
         ];
         for put in puts {
             let inbox = Arc::new(Inbox::new());
-            let (woken, wakes) = mpsc::channel();
-            let waiting = Arc::clone(&inbox);
-            let run = thread::spawn(move || {
-                take(&waiting, KeysWanted::Any, 60 * MINUTE);
-                woken.send(()).unwrap();
-            });
+            let (run, ends) = wait_for_keys(&inbox);
             while inbox.lock().keys_awaited == NO_KEYS {
                 thread::yield_now();
             }
             put(&inbox);
-            wakes.recv_timeout(MINUTE).expect("the run is woken");
+            ends.recv_timeout(MINUTE).expect("the run is woken");
+            run.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn run_does_not_wait_for_what_is_there() {
+        let puts: [fn(&Arc<Inbox<u32>>); 2] =
+            [|inbox| assert!(inbox.put_key(1)), |inbox| inbox.end_source()];
+        for put in puts {
+            let inbox = Arc::new(Inbox::new());
+            put(&inbox);
+            // A look without interest in keys takes the call, and leaves the keys.
+            take(&inbox, KeysWanted::None, Duration::ZERO);
+            let (run, ends) = wait_for_keys(&inbox);
+            ends.recv_timeout(MINUTE).expect("the run goes on");
             run.join().unwrap();
         }
     }
@@ -328,6 +355,9 @@ mod tests {
             keys.append(&mut taken);
         }
         assert!(keys.iter().copied().eq(0..u32::try_from(keys.len()).unwrap()));
+        while !inbox.lock().reader_waits {
+            thread::yield_now();
+        }
         drop(close);
         let put = ends.recv_timeout(MINUTE).expect("the reader ends");
         assert!(put >= keys.len() - 1, "the last key is put, and then no more are wanted");
