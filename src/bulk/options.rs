@@ -6,9 +6,9 @@ use crate::InvalidValue;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Rate {
-    /// Finds the service's limits and stays at them. If one request in ten or more is throttled
-    /// whatever the pace, for example because others use up the limit, it becomes much too slow:
-    /// use a fixed rate then.
+    /// Finds the service's limits and stays at them. If a part of the requests is throttled whatever
+    /// the pace, it notices that once the pace has fallen to an eighth. If that is half of them or
+    /// more, use a fixed rate.
     Adaptive(Adaptive),
     /// A fixed number of requests per second, 0.001 to 1,000,000. Throttled batches wait with a
     /// back-off, and the rate stays.

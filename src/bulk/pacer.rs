@@ -1,16 +1,20 @@
 mod blame;
 mod ceiling;
+mod chance;
 mod evidence;
 mod latency;
 mod limit;
+mod meter;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::ceiling::Ceiling;
+use self::chance::{Chance, Step};
 use self::evidence::{Belief, Conditions, Mark, Throttle};
 use self::latency::Latency;
 use self::limit::{Limit, as_f64, seconds};
+use self::meter::Meter;
 use super::{Pace, Rate};
 
 /// Decides when the next request may go out, and finds the service's limits: requests per second
@@ -24,7 +28,8 @@ use super::{Pace, Rate};
 /// 4. **Charge** a batch for both: it leaves when both limits have let in its amount since the
 ///    batch before it.
 /// 5. **Hold what is in flight** instead of a rate, if that is what is limited: [`Ceiling`].
-/// 6. **Open again** after a time in which every request was throttled.
+/// 6. **Open again** after a time in which every request was throttled, and where requests are
+///    throttled by chance, whatever the pace: [`Chance`].
 ///
 /// While one limit binds, the other is remembered: nothing is blamed on it, and nothing is learnt.
 #[derive(Debug)]
@@ -44,6 +49,7 @@ pub(super) struct Pacer {
     /// Keys of a batch, over a longer time.
     mean_size: f64,
     suspicion: f64,
+    chance: Chance,
     /// Evidence that errors which name no limit come from one.
     doubt: f64,
     /// Accepted requests when it opened again.
@@ -63,26 +69,6 @@ pub(super) struct Ticket {
     total: Amounts,
     /// What was in flight then, with it.
     level: Amounts,
-}
-
-/// One of the two amounts.
-#[derive(Debug)]
-struct Meter {
-    /// The most a second that the options allow.
-    cap: Option<f64>,
-    limit: Option<Limit>,
-    /// Keys of a batch when the limit was measured.
-    measured_at: f64,
-    /// The largest such number at a throttled response, or at a test.
-    largest: f64,
-    /// When the rate had let in all that was sent.
-    paid_at: Option<Duration>,
-    /// In flight at once: at most so much, unless it is a single request.
-    window: f64,
-    in_flight: f64,
-    ceiling: Ceiling,
-    /// Smoothed amount of a request.
-    unit: f64,
 }
 
 const REQUESTS: usize = 0;
@@ -120,17 +106,6 @@ impl Pacer {
                 [adaptive.max_requests_per_second, adaptive.max_keys_per_second]
             }
         };
-        let meter = |amount: usize| Meter {
-            cap: caps[amount],
-            limit: None,
-            measured_at: 0.0,
-            largest: 0.0,
-            paid_at: None,
-            window: FIRST_WINDOW[amount],
-            in_flight: 0.0,
-            ceiling: Ceiling::default(),
-            unit: 0.0,
-        };
         Self {
             rate,
             concurrency,
@@ -143,10 +118,11 @@ impl Pacer {
             recent: VecDeque::new(),
             mean_size: 0.0,
             suspicion: 0.0,
+            chance: Chance::default(),
             doubt: 0.0,
             opened_at: 0,
             round_end: Some(Duration::ZERO),
-            meters: [meter(REQUESTS), meter(KEYS)],
+            meters: [REQUESTS, KEYS].map(|amount| Meter::new(caps[amount], FIRST_WINDOW[amount])),
         }
     }
 
@@ -240,6 +216,7 @@ impl Pacer {
     ) {
         self.observe(keys);
         self.doubt = (self.doubt - DOUBT).max(0.0);
+        self.chance.accepted();
         self.accepted += 1;
         let sent_at = now.saturating_sub(latency);
         let ends_blackout =
@@ -325,6 +302,9 @@ impl Pacer {
         self.throttled += 1;
         let sent_at = now.saturating_sub(latency);
         self.took_nothing(ticket, keys);
+        if self.chance.explains_throttle() {
+            return;
+        }
         let size = amounts(keys);
         if let Some(held) = self.meters.iter().position(|meter| meter.ceiling.is_held())
             && self.meters[held].ceiling.throttled(now, sent_at, ticket.level[held], size[held])
@@ -390,6 +370,19 @@ impl Pacer {
                 meter.window = meter.unit;
             }
         }
+        if let Some(limit) = &self.meters[blamed].limit {
+            let step = Step {
+                at: now,
+                blamed,
+                pace: limit.pace(),
+                taken: throttle.mark.amount,
+                accepted: throttle.accepted,
+                throttled: as_f64(self.throttled),
+            };
+            if self.chance.explains_fall(step, seconds((4.0 * latency).max(0.25))) {
+                self.open_again(now);
+            }
+        }
     }
 
     /// The service asked to wait.
@@ -447,27 +440,6 @@ impl Pacer {
             meter.unit =
                 if meter.unit == 0.0 { amount } else { meter.unit + (amount - meter.unit) / 8.0 };
         }
-    }
-}
-
-impl Meter {
-    /// The rate that is held, unless what is in flight is held instead.
-    fn held_limit(&self) -> Option<&Limit> {
-        self.limit.as_ref().filter(|_| !self.ceiling.is_held())
-    }
-
-    /// A second; `None` where there is no bound.
-    fn rate(&self) -> Option<f64> {
-        let pace = self.held_limit().map(Limit::pace);
-        [pace, self.cap].into_iter().flatten().reduce(f64::min)
-    }
-
-    /// When the rate has let this amount in since the last request; `None` is at once.
-    fn due(&self, amount: f64) -> Option<Duration> {
-        let of_limit = self.held_limit().map(|limit| limit.interval(amount));
-        let of_cap = self.cap.map(|cap| amount / cap);
-        let interval = [of_limit, of_cap].into_iter().flatten().fold(0.0, f64::max);
-        Some(self.paid_at?.saturating_add(seconds(interval)))
     }
 }
 

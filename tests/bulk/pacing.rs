@@ -170,6 +170,17 @@ fn failed_attempts_count_towards_the_limit() {
 }
 
 #[test]
+fn throttles_at_any_pace_do_not_stop_a_run() {
+    for (part, most) in [(0.1, 3.0), (0.3, 4.0)] {
+        let faults = Faults { throttled: part, ..Faults::default() };
+        let world = World { faults, ..one_key_each(50.0, 1.0, 0.02, 30.0) };
+        let mut walls: Vec<f64> = (0..5).map(|seed| measure(&world, seed).0).collect();
+        walls.sort_by(f64::total_cmp);
+        assert!(walls[2] < most, "{part} throttled: {walls:?} of the ideal time");
+    }
+}
+
+#[test]
 fn errors_without_a_limit_do_not_slow_a_run() {
     let faults = Faults { lost: 0.05, failed: 0.075, unavailable: 0.025, throttled: 0.0 };
     let world = World { faults, ..one_key_each(50.0, 1.0, 0.012, 9.0) };
