@@ -28,23 +28,29 @@ pub enum Client {
     HyperFloor,
     /// `HyperTransport` and `run_async`.
     HyperOurs,
+    /// `Client`, called by a task for each request at a time.
+    HyperClient,
     UreqPrepared,
     UreqFloor,
     /// `UreqTransport` and `run_blocking`.
     UreqOurs,
+    /// `blocking::Client`, called by as many threads.
+    UreqClient,
     S3Vectors,
     /// It computes no MD5 either.
     Ossify,
 }
 
 impl Client {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::HyperPrepared,
         Self::HyperFloor,
         Self::HyperOurs,
+        Self::HyperClient,
         Self::UreqPrepared,
         Self::UreqFloor,
         Self::UreqOurs,
+        Self::UreqClient,
         Self::S3Vectors,
         Self::Ossify,
     ];
@@ -55,9 +61,11 @@ impl Client {
             Self::HyperPrepared => "hyper-util, prepared",
             Self::HyperFloor => "hyper-util, floor",
             Self::HyperOurs => "ours, hyper",
+            Self::HyperClient => "ours, hyper, Client",
             Self::UreqPrepared => "ureq, prepared",
             Self::UreqFloor => "ureq, floor",
             Self::UreqOurs => "ours, ureq",
+            Self::UreqClient => "ours, ureq, Client",
             Self::S3Vectors => "aws-sdk-s3vectors",
             Self::Ossify => "ossify",
         }
@@ -78,6 +86,12 @@ impl Client {
             Self::UreqFloor => bare::ureq(port, concurrency, requests, false),
             Self::HyperOurs => assert_eq!(ours::hyper(port, requests, unlimited), 0),
             Self::UreqOurs => assert_eq!(ours::ureq(port, requests, unlimited), 0),
+            Self::HyperClient => {
+                assert_eq!(ours::hyper_client(port, concurrency, requests, unlimited), 0)
+            }
+            Self::UreqClient => {
+                assert_eq!(ours::ureq_client(port, concurrency, requests, unlimited), 0)
+            }
             Self::S3Vectors => {
                 assert_eq!(s3vectors::run(port, concurrency, requests, RetryConfig::disabled()), 0)
             }

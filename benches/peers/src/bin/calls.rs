@@ -104,6 +104,18 @@ fn print(figures: &[[Figures; 3]]) {
                 share,
             ),
             ("ours, ureq / ureq with the floor", Client::UreqOurs, Client::UreqFloor, share),
+            (
+                "ours, hyper, Client / hyper-util with the floor",
+                Client::HyperClient,
+                Client::HyperFloor,
+                share,
+            ),
+            (
+                "ours, ureq, Client / ureq with the floor",
+                Client::UreqClient,
+                Client::UreqFloor,
+                share,
+            ),
             ("ours, hyper / aws-sdk-s3vectors", Client::HyperOurs, Client::S3Vectors, goal_of(1.6)),
             ("ours, ureq / aws-sdk-s3vectors", Client::UreqOurs, Client::S3Vectors, goal_of(2.0)),
         ];

@@ -1,9 +1,14 @@
-//! The crate: both transports with their loops. Both return how many batches failed.
+//! The crate: both transports with their loops, and with a `Client`. All return how many batches
+//! failed.
+
+use std::sync::Arc;
+use std::thread;
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 use oss_delete_vectors::transports::{HyperTransport, Run, TransportOptions, UreqTransport};
+use oss_delete_vectors::{Client, blocking};
 
-use super::{BATCH, KEYS, runtime};
+use super::{BATCH, KEYS, Left, runtime};
 use crate::fixture;
 
 pub(super) fn hyper(port: u16, batches: usize, options: BulkOptions) -> usize {
@@ -21,6 +26,64 @@ pub(super) fn ureq(port: u16, batches: usize, options: BulkOptions) -> usize {
     let report =
         Run::new(&mut bulk).run_blocking(keys, move |request| transport.send(request)).unwrap();
     lost(batches, report.deleted)
+}
+
+/// A `Client` that each of `concurrency` tasks gives one batch at a time.
+pub(super) fn hyper_client(
+    port: u16,
+    concurrency: usize,
+    batches: usize,
+    options: BulkOptions,
+) -> usize {
+    let left = Arc::new(Left::new(batches));
+    tokio::task::LocalSet::new().block_on(&runtime(), async {
+        let client = Client::builder(&fixture::loopback_target(port), fixture::credentials())
+            .options(options)
+            .build()
+            .unwrap();
+        let tasks: Vec<_> = (0..concurrency)
+            .map(|_| {
+                let (left, client) = (Arc::clone(&left), client.clone());
+                tokio::task::spawn_local(async move {
+                    let mut lost = 0;
+                    while let Some(keys) = left.next() {
+                        lost += usize::from(client.delete(keys).await.is_err());
+                    }
+                    lost
+                })
+            })
+            .collect();
+        let mut lost = 0;
+        for task in tasks {
+            lost += task.await.unwrap();
+        }
+        client.close().await;
+        lost
+    })
+}
+
+/// The same with threads.
+pub(super) fn ureq_client(
+    port: u16,
+    concurrency: usize,
+    batches: usize,
+    options: BulkOptions,
+) -> usize {
+    let left = Left::new(batches);
+    let client = blocking::Client::builder(&fixture::loopback_target(port), fixture::credentials())
+        .options(options)
+        .build()
+        .unwrap();
+    let delete = || {
+        let batches = std::iter::from_fn(|| left.next());
+        batches.filter(|keys| client.delete(*keys).is_err()).count()
+    };
+    let lost = thread::scope(|scope| {
+        let threads: Vec<_> = (0..concurrency).map(|_| scope.spawn(delete)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    client.close();
+    lost
 }
 
 fn bulk(port: u16, options: BulkOptions) -> BulkDelete {
