@@ -1,9 +1,8 @@
 //! A million keys through a faulty network, with runs that are killed: in the end all keys are
 //! deleted, and few are sent twice. Also runs that only list failed keys: keys reported one second
 //! before the kill are in the file.
-//! second before the kill is in the file.
+//!
 //! `KILL_KEYS=10000000` deletes more keys. `--nocapture` prints the cost of each kill.
-//! `KILL_KEYS=10000000` makes it more. What each kill cost is printed with `--nocapture`.
 #![cfg(unix)]
 
 use std::collections::HashSet;

@@ -47,7 +47,7 @@ fn delete(emulator: &Emulator, options: &[&str], is_left: impl Fn(usize) -> bool
     let server = Server::start_faulty(address, Arc::clone(&emulator), network).unwrap();
     let url = server.url();
     let place = ["--index-name", "vectorindex1", "--output-format", "json", "--endpoint", &url];
-    let more = ["--force", "--timeout", "3", "--concurrency", "8"];
+    let more = ["--force", "--timeout", "1", "--concurrency", "8"];
     let arguments = PLACE.into_iter().chain(place).chain(more).chain(options.iter().copied());
     let mut peak = 0;
     // A fault of the very first request may end the run, like a wrong endpoint.

@@ -79,7 +79,12 @@ impl Carrier {
 
     pub(crate) fn send(&self, request: Request<Bytes>) -> Outcome {
         match self {
-            Self::Hyper(transport, tokio) => tokio.runtime().block_on(transport.send(request)),
+            // On the worker, beside the connection: otherwise each piece of a body wakes two threads.
+            Self::Hyper(transport, tokio) => {
+                let transport = transport.clone();
+                let sent = tokio.runtime().spawn(async move { transport.send(request).await });
+                tokio.runtime().block_on(sent).unwrap()
+            }
             Self::Ureq(transport) => transport.send(request),
         }
     }

@@ -13,7 +13,7 @@ use crate::{ALLOCATOR, HEAP};
 
 /// The maximum number of bytes that a server can write: a body at its limit in one-byte chunks (six
 /// bytes each on the wire), the kernel's buffers of both sockets (up to 10 MiB by default), and as
-/// much again for safety. A third of what the server offers.
+/// much again for safety. Half of what the server offers.
 const MAX_WRITTEN: u64 = 32 * 1024 * 1024;
 
 /// Ends a test that would hang otherwise.
