@@ -1,9 +1,10 @@
 //! Pacing under limits that are unknown to the client: simulated in virtual time, deterministic, no
 //! sleep.
 //!
-//! `cargo bench --bench pacing` prints the goals' rows: wall over ideal time, and throttled requests beside what is allowed.
-//! Medians of five seeds, or of 31 for several clients; the worst in brackets. `cargo bench --bench pacing -- WORDS` prints only
-//! the rows, and the sections, whose name has these words in it.
+//! `cargo bench --bench pacing` prints the goals' rows: wall over ideal time, and throttled requests
+//! beside what is allowed. Medians of five seeds, or of 31 for several clients; the worst in
+//! brackets. `cargo bench --bench pacing -- WORDS` prints only the rows, and the sections, whose name
+//! has these words in it.
 
 mod drawn;
 mod service;

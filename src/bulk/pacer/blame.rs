@@ -18,8 +18,8 @@ impl Pacer {
     /// If batches are much smaller now, more requests than ever are sent for the same keys: that
     /// points to requests. If they are much larger, it points to keys. To find a second limit, the
     /// throttled batch itself must be so small or large: after a change of sizes, the mean follows
-    /// late. A wrong guess costs little: both limits hold at the size they were measured at, and the
-    /// wrong one grows later.
+    /// late. A wrong guess costs little: both limits hold at the size they were measured at, and
+    /// the wrong one grows later.
     pub(super) fn blame(&mut self, throttles: [Throttle; 2], keys: usize) -> usize {
         let size = self.meters[KEYS].unit;
         let own = as_f64(keys as u64);
@@ -37,8 +37,8 @@ impl Pacer {
         }
     }
 
-    /// A limit on keys that only ever throttled small batches may be one on requests. It lets in few
-    /// large ones, so that it would take long to find out: it is tested at once.
+    /// A limit on keys that only ever throttled small batches may be one on requests. It lets in
+    /// few large ones, so that it would take long to find out: it is tested at once.
     pub(super) fn test_larger_sizes(&mut self) {
         let [requests, keys] = &mut self.meters;
         if let (None, Some(limit)) = (&requests.limit, &mut keys.limit)

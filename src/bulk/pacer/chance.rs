@@ -61,8 +61,8 @@ const MORE: f64 = 0.15;
 const RECENT: f64 = 64.0;
 
 impl Chance {
-    /// Looks at the pace after a throttled response; a fall takes `least` at least. Whether the pace
-    /// has fallen by chance, so that nothing that is known of a limit is true.
+    /// Looks at the pace after a throttled response; a fall takes `least` at least. Whether the
+    /// pace has fallen by chance, so that nothing that is known of a limit is true.
     pub(super) fn explains_fall(&mut self, now: Step, least: Duration) -> bool {
         let Some(last) = self.steps.back() else {
             self.steps.push_back(now);

@@ -84,7 +84,7 @@ pub(super) struct Limit {
     quiet_since: Mark,
     grown_at: Duration,
     has_grown: bool,
-    /// Next to nothing was accepted since the measurement began, so that only an upper bound is known.
+    /// Next to nothing was accepted since the measurement began: only an upper bound is known.
     is_lost: bool,
     is_shallow: bool,
     /// The part of its interval that a throttled request waits for.
@@ -303,8 +303,8 @@ impl Limit {
         if accepted > 0.0 {
             self.slowest = 2.0 * passed / accepted;
         }
-        // At less than a request a second, the first measurements are rough, and it takes minutes to
-        // correct one by steps: larger ones are tried.
+        // At less than a request a second, the first measurements are rough, and to correct one by
+        // steps takes minutes: larger steps are tried.
         let is_rough = self.measured < at.unit && throttle.accepted < ROUGH;
         self.surplus = (if is_rough { 1.0 } else { 0.25 } / (accepted + self.belief.trust))
             .clamp(self.least_surplus(at.unit), MOST_SURPLUS);
@@ -315,8 +315,8 @@ impl Limit {
         fell || self.is_lost
     }
 
-    /// A throttle that was blamed on the other limit may be one of this limit, if it has grown: that
-    /// ends the growth.
+    /// A throttle that was blamed on the other limit may be one of this limit, if it has grown:
+    /// that ends the growth.
     pub(super) fn may_be_throttled(&mut self, throttle: Throttle, at: Conditions) {
         if self.is_growing() {
             self.end_growth(throttle, at);
