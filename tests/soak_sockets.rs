@@ -282,10 +282,13 @@ fn position(key: &str) -> u64 {
     key.trim_start_matches("doc-").parse().unwrap()
 }
 
-/// The run was stopped, or it started while the service was unreachable. It is resumed.
+/// The run was stopped, or it started in an outage, in which no connection is made, or each one is
+/// closed. It is resumed.
 fn is_expected(error: &RunError) -> bool {
     matches!(
         error.kind(),
-        RunErrorKind::Stopped(StopReason::Requested | StopReason::Unreachable(_))
+        RunErrorKind::Stopped(
+            StopReason::Requested | StopReason::Unreachable(_) | StopReason::NoSuccess(_)
+        )
     )
 }
