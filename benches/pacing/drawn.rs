@@ -4,13 +4,24 @@ use super::service::{Bucket, Limits};
 use super::world::{World, concurrency, world};
 
 /// Which limits there are.
-pub(crate) const KINDS: [&str; 3] = ["requests alone", "keys alone", "requests and keys"];
+const KINDS: [&str; 3] = ["requests alone", "keys alone", "requests and keys"];
 /// Keys of each batch.
-pub(crate) const MIXES: [&str; 4] = ["full", "of one size", "1 to 500 keys", "two sizes in turns"];
+const MIXES: [&str; 4] = ["full", "of one size", "1 to 500 keys", "two sizes in turns"];
 
-/// Prints which wall times and shares of throttled requests half, nine tenths and all of so many
-/// worlds stay within.
-pub(crate) fn print(name: &str, kind: usize, mix: usize, count: u64) {
+/// Prints which wall times and shares of throttled requests half, nine tenths and all of `count`
+/// worlds of each kind and mix stay within.
+pub(crate) fn print(wants: impl Fn(&str) -> bool, count: u64) {
+    for (kind, limits) in KINDS.iter().enumerate() {
+        for (mix, sizes) in MIXES.iter().enumerate() {
+            let name = format!("{limits}: {sizes}");
+            if wants(&name) {
+                print_row(&name, kind, mix, count);
+            }
+        }
+    }
+}
+
+fn print_row(name: &str, kind: usize, mix: usize, count: u64) {
     let (mut walls, mut throttled): (Vec<f64>, Vec<f64>) = (0..count)
         .map(|seed| {
             let world = draw(kind, mix, seed);

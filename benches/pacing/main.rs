@@ -394,14 +394,7 @@ impl Bench {
         self.section(
             "drawn worlds: wall over ideal time, and throttled: of half, nine tenths, all",
         );
-        for (kind, limits) in drawn::KINDS.iter().enumerate() {
-            for (mix, sizes) in drawn::MIXES.iter().enumerate() {
-                let name = format!("{limits}: {sizes}");
-                if self.wants(&name) {
-                    drawn::print(&name, kind, mix, if self.is_smoke { 1 } else { DRAWN });
-                }
-            }
-        }
+        drawn::print(|name| self.wants(name), if self.is_smoke { 1 } else { DRAWN });
     }
 
     fn wants(&self, name: &str) -> bool {

@@ -107,8 +107,8 @@ impl Emulator {
         self.handle_failing(now, request, |_| None).0
     }
 
-    /// Like [`handle`](Self::handle), but for a request that passes all checks, `fail` decides
-    /// whether it fails. `fail` gets the number of keys that the request deletes. Also returns the
+    /// As [`handle`](Self::handle), except that `fail` decides whether a request fails that passes
+    /// all checks. `fail` gets the number of keys that the request deletes. Also returns the
     /// number of keys deleted, counted from the first.
     pub(super) fn handle_failing<B: AsRef<[u8]>>(
         &mut self,

@@ -180,7 +180,7 @@ fn runtime() -> tokio::runtime::Runtime {
 /// Calls `delete` for each batch, in `concurrency` tasks. Returns how many batches failed.
 fn in_tasks<F>(concurrency: usize, batches: usize, client: impl FnOnce() -> F) -> usize
 where
-    F: AsyncFn(Vec<String>) -> bool + Clone + 'static,
+    F: AsyncFn(&'static [String]) -> bool + Clone + 'static,
 {
     let left = Arc::new(Left::new(batches));
     tokio::task::LocalSet::new().block_on(&runtime(), async {
@@ -191,7 +191,7 @@ where
                 tokio::task::spawn_local(async move {
                     let mut lost = 0;
                     while let Some(keys) = left.next() {
-                        lost += usize::from(!delete(keys.to_vec()).await);
+                        lost += usize::from(!delete(keys).await);
                     }
                     lost
                 })

@@ -18,8 +18,9 @@ pub(super) fn run(port: u16, concurrency: usize, batches: usize) -> usize {
             .url_style(UrlStyle::Path)
             .build()
             .unwrap();
-        async move |keys| {
-            let request = DeleteVectorsRequest { index_name: INDEX_NAME.to_owned(), keys };
+        async move |keys: &[String]| {
+            let (index_name, keys) = (INDEX_NAME.to_owned(), keys.to_vec());
+            let request = DeleteVectorsRequest { index_name, keys };
             client.delete_vectors(request).await.is_ok()
         }
     })

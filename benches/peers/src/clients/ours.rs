@@ -1,7 +1,6 @@
 //! The crate: both transports with their loops, and with a `Client`. All return how many batches
 //! failed.
 
-use std::sync::Arc;
 use std::thread;
 
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
@@ -35,30 +34,12 @@ pub(super) fn hyper_client(
     batches: usize,
     options: BulkOptions,
 ) -> usize {
-    let left = Arc::new(Left::new(batches));
-    tokio::task::LocalSet::new().block_on(&runtime(), async {
+    super::in_tasks(concurrency, batches, || {
         let client = Client::builder(&fixture::loopback_target(port), fixture::credentials())
             .options(options)
             .build()
             .unwrap();
-        let tasks: Vec<_> = (0..concurrency)
-            .map(|_| {
-                let (left, client) = (Arc::clone(&left), client.clone());
-                tokio::task::spawn_local(async move {
-                    let mut lost = 0;
-                    while let Some(keys) = left.next() {
-                        lost += usize::from(client.delete(keys).await.is_err());
-                    }
-                    lost
-                })
-            })
-            .collect();
-        let mut lost = 0;
-        for task in tasks {
-            lost += task.await.unwrap();
-        }
-        client.close().await;
-        lost
+        async move |keys| client.delete(keys).await.is_ok()
     })
 }
 

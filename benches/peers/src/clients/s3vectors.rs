@@ -9,6 +9,6 @@ use crate::aws;
 pub(super) fn run(port: u16, concurrency: usize, batches: usize, retries: RetryConfig) -> usize {
     super::in_tasks(concurrency, batches, || {
         let client = aws::on_loopback(port, retries);
-        async move |keys| aws::delete_vectors(&client, keys).await.is_ok()
+        async move |keys: &[String]| aws::delete_vectors(&client, keys.to_vec()).await.is_ok()
     })
 }
