@@ -3,23 +3,24 @@
 //!
 //! `cargo bench --bench pacing` prints the goals' rows: wall over ideal time, and throttled requests
 //! beside what is allowed. Medians of five seeds, or of 31 for several clients; the worst in
-//! brackets. `cargo bench --bench pacing -- WORDS` prints only the rows, and the sections, whose name
-//! has these words in it.
+//! brackets. Below a missed row of equal batches is what a fixed rate reaches: a client that knows
+//! the limit. `cargo bench --bench pacing -- WORDS` prints only the rows, and the sections, whose
+//! name has these words in it.
 
 mod drawn;
+mod rows;
 mod service;
 mod world;
 
 use std::cell::Cell;
 
+use rows::{Bench, SEEDS, SEEDS_SHARED, print_times};
 use service::{Bucket, Limits};
 use world::{
     Faults, LOST_AND_FAILED, Outcome, World, alternating_sizes, changing, concurrency, documented,
     one_key_each, random_sizes, seconds_to_hold, world,
 };
 
-const SEEDS: u64 = 5;
-const SEEDS_SHARED: u64 = 31;
 const DRAWN: u64 = 50;
 
 fn main() {
@@ -49,24 +50,7 @@ fn main() {
     bench.drawn();
 }
 
-struct Bench {
-    is_smoke: bool,
-    word: Option<String>,
-    is_section_wanted: Cell<bool>,
-}
-
-/// Wall over ideal time at most, and throttled requests at most: a part of the batches, and so many
-/// more.
-type Goal = (f64, (f64, f64));
-
 impl Bench {
-    fn section(&self, title: &str) {
-        self.is_section_wanted.set(
-            self.is_smoke || self.word.as_ref().is_none_or(|word| title.contains(word.as_str())),
-        );
-        println!("\n{title}");
-    }
-
     fn requests_alone(&self) {
         self.section(
             "requests alone: limit/s, depth, latency; concurrency max(16, 2 x limit x latency)",
@@ -397,53 +381,8 @@ impl Bench {
         drawn::print(|name| self.wants(name), if self.is_smoke { 1 } else { DRAWN });
     }
 
-    fn wants(&self, name: &str) -> bool {
-        self.is_section_wanted.get()
-            || self.word.as_ref().is_none_or(|word| name.contains(word.as_str()))
-    }
-
-    /// Runs a row and prints it.
-    fn row(&self, name: &str, world: &World, (goal, (part, more)): Goal) -> Vec<Outcome> {
-        if !self.wants(name) {
-            return Vec::new();
-        }
-        let outcomes = self.outcomes(world);
-        let ideal = world.ideal();
-        let median = |mut values: Vec<f64>| {
-            values.sort_by(f64::total_cmp);
-            (values[values.len() / 2], values[values.len() - 1])
-        };
-        let (wall, worst) = median(outcomes.iter().map(|outcome| outcome.wall() / ideal).collect());
-        let (throttled, most) =
-            median(outcomes.iter().map(|outcome| outcome.throttled as f64).collect());
-        let allowed = part * world.batches.len() as f64 + more;
-        let mark = |is_missed: bool| if is_missed { "MISSED" } else { "" };
-        println!(
-            "{name:>60} | {wall:>6.3} ({worst:.3}) goal {goal:.2} {:6} | {throttled:>5} ({most}), {:.1} %, allowed {allowed:.0} {}",
-            mark(wall > goal),
-            100.0 * throttled / world.batches.len() as f64,
-            mark(throttled > allowed),
-        );
-        outcomes
-    }
-
-    fn outcomes(&self, world: &World) -> Vec<Outcome> {
-        // What becomes of clients that share a limit depends on chance.
-        let seeds = if world.clients > 1 { SEEDS_SHARED } else { SEEDS };
-        (0..if self.is_smoke { 1 } else { seeds }).map(|seed| world.run(seed)).collect()
-    }
-
     /// All of them, or the first in a smoke run.
     fn pick(&self, values: &[f64]) -> Vec<f64> {
         values[..if self.is_smoke { 1 } else { values.len() }].to_vec()
     }
-}
-
-fn print_times(name: &str, mut times: Vec<f64>) {
-    times.sort_by(f64::total_cmp);
-    let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
-    println!(
-        "{name:>60} | {median:>5.1} ({worst:.1}) {}",
-        if median > 10.0 { "MISSED" } else { "" }
-    );
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, TransmitId};
+use oss_delete_vectors::bulk::{BulkDelete, BulkOptions, Rate, TransmitId};
 use oss_delete_vectors::{Credentials, Deleted, Key, KeyBatch, Now, ServiceError, Target, code};
 
 use super::service::{Bucket, Limits, Service};
@@ -30,6 +30,7 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     /// The simulation ends at this time.
     pub(crate) until: f64,
+    pub(crate) rate: Rate,
 }
 
 /// Probabilities.
@@ -160,8 +161,10 @@ impl<'a> Simulation<'a> {
             .build()
             .unwrap();
         let client = |number: usize| {
-            let options =
-                BulkOptions::new().concurrency(world.concurrency).seed(seed * 31 + number as u64);
+            let options = BulkOptions::new()
+                .concurrency(world.concurrency)
+                .rate(world.rate)
+                .seed(seed * 31 + number as u64);
             Client {
                 bulk: BulkDelete::new(&target, Credentials::new("id", "secret").unwrap(), options)
                     .unwrap(),
@@ -363,8 +366,18 @@ pub(crate) fn world(
     concurrency: usize,
     batches: Vec<usize>,
 ) -> World {
-    let (change, writer, faults, until) = (None, None, Faults::default(), f64::INFINITY);
-    World { limits, latency, clients: 1, concurrency, batches, change, writer, faults, until }
+    World {
+        limits,
+        latency,
+        clients: 1,
+        concurrency,
+        batches,
+        change: None,
+        writer: None,
+        faults: Faults::default(),
+        until: f64::INFINITY,
+        rate: Rate::default(),
+    }
 }
 
 /// Requests alone are limited, `depth` seconds of them at once; as many batches as take `ideal`
