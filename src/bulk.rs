@@ -66,7 +66,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use self::batch::Batch;
+use self::batch::{Batch, Group};
 use self::outage::Outage;
 use self::pacer::Pacer;
 use self::push::Filling;
@@ -361,11 +361,16 @@ impl BulkDelete {
         self.filling.len() > 0 && !self.filling.is_flushed() && self.ready.is_empty()
     }
 
-    /// Whether a closed batch waits to be sent. For a loop that decides as late as possible which
-    /// keys are next: it pushes while this is `false`.
+    /// Whether keys are wanted now. For a loop that decides as late as possible which keys are
+    /// next: it pushes while this is `true`. That is while no closed batch waits to be sent, or
+    /// fewer than three, which may all go out at once: they are built together.
     #[must_use]
-    pub fn has_unsent(&self) -> bool {
-        !self.ready.is_empty()
+    pub fn wants_keys(&self) -> bool {
+        let batches = self.ready.len() + 1;
+        batches == 1
+            || (batches <= Group::SIZE
+                && self.in_flight.len() + batches <= self.options.concurrency
+                && self.pacer.has_room_for(batches))
     }
 
     /// Whether every pushed key has an outcome and no more can be pushed.

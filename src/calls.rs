@@ -20,7 +20,8 @@
 //!   into one batch goes to the end after each batch, so that a huge call does not delay small
 //!   ones.
 //! - **As late as possible.** Keys are pushed when no closed batch waits to be sent. Calls that
-//!   begin until then share the batch. A call is sent at once if nothing else waits.
+//!   begin until then share the batch. A call is sent at once if nothing else waits. Up to three
+//!   batches are closed together if all may go out at once: they are built in half the time.
 //! - **The same key in two calls** has one outcome for both if it is in one batch. In two batches,
 //!   each call gets the outcome of its own request.
 //! - **A stop** fails the waiting calls. The next call starts again: [`BulkDelete::restart`].

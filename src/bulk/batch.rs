@@ -84,7 +84,7 @@ impl Content {
 pub(super) struct Group(Mutex<Vec<Weak<Content>>>);
 
 impl Group {
-    const SIZE: usize = 3;
+    pub(super) const SIZE: usize = 3;
 
     /// Whether another batch can join. Not while it is built.
     fn has_room(&self) -> bool {

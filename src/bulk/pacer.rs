@@ -16,6 +16,7 @@ use self::latency::Latency;
 use self::limit::{Limit, as_f64, seconds};
 use self::meter::Meter;
 use super::{Pace, Rate};
+use crate::KeyBatch;
 
 /// Decides when the next request may go out, and finds the service's limits: requests per second
 /// and keys per second.
@@ -139,6 +140,15 @@ impl Pacer {
         }
         let due = self.meters.iter().zip(amounts).filter_map(|(meter, amount)| meter.due(amount));
         Some(due.fold(self.held_until, Duration::max))
+    }
+
+    /// Whether so many more full batches may go out at once: no rate holds them, and the window
+    /// has room.
+    pub(super) fn has_room_for(&self, batches: usize) -> bool {
+        let level = amounts(KeyBatch::MAX_KEYS).map(|amount| amount * as_f64(batches as u64));
+        self.meters.iter().zip(level).all(|(meter, level)| {
+            meter.rate().is_none() && (self.is_fixed() || meter.in_flight + level <= meter.window)
+        })
     }
 
     pub(super) fn pace(&self) -> Pace {

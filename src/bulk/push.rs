@@ -112,7 +112,7 @@ impl BulkDelete {
 
     /// Closes the open batch.
     pub(super) fn close(&mut self) {
-        if let Some(batch) = self.filling.take() {
+        if let Some(batch) = self.filling.take(self.ready.len()) {
             self.enqueue(batch);
         }
     }
@@ -127,15 +127,18 @@ impl BulkDelete {
     }
 }
 
+/// Groups that batches join in turns while this many are ready: batches that are sent side by side
+/// are in different groups then, so that no thread waits for another one to build its payload.
+const GROUPS: usize = 8;
+
 /// The open batch, which pushed keys go into. It is closed when it is full, and otherwise only when
 /// it is sent: keys that are pushed while it waits to be sent join it.
 pub(super) struct Filling {
     keys: BatchBuilder,
     places: Places,
     is_flushed: bool,
-    /// Those of the next batches, in turns: batches that are sent side by side are in different
-    /// groups, so that no thread waits for another one to build its payload.
-    groups: [Arc<Group>; 8],
+    /// Those of the next batches.
+    groups: [Arc<Group>; GROUPS],
 }
 
 impl Filling {
@@ -179,11 +182,13 @@ impl Filling {
         inserted != Inserted::New
     }
 
-    /// Takes the batch as it is, if it has a key.
-    pub(super) fn take(&mut self) -> Option<Batch> {
+    /// Takes the batch as it is, if it has a key. So many others are `ready`.
+    pub(super) fn take(&mut self, ready: usize) -> Option<Batch> {
         let keys = self.keys.take()?;
         self.is_flushed = false;
-        self.groups.rotate_left(1);
+        if ready >= GROUPS {
+            self.groups.rotate_left(1);
+        }
         Some(Batch::new(keys, std::mem::take(&mut self.places), &mut self.groups[0]))
     }
 }

@@ -89,7 +89,7 @@ impl BulkDelete {
             }
             Next::Open => {
                 self.passed = if self.ready.is_empty() { 0 } else { self.passed.saturating_add(1) };
-                self.filling.take()?
+                self.filling.take(self.ready.len())?
             }
         };
         if self.is_in_doubt() {

@@ -3,7 +3,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::trace::CallSpan;
-use crate::{InvalidValue, Key};
+use crate::{InvalidValue, Key, KeyBatch};
 
 /// Keys to delete for one caller, and how long to wait for the result.
 ///
@@ -91,6 +91,11 @@ impl CallKeys {
         let mut all = Self { text: String::new(), ends: Vec::with_capacity(keys.size_hint().0) };
         for (position, key) in keys.enumerate() {
             let key = Key::new(key.as_ref()).map_err(|invalid| invalid.of_key(position))?;
+            if position == 0 {
+                // Most calls have keys of about the same length.
+                let keys = all.ends.capacity().min(KeyBatch::MAX_KEYS);
+                all.text.reserve(keys * key.as_str().len());
+            }
             all.push(key.as_str());
         }
         Ok(all)

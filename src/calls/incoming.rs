@@ -59,16 +59,16 @@ impl Calls {
         self.pending.get_mut(&id).expect("a pending call").turn = Some(turn);
     }
 
-    /// Pushes keys of the calls in turn, while no closed batch waits to be sent.
+    /// Pushes keys of the calls in turn, as late as possible.
     pub(super) fn push(&mut self) {
-        while !self.bulk.has_unsent()
+        while self.bulk.wants_keys()
             && self.bulk.can_push()
             && let Some((_, id)) = self.queue.pop_first()
         {
             let call = self.pending.get_mut(&id).expect("a pending call");
             call.turn = None;
             let end = call.keys.len().min(call.pushed + KeyBatch::MAX_KEYS);
-            while call.pushed < end && !self.bulk.has_unsent() {
+            while call.pushed < end && self.bulk.wants_keys() {
                 let (key, position) = (call.pushed, self.bulk.position());
                 self.bulk.push(call.keys.key(key)).expect("checked with can_push");
                 self.segments.add(position, id, key);

@@ -100,6 +100,44 @@ fn can_push_bounds_unsettled_keys() {
     }
 }
 
+/// Three full batches are built together, if all of them may go out at once.
+#[test]
+fn keys_are_wanted_while_their_batches_may_go_out_at_once() {
+    let batches = |bulk: &mut BulkDelete| {
+        let before = bulk.position();
+        while bulk.wants_keys() {
+            assert!(push(bulk, bulk.position()));
+        }
+        let batches = (bulk.position() - before) / 500;
+        let ids: Vec<_> = std::iter::from_fn(|| bulk.poll_transmit(now())).collect();
+        (batches, ids.into_iter().map(|transmit| transmit.id).collect::<Vec<_>>())
+    };
+    let options = || BulkOptions::new().rate(Rate::Unlimited);
+    for (options, expected) in [
+        (options(), [3, 3, 3]),
+        (options().concurrency(2), [2, 1, 0]),
+        (options().concurrency(4), [3, 1, 1]),
+        // The second one waits for its slot.
+        (options().rate(Rate::Fixed(10.0)), [1, 1, 0]),
+        // The window is two requests at first.
+        (BulkOptions::new(), [2, 1, 0]),
+    ] {
+        let mut bulk = bulk(options.clone());
+        let found = [(); 3].map(|()| batches(&mut bulk).0);
+        assert_eq!(found, expected, "{options:?}");
+    }
+    // Once the pace is known, one at a time.
+    let mut bulk = bulk(BulkOptions::new().concurrency(8));
+    let (_, sent) = batches(&mut bulk);
+    let slow_down =
+        ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, code::SLOW_DOWN, "m").to_response();
+    bulk.handle_response(now(), sent[0], &Deleted::new("id").to_response());
+    bulk.handle_response(now(), sent[1], &slow_down);
+    let later = Now::new(10 * SECOND, start());
+    assert!(bulk.poll_transmit(later).is_some(), "the throttled one is sent again");
+    assert_eq!(batches(&mut bulk).0, 1);
+}
+
 #[test]
 fn pending_events_block_pushing() {
     let mut bulk = bulk(BulkOptions::new().rate(Rate::Unlimited));
