@@ -1,7 +1,7 @@
 //! Two limits that the client does not know: 50 requests/s, and the documented 1,000 requests/s and
 //! 2,500 keys/s, of which full batches may use 5 requests/s. The buckets are as deep as a second.
 //!
-//! `target/release/throttled` takes half an hour. With 8 and 32 requests in flight, and with 0 and
+//! `target/release/throttled` takes 20 minutes. With 8 and 32 requests in flight, and with 0 and
 //! 20 ms of latency, it sends 2,000 and 1,000 batches under the first limit, and 300 under the
 //! second. The ideal time is batches / limit, less a second for the bucket. Goals: at most 1.05 of
 //! the ideal, at most 4 % of the attempts throttled, no batch lost.
