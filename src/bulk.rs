@@ -362,15 +362,17 @@ impl BulkDelete {
     }
 
     /// Whether keys are wanted now. For a loop that decides as late as possible which keys are
-    /// next: it pushes while this is `true`. That is while no closed batch waits to be sent, or
-    /// fewer than three, which may all go out at once: they are built together.
+    /// next: it pushes while this is `true`. That is while [`can_push`](Self::can_push), and no
+    /// closed batch waits to be sent, or fewer than three, which may all go out at once: they are
+    /// built together.
     #[must_use]
     pub fn wants_keys(&self) -> bool {
         let batches = self.ready.len() + 1;
-        batches == 1
-            || (batches <= Group::SIZE
-                && self.in_flight.len() + batches <= self.options.concurrency
-                && self.pacer.has_room_for(batches))
+        let may_go_at_once = || {
+            self.in_flight.len() + batches <= self.options.concurrency
+                && self.pacer.has_room_for(batches)
+        };
+        self.can_push() && (batches == 1 || (batches <= Group::SIZE && may_go_at_once()))
     }
 
     /// Whether every pushed key has an outcome and no more can be pushed.

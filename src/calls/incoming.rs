@@ -62,7 +62,6 @@ impl Calls {
     /// Pushes keys of the calls in turn, as late as possible.
     pub(super) fn push(&mut self) {
         while self.bulk.wants_keys()
-            && self.bulk.can_push()
             && let Some((_, id)) = self.queue.pop_first()
         {
             let call = self.pending.get_mut(&id).expect("a pending call");
@@ -70,7 +69,7 @@ impl Calls {
             let end = call.keys.len().min(call.pushed + KeyBatch::MAX_KEYS);
             while call.pushed < end && self.bulk.wants_keys() {
                 let (key, position) = (call.pushed, self.bulk.position());
-                self.bulk.push(call.keys.key(key)).expect("checked with can_push");
+                self.bulk.push(call.keys.key(key)).expect("checked with wants_keys");
                 self.segments.add(position, id, key);
                 call.was_pushed(position);
             }

@@ -136,6 +136,9 @@ fn keys_are_wanted_while_their_batches_may_go_out_at_once() {
     let later = Now::new(10 * SECOND, start());
     assert!(bulk.poll_transmit(later).is_some(), "the throttled one is sent again");
     assert_eq!(batches(&mut bulk).0, 1);
+    let mut ended = BulkDelete::new(&target(), credentials(), BulkOptions::new()).unwrap();
+    ended.finish();
+    assert!(!ended.wants_keys(), "none can be pushed");
 }
 
 #[test]
