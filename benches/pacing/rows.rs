@@ -53,14 +53,14 @@ impl Bench {
             mark(throttled > allowed),
         );
         if wall > goal && !self.is_smoke {
-            self.print_best_fixed_rate(world, allowed);
+            self.print_highest_fixed_rate(world, allowed);
         }
         outcomes
     }
 
     /// What a client reaches that knows the limit, if batches are equal: the highest fixed rate at
     /// which no more requests are throttled than allowed, in steps of 1 %.
-    fn print_best_fixed_rate(&self, world: &World, allowed: f64) {
+    fn print_highest_fixed_rate(&self, world: &World, allowed: f64) {
         let are_equal = world.batches.windows(2).all(|pair| pair[0] == pair[1]);
         if world.clients > 1 || !are_equal {
             return;

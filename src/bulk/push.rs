@@ -127,8 +127,9 @@ impl BulkDelete {
     }
 }
 
-/// Groups that batches join in turns while this many are ready: batches that are sent side by side
-/// are in different groups then, so that no thread waits for another one to build its payload.
+/// Groups that batches join in turns while this many wait: batches that are sent side by side are in
+/// different groups then, so that no thread waits for another one to build its payload. While fewer
+/// wait, batches in a row share a group, or most would be built alone.
 const GROUPS: usize = 8;
 
 /// The open batch, which pushed keys go into. It is closed when it is full, and otherwise only when
