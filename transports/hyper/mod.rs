@@ -1,5 +1,6 @@
 //! The asynchronous transport: hyper on tokio.
 
+mod bounded;
 mod delete;
 mod lookup;
 mod proxied;
@@ -9,19 +10,22 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::Full;
+use hyper::rt::{Read, Write};
 use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::connect::{Connect, HttpConnector, capture_connection};
+use hyper_util::client::legacy::connect::{Connection, HttpConnector, capture_connection};
 use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
+use tower_service::Service;
 
+use self::bounded::Bounded;
 use super::body::read_whole;
 use super::call::{outcome, signed};
 use super::options::{IDLE_TIMEOUT, MAX_IDLE, timed_out};
 use super::proxy::ProxyKind;
-use super::{SourceProvider, TransportOptions, tls};
+use super::{BoxError, SourceProvider, TransportOptions, tls};
 use crate::credentials::Source;
 use crate::signing::Signer;
 use crate::{AttemptError, DeleteVectors, Deleted, MAX_RESPONSE_BODY, Operation, TransportError};
@@ -111,8 +115,12 @@ impl HyperTransport {
     #[must_use]
     pub fn with_connector<C>(connector: C, options: &TransportOptions) -> Self
     where
-        C: Connect + Clone + Send + Sync + 'static,
+        C: Service<Uri> + Clone + Send + Sync + 'static,
+        C::Response: Connection + Read + Write + Send + Unpin + 'static,
+        C::Error: Into<BoxError>,
+        C::Future: Send + 'static,
     {
+        let connector = Bounded { connector, limit: options.timeout };
         // The client itself sends only what a closing connection gave back unwritten again.
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())

@@ -12,9 +12,9 @@ use crate::peer::Peer;
 use crate::{ALLOCATOR, HEAP};
 
 /// The maximum number of bytes that a server can write: a body at its limit in one-byte chunks (six
-/// bytes each on the wire), the kernel's buffers of both sockets (up to 10 MiB by default), and as
-/// much again for safety. Half of what the server offers.
-const MAX_WRITTEN: u64 = 32 * 1024 * 1024;
+/// bytes each on the wire), the kernel's buffers of both sockets (36 MiB by default in Linux 6.18),
+/// and as much again for safety. An eighth of what the server offers.
+const MAX_WRITTEN: u64 = 128 * 1024 * 1024;
 
 /// Ends a test that would hang otherwise.
 const TEST_TIMEOUT: Duration = Duration::from_secs(300);
@@ -94,19 +94,13 @@ pub(crate) fn check(behaviours: &[Behaviour]) {
                 (1, 1),
                 "{case}: must be sent once"
             );
-            if !ends_by_time(expected) {
-                assert!(
-                    observed.written < MAX_WRITTEN,
-                    "{case}: {} bytes written",
-                    observed.written
-                );
-            }
+            assert!(observed.written < MAX_WRITTEN, "{case}: {} bytes written", observed.written);
             let heap = ALLOCATOR.max_allocated();
             println!(
                 "{case}: {} bytes written; maximum heap so far: {heap} bytes",
                 observed.written
             );
-            assert!(heap < HEAP, "{case}: the heap has {heap} bytes");
+            assert!(heap < HEAP, "{case}: {heap} bytes, or the backtrace of another failure");
         }
     }
 }

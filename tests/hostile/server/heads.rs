@@ -50,6 +50,10 @@ fn slow_heads_and_bodies_time_out() {
             wire.send("HTTP/1.1 500 Internal Server Error\r\ntransfer-encoding: chunked\r\n\r\n");
             wire.drip_endlessly(b"1\r\nx\r\n");
         }),
+        Behaviour::runs("slow chunk size", Timeout, |wire| {
+            wire.send("HTTP/1.1 500 Internal Server Error\r\ntransfer-encoding: chunked\r\n\r\n");
+            wire.drip_endlessly(b"0");
+        }),
         Behaviour::runs("slow interim responses", Timeout, |wire| {
             wire.drip_endlessly(b"HTTP/1.1 103 Early Hints\r\n\r\n");
         }),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::peer::read_request;
 
-/// Stands for an endless response: 16 times the limit of a response.
-pub(crate) const ENDLESS: u64 = 64 * 1024 * 1024;
+/// Stands for an endless response: 256 times the limit of a response.
+pub(crate) const ENDLESS: u64 = 1024 * 1024 * 1024;
 
 /// The pause between the bytes of a slow response.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -34,7 +34,9 @@ fn a_call_deletes_all_keys() {
     for delete in TRANSPORTS {
         let service = Service::with_keys(2000);
         let report = delete(&service.served_target(), BulkOptions::new()).unwrap();
-        assert_eq!((report.deleted, report.requests, service.gone()), (1234, 3, 1234));
+        assert_eq!((report.deleted, service.gone()), (1234, 1234));
+        // On a busy host, reading the keys may pause for long enough to close a batch early.
+        assert!((3..=6).contains(&report.requests), "{report:?}");
     }
 }
 
