@@ -133,10 +133,15 @@ fn emulator_runs_can_select_keys() {
         let more = ["--verify", "--transport", transport];
         let text = run(selected.into_iter().chain(more), &[]);
         assert_eq!((text.code, text.stderr.as_str()), (Some(0), ""), "{text:?}");
+        // One request id, or the count: on a busy host, a page may pause for long enough to close a
+        // batch early.
+        let (before, after) = text.stdout.split_once(" (").unwrap();
         assert_eq!(
-            text.stdout,
-            "Deleted 9 keys from vectorindex1, confirmed by the service; verified: the last pass listed the index and found no key (request id \
-             000000000000000000000005)\nThe emulator's index held 999 vectors before and holds 990 now\n",
+            before,
+            "Deleted 9 keys from vectorindex1, confirmed by the service; verified: the last pass \
+             listed the index and found no key"
         );
+        let after = after.split_once(")\n").unwrap().1;
+        assert_eq!(after, "The emulator's index held 999 vectors before and holds 990 now\n");
     }
 }
