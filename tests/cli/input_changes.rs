@@ -70,6 +70,14 @@ fn open(path: &str) -> fs::File {
     fs::OpenOptions::new().write(true).open(path).unwrap()
 }
 
+fn assert_changed(run: &Run, name: &str, reason: &str) {
+    // The system sets the time just before the size: then only the time has changed.
+    let is_error = |reason| {
+        run.stderr.starts_with(&format!("error: {name} changed while it was read: {reason}\n"))
+    };
+    assert!(is_error(reason) || is_error("it was written to"), "{run:?}");
+}
+
 type Change = fn(&str);
 
 /// Each change with its message. The file has 1,600,000 bytes.
@@ -107,8 +115,7 @@ fn a_change_ends_the_run_and_no_torn_key_is_sent() {
         for (number, (change, reason)) in CHANGES.into_iter().enumerate() {
             let file = file(&format!("change-{transport}-{number}"));
             let (run, sent) = run_while(&file, transport, false, change);
-            let expected = format!("error: {} changed while it was read: {reason}\n", file.path());
-            assert!(run.stderr.starts_with(&expected), "{run:?}");
+            assert_changed(&run, file.path(), reason);
             assert!(
                 run.stderr.ends_with(
                     "help: try again with a file that does not change in the meantime\n"
@@ -133,12 +140,7 @@ fn stdin_redirected_from_a_file_is_checked_too() {
     for transport in TRANSPORTS {
         let file = file(&format!("change-stdin-{transport}"));
         let (run, sent) = run_while(&file, transport, true, |path| open(path).set_len(8).unwrap());
-        assert!(
-            run.stderr.starts_with(
-                "error: stdin changed while it was read: its size was 1,600,000 bytes and is 8\n"
-            ),
-            "{run:?}"
-        );
+        assert_changed(&run, "stdin", "its size was 1,600,000 bytes and is 8");
         assert!(run.code == INCOMPLETE && sent.len() < KEYS, "{run:?}");
     }
 }
