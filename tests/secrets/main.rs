@@ -4,8 +4,6 @@
 mod common;
 
 mod echo;
-#[cfg(feature = "cli")]
-mod logs;
 mod panics;
 mod types;
 

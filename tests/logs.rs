@@ -1,4 +1,8 @@
-//! Logs of this crate and its dependencies, at every level, contain no secret.
+//! Logs of this crate and its dependencies, at every level, contain no secret. A binary of its own,
+//! because the log of a process has the responses of every test.
+
+#[path = "common/mod.rs"]
+mod common;
 
 use std::convert::Infallible;
 use std::io;
@@ -6,6 +10,8 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, credentials, target, with_token};
+use common::canary::{self, WRONG_TOKEN};
 use http::StatusCode;
 use oss_delete_vectors::bulk::{BulkDelete, BulkOptions};
 use oss_delete_vectors::emulator::{Emulator, RateLimit};
@@ -15,9 +21,6 @@ use oss_delete_vectors::transports::{
 use oss_delete_vectors::{Credentials, ServiceError, Target, code};
 use tracing::Level;
 use tracing_subscriber::fmt::format::FmtSpan;
-
-use crate::calls::{ACCOUNT_ID, BUCKET, INDEX, REGION, credentials, target, with_token};
-use crate::canary::{self, WRONG_TOKEN};
 
 /// Collects what is logged with `tracing` and `log`.
 #[derive(Clone, Default)]
