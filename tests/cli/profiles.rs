@@ -182,7 +182,8 @@ fn every_mode_gets_its_credentials() {
         match expected {
             Ok(id) => assert_eq!(found.unwrap()[0], id, "{profile}"),
             Err(text) => {
-                let text = text.replace("FILE", &path).replace("99", &(lines + 6).to_string());
+                // The path last: it may contain a number, the id of the process.
+                let text = text.replace("99", &(lines + 6).to_string()).replace("FILE", &path);
                 let found = found.unwrap_err();
                 assert!(found.contains(&text), "{profile}: {found}\n{text}");
             }
