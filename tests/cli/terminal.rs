@@ -115,13 +115,13 @@ fn the_progress_bar_is_drawn_only_on_a_terminal() {
             (has_bar, has_bar),
             "{options}: {run:?}"
         );
-        // The duration varies.
+        // The duration varies, and on a busy host a batch may be closed early.
+        let (_, end) = run.stdout.rsplit_once("Deleted ").expect("a summary");
         assert!(
-            run.stdout.contains(
-                "Deleted 3,000 keys from vectorindex1, confirmed by the service (6 requests in 0:"
-            ),
+            end.starts_with("3,000 keys from vectorindex1, confirmed by the service ("),
             "{run:?}"
         );
+        assert!(end.contains(" requests in 0:"), "{run:?}");
     }
 }
 
