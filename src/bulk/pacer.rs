@@ -87,6 +87,10 @@ const WIDE_WINDOW: f64 = 64.0;
 const SLACK: Duration = Duration::from_millis(20);
 /// The shortest round in opening: on a fast network a round trip is too short to learn from.
 const LEAST_ROUND: f64 = 0.05;
+/// How far a throttled response moves the size at which its limit was measured to the current one,
+/// and how far a growth does, which many accepted requests stand for.
+const SHIFT_OF_THROTTLE: f64 = 0.125;
+const SHIFT_OF_GROWTH: f64 = 0.25;
 /// An opening in which no more requests were accepted was in vain.
 const IN_VAIN: u64 = 3;
 /// Requests that took nothing and are remembered, to sort out which came first.
@@ -238,7 +242,7 @@ impl Pacer {
         let taken = self.taken(ticket);
         self.test_larger_sizes();
         let (latency, deviation) = (self.latency.mean(), self.latency.deviation());
-        let concurrency = self.concurrency as f64;
+        let (concurrency, mean_size) = (self.concurrency as f64, self.meters[KEYS].unit);
         let is_new_round = self.round_end.is_some_and(|end| now >= end);
         for (number, (meter, amount)) in self.meters.iter_mut().zip(amounts(keys)).enumerate() {
             meter.ceiling.accepted(ticket.level[number], meter.unit);
@@ -247,7 +251,9 @@ impl Pacer {
             {
                 let mark = Mark { sent_at, order: ticket.total[REQUESTS], amount: taken[number] };
                 let at = Conditions { unit: meter.unit, latency, deviation };
-                limit.accepted(mark, at, was_held_back);
+                if limit.accepted(mark, at, was_held_back) {
+                    meter.measured_at += (mean_size - meter.measured_at) * SHIFT_OF_GROWTH;
+                }
             }
             let used = meter.in_flight + amount;
             if self.round_end.is_none() {
@@ -370,7 +376,7 @@ impl Pacer {
             true
         };
         meter.largest = meter.largest.max(mean_size);
-        meter.measured_at += (mean_size - meter.measured_at) / 8.0;
+        meter.measured_at += (mean_size - meter.measured_at) * SHIFT_OF_THROTTLE;
         if starts_anew {
             // Never back: a slot that was handed out is not handed out again.
             meter.paid_at = meter.paid_at.max(Some(now));

@@ -182,8 +182,9 @@ impl Limit {
         (other > 0.0 && passed > 0.0).then(|| other / passed)
     }
 
-    /// An accepted request. `mark` is its place, and includes it.
-    pub(super) fn accepted(&mut self, mark: Mark, at: Conditions, was_held_back: bool) {
+    /// An accepted request. `mark` is its place, and includes it. Returns whether it shows that the
+    /// limit is higher.
+    pub(super) fn accepted(&mut self, mark: Mark, at: Conditions, was_held_back: bool) -> bool {
         self.blackout = None;
         if self.is_lost && mark.sent_at > self.grown_at {
             // The limit is above half of the last upper bound, and may be far above it if it is
@@ -193,7 +194,8 @@ impl Limit {
             self.has_grown = self.proven < 0.0;
             // The pace before was `measured / 2 * (1 + MOST_SURPLUS)`.
             self.proven = 0.5 * (1.0 + MOST_SURPLUS) - 1.0;
-            return self.learn_from(mark, at);
+            self.learn_from(mark, at);
+            return true;
         }
         let passed = seconds_between(self.quiet_since, mark);
         let beyond = (mark.amount - self.quiet_since.amount) - self.measured * passed;
@@ -213,7 +215,9 @@ impl Limit {
             }
             self.has_grown = true;
             self.learn_from(mark, at);
+            return true;
         }
+        false
     }
 
     /// The limit may be far higher: grows by the largest step.

@@ -9,7 +9,7 @@ pub(super) struct Meter {
     /// The most a second that the options allow.
     pub(super) cap: Option<f64>,
     pub(super) limit: Option<Limit>,
-    /// Keys of a batch when the limit was measured.
+    /// Keys of a batch when the limit was measured, or showed that it is higher.
     pub(super) measured_at: f64,
     /// The largest such number at a throttled response, or at a test.
     pub(super) largest: f64,
