@@ -39,8 +39,8 @@ use super::evidence::{Belief, Conditions, Mark, Throttle, seconds_between};
 /// measured, by a part `s`. After `1 / s` requests the surplus is one request's amount, and one is
 /// throttled: a part `s` of all. `s` is `0.25 / n`, a little less than the estimate is uncertain,
 /// and at least [`least_surplus`](Self::least_surplus). An estimate that is more exact than the
-/// surplus gains nothing, so what is older than `2 / s` requests is forgotten. It is `1 / n` while a
-/// limit of less than one request a second is not trusted yet ([`ROUGH`]).
+/// surplus gains nothing, so what is older than `2 / s` requests is forgotten. It is `1 / n` while
+/// a limit of less than one request a second is not trusted yet ([`ROUGH`]).
 ///
 /// # The growth
 ///
