@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use self::ceiling::Ceiling;
 use self::chance::{Chance, Step};
-use self::evidence::{Belief, Conditions, Mark, Throttle};
+use self::evidence::{Belief, Conditions, Mark};
 use self::latency::Latency;
 use self::limit::{Limit, as_f64, seconds};
-use self::meter::Meter;
+use self::meter::{Meter, SHIFT_OF_GROWTH, SHIFT_OF_THROTTLE};
 use super::{Pace, Rate};
 use crate::KeyBatch;
 
@@ -87,10 +87,6 @@ const WIDE_WINDOW: f64 = 64.0;
 const SLACK: Duration = Duration::from_millis(20);
 /// The shortest round in opening: on a fast network a round trip is too short to learn from.
 const LEAST_ROUND: f64 = 0.05;
-/// How far a throttled response moves the size at which its limit was measured to the current one,
-/// and how far a growth does, which many accepted requests stand for.
-const SHIFT_OF_THROTTLE: f64 = 0.125;
-const SHIFT_OF_GROWTH: f64 = 0.25;
 /// An opening in which no more requests were accepted was in vain.
 const IN_VAIN: u64 = 3;
 /// Requests that took nothing and are remembered, to sort out which came first.
@@ -404,32 +400,6 @@ impl Pacer {
     /// The service asked to wait.
     pub(super) fn hold(&mut self, now: Duration, delay: Duration) {
         self.held_until = self.held_until.max(now.saturating_add(delay.min(LONGEST_HOLD)));
-    }
-
-    /// A throttled request, as evidence of each limit.
-    fn throttles(&self, at: Duration, sent_at: Duration, ticket: Ticket) -> [Throttle; 2] {
-        let (order, taken) = (ticket.total[REQUESTS], self.taken(ticket));
-        [REQUESTS, KEYS].map(|amount| Throttle {
-            at,
-            mark: Mark { sent_at, order, amount: taken[amount] },
-            accepted: taken[REQUESTS],
-            throttled: self.throttled,
-            other: taken[1 - amount],
-        })
-    }
-
-    /// What the service took of all that was sent up to this request. What is not known yet counts
-    /// as taken: most requests are.
-    fn taken(&self, ticket: Ticket) -> Amounts {
-        let later =
-            |(other, _): &&(Ticket, Amounts)| other.total[REQUESTS] > ticket.total[REQUESTS];
-        let mut taken: Amounts =
-            std::array::from_fn(|amount| ticket.total[amount] - self.nothing[amount]);
-        for (_, amounts) in self.recent.iter().filter(later) {
-            taken[REQUESTS] += amounts[REQUESTS];
-            taken[KEYS] += amounts[KEYS];
-        }
-        taken
     }
 
     /// For so long the service took nothing at all: that was no limit, and what is known of one is

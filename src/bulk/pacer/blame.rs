@@ -1,8 +1,10 @@
 //! Which of the two limits a throttled response speaks of.
 
-use super::evidence::{Belief, Throttle};
+use std::time::Duration;
+
+use super::evidence::{Belief, Mark, Throttle};
 use super::limit::{Limit, as_f64};
-use super::{DOCUMENTED, KEYS, Pacer, REQUESTS, amounts};
+use super::{Amounts, DOCUMENTED, KEYS, Pacer, REQUESTS, Ticket, amounts};
 
 /// By how much the size of batches must have shifted to blame the other amount.
 const SHIFTED: f64 = 2.0;
@@ -14,6 +16,37 @@ const SUSPICION: f64 = 3.0;
 const MOVED: f64 = 1.55;
 
 impl Pacer {
+    /// A throttled request, as evidence of each limit.
+    pub(super) fn throttles(
+        &self,
+        at: Duration,
+        sent_at: Duration,
+        ticket: Ticket,
+    ) -> [Throttle; 2] {
+        let (order, taken) = (ticket.total[REQUESTS], self.taken(ticket));
+        [REQUESTS, KEYS].map(|amount| Throttle {
+            at,
+            mark: Mark { sent_at, order, amount: taken[amount] },
+            accepted: taken[REQUESTS],
+            throttled: self.throttled,
+            other: taken[1 - amount],
+        })
+    }
+
+    /// What the service took of all that was sent up to this request. What is not known yet counts
+    /// as taken: most requests are.
+    pub(super) fn taken(&self, ticket: Ticket) -> Amounts {
+        let later =
+            |(other, _): &&(Ticket, Amounts)| other.total[REQUESTS] > ticket.total[REQUESTS];
+        let mut taken: Amounts =
+            std::array::from_fn(|amount| ticket.total[amount] - self.nothing[amount]);
+        for (_, amounts) in self.recent.iter().filter(later) {
+            taken[REQUESTS] += amounts[REQUESTS];
+            taken[KEYS] += amounts[KEYS];
+        }
+        taken
+    }
+
     /// The amount whose limit a throttled response is evidence of.
     ///
     /// A limit was measured at batches of some size, and explains why such batches are throttled.
@@ -114,9 +147,6 @@ fn nearer(size: f64, (small, requests): (f64, &Limit), (large, keys): (f64, &Lim
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::super::evidence::Mark;
     use super::*;
 
     #[test]

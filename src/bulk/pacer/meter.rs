@@ -3,6 +3,11 @@ use std::time::Duration;
 use super::ceiling::Ceiling;
 use super::limit::{Limit, seconds};
 
+/// How far a throttled response moves the size at which its limit was measured to the current one,
+/// and how far a growth does, which many accepted requests stand for.
+pub(super) const SHIFT_OF_THROTTLE: f64 = 0.125;
+pub(super) const SHIFT_OF_GROWTH: f64 = 0.25;
+
 /// One of the two amounts.
 #[derive(Debug)]
 pub(super) struct Meter {
